@@ -1,0 +1,45 @@
+"""One exception for everything a user can mend: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PellucidError(Exception):
+    """Something the user can mend.
+
+    Args:
+        what: what is wrong, with the value that was received and what was expected.
+        where: the file, row, column or layer, e.g. ``"prices.csv, row 12, column 'carat'"``.
+        fix: what to do about it, in the imperative.
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None):
+        self.what, self.where, self.fix = what, where, fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}\n  {self.fix}" if self.fix else text
+
+
+class UsageError(PellucidError):
+    """An option or a name that does not exist: exit code 2 on the command line."""
+
+
+class Interrupted(PellucidError):
+    """Training was stopped from outside after its state was saved."""
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> str:
+    """Say that ``word`` is not one of ``known``, and which one was probably meant.
+
+    >>> unknown("trunk", "transfomer", ["dense", "transformer"])
+    "Unknown trunk 'transfomer'. Did you mean 'transformer'? Known: dense, transformer"
+    """
+    known = list(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.6) or [k for k in known if k.lower() == word.lower()]
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    shown = ", ".join(known[:40]) + (f" and {len(known) - 40} more" if len(known) > 40 else "")
+    return f"Unknown {what} '{word}'.{hint} Known: {shown}"

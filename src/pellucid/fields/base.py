@@ -1,0 +1,268 @@
+"""What a field is: the typed values of one column, from the user's file to arrays and back.
+
+A kind of field is one torch-free file in this folder. The same code serves inputs and targets, training,
+prediction and, later, the torch-free runtime. The way of a value:
+
+    column ──recognise──▶ kind ──store──▶ raw compact arrays (the cache, independent of split and plan)
+           ──fit (training rows only)──▶ state (JSON) ──encode──▶ arrays for the network ──decode──▶ value
+
+n examples, F fields of one joint kind.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from ..errors import PellucidError, UsageError, unknown
+
+ROLES = ("input", "target", "id", "time", "known-ahead", "static", "group", "weight", "split", "ignore")
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth knowing about the data, said by file or row.
+
+    Attributes:
+        level: ``"info"`` (what was done), ``"warning"`` (looks wrong) or ``"error"`` (was left out).
+        text: what was found and what was or will be done about it.
+        where: file, row or column; rows count from 1 as an editor shows the file.
+    """
+
+    level: str
+    text: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}" if self.where else self.text
+
+
+Report = Callable[[Note], None]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Raw values of one field as the user has them.
+
+    Attributes:
+        name: the column's name.
+        values: a polars Series (numbers, strings, dates; paths for images) or, for values given in memory, an
+            array whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1).
+        base: the folder that relative paths in ``values`` start from.
+        places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
+    """
+
+    name: str
+    values: pl.Series | np.ndarray
+    base: Path | None = None
+    places: Callable[[int], str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def place(self, row: int) -> str:
+        return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """n sequences of different lengths in one array: example i is ``values[ends[i-1]:ends[i]]``.
+
+    Attributes:
+        values: (total, ...) all sequences one after the other.
+        ends: (n,) int64, where each one ends.
+    """
+
+    values: np.ndarray
+    ends: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @property
+    def starts(self) -> np.ndarray:  # (n,)
+        return np.concatenate([[0], self.ends[:-1]]).astype(np.int64) if len(self.ends) else self.ends
+
+    @property
+    def lengths(self) -> np.ndarray:  # (n,)
+        return self.ends - self.starts
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.values[(self.ends[row - 1] if row else 0) : self.ends[row]]
+
+
+Encoded = np.ndarray | Ragged
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A field's raw compact values, as they lie in the cache.
+
+    Attributes:
+        arrays: named arrays, memory-mapped when they come from the cache; no pickled objects.
+        meta: what is needed to understand them, plain JSON (category values, image size, ...).
+        n: number of examples.
+        bad: rows (int64) whose value could not be read; they are left out of training and said.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any]
+    n: int
+    bad: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How sure a kind is that a column is its own, and why (shown to the user).
+
+    Attributes:
+        confidence: 0 to 1; the highest one wins.
+        reason: e.g. ``"53,940 numbers from 326 to 18,823"``.
+        role: a role other than input the values call for, e.g. ``"id"`` or ``"ignore"``.
+        settings: what the kind decided about the column, e.g. ``{"height": 32, "width": 32}``.
+    """
+
+    confidence: float
+    reason: str
+    role: str = "input"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column and what is known about it.
+
+    Attributes:
+        name: the column's name.
+        kind: the kind's name, a key of the registry ``KINDS``.
+        role: one of ``ROLES``.
+        reason: why it was taken for that kind.
+        settings: decided from the whole column before any split (JSON).
+        state: learned from the training rows alone (JSON); None before ``fit``.
+    """
+
+    name: str
+    kind: str
+    role: str = "input"
+    reason: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] | None = None
+
+    def with_(self, **changes: Any) -> Field:
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "role": self.role,
+            "reason": self.reason,
+            "settings": dict(self.settings),
+            "state": None if self.state is None else dict(self.state),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Field:
+        kind_named(data["kind"])
+        return cls(**{k: data[k] for k in ("name", "kind", "role", "reason", "settings", "state")})
+
+
+class Kind(ABC):
+    """A kind of value. Subclasses are stateless; one instance of each is registered.
+
+    Class attributes:
+        name: the word the user sees and types (``--kind zip=category``).
+        joint: True when every field of this kind is one column of a single (n, F) array and shares one input layer.
+        axes: how many position axes a value brings along (0 number, 1 text, 2 image).
+    """
+
+    name: ClassVar[str]
+    joint: ClassVar[bool] = False
+    axes: ClassVar[int] = 0
+
+    @abstractmethod
+    def recognise(self, column: Column) -> Guess | None:
+        """How sure this kind is that ``column`` holds its values; None when it can't be."""
+
+    @abstractmethod
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report) -> Stored:
+        """Raw compact arrays of the column. Bad values are reported and listed in ``bad``, never raised."""
+
+    @abstractmethod
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """What the field learns from the training ``rows`` alone, as JSON."""
+
+    @abstractmethod
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> Encoded:
+        """Arrays for the network, one entry an example, every row of ``stored`` (training or not)."""
+
+    @abstractmethod
+    def decode(self, encoded: np.ndarray, state: Mapping[str, Any]) -> list[Any]:
+        """Python values from encoded ones (the inverse of ``encode`` as far as that exists)."""
+
+    @abstractmethod
+    def show(self, stored: Stored, row: int) -> str | bytes:
+        """One raw value for a page: text, or the bytes of a PNG."""
+
+    def warp(self, *_: Any) -> Any:
+        """Move a value with a geometric change of its example; kinds without geometry refuse."""
+        raise PellucidError(f"a {self.name} has no geometry to move")
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register(kind: type[Kind]) -> type[Kind]:
+    """Add a kind to the house: one line above its class."""
+    if kind.name in KINDS:
+        raise ValueError(f"two kinds of field are called '{kind.name}'")
+    KINDS[kind.name] = kind()
+    return kind
+
+
+def kind_named(name: str) -> Kind:
+    if name not in KINDS:
+        raise UsageError(unknown("kind of field", str(name), KINDS))
+    return KINDS[name]
+
+
+def recognise(column: Column) -> tuple[Kind, Guess]:
+    """The kind that is surest of ``column``. Raises PellucidError when none can read it."""
+    guesses = [(guess.confidence, kind.name, guess) for kind in KINDS.values() if (guess := kind.recognise(column))]
+    if not guesses:
+        raise PellucidError(
+            f"no kind of field can read the column '{column.name}'",
+            fix=f"name its kind with --kind {column.name}=KIND (known: {', '.join(KINDS)}) or leave it out with --ignore {column.name}",
+        )
+    _, name, guess = max(guesses, key=lambda g: g[:2])
+    return KINDS[name], guess
+
+
+@dataclass(frozen=True)
+class Group:
+    """Input fields that share one input layer: all fields of a joint kind, or one field of another kind."""
+
+    kind: str
+    fields: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The name of its array in a batch: ``"number"``, ``"text:review"``."""
+        return self.kind if kind_named(self.kind).joint else f"{self.kind}:{self.fields[0]}"
+
+
+def groups(fields: Iterable[Field]) -> list[Group]:
+    """The input layers that ``fields`` (roles other than input are passed over) call for, in a fixed order."""
+    inputs = [f for f in fields if f.role == "input"]
+    found: list[Group] = []
+    for name, kind in KINDS.items():
+        own = [f.name for f in inputs if f.kind == name]
+        if own:
+            found += [Group(name, tuple(own))] if kind.joint else [Group(name, (one,)) for one in own]
+    return found

@@ -1,0 +1,272 @@
+"""What every trunk (the hidden layers of a network) keeps to, and what travels between the parts of a network.
+
+B batch, D width; *positions is nothing for a vector, T for a sequence, H W for a grid.
+
+Every trunk reads and returns ``(B, *positions, D)``, so that each runs on every kind of data. What a part needs is
+told to the part before it, backwards from the output, before anything is built.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import PellucidError, UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one part asks of the part before it.
+
+    Attributes:
+        positions: numbers of position axes it can take, best first: 0 a vector, 1 a sequence, 2 a grid.
+        width: how wide every position must be; None leaves it open.
+        longest: at most so many positions in all; an image input makes its patches coarse enough to fit.
+        least: at least so many positions (a forecast needs its look-back).
+        every: an answer at every position is wanted, not one pooled vector.
+        causal: what comes out at a position may depend only on that position and those before it.
+        stages: names of stages whose outputs the asking part reads beside the last.
+    """
+
+    positions: tuple[int, ...] = (0, 1, 2)
+    width: int | None = None
+    longest: int | None = None
+    least: int = 0
+    every: bool = False
+    causal: bool = False
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """The one value that travels through a network.
+
+    Attributes:
+        x: (B, *positions, D) float.
+        mask: (B, *positions) bool, True where a position is real and not padding; None when all are.
+        key: (B,) int64, one random key an example for dropout and augmentation; None outside training.
+        stages: what each named stage returned, in order; detection, probes and views read the same list.
+        side: what an input layer hands past the trunk (instance scale, last value, embedding table).
+    """
+
+    x: Tensor
+    mask: Tensor | None = None
+    key: Tensor | None = None
+    stages: Mapping[str, Features] = field(default_factory=dict)
+    side: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> Features:
+        return replace(self, **changes)
+
+
+Inside = dict[str, Tensor]  # what a stage's open path shows: attention weights, gates, cell states, pre-activations
+State = Any  # what a causal stage carries from one step to the next: a tensor or a nest of tuples of tensors
+
+
+class Stage(nn.Module):
+    """One named step of a trunk: ``forward`` is fast, ``open`` gives the same result and shows the inside."""
+
+    def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions', D')
+        raise NotImplementedError
+
+    def open(self, f: Features) -> tuple[Features, Inside]:
+        """``forward``'s result (equal to rounding, proven in a test) and what went on inside."""
+        raise NotImplementedError
+
+    def start(self, batch: int, like: Tensor) -> State:
+        """The state before the first step, for ``batch`` sequences; dtype and device as ``like``'s."""
+        raise NotImplementedError
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D'), the next state
+        """One position of a causal stage; a loop over positions equals ``forward`` (proven in a test)."""
+        raise NotImplementedError
+
+
+class Trunk(nn.Module):
+    """Hidden layers: a list of named stages.
+
+    A trunk is made with its sizes (the constructor only keeps them) and gets its layers from ``build``, once it is
+    known how many position axes it will read. ``width`` is what it reads, ``out_width`` what it returns.
+
+    Class attributes:
+        name: the word the user types; ``aliases``: other words for the same.
+        reads: the numbers of position axes it can read, best first.
+        causal: whether it can be built causal (then every stage has ``start`` and ``step``).
+    """
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[int, ...]] = (1,)
+    causal: ClassVar[bool] = False
+
+    width: int
+    out_width: int
+    stages: nn.ModuleDict  # name -> Stage, in the order of the data's way
+
+    def need(self, want: Need) -> Need:
+        """What this trunk asks of the input layers, given what the output wants of it.
+
+        Raises:
+            PellucidError: when the output's wish can't be met; names the trunks that can.
+        """
+        if want.causal and not self.causal:
+            able = ", ".join(name for name, trunk in TRUNKS.items() if trunk.causal)
+            raise PellucidError(
+                f"the {self.name} trunk cannot be causal, as this output needs", fix=f"choose one of: {able}"
+            )
+        return replace(want, positions=self.reads, width=self.width, longest=self.longest(), stages=())
+
+    def longest(self) -> int | None:
+        """At most how many positions this trunk is meant for; None for any number."""
+        return None
+
+    @abstractmethod
+    def build(self, positions: int, causal: bool = False) -> Trunk:
+        """Make the layers for inputs with ``positions`` axes; returns itself."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON: ``type(self)(**config())`` is the same trunk."""
+
+    @classmethod
+    @abstractmethod
+    def sized(cls, size: int) -> Trunk:
+        """The trunk at one setting of the one dial: size 0 tiny, each step about twice the multiplications."""
+
+    @classmethod
+    def recipe(cls) -> dict[str, Any]:
+        """Hints for training this trunk (lr, matrix_lr, weight_decay, dropout, ...); ``plan`` composes them."""
+        return {}
+
+    def forward(self, f: Features) -> Features:  # (B, *positions, width) -> (B, *positions', out_width)
+        seen: dict[str, Features] = {}
+        for name, stage in self.stages.items():
+            f = stage(f)
+            seen[name] = f
+        return f.with_(stages=seen)
+
+    def open(self, f: Features) -> tuple[Features, dict[str, Inside]]:
+        """``forward`` with the inside of every stage, by name."""
+        seen: dict[str, Features] = {}
+        inside: dict[str, Inside] = {}
+        for name, stage in self.stages.items():
+            f, inside[name] = stage.open(f)
+            seen[name] = f
+        return f.with_(stages=seen), inside
+
+    def start(self, batch: int, like: Tensor) -> State:
+        return [stage.start(batch, like) for stage in self.stages.values()]
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, width) -> (B, out_width)
+        after = []
+        for stage, own in zip(self.stages.values(), state, strict=True):
+            x, own = stage.step(x, own)
+            after.append(own)
+        return x, after
+
+    def pool(self, f: Features) -> Tensor:  # (B, *positions, D) -> (B, D)
+        """One vector an example: the mean over real positions. Trunks with a better way override it."""
+        return mean_positions(f)
+
+
+def mean_positions(f: Features) -> Tensor:  # (B, *positions, D) -> (B, D)
+    axes = tuple(range(1, f.x.ndim - 1))
+    if not axes:
+        return f.x
+    if f.mask is None:
+        return f.x.mean(axes)
+    real = f.mask.unsqueeze(-1).to(f.x.dtype)  # (B, *positions, 1)
+    return (f.x * real).sum(axes) / real.sum(axes).clamp_min(1)
+
+
+TRUNKS: dict[str, type[Trunk]] = {}
+
+
+def register(trunk: type[Trunk]) -> type[Trunk]:
+    """Add a trunk to the house: one line above its class."""
+    for word in (trunk.name, *trunk.aliases):
+        if word in trunk_words():
+            raise ValueError(f"two trunks are called '{word}'")
+    TRUNKS[trunk.name] = trunk
+    return trunk
+
+
+def trunk_words() -> dict[str, str]:
+    """Every word a trunk is known by → its name."""
+    return {word: t.name for t in TRUNKS.values() for word in (t.name, *t.aliases)}
+
+
+def trunk_named(word: str) -> type[Trunk]:
+    words = trunk_words()
+    if word.lower() not in words:
+        raise UsageError(unknown("network", word, words))
+    return TRUNKS[words[word.lower()]]
+
+
+class Custom(Trunk):
+    """Any ``nn.Module`` as a trunk: reads ``(B, *positions, width)`` and returns the same form.
+
+    A run made with one is loaded with ``pellucid.load(run, trunk=module)``: a run folder never names code.
+
+    Args:
+        module: called with the tensor alone.
+        width: what it reads; ``out_width``: what it returns (the same when left out).
+        reads: the numbers of position axes it takes, best first.
+    """
+
+    name = "custom"
+
+    def __init__(self, module: nn.Module, width: int, out_width: int | None = None, reads: tuple[int, ...] = (1,)):
+        super().__init__()
+        self.width, self.out_width, self._reads = width, out_width or width, tuple(reads)
+        self.stages = nn.ModuleDict({"module": _Whole(module)})
+
+    def need(self, want: Need) -> Need:
+        return replace(super().need(want), positions=self._reads)
+
+    def build(self, positions: int, causal: bool = False) -> Custom:
+        return self
+
+    def config(self) -> dict[str, Any]:
+        return {"width": self.width, "out_width": self.out_width, "reads": list(self._reads)}
+
+    @classmethod
+    def sized(cls, size: int) -> Trunk:
+        raise PellucidError("a custom trunk has no sizes to choose from", fix="pass the module itself")
+
+
+class _Whole(Stage):
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, f: Features) -> Features:
+        return f.with_(x=self.module(f.x))
+
+    def open(self, f: Features) -> tuple[Features, Inside]:
+        out = self.forward(f)
+        return out, {"output": out.x}
+
+
+def hashed(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) int64, in 0 .. 2**32 - 1
+    """Counter-based random integers: the same key and salt give the same number, on any device, in any order.
+
+    The finaliser of MurmurHash3 (Appleby 2011) on 32 bits, twice, so that neighbouring keys are unrelated.
+    """
+    h = (key ^ (key >> 32)) & 0xFFFFFFFF
+    h = (h + (salt * 0x9E3779B9 & 0xFFFFFFFF)) & 0xFFFFFFFF
+    for _ in range(2):
+        h = ((h ^ (h >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+        h = ((h ^ (h >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+        h = h ^ (h >> 16)
+    return h
+
+
+def uniform(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) float32 in [0, 1)
+    """Uniform random numbers from ``hashed``; 24 bits, so every value is exact in float32."""
+    return (hashed(key, salt) >> 8).to(torch.float32) * (1.0 / (1 << 24))
