@@ -1,0 +1,377 @@
+"""The run folder: files that are whole or absent, damage that is found and said, checkpoints that survive a crash.
+
+Three kinds of file live in a run folder, each guarded against flipped bits and cuts in its own way:
+
+- files written once (``run.json``, ``weights.safetensors``): listed in ``manifest.json`` with size and SHA-256;
+- lines that grow (``history.jsonl``): every line carries the CRC-32 of all lines up to and including itself;
+- checkpoints: each file carries the SHA-256 of its own content, so that one good file is enough to go on.
+
+A file is replaced manifest-first: the manifest accepts the new *and* the old version, then the file is renamed into
+place, then the manifest forgets the old version. Wherever that is cut, every file is readable, old or new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ..errors import PellucidError
+from . import disk
+from .disk import FRESH, fresh, is_file, replace, saying, settle, slurp
+from .lines import from_lines, to_lines
+from .manifest import FORMAT, Version, accepted, is_entry, render, version
+from .plain import damaged, parse, to_json
+from .tensors import Tensors, pack, unpack
+
+MANIFEST, LOCK, CHECKPOINTS = "manifest.json", ".lock", "checkpoints"
+KEEP = 2  # generations of checkpoints
+
+
+class Folder:
+    """A run folder, opened. Names are relative, with forward slashes, and never lead out of the folder.
+
+    >>> folder = Folder.create("runs/tulips")
+    >>> folder.write_json("run.json", {"format": 1})
+    >>> Folder.open("runs/tulips").read_json("run.json")
+    {'format': 1}
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self._ends: dict[str, int] = {}  # name -> CRC-32 of all lines written so far
+
+    def __repr__(self) -> str:
+        return f"Folder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> Folder:
+        """Make the folder and its parents, or open the run that is there already.
+
+        Raises:
+            PellucidError: it holds something that is not a run, or can't be written.
+        """
+        folder = cls(path)
+        with saying("make the run folder", folder.path):
+            disk.system.mkdir(folder.path)
+            held = [name for name in os.listdir(folder.path) if name != LOCK and not name.startswith(FRESH)]
+        if not held:
+            folder._list_files({})
+        elif MANIFEST not in held:
+            raise PellucidError(
+                f"the folder is not empty and not a run (it holds '{min(held)}')",
+                where=str(folder.path),
+                fix="choose another folder, or empty this one",
+            )
+        return folder
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Folder:
+        """Open a run that exists. Raises PellucidError that names what is missing."""
+        folder = cls(path)
+        if not folder.path.is_dir():
+            what = "not a folder" if folder.path.exists() else "no such run folder"
+            raise PellucidError(what, where=str(folder.path), fix="give the folder that `pellucid train` wrote")
+        if not (folder.path / MANIFEST).exists():
+            raise PellucidError(
+                f"not a run: it has no {MANIFEST}",
+                where=str(folder.path),
+                fix="give the folder that `pellucid train` wrote, whole",
+            )
+        return folder
+
+    # -- files written once ------------------------------------------------------------------------------------------
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write or replace a file so that a crash at any moment leaves the old version or the new one."""
+        path = self._place(name)
+        files = self._files()
+        new = version(data)
+        before = accepted(files[name]) if name in files else [None]
+        with fresh(path, data) as passing:
+            self._list_files({**files, name: {**new, "or": [v for v in before if v != new]}})
+            settle(passing, path)
+        self._list_files({**files, name: new})
+
+    def write_json(self, name: str, obj: Any) -> None:
+        self.write(name, (to_json(obj, indent=1) + "\n").encode())
+
+    def read(self, name: str) -> bytes:
+        """The file's content, checked against the manifest.
+
+        Raises:
+            PellucidError: it is missing, damaged or not part of the run.
+        """
+        while True:
+            files = self._files()
+            if name not in files:
+                raise self._absent(name)
+            data, problem = self._check(name, files[name])
+            if data is not None:
+                return data
+            if self._files() == files:  # otherwise a training has just replaced it: look again
+                raise damaged(problem, self.path / name)
+
+    def read_json(self, name: str) -> Any:
+        return parse(self.read(name), self.path / name)
+
+    def exists(self, name: str) -> bool:
+        return is_file(self._place(name))
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        path, files = self._place(name), self._files()
+        entry = files.pop(name, None)
+        if entry is not None:
+            self._list_files({**files, name: {**entry, "or": [None]}})
+        if is_file(path):
+            with saying("remove", path):
+                disk.system.unlink(path)
+                disk.system.sync_folder(path.parent)
+        if entry is not None:
+            self._list_files(files)
+        self._ends.pop(name, None)
+
+    def names(self) -> list[str]:
+        """The files in the manifest, sorted."""
+        return sorted(self._files())
+
+    def verify(self) -> list[str]:
+        """Check every file; one sentence for each that is missing or damaged, none when all is well."""
+        try:
+            files = self._files()
+        except PellucidError as e:
+            return [str(e), *self._verify_own({})]
+        found = [problem for name in sorted(files) if (problem := self._problem(name, files[name]))]
+        return found + self._verify_own(files)
+
+    # -- lines that grow ---------------------------------------------------------------------------------------------
+
+    def append(self, name: str, rows: list[dict[str, Any]], sync: bool = False) -> None:
+        """Add JSON lines. A line cut short by a crash is dropped first; ``sync`` waits until they are on the disk."""
+        path = self._place(name)
+        if name not in self._ends:
+            self._mend_end(name, path)
+        text, end = to_lines(rows, self._ends[name])
+        with saying("add to", path):
+            file = disk.system.extend(path)
+            try:
+                disk.system.write(file, text)
+                if sync:
+                    disk.system.sync(file)
+            except BaseException:
+                self._ends.pop(name)  # part of it may be there: look again before the next append
+                raise
+            finally:
+                os.close(file)
+        self._ends[name] = end
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """All rows of a file of lines; [] when there is none.
+
+        A last line without its end (a crash while it was written) is dropped; any other damage raises PellucidError.
+        """
+        path = self._place(name)
+        return from_lines(slurp(path), path)[0] if is_file(path) else []
+
+    def truncate_lines(self, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
+        """Rewrite a file of lines with only the rows ``keep`` says yes to, in one atomic step."""
+        if not self.exists(name):
+            return
+        text, end = to_lines([row for row in self.lines(name) if keep(row)], 0)
+        path = self._place(name)
+        replace(path, text)
+        self._ends[name] = end
+
+    # -- tensors -----------------------------------------------------------------------------------------------------
+
+    def save_tensors(self, name: str, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+        self.write(name, pack(tensors, meta))
+
+    def load_tensors(self, name: str) -> tuple[Tensors, dict[str, Any]]:
+        return unpack(self.read(name), self.path / name)
+
+    def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+        """Write a checkpoint; once it is durable, all but the one before it are removed."""
+        path = self._place(f"{CHECKPOINTS}/{step:08d}.safetensors")
+        replace(path, pack(tensors, {"step": step, "meta": meta}))
+        steps = self._checkpoints()
+        kept = [s for s in sorted(steps) if s <= step][-KEEP:]  # a later one belongs to a future that was given up
+        with saying("remove an older checkpoint", path.parent):
+            for old in steps.keys() - set(kept):
+                disk.system.unlink(steps[old])
+
+    def load_checkpoint(self) -> tuple[int, Tensors, dict[str, Any], str | None]:
+        """The newest good checkpoint: ``(step, tensors, meta, note)``; ``note`` says which newer ones are damaged.
+
+        Raises:
+            PellucidError: there is none, or none is good.
+        """
+        bad: list[str] = []
+        for step, path in sorted(self._checkpoints().items(), reverse=True):
+            try:
+                tensors, meta = _load_checkpoint(step, path)
+            except PellucidError as e:
+                bad.append(f"{e.where}: {e.what}")
+            else:
+                note = f"{'; '.join(bad)}. Going on from the checkpoint of step {step:,} instead." if bad else None
+                return step, tensors, meta, note
+        raise PellucidError(
+            f"no good checkpoint ({'; '.join(bad)})" if bad else "there is no checkpoint",
+            where=str(self.path),
+            fix="start the training again: pellucid train --like RUN",
+        )
+
+    # -- one training at a time --------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for one training; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            PellucidError: another process holds it.
+        """
+        with saying("lock", self.path / LOCK):
+            file = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            self._take(file)
+            self._sweep()
+            yield
+        finally:
+            os.close(file)
+
+    def _take(self, file: int) -> None:
+        with saying("lock", self.path / LOCK):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(file, 32).decode("ascii", "replace").strip()
+                raise PellucidError(
+                    f"another training is writing into this run (process {holder or 'unknown'})",
+                    where=str(self.path),
+                    fix="wait for it or stop it, or train into another folder with --name",
+                ) from None
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+
+    def _sweep(self) -> None:
+        """Remove half-written files that a crash left behind; only the holder of the lock may."""
+        with saying("clean up", self.path):
+            for left in [*self.path.glob(f"{FRESH}*"), *self.path.glob(f"*/{FRESH}*")]:
+                disk.system.unlink(left)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _place(self, name: str) -> Path:
+        """The path of ``name``, or PellucidError when it would leave the folder or meet a file of the folder's own."""
+        pure = PurePosixPath(name)
+        odd = not pure.parts or str(pure) != name or pure.is_absolute() or ".." in pure.parts
+        if odd or any(c in name for c in "\\:\0\n") or pure.name in (MANIFEST, LOCK) or pure.name.startswith(FRESH):
+            raise PellucidError(f"{name!r} can't be the name of a file in a run", where=str(self.path))
+        path = self.path
+        for part in pure.parts:
+            path = path / part
+            if path.is_symlink():
+                raise PellucidError("links are not followed in a run folder", where=str(path), fix="copy the file here")
+        return path
+
+    def _files(self) -> dict[str, Version]:
+        """The manifest, checked down to its last byte."""
+        path = self.path / MANIFEST
+        if not is_file(path):
+            raise PellucidError(f"there is no {MANIFEST}", where=str(self.path), fix="copy the run again, whole")
+        raw = slurp(path)
+        held = parse(raw, path)
+        if not isinstance(held, dict) or not isinstance(files := held.get("files"), dict):
+            raise damaged("it is damaged", path)
+        if all(map(is_entry, files.values())) and raw == render(files):
+            return files
+        if isinstance(held.get("format"), int) and held["format"] > FORMAT:
+            raise PellucidError(
+                f"written in format {held['format']}; this Pellucid reads up to {FORMAT}",
+                where=str(path),
+                fix="update Pellucid",
+            )
+        raise damaged("it is damaged", path)
+
+    def _list_files(self, files: Mapping[str, Version]) -> None:
+        replace(self.path / MANIFEST, render(files))
+
+    def _check(self, name: str, entry: Version) -> tuple[bytes | None, str]:
+        """The content of a file in the manifest, or None and what is wrong with it."""
+        path, good = self._place(name), accepted(entry)
+        if not is_file(path):
+            return None, "it is missing"
+        sizes = {v["size"] for v in good if v}
+        if path.stat().st_size not in sizes:  # known without reading it
+            return None, f"it is damaged ({path.stat().st_size:,} bytes instead of {min(sizes):,})"
+        data = slurp(path)
+        return (data, "") if version(data) in good else (None, "it is damaged (its checksum is wrong)")
+
+    def _problem(self, name: str, entry: Version) -> str | None:
+        try:
+            data, problem = self._check(name, entry)
+        except PellucidError as e:
+            return str(e)
+        gone = not is_file(self.path / name) and None in accepted(entry)  # not yet there or just removed
+        return None if data is not None or gone else str(damaged(problem, self.path / name))
+
+    def _verify_own(self, files: Mapping[str, Version]) -> list[str]:
+        """Check the files that carry their own checksums: lines and checkpoints."""
+        found = []
+        for path in sorted(self.path.glob("*.jsonl")):
+            if path.name not in files:
+                found += _complaint(partial(self.lines, path.name))
+        for step, path in sorted(self._checkpoints().items()):
+            found += _complaint(partial(_load_checkpoint, step, path))
+        return found
+
+    def _checkpoints(self) -> dict[int, Path]:
+        """Step -> file."""
+        found = (self.path / CHECKPOINTS).glob("*.safetensors")
+        return {int(path.stem): path for path in found if path.stem.isdecimal() and is_file(path)}
+
+    def _mend_end(self, name: str, path: Path) -> None:
+        """Find the CRC-32 the next line continues from, and cut off a last line that has no end."""
+        self._ends[name] = 0
+        if not is_file(path):
+            return
+        data = slurp(path)
+        _, self._ends[name] = from_lines(data, path)
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with saying("mend", path):
+                file = disk.system.extend(path)
+                try:
+                    disk.system.truncate(file, whole)
+                finally:
+                    os.close(file)
+
+    def _absent(self, name: str) -> PellucidError:
+        there = "is in the folder but not in its manifest" if self.exists(name) else "is missing"
+        return PellucidError(
+            f"'{name}' {there}",
+            where=str(self.path),
+            fix="the training may not have got that far: pellucid resume RUN",
+        )
+
+
+def _complaint(check: Callable[[], Any]) -> list[str]:
+    try:
+        check()
+    except PellucidError as e:
+        return [str(e)]
+    return []
+
+
+def _load_checkpoint(step: int, path: Path) -> tuple[Tensors, dict[str, Any]]:
+    tensors, own = unpack(slurp(path), path)
+    if own.get("step") != step or not isinstance(meta := own.get("meta"), dict):
+        raise damaged(f"it holds step {own.get('step')}, not {step}", path)
+    return tensors, meta

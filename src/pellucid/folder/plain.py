@@ -1,0 +1,50 @@
+"""Strict JSON, and how damage to any file is said.
+
+NaN and infinities are written as ``null`` (JSON has no such numbers) and read back as None.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import PellucidError
+
+
+def to_json(obj: Any, indent: int | None = None) -> str:
+    """Strict JSON: non-finite numbers become null, NumPy values their Python ones, paths text, tuples lists."""
+    plain = _plain(obj)
+    text = json.dumps(plain, allow_nan=False, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in file names that are not UTF-8
+        return json.dumps(plain, allow_nan=False, indent=indent)
+    return text
+
+
+def _plain(obj: Any) -> Any:
+    if isinstance(obj, np.ndarray | np.generic):
+        return _plain(obj.tolist())
+    if isinstance(obj, float):
+        return obj if np.isfinite(obj) else None
+    if isinstance(obj, Mapping):
+        return {str(k): _plain(v) for k, v in obj.items()}
+    if isinstance(obj, list | tuple):
+        return [_plain(v) for v in obj]
+    return str(obj) if isinstance(obj, os.PathLike) else obj
+
+
+def parse(data: bytes, path: Path) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise damaged("it is damaged (not JSON)", path) from None
+
+
+def damaged(what: str, path: Path) -> PellucidError:
+    return PellucidError(what, where=str(path), fix="copy it from a backup, or train again: pellucid train --like RUN")
