@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,6 +45,12 @@ class Note:
 
 
 Report = Callable[[Note], None]
+Into = Callable[[str, tuple[int, ...], Any], np.ndarray]  # (array's name, shape, dtype) -> a zeroed array to fill
+
+
+def in_memory(_: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """The allocator for arrays that are not to lie in the cache."""
+    return np.zeros(shape, dtype)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,15 @@ class Column:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def series(self) -> pl.Series | None:
+        """The values as a polars Series, (n,); None for arrays with more than one axis."""
+        if isinstance(self.values, pl.Series):
+            return self.values
+        if self.values.ndim != 1:
+            return None
+        plain = self.values.tolist() if self.values.dtype.kind in "OUS" else self.values
+        return pl.Series(self.name, plain, strict=False)
 
     def place(self, row: int) -> str:
         return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
@@ -191,8 +207,11 @@ class Kind(ABC):
         """How sure this kind is that ``column`` holds its values; None when it can't be."""
 
     @abstractmethod
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report) -> Stored:
-        """Raw compact arrays of the column. Bad values are reported and listed in ``bad``, never raised."""
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+        """Raw compact arrays of the column, allocated by ``into`` (the cache passes one that maps files).
+
+        Bad values are reported and, where nothing stands in for them, listed in ``bad``, never raised.
+        """
 
     @abstractmethod
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -226,6 +245,14 @@ def register(kind: type[Kind]) -> type[Kind]:
     return kind
 
 
+def report_some(report: Report, notes: Iterable[Note], total: int, what: str, most: int = 5) -> None:
+    """Say the first ``most`` of ``total`` notes and, of the others, only how many there are."""
+    for note in islice(notes, most):
+        report(note)
+    if total > most:
+        report(Note("warning", f"{total - most:,} more {what}"))
+
+
 def kind_named(name: str) -> Kind:
     if name not in KINDS:
         raise UsageError(unknown("kind of field", str(name), KINDS))
@@ -238,7 +265,8 @@ def recognise(column: Column) -> tuple[Kind, Guess]:
     if not guesses:
         raise PellucidError(
             f"no kind of field can read the column '{column.name}'",
-            fix=f"name its kind with --kind {column.name}=KIND (known: {', '.join(KINDS)}) or leave it out with --ignore {column.name}",
+            fix=f"name its kind with --kind {column.name}=KIND (known: {', '.join(KINDS)}) or leave it out "
+            f"with --ignore {column.name}",
         )
     _, name, guess = max(guesses, key=lambda g: g[:2])
     return KINDS[name], guess

@@ -1,0 +1,156 @@
+"""Categories: one of a few words. n examples, C values seen in training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register
+
+FEW = 50  # so many different values are categories when they repeat
+MISSING, UNKNOWN, RESERVED = 0, 1, 2  # codes of an input; its values start behind them
+LABELS = 10  # a target with at most so many whole numbers is taken for labels
+
+
+@register
+class Category(Kind):
+    """int32 codes into a list of values; -1 where missing."""
+
+    name = "category"
+    joint = True
+
+    def recognise(self, column: Column) -> Guess | None:
+        series = column.series()
+        if series is None or series.dtype.is_nested() or series.dtype == pl.Binary:
+            return None
+        present = words(series).drop_nulls()
+        n, distinct = len(present), present.n_unique()
+        if not distinct:
+            return Guess(0.1, "no values at all", role="ignore")
+        if series.dtype.is_numeric():
+            return None
+        if distinct == 1 and n == len(series) > 1:
+            return Guess(0.85, f"always '{present[0][:40]}', which tells nothing", role="ignore")
+        if series.dtype.is_temporal():
+            return _guess_dates(present, distinct)
+        reason = f"{distinct:,} words ({_examples(present)})"
+        if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
+            return Guess(0.95, reason)
+        return _guess_words(present, distinct, reason)
+
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+        """``{"code": (n,) int32}`` and, in ``meta``, the values they point to, as text in natural order."""
+        series = column.series()
+        assert series is not None, "categories have one axis"
+        text = words(series)
+        values = sorted(text.drop_nulls().unique().to_list(), key=natural)
+        code = into("code", (len(text),), np.int32)
+        if values:
+            code[:] = text.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+        else:
+            code[:] = -1
+        if missing := text.null_count():
+            report(Note("info", f"{missing:,} of {len(text):,} values are missing", f"column '{column.name}'"))
+        return Stored({"code": code}, {"values": values}, len(text))
+
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """The values in the training rows, in natural order, and how often each is there."""
+        values = stored.meta["values"]
+        code = np.asarray(stored.arrays["code"][rows])
+        counts = np.bincount(code[code >= 0], minlength=len(values))
+        seen = [i for i, count in enumerate(counts) if count]
+        return {"role": role, "values": [values[i] for i in seen], "counts": [int(counts[i]) for i in seen]}
+
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
+        """(n,) int32. Input: 0 missing, 1 not seen in training, then the values. Target: 0..C-1, else -1."""
+        target = state["role"] == "target"
+        missing, unseen, first = (-1, -1, 0) if target else (MISSING, UNKNOWN, RESERVED)
+        place = {value: first + i for i, value in enumerate(state["values"])}
+        table = np.array([place.get(value, unseen) for value in stored.meta["values"]] + [missing], np.int32)
+        return table[stored.arrays["code"]]  # -1 picks the last entry: missing
+
+    def decode(self, encoded: np.ndarray, state: Mapping[str, Any]) -> list[str | None]:
+        """The values' text; None for missing and for values not seen in training."""
+        first = 0 if state["role"] == "target" else RESERVED
+        return [state["values"][code - first] if code >= first else None for code in np.asarray(encoded).tolist()]
+
+    def show(self, stored: Stored, row: int) -> str:
+        code = int(stored.arrays["code"][row])
+        return stored.meta["values"][code] if code >= 0 else "missing"
+
+
+def words(series: pl.Series) -> pl.Series:
+    """Every value as text without spaces around it, null where there is none.
+
+    Whole numbers are written without a point, so that 3, 3.0 and "3" are one value whatever type a file gave them.
+
+    >>> words(pl.Series([3.0, 2.5, None])).to_list()
+    ['3', '2.5', None]
+    """
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+        whole = series.cast(pl.Int64, strict=False)
+        text = pl.when(series == whole).then(whole.cast(pl.String)).otherwise(series.cast(pl.String))
+        return pl.select(text.alias(series.name)).to_series()
+    text = series.cast(pl.String).str.strip_chars()
+    return text.set(text == "", None)
+
+
+def natural(value: str) -> tuple[Any, ...]:
+    """Sorts as a person would: numbers by size and before words, digits inside words by size.
+
+    >>> sorted(["b", "10", "9", "a10", "a9"], key=natural)
+    ['9', '10', 'a9', 'a10', 'b']
+    """
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", value, re.ASCII | re.IGNORECASE):
+        return (0, float(value), value)
+    parts = re.split(r"(\d+)", value.lower())  # words and digits take turns
+    return (1, [int(part) if i % 2 else part for i, part in enumerate(parts)], value)
+
+
+def as_target(column: Column, guess: Guess) -> Guess | None:
+    """The guess that ``column``, recognised as numbers, holds labels when it is the target; None if it does not.
+
+    Few whole numbers that repeat (0 and 1, marks from 3 to 8) are more often labels than amounts.
+    """
+    series = column.series()
+    if series is None:
+        return None
+    present = words(series).drop_nulls()
+    values = sorted(present.unique().to_list(), key=natural)
+    many = len(values) > LABELS or len(values) > max(2, 0.01 * len(present))
+    if many or len(values) < 2 or not all(re.fullmatch(r"[+-]?\d+", value) for value in values):
+        return None
+    reason = f"{len(values)} labels ({', '.join(values)}); --kind {column.name}=number predicts an amount instead"
+    return Guess(guess.confidence, reason, settings=guess.settings)
+
+
+def _guess_dates(present: pl.Series, distinct: int) -> Guess:
+    if distinct <= FEW and len(present) >= 2 * distinct:
+        return Guess(0.8, f"{distinct:,} dates ({_examples(present)}), taken as words")
+    return Guess(
+        0.5, f"dates from {present.min()!s} to {present.max()!s}, which are not read as an input", role="ignore"
+    )
+
+
+def _guess_words(present: pl.Series, distinct: int, reason: str) -> Guess:
+    n = len(present)
+    if distinct <= FEW and n >= 2 * distinct:
+        return Guess(0.8, reason)
+    single = 1 - present.str.contains(r"\s").mean()  # type: ignore[operator]
+    if n > 2 and distinct > 0.9 * n and single > 0.9 and distinct > 2:
+        return Guess(0.4, f"{distinct:,} words, nearly all different ({_examples(present)})", role="id")
+    if distinct <= 0.2 * n:
+        return Guess(0.7, reason)
+    return Guess(0.45, reason)
+
+
+def _examples(present: pl.Series, most: int = 2) -> str:
+    """The commonest values, e.g. ``"Ideal, Premium, …"``."""
+    counts = present.alias("value").value_counts(name="count").sort(["count", "value"], descending=[True, False])
+    shown = [value[:24] for value in counts["value"].head(most)]
+    return ", ".join(shown + (["…"] if len(counts) > most else []))

@@ -1,0 +1,200 @@
+"""Images: photos, scans, drawings. n examples; H, W, C: height, width, channels (1 grey or 3 red, green, blue)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import PellucidError
+from . import pixels
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+
+LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
+KEPT = 96  # images that are all alike and at most so large keep their size
+CAP = 128  # the largest side chosen without being asked
+HEADERS = 512  # files looked at to decide the size
+SETTINGS = ("height", "width", "channels", "black", "white")
+FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}  # where there is no image to look at
+SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
+FLAT = 0.25  # drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05
+SAMPLE = 4096  # training images that mean and spread are taken from
+
+
+@register
+class Image(Kind):
+    """uint8 pixels, (n, H, W, C), all of one size."""
+
+    name = "image"
+    axes = 2
+
+    def recognise(self, column: Column) -> Guess | None:
+        if isinstance(column.values, np.ndarray) and column.values.ndim >= 3:
+            return _guess_array(column.values)
+        series = column.series()
+        if series is None or series.dtype != pl.String:
+            return None
+        share = series.drop_nulls().str.to_lowercase().str.contains(SUFFIX).mean()
+        if share is None or share < 0.8:  # type: ignore[operator]
+            return None
+        return _guess_files(_paths(column, series))
+
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+        """``{"pixels": (n, H, W, C) uint8}``; what can't be read is reported by path and listed in ``bad``."""
+        if not {"height", "width", "channels"} <= settings.keys():
+            guess = self.recognise(column)
+            settings = {**(guess.settings if guess else {}), **settings}
+        size = pixels.Size(**{**FALLBACK, **{name: settings[name] for name in SETTINGS if name in settings}})
+        out = into("pixels", (len(column), *size.shape), np.uint8)
+        fill = _store_array if isinstance(column.values, np.ndarray) and column.values.ndim > 1 else _store_files
+        bad = fill(column, size, out, report)
+        return Stored({"pixels": out}, asdict(size), len(column), np.array(bad, np.int64))
+
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """Mean and spread of each channel (0..1), and whether a mirrored image is still such an image."""
+        good = np.setdiff1d(rows, stored.bad)
+        sample = stored.arrays["pixels"][good[:: max(1, -(-len(good) // SAMPLE))]]  # (m, H, W, C)
+        height, width, channels = stored.arrays["pixels"].shape[1:]
+        counts = np.stack([np.bincount(sample[..., c].ravel(), minlength=256) for c in range(channels)])
+        share = counts / np.maximum(counts.sum(1, keepdims=True), 1)  # (C, 256)
+        level = np.arange(256) / 255
+        mean = share @ level
+        std = np.sqrt(np.maximum(share @ level**2 - mean**2, 0))
+        return {
+            "role": role,
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "mean": mean.tolist(),
+            "std": std.tolist(),
+            "mirror": channels == 3 and _natural(sample),
+        }
+
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
+        """(n, H, W, C) uint8, the stored pixels themselves."""
+        shape = (state["height"], state["width"], state["channels"])
+        assert stored.arrays["pixels"].shape[1:] == shape, "stored with other settings than it was fitted with"
+        return stored.arrays["pixels"]
+
+    def decode(self, encoded: np.ndarray, state: Mapping[str, Any]) -> list[np.ndarray]:
+        """One (H, W, C) uint8 array an example."""
+        return list(np.asarray(encoded))
+
+    def show(self, stored: Stored, row: int) -> bytes:
+        return pixels.to_png(np.asarray(stored.arrays["pixels"][row]))
+
+
+def _paths(column: Column, series: pl.Series) -> list[str]:
+    """Where each file is; an empty string where there is none."""
+    base = str(column.base) if column.base else ""
+    return [os.path.join(base, path) if path else "" for path in series.to_list()]
+
+
+def _guess_files(paths: list[str]) -> Guess:
+    """Decided from the headers of some of the files; pixels are read only of those with more than 8 bits."""
+    sample = paths[:: max(1, len(paths) // HEADERS)]
+    shapes, modes, ranges = [], set(), []
+    for path in sample:
+        try:
+            image = pixels.open_header(path)
+            shapes.append(pixels.upright_shape(image))
+            modes.add(image.mode)
+            if image.mode in pixels.DEEP_MODES:
+                ranges.append(pixels.extremes(image))
+        except pixels.Unreadable:
+            continue
+    if not shapes:
+        why = "do not exist" if not any(map(os.path.exists, sample)) else "can't be read"
+        return Guess(0.6, f"{len(paths):,} names of image files, which {why}", role="ignore")
+    grey = modes <= set(pixels.GREY_MODES)
+    settings, why = _settings(shapes, 1 if grey else 3)
+    if ranges:
+        lows, highs = zip(*ranges, strict=True)
+        settings |= pixels.black_and_white(min(lows), max(highs))
+    return Guess(0.95, f"{len(paths):,} {'grey' if grey else 'colour'} images, {why}", settings=settings)
+
+
+def _guess_array(values: np.ndarray) -> Guess | None:
+    images = _channels_last(values)
+    if images is None or not len(images):
+        return None
+    n, height, width, channels = images.shape
+    settings, why = _settings([(height, width)], 1 if channels <= 2 else 3)
+    if images.dtype != np.uint8:
+        settings |= pixels.black_and_white(float(np.nanmin(images)), float(np.nanmax(images)))
+    return Guess(0.95, f"{n:,} {'grey' if channels <= 2 else 'colour'} images, {why}", settings=settings)
+
+
+def _channels_last(values: np.ndarray) -> np.ndarray | None:
+    """(n, H, W), (n, H, W, C) or (n, C, H, W) as (n, H, W, C); None for what is no image."""
+    if values.dtype.kind not in "buif" or values.ndim not in (3, 4) or 0 in values.shape[1:]:
+        return None
+    if values.ndim == 3:
+        return values[..., None]
+    if values.shape[3] <= 4:
+        return values
+    return np.moveaxis(values, 1, 3) if values.shape[1] <= 4 else None
+
+
+def _settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, Any], str]:
+    """The size all images are brought to, and why, for images of these (height, width)."""
+    least, most = np.min(sizes, axis=0), np.max(sizes, axis=0)
+    if (least == most).all() and most.max() <= KEPT:
+        height, width = map(int, most)
+        return {"height": height, "width": width, "channels": channels}, f"all of {width} × {height} pixels"
+    short = float(np.median(np.min(sizes, axis=1)))
+    side = max([step for step in LADDER if step <= min(short, CAP)], default=LADDER[0])
+    found = f"{most[1]} × {most[0]}" if (least == most).all() else f"about {short:.0f} pixels on the short side"
+    return {"height": side, "width": side, "channels": channels}, f"{found}, brought to {side} × {side}"
+
+
+def _store_files(column: Column, size: pixels.Size, out: np.ndarray, report: Report) -> list[int]:
+    series = column.series()
+    assert series is not None
+    paths = _paths(column, series.cast(pl.String))
+    bad, resized = pixels.decode_files(paths, size, out)
+    notes = (Note("error", f"{why}; left out", paths[row] or column.place(row)) for row, why in bad)
+    report_some(report, notes, len(bad), "images can't be read and are left out", most=20)
+    _report_resized(resized, size, column, report)
+    return [row for row, _ in bad]
+
+
+def _store_array(column: Column, size: pixels.Size, out: np.ndarray, report: Report) -> list[int]:
+    assert isinstance(column.values, np.ndarray)
+    images = _channels_last(column.values)
+    if images is None:
+        raise PellucidError(
+            f"an array of shape {column.values.shape} and type {column.values.dtype} holds no images",
+            where=f"column '{column.name}'",
+            fix="pass numbers of shape (n, height, width) or (n, height, width, channels) with 1, 3 or 4 channels",
+        )
+    bad, resized = [], 0
+    for row, image in enumerate(images):
+        try:
+            out[row], changed = pixels.from_array(image, size)
+            resized += changed
+        except pixels.Unreadable as why:
+            bad.append(row)
+            report(Note("error", f"{why}; left out", column.place(row)))
+    _report_resized(resized, size, column, report)
+    return bad
+
+
+def _report_resized(count: int, size: pixels.Size, column: Column, report: Report) -> None:
+    if count:
+        text = f"{count:,} of {len(column):,} images brought to {size.width} × {size.height} pixels"
+        report(Note("info", text, f"column '{column.name}'"))
+
+
+def _natural(sample: np.ndarray) -> bool:  # (m, H, W, C) uint8
+    """Whether these look like photos: neighbouring pixels are seldom exactly equal, as they are in drawings, glyphs
+    and screenshots, where left and right may mean something. A photo of a page can deceive it; that is why
+    mirroring is printed as an assumption."""
+    if sample.size == 0 or sample.shape[2] < 2:
+        return False
+    equal = (sample[:, :, 1:] == sample[:, :, :-1]).all(-1)  # (m, H, W - 1)
+    return bool(equal.mean() < FLAT)

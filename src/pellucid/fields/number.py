@@ -1,0 +1,225 @@
+"""Numbers: measurements, counts, prices. n examples; missing values are NaN everywhere."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+
+MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")  # compared in lower case, without spaces around
+UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"  # taken off a number, and said
+THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"  # 1,234,567.8; a lone "1,5" is left unread rather than misread
+CODE = r"^0\d+$"  # 007, 01234: a code, not a number
+ID_NAMES = ("", "index", "idx", "no", "nr", "row", "rowid", "number", "unnamed: 0")
+BINS = 48
+POINTS = 256  # of the curve from values to a normal distribution
+LIMIT = 10.0  # encoded inputs stay within this many standard deviations
+SKEW, TAIL = 1.0, 6.0  # above either, values are scaled by quantiles; a normal distribution has 0 and 3.4
+
+
+@register
+class Number(Kind):
+    """float64 values, NaN where missing; encoded to about mean 0 and standard deviation 1."""
+
+    name = "number"
+    joint = True
+
+    def recognise(self, column: Column) -> Guess | None:
+        series = column.series()
+        if series is None or not (series.dtype.is_numeric() or series.dtype == pl.String):
+            return None
+        value = parse(series)[0].drop_nulls()
+        value = value.filter(value.is_finite())
+        if not len(value):
+            return None
+        reason = f"{len(value):,} numbers from {plain(value.min())} to {plain(value.max())}"  # type: ignore[arg-type]
+        confidence = 0.9 if series.dtype.is_numeric() else _confidence(series, len(value))
+        if confidence == 0:
+            return None
+        if why := _like_an_id(column.name, value, len(series)):
+            return Guess(confidence, why, role="id")
+        if len(series) > 1 and value.min() == value.max() and len(value) == len(series):
+            return Guess(confidence, f"always {plain(value[0])}, which tells nothing", role="ignore")
+        return Guess(confidence, reason)
+
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+        """``{"value": (n,) float64}``. Cells that can't be read are reported and count as missing."""
+        series = column.series()
+        assert series is not None, "numbers have one axis"
+        parsed, taken_off = parse(series)
+        value = into("value", (len(series),), np.float64)
+        value[:] = parsed.fill_null(math.nan).to_numpy()
+        _report_unread(column, series, value, report)
+        for what, count in taken_off.items():
+            report(Note("info", f"{what} taken off {count:,} numbers", f"column '{column.name}'"))
+        value[np.isinf(value)] = math.nan
+        return Stored({"value": value}, {}, len(series))
+
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """Mean and spread; for inputs also how to scale, and quantiles in the units of the data."""
+        every = np.asarray(stored.arrays["value"][rows], np.float64)
+        value = every[np.isfinite(every)]
+        state: dict[str, Any] = {"role": role, "mean": 0.0, "std": 0.0, "missing": _share_missing(every, value)}
+        if len(value):
+            state["mean"], state["std"] = _mean_and_spread(value)
+        if role == "target":
+            low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 0.0)
+            whole = bool(np.all(value == np.round(value)))
+            return state | {"min": low, "max": high, "integer": whole, "transform": "identity"}
+        edges = np.unique(np.quantile(value, np.linspace(0, 1, BINS + 1))) if len(value) else value
+        scale, why = _scale(value) if settings.get("scale") is None else (settings["scale"], "as set")
+        state |= {"edges": edges.tolist(), "scale": scale, "why": why}
+        return state | {"quantiles": _normal_curve(value) if scale == "quantile" else None}
+
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
+        """(n,) float32, NaN where missing. Inputs are kept within ±10, rising with the value."""
+        value = np.asarray(stored.arrays["value"], np.float64)
+        if state.get("scale") == "quantile":
+            scaled = _along(value, state["quantiles"]["value"], state["quantiles"]["normal"])
+        elif state["std"] > 0:
+            scaled = (value - state["mean"]) / state["std"]
+        else:
+            scaled = np.where(np.isfinite(value), 0.0, math.nan)
+        if state["role"] != "target":
+            scaled = np.clip(scaled, -LIMIT, LIMIT)
+        return scaled.astype(np.float32)
+
+    def decode(self, encoded: np.ndarray, state: Mapping[str, Any]) -> list[float | None]:
+        """Numbers in the units of the data, None where missing."""
+        scaled = np.asarray(encoded, np.float64)
+        if state.get("scale") == "quantile":
+            value = _along(scaled, state["quantiles"]["normal"], state["quantiles"]["value"])
+        else:
+            value = scaled * state["std"] + state["mean"]
+        return [float(v) if math.isfinite(v) else None for v in value]
+
+    def show(self, stored: Stored, row: int) -> str:
+        value = float(stored.arrays["value"][row])
+        return plain(value) if math.isfinite(value) else "missing"
+
+
+def parse(series: pl.Series) -> tuple[pl.Series, dict[str, int]]:
+    """Numbers (float64, null where there is none) and what was taken off how many of them.
+
+    >>> parse(pl.Series(["1,200", "$5", "n/a", "tall"]))[1]
+    {'thousands separators': 1, 'currency or percent signs': 1}
+    """
+    if series.dtype != pl.String:
+        return series.cast(pl.Float64, strict=False).fill_nan(None), {}
+    text = series.str.strip_chars()
+    text = text.set(is_missing(text), None)
+    bare = text.str.replace(UNITS, "$1")
+    thousands = bare.str.contains(THOUSANDS)
+    digits = pl.select(pl.when(thousands).then(bare.str.replace_all(",", "")).otherwise(bare)).to_series()
+    value = digits.cast(pl.Float64, strict=False).fill_nan(None)
+    signs = (text.str.len_bytes() != bare.str.len_bytes()) & value.is_not_null()
+    counts = {"thousands separators": int(thousands.sum() or 0), "currency or percent signs": int(signs.sum() or 0)}
+    return value, {what: count for what, count in counts.items() if count}
+
+
+def is_missing(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool
+    """Where a cell is empty or one of the words that stand for an empty one."""
+    return text.is_null() | text.str.to_lowercase().is_in(MISSING)
+
+
+def plain(value: float) -> str:
+    """A number as a person writes it.
+
+    >>> plain(18823.0), plain(0.25)
+    ('18,823', '0.25')
+    """
+    if value == round(value, 0) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.6g}"
+
+
+def _confidence(series: pl.Series, numbers: int) -> float:
+    """How sure it is that text holds numbers: nearly all of it must, and codes with leading zeros don't count."""
+    text = series.str.strip_chars()
+    present = text.filter(~is_missing(text))
+    if numbers < 0.8 * len(present):
+        return 0.0
+    if present.str.contains(CODE).any():
+        return 0.3
+    return 0.9 if numbers == len(present) else 0.6
+
+
+def _like_an_id(name: str, value: pl.Series, n: int) -> str:
+    """Why the numbers only count the rows; empty when they mean something."""
+    if n < 3 or len(value) != n or not (value == value.round()).all() or value.n_unique() != n:
+        return ""
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", name)]  # userId, Customer ID, id_2
+    if name.lower() in ID_NAMES or "id" in (words[:1] + words[-1:]):
+        return "whole numbers, all different, under the name of an id"
+    if n >= 10 and value[0] in (0, 1) and (value.diff().drop_nulls() == 1).all():
+        return f"counts the rows from {plain(value[0])}"
+    return ""
+
+
+def _report_unread(column: Column, series: pl.Series, value: np.ndarray, report: Report) -> None:
+    if series.dtype == pl.String:
+        text = series.str.strip_chars()
+        unread = np.flatnonzero(np.isnan(value) & ~is_missing(text).to_numpy())
+        notes = (
+            Note("warning", f"'{series[int(r)][:40]}' is not a number and counts as missing", column.place(int(r)))
+            for r in unread
+        )
+        report_some(report, notes, len(unread), f"cells of column '{column.name}' are not numbers")
+    infinite = np.flatnonzero(np.isinf(value))
+    notes = (Note("warning", "an infinite number counts as missing", column.place(int(r))) for r in infinite)
+    report_some(report, notes, len(infinite), f"infinite numbers in column '{column.name}'")
+
+
+def _share_missing(every: np.ndarray, value: np.ndarray) -> float:
+    return 1 - len(value) / len(every) if len(every) else 0.0
+
+
+def _mean_and_spread(value: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation; the latter 0 when what there is comes from rounding alone (a constant column)."""
+    size = float(np.abs(value).max())
+    if size == 0:
+        return 0.0, 0.0
+    unit = value / size  # so that squares of huge numbers stay finite
+    mean, std = float(unit.mean()), float(unit.std())
+    return mean * size, std * size if std > 1e-12 else 0.0
+
+
+def _scale(value: np.ndarray) -> tuple[str, str]:
+    """How to scale an input, and why: few values and even spreads keep their distances, long tails don't."""
+    if len(np.unique(value)) <= 10:
+        return "standard", "few different values"
+    value = value / np.abs(value).max()
+    mean, std = _mean_and_spread(value)
+    skew = float(np.mean(((value - mean) / std) ** 3)) if std > 0 else 0.0
+    low, lower, upper, high = np.quantile(value, (0.01, 0.25, 0.75, 0.99))
+    tail = (high - low) / (upper - lower) if upper > lower else math.inf
+    if abs(skew) > SKEW:
+        return "quantile", f"skewed ({skew:.1f})"
+    if tail > TAIL:
+        return "quantile", "long tails"
+    return "standard", f"even spread (skew {skew:.1f})"
+
+
+def _normal_curve(value: np.ndarray) -> dict[str, list[float]]:
+    """Points from values to a normal distribution, both rising; equal values share the middle of their levels."""
+    levels = (np.arange(POINTS) + 0.5) / POINTS
+    points, inverse = np.unique(np.quantile(value, levels), return_inverse=True)
+    normal = np.array([NormalDist().inv_cdf(p) for p in levels])
+    middle = np.bincount(inverse, normal) / np.bincount(inverse)
+    return {"value": points.tolist(), "normal": middle.round(5).tolist()}
+
+
+def _along(x: np.ndarray, xs: list[float], ys: list[float]) -> np.ndarray:
+    """Straight lines through the points (xs rising); beyond the ends the mean slope goes on, so order is kept."""
+    if len(xs) < 2:
+        return np.where(np.isnan(x), math.nan, ys[0] if ys else 0.0)
+    slope = min((ys[-1] - ys[0]) / (xs[-1] - xs[0]), 1e300)
+    beyond = np.minimum(x - xs[0], 0) + np.maximum(x - xs[-1], 0)
+    return np.interp(x, xs, ys) + slope * beyond

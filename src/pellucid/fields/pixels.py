@@ -1,0 +1,292 @@
+"""From the bytes of an image file to pixels. H, W, C: height, width, channels (1 grey or 3 red, green, blue)."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "tif", "tiff")
+MOST_PIXELS = 64_000_000  # of one image; a small file can unpack to gigabytes
+MOST_BYTES = 512 << 20  # of one file
+ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
+CHUNK = 64  # images handed to a thread at a time
+GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits
+ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+# What a file is, by its first bytes. Only these are opened: Pillow knows formats that run programs (EPS).
+SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"RIFF": "WEBP",
+    b"BM": "BMP",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
+
+
+class Unreadable(Exception):
+    """Why one image could not be read, in words that go after its path."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What every image of a field becomes.
+
+    Attributes:
+        height, width, channels: of the pixels.
+        black, white: what these are where a value has more than 8 bits (white is 4095 for a 12-bit camera);
+            a white of 0 is not known and taken for 1 in fractions, for 65535 in whole numbers.
+    """
+
+    height: int
+    width: int
+    channels: int
+    black: float = 0.0
+    white: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def decode_files(paths: Sequence[str | None], size: Size, out: np.ndarray) -> tuple[list[tuple[int, str]], int]:
+    """Decode every file into ``out`` (n, H, W, C) uint8, on all cores (Pillow decodes without the GIL).
+
+    Returns:
+        (row, cause) of each that can't be read, whose pixels stay zero; how many had another size or shape.
+    """
+    starts = range(0, len(paths), CHUNK)
+    with _quiet(), ThreadPoolExecutor(max(2, cores())) as pool:
+        parts = list(pool.map(lambda start: _decode_chunk(paths, size, out, start), starts))
+    return [bad for part, _ in parts for bad in part], sum(resized for _, resized in parts)
+
+
+def open_header(path: str) -> Image:
+    """The image with its header read and its pixels not. Raises Unreadable."""
+    with _quiet():
+        return open_image(read_file(path))
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of an ordinary file (a pipe or a device would never end). Raises Unreadable."""
+    try:
+        if not path:
+            raise Unreadable("there is no path")
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        with open(handle, "rb", buffering=0) as file:
+            about = os.fstat(handle)
+            if not stat.S_ISREG(about.st_mode):
+                raise Unreadable("is not a file")
+            if about.st_size > MOST_BYTES:
+                raise Unreadable(f"has {about.st_size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed")
+            return file.read()
+    except FileNotFoundError:
+        raise Unreadable("does not exist") from None
+    except OSError as error:
+        raise Unreadable(f"can't be opened ({error.strerror})") from None
+    except ValueError:  # a zero byte in the path
+        raise Unreadable("is not a path") from None
+
+
+def open_image(data: bytes) -> Image:
+    """The image in ``data`` by what it holds, whatever its name says. Raises Unreadable."""
+    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  (importing registers them)
+
+    if not data:
+        raise Unreadable("is empty (0 bytes)")
+    name = next((name for start, name in SIGNATURES.items() if data.startswith(start)), None)
+    if name is None:
+        raise Unreadable(f"is not an image that can be read ({_looks_like(data)})")
+    try:
+        image = Image.open(BytesIO(data), formats=(name,))
+    except Exception as error:  # Pillow's parsers raise whatever damaged bytes lead them to
+        raise Unreadable(f"is damaged ({_said(error)})") from None
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise Unreadable(f"has {width:,} × {height:,} pixels, more than the {MOST_PIXELS / 1e6:.0f} million allowed")
+    return image
+
+
+def decode(data: bytes, size: Size) -> tuple[np.ndarray, bool]:
+    """Pixels (H, W, C) uint8 of an image file's bytes, and whether it had another size.
+
+    Upright by its EXIF tag, alpha over white, cut to the middle where its shape differs. Raises Unreadable.
+    """
+    image = open_image(data)
+    try:
+        if image.format == "JPEG":  # decodes at a half, quarter or eighth where that still leaves twice the size
+            image.draft(None, (2 * max(size.height, size.width),) * 2)
+        image = _plain(_upright(image), size)
+        resized = image.size != (size.width, size.height)
+        if resized:
+            image = _fitted(image, size)
+        return np.asarray(image).reshape(size.shape), resized
+    except Exception as error:  # as above
+        raise Unreadable(f"is damaged ({_said(error)})") from None
+
+
+def from_array(value: np.ndarray, size: Size) -> tuple[np.ndarray, bool]:
+    """Pixels (H, W, C) uint8 of an array (h, w, c), c 1 to 4, and whether it had another size. Raises Unreadable."""
+    from PIL import Image
+
+    if not np.isfinite(value).all():
+        raise Unreadable("has values that are not finite numbers")
+    value = eight_bits(value, size)
+    if value.shape == size.shape:
+        return value, False
+    image = _plain(Image.fromarray(value[..., 0] if value.shape[-1] == 1 else value), size)
+    resized = image.size != (size.width, size.height)
+    return np.asarray(_fitted(image, size) if resized else image).reshape(size.shape), resized
+
+
+def eight_bits(value: np.ndarray, size: Size) -> np.ndarray:  # any shape -> the same, uint8
+    """Scaled from black..white to 0..255."""
+    if value.dtype == np.uint8:
+        return value
+    value = np.nan_to_num(value.astype(np.float32)) - size.black
+    white = size.white or (1.0 if value.max(initial=0) <= 1 else 65535.0)
+    return (np.clip(value / (white - size.black), 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def black_and_white(low: float, high: float) -> dict[str, float]:
+    """What stands for black and for white in values from ``low`` to ``high``; the depths of cameras are known.
+
+    >>> black_and_white(0, 3000), black_and_white(-1.0, 0.98)
+    ({'black': 0.0, 'white': 4095.0}, {'black': -1.0, 'white': 1.0})
+    """
+    depths = [1.0] + [2.0**bits - 1 for bits in (8, 10, 12, 14, 16)]
+    white = next((depth for depth in depths if depth / 2 <= high <= depth), float(high))
+    return {"black": -white if -white <= low < 0 else min(0.0, float(low)), "white": white if white > 0 else 1.0}
+
+
+def upright_shape(image: Image) -> tuple[int, int]:
+    """Height and width after turning the image as its EXIF tag says, without reading its pixels."""
+    width, height = image.size
+    try:
+        turned = _may_be_turned(image) and image.getexif().get(ORIENTATION, 1) >= 5
+    except Exception:  # a damaged tag
+        turned = False
+    return (width, height) if turned else (height, width)
+
+
+def extremes(image: Image) -> tuple[float, float]:
+    """The least and the greatest value of an image with more than 8 bits. Raises Unreadable."""
+    try:
+        value = np.nan_to_num(np.asarray(image))
+    except Exception as error:
+        raise Unreadable(f"is damaged ({_said(error)})") from None
+    return float(value.min()), float(value.max())
+
+
+def to_png(pixels: np.ndarray) -> bytes:  # (H, W, C) uint8
+    from PIL import Image
+
+    out = BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def _decode_chunk(
+    paths: Sequence[str | None], size: Size, out: np.ndarray, start: int
+) -> tuple[list[tuple[int, str]], int]:
+    bad, count = [], 0
+    for row in range(start, min(start + CHUNK, len(paths))):
+        try:
+            out[row], resized = decode(read_file(paths[row] or ""), size)
+            count += resized
+        except Unreadable as why:
+            bad.append((row, str(why)))
+    return bad, count
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings: what matters of them is checked and said here. Entered outside the threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _may_be_turned(image: Image) -> bool:
+    """Whether there is an EXIF block to parse (which takes as long as decoding a small photo)."""
+    return image.format in ("TIFF", "MPO") or "exif" in image.info or "Raw profile type exif" in image.info
+
+
+def _upright(image: Image) -> Image:
+    """Turned as its EXIF tag says."""
+    if not _may_be_turned(image):
+        return image
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged tag beside good pixels
+        image.load()
+        return image
+
+
+def _plain(image: Image, size: Size) -> Image:
+    """In the mode L or RGB that ``size`` asks for."""
+    from PIL import Image as pillow
+
+    wanted = "L" if size.channels == 1 else "RGB"
+    if image.mode == wanted and "transparency" not in image.info:
+        return image
+    if image.mode in DEEP_MODES:
+        image = pillow.fromarray(eight_bits(np.asarray(image), size))
+    elif image.mode in ALPHA_MODES or "transparency" in image.info:
+        image = _over_white(image)
+    if image.mode not in ("L", "RGB"):  # CMYK to grey has no direct way
+        image = image.convert("RGB")
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _over_white(image: Image) -> Image:
+    from PIL import Image as pillow
+
+    front = image.convert("RGBA")
+    back = pillow.new("RGBA", front.size, "white")
+    return pillow.alpha_composite(back, front).convert("RGB")
+
+
+def _fitted(image: Image, size: Size) -> Image:
+    """Resized to cover the wanted shape, what sticks out on two sides cut off."""
+    from PIL import Image as pillow
+
+    width, height = image.size
+    scale = min(width / size.width, height / size.height)
+    left, top = (width - scale * size.width) / 2, (height - scale * size.height) / 2
+    box = (left, top, width - left, height - top)
+    return image.resize((size.width, size.height), pillow.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+
+
+def _looks_like(data: bytes) -> str:
+    head = data[:256].lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page"
+    if head.startswith((b"<svg", b"<?xml")):
+        return "it is an SVG or XML file"
+    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
+        return "it is HEIC or AVIF; save it as JPEG or PNG"
+    return f"it starts with {data[:8]!r}"
+
+
+def _said(error: Any) -> str:
+    return str(error).split("\n")[0][:120] or type(error).__name__

@@ -1,0 +1,173 @@
+"""Text: titles, reviews, messages. n examples, T tokens in one of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import PellucidError
+from .base import Column, Guess, Into, Kind, Note, Ragged, Report, Stored, in_memory, register
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PADDING, START, END = 0, 1, 2  # END is kept for text that is written
+RESERVED = 3  # tokens start behind these; none of them can be typed, so no text can forge one
+LONGEST = 512  # tokens, unless set
+CORPUS = 16 << 20  # bytes of training text that the tokenizer is fitted on, from examples spread evenly
+BYTES_A_TOKEN = 200  # of training text for each entry of the vocabulary
+BATCH = 4096  # texts tokenized at a time
+# Scripts without spaces: every sign counts as a word.
+WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+"
+
+
+@register
+class Text(Kind):
+    """UTF-8 bytes; encoded to tokens of a byte-level BPE, so that no text is unknown."""
+
+    name = "text"
+    axes = 1
+
+    def recognise(self, column: Column) -> Guess | None:
+        series = column.series()
+        if series is None or series.dtype != pl.String:
+            return None
+        present = series.filter(series.str.strip_chars() != "")
+        if not len(present):
+            return None
+        words = float(present.str.count_matches(WORD).mean())  # type: ignore[arg-type]
+        length = float(present.str.len_chars().mean())  # type: ignore[arg-type]
+        reason = f"{len(present):,} texts of {words:.0f} words on average"
+        return Guess(_confidence(present, words, length), reason)
+
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+        """``{"bytes": (total,) uint8, "ends": (n,) int64}``; a missing text is an empty one."""
+        series = column.series()
+        assert series is not None, "texts have one axis"
+        text = series.cast(pl.String).fill_null("")
+        ends = into("ends", (len(text),), np.int64)
+        ends[:] = text.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+        total = int(ends[-1]) if len(ends) else 0
+        raw = into("bytes", (total,), np.uint8)
+        raw[:] = np.frombuffer("".join(text.to_list()).encode(), np.uint8)
+        if empty := int((text.str.strip_chars() == "").sum()):
+            report(Note("info", f"{empty:,} of {len(text):,} texts are empty", f"column '{column.name}'"))
+        return Stored({"bytes": raw, "ends": ends}, {}, len(text))
+
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """A byte-level BPE of the training texts, and after how many tokens a text is cut.
+
+        Settings: ``vocabulary`` (entries), ``longest`` (tokens), ``lower`` (True takes capitals for small letters).
+        """
+        lower = bool(settings.get("lower", False))
+        size = int(np.diff(stored.arrays["ends"], prepend=0)[rows].sum())
+        rows = np.asarray(rows)[:: max(1, math.ceil(size / CORPUS))]
+        corpus = [_text(stored, row) for row in rows]
+        vocabulary = int(settings.get("vocabulary") or vocabulary_for(size)) - RESERVED
+        tokenizer = _train(corpus, max(256, vocabulary), lower)
+        lengths = np.array([len(tokens) + 1 for tokens in _tokens(tokenizer, corpus)] or [1])
+        longest = int(settings.get("longest") or min(LONGEST, math.ceil(np.quantile(lengths, 0.99))))
+        return {
+            "role": role,
+            "tokenizer": tokenizer.to_str(),
+            "size": tokenizer.get_vocab_size() + RESERVED,
+            "longest": longest,
+            "cut": float(np.mean(lengths > longest)),
+        }
+
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> Ragged:
+        """int32 tokens: 1 (start), then at most ``longest`` - 1 of the text, so that none is empty; 0 is padding."""
+        tokenizer, longest = load_tokenizer(state["tokenizer"]), int(state["longest"])
+        values, lengths = [], np.zeros(stored.n, np.int64)
+        for row, tokens in enumerate(_tokens(tokenizer, (_text(stored, row) for row in range(stored.n)))):
+            values.append(np.array([START - RESERVED, *tokens[: longest - 1]], np.int32))
+            lengths[row] = len(values[-1])
+        flat = np.concatenate(values) + np.int32(RESERVED) if values else np.zeros(0, np.int32)
+        return Ragged(flat, np.cumsum(lengths))
+
+    def decode(self, encoded: np.ndarray | Ragged, state: Mapping[str, Any]) -> list[str]:
+        """Texts of (n, T) padded tokens or of a Ragged; what was cut is not there."""
+        tokenizer = load_tokenizer(state["tokenizer"])
+        rows = [np.asarray(encoded[row]) for row in range(len(encoded))]
+        return tokenizer.decode_batch([(row[row >= RESERVED] - RESERVED).tolist() for row in rows])
+
+    def show(self, stored: Stored, row: int) -> str:
+        return _text(stored, row)
+
+
+def vocabulary_for(size: int) -> int:
+    """Entries for ``size`` bytes of training text: a power of two, so many that each is met often enough.
+
+    >>> vocabulary_for(20_000), vocabulary_for(1_800_000)
+    (512, 8192)
+    """
+    return int(min(max(2 ** round(math.log2(max(size, 1) / BYTES_A_TOKEN)), 512), 16384))
+
+
+def load_tokenizer(text: str) -> Tokenizer:
+    """The tokenizer of a state; its JSON may come from a stranger's run.
+
+    Raises:
+        PellucidError: when it is damaged or is not the byte-level BPE that ``fit`` writes.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        if json.loads(text)["model"]["type"] != "BPE":
+            raise ValueError("not a byte-level BPE")
+        return Tokenizer.from_str(text)
+    except Exception as error:  # the library raises a bare Exception for whatever it can't read
+        raise PellucidError(f"the tokenizer can't be read ({error})", fix="train again, the run is damaged") from None
+
+
+def _train(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    if lower:
+        tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        show_progress=False,
+        special_tokens=[],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    return tokenizer
+
+
+def _tokens(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
+    """Tokens of each text, many at a time on all cores."""
+    batch: list[str] = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == BATCH:
+            yield from (encoding.ids for encoding in tokenizer.encode_batch_fast(batch))
+            batch = []
+    yield from (encoding.ids for encoding in tokenizer.encode_batch_fast(batch))
+
+
+def _text(stored: Stored, row: int) -> str:
+    return Ragged(stored.arrays["bytes"], stored.arrays["ends"])[row].tobytes().decode()
+
+
+def _confidence(present: pl.Series, words: float, length: float) -> float:
+    """Long, many-worded and mostly different values are text; few that repeat are categories."""
+    distinct = present.n_unique()
+    if distinct <= 50 and len(present) >= 2 * distinct:
+        return 0.3
+    share = distinct / len(present)
+    if words >= 3:
+        return 0.85 if share >= 0.5 else 0.6 if share < 0.2 and words < 6 else 0.75
+    uneven = float(np.std(present.str.len_chars().to_numpy())) > 0.02 * length
+    if length >= 32 and uneven:
+        return 0.5
+    return 0.42 if words >= 1.5 else 0.2
