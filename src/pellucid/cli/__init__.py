@@ -1,0 +1,305 @@
+"""The command line: one function per verb, which parses, calls the Python API and prints.
+
+Nothing heavy is imported before it is needed: ``pellucid --help`` answers at once, ``pellucid read`` never loads torch.
+
+Exit codes: 0 done; 1 something the user can mend; 2 a misspelt command, option or value; 70 a bug in Pellucid
+(``PELLUCID_DEBUG=1`` shows the traceback); 130 stopped from outside, after saving.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from ..errors import Interrupted, PellucidError, UsageError
+from ..options import READ
+from .parse import Verb, Verbs, example_input, find_run, given, process_started, texts_from_stdin
+
+DONE, MENDABLE, USAGE, BUG, STOPPED = 0, 1, 2, 70, 130
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_READ = {option.name for option in READ}
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """The command ``pellucid``."""
+    started = process_started() if args is None else time.time()
+    code = exit_code(sys.argv[1:] if args is None else args, started)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def exit_code(args: Sequence[str], started: float) -> int:
+    """Do what ``args`` say and return the exit code. ``started``: when the user's clock began (``time.time()``)."""
+    try:
+        with verbs.make_context("pellucid", list(args), obj=started) as context:
+            verbs.invoke(context)
+        return DONE
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        return DONE
+    except (PellucidError, OSError, MemoryError, KeyboardInterrupt, click.Abort) as error:
+        return _say(*_mendable(error))
+    except Exception as error:
+        return _bug(error)
+
+
+def _mendable(error: BaseException) -> tuple[str, int]:
+    """What to tell the user, and the exit code."""
+    if isinstance(error, PellucidError):
+        code = STOPPED if isinstance(error, Interrupted) else USAGE if isinstance(error, UsageError) else MENDABLE
+        return str(error), code
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}", MENDABLE
+    if isinstance(error, MemoryError):
+        return "the memory of this machine is used up\n  make --size, --image-size or --batch-size smaller", MENDABLE
+    return "stopped", STOPPED
+
+
+def _say(text: str, code: int) -> int:
+    first, newline, rest = text.partition("\n")
+    colour = None if "NO_COLOR" not in os.environ else False
+    sign = click.style("■ " if code == STOPPED else "✗ ", fg="yellow" if code == STOPPED else "red")
+    click.echo(sign + first + newline + rest, err=True, color=colour)
+    return code
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get("PELLUCID_DEBUG"):
+        traceback.print_exc()
+    hint = "PELLUCID_DEBUG=1 shows where it happened; please report it with that text"
+    return _say(f"this is a bug in Pellucid: {type(error).__name__}: {error}\n  {hint}", BUG)
+
+
+# --- verbs -------------------------------------------------------------------------------------------------------
+
+
+def read(data: str, **typed: Any) -> None:
+    """Say what is in DATA and what would be predicted.
+
+    DATA is a folder of images (one folder a class), or a table: .csv, .tsv, .parquet or .jsonl.
+    """
+    import pellucid
+
+    options = given("read", typed)
+    as_json = options.pop("json", False)
+    found = pellucid.read(data, **options)
+
+    from . import show
+
+    if as_json:
+        show.emit(found.summary())
+    else:
+        show.dataset(found, show.console(sys.stdout))
+
+
+def train(data: str | None, **typed: Any) -> None:
+    """Train a network on DATA and score it.
+
+    The network, its size and its recipe are planned, and every decision is printed with its reason. The run's folder
+    holds weights, history, predictions and a report to open in a browser. Ctrl-C saves; `resume` goes on.
+    """
+    options = given("train", typed)
+    as_json, quiet, plan_only = (options.pop(name, False) for name in ("json", "quiet", "plan_only"))
+    if data is None and "like" not in options:
+        raise UsageError("there is nothing to train on", fix="name the data: pellucid train DATA (or --like RUN)")
+    if "like" in options:
+        options["like"] = find_run(options["like"])
+    if plan_only:
+        _plan(data, options, as_json)
+    else:
+        _train(data, options, as_json, quiet)
+
+
+def _plan(data: str | None, options: dict[str, Any], as_json: bool) -> None:
+    import pellucid
+
+    from . import show
+
+    made = pellucid.plan(data, **options)
+    if as_json:
+        show.emit(made.to_json())
+    else:
+        show.plan(made, show.console(sys.stdout))
+
+
+def _train(data: str | None, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    import pellucid
+
+    from . import progress
+
+    source: Any = data
+    with progress.display(as_json, quiet) as ear:
+        if data is not None and "like" not in options:
+            source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+            ear.read(source)
+        done = pellucid.train(source, **options, listeners=(ear,), started=click.get_current_context().obj)
+    _scored(done, data, as_json, quiet)
+
+
+def _scored(done: Any, data: str | None, as_json: bool, quiet: bool) -> None:
+    """The score of a finished run, and what to do next."""
+    from . import show
+
+    out = show.console(sys.stdout)
+    if as_json:
+        show.emit(done.result())
+    elif quiet:
+        out.print(show.sentence(done), soft_wrap=True)
+    else:
+        show.score(done, out)
+        show.next_steps(done.path, example_input(data), out)
+
+
+def resume(run: str, **typed: Any) -> None:
+    """Go on with a training that was stopped, or train longer.
+
+    RUN is the folder of a run, or its name under ./runs.
+    """
+    import pellucid
+
+    options = given("resume", typed)
+    as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
+
+    from . import progress
+
+    with progress.display(as_json, quiet) as ear:
+        done = pellucid.resume(find_run(run), **options, listeners=(ear,))
+    _scored(done, None, as_json, quiet)
+
+
+def evaluate(run: str, data: str, **typed: Any) -> None:
+    """Score a run on labelled DATA.
+
+    RUN is the folder of a run, or its name under ./runs. DATA is laid out as the data it was trained on.
+    """
+    import pellucid
+
+    scored = pellucid.load(find_run(run)).evaluate(data)
+
+    from . import show
+
+    if typed["json"]:
+        show.emit({"event": "metrics", **scored.metrics})
+        show.emit(scored.result())
+    else:
+        out = show.console(sys.stdout)
+        show.score(scored, out)
+        show.metrics(scored.metrics, out)
+
+
+def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
+    """Predict from files, tables or texts.
+
+    RUN is the folder of a run, or its name under ./runs. INPUT is an image, a folder of images, or a table of which
+    every row is predicted. Without any, every line of standard input is a text.
+    """
+    from . import show
+
+    options = given("predict", typed)
+    table = show.check_table(options["out"]) if "out" in options else None
+    texts = options.get("texts", ()) or (() if inputs else texts_from_stdin())
+    if not inputs and not texts:
+        raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
+
+    import pellucid
+
+    rows = pellucid.load(find_run(run)).predict(list(inputs), texts=list(texts))
+    if table:
+        show.write_table(rows, table)
+    if options.get("json"):
+        for row in rows:
+            show.emit(row)
+    elif not table:
+        show.predictions(rows, show.console(sys.stdout))
+    _check_failures(rows)
+
+
+def _check_failures(rows: Sequence[dict[str, Any]]) -> None:
+    failed = [row for row in rows if "error" in row]
+    if failed:
+        _say(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {failed[0]['error']}", MENDABLE)
+        raise click.exceptions.Exit(MENDABLE)
+
+
+def sample(name: str | None, to: str | None) -> None:
+    """Write a small real data set to try things on.
+
+    Without NAME, the data sets are listed.
+    """
+    from .. import samples
+    from . import show
+
+    out = show.console(sys.stdout)
+    if name is None:
+        show.samples(samples.SAMPLES, out)
+    else:
+        place = samples.sample(name, to)
+        out.print(f"  written to {place}", soft_wrap=True)
+        out.print(f"  next: pellucid train {show.quoted(str(place))} --budget 30s", soft_wrap=True)
+
+
+@click.group(cls=Verbs, invoke_without_command=True, context_settings=_SETTINGS)
+@click.option("--version", is_flag=True, help="Print the version.")
+@click.pass_context
+def verbs(context: click.Context, version: bool) -> None:
+    """Pellucid turns your own data into a trained deep network that you can see through."""
+    if version:
+        from importlib.metadata import version as installed
+
+        click.echo(f"pellucid {installed('pellucid')}")
+    elif context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+DATA, RUN = click.Argument(["data"]), click.Argument(["run"])
+verbs.examples = """
+    pellucid sample digits                       a folder of small images to try it on
+    pellucid train digits --budget 30s           train, score, report
+    pellucid train prices.csv --target price     a table; the rest is planned
+"""
+for _verb in (
+    Verb("read", read, [DATA], """
+        pellucid read photos/
+        pellucid read prices.csv --target price --kind zip=category --ignore id
+    """),
+    Verb("train", train, [click.Argument(["data"], required=False)], """
+        pellucid train photos/
+        pellucid train prices.csv --target price --network mlp --budget 30s
+        pellucid train reviews.csv --network transformer --epochs 3 --seed 7 --name reviews
+        pellucid train photos/ --plan-only
+        pellucid train --like runs/reviews
+    """),
+    Verb("evaluate", evaluate, [RUN, DATA], """
+        pellucid evaluate runs/photos newer_photos/
+        pellucid evaluate photos newer_photos/ --json
+    """),
+    Verb("predict", predict, [RUN, click.Argument(["inputs"], nargs=-1, metavar="[INPUT]...")], """
+        pellucid predict runs/photos cat.jpg dog.jpg
+        pellucid predict runs/prices new.csv --out predictions.csv
+        pellucid predict runs/reviews --text "I would buy it again"
+        cat lines.txt | pellucid predict runs/reviews --json
+    """),
+    Verb("resume", resume, [RUN], """
+        pellucid resume runs/photos
+        pellucid resume runs/photos --more 5m
+    """),
+    Verb("sample", sample, [click.Argument(["name"], required=False)], """
+        pellucid sample
+        pellucid sample digits
+        pellucid sample wine --to wine.csv
+    """),
+):  # fmt: skip
+    verbs.add_command(_verb)

@@ -1,0 +1,126 @@
+"""What the user typed: click parameters made from ``options.py``, help pages, suggestions, runs found by name."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import PellucidError, UsageError, unknown
+from ..options import VERBS, Option
+
+
+class _Checked(click.ParamType):
+    """A value that the option's own declaration reads."""
+
+    def __init__(self, option: Option):
+        self.option, self.name = option, option.metavar.lower() or "value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if self.option.many else self.option.read(value)
+
+
+def _parameter(option: Option) -> click.Option:
+    """Not given is None (or an empty tuple), so that a verb can tell it from the default."""
+    usual = f"  [{option.usual}]" if option.usual else ""
+    names, text = [option.spelling, option.name], option.help + usual
+    if not option.metavar:
+        return click.Option(names, is_flag=True, default=None, help=text)
+    return click.Option(names, type=_Checked(option), multiple=option.many, metavar=option.metavar, help=text)
+
+
+def given(verb: str, values: dict[str, Any]) -> dict[str, Any]:
+    """What the user typed out of ``values``, checked; options left out are missing, not None."""
+    options = {option.name: option for option in VERBS[verb]}
+    typed = {name: value for name, value in values.items() if value not in (None, ())}
+    return {name: options[name].read(value) if options[name].many else value for name, value in typed.items()}
+
+
+class Verb(click.Command):
+    """One verb: its help page ends in examples that can be typed as they stand."""
+
+    def __init__(self, name: str, run: Callable[..., Any], arguments: list[click.Argument], examples: str):
+        about = (run.__doc__ or "").strip()
+        parameters = [*arguments, *(_parameter(option) for option in VERBS[name])]
+        super().__init__(name, params=parameters, callback=run, help=about, short_help=about.splitlines()[0])
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write(_indented("Examples:", self.examples))
+
+
+class Verbs(click.Group):
+    """All verbs in the order they are used; a misspelt one is met with the one that was probably meant."""
+
+    examples = ""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            raise UsageError(unknown("command", args[0], self.commands))
+        return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write(_indented("Start here:", self.examples))
+
+
+def _indented(title: str, block: str) -> str:
+    return "\n".join([title, *(f"  {line.strip()}" for line in block.strip().splitlines())]) + "\n"
+
+
+def find_run(word: str) -> Path:
+    """The run folder that ``word`` means: its path, or its name under ``runs``.
+
+    A folder of data may have the name of a run, so what holds a ``run.json`` wins.
+    """
+    places = (Path(word), Path("runs") / word)
+    for place in (*(p for p in places if (p / "run.json").is_file()), *(p for p in places if p.is_dir())):
+        return place
+    known = sorted(found.parent.name for found in Path("runs").glob("*/run.json"))
+    fix = "train one with: pellucid train DATA" if not known else None
+    raise PellucidError(unknown("run", word, known) if known else f"there is no run '{word}'", fix=fix)
+
+
+def example_input(data: str | None) -> str:
+    """Something to predict from that exists: the table itself, or the first file of a folder."""
+    if data is None or not os.path.exists(data):
+        return "INPUT"
+    if os.path.isfile(data):
+        return shlex.quote(data)
+    for folder, inner, files in os.walk(data):
+        inner.sort()
+        shown = sorted(name for name in files if not name.startswith("."))
+        if shown:
+            return shlex.quote(os.path.join(folder, shown[0]))
+    return "INPUT"
+
+
+def process_started() -> float:
+    """When this process was started, on the clock of ``time.time()``, so that a budget counts Python's own start too.
+
+    Linux tells it in ``/proc``; elsewhere it is now.
+    """
+    now = time.time()
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        age = float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return now
+    return now - age if 0 <= age < 60 else now  # an hour would mean that the clocks disagree
+
+
+def texts_from_stdin() -> tuple[str, ...]:
+    """One text a line of standard input; none when a person sits at it."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ()
+    return tuple(line for line in sys.stdin.read().splitlines() if line.strip())

@@ -1,0 +1,258 @@
+"""A training as it happens: a live block on a terminal, plain lines elsewhere, JSON lines for programs.
+
+Progress goes to standard error, results to standard output, so that a pipe carries results alone.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..training.listeners import Listener, Progress
+from . import show
+
+Points = list[tuple[float, float]]  # (seconds, value)
+CLOCKS = {"step", "epoch", "seconds", "rate", "loss"}  # columns of the history that are no reading on validation
+BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bit of each dot, 4 rows x 2 columns a cell
+
+
+def braille(points: Points, end: float, width: int, height: int) -> list[str]:
+    """A line through ``points`` in ``height`` rows of ``width`` characters; the right edge is second ``end``."""
+    xs, ys = np.array([p for p in points if math.isfinite(p[1])]).T
+    last = 2 * width - 1  # column of dots at the right edge
+    first, until = (min(round(x / end * last), last) for x in (xs[0], xs[-1]))
+    columns = np.arange(first, until + 1)
+    line = np.interp(columns * end / last, xs, ys)
+    span = max(ys.max() - ys.min(), 1e-12)
+    rows = np.rint((ys.max() - line) / span * (4 * height - 1)).astype(int).clip(0, 4 * height - 1)
+    cells = np.zeros((height, width), int)
+    before = rows[0]
+    for column, row in zip(columns, rows, strict=True):
+        for dot in range(min(row, before), max(row, before) + 1):
+            cells[dot // 4, column // 2] |= BRAILLE[dot % 4][column % 2]
+        before = row
+    return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
+
+
+def chart(title: str, points: Points, end: float, width: int, height: int = 4) -> Text:
+    """A titled line with its lowest and highest value on the axis, ``width`` characters wide."""
+    finite = [y for _, y in points if math.isfinite(y)]
+    if not finite:
+        return Text("\n".join([title, *[""] * height]), style="dim")
+    high, low = show.short(max(finite)), show.short(min(finite))
+    margin = max(len(high), len(low))
+    labels = [high, *[""] * (height - 2), low]
+    text = Text(f"{' ' * margin}  {title}\n", style="dim")
+    for label, line in zip(labels, braille(points, end, width - margin - 2, height), strict=True):
+        text.append(f"{label:>{margin}} {'┤' if label else '│'}", style="dim")
+        text.append(line + "\n", style="not dim cyan")
+    text.rstrip()
+    return text
+
+
+class Ear(Listener):
+    """What every display does: it keeps what was heard, and is a context for the time of the training."""
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+        self.readings: dict[str, Points] = {}
+        self.losses: Points = []
+
+    def __enter__(self) -> Ear:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def stepped(self, progress: Progress) -> None:
+        self.progress = progress
+        self.losses.append((progress.seconds, progress.loss))
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        for name, value in row.items():
+            if name not in CLOCKS and isinstance(value, int | float):
+                title = f"validation {name.removeprefix('validation_')}"
+                self.readings.setdefault(title, []).append((float(row["seconds"]), float(value)))
+
+    def read(self, data: Any) -> None:
+        """The data was read."""
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the training will be over, as far as known."""
+        p = self.progress
+        if p is None:
+            return 1.0
+        left = p.left if math.isfinite(p.left) else p.seconds * (p.steps / max(p.step, 1) - 1)
+        return max(p.seconds + left, p.seconds, 1e-9)
+
+
+class Silent(Ear):
+    """``--quiet``: nothing until the score."""
+
+
+class Screen(Ear):
+    """A live block on a terminal: bar, readings, and a curve of validation and loss.
+
+    It is drawn by the training's own thread, at most three times a second (about 4 ms each), so that no second
+    thread competes with the training for a core.
+    """
+
+    every = 0.33  # seconds between two drawings
+
+    def __init__(self, console: Console):
+        super().__init__()
+        self.console = console
+        self.live = Live("", console=console, auto_refresh=False, vertical_overflow="crop")
+        self.drawn = 0.0
+        self.over = False
+
+    def __enter__(self) -> Screen:
+        self.live.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._draw()
+        self.live.stop()
+
+    def said(self, text: str) -> None:
+        self.console.print(Text("  " + text, style="dim"))
+
+    def read(self, data: Any) -> None:
+        show.brief(data, self.console)
+
+    def planned(self, plan: Any) -> None:
+        show.plan(plan, self.console)
+
+    def decided(self, decision: Mapping[str, Any]) -> None:
+        if decision.get("step"):  # those of step 0 are in the plan
+            self.said(decided(decision))
+
+    def stepped(self, progress: Progress) -> None:
+        super().stepped(progress)
+        if time.monotonic() - self.drawn > self.every:
+            self._draw()
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        super().evaluated(row)
+        self._draw()
+
+    def finished(self, run: Any) -> None:
+        self.over = True
+
+    def _draw(self) -> None:
+        self.drawn = time.monotonic()
+        if self.progress:
+            self.live.update(block(self, min(self.console.width, 100)), refresh=True)
+
+
+def block(ear: Ear, width: int) -> Group:
+    """The live block, ``width`` characters wide."""
+    p = ear.progress
+    assert p is not None
+    over = getattr(ear, "over", False)
+    share = 1.0 if over else min(p.seconds / ear.end, 1.0)
+    top = Table.grid(padding=(0, 1))
+    left = f"in {show.duration(p.seconds)}" if over else f"{show.duration(ear.end - p.seconds)} left"
+    phase = "done" if over else p.phase
+    bar = ProgressBar(total=1.0, completed=share, width=width - 36)
+    top.add_row(f"  {phase:<9}", bar, f"{share:4.0%}", Text(left, style="bold"))
+    facts = Text(f"  {counted(p)}   {show.count(p.rate)} examples a second", style="dim")
+    values = Text("  ")
+    for name, points in {"loss": ear.losses, **ear.readings}.items():
+        values.append(f"{name} ", style="dim").append(f"{show.short(points[-1][1])}   ", style="bold")
+    return Group("", top, facts, values, "", curves(ear, width), "")
+
+
+def curves(ear: Ear, width: int) -> Table:
+    """Validation on the left, training loss on the right, both over the whole time of the training."""
+    side = (width - 6) // 2
+    charts = [chart("training loss", ear.losses, ear.end, side)]
+    scored = [(name, points) for name, points in ear.readings.items() if len(points) > 1 and "loss" not in name]
+    charts[:0] = [chart(name, points, ear.end, side) for name, points in scored[:1]]
+    table = Table.grid(padding=(0, 1))
+    table.add_row(" ", *charts)
+    return table
+
+
+def counted(p: Progress) -> str:
+    return f"epoch {p.epoch:.1f}   step {p.step:,} of {p.steps:,}"
+
+
+def decided(decision: Mapping[str, Any]) -> str:
+    name = str(decision.get("name", "")).replace("_", " ")
+    return f"step {decision.get('step', 0):,}: {name} is {decision.get('value')} ({decision.get('reason', '')})"
+
+
+class Lines(Ear):
+    """Plain lines where no terminal is listening: what is said, and a line of progress every few seconds."""
+
+    every = 5.0  # seconds between two lines
+
+    def __init__(self, console: Console):
+        super().__init__()
+        self.console, self.printed = console, -math.inf
+
+    def said(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
+    def read(self, data: Any) -> None:
+        show.brief(data, self.console)
+
+    def planned(self, plan: Any) -> None:
+        show.plan(plan, self.console)
+
+    def decided(self, decision: Mapping[str, Any]) -> None:
+        if decision.get("step"):
+            self.said(decided(decision))
+
+    def stepped(self, progress: Progress) -> None:
+        super().stepped(progress)
+        if time.monotonic() - self.printed >= self.every:
+            self.printed = time.monotonic()
+            self.said(self._line(progress))
+
+    def _line(self, p: Progress) -> str:
+        readings = [f"{name} {show.short(points[-1][1])}" for name, points in self.readings.items()]
+        left = show.duration(self.end - p.seconds)
+        parts = [counted(p), p.phase, f"loss {show.short(p.loss)}", *readings, f"{show.count(p.rate)} examples/s"]
+        return "   ".join([*parts, f"{left} left"])
+
+
+class JsonLines(Ear):
+    """``--json``: every event as one JSON object a line on standard output."""
+
+    def read(self, data: Any) -> None:
+        show.emit({"event": "read", "data": data.summary()})
+
+    def said(self, text: str) -> None:
+        show.emit({"event": "said", "text": text})
+
+    def planned(self, plan: Any) -> None:
+        show.emit({"event": "planned", "plan": plan.to_json()})
+
+    def decided(self, decision: Mapping[str, Any]) -> None:
+        show.emit({"event": "decided", **decision})
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        show.emit({"event": "evaluated", **row})
+
+
+def display(json_lines: bool, quiet: bool) -> Ear:
+    """The display that fits: what was asked for, then what standard error can show."""
+    if json_lines:
+        return JsonLines()
+    if quiet:
+        return Silent()
+    console = show.console(sys.stderr)
+    return Screen(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)

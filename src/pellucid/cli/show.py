@@ -1,0 +1,266 @@
+"""Datasets, plans, scores and predictions as a person reads them: calm, at most 100 columns, right at 80."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import UsageError, unknown
+
+MOST_ROWS = 50  # predictions, and
+MOST_FIELDS = 40  # columns of a table, shown on a terminal
+LEVELS = {"info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+TABLES = (".csv", ".json", ".jsonl", ".parquet")
+
+
+def console(stream: TextIO) -> Console:
+    """At most 100 columns on a terminal; as wide as it takes where nobody counts columns."""
+    wide = Console(file=stream, highlight=False)
+    return Console(file=stream, highlight=False, width=min(wide.width, 100)) if wide.is_terminal else wide
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+def short(value: float) -> str:
+    """A reading in few characters: ``0.412``, ``12.3``, ``18,823``, ``3.1e-05``."""
+    size = abs(value)
+    if not math.isfinite(value):
+        return str(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    return f"{value:.3f}" if size >= 0.001 or size == 0 else f"{value:.1e}"
+
+
+def count(number: float) -> str:
+    """A whole number with its thousands set apart."""
+    return f"{number:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """``26 s``, ``4 min 12 s``, ``1 h 02 min``."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def emit(value: Mapping[str, Any]) -> None:
+    """One JSON object on one line of standard output; NaN and infinity, which JSON has not, become null."""
+    print(json.dumps(plain(value), ensure_ascii=False, default=str), flush=True)
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# --- plan --------------------------------------------------------------------------------------------------------
+
+
+def plan(made: Any, out: Console) -> None:
+    """Each decision with its reason."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold", max_width=34)
+    table.add_column(style="dim", overflow="fold")
+    for name, value, reason in made.lines():
+        table.add_row(Text(str(name)), Text(str(value)), Text(str(reason)))
+    out.print(Text("\n  Plan", style="bold"))
+    out.print(Padding(table, (0, 2)))
+
+
+# --- scores ------------------------------------------------------------------------------------------------------
+
+
+def sentence(scored: Any) -> Text:
+    """The score with its interval beside the baseline, on one line."""
+    score, baseline = scored.score, scored.baseline
+    text = Text.assemble(f"{score.metric} ", (f"{score.value:.4f}", "bold green"))
+    text.append(f" ({score.low:.4f} to {score.high:.4f})")
+    return text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {baseline.value:.4f}")
+
+
+def score(scored: Any, out: Console) -> None:
+    """What the score means in plain words, and the score."""
+    out.print()
+    if hasattr(scored, "say"):
+        out.print(Padding(Text(scored.say(), style="bold"), (0, 2)))
+    facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} examples it never learned from")
+    out.print(Padding(facts, (0, 2)))
+
+
+def metrics(values: Mapping[str, float], out: Console) -> None:
+    """The other metrics, one a line."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    for name, value in values.items():
+        if isinstance(value, int | float):
+            table.add_row(Text(name.replace("_", " ")), short(value))
+    if table.row_count:
+        out.print(Padding(table, (1, 2, 0, 2)))
+
+
+def next_steps(folder: Path, example: str, out: Console) -> None:
+    """Where the run is and commands that work as they stand."""
+    run = quoted(str(folder))
+    lines = [("run", str(folder))]
+    if (folder / "report.html").exists():
+        lines.append(("report", str(folder / "report.html")))
+    lines += [
+        ("predict", f"pellucid predict {run} {example}"),
+        ("evaluate", f"pellucid evaluate {run} DATA"),
+        ("go on", f"pellucid resume {run} --more 5m"),
+    ]
+    out.print()
+    for name, value in lines:
+        line = Text.assemble((f"  {name:<10}", "dim"), value)
+        out.print(line, soft_wrap=True)  # never broken in two: it is there to be copied
+
+
+def quoted(word: str) -> str:
+    """As a shell reads it back."""
+    import shlex
+
+    return shlex.quote(word)
+
+
+# --- predictions -------------------------------------------------------------------------------------------------
+
+
+def predictions(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
+    """A table on a terminal; elsewhere every row, tab-separated, for other programs."""
+    if not out.is_terminal:
+        for row in rows:
+            print("\t".join(_cells(row)))
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="dim", overflow="ellipsis", no_wrap=True, max_width=44)
+    for row in rows[:MOST_ROWS]:
+        table.add_row(*_styled(row))
+    out.print(Padding(table, (1, 2)))
+    if len(rows) > MOST_ROWS:
+        out.print(f"  … and {count(len(rows) - MOST_ROWS)} more: --out predictions.csv writes all of them")
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """What is printed of a prediction, input first."""
+    first = " ".join(str(row.get("input", "")).split())
+    if "error" in row:
+        return [first, f"error: {row['error']}"]
+    if "label" in row:
+        return [first, str(row["label"]), f"{row['probability']:.4f}"]
+    if "value" in row:
+        return [first, _number(row)]
+    return [first, *(f"{name} {_number(one)}" for name, one in row.items() if isinstance(one, Mapping))]
+
+
+def _number(row: Mapping[str, Any]) -> str:
+    low, high = row.get("low"), row.get("high")
+    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    return f"{row['value']:.6g}" + (f" ({low:.6g} to {high:.6g})" if known else "")
+
+
+def _styled(row: Mapping[str, Any]) -> list[Text]:
+    first, *rest = _cells(row)
+    if "error" in row:
+        return [Text(first), Text(str(row["error"]), style="red")]
+    if "label" not in row:
+        return [Text(first), *(Text(cell, style="bold") for cell in rest)]
+    share = float(row["probability"])
+    others = sorted(row.get("probabilities", {}).items(), key=lambda pair: -pair[1])[1:3]
+    second = "   ".join(f"{name} {p:.1%}" for name, p in others if p >= 0.01)
+    chance = Text(f"{share:6.1%} {bar(share, 10)}", style="cyan")
+    return [Text(first), Text(rest[0], style="bold"), chance, Text(second, style="dim")]
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of eighths of a character."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    return "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A prediction as one row of a table: the probability of ``cat`` becomes the column ``p_cat``."""
+    cells: dict[str, Any] = {}
+    for name, value in row.items():
+        inner = "p" if name == "probabilities" else name
+        cells.update({f"{inner}_{key}": v for key, v in value.items()} if isinstance(value, Mapping) else {name: value})
+    return cells
+
+
+def check_table(path: str) -> Path:
+    """Where predictions go; raises UsageError for an ending that no writer has, before any work is done."""
+    if Path(path).suffix.lower() not in TABLES:
+        raise UsageError(unknown("ending of --out", Path(path).suffix or path, TABLES))
+    return Path(path)
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Predictions as CSV or Parquet (one column a class) or JSON (as ``--json`` prints them).
+
+    The file appears whole or not at all.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    ending = path.suffix.lower()
+    if ending == ".json":
+        half.write_text(json.dumps(plain(list(rows)), ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    elif ending == ".jsonl":
+        lines = (json.dumps(plain(row), ensure_ascii=False, default=str) for row in rows)
+        half.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    else:
+        table = pl.DataFrame([flat(row) for row in rows], infer_schema_length=None)
+        table.write_csv(half) if ending == ".csv" else table.write_parquet(half)
+    half.replace(path)
+
+
+# --- datasets and samples ----------------------------------------------------------------------------------------
+
+
+def samples(known: Mapping[str, str], out: Console) -> None:
+    """The data sets that come with Pellucid."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    for name, about in known.items():
+        table.add_row(Text(name, style="bold"), Text(about))
+    out.print(Padding(table, (1, 2)))
+    out.print("  write one with: pellucid sample NAME")
+
+
+def brief(data: Any, out: Console) -> None:
+    """What was read, in two lines, and what looks wrong."""
+    notes([note for note in data.notes if note.level != "info"], out, most=5)
+
+
+def notes(found: Sequence[Any], out: Console, most: int = 12) -> None:
+    """What is worth knowing, the worst first."""
+    ranked = sorted(found, key=lambda note: -list(LEVELS).index(note.level))
+    for note in ranked[:most]:
+        sign, style = LEVELS[note.level]
+        line = Text.assemble((f"{sign} ", style), (f"{note.where}: " if note.where else "", "bold"), note.text)
+        out.print(Padding(line, (0, 2)), style=style if note.level == "info" else "")
+    if len(ranked) > most:
+        out.print(f"  … and {count(len(ranked) - most)} more notes (--json prints all)", style="dim")

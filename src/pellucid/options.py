@@ -1,0 +1,307 @@
+"""Every option, declared once: its name, meaning, default and check.
+
+The command line, the checks of the Python API and the table in the docs follow from these declarations. Torch-free
+and light, so that ``pellucid --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import UsageError, unknown
+
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("seconds", 1)),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), ("seconds", 60)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), ("seconds", 3600)),
+    **dict.fromkeys(("epoch", "epochs"), ("epochs", 1)),
+    **dict.fromkeys(("step", "steps"), ("steps", 1)),
+}
+_PIECE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-z]*)")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a training may spend.
+
+    >>> Budget.parse("1h30m")
+    Budget(kind='seconds', amount=5400.0)
+    >>> str(Budget.parse("10 epochs"))
+    '10epochs'
+
+    Attributes:
+        kind: ``"seconds"`` of wall clock, ``"epochs"`` (passes over the training examples) or ``"steps"``.
+        amount: how many of them, more than 0; steps are whole.
+
+    Raises:
+        UsageError: when ``kind`` is none of these or ``amount`` is no such number.
+    """
+
+    kind: str
+    amount: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("seconds", "epochs", "steps"):
+            raise UsageError(unknown("kind of budget", self.kind, ("seconds", "epochs", "steps")))
+        if not (math.isfinite(self.amount) and self.amount > 0):
+            raise UsageError(f"a budget of {self.amount:g} {self.kind} trains nothing", fix="give it more than 0")
+        if self.kind == "steps" and self.amount != int(self.amount):
+            raise UsageError(f"a budget of {self.amount:g} steps is not a whole number of steps")
+
+    @classmethod
+    def parse(cls, text: str | Budget) -> Budget:
+        """Read ``"30s"``, ``"5m"``, ``"1h30m"``, ``"10epochs"`` or ``"500 steps"``; a Budget is returned as it is."""
+        if isinstance(text, Budget):
+            return text
+        packed = re.sub(r"[\s,_]+", "", str(text)).lower()
+        pieces = _PIECE.findall(packed)
+        if not pieces or "".join(number + unit for number, unit in pieces) != packed:
+            raise UsageError(f"budget '{text}' is not an amount", fix=_BUDGET_FIX)
+        for _, unit in pieces:
+            if unit not in _UNITS:
+                what = unknown("unit", unit, ("s", "m", "h", "epochs", "steps")) if unit else "a number needs its unit"
+                raise UsageError(f"budget '{text}': {what}", fix=_BUDGET_FIX)
+        kinds = {_UNITS[unit][0] for _, unit in pieces}
+        if len(kinds) > 1:
+            raise UsageError(f"budget '{text}' mixes {' and '.join(sorted(kinds))}", fix=_BUDGET_FIX)
+        return cls(kinds.pop(), sum(float(number) * _UNITS[unit][1] for number, unit in pieces))
+
+    @classmethod
+    def of(cls, budget: str | Budget | None, epochs: float | None, steps: int | None) -> Budget | None:
+        """The one budget among the three ways to state it; None when none is given."""
+        given = [
+            cls.parse(budget) if budget is not None else None,
+            cls("epochs", float(epochs)) if epochs is not None else None,
+            cls("steps", float(steps)) if steps is not None else None,
+        ]
+        found = [one for one in given if one]
+        if len(found) > 1:
+            said = " and ".join(str(one) for one in found)
+            raise UsageError(f"a training has one budget, and {said} are two", fix="give budget, epochs or steps")
+        return found[0] if found else None
+
+    def __str__(self) -> str:
+        if self.kind != "seconds":
+            return f"{self.amount:.12g}{self.kind}"
+        minutes, seconds = divmod(round(self.amount, 3), 60)
+        hours, minutes = divmod(int(minutes), 60)
+        clock = ((hours, "h"), (minutes, "m"), (round(seconds, 3), "s"))
+        return "".join(f"{n:g}{unit}" for n, unit in clock if n) or "0.001s"
+
+
+_BUDGET_FIX = "write it like 30s, 5m, 1h30m, 10epochs or 500steps"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of one or more verbs.
+
+    Attributes:
+        name: the keyword in Python, e.g. ``"batch_size"``.
+        help: what it does, one short sentence without its default.
+        check: takes what was typed (text) or passed (any value) and returns the value to use; raises ValueError
+            with what it expected. Left out, every value goes.
+        default: the value when it is not given.
+        unset: what happens without it, in words, when ``default`` is None.
+        metavar: what stands for its value in the help; empty for a switch.
+        flag: how it is spelt on the command line; made from the name when left out. ``--a/--no-a`` is a yes or no.
+        many: may be given several times; the values are collected in a tuple.
+        command: exists on the command line only.
+    """
+
+    name: str
+    help: str
+    check: Callable[[Any], Any] = lambda value: value
+    default: Any = None
+    unset: str = ""
+    metavar: str = ""
+    flag: str = ""
+    many: bool = False
+    command: bool = False
+
+    @property
+    def spelling(self) -> str:
+        return self.flag or "--" + self.name.replace("_", "-")
+
+    @property
+    def usual(self) -> str:
+        """What holds without it, in words."""
+        return self.unset if self.default in (None, ()) else str(self.default)
+
+    def read(self, value: Any) -> Any:
+        """The checked value. Raises UsageError that names the option, what was expected and what was received."""
+        try:
+            return self.check(value)
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{self.name.replace('_', ' ')} {value!r}: {error}") from None
+
+
+def _whole(least: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        number = _number(value, "a whole number")
+        if number != int(number) or number < least:
+            raise ValueError(f"expected a whole number of at least {least}")
+        return int(number)
+
+    return check
+
+
+def _above_zero(value: Any) -> float:
+    number = _number(value, "a number")
+    if not number > 0:
+        raise ValueError("expected a number above 0")
+    return number
+
+
+def _number(value: Any, expected: str) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"expected {expected}")
+    return number
+
+
+def _yes_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("expected True or False")
+    return value
+
+
+def _pixels(value: Any) -> int | tuple[int, int]:
+    """``32`` or ``"48x32"`` (height x width)."""
+    typed = value.lower().split("x") if isinstance(value, str) else value
+    sides = typed if isinstance(typed, tuple | list) else [typed]
+    if len(sides) not in (1, 2):
+        raise ValueError("expected one size in pixels, or HEIGHTxWIDTH")
+    whole = [_whole(1)(side) for side in sides]
+    return whole[0] if len(whole) == 1 else (whole[0], whole[1])
+
+
+def _kinds(value: Any) -> dict[str, str]:
+    """``{"zip": "category"}`` or ``("zip=category",)`` → the former; kinds are checked against the registry."""
+    from . import fields
+
+    pairs = dict(value) if isinstance(value, Mapping) else dict(_pair(text) for text in _several(value))
+    for kind in pairs.values():
+        fields.base.kind_named(kind)
+    return pairs
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, kind = text.rpartition("=")
+    if not (column and equals and kind):
+        raise ValueError("expected COLUMN=KIND, such as zip=category")
+    return column, kind
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _network(value: Any) -> Any:
+    """A name is checked before any data is read; a module goes through as it is."""
+    if isinstance(value, str):
+        from . import trunks
+
+        trunks.base.trunk_named(value)
+    return value
+
+
+def _device(value: Any) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", str(value)):
+        raise ValueError("expected cpu, cuda, cuda:1 or mps")
+    return str(value)
+
+
+def _folder_name(value: Any) -> str:
+    if not re.fullmatch(r"[^/\\\x00-\x1f]{1,200}", str(value)) or str(value) in (".", ".."):
+        raise ValueError("expected a name for a folder, without slashes")
+    return str(value)
+
+
+READ = (
+    Option("target", "Column to predict.", str, unset="the obvious one, if there is one", metavar="COLUMN"),
+    Option("kinds", "Take a column for a kind: number, category, text, image.", _kinds, unset="recognised",
+           metavar="COLUMN=KIND", flag="--kind", many=True),
+    Option("ignore", "Leave a column out.", _several, default=(), unset="none", metavar="COLUMN", many=True),
+    Option("header", "Whether the first line of a table holds names.", _yes_no, unset="recognised",
+           flag="--header/--no-header"),
+    Option("split", "Parts such as 0.8,0.1,0.1, or the column that holds them.",
+           unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
+    Option("image_size", "Pixels a side that images are brought to.", _pixels, unset="theirs, up to a limit",
+           metavar="PIXELS"),
+)  # fmt: skip
+
+TRAIN = (
+    Option("network", "mlp, cnn, rnn, gru, lstm or transformer.", _network, unset="chosen by the kind of data",
+           metavar="NAME"),
+    Option("budget", "What training may spend, everything included: 30s, 5m, 10epochs, 500steps.", Budget.parse,
+           unset="until it stops improving, at most 10 minutes", metavar="BUDGET"),
+    Option("epochs", "The budget in passes over the training examples.", _above_zero, metavar="N"),
+    Option("steps", "The budget in optimizer steps.", _whole(1), metavar="N"),
+    Option("batch_size", "Examples a step.", _whole(1), unset="planned", metavar="N"),
+    Option("lr", "Learning rate.", _above_zero, unset="planned", metavar="RATE"),
+    Option("seed", "Start of every random choice.", _whole(0), default=0, metavar="N"),
+    Option("size", "Size of the network: 0 is tiny, each step about twice the work.", _whole(0), unset="planned",
+           metavar="N"),
+    Option("device", "cpu, cuda, cuda:1 or mps.", _device, unset="the fastest there is", metavar="NAME"),
+    Option("name", "Name of the run's folder.", _folder_name, unset="made from data and network", metavar="NAME"),
+    Option("out", "Folder that runs are written to.", str, default="runs", metavar="FOLDER"),
+    Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
+)  # fmt: skip
+
+JSON = Option("json", "Print JSON lines for programs, the result last.", command=True)
+QUIET = Option("quiet", "Print the score alone.", command=True)
+PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=True)
+TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", _several, default=(),
+              metavar="TEXT", flag="--text", many=True)  # fmt: skip
+TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", command=True, metavar="FILE")
+MORE = Option("more", "Go on for longer: 5m, 10epochs.", Budget.parse, unset="what was left", metavar="BUDGET")
+TO = Option("to", "Where to put it.", str, unset="./NAME", metavar="PATH")
+
+VERBS: dict[str, tuple[Option, ...]] = {
+    "read": (*READ, JSON),
+    "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET),
+    "plan": (*READ, *TRAIN),
+    "evaluate": (JSON,),
+    "predict": (TEXT, TABLE, JSON),
+    "resume": (MORE, JSON, QUIET),
+    "sample": (TO,),
+}
+
+
+def check_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options passed to a verb of the Python API, checked and brought to their form.
+
+    >>> check_options("train", {"batch_size": 64, "budget": "5m"})
+    {'batch_size': 64, 'budget': Budget(kind='seconds', amount=300.0)}
+
+    Args:
+        verb: a key of ``VERBS``.
+        given: keyword arguments as the user passed them; None means not given and stays None.
+
+    Raises:
+        UsageError: for a name that is no option of the verb (with a suggestion) or a value that can't be used.
+    """
+    known = {option.name: option for option in VERBS[verb] if not option.command}
+    for name in given:
+        if name not in known:
+            raise UsageError(unknown(f"option of {verb}", name, known))
+    return {name: None if value is None else known[name].read(value) for name, value in given.items()}
+
+
+def defaults(verb: str) -> dict[str, Any]:
+    """Every option of a verb of the Python API with its default."""
+    return {option.name: option.default for option in VERBS[verb] if not option.command}
+
+
+def markdown(verb: str) -> str:
+    """The options of a verb as a table for the docs."""
+    rows = [f"| `{o.spelling}{' ' + o.metavar if o.metavar else ''}` | {o.help} | {o.usual} |" for o in VERBS[verb]]
+    return "\n".join(["| option | what it does | without it |", "|---|---|---|", *rows]) + "\n"

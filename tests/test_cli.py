@@ -1,0 +1,503 @@
+"""The command line, against a Python API that answers at once."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import polars as pl
+import pytest
+from rich.console import Console
+
+import pellucid
+from pellucid import options
+from pellucid.cli import exit_code, progress, show
+from pellucid.errors import Interrupted, PellucidError, UsageError
+from pellucid.fields import Note
+from pellucid.options import Budget
+from pellucid.training.listeners import Progress
+
+ROWS = [
+    {"input": "a.png", "label": "cat", "probability": 0.9, "probabilities": {"cat": 0.9, "dog": 0.1}},
+    {"input": "b, c.png", "label": "dog", "probability": 0.6, "probabilities": {"cat": 0.4, "dog": 0.6}},
+]
+RESULT = {
+    "run": "runs/r",
+    "metric": "accuracy",
+    "value": 0.97,
+    "low": 0.96,
+    "high": 0.98,
+    "baseline": 0.1,
+    "seconds": 2.5,
+    "steps": 40,
+    "parameters": 1234,
+}
+
+
+def made_score(value: float, name: str = "") -> SimpleNamespace:
+    return SimpleNamespace(metric="accuracy", value=value, low=value - 0.01, high=value + 0.01, n=360, name=name)
+
+
+class FakeRun:
+    """A trained run as the command line sees it."""
+
+    def __init__(self, path: Path = Path("runs/r"), rows: list | None = None):
+        self.path, self.rows = path, ROWS if rows is None else rows
+        self.score, self.baseline = made_score(0.97), made_score(0.1, "always '3'")
+        self.metrics = {"accuracy": 0.97, "f1": 0.95}
+        self.asked: list = []
+
+    def result(self) -> dict:
+        return RESULT
+
+    def say(self) -> str:
+        return "Right 97.0% of the time."
+
+    def evaluate(self, data: str) -> FakeRun:
+        self.asked.append(data)
+        return self
+
+    def predict(self, inputs: list[str], texts: list[str] = ()) -> list[dict]:
+        self.asked.append((inputs, texts))
+        return self.rows
+
+
+class FakePlan:
+    def lines(self) -> list[tuple[str, str, str]]:
+        return [("network", "cnn", "photos are grids"), ("size", "3", "as much as 20 s allow")]
+
+    def to_json(self) -> dict:
+        return {"network": "cnn"}
+
+
+class FakeData:
+    """What ``pellucid.read`` returns, as far as the training verb needs it."""
+
+    notes = (Note("warning", "3 rows repeat an earlier one", "row 7"), Note("info", "left out: constant", "column 'c'"))
+
+    def summary(self) -> dict:
+        return {"examples": 4}
+
+
+@pytest.fixture
+def calls(monkeypatch, tmp_path):
+    """The verbs of the Python API record what they were called with and answer at once."""
+    seen: dict[str, tuple] = {}
+    run = FakeRun()
+
+    def train(source, listeners=(), **options):
+        seen["train"] = (source, options)
+        for ear in listeners:
+            tell(ear)
+        return run
+
+    def resume(path, listeners=(), **options):
+        seen["resume"] = (path, options)
+        return run
+
+    def load(path):
+        seen["load"] = (path, {})
+        return run
+
+    def plan(source, **options):
+        seen["plan"] = (source, options)
+        return FakePlan()
+
+    def read(source, **options):
+        seen["read"] = (source, options)
+        return FakeData()
+
+    for verb in (train, resume, load, plan, read):
+        monkeypatch.setitem(vars(pellucid), verb.__name__, verb)
+    monkeypatch.chdir(tmp_path)
+    seen["run"] = (run, {})
+    return seen
+
+
+def tell(ear, steps: int = 20) -> None:
+    """A whole training, told to a display."""
+    ear.said("200 images decoded")
+    ear.planned(FakePlan())
+    for i in range(steps + 1):
+        loss = math.exp(-i / 5)
+        ear.stepped(Progress(i * 10, steps * 10, i / 2, i * 0.5, (steps - i) * 0.5, 900.0, loss, "hold"))
+        if i % 5 == 0:
+            ear.evaluated(
+                {
+                    "step": i * 10,
+                    "epoch": i / 2,
+                    "loss": loss,
+                    "validation_loss": loss,
+                    "accuracy": 1 - loss,
+                    "seconds": i * 0.5,
+                }
+            )
+    ear.decided({"step": 100, "name": "batch_size", "value": 32, "reason": "memory"})
+    ear.finished(None)
+
+
+def pellucid_command(*args: str) -> int:
+    return exit_code(args, started=123.0)
+
+
+# --- help, usage, errors -----------------------------------------------------------------------------------------
+
+
+def test_help_lists_every_verb(capsys):
+    assert pellucid_command() == 0
+    shown = capsys.readouterr().out
+    for verb in ("read", "train", "evaluate", "predict", "resume", "sample"):
+        assert f"  {verb} " in shown
+
+
+@pytest.mark.parametrize("verb", ["read", "train", "evaluate", "predict", "resume", "sample"])
+def test_help_of_a_verb_shows_its_options_and_examples(verb, capsys):
+    assert pellucid_command(verb, "--help") == 0
+    shown = capsys.readouterr().out
+    assert "Examples:\n  pellucid " in shown
+    for option in options.VERBS[verb]:
+        assert option.spelling.split("/")[0] in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_help_is_quick_and_light():
+    code = "import sys; from pellucid.cli import exit_code; exit_code(['--help'], 0); print(sorted(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = shown.splitlines()[-1]
+    assert "'click'" in loaded
+    for heavy in ("torch", "numpy", "polars", "rich", "sklearn", "PIL"):
+        assert f"'{heavy}'" not in loaded
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["tarin", "x"], "Unknown command 'tarin'. Did you mean 'train'?"),
+        (["train", "x", "--targt", "y"], "Did you mean '--target'?"),
+        (["train"], "name the data: pellucid train DATA (or --like RUN)"),
+        (["train", "x", "--budget", "5x"], "budget '5x': Unknown unit 'x'"),
+        (["train", "x", "--epochs", "many"], "epochs 'many': expected a number"),
+        (["train", "x", "--kind", "zip"], "expected COLUMN=KIND, such as zip=category"),
+        (["predict"], "Missing argument 'RUN'"),
+        (["predict", "r", "x.png", "--out", "x.xls"], "Unknown ending of --out '.xls'."),
+        (["read", "a", "b"], "unexpected extra argument"),
+    ],
+)
+def test_usage_is_exit_code_2(args, said, calls, capsys):
+    assert pellucid_command(*args) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (PellucidError("no columns", where="a.csv", fix="add some"), 1, "✗ a.csv: no columns\n  add some\n"),
+        (UsageError("Unknown network 'x'"), 2, "✗ Unknown network 'x'\n"),
+        (Interrupted("stopped at step 9", fix="go on with: pellucid resume runs/r"), 130, "pellucid resume runs/r"),
+        (KeyboardInterrupt(), 130, "■ stopped\n"),
+        (click.Abort(), 130, "■ stopped\n"),
+        (PermissionError(13, "Permission denied", "runs"), 1, "✗ runs: Permission denied\n"),
+        (MemoryError(), 1, "memory of this machine is used up"),
+        (ZeroDivisionError("division by zero"), 70, "this is a bug in Pellucid: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_errors_are_said_without_a_traceback(error, code, said, calls, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setitem(vars(pellucid), "train", fail)
+    assert pellucid_command("train", "x", "--quiet") == code
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+
+
+def test_a_bug_shows_where_on_request(calls, monkeypatch, capsys):
+    monkeypatch.setitem(vars(pellucid), "train", lambda *_, **__: 1 / 0)
+    monkeypatch.setenv("PELLUCID_DEBUG", "1")
+    assert pellucid_command("train", "x", "--quiet") == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_quiet():
+    command = f"{sys.executable} -m pellucid train --help | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: pellucid train")
+    assert done.stderr == ""
+
+
+# --- verbs -------------------------------------------------------------------------------------------------------
+
+
+def test_train_passes_on_what_was_typed_and_nothing_else(calls, capsys):
+    typed = "--target price --kind zip=category --kind n=number --ignore id --no-header --network mlp --budget 30s"
+    assert pellucid_command("train", "a.csv", *typed.split(), "--batch-size", "64", "--name", "first") == 0
+    source, given = calls["read"]
+    assert source == "a.csv"
+    assert given == {
+        "target": "price",
+        "kinds": {"zip": "category", "n": "number"},
+        "ignore": ("id",),
+        "header": False,
+    }
+    source, given = calls["train"]
+    assert isinstance(source, FakeData)
+    assert given == {
+        "network": "mlp",
+        "budget": Budget("seconds", 30),
+        "batch_size": 64,
+        "name": "first",
+        "started": 123.0,
+    }
+
+
+def test_train_ends_with_the_score_beside_the_baseline_and_what_to_do_next(calls, tmp_path, capsys):
+    (tmp_path / "my data" / "cat").mkdir(parents=True)
+    (tmp_path / "my data" / "cat" / "1.png").touch()
+    (tmp_path / "runs" / "r").mkdir(parents=True)
+    (tmp_path / "runs" / "r" / "report.html").touch()
+    assert pellucid_command("train", "my data") == 0
+    shown = capsys.readouterr()
+    words = " ".join(shown.out.split())
+    assert "Right 97.0% of the time. accuracy 0.9700 (0.9600 to 0.9800); always '3': 0.1000;" in words
+    assert "95 % interval over 360 examples it never learned from" in words
+    assert "runs/r/report.html" in words
+    assert "pellucid predict runs/r 'my data/cat/1.png'\n" in shown.out
+    assert "pellucid resume runs/r --more 5m\n" in shown.out
+    assert "photos are grids" in shown.err
+    assert "! row 7: 3 rows repeat an earlier one" in shown.err
+
+
+def test_train_quiet_prints_the_score_alone(calls, capsys):
+    assert pellucid_command("train", "x", "--quiet") == 0
+    shown = capsys.readouterr()
+    assert shown.out == "accuracy 0.9700 (0.9600 to 0.9800); always '3': 0.1000\n"
+    assert shown.err == ""
+
+
+def test_train_json_prints_json_lines_and_the_result_last(calls, capsys):
+    assert pellucid_command("train", "x", "--json") == 0
+    shown = capsys.readouterr()
+    lines = [json.loads(line) for line in shown.out.splitlines()]
+    assert lines[-1] == RESULT
+    assert [line["event"] for line in lines[:-1]] == ["read", "said", "planned", *["evaluated"] * 5, "decided"]
+    assert shown.err == ""
+
+
+def test_json_has_no_nan(capsys):
+    show.emit({"a": float("nan"), "b": [float("inf"), 1], "c": Path("x"), "d": {1: "é"}})
+    assert capsys.readouterr().out == '{"a": null, "b": [null, 1], "c": "x", "d": {"1": "é"}}\n'
+
+
+def test_plan_only_trains_nothing(calls, capsys):
+    assert pellucid_command("train", "x", "--plan-only", "--target", "y", "--budget", "5m") == 0
+    assert "train" not in calls
+    assert calls["plan"] == ("x", {"target": "y", "budget": Budget("seconds", 300)})
+    assert "as much as 20 s allow" in capsys.readouterr().out
+    assert pellucid_command("train", "x", "--plan-only", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"network": "cnn"}
+
+
+def run_folder(name: str) -> Path:
+    folder = Path(name)
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    return folder
+
+
+def test_like_replays_a_run_without_data(calls, capsys):
+    run_folder("runs/old")
+    assert pellucid_command("train", "--like", "old", "--quiet") == 0
+    assert calls["train"] == (None, {"like": Path("runs/old"), "started": 123.0})
+    assert "read" not in calls
+
+
+def test_a_run_is_found_by_path_or_name(calls, capsys):
+    run_folder("runs/digits")
+    Path("digits").mkdir()  # the data it was trained on has the same name
+    for word in ("digits", "runs/digits"):
+        assert pellucid_command("evaluate", word, "x") == 0
+        assert calls["load"][0] == Path("runs/digits")
+    capsys.readouterr()
+    assert pellucid_command("evaluate", "digit", "x") == 1
+    assert "Unknown run 'digit'. Did you mean 'digits'?" in capsys.readouterr().err
+
+
+def test_no_run_at_all(calls, capsys):
+    assert pellucid_command("predict", "r", "x.png") == 1
+    assert capsys.readouterr().err == "✗ there is no run 'r'\n  train one with: pellucid train DATA\n"
+
+
+def test_evaluate(calls, capsys):
+    run_folder("runs/r")
+    assert pellucid_command("evaluate", "r", "new/") == 0
+    shown = capsys.readouterr().out
+    assert "accuracy 0.9700" in shown
+    assert "f1" in shown
+    assert pellucid_command("evaluate", "r", "new/", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == RESULT
+
+
+def test_resume(calls, capsys):
+    run_folder("runs/r")
+    assert pellucid_command("resume", "r", "--more", "10epochs") == 0
+    assert calls["resume"] == (Path("runs/r"), {"more": Budget("epochs", 10)})
+    assert "accuracy 0.9700" in capsys.readouterr().out
+
+
+def test_predict_prints_tabs_where_no_terminal_listens(calls, capsys):
+    run_folder("runs/r")
+    assert pellucid_command("predict", "r", "a.png", "b, c.png") == 0
+    assert capsys.readouterr().out == "a.png\tcat\t0.9000\nb, c.png\tdog\t0.6000\n"
+    assert calls["run"][0].asked == [(["a.png", "b, c.png"], [])]
+
+
+def test_predict_json(calls, capsys):
+    run_folder("runs/r")
+    assert pellucid_command("predict", "r", "a.png", "--json") == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == ROWS
+
+
+def test_predict_reads_texts(calls, monkeypatch, capsys):
+    run_folder("runs/r")
+    assert pellucid_command("predict", "r", "--text", "good", "--text", "bad") == 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\n\n two \n"))
+    assert pellucid_command("predict", "r") == 0
+    assert calls["run"][0].asked == [([], ["good", "bad"]), ([], ["one", " two "])]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert pellucid_command("predict", "r") == 2
+    assert "there is nothing to predict from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])
+def test_predict_writes_a_table(ending, calls, capsys):
+    run_folder("runs/r")
+    assert pellucid_command("predict", "r", "a.png", "--out", f"new/out{ending}") == 0
+    place = Path(f"new/out{ending}")
+    if ending in (".json", ".jsonl"):
+        text = place.read_text()
+        assert (json.loads(text) if ending == ".json" else [json.loads(line) for line in text.splitlines()]) == ROWS
+    else:
+        table = pl.read_csv(place) if ending == ".csv" else pl.read_parquet(place)
+        assert table.columns == ["input", "label", "probability", "p_cat", "p_dog"]
+        assert table["p_dog"].to_list() == [0.1, 0.6]
+        assert table["input"].to_list() == ["a.png", "b, c.png"]
+    assert os.listdir("new") == [place.name]
+
+
+def test_predict_says_which_inputs_failed(calls, capsys):
+    run_folder("runs/r")
+    calls["run"][0].rows = [ROWS[0], {"input": "c.png", "error": "c.png: not an image"}]
+    assert pellucid_command("predict", "r", "a.png", "c.png") == 1
+    shown = capsys.readouterr()
+    assert "c.png\terror: c.png: not an image\n" in shown.out
+    assert shown.err == "✗ 1 of 2 inputs could not be predicted: c.png: not an image\n"
+
+
+def test_predictions_on_a_terminal():
+    out = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    numbers = [
+        {"input": "new.csv, row 2", "value": 326.5, "low": 300.0, "high": 353.0},
+        {"input": "new.csv, row 3", "x": {"value": 1.0, "low": math.nan, "high": math.nan}, "y": {"value": 2.0}},
+    ]
+    show.predictions([*ROWS, *numbers, {"input": "z.png", "error": "empty"}], out)
+    shown = out.file.getvalue()
+    assert "90.0% █████████ " in shown
+    assert "dog 10.0%" in shown
+    assert "326.5 (300 to 353)" in shown
+    assert "x 1" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_many_predictions_are_cut_on_a_terminal_only(capsys):
+    out = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
+    show.predictions(ROWS * 40, out)
+    assert "and 30 more" in out.file.getvalue()
+    show.predictions(ROWS * 40, Console(file=io.StringIO()))
+    assert capsys.readouterr().out.count("\n") == 80
+
+
+# --- progress ----------------------------------------------------------------------------------------------------
+
+
+def test_braille_draws_the_line():
+    rising = progress.braille([(0, 0), (1, 1)], end=1, width=4, height=2)
+    assert rising == ["⠀⠀⣠⠞", "⣠⠞⠁⠀"]
+    half = progress.braille([(0, 1), (1, 1)], end=2, width=4, height=1)
+    assert half == ["⠉⠉⠁⠀"]  # half of the time is over, and so is half of the line
+    assert progress.braille([(0, 1), (1, math.nan), (2, 2)], end=1, width=4, height=1)
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_screen_fits_and_tells(width, monkeypatch):
+    out = Console(file=io.StringIO(), force_terminal=True, width=width, height=40, color_system=None)
+    ear = progress.Screen(out)
+    with ear:
+        tell(ear)
+    last = Console(file=io.StringIO(), width=width)
+    last.print(progress.block(ear, width))
+    shown = last.file.getvalue()
+    assert "100% in 10 s" in shown
+    assert "epoch 10.0   step 200 of 200   900 examples a second" in shown
+    assert "validation accuracy 0.982" in shown
+    assert max(map(len, shown.splitlines())) <= width
+    whole = out.file.getvalue()
+    assert "200 images decoded" in whole
+    assert "step 100: batch size is 32 (memory)" in whole
+
+
+def test_screen_draws_seldom(monkeypatch):
+    drawn = []
+    ear = progress.Screen(Console(file=io.StringIO(), force_terminal=True))
+    monkeypatch.setattr(ear, "_draw", lambda: drawn.append(setattr(ear, "drawn", time.monotonic())))
+    for i in range(1000):
+        ear.stepped(Progress(i, 1000, 0.1, i / 100, 1.0, 10.0, 1.0, "hold"))
+    assert 1 <= len(drawn) <= 2
+
+
+def test_plain_lines_are_few_without_a_terminal():
+    out = Console(file=io.StringIO())
+    ear = progress.Lines(out)
+    with ear:
+        tell(ear)
+    shown = out.file.getvalue()
+    assert shown.count("examples/s") == 1
+    assert "step 0 of 200" in shown
+    assert "\x1b" not in shown
+
+
+def test_the_display_fits_the_terminal(monkeypatch):
+    assert isinstance(progress.display(True, False), progress.JsonLines)
+    assert isinstance(progress.display(False, True), progress.Silent)
+    assert isinstance(progress.display(False, False), progress.Lines)  # pytest is no terminal
+
+
+def test_unknown_time_left_comes_from_the_steps():
+    ear = progress.Silent()
+    ear.stepped(Progress(25, 100, 1.0, 10.0, math.inf, 1.0, 1.0, "hold"))
+    assert ear.end == pytest.approx(40)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (59.6, "1 min 00 s"), (252, "4 min 12 s"), (3720, "1 h 02 min")]
+)
+def test_durations(seconds, said):
+    assert show.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.4123, "0.412"), (12.34, "12.3"), (18823, "18,823"), (0, "0.000"), (3.1e-5, "3.1e-05")]
+)
+def test_short_readings(value, said):
+    assert show.short(value) == said

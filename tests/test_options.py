@@ -1,0 +1,139 @@
+"""The options: each declared once, checked the same way for the command line and for Python."""
+
+import pytest
+
+from pellucid import options
+from pellucid.errors import UsageError
+from pellucid.options import Budget, Option, check_options
+
+FIX = "\n  write it like 30s, 5m, 1h30m, 10epochs or 500steps"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "amount", "shown"),
+    [
+        ("30s", "seconds", 30, "30s"),
+        ("5m", "seconds", 300, "5m"),
+        ("1h30m", "seconds", 5400, "1h30m"),
+        ("1.5 h", "seconds", 5400, "1h30m"),
+        ("90 seconds", "seconds", 90, "1m30s"),
+        ("0.25s", "seconds", 0.25, "0.25s"),
+        ("59.9999s", "seconds", 59.9999, "1m"),
+        ("10epochs", "epochs", 10, "10epochs"),
+        ("1 epoch", "epochs", 1, "1epochs"),
+        ("0.5 epochs", "epochs", 0.5, "0.5epochs"),
+        ("500 steps", "steps", 500, "500steps"),
+        ("12,345,678 steps", "steps", 12345678, "12345678steps"),
+    ],
+)
+def test_budget_reads_and_writes(text, kind, amount, shown):
+    budget = Budget.parse(text)
+    assert (budget.kind, budget.amount, str(budget)) == (kind, amount, shown)
+    assert str(Budget.parse(str(budget))) == shown
+    assert Budget.parse(budget) is budget
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("30", "budget '30': a number needs its unit" + FIX),
+        ("soon", "budget 'soon' is not an amount" + FIX),
+        ("", "budget '' is not an amount" + FIX),
+        ("-5m", "budget '-5m' is not an amount" + FIX),
+        ("0s", "a budget of 0 seconds trains nothing\n  give it more than 0"),
+        ("2.5steps", "a budget of 2.5 steps is not a whole number of steps"),
+        (
+            "5m 3epochs",
+            "budget '5m 3epochs' mixes epochs and seconds" + FIX,
+        ),
+        (
+            "3epoch5",
+            "budget '3epoch5': a number needs its unit" + FIX,
+        ),
+    ],
+)
+def test_budget_says_what_is_wrong(text, message):
+    with pytest.raises(UsageError) as caught:
+        Budget.parse(text)
+    assert str(caught.value) == message
+
+
+def test_unit_is_suggested():
+    with pytest.raises(UsageError, match=r"Unknown unit 'epoches'\. Did you mean 'epochs'"):
+        Budget.parse("3epoches")
+
+
+def test_one_budget_only():
+    assert Budget.of(None, None, None) is None
+    assert Budget.of("5m", None, None) == Budget("seconds", 300)
+    assert Budget.of(None, 2, None) == Budget("epochs", 2)
+    with pytest.raises(UsageError, match="5m and 2epochs are two"):
+        Budget.of("5m", 2, None)
+
+
+def test_check_options():
+    assert check_options("train", {"epochs": "3", "lr": None, "ignore": "id"}) == {
+        "epochs": 3.0,
+        "lr": None,
+        "ignore": ("id",),
+    }
+    with pytest.raises(UsageError, match=r"Unknown option of train 'netwrok'\. Did you mean 'network'"):
+        check_options("train", {"netwrok": "mlp"})
+    with pytest.raises(UsageError, match="Unknown option of train 'plan_only'"):
+        check_options("train", {"plan_only": True})
+    with pytest.raises(UsageError, match="batch size 0: expected a whole number of at least 1"):
+        check_options("train", {"batch_size": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", -1),
+        ("epochs", "nan"),
+        ("epochs", True),
+        ("lr", "fast"),
+        ("lr", 0),
+        ("steps", 1.5),
+        ("seed", -1),
+        ("device", "gpu"),
+        ("name", "../away"),
+        ("image_size", "8x8x8"),
+        ("header", "yes"),
+        ("kinds", "zip:category"),
+    ],
+)
+def test_values_that_cannot_be_used(name, value):
+    with pytest.raises(UsageError, match=f"^{name.replace('_', ' ')} .*: expected "):
+        check_options("train", {name: value})
+
+
+def test_values_are_brought_to_their_form():
+    given = {"image_size": "48x32", "seed": 7.0, "device": "cuda:1", "name": "été 1", "header": False}
+    assert check_options("train", given) == {**given, "image_size": (48, 32), "seed": 7}
+    assert check_options("read", {"image_size": 32}) == {"image_size": 32}
+
+
+def test_every_option_is_documented_once():
+    assert options.VERBS
+    for verb, declared in options.VERBS.items():
+        names = [option.name for option in declared]
+        assert len(set(names)) == len(names), verb
+        table = options.markdown(verb)
+        for option in declared:
+            assert f"`{option.spelling}" in table
+            assert option.help.endswith((".", "?"))
+            assert len(option.help) <= 90
+
+
+def test_defaults_pass_their_own_checks():
+    for option in (o for declared in options.VERBS.values() for o in declared if o.default is not None):
+        assert option.read(option.default) == option.default
+
+
+def test_option_names_what_it_got():
+    def refuse(value):
+        raise ValueError("expected better")
+
+    with pytest.raises(UsageError) as caught:
+        Option("a_b", "", refuse).read("x")
+    assert str(caught.value) == "a b 'x': expected better"
