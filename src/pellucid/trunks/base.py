@@ -106,7 +106,7 @@ class Trunk(nn.Module):
 
     width: int
     out_width: int
-    stages: nn.ModuleDict  # name -> Stage, in the order of the data's way
+    stages: Any  # nn.ModuleDict (which types its values too loosely): name -> Stage, in the order of the data's way
 
     def need(self, want: Need) -> Need:
         """What this trunk asks of the input layers, given what the output wants of it.

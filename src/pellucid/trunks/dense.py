@@ -1,0 +1,95 @@
+"""The dense trunk: a residual multilayer perceptron on the last axis, for tables and, pointwise, for anything else.
+
+B batch, D width, K hidden width (``expand`` times D).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .base import Features, Inside, Stage, State, Trunk, register
+from .layers import Dropout, LastNorm, Norm, check_build, pick, zeroed
+
+SIZES = ((32, 2), (48, 2), (64, 2), (96, 2), (128, 3), (192, 3), (256, 3), (384, 3), (512, 4), (768, 4))  # width, depth
+
+
+class DenseStage(Stage):
+    """x + W2 dropout(gelu(W1 norm(x))), W2 zero at the start, so that a deep trunk starts as a shallow one."""
+
+    def __init__(self, width: int, hidden: int, dropout: float):
+        super().__init__()
+        self.norm = Norm(width)
+        self.into = nn.Linear(width, hidden)
+        self.out = zeroed(nn.Linear(hidden, width))
+        self.dropout = Dropout(dropout)
+
+    def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions, D)
+        return self.open(f)[0]
+
+    def open(self, f: Features) -> tuple[Features, Inside]:
+        """Inside: pre_activation and activation (B, *positions, K), added (B, *positions, D)."""
+        y, inside = self._pass(f.x, f.key)
+        return f.with_(x=y), inside
+
+    def start(self, batch: int, like: Tensor) -> State:
+        return ()
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
+        return self._pass(x, None)[0], state
+
+    def _pass(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (B, *positions, D) -> the same
+        before = self.into(self.norm(x))  # (B, *positions, K)
+        after = F.gelu(before)
+        added = self.out(self.dropout(after, key))
+        return x + added, {"pre_activation": before, "activation": after, "added": added}
+
+
+@register
+class Dense(Trunk):
+    """Residual multilayer perceptron (Rumelhart 1986; residual as in He 2016, normalised first).
+
+    Args:
+        width: D, of what it reads and returns.
+        depth: number of stages.
+        expand: hidden width of a stage, in widths.
+        dropout: share of hidden values set to 0 while training.
+
+    Example:
+        >>> trunk = Dense(64, depth=2).build(positions=0)
+        >>> trunk(Features(torch.randn(8, 64))).x.shape                             # doctest: +SKIP
+        torch.Size([8, 64])
+    """
+
+    name = "dense"
+    aliases = ("mlp",)
+    reads = (0, 1, 2)
+    causal = True  # each position is computed from itself alone
+
+    def __init__(self, width: int = 128, depth: int = 3, *, expand: int = 2, dropout: float = 0.1):
+        super().__init__()
+        self.width = self.out_width = width
+        self.depth, self.expand, self.dropout = depth, expand, dropout
+        self.stages = nn.ModuleDict()
+
+    def build(self, positions: int, causal: bool = False) -> Dense:
+        check_build(self, positions, causal)
+        for i in range(1, self.depth + 1):
+            self.stages[f"layer{i}"] = DenseStage(self.width, self.width * self.expand, self.dropout)
+        self.stages["norm"] = LastNorm(self.width)
+        return self
+
+    def config(self) -> dict[str, Any]:
+        return {"width": self.width, "depth": self.depth, "expand": self.expand, "dropout": self.dropout}
+
+    @classmethod
+    def sized(cls, size: int) -> Dense:
+        """Size 0 is 32 wide with 2 stages, 3 is 96 with 2, 6 is 256 with 3, 9 is 768 with 4."""
+        width, depth = pick(SIZES, size)
+        return cls(width, depth)
+
+    @classmethod
+    def recipe(cls) -> dict[str, Any]:
+        return {"lr": 2e-3, "matrix_lr": 0.01, "weight_decay": 0.02, "batch_size": 256}

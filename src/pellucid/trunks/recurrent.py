@@ -1,0 +1,258 @@
+"""The recurrent trunk: GRU and LSTM cells along a sequence, or along the rows and then the columns of a grid.
+
+B batch, T time, H W grid, D width, K width of one direction's state, S sequences swept side by side.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import PellucidError, UsageError, unknown
+from .base import Features, Inside, Stage, State, Trunk, register
+from .layers import Dropout, LastNorm, Norm, check_build, pick
+
+CELLS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
+SIZES = ((32, 1), (48, 1), (64, 1), (64, 2), (96, 2), (128, 2), (192, 2), (256, 2), (384, 2), (512, 2))  # width, depth
+
+
+class Direction(nn.Module):
+    """One cell run along a sequence one way, fast (torch's layer) or open (the same weights, gate by gate).
+
+    Args:
+        cell: ``"gru"`` (Cho 2014, as torch has it) or ``"lstm"`` (Hochreiter 1997, with a forget gate).
+        width: D.
+        hidden: K.
+        backward: from the end to the start.
+    """
+
+    def __init__(self, cell: str, width: int, hidden: int, backward: bool = False):
+        super().__init__()
+        self.cell, self.hidden, self.backward_ = cell, hidden, backward
+        self.layer: Any = CELLS[cell](width, hidden, batch_first=True)
+        begin(self.layer)
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D), (S,) -> (S, T, K)
+        x = self._turned(x, lengths)
+        return self._turned(self.layer(x)[0], lengths)
+
+    def open(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Inside]:  # (S, T, D) -> (S, T, K), inside
+        """Every gate and state at every position, each (S, T, K)."""
+        x = self._turned(x, lengths)
+        state, steps = self.start(len(x), x), []
+        for t in range(x.shape[1]):
+            state, gates = self._by_hand(x[:, t], state)
+            steps.append(gates)
+        inside = {k: self._turned(torch.stack([s[k] for s in steps], 1), lengths) for k in steps[0]}
+        return inside["hidden"], inside
+
+    def start(self, batch: int, like: Tensor) -> State:
+        zero = like.new_zeros(batch, self.hidden)
+        return (zero, zero) if self.cell == "lstm" else (zero,)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (S, D) -> (S, K)
+        state, _ = self._by_hand(x, state)
+        return state[0], state
+
+    def _by_hand(self, x: Tensor, state: State) -> tuple[State, Inside]:  # (S, D) -> every gate (S, K)
+        own = self.layer
+        from_x = F.linear(x, own.weight_ih_l0, own.bias_ih_l0)  # (S, 3 or 4 K)
+        from_h = F.linear(state[0], own.weight_hh_l0, own.bias_hh_l0)
+        return (lstm_gates if self.cell == "lstm" else gru_gates)(from_x, from_h, state)
+
+    def _turned(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D) -> (S, T, D)
+        """Backward only: each sequence reversed inside its own length, padding left in place. Its own inverse."""
+        if not self.backward_:
+            return x
+        if lengths is None:
+            return x.flip(1)
+        t = torch.arange(x.shape[1], device=x.device)  # (T,)
+        at = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)  # (S, T)
+        return x.gather(1, at.unsqueeze(-1).expand_as(x))
+
+
+def gru_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Inside]:  # (S, 3 K) -> (S, K) each
+    (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, -1), from_h.chunk(3, -1)
+    reset, update = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    candidate = torch.tanh(xn + reset * hn)
+    hidden = (1 - update) * candidate + update * state[0]
+    return (hidden,), {"reset": reset, "update": update, "candidate": candidate, "hidden": hidden}
+
+
+def lstm_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Inside]:  # (S, 4 K) -> (S, K) each
+    i, f, g, o = (from_x + from_h).chunk(4, -1)
+    enter, forget, candidate, leave = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+    cell = forget * state[1] + enter * candidate
+    hidden = leave * torch.tanh(cell)
+    gates = {"input": enter, "forget": forget, "candidate": candidate, "output": leave}
+    return (hidden, cell), {**gates, "cell": cell, "hidden": hidden}
+
+
+def begin(layer: Any) -> None:
+    """First weights: inputs Glorot, states orthogonal gate by gate, biases 0, but 1 for the gate that keeps the state.
+
+    (Jozefowicz 2015: an LSTM that starts by remembering learns long lags; the GRU's update gate plays that part.)
+    """
+    k = layer.hidden_size
+    for name, weight in layer.named_parameters():
+        if name.startswith("bias"):
+            nn.init.zeros_(weight)
+        else:
+            for gate in weight.detach().split(k):
+                (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
+    layer.bias_ih_l0.data[k : 2 * k] = 1.0  # the second gate: forget in an LSTM, update in a GRU
+
+
+class Sweep(nn.Module):
+    """x + dropout(cells along the sequence of norm(x)); two-way: half of the width runs forward, half backward."""
+
+    def __init__(self, cell: str, width: int, causal: bool, dropout: float):
+        super().__init__()
+        self.norm, self.dropout = Norm(width), Dropout(dropout)
+        ways = {"ahead": False} if causal else {"ahead": False, "back": True}
+        self.ways: Any = nn.ModuleDict(
+            {way: Direction(cell, width, width // len(ways), backward) for way, backward in ways.items()}
+        )
+
+    def forward(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> Tensor:  # (B, *lines, T, D) -> the same
+        lines, lengths = self._lines(x, mask)
+        y = torch.cat([way(lines, lengths) for way in self.ways.values()], -1)  # (S, T, D)
+        return x + self.dropout(y.view(x.shape), key)
+
+    def open(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> tuple[Tensor, Inside]:
+        """Inside: ``ahead.update`` and so on, each (B, *lines, T, K)."""
+        lines, lengths = self._lines(x, mask)
+        opened = {name: way.open(lines, lengths) for name, way in self.ways.items()}
+        y = torch.cat([out for out, _ in opened.values()], -1)
+        inside = {f"{name}.{k}": v.view(*x.shape[:-1], -1) for name, (_, own) in opened.items() for k, v in own.items()}
+        return x + self.dropout(y.view(x.shape), key), inside
+
+    def _lines(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:  # -> (S, T, D), (S,)
+        lengths = None if mask is None else mask.sum(-1).flatten()
+        return self.norm(x).flatten(0, -3), lengths
+
+
+class SequenceStage(Stage):
+    """One sweep along a sequence."""
+
+    def __init__(self, cell: str, width: int, causal: bool, dropout: float):
+        super().__init__()
+        self.sweep = Sweep(cell, width, causal, dropout)
+
+    def forward(self, f: Features) -> Features:  # (B, T, D) -> (B, T, D)
+        return f.with_(x=self.sweep(f.x, f.mask, f.key))
+
+    def open(self, f: Features) -> tuple[Features, Inside]:
+        """Inside, each (B, T, K), for ``ahead`` and, two-way, ``back``: gates and states (see ``Direction``)."""
+        y, inside = self.sweep.open(f.x, f.mask, f.key)
+        return f.with_(x=y), inside
+
+    def start(self, batch: int, like: Tensor) -> State:
+        return self.sweep.ways["ahead"].start(batch, like)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
+        y, state = self.sweep.ways["ahead"].step(self.sweep.norm(x), state)
+        return x + y, state
+
+
+class GridStage(Stage):
+    """A sweep along all rows at once, then along all columns, so that every position hears of every other.
+
+    (ReNet, Visin 2015, which joins the pixels of a patch first: here the input layer makes the patches.)
+    """
+
+    def __init__(self, cell: str, width: int, dropout: float):
+        super().__init__()
+        self.rows, self.columns = (Sweep(cell, width, False, dropout) for _ in range(2))
+
+    def forward(self, f: Features) -> Features:  # (B, H, W, D) -> (B, H, W, D)
+        x = self.rows(f.x, f.mask, f.key)
+        return f.with_(x=self.columns(x.transpose(1, 2), self._across(f), f.key).transpose(1, 2))
+
+    def open(self, f: Features) -> tuple[Features, Inside]:
+        """Inside, each (B, H, W, K): ``rows.ahead.update`` and so on."""
+        x, rows = self.rows.open(f.x, f.mask, f.key)
+        x, columns = self.columns.open(x.transpose(1, 2), self._across(f), f.key)
+        inside = {f"rows.{k}": v for k, v in rows.items()}
+        return f.with_(x=x.transpose(1, 2)), inside | {f"columns.{k}": v.transpose(1, 2) for k, v in columns.items()}
+
+    def _across(self, f: Features) -> Tensor | None:  # (B, H, W) -> (B, W, H)
+        return None if f.mask is None else f.mask.transpose(1, 2)
+
+
+@register
+class Recurrent(Trunk):
+    """Recurrent network: GRU or LSTM layers, residual, two-way unless causal.
+
+    Padding must come at the end (of a sequence; of rows and columns): the backward direction starts at the last real
+    position. One vector an example is the mean over real positions: it gave no position a special part, so a short
+    and a long text are treated alike, and every position's share can be shown.
+
+    Args:
+        width: D, of what it reads and returns; even.
+        depth: number of stages.
+        cell: ``"gru"`` or ``"lstm"``.
+        dropout: share of what a sweep adds that is set to 0 while training.
+        longest: at most how many positions it is meant for; time grows with their number (of a grid, with its sides).
+    """
+
+    name = "recurrent"
+    aliases: ClassVar[tuple[str, ...]] = ("rnn", "gru")
+    reads = (1, 2)
+    causal = True
+
+    def __init__(self, width: int = 64, depth: int = 2, *, cell: str = "gru", dropout: float = 0.1, longest: int = 256):
+        super().__init__()
+        if cell not in CELLS:
+            raise UsageError(unknown("cell", cell, CELLS))
+        if width % 2:
+            raise PellucidError(
+                f"a recurrent trunk can't be {width} wide: each direction takes half", fix="make it even"
+            )
+        self.width = self.out_width = width
+        self.depth, self.cell, self.dropout, self.most = depth, cell, dropout, longest
+        self.stages = nn.ModuleDict()
+
+    def longest(self) -> int:
+        return self.most
+
+    def build(self, positions: int, causal: bool = False) -> Recurrent:
+        check_build(self, positions, causal)
+        for i in range(1, self.depth + 1):
+            self.stages[f"layer{i}"] = (
+                GridStage(self.cell, self.width, self.dropout)
+                if positions == 2
+                else SequenceStage(self.cell, self.width, causal, self.dropout)
+            )
+        self.stages["norm"] = LastNorm(self.width)
+        return self
+
+    def config(self) -> dict[str, Any]:
+        own = {"width": self.width, "depth": self.depth, "cell": self.cell}
+        return {**own, "dropout": self.dropout, "longest": self.most}
+
+    @classmethod
+    def sized(cls, size: int) -> Recurrent:
+        """Size 0 is 32 wide with 1 stage, 3 is 64 with 2, 5 is 128 with 2, 9 is 512 with 2."""
+        width, depth = pick(SIZES, size)
+        return cls(width, depth)
+
+    @classmethod
+    def recipe(cls) -> dict[str, Any]:
+        return {"lr": 3e-3, "matrix_lr": 0.01, "weight_decay": 0.01, "batch_size": 64}
+
+
+@register
+class Lstm(Recurrent):
+    """The recurrent trunk under the name that asks for LSTM cells; the same in all else."""
+
+    name = "lstm"
+    aliases = ()
+
+    def __init__(
+        self, width: int = 64, depth: int = 2, *, cell: str = "lstm", dropout: float = 0.1, longest: int = 256
+    ):
+        super().__init__(width, depth, cell=cell, dropout=dropout, longest=longest)
