@@ -82,6 +82,19 @@ class Column:
         plain = self.values.tolist() if self.values.dtype.kind in "OUS" else self.values
         return pl.Series(self.name, plain, strict=False)
 
+    def as_type(self, dtype: type[pl.DataType]) -> pl.Series:
+        """The values as a Series of ``dtype``, null where one can't be. Raises PellucidError when none can."""
+        series = self.series()
+        try:
+            assert series is not None
+            return series.cast(dtype, strict=False)
+        except (AssertionError, pl.exceptions.PolarsError):
+            holds = f"values of type {series.dtype}" if series is not None else f"an array of {self.values.shape}"  # type: ignore[union-attr]
+            raise PellucidError(
+                f"the column '{self.name}' holds {holds}, which can't be read as {dtype.__name__.lower()}",
+                fix=f"name another kind with --kind {self.name}=KIND or leave it out with --ignore {self.name}",
+            ) from None
+
     def place(self, row: int) -> str:
         return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
 

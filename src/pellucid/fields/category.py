@@ -25,14 +25,14 @@ class Category(Kind):
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
-        if series is None or series.dtype.is_nested() or series.dtype == pl.Binary:
+        if series is None or series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
             return None
-        present = words(series).drop_nulls()
+        if series.dtype.is_numeric() and series.cast(pl.Float64, strict=False).is_finite().any():
+            return None
+        present = words(column).drop_nulls()
         n, distinct = len(present), present.n_unique()
         if not distinct:
             return Guess(0.1, "no values at all", role="ignore")
-        if series.dtype.is_numeric():
-            return None
         if distinct == 1 and n == len(series) > 1:
             return Guess(0.85, f"always '{present[0][:40]}', which tells nothing", role="ignore")
         if series.dtype.is_temporal():
@@ -44,9 +44,7 @@ class Category(Kind):
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"code": (n,) int32}`` and, in ``meta``, the values they point to, as text in natural order."""
-        series = column.series()
-        assert series is not None, "categories have one axis"
-        text = words(series)
+        text = words(column)
         values = sorted(text.drop_nulls().unique().to_list(), key=natural)
         code = into("code", (len(text),), np.int32)
         if values:
@@ -83,20 +81,22 @@ class Category(Kind):
         return stored.meta["values"][code] if code >= 0 else "missing"
 
 
-def words(series: pl.Series) -> pl.Series:
+def words(column: Column) -> pl.Series:
     """Every value as text without spaces around it, null where there is none.
 
     Whole numbers are written without a point, so that 3, 3.0 and "3" are one value whatever type a file gave them.
 
-    >>> words(pl.Series([3.0, 2.5, None])).to_list()
+    >>> words(Column("mark", pl.Series([3.0, 2.5, None]))).to_list()
     ['3', '2.5', None]
     """
-    if series.dtype.is_float():
+    series = column.series()
+    if series is not None and series.dtype.is_float():
         series = series.fill_nan(None)
         whole = series.cast(pl.Int64, strict=False)
-        text = pl.when(series == whole).then(whole.cast(pl.String)).otherwise(series.cast(pl.String))
-        return pl.select(text.alias(series.name)).to_series()
-    text = series.cast(pl.String).str.strip_chars()
+        return pl.select(
+            pl.when(series == whole).then(whole.cast(pl.String)).otherwise(series.cast(pl.String))
+        ).to_series()
+    text = column.as_type(pl.String).str.strip_chars()
     return text.set(text == "", None)
 
 
@@ -117,13 +117,11 @@ def as_target(column: Column, guess: Guess) -> Guess | None:
 
     Few whole numbers that repeat (0 and 1, marks from 3 to 8) are more often labels than amounts.
     """
-    series = column.series()
-    if series is None:
+    present = words(column).drop_nulls()
+    if not 2 <= present.n_unique() <= min(LABELS, max(2, 0.01 * len(present))):
         return None
-    present = words(series).drop_nulls()
     values = sorted(present.unique().to_list(), key=natural)
-    many = len(values) > LABELS or len(values) > max(2, 0.01 * len(present))
-    if many or len(values) < 2 or not all(re.fullmatch(r"[+-]?\d+", value) for value in values):
+    if not all(re.fullmatch(r"[+-]?\d+", value) for value in values):
         return None
     reason = f"{len(values)} labels ({', '.join(values)}); --kind {column.name}=number predicts an amount instead"
     return Guess(guess.confidence, reason, settings=guess.settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -46,8 +46,7 @@ class Image(Kind):
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"pixels": (n, H, W, C) uint8}``; what can't be read is reported by path and listed in ``bad``."""
         if not {"height", "width", "channels"} <= settings.keys():
-            guess = self.recognise(column)
-            settings = {**(guess.settings if guess else {}), **settings}
+            settings = {**_decided(column), **settings}
         size = pixels.Size(**{**FALLBACK, **{name: settings[name] for name in SETTINGS if name in settings}})
         out = into("pixels", (len(column), *size.shape), np.uint8)
         fill = _store_array if isinstance(column.values, np.ndarray) and column.values.ndim > 1 else _store_files
@@ -88,6 +87,15 @@ class Image(Kind):
         return pixels.to_png(np.asarray(stored.arrays["pixels"][row]))
 
 
+def _decided(column: Column) -> Mapping[str, Any]:
+    """Settings of a column that was declared to be images, whatever the names of the files."""
+    if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
+        guess = _guess_array(column.values)
+    else:
+        guess = _guess_files(_paths(column, column.as_type(pl.String)))
+    return guess.settings if guess else {}
+
+
 def _paths(column: Column, series: pl.Series) -> list[str]:
     """Where each file is; an empty string where there is none."""
     base = str(column.base) if column.base else ""
@@ -125,7 +133,9 @@ def _guess_array(values: np.ndarray) -> Guess | None:
     n, height, width, channels = images.shape
     settings, why = _settings([(height, width)], 1 if channels <= 2 else 3)
     if images.dtype != np.uint8:
-        settings |= pixels.black_and_white(float(np.nanmin(images)), float(np.nanmax(images)))
+        sample = images[:: max(1, n // HEADERS)]
+        finite = sample[np.isfinite(sample)]
+        settings |= pixels.black_and_white(float(finite.min(initial=0)), float(finite.max(initial=0)))
     return Guess(0.95, f"{n:,} {'grey' if channels <= 2 else 'colour'} images, {why}", settings=settings)
 
 
@@ -153,14 +163,9 @@ def _settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, An
 
 
 def _store_files(column: Column, size: pixels.Size, out: np.ndarray, report: Report) -> list[int]:
-    series = column.series()
-    assert series is not None
-    paths = _paths(column, series.cast(pl.String))
+    paths = _paths(column, column.as_type(pl.String))
     bad, resized = pixels.decode_files(paths, size, out)
-    notes = (Note("error", f"{why}; left out", paths[row] or column.place(row)) for row, why in bad)
-    report_some(report, notes, len(bad), "images can't be read and are left out", most=20)
-    _report_resized(resized, size, column, report)
-    return [row for row, _ in bad]
+    return _report_images(bad, resized, size, column, report, lambda row: paths[row] or column.place(row))
 
 
 def _store_array(column: Column, size: pixels.Size, out: np.ndarray, report: Report) -> list[int]:
@@ -178,16 +183,25 @@ def _store_array(column: Column, size: pixels.Size, out: np.ndarray, report: Rep
             out[row], changed = pixels.from_array(image, size)
             resized += changed
         except pixels.Unreadable as why:
-            bad.append(row)
-            report(Note("error", f"{why}; left out", column.place(row)))
-    _report_resized(resized, size, column, report)
-    return bad
+            bad.append((row, str(why)))
+    return _report_images(bad, resized, size, column, report, column.place)
 
 
-def _report_resized(count: int, size: pixels.Size, column: Column, report: Report) -> None:
-    if count:
-        text = f"{count:,} of {len(column):,} images brought to {size.width} × {size.height} pixels"
+def _report_images(
+    bad: list[tuple[int, str]],
+    resized: int,
+    size: pixels.Size,
+    column: Column,
+    report: Report,
+    place: Callable[[int], str],
+) -> list[int]:
+    """Say which images are left out and how many were brought to another size; returns the rows of the former."""
+    notes = (Note("error", f"{why}; left out", place(row)) for row, why in bad)
+    report_some(report, notes, len(bad), "images can't be read and are left out", most=20)
+    if resized:
+        text = f"{resized:,} of {len(column):,} images brought to {size.width} × {size.height} pixels"
         report(Note("info", text, f"column '{column.name}'"))
+    return [row for row, _ in bad]
 
 
 def _natural(sample: np.ndarray) -> bool:  # (m, H, W, C) uint8

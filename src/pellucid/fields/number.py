@@ -52,7 +52,8 @@ class Number(Kind):
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"value": (n,) float64}``. Cells that can't be read are reported and count as missing."""
         series = column.series()
-        assert series is not None, "numbers have one axis"
+        if series is None or series.dtype != pl.String:
+            series = column.as_type(pl.Float64)
         parsed, taken_off = parse(series)
         value = into("value", (len(series),), np.float64)
         value[:] = parsed.fill_null(math.nan).to_numpy()
@@ -209,9 +210,10 @@ def _scale(value: np.ndarray) -> tuple[str, str]:
 
 def _normal_curve(value: np.ndarray) -> dict[str, list[float]]:
     """Points from values to a normal distribution, both rising; equal values share the middle of their levels."""
-    levels = (np.arange(POINTS) + 0.5) / POINTS
-    points, inverse = np.unique(np.quantile(value, levels), return_inverse=True)
-    normal = np.array([NormalDist().inv_cdf(p) for p in levels])
+    inner = (np.arange(POINTS) + 0.5) / POINTS
+    end = min(0.5 / len(value), inner[0] / 2)  # the level of the least value among so many
+    points, inverse = np.unique(np.quantile(value, [0.0, *inner, 1.0]), return_inverse=True)
+    normal = np.array([NormalDist().inv_cdf(level) for level in (end, *inner, 1 - end)])
     middle = np.bincount(inverse, normal) / np.bincount(inverse)
     return {"value": points.tolist(), "normal": middle.round(5).tolist()}
 

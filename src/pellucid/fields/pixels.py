@@ -85,24 +85,29 @@ def open_header(path: str) -> Image:
 
 
 def read_file(path: str) -> bytes:
-    """The bytes of an ordinary file (a pipe or a device would never end). Raises Unreadable."""
+    """The bytes of an ordinary file. Raises Unreadable."""
+    if not path:
+        raise Unreadable("there is no path")
     try:
-        if not path:
-            raise Unreadable("there is no path")
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-        with open(handle, "rb", buffering=0) as file:
-            about = os.fstat(handle)
-            if not stat.S_ISREG(about.st_mode):
-                raise Unreadable("is not a file")
-            if about.st_size > MOST_BYTES:
-                raise Unreadable(f"has {about.st_size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed")
-            return file.read()
     except FileNotFoundError:
         raise Unreadable("does not exist") from None
     except OSError as error:
         raise Unreadable(f"can't be opened ({error.strerror})") from None
     except ValueError:  # a zero byte in the path
         raise Unreadable("is not a path") from None
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):  # a pipe or a device might never end
+            raise Unreadable("is not a file")
+        if about.st_size > MOST_BYTES:
+            raise Unreadable(f"has {about.st_size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed")
+        with open(handle, "rb", buffering=0, closefd=False) as file:
+            return file.read()
+    except OSError as error:
+        raise Unreadable(f"can't be read ({error.strerror})") from None
+    finally:
+        os.close(handle)
 
 
 def open_image(data: bytes) -> Image:
@@ -131,8 +136,9 @@ def decode(data: bytes, size: Size) -> tuple[np.ndarray, bool]:
     """
     image = open_image(data)
     try:
-        if image.format == "JPEG":  # decodes at a half, quarter or eighth where that still leaves twice the size
-            image.draft(None, (2 * max(size.height, size.width),) * 2)
+        enough = 2 * max(size.height, size.width)
+        if image.format == "JPEG" and min(image.size) >= 2 * enough:
+            image.draft(None, (enough, enough))  # decodes a half, quarter or eighth of the size, many times faster
         image = _plain(_upright(image), size)
         resized = image.size != (size.width, size.height)
         if resized:
@@ -225,8 +231,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _may_be_turned(image: Image) -> bool:
-    """Whether there is an EXIF block to parse (which takes as long as decoding a small photo)."""
-    return image.format in ("TIFF", "MPO") or "exif" in image.info or "Raw profile type exif" in image.info
+    """Whether there is an EXIF block to parse (as slow as decoding a small photo). Pillow turns TIFF by itself."""
+    return image.format != "TIFF" and ("exif" in image.info or "Raw profile type exif" in image.info)
 
 
 def _upright(image: Image) -> Image:

@@ -47,9 +47,7 @@ class Text(Kind):
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"bytes": (total,) uint8, "ends": (n,) int64}``; a missing text is an empty one."""
-        series = column.series()
-        assert series is not None, "texts have one axis"
-        text = series.cast(pl.String).fill_null("")
+        text = column.as_type(pl.String).fill_null("")
         ends = into("ends", (len(text),), np.int64)
         ends[:] = text.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
         total = int(ends[-1]) if len(ends) else 0
