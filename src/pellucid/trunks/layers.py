@@ -319,7 +319,7 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, n, T, E)
         return turned(self.query_norm(q), turn), turned(self.key_norm(k), turn), v
 
-    def _sees(self, mask: Tensor | None, x: Tensor) -> Tensor | None:  # (B, T) -> (B, 1, 1 or T, T) bool
+    def _sees(self, mask: Tensor | None, x: Tensor) -> Tensor | None:  # -> (B, 1, 1 or T, T) bool
         if mask is None:
             return None
         mask = mask | ~mask.any(1, keepdim=True)  # an example without any real position sees its padding: no 0 / 0

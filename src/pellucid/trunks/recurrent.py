@@ -179,7 +179,7 @@ class GridStage(Stage):
         inside = {f"rows.{k}": v for k, v in rows.items()}
         return f.with_(x=x.transpose(1, 2)), inside | {f"columns.{k}": v.transpose(1, 2) for k, v in columns.items()}
 
-    def _across(self, f: Features) -> Tensor | None:  # (B, H, W) -> (B, W, H)
+    def _across(self, f: Features) -> Tensor | None:  # (B, H, W, D) -> (B, W, H), the mask
         return None if f.mask is None else f.mask.transpose(1, 2)
 
 

@@ -1,0 +1,87 @@
+"""Holds functions to the shapes their own source states: ``def f(x):  # (B, T, D), (B,) -> (B, D)``.
+
+A name stands for one size throughout a call and for any size in the next; ``*positions`` for any number of axes, and
+fixed for the call; ``D'`` is another name than ``D``; what is no name (``ceil(H / 2)``, ``3 K``, ``1 or T``) and
+``...`` is any size. Left of the arrow the shapes go with the tensors among the arguments, in order (a ``Features``
+counts as its ``x``), right of it with the result, or with the first of several. A function that states no shapes, or
+is not called, is not checked; ``checked`` counts the calls that were, so that a test can insist on some.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import jaxtyping
+from jaxtyping import Shaped
+from torch import Tensor
+
+checked: Counter[str] = Counter()  # qualified name of a function -> calls that were held to their shapes
+SHAPE = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+
+
+def hold(module: ModuleType) -> None:
+    """Wrap every function and method of ``module`` whose ``def`` line states its shapes."""
+    for owner, name, function in functions(module):
+        if stated := shapes_of(function):
+            setattr(owner, name, held(function, *stated))
+
+
+def functions(module: ModuleType) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    for owner in [module, *(c for c in vars(module).values() if inspect.isclass(c))]:
+        for name, value in list(vars(owner).items()):
+            plain = inspect.isfunction(value) and not hasattr(value, "__wrapped__")
+            if plain and value.__code__.co_filename == module.__file__:
+                yield owner, name, value
+
+
+def shapes_of(function: Callable[..., Any]) -> tuple[list[str], str | None] | None:
+    """The shapes on the ``def`` line as jaxtyping writes them: those of the arguments, and the first of the result."""
+    for line in inspect.getsource(function).splitlines():
+        if re.search(r":\s*(#.*)?$", line):  # the line that ends the signature
+            comment = line.partition("#")[2]
+            break
+    left, arrow, right = comment.partition("->")
+    if not arrow:
+        return None
+    result = SHAPE.findall(right)
+    return [spelt(s) for s in SHAPE.findall(left)], spelt(result[0]) if result else None
+
+
+def spelt(shape: str) -> str:  # "B, *positions, D'" -> "B *positions D_"
+    axes = [axis.strip().replace("'", "_") for axis in re.split(r",(?![^(]*\))", shape) if axis.strip()]
+    return " ".join(a if re.fullmatch(r"\*?\w+|\.\.\.", a) else "_" for a in axes)
+
+
+def held(function: Callable[..., Any], left: list[str], right: str | None) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = [t for t in map(tensor, args) if t is not None]
+        with jaxtyping.jaxtyped("context"):
+            for shape, value in zip(left, given, strict=False):
+                insist(function, value, shape)
+            result = function(*args, **kwargs)
+            first = tensor(result[0] if isinstance(result, tuple) and len(result) else result)
+            if right is not None and first is not None:
+                insist(function, first, right)
+        checked[function.__qualname__] += 1
+        return result
+
+    return call
+
+
+def tensor(value: Any) -> Tensor | None:
+    value = getattr(value, "x", value)
+    return value if isinstance(value, Tensor) else None
+
+
+def insist(function: Callable[..., Any], value: Tensor, shape: str) -> None:
+    if not isinstance(value, Shaped[Tensor, shape]):
+        raise AssertionError(
+            f"{function.__qualname__} states {shape or 'no axes'}, but a shape is {tuple(value.shape)}"
+        )
