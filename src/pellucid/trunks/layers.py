@@ -266,7 +266,7 @@ def turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:  # (..., T, E) -> 
     """Each pair (feature i, feature i + E / 2) turned by its angle; lengths stay."""
     cos, sin = turn
     a, b = x.chunk(2, -1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+    return torch.cat([torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(a * sin, b, cos)], -1)
 
 
 class Attention(nn.Module):
@@ -282,7 +282,6 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.causal = width // head, causal
         self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.query_norm, self.key_norm = Norm(head), Norm(head)
         self.out = zeroed(nn.Linear(width, width, bias=False))
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:  # (B, T, D) -> (B, T, D)
@@ -316,8 +315,9 @@ class Attention(nn.Module):
         return self.out(y.flatten(1)), (keys, values)
 
     def _project(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:  # three (B, n, T, E)
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, n, T, E)
-        return turned(self.query_norm(q), turn), turned(self.key_norm(k), turn), v
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, n, T, E)
+        q, k = turned(F.layer_norm(qkv[:2], qkv.shape[-1:]), turn)
+        return q, k, qkv[2]
 
     def _sees(self, mask: Tensor | None, x: Tensor) -> Tensor | None:  # -> (B, 1, 1 or T, T) bool
         if mask is None:
