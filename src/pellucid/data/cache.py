@@ -1,0 +1,265 @@
+"""Values that were worked out once: named arrays and JSON in a folder, found again without opening any source.
+
+One entry is a folder ``ab/abcd…/`` of ``.npy`` files, memory-mapped when read, and ``index.json`` with what they must
+look like. It is written beside its place and renamed, so that it is there as a whole or not at all, and two processes
+that write the same one do no harm. Only JSON and plain arrays: nothing that runs code when opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..fields import Note
+from ..fields.base import Into, Report, in_memory
+
+FORMAT = 1
+SMALL = 1 << 20  # bytes; smaller arrays are read into memory: a map costs a file handle each
+CHECKED = 256 << 20  # bytes; arrays up to this size are checked in full when opened, larger ones by samples
+SAMPLES, BLOCK = 64, 1 << 16
+ABANDONED = 24 * 3600  # seconds after which a half-written entry is taken for abandoned
+
+Build = Callable[[Into], tuple[Mapping[str, np.ndarray], Any]]  # -> arrays, meta
+
+
+class Damaged(Exception):
+    """An entry is not what its index says."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Arrays and JSON that belong together; ``digest`` is the SHA-256 of all of it."""
+
+    arrays: Mapping[str, np.ndarray]
+    meta: Any
+    digest: str
+
+
+def key_of(*parts: Any) -> str:
+    """The name of an entry: the SHA-256 of what it depends on, as JSON."""
+    text = json.dumps([FORMAT, *parts], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Memory:
+    """Keeps entries as long as the process lives; also what a cache falls back to when it cannot be written."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+
+    def __str__(self) -> str:
+        return "memory"
+
+    def get(self, key: str, say: Report) -> Entry | None:
+        return self._entries.get(key)
+
+    def made(self, key: str, build: Build, say: Report) -> Entry:
+        """The entry of this key; ``build`` makes it when it is not there."""
+        found = self.get(key, say)
+        if found is None:
+            arrays, meta = build(in_memory)
+            found = self._entries[key] = Entry(dict(arrays), _plain(meta), digest_of(arrays, meta))
+        return found
+
+
+class Cache(Memory):
+    """Keeps entries in a folder that only its owner can read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def get(self, key: str, say: Report) -> Entry | None:
+        """The entry, or None when there is none; a damaged one is said and counts as none."""
+        if key in self._entries:
+            return self._entries[key]
+        place = self._place(key)
+        try:
+            self._entries[key] = _opened(place)
+        except FileNotFoundError:
+            if not (place / "index.json").exists():
+                return None
+            say(Note("warning", "a file of the cache is gone; its values are worked out again", str(place)))
+        except (Damaged, OSError, ValueError, KeyError, TypeError) as error:
+            say(Note("warning", f"the cache is damaged ({error}); its values are worked out again", str(place)))
+        return self._entries.get(key)
+
+    def made(self, key: str, build: Build, say: Report) -> Entry:
+        found = self.get(key, say)
+        if found is not None:
+            return found
+        try:
+            place = self._place(key)
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft = place.parent / f".{place.name[:16]}-{os.getpid()}-{secrets.token_hex(4)}"
+            draft.mkdir(mode=0o700)
+        except OSError as error:
+            return self._in_memory(key, build, say, error)
+        try:
+            _write(draft, build)
+            _settle(draft, place)
+            found = self._entries[key] = _opened(place, check=False)
+        except OSError as error:
+            found = self._in_memory(key, build, say, error)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return found
+
+    def _place(self, key: str) -> Path:
+        return self.folder / key[:2] / key
+
+    def _in_memory(self, key: str, build: Build, say: Report, error: OSError) -> Entry:
+        say(Note("warning", f"the cache cannot be written ({error.strerror}); values stay in memory", str(self.folder)))
+        return super().made(key, build, say)
+
+
+def opened(where: str | Path | bool | None, say: Report) -> Memory:
+    """The cache in a folder; None stands for ``$PELLUCID_CACHE`` or ``~/.cache/pellucid``, False for memory alone."""
+    if where is False:
+        return Memory()
+    chosen = os.environ.get("PELLUCID_CACHE") if where in (None, True) else str(where)
+    try:
+        folder = Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "pellucid"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sweep(folder)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        say(Note("warning", f"no cache can be kept ({error}); values stay in memory", str(chosen or "~/.cache")))
+        return Memory()
+    return Cache(folder.absolute())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what interrupted processes left half-written."""
+    for draft in folder.glob("??/.*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > ABANDONED:
+                shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write(draft: Path, build: Build) -> None:
+    """Fill a new folder with what ``build`` makes; arrays taken from its ``into`` are on disk already."""
+    maps: dict[str, np.memmap] = {}
+
+    def into(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        if np.prod(shape) == 0:
+            return in_memory(name, shape, dtype)
+        maps[name] = np.lib.format.open_memmap(_file(draft, name), "w+", np.dtype(dtype), shape)
+        return maps[name]
+
+    arrays, meta = build(into)
+    for name, array in arrays.items():
+        own = maps.get(name)
+        if own is not None and (array is own or (array.base is own and array.shape == own.shape)):
+            own.flush()
+        else:
+            np.save(_file(draft, name), np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+    index = {
+        "format": FORMAT,
+        "meta": meta,
+        "digest": digest_of(arrays, meta),
+        "arrays": {name: _looks(_file(draft, name), array) for name, array in arrays.items()},
+    }
+    (draft / "index.json").write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
+
+
+def _looks(file: Path, array: np.ndarray) -> dict[str, Any]:
+    """What an array must look like when it is opened again.
+
+    Arrays that are checked in full then need no fsync now: what a power cut leaves undone is found by the check.
+    """
+    if array.nbytes > CHECKED:
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    return {
+        "dtype": np.lib.format.dtype_to_descr(array.dtype),
+        "shape": list(array.shape),
+        "bytes": file.stat().st_size,
+        "check": _check(array),
+    }
+
+
+def _settle(draft: Path, place: Path) -> None:
+    """Move a finished entry to its place. One that is there is damaged, or another process was first: either goes."""
+    for _ in range(8):
+        try:
+            draft.rename(place)
+            return
+        except OSError:  # not empty
+            with suppress(Damaged, OSError, ValueError, KeyError, TypeError):
+                _opened(place)
+                return
+            with suppress(OSError):
+                aside = draft.with_name(draft.name + "-old")
+                place.rename(aside)
+                shutil.rmtree(aside, ignore_errors=True)
+    draft.rename(place)
+
+
+def _opened(place: Path, check: bool = True) -> Entry:
+    """Read an entry. Raises FileNotFoundError where there is none, Damaged where it is not as its index says."""
+    index = json.loads((place / "index.json").read_text(encoding="utf-8"))
+    if index["format"] != FORMAT:
+        raise Damaged(f"format {index['format']}")
+    arrays = {name: _array(_file(place, name), name, looks, check) for name, looks in index["arrays"].items()}
+    return Entry(arrays, index["meta"], index["digest"])
+
+
+def _array(file: Path, name: str, looks: Mapping[str, Any], check: bool) -> np.ndarray:
+    if (size := file.stat().st_size) != looks["bytes"]:
+        raise Damaged(f"{name} has {size:,} bytes, not {looks['bytes']:,}")
+    array = np.load(file, mmap_mode="r" if size > SMALL else None, allow_pickle=False)
+    if list(array.shape) != looks["shape"] or np.lib.format.dtype_to_descr(array.dtype) != looks["dtype"]:
+        raise Damaged(f"{name} has another shape or type")
+    if check and _check(array) != looks["check"]:
+        raise Damaged(f"{name} has other content")
+    return array
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.npy"
+
+
+def _check(array: np.ndarray) -> int:
+    """CRC-32 of the content: of all of it, or of evenly spaced blocks of a large array."""
+    data = _bytes(array)
+    if len(data) <= CHECKED:
+        return zlib.crc32(data)
+    value = 0
+    for start in np.linspace(0, len(data) - BLOCK, SAMPLES).astype(np.int64):
+        value = zlib.crc32(data[start : start + BLOCK], value)
+    return value
+
+
+def digest_of(arrays: Mapping[str, np.ndarray], meta: Any) -> str:
+    """SHA-256 over names, types, shapes and content."""
+    digest = hashlib.sha256(json.dumps(_plain(meta), sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        digest.update(_bytes(array))
+    return digest.hexdigest()
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    """The content, without a copy where the array lies in one piece."""
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
+def _plain(meta: Any) -> Any:
+    """What JSON makes of it, so that a first and a second reading see the same."""
+    return json.loads(json.dumps(meta))

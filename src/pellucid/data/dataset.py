@@ -1,0 +1,358 @@
+"""A dataset: fields with their values, read when they are asked for and kept in the cache. n examples."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import field as kept
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import PellucidError, UsageError, unknown
+from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
+from . import checks, describe, splits
+from .cache import Entry, Memory, key_of
+from .roles import columns_listed
+from .sources import Found, counted
+from .splits import Split
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading found out, without the values themselves; plain JSON in the cache.
+
+    Attributes:
+        name, layout: the source as messages call it, and a sentence on what it is.
+        n: number of examples.
+        named: False when column names are made up, because the table has no header.
+        fields: in the order of the source.
+        why: what makes the target the target; empty when there is none.
+        classes: how many examples each class of a category target has, the commonest first.
+        given: how many examples each part has, where the data gives the parts.
+        fractions: shares of train, validation and test where it does not.
+    """
+
+    name: str
+    layout: str
+    n: int
+    named: bool
+    fields: list[Field]
+    why: str = ""
+    classes: dict[str, int] = kept(default_factory=dict)
+    given: dict[str, int] = kept(default_factory=dict)
+    fractions: tuple[float, ...] = splits.USUAL
+    notes: list[Note] = kept(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes")}
+        return plain | {"fields": [f.to_json() for f in self.fields], "notes": [asdict(note) for note in self.notes]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Reading:
+        own = {
+            "fields": [Field.from_json(f) for f in data["fields"]],
+            "notes": [Note(**note) for note in data["notes"]],
+        }
+        return cls(**{**data, **own, "fractions": tuple(data["fractions"])})
+
+
+class Dataset:
+    """What the user has, as examples of typed fields. Made by ``pellucid.read``; its print says what was found.
+
+    Args:
+        reading: what was found.
+        key: stands for the source's content and how it was read; entries of the cache are found by it.
+        load: opens the source; called only when raw values are asked for that the cache does not have.
+        cache: where values are kept.
+
+    Attributes:
+        source, name, layout: where it comes from, a short name for it, a sentence on what it is.
+        options: what ``read`` was told beside the source, as JSON.
+        fields: by name, in the order of the source.
+        notes: what was done and what looks wrong; grows as values are decoded.
+    """
+
+    def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Found], cache: Memory):
+        self.source, self.reading, self.cache = source, reading, cache
+        self.name, self.layout = Path(reading.name).stem if " " not in reading.name else "data", reading.layout
+        self.options: dict[str, Any] = {}
+        self.fields: dict[str, Field] = {f.name: f for f in reading.fields}
+        self.notes: list[Note] = list(reading.notes)
+        self._key, self._load = key, load
+        self._stored: dict[str, tuple[Stored, str]] = {}  # with the digest of the content
+
+    def __len__(self) -> int:
+        return self.reading.n
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """What was found, what will be predicted and why, and what looks wrong, in lines for reading."""
+        return "\n".join(describe.lines(self))
+
+    def summary(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return describe.summary(self)
+
+    def recipe(self) -> dict[str, Any]:
+        """What it takes to read the same data again: ``read(recipe["source"], **recipe["options"])``.
+
+        The source is None for data in memory.
+        """
+        path = isinstance(self.source, (str, os.PathLike))
+        return {"source": str(Path(self.source).expanduser().absolute()) if path else None, "options": self.options}
+
+    # fields
+
+    @property
+    def target(self) -> Field | None:
+        return next((f for f in self.fields.values() if f.role == "target"), None)
+
+    @property
+    def inputs(self) -> list[Field]:
+        return [f for f in self.fields.values() if f.role == "input"]
+
+    def need_target(self) -> Field:
+        """The target. Raises PellucidError that lists the columns when it is neither named nor obvious."""
+        if self.target is None:
+            raise PellucidError(
+                "which column is to be predicted is not obvious; there are\n" + columns_listed(self.fields.values()),
+                where=self.name,
+                fix="say which with --target",
+            )
+        if not self.inputs:
+            raise PellucidError(f"there is nothing to predict '{self.target.name}' from", where=self.name)
+        return self.target
+
+    def fitted(self, seed: int = 0) -> dict[str, Field]:
+        """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
+        self.need_target()
+        rows = self.split(seed).train
+        return {f.name: self._fit(f, rows) for f in self.fields.values() if f.role in ("input", "target")}
+
+    def label_values(self) -> list[str]:
+        """The values of a category target in natural order; empty for other targets."""
+        target = self.target
+        return self.stored(target.name).meta["values"] if target is not None and target.kind == "category" else []
+
+    def _fit(self, field: Field, rows: np.ndarray) -> Field:
+        stored, digest = self._content(field.name)
+        kind = kind_named(field.kind)
+        about = _code(field.kind), digest, hashlib.sha256(rows.tobytes()).hexdigest(), dict(field.settings), field.role
+        entry = self.cache.made(
+            key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self._say
+        )
+        return field.with_(state=entry.meta)
+
+    # values
+
+    @cached_property
+    def _found(self) -> Found:
+        return self._load()
+
+    def column(self, name: str) -> Column:
+        """Raw values; opens the source."""
+        self._check(name)
+        return self._found.columns[name]
+
+    def stored(self, name: str) -> Stored:
+        """Compact values, from the cache when the source has not changed; else decoded once and kept there."""
+        return self._content(name)[0]
+
+    def _content(self, name: str) -> tuple[Stored, str]:
+        self._check(name)
+        if name not in self._stored:
+            entry = self.cache.made(self._stored_key(name), lambda into: self._decode(name, into), self._say)
+            for note in entry.meta["notes"]:
+                self._say(Note(**note))
+            arrays = {k: v for k, v in entry.arrays.items() if k != "bad"}
+            stored = Stored(arrays, entry.meta["meta"], entry.meta["n"], np.asarray(entry.arrays["bad"]))
+            self._stored[name] = stored, entry.digest
+        return self._stored[name]
+
+    def _stored_key(self, name: str) -> str:
+        field = self.fields[name]
+        return key_of("stored", _code(field.kind), self._key, name, field.kind, dict(field.settings))
+
+    def _decode(self, name: str, into: Any) -> tuple[Mapping[str, np.ndarray], Any]:
+        field, notes = self.fields[name], list[Note]()
+        made = kind_named(field.kind).store(self.column(name), field.settings, notes.append, into=into)
+        meta = {"meta": dict(made.meta), "n": made.n, "notes": [asdict(note) for note in notes]}
+        return {**made.arrays, "bad": np.asarray(made.bad, np.int64)}, meta
+
+    def encoded(self, name: str, field: Field) -> Encoded:
+        """Arrays for the network. Texts are tokenised once for each state and kept; the rest is quick to make."""
+        stored, digest = self._content(name)
+        kind = kind_named(field.kind)
+        assert field.state is not None, f"field '{name}' is not fitted"
+        if kind.axes != 1:
+            return kind.encode(stored, field.state)
+        key = key_of("encoded", _code(field.kind), digest, dict(field.state))
+        return _as_encoded(
+            self.cache.made(key, lambda _: _as_arrays(kind.encode(stored, field.state or {})), self._say)
+        )
+
+    def place(self, row: int) -> str:
+        """Where an example comes from: a file, or a row of one."""
+        return self._first.place(row).split(", column '")[0]
+
+    def title(self, row: int) -> str:
+        """A short name for an example: its file, its row, or the beginning of the text it is."""
+        if len(self.fields) == 1 and self._first.name in self.fields and self.fields[self._first.name].kind == "text":
+            text = str(self._first.values[row])
+            return text if len(text) <= 80 else text[:79] + "…"
+        return self.place(row).removeprefix(f"{self.reading.name}, ")
+
+    def problems(self) -> dict[int, str]:
+        """Why inputs could not be read, by row."""
+        why = {note.where: note.text for note in self.notes}
+        found: dict[int, str] = {}
+        for field in self.inputs:
+            column = self.column(field.name)
+            for row in self.stored(field.name).bad.tolist():
+                found.setdefault(row, why.get(column.place(row), "could not be read"))
+        return found
+
+    @property
+    def _first(self) -> Column:
+        return next(iter(self._found.columns.values()))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names, kinds, roles and content of all fields that are used."""
+        used = [f for f in self.fields.values() if f.role != "ignore"]
+        return key_of("fingerprint", [(f.name, f.kind, f.role, self._content(f.name)[1]) for f in used])
+
+    def _check(self, name: str) -> None:
+        if name not in self.fields:
+            raise UsageError(unknown("column", name, self.fields))
+
+    def _say(self, note: Note) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    # rows
+
+    def usable(self) -> np.ndarray:
+        """Rows (sorted int64) whose inputs could be read and whose target, if there is one, is there.
+
+        The others are noted, and so are rows whose class a fitted target has not seen.
+        """
+        keep = np.ones(len(self), bool)
+        for field in self.inputs:
+            keep[self.stored(field.name).bad] = False
+        if bad := int((~keep).sum()):
+            self._say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
+        if (target := self.target) is not None:
+            stored = self.stored(target.name)
+            gone = missing(stored)
+            gone[stored.bad] = True
+            self._left_out(gone & keep, f"without '{target.name}'")
+            if target.state is not None:
+                unseen = nothing(np.asarray(kind_named(target.kind).encode(stored, target.state))) & ~gone
+                self._left_out(unseen & keep, f"whose '{target.name}' the run has never seen")
+                gone |= unseen
+            keep &= ~gone
+        return np.flatnonzero(keep)
+
+    def _left_out(self, rows: np.ndarray, what: str) -> None:
+        if count := int(rows.sum()):
+            text = f"{counted(count, 'example')} {what} {_are(count)} left out, this one first"
+            self._say(Note("warning", text, self.place(int(rows.argmax()))))
+
+    def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
+        """Train, validation and test rows: as the data gives them, else at random.
+
+        Args:
+            seed: of the random choice.
+            fractions: shares of train, validation and test; those of ``read``, else 80 : 10 : 10, when left out.
+
+        Raises:
+            PellucidError: when there are too few examples for the parts.
+        """
+        rows, shares = self.usable(), tuple(fractions or self.reading.fractions)
+        target, part = self.target, self._given()
+        if target is None or target.kind != "category":
+            classes = None
+        else:
+            classes = np.asarray(self.stored(target.name).arrays["code"])[rows]
+        if part is None:
+            return splits.at_random(rows, shares, seed, classes)
+        own = part[rows]  # (n,)
+        if classes is not None:
+            strange = (own > 0) & ~np.isin(classes, classes[own == 0])
+            self._left_out(np.isin(np.arange(len(self)), rows[strange]), "of classes that are not in train")
+            own[strange] = -1
+        if lost := int((part[rows] < 0).sum()):
+            self._say(Note("warning", f"{counted(lost, 'row')} in none of the given parts {_are(lost)} left out"))
+        return splits.honoured(own, rows, shares, seed, classes)
+
+    def _given(self) -> np.ndarray | None:
+        """(n,) index of the part each row is given to, -1 for none; None when the data gives no training part."""
+        field = next((f for f in self.fields.values() if f.role == "split"), None)
+        if field is None:
+            return None
+        stored = self.stored(field.name)
+        part = splits.given([*stored.meta["values"], None])[stored.arrays["code"]]  # code -1 picks the last: none
+        return part if (part == 0).any() else None
+
+    def check(self) -> list[Note]:
+        """Decode everything and look for what only shows then: unreadable files, copies of images. Adds notes."""
+        self.usable()
+        for field in self.inputs:
+            if kind_named(field.kind).axes == 2:
+                for note in self._copies(field.name):
+                    self._say(note)
+        return self.notes
+
+    def _copies(self, name: str) -> list[Note]:
+        """Images that are there twice; looked for once and kept."""
+        (stored, digest), part = self._content(name), self._given()
+
+        def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            return {}, [asdict(note) for note in checks.same_images(stored, self.column(name), part)]
+
+        key = key_of("copies", digest, self._key, None if part is None else part.tobytes().hex())
+        return [Note(**note) for note in self.cache.made(key, look, self._say).meta]
+
+
+def missing(stored: Stored) -> np.ndarray:  # (n,) bool
+    """Where there is no value."""
+    gone = np.zeros(stored.n, bool)
+    for array in stored.arrays.values():
+        if array.shape == (stored.n,):
+            gone |= nothing(array)
+    return gone
+
+
+def nothing(array: np.ndarray) -> np.ndarray:  # (n,) -> (n,) bool
+    """Where kinds write that there is no value: NaN, or a negative code."""
+    return np.isnan(array) if array.dtype.kind == "f" else array < 0
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _as_arrays(encoded: Encoded) -> tuple[dict[str, np.ndarray], Any]:
+    if isinstance(encoded, Ragged):
+        return {"values": encoded.values, "ends": encoded.ends}, {}
+    return {"values": encoded}, {}
+
+
+def _as_encoded(entry: Entry) -> Encoded:
+    arrays = entry.arrays
+    return Ragged(arrays["values"], arrays["ends"]) if "ends" in arrays else arrays["values"]
+
+
+@lru_cache
+def _code(kind: str) -> str:
+    """SHA-256 of the code of a kind: what an older or newer version of it stored is not taken for its own."""
+    file = sys.modules[type(kind_named(kind)).__module__].__file__
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).exists() else ""

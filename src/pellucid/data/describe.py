@@ -1,0 +1,131 @@
+"""A dataset in words: what was found, what will be predicted and why, what looks wrong."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from .sources import counted, listed
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+
+SIGNS = {"info": "·", "warning": "!", "error": "✗"}
+SHOWN = 40  # columns and notes listed one by one
+WIDTH = 110  # characters of a line
+BAR = 24  # characters of the longest bar
+
+
+def summary(data: Dataset) -> dict[str, Any]:
+    """What was found, as plain JSON."""
+    reading, target = data.reading, data.target
+    return {
+        "name": data.name,
+        "source": str(data.source) if isinstance(data.source, str) or hasattr(data.source, "__fspath__") else data.name,
+        "layout": data.layout,
+        "rows": len(data),
+        "fields": [{k: v for k, v in f.to_json().items() if k != "state"} for f in data.fields.values()],
+        "target": None if target is None else {"name": target.name, "kind": target.kind, "why": reading.why},
+        "classes": reading.classes,
+        "split": {"given": reading.given} if reading.given else {"fractions": list(reading.fractions)},
+        "notes": [{"level": n.level, "text": n.text, "where": n.where} for n in data.notes],
+        "cache": str(data.cache),
+    }
+
+
+def lines(data: Dataset) -> list[str]:
+    """The same for reading: one line each for the data, its columns, the target and its classes, the notes."""
+    return [
+        f"{data.reading.name}: {data.layout}",
+        "",
+        *_fields(data),
+        "",
+        *_prediction(data),
+        *_parts(data),
+        *_notes(data),
+    ]
+
+
+def _fields(data: Dataset) -> list[str]:
+    fields = list(data.fields.values())
+    rows = [("column", "kind", "role", "what is in it")]
+    rows += [(f.name, "-" if f.role == "ignore" else f.kind, f.role, f.reason) for f in _shown(fields)]
+    widths = [min(max(len(row[i]) for row in rows), 32) for i in range(3)]
+    out = ["  " + "  ".join([*(_fit(c, w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
+    if len(fields) > SHOWN:
+        left = sorted({f.kind for f in fields[SHOWN // 2 : -SHOWN // 2]})
+        out.insert(SHOWN // 2 + 1, f"  … {counted(len(fields) - SHOWN, 'more column')} ({listed(left)})")
+    return [_cut(line) for line in out]
+
+
+def _shown(fields: list[Any]) -> list[Any]:
+    return fields if len(fields) <= SHOWN else fields[: SHOWN // 2] + fields[-SHOWN // 2 :]
+
+
+def _prediction(data: Dataset) -> list[str]:
+    """What will be predicted, from what, and why."""
+    target, inputs = data.target, data.inputs
+    if target is None:
+        return ["Which column is to be predicted is not obvious: say which with --target", ""]
+    if len(inputs) <= 3:
+        base = listed(f"{f.name} ({f.kind})" for f in inputs)
+    else:
+        kinds: dict[str, int] = {}
+        for f in inputs:
+            kinds[f.kind] = kinds.get(f.kind, 0) + 1
+        base = listed(
+            f"{n} {'categories' if k == 'category' and n > 1 else k + 's' * (n > 1)}" for k, n in kinds.items()
+        )
+    what = (
+        f"one of {counted(len(data.reading.classes), 'class', 'classes')}"
+        if data.reading.classes
+        else f"a {target.kind}"
+    )
+    said = f"Will predict '{target.name}', {what}, from {base}: {data.reading.why}"
+    return [*textwrap.wrap(said, WIDTH), *_classes(data.reading.classes), ""]
+
+
+def _classes(classes: dict[str, int]) -> list[str]:
+    """A bar for each class; of many, the commonest and the rarest."""
+    if not classes:
+        return []
+    items = list(classes.items())
+    shown = items if len(items) <= 12 else items[:8] + items[-3:]
+    most, width = max(classes.values()), min(max(len(name) for name, _ in shown), 32)
+    digits = len(f"{most:,}")
+    out = [
+        f"  {_fit(name, width)}  {count:>{digits},}  {'█' * max(1, round(BAR * count / most))}" for name, count in shown
+    ]
+    if len(shown) < len(items):
+        out.insert(8, f"  … {counted(len(items) - len(shown), 'more class', 'more classes')}")
+    return out
+
+
+def _parts(data: Dataset) -> list[str]:
+    reading = data.reading
+    if reading.given:
+        carved = [part for part in ("validation", "test") if part not in reading.given]
+        shown = listed(f"{part} {count:,}" for part, count in reading.given.items())
+        return [f"Split: given by the data: {shown}" + (f"; {listed(carved)} taken from train" if carved else "")]
+    shares = " : ".join(f"{100 * f:g}" for f in reading.fractions)
+    even = ", the same shares of every class" if reading.classes else ""
+    return [f"Split: none is given, so train, validation and test are {shares} at random{even}"]
+
+
+def _notes(data: Dataset) -> list[str]:
+    order = {"error": 0, "warning": 1, "info": 2}
+    notes = sorted(data.notes, key=lambda note: order.get(note.level, 3))
+    if not notes:
+        return []
+    out = ["", "Worth knowing"]
+    for note in notes[:SHOWN]:
+        out += textwrap.wrap(f"  {SIGNS.get(note.level, '·')} {note}", WIDTH, subsequent_indent="    ")
+    return out + ([f"  … {counted(len(notes) - SHOWN, 'more note')}"] if len(notes) > SHOWN else [])
+
+
+def _fit(text: str, width: int) -> str:
+    return (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"

@@ -1,0 +1,287 @@
+"""From what the user passes to a dataset: ``read`` for new data, ``read_like`` for data of a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..errors import PellucidError
+from ..fields import Column, Field, Note
+from ..fields.category import words
+from . import arrays, checks, folders, splits, tables
+from .cache import key_of
+from .cache import opened as open_cache
+from .dataset import Dataset, Reading
+from .roles import check_names, fields_of
+from .sources import LAYOUTS, PARTS, Found, Options, Source, counted, listed
+
+Made = TypeVar("Made", bound=Dataset)
+ARCHIVES = (".zip", ".tar", ".gz", ".xz", ".bz2", ".7z", ".rar")
+SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+
+
+def read(
+    source: Any,
+    *,
+    target: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] | str = (),
+    header: bool | None = None,
+    split: str | Sequence[float] | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    cache: str | Path | bool | None = None,
+    make: type[Made] = Dataset,  # type: ignore[assignment]
+) -> Made:
+    """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
+
+    Args:
+        source: a folder of images (``root/class/*``, with train, val and test above or without), a CSV, TSV, Parquet
+            or JSON-lines file, a data frame, a dict of columns, a list of rows or a pair ``(X, y)`` of arrays.
+        target: the column to predict; the obvious one when left out.
+        kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
+        ignore: columns to leave out.
+        header: whether a table's first line holds names; inferred when left out.
+        split: shares of train, validation and test (``"0.8,0.1,0.1"``) or the column that holds the part of each row.
+        image_size: pixels a side, or (height, width), that images are brought to.
+        cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
+        make: the class of what is returned.
+
+    Raises:
+        PellucidError: for data that is not there or can't be read; UsageError for columns and kinds that don't exist.
+
+    Example:
+        >>> read({"height": [1.6, 1.8, 1.7], "label": ["a", "b", "a"]}, cache=False).target.name
+        'label'
+    """
+    fractions = splits.fractions_of(split)
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    column = split if isinstance(split, str) and fractions is None else None
+    options = Options(target, dict(kinds or {}), ignored, header, column, fractions, size)
+    notes: list[Note] = []
+    kept = open_cache(cache, notes.append)
+    found = recognised(source, options)
+    asked = [found.digest, found.name, asdict(options)]
+    entry = kept.made(
+        key_of("reading", _code(), asked), lambda _: ({}, _reading(found, options).to_json()), notes.append
+    )
+    data = make(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
+    data.notes[:0] = notes
+    given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
+    data.options = given | {"split": split, "image_size": image_size}
+    return data
+
+
+def recognised(source: Any, options: Options) -> Source:
+    """The first layout that knows the source. Raises PellucidError that says what could be there instead."""
+    if isinstance(source, (str, os.PathLike)):
+        source = Path(source).expanduser()
+        if not source.exists():
+            raise PellucidError("there is no such file or folder", where=str(source), fix=_meant(source))
+    for layout in LAYOUTS.values():
+        if (found := layout(source, options)) is not None:
+            return found
+    raise _not_known(source)
+
+
+def _reading(source: Source, options: Options) -> Reading:
+    """Open the source and find out everything that can be known without decoding it."""
+    found = source.load()
+    if "image" in found.kinds:
+        check_names(found.columns, options)
+        folders.need_classes(found, source.name)
+    notes = list(found.notes)
+    fields, why = fields_of(found, options, notes.append)
+    notes += checks.columns(found.columns, fields)
+    goal = next((f for f in fields if f.role == "target"), None)
+    classes, given = {}, {}
+    if goal is not None and goal.kind == "category":
+        classes = checks.class_counts(words(found.columns[goal.name]))
+    part = next((found.columns[f.name] for f in fields if f.role == "split"), None)
+    if part is not None:
+        counts = np.bincount(splits.given(words(part).to_list()) + 1, minlength=4)[1:]
+        given = {name: int(count) for name, count in zip(PARTS, counts, strict=True) if count}
+        if "train" not in given:
+            given = {}
+            notes.append(Note("warning", "the given split has no training part and is not used"))
+    fractions = options.fractions or splits.USUAL
+    return Reading(source.name, found.layout, len(found), found.named, fields, why, classes, given, fractions, notes)
+
+
+@lru_cache
+def _code() -> str:
+    """SHA-256 of the code that reads: what another version of it found out is not taken for its own."""
+    here = Path(__file__).parent
+    files = sorted([*here.glob("*.py"), *here.parent.joinpath("fields").glob("*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _not_known(source: Any) -> PellucidError:
+    known = f"known: folders of images, {' '.join(tables.READERS)} files, data frames, dicts of columns, (X, y) arrays"
+    if not isinstance(source, Path):
+        return PellucidError(f"data of the type {type(source).__name__} can't be read", fix=known)
+    if source.is_dir():
+        inside = sorted(p.name for p in source.iterdir() if not p.name.startswith("."))
+        what = f"it holds {listed(inside, 4)}" if inside else "the folder is empty"
+        readable = [name for name in inside if Path(name).suffix.lower() in tables.READERS]
+        fix = f"read a file in it: {source / readable[0]}" if readable else folders.CLASSES_FIX
+        return PellucidError(f"there are no images in it ({what})" if inside else what, where=str(source), fix=fix)
+    suffix = source.suffix.lower()
+    if suffix in ARCHIVES:
+        return PellucidError("an archive can't be read", where=str(source), fix="unpack it first")
+    if suffix in SHEETS:
+        return PellucidError("a spreadsheet can't be read", where=str(source), fix="save it as CSV")
+    if suffix in folders.SUFFIXES:
+        return PellucidError("one image is nothing to learn from", where=str(source), fix=folders.CLASSES_FIX)
+    return PellucidError(f"a file that ends in '{suffix}' can't be read", where=str(source), fix=known)
+
+
+def _meant(path: Path) -> str:
+    """The file that was probably meant."""
+    beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    close = get_close_matches(path.name, beside, n=1, cutoff=0.6)
+    return f"Did you mean '{path.parent / close[0]}'?" if close else f"look for it from {Path.cwd()}"
+
+
+# new data for a finished run
+
+
+def read_like(
+    source: Any, fields: Sequence[Field], need_target: bool, *, cache: str | Path | bool | None = None
+) -> Dataset:
+    """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
+
+    Args:
+        source: whatever ``read`` takes; for images also files or a list of files, or a folder without classes; for
+            texts also a list of texts.
+        fields: the run's fields; those whose role is neither input nor target are passed over.
+        need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
+
+    Raises:
+        PellucidError: when a column is missing; it says which and which one was probably meant.
+    """
+    wanted = [f for f in fields if f.role == "input" or f.role == "target"]
+    options = Options(names=tuple(f.name for f in wanted))
+    notes: list[Note] = []
+    kept = open_cache(cache, notes.append)
+    found = _new(source, wanted, options)
+    opened = found.load()
+    names = _matched(opened, fields, wanted, need_target, found.name, notes)
+    present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
+    columns = {f.name: _renamed(opened.columns[names[f.name]], f.name) for f in present}
+    chosen = replace(opened, columns=columns, notes=[*opened.notes, *notes])
+    reading = Reading(
+        found.name, opened.layout, len(opened), opened.named, present, "the run predicts it", notes=chosen.notes
+    )
+    return Dataset(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
+
+
+def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
+    """The source of new data: what the run's inputs are settles what strings and files stand for."""
+    inputs = [f for f in wanted if f.role == "input"]
+    only = inputs[0] if len(inputs) == 1 else None
+    words_given = (
+        isinstance(source, (list, tuple)) and bool(source) and all(isinstance(s, (str, os.PathLike)) for s in source)
+    )
+    if only is not None and only.kind == "text" and words_given:
+        return arrays.texts([str(text) for text in source], only.name)
+    if only is not None and only.kind == "image":
+        paths = (
+            [Path(one).expanduser() for one in (source if words_given else [source])]
+            if _is_path(source) or words_given
+            else []
+        )
+        if paths and (len(paths) > 1 or not paths[0].is_dir()) and not _is_table(paths):
+            return _with_name(folders.image_files(paths), only.name)
+        if isinstance(source, np.ndarray):
+            return arrays.images(source, only.name)
+    if words_given and len(source) == 1:
+        source = source[0]
+    if isinstance(source, np.ndarray) and source.ndim == 2:
+        source = arrays.numbered(source)
+    return recognised(source, options)
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, (str, os.PathLike))
+
+
+def _is_table(paths: list[Path]) -> bool:
+    return len(paths) == 1 and paths[0].suffix.lower() in tables.READERS
+
+
+def _with_name(source: Source, name: str) -> Source:
+    """The same source whose only column is called as the run calls it."""
+
+    def load() -> Found:
+        found = source.load()
+        (column,) = found.columns.values()
+        return replace(found, columns={name: _renamed(column, name)})
+
+    return replace(source, load=load)
+
+
+def _renamed(column: Column, name: str) -> Column:
+    return column if column.name == name else replace(column, name=name)
+
+
+def _matched(
+    found: Found, fields: Sequence[Field], wanted: Sequence[Field], need_target: bool, name: str, notes: list[Note]
+) -> dict[str, str]:
+    """Which column holds which field: by name, by name in other capitals, or by position in a table without header."""
+    columns = list(found.columns)
+    folded = {_folded(column): column for column in reversed(columns)}
+    names = {f.name: f.name if f.name in columns else folded.get(_folded(f.name), "") for f in wanted}
+    names = {field: column for field, column in names.items() if column}
+    needed = [f for f in wanted if need_target or f.role == "input"]
+    if any(f.name not in names for f in needed) and not found.named:
+        names = _by_position(columns, fields, wanted, name)
+    for field, column in names.items():
+        if column != field and found.named:
+            notes.append(Note("info", f"column '{column}' is taken for '{field}'", name))
+    lost = [f for f in needed if f.name not in names]
+    if lost:
+        raise _lost(lost, [c for c in columns if c not in names.values()], name)
+    known = {f.name for f in fields} | set(names.values())
+    extra = [column for column in columns if column not in known]
+    if extra:
+        notes.append(Note("info", f"{counted(len(extra), 'column')} the run does not use: {listed(extra)}", name))
+    return names
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").split())
+
+
+def _by_position(columns: list[str], fields: Sequence[Field], wanted: Sequence[Field], name: str) -> dict[str, str]:
+    """Columns without names stand where the run's columns stood; the target may be left out."""
+    every = [f.name for f in fields]
+    for order in (every, [f.name for f in fields if f.role != "target"], [f.name for f in wanted]):
+        if len(order) == len(columns):
+            used = {f.name for f in wanted}
+            return {field: column for field, column in zip(order, columns, strict=True) if field in used}
+    raise PellucidError(
+        f"the table has {len(columns)} columns without names, the run was trained on {len(every)}",
+        where=name,
+        fix=f"give them a first line with names: {','.join(every)}",
+    )
+
+
+def _lost(lost: Sequence[Field], free: list[str], name: str) -> PellucidError:
+    """The error for columns that are not there."""
+    asked = listed(f"'{f.name}'" for f in lost)
+    what = f"{'the column' if len(lost) == 1 else 'the columns'} {asked} {'is' if len(lost) == 1 else 'are'} missing"
+    close = get_close_matches(lost[0].name, free, n=1, cutoff=0.6)
+    shown = listed((f"'{column}'" for column in free), 12)
+    fix = f"add it; beside what was found there {'are ' + shown if free else 'is nothing else'}"
+    if close:
+        fix = f"Did you mean '{close[0]}'? Rename it to '{lost[0].name}'."
+    return PellucidError(what, where=name, fix=fix)

@@ -1,0 +1,128 @@
+"""The order of examples is a function: of the seed, the epoch, the rows, their lengths and the batch size.
+
+No generator and no state to save: any number of workers sees the same order, and a resumed training goes on in it.
+
+n examples, B batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+WINDOW = 32  # batches that are sorted by length together: padding stays small, the order stays random
+_ORDER, _BATCHES, _SPLIT, _KEYS = 1, 2, 3, 4  # salts: one stream of random numbers each
+_ALL = (1 << 64) - 1
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:  # (n,) uint64 -> (n,) uint64
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection, so distinct counters never collide."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def hashed(counters: np.ndarray, *keys: int) -> np.ndarray:  # (n,) integers -> (n,) uint64
+    """Counter-based random integers: the same counter and keys always give the same number."""
+    state = np.zeros(1, np.uint64)
+    for key in keys:
+        state = _mixed(state + np.uint64((key + 0x9E3779B97F4A7C15) & _ALL))
+    return _mixed(counters.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + state)
+
+
+def permutation(n: int, seed: int, epoch: int, salt: int = _ORDER) -> np.ndarray:  # (n,) int64
+    """A random order of 0 .. n - 1, the same for the same seed and epoch.
+
+    >>> permutation(5, seed=0, epoch=0).tolist() == permutation(5, seed=0, epoch=0).tolist()
+    True
+    """
+    return np.argsort(hashed(np.arange(n), seed, epoch, salt), kind="stable")
+
+
+def keys(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:  # (B,) -> (B,) int64, not negative
+    """One random key an example and epoch, for its augmentation and dropout."""
+    return (hashed(rows, seed, epoch, _KEYS) >> np.uint64(1)).astype(np.int64)
+
+
+def batches(
+    rows: np.ndarray,
+    *,
+    seed: int,
+    epoch: int,
+    batch_size: int,
+    lengths: np.ndarray | None = None,
+    whole: bool = True,
+) -> list[np.ndarray]:
+    """The shuffled batches of one epoch.
+
+    Args:
+        rows: (n,) rows of the dataset to train on.
+        lengths: (rows of the dataset,) how long every example is, indexed by row; examples of like length share a
+            batch, so that little is padded.
+        whole: leave out what does not fill the last batch (other examples every epoch), unless it is the only one.
+
+    Returns:
+        Batches of rows, (B,) each.
+    """
+    rows = np.asarray(rows, np.int64)
+    order = rows[permutation(len(rows), seed, epoch)]
+    if whole and len(rows) >= batch_size:
+        order = order[: len(rows) // batch_size * batch_size]
+    if lengths is None:
+        return _cut(order, batch_size)
+    window = WINDOW * batch_size
+    spans = [order[start : start + window] for start in range(0, len(order), window)]
+    found = [batch for span in spans for batch in _cut(span[np.argsort(lengths[span], kind="stable")], batch_size)]
+    return [found[i] for i in permutation(len(found), seed, epoch, _BATCHES)]
+
+
+def in_order(rows: np.ndarray, batch_size: int, lengths: np.ndarray | None = None) -> list[np.ndarray]:
+    """Batches for evaluation: every row once, in order (by length, where ``lengths`` indexed by row are given)."""
+    rows = np.asarray(rows, np.int64)
+    return _cut(rows if lengths is None else rows[np.argsort(lengths[rows], kind="stable")], batch_size)
+
+
+def _cut(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+
+
+def parted(
+    rows: np.ndarray, fractions: Sequence[float], seed: int, classes: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Part ``rows`` at random in the given proportions, every class in proportion too.
+
+    The sizes of the parts are the proportions to within one example; a class with at least as many examples as there
+    are parts is in every part, one with fewer is in the first alone, to be learned from.
+
+    Args:
+        rows: (n,) rows of the dataset.
+        fractions: one a part, the first is the training part; they sum to 1.
+        classes: (n,) whole numbers, the class of each of ``rows``; None for no classes.
+
+    Returns:
+        One sorted int64 array a part.
+    """
+    rows = np.asarray(rows, np.int64)
+    classes = np.zeros(len(rows), np.int64) if classes is None else np.unique(classes, return_inverse=True)[1]
+    order = np.lexsort((hashed(rows, seed, 0, _SPLIT), classes))  # by class, at random within
+    counts = np.bincount(classes, minlength=1)  # (classes,)
+    sizes = _sizes(counts, fractions)  # (classes, parts)
+    part = np.repeat(np.tile(np.arange(len(fractions)), len(counts)), sizes.ravel())  # (n,) part of order[i]
+    return [np.sort(rows[order[part == i]]) for i in range(len(fractions))]
+
+
+def _sizes(counts: np.ndarray, fractions: Sequence[float]) -> np.ndarray:  # (classes,) -> (classes, parts)
+    """How many of each class go to each part: cumulative rounding, so the totals come out right."""
+    ends = np.cumsum(counts)
+    shares = [np.diff(np.floor(ends * f + 0.5), prepend=0) for f in fractions[1:]]
+    asked = np.array([f > 0 for f in fractions[1:]], bool)
+    sizes = np.stack(shares, 1).astype(np.int64) if shares else np.zeros((len(counts), 0), np.int64)
+    enough = counts >= 1 + asked.sum()
+    sizes = np.where(enough[:, None], np.maximum(sizes, asked), 0)
+    left = counts - sizes.sum(1)
+    for _ in range(int((1 - left).max(initial=0))):  # the first part needs one too: the largest other gives it
+        short = np.flatnonzero(left < 1)
+        sizes[short, sizes[short].argmax(1)] -= 1
+        left = counts - sizes.sum(1)
+    return np.concatenate([left[:, None], sizes], 1)

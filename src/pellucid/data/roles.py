@@ -1,0 +1,131 @@
+"""From columns to fields: the kind and the role of each, and which one is to be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import polars as pl
+
+from ..errors import PellucidError, UsageError, unknown
+from ..fields import Column, Field, Guess, Note, kind_named, recognise
+from ..fields.category import as_target, words
+from .sources import SPLIT_WORDS, Found, Options, counted
+
+TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
+SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
+PLACEHOLDER = "category"  # the kind that columns are listed under that nothing is made of
+
+Say = Callable[[Note], None]
+
+
+def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], str]:
+    """The fields of all columns and why the target is the target (empty when there is none).
+
+    Raises:
+        UsageError: when an option names a column or a kind that is not there.
+    """
+    check_names(found.columns, options)
+    fields = {name: _field(column, found, options) for name, column in found.columns.items()}
+    target, why = _target(fields, found, options)
+    if target:
+        fields[target] = _as_target(fields[target], found.columns[target], options)
+    for field in fields.values():
+        if field.role == "ignore" and field.name not in options.ignore:
+            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'"))
+        if field.role == "id":
+            say(Note("info", f"taken for an id and left out: {field.reason}", f"column '{field.name}'"))
+    return list(fields.values()), why
+
+
+def check_names(columns: Iterable[str], options: Options) -> None:
+    """Every column that an option names must be there."""
+    named = [options.target, options.split, *options.kinds, *options.ignore]
+    for name in named:
+        if name is not None and name not in columns:
+            raise UsageError(unknown("column", name, columns))
+    if options.target in options.ignore:
+        raise UsageError(f"column '{options.target}' can't be both target and ignored")
+    for kind in options.kinds.values():
+        kind_named(kind)
+
+
+def _field(column: Column, found: Found, options: Options) -> Field:
+    name = column.name
+    if name in options.ignore:
+        return Field(name, PLACEHOLDER, "ignore", "as asked")
+    forced = options.kinds.get(name) or found.kinds.get(name)
+    if name == options.split or (options.split is None and _holds_splits(column)):
+        return Field(name, "category", "split", "says which part each row belongs to")
+    if forced:
+        guess = kind_named(forced).recognise(column) or Guess(1, "")
+        why = "as asked" if name in options.kinds else ""
+        reason = "; ".join(part for part in (why, guess.reason) if part)
+        return Field(name, forced, "input", reason, _settings(forced, guess, options))
+    series = column.series()
+    if series is not None and series.null_count() == len(series):
+        return Field(name, PLACEHOLDER, "ignore", "no values at all")
+    try:
+        kind, guess = recognise(column)
+    except PellucidError as error:
+        return Field(name, PLACEHOLDER, "ignore", error.what)
+    return Field(name, kind.name, guess.role, guess.reason, _settings(kind.name, guess, options))
+
+
+def _settings(kind: str, guess: Guess, options: Options) -> Mapping[str, object]:
+    if kind != "image" or options.image_size is None:
+        return guess.settings
+    height, width = options.image_size
+    return {**guess.settings, "height": height, "width": width}
+
+
+def _holds_splits(column: Column) -> bool:
+    """Whether a column is called like a split and holds at least two of its words and nothing else."""
+    series = column.series()
+    if column.name.lower() not in SPLIT_NAMES or series is None or series.dtype != pl.String:
+        return False
+    present = {word.lower() for word in words(column).drop_nulls().unique()}
+    return len(present) > 1 and present <= SPLIT_WORDS.keys()
+
+
+def _target(fields: Mapping[str, Field], found: Found, options: Options) -> tuple[str | None, str]:
+    """The target: named, told by the layout, called like one, or the one column beside texts."""
+    if options.target is not None:
+        return options.target, "you said so"
+    if found.target is not None and found.target not in options.ignore and fields[found.target].role != "split":
+        return found.target, found.why
+    usable = [f for f in fields.values() if f.role not in ("ignore", "split")]
+    called = [f.name for f in usable if f.name.lower() in TARGET_NAMES]
+    if not called and usable and usable[-1].name.lower() == "y":  # elsewhere y may be a measure beside x and z
+        called = [usable[-1].name]
+    if len(called) == 1 and len(usable) > 1:
+        return called[0], "it is called so"
+    inputs = [f for f in usable if f.role == "input"]
+    others = [f.name for f in inputs if f.kind not in ("text", "image")]
+    if len(others) == 1 and len(inputs) > 1:
+        return others[0], f"it is the only column beside {_plural({f.kind for f in inputs if f.name != others[0]})}"
+    return None, ""
+
+
+def _plural(kinds: set[str]) -> str:
+    return " and ".join(f"{kind}s" for kind in sorted(kinds))
+
+
+def _as_target(field: Field, column: Column, options: Options) -> Field:
+    """A column as target: an id or a left-out one comes back, numbers that are labels become categories."""
+    if field.kind == "number" and field.name not in options.kinds:
+        guess = as_target(column, Guess(1, field.reason, settings=field.settings))
+        if guess is not None:
+            field = field.with_(kind="category", reason=guess.reason, settings=guess.settings)
+    if field.role == "ignore":
+        raise PellucidError(
+            f"the target '{field.name}' can't be predicted: {field.reason}", fix="name another with --target"
+        )
+    return field.with_(role="target")
+
+
+def columns_listed(fields: Iterable[Field]) -> str:
+    """One line a column, for an error that asks which one to predict."""
+    shown = [f for f in fields if f.role not in ("ignore", "split")]
+    width = max((len(f.name) for f in shown), default=0)
+    lines = [f"    {f.name:<{width}}  {f.kind:<8}  {f.reason}" for f in shown[:60]]
+    return "\n".join(lines + ([f"    and {counted(len(shown) - 60, 'more column')}"] if len(shown) > 60 else []))

@@ -1,0 +1,110 @@
+"""What a layout recogniser returns, and the list of recognisers.
+
+A recogniser is one function: it looks at what the user passed and returns a ``Source`` when it knows the layout, else
+None. It opens nothing that it need not; ``Source.load`` does, and only when the cache does not know the source yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..fields import Column, Note
+
+PARTS = ("train", "validation", "test")
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user said about the data; see ``read``.
+
+    ``names`` are columns that must be found (reading new data for a finished run); they settle whether a table has
+    a header.
+    """
+
+    target: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    header: bool | None = None
+    split: str | None = None
+    fractions: tuple[float, ...] | None = None
+    image_size: tuple[int, int] | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in a source.
+
+    Attributes:
+        layout: one sentence, shown to the user.
+        columns: raw values by name, all equally long.
+        notes: what was odd on the way.
+        named: False when the names are made up, because the table has no header.
+        kinds: kinds that the layout itself tells, e.g. that the name of a folder is a category.
+        target: the column the layout makes the obvious target; ``why``: because of what.
+    """
+
+    layout: str
+    columns: Mapping[str, Column]
+    notes: list[Note] = field(default_factory=list)
+    named: bool = True
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    why: str = ""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data whose layout was recognised.
+
+    Attributes:
+        name: how messages call it, e.g. ``"diamonds.csv"``.
+        digest: SHA-256 of path, size and time of every file, or of the content of data in memory.
+        load: opens it.
+    """
+
+    name: str
+    digest: str
+    load: Callable[[], Found]
+
+
+Layout = Callable[[Any, Options], Source | None]
+LAYOUTS: dict[str, Layout] = {}
+
+
+def layout(recogniser: Layout) -> Layout:
+    """Add a layout to the house: one line above its function. The first one that knows a source reads it."""
+    if recogniser.__name__ in LAYOUTS:
+        raise ValueError(f"two layouts are called '{recogniser.__name__}'")
+    LAYOUTS[recogniser.__name__] = recogniser
+    return recogniser
+
+
+def listed(words: Iterable[Any], most: int = 5) -> str:
+    """Words as a person lists them.
+
+    >>> listed([3, 9, 40]), listed(range(1, 100), most=3)
+    ('3, 9 and 40', '1, 2, 3 and 96 more')
+    """
+    words = [f"{word:,}" if isinstance(word, int) else str(word) for word in words]
+    if len(words) > most:
+        return f"{', '.join(words[:most])} and {len(words) - most:,} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """
+    >>> counted(1, "row"), counted(2000, "class", "classes")
+    ('1 row', '2,000 classes')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -1,0 +1,123 @@
+"""Small real data sets in the layout a person would have them in, from scikit-learn's bundled ones. No network."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import PellucidError, UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One data set.
+
+    Attributes:
+        about: one line for the list.
+        file: the name of what is written: a folder or a file.
+        write: writes it to a path.
+    """
+
+    about: str
+    file: str
+    write: Callable[[Path], None]
+
+
+def sample(name: str, to: str | Path | None = None) -> Path:
+    """Write a sample data set and return where it is.
+
+    >>> sample("iris", to=tmp / "iris.csv").name                                        # doctest: +SKIP
+    'iris.csv'
+
+    Args:
+        name: one of ``SAMPLES``.
+        to: where to put it; in a folder that is there it goes under its own name. Left out: the current folder.
+
+    Raises:
+        UsageError: for a name that is not there, with a suggestion.
+        PellucidError: when something else lies there already or it cannot be written.
+    """
+    if name not in SAMPLES:
+        raise UsageError(unknown("sample", name, SAMPLES))
+    one = SAMPLES[name]
+    place = Path(to if to is not None else ".").expanduser()
+    if place.is_dir():
+        place = place / one.file
+    if place.exists():
+        raise PellucidError("there is something of this name already", where=str(place), fix="move it, or say --to")
+    draft = place.with_name(f".{place.name}-{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        one.write(draft)
+        draft.rename(place)
+    except OSError as error:
+        raise PellucidError(
+            f"cannot be written ({error.strerror})", where=str(place), fix="say --to elsewhere"
+        ) from None
+    finally:
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        draft.unlink(missing_ok=True)
+    return place
+
+
+def _digits(folder: Path) -> None:
+    """1,797 grey images of 8 x 8 pixels as PNG: ``0/0000.png`` to ``9/1796.png``."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    pixels = np.round(bunch.images * (255 / 16)).astype(np.uint8)  # (n, 8, 8)
+    for label in map(str, bunch.target_names):
+        (folder / label).mkdir(parents=True)
+    for i, (image, label) in enumerate(zip(pixels, bunch.target, strict=True)):
+        Image.fromarray(image).save(folder / str(label) / f"{i:04}.png")
+
+
+def _table(loader: str, target: str) -> Callable[[Path], None]:
+    """A CSV with a header: the features under short names, then the target, classes by name."""
+
+    def write(file: Path) -> None:
+        from sklearn import datasets
+
+        scaled = {"scaled": False} if loader == "load_diabetes" else {}
+        bunch: Any = getattr(datasets, loader)(**scaled)
+        classes = getattr(bunch, "target_names", None)
+        answers = bunch.target if classes is None else [str(classes[i]) for i in bunch.target]
+        with file.open("w", newline="", encoding="utf-8") as handle:
+            rows = csv.writer(handle, lineterminator="\n")
+            rows.writerow([*(_short(name) for name in bunch.feature_names), target])
+            rows.writerows([*(f"{value:.12g}" for value in row), a] for row, a in zip(bunch.data, answers, strict=True))
+
+    return write
+
+
+def _short(name: str) -> str:
+    """``"sepal length (cm)"`` → ``"sepal_length_cm"``."""
+    return "_".join("".join(c if c.isalnum() else " " for c in name).split())
+
+
+SAMPLES: dict[str, Sample] = {
+    "digits": Sample("1,797 images of handwritten digits, 8 x 8 pixels, a folder for each digit", "digits", _digits),
+    "wine": Sample(
+        "178 wines, 13 measurements each: which of three growers", "wine.csv", _table("load_wine", "grower")
+    ),
+    "iris": Sample("150 irises, 4 measurements each: which species", "iris.csv", _table("load_iris", "species")),
+    "breast-cancer": Sample(
+        "569 tumours, 30 measurements each: malignant or benign",
+        "breast-cancer.csv",
+        _table("load_breast_cancer", "diagnosis"),
+    ),
+    "diabetes": Sample(
+        "442 patients, 10 measurements each: how the disease goes on in a year",
+        "diabetes.csv",
+        _table("load_diabetes", "progression"),
+    ),
+}
