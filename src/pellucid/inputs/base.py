@@ -1,0 +1,93 @@
+"""What every input layer keeps to: encoded arrays → features.
+
+B batch, F fields of a joint kind, D width; *positions is nothing for a vector, T for a sequence, H W for a grid.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import PellucidError
+from ..fields import Field
+from ..trunks import TRUNKS, Features, Need
+
+
+class Input(nn.Module):
+    """An input layer: one for all fields of a joint kind (numbers, categories), else one a field.
+
+    It is made from fitted fields (the constructor keeps what it needs of their states) and gets its layers from
+    ``build``, once the trunk has said what it reads.
+
+    Class attributes:
+        kind: the field kind it reads.
+        offers: the numbers of position axes it can make.
+        settings: names and defaults of the choices ``plan`` may make for it (augmentation, dropout), as JSON.
+    """
+
+    kind: ClassVar[str]
+    offers: ClassVar[tuple[int, ...]]
+    settings: ClassVar[Mapping[str, Any]] = {}
+
+    out_width: int
+
+    def __init__(self, fields: Sequence[Field], **settings: Any):
+        super().__init__()
+        unknown = set(settings) - set(self.settings)
+        assert not unknown, f"{type(self).__name__} has no setting {unknown}"
+        unfitted = [f.name for f in fields if f.state is None]
+        if unfitted:
+            raise PellucidError(
+                f"the field '{unfitted[0]}' has not learned its scale or vocabulary yet",
+                fix="take the fields from data.fitted(), which fits them on the training rows",
+            )
+        self.fields = tuple(fields)
+        self.chosen = {**self.settings, **settings}
+
+    def choose(self, need: Need) -> int:
+        """The first number of position axes that the trunk reads and this layer can make."""
+        for positions in need.positions:
+            if positions in self.offers:
+                return positions
+        able = [n for n, t in TRUNKS.items() if set(getattr(t, "reads", ())) & set(self.offers)]
+        raise PellucidError(
+            f"the network reads {need.positions} position axes, but a {self.kind} field makes {self.offers}",
+            where=f"field '{self.fields[0].name}'",
+            fix=f"choose one of: {', '.join(able)}",
+        )
+
+    @abstractmethod
+    def build(self, positions: int, need: Need) -> Input:
+        """Make the layers; sets ``out_width`` (``need.width`` unless ``positions`` is 0)."""
+
+    @abstractmethod
+    def forward(self, value: Any, key: Tensor | None = None) -> Features:  # -> (B, *positions, out_width)
+        """Encoded values of one batch → features. ``key`` (B,) is given in training and steers augmentation."""
+
+    def config(self) -> dict[str, Any]:
+        return {"kind": self.kind, "fields": [f.name for f in self.fields], "settings": self.chosen}
+
+    def mirrored(self, value: Any) -> Any | None:
+        """The same values seen in a mirror, where a mirror image means the same; None where it does not."""
+        return None
+
+
+INPUTS: dict[str, type[Input]] = {}
+
+
+def register(layer: type[Input]) -> type[Input]:
+    """Add an input layer to the house: one line above its class."""
+    if layer.kind in INPUTS:
+        raise ValueError(f"two input layers read '{layer.kind}'")
+    INPUTS[layer.kind] = layer
+    return layer
+
+
+def scaled_uniform(*shape: int, fan_in: int) -> nn.Parameter:
+    """Uniform in ±1/sqrt(fan_in), as torch.nn.Linear starts."""
+    bound = fan_in**-0.5
+    return nn.Parameter(torch.empty(*shape).uniform_(-bound, bound))

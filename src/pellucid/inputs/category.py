@@ -1,0 +1,62 @@
+"""Categories → features: one learned vector a value.
+
+B batch, F category fields, E embedding width, D trunk width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..fields import Field
+from ..trunks import Features, Need
+from .base import Input, register
+
+RESERVED = 2  # 0 missing, 1 unknown: both have a vector of their own
+
+
+@register
+class Category(Input):
+    """One table of learned vectors for the values of all category fields, each field with its own part of it.
+
+    Reads (B, F) integers: 0 missing, 1 unknown, 2 and above the values seen in training. Gives (B, F * E) for a
+    vector, (B, F, D) for a sequence of fields. In training a value turns into *unknown* now and then (``unknown``),
+    so that the vector for values never seen is a trained one.
+    """
+
+    kind = "category"
+    offers = (0, 1)
+    settings = {"embedding": 16, "unknown": 0.01}
+
+    def __init__(self, fields: Sequence[Field], **settings: Any):
+        super().__init__(fields, **settings)
+        sizes = [len(field.state["values"]) + RESERVED for field in fields]  # type: ignore[index]
+        starts = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+        self.total = sum(sizes)
+        self.register_buffer("starts", starts)  # (F,)
+
+    def build(self, positions: int, need: Need) -> Category:
+        each = need.width if positions else self.chosen["embedding"]
+        assert each is not None
+        self.positions = positions
+        self.table = nn.Parameter(torch.randn(self.total, each) * (0.5 if positions == 0 else 0.1))  # (values, E)
+        self.out_width = each if positions else len(self.fields) * each
+        return self
+
+    def forward(self, value: Tensor, key: Tensor | None = None) -> Features:  # (B, F) -> (B, F * E) or (B, F, D)
+        if key is not None and self.chosen["unknown"] > 0:
+            value = forget(value, key, self.chosen["unknown"], to=1)
+        x = nn.functional.embedding(value.long() + self.starts, self.table)  # (B, F, E)
+        return Features(x if self.positions else x.flatten(1), key=key)
+
+
+def forget(value: Tensor, key: Tensor, rate: float, to: int) -> Tensor:  # (B, F), (B,) -> (B, F)
+    """Replace each entry by ``to`` with probability ``rate``, drawn from the examples' keys."""
+    from ..trunks.base import uniform
+
+    places = torch.arange(value.shape[1], device=value.device)
+    draw = uniform(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=11)  # (B, F)
+    return torch.where(draw < rate, torch.full_like(value, to), value)

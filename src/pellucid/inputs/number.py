@@ -1,0 +1,81 @@
+"""Numbers → features: piecewise-linear embedding.
+
+B batch, F number fields, K bins, E embedding width, D trunk width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor, nn
+
+from ..fields import Field, Stored, kind_named
+from ..trunks import Features, Need
+from .base import Input, register, scaled_uniform
+
+
+@register
+class Number(Input):
+    """Every number field as its position between the quantiles of the training values, embedded field by field.
+
+    A value is written as how far it has filled each of K bins between training quantiles (0 before, 1 behind, a
+    fraction within), which lets a linear layer bend at each of them; that vector, the scaled value itself and a flag
+    for a missing value go through a linear map of the field's own. Gorishniy et al., "On Embeddings for Numerical
+    Features in Tabular Deep Learning", 2022; we add the scaled value, so that the map stays linear outside the bins.
+
+    Reads (B, F) float32 with NaN for missing. Gives (B, F * E) for a vector, (B, F, D) for a sequence of fields.
+    """
+
+    kind = "number"
+    offers = (0, 1)
+    settings = {"embedding": 16}
+
+    def __init__(self, fields: Sequence[Field], **settings: Any):
+        super().__init__(fields, **settings)
+        edges = [scaled_edges(field) for field in fields]
+        bins = max(len(e) for e in edges) - 1
+        low = torch.zeros(len(edges), bins)
+        width = torch.ones(len(edges), bins)
+        used = torch.zeros(len(edges), bins)
+        for i, edge in enumerate(edges):
+            k = len(edge) - 1
+            low[i, :k] = torch.from_numpy(edge[:-1])
+            width[i, :k] = torch.from_numpy(np.diff(edge))
+            used[i, :k] = 1
+        self.register_buffer("low", low)  # (F, K)
+        self.register_buffer("scale", used / width)  # (F, K), 0 where a field has fewer bins than K
+
+    def build(self, positions: int, need: Need) -> Number:
+        count, bins = self.low.shape
+        each = need.width if positions else self.chosen["embedding"]
+        assert each is not None
+        self.positions = positions
+        self.weight = scaled_uniform(count, bins + 2, each, fan_in=bins + 2)
+        self.bias = nn.Parameter(torch.randn(count, each) * 0.02)
+        self.out_width = each if positions else count * each
+        return self
+
+    def forward(self, value: Tensor, key: Tensor | None = None) -> Features:  # (B, F) -> (B, F * E) or (B, F, D)
+        missing = value.isnan()
+        value = value.masked_fill(missing, 0.0)
+        filled = ((value.unsqueeze(-1) - self.low) * self.scale).clamp(0, 1)  # (B, F, K)
+        filled = filled.masked_fill(missing.unsqueeze(-1), 0.0)
+        parts = torch.cat([filled, value.unsqueeze(-1), missing.unsqueeze(-1).to(value.dtype)], dim=-1)  # (B, F, K + 2)
+        x = torch.baddbmm(self.bias.unsqueeze(1), parts.transpose(0, 1), self.weight).transpose(0, 1)  # (B, F, E)
+        if self.positions == 0:
+            x = nnf.relu(x).flatten(1)  # (B, F * E)
+        return Features(x, key=key)
+
+
+def scaled_edges(field: Field) -> np.ndarray:
+    """The field's bin edges in the units its encoded values have; (K + 1,) float32, strictly rising."""
+    assert field.state is not None
+    raw = np.asarray(field.state["edges"], np.float64)
+    encoded = kind_named("number").encode(Stored({"value": raw}, {}, len(raw)), field.state)
+    assert isinstance(encoded, np.ndarray)
+    edges = np.unique(encoded[np.isfinite(encoded)]).astype(np.float32)
+    return edges if len(edges) >= 2 else np.array([-1.0, 1.0], np.float32)

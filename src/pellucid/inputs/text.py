@@ -1,0 +1,73 @@
+"""Text → features: token vectors, or a bag of them.
+
+B batch, T tokens, V vocabulary, D trunk width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.batch import Padded
+from ..fields import Field
+from ..trunks import Features, Need
+from ..trunks.base import uniform
+from .base import Input, register
+
+PAIRS = 1 << 15  # buckets that pairs of neighbouring tokens are hashed into
+
+
+@register
+class Text(Input):
+    """Tokens as learned vectors, in their order or as a bag.
+
+    Reads (B, T) token numbers with each example's length; 0 is padding. Gives a sequence (B, T, D) with a mask, or,
+    for a trunk without positions, one vector (B, E): the mean of the vectors of its tokens and of its pairs of
+    neighbouring tokens, the pairs hashed into buckets (Joulin et al., "Bag of Tricks for Efficient Text
+    Classification", 2016). In training tokens are left out at random (``drop``).
+    """
+
+    kind = "text"
+    offers = (1, 0)
+    settings = {"embedding": 128, "drop": 0.1}
+
+    def __init__(self, fields: Sequence[Field], **settings: Any):
+        super().__init__(fields, **settings)
+        self.vocabulary = int(fields[0].state["size"])  # type: ignore[index]
+
+    def build(self, positions: int, need: Need) -> Text:
+        self.positions = positions
+        width = need.width if positions else self.chosen["embedding"]
+        assert width is not None
+        self.table = nn.Parameter(torch.randn(self.vocabulary, width) * 0.1)  # (V, D)
+        if positions == 0:
+            self.pairs = nn.Parameter(torch.zeros(PAIRS, width))
+        self.out_width = width
+        return self
+
+    def forward(self, value: Padded, key: Tensor | None = None) -> Features:  # (B, T) -> (B, T, D) or (B, E)
+        tokens = value.values.long()
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        mask = places < value.lengths.unsqueeze(1)  # (B, T)
+        if key is not None and self.chosen["drop"] > 0:
+            draw = uniform(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=13)
+            kept = mask & (draw >= self.chosen["drop"])
+            mask = torch.where(kept.any(1, keepdim=True), kept, mask)  # never leave an example empty
+        if self.positions:
+            return Features(nn.functional.embedding(tokens, self.table), mask, key)
+        return Features(self.bag(tokens, mask), key=key)
+
+    def bag(self, tokens: Tensor, mask: Tensor) -> Tensor:  # (B, T), (B, T) -> (B, E)
+        both = mask[:, 1:] & mask[:, :-1]
+        pairs = (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIRS  # (B, T - 1)
+        single = weighted_bag(tokens, mask, self.table)
+        return single + weighted_bag(pairs, both, self.pairs) if pairs.shape[1] else single
+
+
+def weighted_bag(index: Tensor, mask: Tensor, table: Tensor) -> Tensor:  # (B, T), (B, T), (V, E) -> (B, E)
+    """The mean of the rows that ``index`` names where ``mask`` holds."""
+    weights = mask.to(table.dtype) / mask.sum(1, keepdim=True).clamp_min(1)
+    return nn.functional.embedding_bag(index, table, per_sample_weights=weights, mode="sum")

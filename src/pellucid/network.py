@@ -1,0 +1,231 @@
+"""A network: input layers → trunk → output layer, joined by what each part needs. An ordinary torch.nn.Module.
+
+B batch, F fields without positions, D width; *positions is nothing for a vector, T for a sequence, H W for a grid.
+
+How inputs meet the trunk:
+  a trunk that reads vectors         every input as a vector, side by side, one linear map to the trunk's width
+  one input with positions           straight into the trunk
+  fields without positions only      one token a field, a sequence of F tokens into the trunk
+  several inputs with positions,     each through its own copy of the trunk and pooled to one token; these tokens and
+  or both sorts                      the fields' own form the sequence that the last trunk reads
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .data.batch import Batch, Padded
+from .errors import PellucidError
+from .fields import Field, groups
+from .inputs import INPUTS, Input
+from .outputs import OUTPUTS, Output, output_for
+from .trunks import Custom, Features, Trunk, trunk_named
+from .trunks.layers import assign_salts
+
+
+class Network(nn.Module):
+    """Input layers, hidden layers, an output layer.
+
+    Args:
+        inputs: input layers, or the fitted fields to make them for.
+        trunk: a trunk, any ``nn.Module`` wrapped in ``Custom``, or a trunk's name for its default size.
+        output: an output, or the fitted target field to make one for.
+        seed: of the first weights; the same parts and seed give the same bytes.
+
+    Raises:
+        PellucidError: when one part can't give what another needs; it names the trunks that can.
+
+    Example:
+        >>> net = Network(inputs=data.inputs, trunk="mlp", output=data.target)          # doctest: +SKIP
+        >>> net.loss(batch).backward()                                                  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Input | Field] | Input | Field,
+        trunk: Trunk | str,
+        output: Output | Field,
+        *,
+        seed: int = 0,
+    ):
+        super().__init__()
+        layers = input_layers(inputs)
+        self.inputs = nn.ModuleList(layers)
+        self.output = (
+            output if isinstance(output, Output) else output_layer(output, [f for i in layers for f in i.fields])
+        )
+        trunk = trunk_named(trunk).sized(3) if isinstance(trunk, str) else trunk
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self._join(trunk)
+        assign_salts(self)
+
+    def _join(self, trunk: Trunk) -> None:
+        """Tell each part what the next one needs, backwards, and build them."""
+        need = trunk.need(self.output.need())
+        made = [layer.choose(need) for layer in self.inputs]
+        placed = [i for i, layer in enumerate(self.inputs) if max(layer.offers) > 0 and not is_table(layer)]
+        self.vector = all(p == 0 for p in made)
+        single = len(placed) == 1 == len(self.inputs)
+        self.parted: list[int] = [] if self.vector or single else placed
+        parts = {i: copy.deepcopy(trunk).build(made[i], need.causal) for i in self.parted}
+        self.parts = nn.ModuleDict({str(i): part for i, part in parts.items()})
+        self.links = nn.ModuleDict({str(i): nn.Linear(p.out_width, trunk.width) for i, p in parts.items()})
+        for layer, positions in zip(self.inputs, made, strict=True):
+            layer.build(positions, need)
+        total = sum(layer.out_width for layer in self.inputs)
+        self.entry: nn.Module = nn.Linear(total, trunk.width) if self.vector else nn.Identity()
+        self.trunk = trunk.build(0 if self.vector else made[0] if single else 1, need.causal)
+        self.output.build(trunk.out_width)
+
+    # -- the way of the data
+
+    def features(self, batch: Batch) -> Features:  # -> (B, *positions, out_width)
+        """What the trunk returns, with every stage's output beside it."""
+        return self.trunk(self.entering(batch))
+
+    def entering(self, batch: Batch) -> Features:  # -> (B, *positions, width)
+        """What the trunk reads: the input layers' features, joined."""
+        read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.inputs, self.keys(), strict=True)]
+        if self.vector:
+            return Features(self.entry(torch.cat([f.x for f in read], -1)), key=batch.key)
+        if len(read) == 1:
+            return read[0]
+        tokens = [self.token(i, f) for i, f in enumerate(read)]
+        return Features(torch.cat(tokens, 1), key=batch.key)  # (B, F, D)
+
+    def token(self, i: int, f: Features) -> Tensor:  # (B, *positions, D) -> (B, 1 or F, D)
+        """One input as tokens: fields as they are, anything with positions through its own trunk and pooled."""
+        if i not in self.parted:
+            return f.x
+        part = self.parts[str(i)]
+        return self.links[str(i)](part.pool(part(f))).unsqueeze(1)  # type: ignore[operator]
+
+    def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
+        """Raw answers: logits, or standardised numbers."""
+        return self.output(self.trunk.pool(self.features(batch)))
+
+    def losses(self, batch: Batch) -> Tensor:  # -> (B,)
+        return self.output.losses(self(batch), batch.target)
+
+    def loss(self, batch: Batch) -> Tensor:  # -> ()
+        """The mean loss of a batch; NumPy batches are taken to the network's device first."""
+        return self.losses(self.tensors(batch)).mean()
+
+    def answer(self, batch: Batch) -> Tensor:  # -> (B, R)
+        """Raw answers for prediction; averaged with the mirror image's where a mirror image means the same."""
+        raw = self(batch)
+        mirrored = {k: layer.mirrored(batch.inputs[k]) for layer, k in zip(self.inputs, self.keys(), strict=True)}
+        if all(v is None for v in mirrored.values()):
+            return raw
+        other = {k: batch.inputs[k] if v is None else v for k, v in mirrored.items()}
+        return (raw + self(replace(batch, inputs=other))) / 2
+
+    # -- what it is
+
+    def keys(self) -> list[str]:
+        """The name of each input layer's array in a batch."""
+        return [group.key for layer in self.inputs for group in groups(layer.fields)]
+
+    @property
+    def fields(self) -> list[Field]:
+        """All fields with their fitted states, inputs first."""
+        return [f for layer in self.inputs for f in layer.fields] + list(self.output.fields)
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def tensors(self, batch: Batch) -> Batch:
+        """The batch as tensors on the network's device."""
+        return to_device(batch, self.device)
+
+    def config(self) -> dict[str, Any]:
+        """Everything but the weights and the fields, as JSON; ``from_config`` makes the same network."""
+        return {
+            "inputs": [layer.config() for layer in self.inputs],
+            "trunk": {"name": self.trunk.name, **self.trunk.config()},
+            "output": self.output.config(),
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], fields: Sequence[Field], *, trunk: nn.Module | None = None, seed: int = 0
+    ) -> Network:
+        """The network that ``config`` describes, for these fitted fields.
+
+        Raises:
+            PellucidError: when the run was made with a trunk of one's own and ``trunk`` is not given.
+        """
+        named = {f.name: f for f in fields}
+        layers = [
+            INPUTS[one["kind"]]([named[name] for name in one["fields"]], **one["settings"]) for one in config["inputs"]
+        ]
+        out = config["output"]
+        output = OUTPUTS[out["name"]]([named[name] for name in out["fields"]], **out["settings"])
+        return cls(layers, trunk_from(config["trunk"], trunk), output, seed=seed)
+
+
+def trunk_from(config: Mapping[str, Any], module: nn.Module | None) -> Trunk:
+    sizes = {k: v for k, v in config.items() if k != "name"}
+    if config["name"] != Custom.name:
+        return trunk_named(config["name"])(**sizes)
+    if module is None:
+        raise PellucidError(
+            "this run was trained with a trunk of its user's own, and a run folder never holds code",
+            fix="load it with pellucid.load(run, trunk=module)",
+        )
+    return module if isinstance(module, Custom) else Custom(module, **sizes)
+
+
+def is_table(layer: Input) -> bool:
+    """Whether a layer's fields have no positions of their own."""
+    return len(layer.fields) > 1 or groups(layer.fields)[0].key == layer.kind
+
+
+def input_layers(inputs: Sequence[Input | Field] | Input | Field) -> list[Input]:
+    many = [inputs] if isinstance(inputs, Input | Field) else list(inputs)
+    layers = [one for one in many if isinstance(one, Input)]
+    loose = {one.name: one.with_(role="input") for one in many if isinstance(one, Field)}
+    layers += [INPUTS[g.kind]([loose[name] for name in g.fields]) for g in groups(loose.values())]
+    if not layers:
+        raise PellucidError("a network needs at least one input field", fix="check the fields' roles")
+    return layers
+
+
+def output_layer(target: Field, inputs: Sequence[Field]) -> Output:
+    kind, _ = output_for(target, inputs)
+    return kind([target])
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch of NumPy arrays or tensors, as tensors on a device."""
+    if all(isinstance(v, Tensor) and v.device == device for v in (batch.target, *batch.inputs.values())):
+        return batch
+
+    def move(value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, Padded):
+            return Padded(move(value.values), move(value.lengths))
+        value = torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+        return value.to(device, non_blocking=True)
+
+    return replace(
+        batch,
+        inputs={k: move(v) for k, v in batch.inputs.items()},
+        target=move(batch.target),
+        rows=move(batch.rows),
+        key=move(batch.key),
+    )

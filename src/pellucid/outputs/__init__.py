@@ -1,0 +1,7 @@
+"""Output layers: features → loss, metrics, baseline, prediction, one file per kind of answer."""
+
+from .base import OUTPUTS, Output, Score, output_for
+from .category import Category
+from .number import Number
+
+__all__ = ["OUTPUTS", "Category", "Number", "Output", "Score", "output_for"]

@@ -1,0 +1,112 @@
+"""One number or several: regression.
+
+B batch, n examples, R target numbers, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..fields import Field
+from .base import Output, Score, as_array, register
+
+COVERAGE = 0.9
+
+
+@register
+class Number(Output):
+    """One linear map to R standardised numbers; squared error.
+
+    Each prediction comes with a range that held ``COVERAGE`` of the validation answers (split conformal prediction,
+    Lei et al., 2018). Target: (B, R) standardised by the training targets' mean and spread. The metric is R², the
+    mean over targets; 0 is what always saying the mean gets.
+    """
+
+    name = "number"
+    kind = "number"
+    metric = "R2"
+    settings = {}
+
+    def __init__(self, fields: Sequence[Field], **settings: Any):
+        super().__init__(fields, **settings)
+        states = [f.state or {} for f in fields]
+        self.register_buffer("mean", torch.tensor([s["mean"] for s in states], dtype=torch.float64))
+        self.register_buffer("std", torch.tensor([s["std"] or 1.0 for s in states], dtype=torch.float64))
+        self.register_buffer("spread", torch.full((len(fields),), float("nan")))  # (R,) half the range, raw units
+
+    def build(self, width: int) -> Number:
+        self.layer = nn.Linear(width, len(self.fields))
+        nn.init.zeros_(self.layer.weight)  # step 0 is the training mean, the naive answer
+        nn.init.zeros_(self.layer.bias)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, D) -> (B, R)
+        return self.layer(x)
+
+    def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B, R) -> (B,)
+        return (raw.float() - target).square().mean(1)
+
+    def columns(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, R) -> (n, 4 R)
+        true, guess = target.double(), raw.double()
+        return torch.cat([(guess - true).square(), true, true.square(), torch.ones_like(true)], 1)
+
+    @staticmethod
+    def combine(sums: np.ndarray) -> np.ndarray:  # (..., 4 R) -> (...)
+        error, total, square, count = np.split(sums, 4, axis=-1)
+        spread = square - total**2 / np.maximum(count, 1)
+        return (1 - error / np.maximum(spread, 1e-12)).mean(-1)
+
+    def naive(self, target: np.ndarray) -> tuple[Tensor, str]:  # (n, R) -> (R,)
+        means = ", ".join(f"{v:,.4g}" for v in self.mean.tolist())
+        return torch.from_numpy(target.mean(0)).float(), f"always the mean, {means},"
+
+    def calibrate(self, raw: Tensor, target: Tensor) -> None:
+        """Half the range that holds ``COVERAGE`` of the validation errors, each target for itself."""
+        error = (raw - target).abs().double().cpu()  # (n, R)
+        level = min(1.0, COVERAGE * (1 + 1 / max(len(error), 1)))
+        self.spread.copy_(torch.quantile(error, level, dim=0) * self.std.cpu())
+
+    def units(self, raw: Tensor) -> np.ndarray:  # (n, R) -> (n, R), as the user writes them
+        return as_array(raw) * as_array(self.std) + as_array(self.mean)
+
+    def decode(self, raw: Tensor) -> list[dict[str, Any]]:
+        spread = as_array(self.spread)
+        rows = []
+        for values in self.units(raw):
+            each = [
+                {"value": float(v), "low": float(v - s), "high": float(v + s)}
+                for v, s in zip(values, spread, strict=True)
+            ]
+            one = len(each) == 1
+            rows.append(each[0] if one else {f.name: e for f, e in zip(self.fields, each, strict=True)})
+        return rows
+
+    def truth(self, target: np.ndarray) -> list[Any]:
+        values = self.units(torch.from_numpy(np.ascontiguousarray(target)))
+        return [float(v[0]) if len(v) == 1 else [float(x) for x in v] for v in values]
+
+    def details(self, raw: Tensor, target: Tensor) -> dict[str, Any]:
+        from sklearn import metrics as sk  # 2 s to import, so only where it is used
+
+        guess, true = self.units(raw), self.units(target)
+        return {
+            "metrics": {
+                "R2": float(sk.r2_score(true, guess)) if len(true) > 1 else float("nan"),
+                "mean absolute error": float(sk.mean_absolute_error(true, guess)),
+                "root mean squared error": float(np.sqrt(sk.mean_squared_error(true, guess))),
+                "median absolute error": float(sk.median_absolute_error(true, guess)),
+                f"errors within the {COVERAGE:.0%} range": float((abs(guess - true) <= as_array(self.spread)).mean()),
+            },
+            "residuals": {"true": true[:, 0].tolist(), "predicted": guess[:, 0].tolist(), "unit": self.fields[0].name},
+        }
+
+    def say(self, score: Score, baseline: Score) -> str:
+        return (
+            f"Explains {score.value:.1%} of how '{self.fields[0].name}' varies "
+            f"({score.low:.1%} to {score.high:.1%}); {baseline.name} explains {max(baseline.value, 0):.1%}."
+        )

@@ -1,0 +1,268 @@
+"""Decides how a data set is learned: network, size, recipe, budget, each with its reason. ``training/`` obeys.
+
+Every rule is one function that returns a ``Choice``; a rule that a trunk knows better is a hint of its ``recipe()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from .errors import PellucidError
+from .options import Budget
+from .outputs import output_for
+from .trunks import TRUNKS, Trunk, trunk_named
+
+if TYPE_CHECKING:
+    from .data import Dataset, Split
+
+CAP = Budget("seconds", 600.0)  # without a budget
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that was decided: its name, the value, and why."""
+
+    name: str
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the weights are moved.
+
+    Attributes:
+        batch_size: examples a step.
+        lr: learning rate of AdamW; ``matrix_lr``: of Muon for the hidden matrices, 0 leaves them to AdamW.
+        decay: decoupled weight decay of AdamW; ``matrix_decay``: of Muon.
+        beta2: AdamW's memory of squared gradients.
+        warm, cool: shares of the steps spent warming up and cooling down.
+        clip: largest length of the gradient; 0 for no limit.
+        epochs: passes over the training examples aimed at when a network's size is chosen.
+    """
+
+    batch_size: int = 128
+    lr: float = 2e-3
+    matrix_lr: float = 0.02
+    decay: float = 0.01
+    matrix_decay: float = 0.01
+    beta2: float = 0.99
+    warm: float = 0.05
+    cool: float = 0.5
+    clip: float = 0.0
+    epochs: float = 15.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was decided before the first step.
+
+    Attributes:
+        network: the trunk's name.
+        sizes: the settings of the size dial to choose from, smallest first; timed steps decide among several.
+        inputs: settings of the input layers by kind. output: its name and settings.
+        recipe, budget, seed: as trained with. device: where.
+        capped: whether the budget is only an upper limit that nobody asked for.
+        dropout: of the trunk; None leaves its own.
+        choices: all of it for people, each with its reason.
+    """
+
+    network: str
+    sizes: tuple[int, ...]
+    inputs: Mapping[str, Mapping[str, Any]]
+    output: Mapping[str, Any]
+    recipe: Recipe
+    budget: Budget
+    capped: bool
+    seed: int
+    device: str
+    dropout: float | None = None
+    choices: tuple[Choice, ...] = field(default=(), compare=False)
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """(name, value, reason) for people."""
+        return [(c.name, str(c.value), c.reason) for c in self.choices]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"sizes": list(self.sizes), "choices": [asdict(c) for c in self.choices]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        found = {f.name: data[f.name] for f in fields(cls)}
+        return cls(
+            **found
+            | {
+                "recipe": Recipe(**found["recipe"]),
+                "budget": Budget(**found["budget"]),
+                "sizes": tuple(found["sizes"]),
+                "choices": tuple(Choice(**c) for c in found["choices"]),
+            }
+        )
+
+
+def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options: Any) -> Plan:
+    """Plan the training of ``data``.
+
+    Args:
+        data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
+        options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device, output.
+    """
+    target, inputs = data.need_target(), data.inputs
+    output, why = output_for(target, inputs, options.get("output"))
+    network = own(trunk) if trunk is not None else network_for(data, len(split.train), options.get("network"))
+    kind = TRUNKS.get(network.value)
+    hints = dict(kind.recipe()) if kind else {}
+    hints |= dict(BY_KIND.get(leading(data), {}).get(network.value, {}))
+    batch = batch_size(data, len(split.train), options.get("batch_size"))
+    rate = learning_rate(hints, options.get("lr"))
+    budget, capped = budget_for(options)
+    sizes = sizes_for(hints, budget, options.get("size"))
+    mirror = mirroring(data)
+    known = {f.name for f in fields(Recipe)}
+    recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
+    if options.get("lr") and recipe.matrix_lr:
+        recipe = replace(recipe, matrix_lr=recipe.matrix_lr * rate.value / hints.get("lr", Recipe.lr))
+    image = {"mirror": bool(mirror and mirror.value), "shift": 0.125, "cover": float(hints.get("cover", 0.0))}
+    settings = {"image": image, "text": {"drop": hints.get("token_drop", 0.1)}}
+    smoothing = {"smoothing": hints.get("smoothing", 0.0)} if output.name == "category" else {}
+    device = options.get("device") or best_device()
+    choices = [
+        Choice("predict", target.name, why),
+        Choice("network", network.value, network.reason),
+        size_choice(sizes),
+        batch,
+        rate,
+        *([mirror] if mirror else []),
+        budget_choice(budget, capped),
+        Choice("device", device, "asked for" if options.get("device") else "the fastest there is"),
+    ]
+    return Plan(
+        network=network.value,
+        sizes=sizes.value,
+        inputs={f.kind: settings.get(f.kind, {}) for f in inputs},
+        output={"name": output.name, **smoothing},
+        recipe=recipe,
+        budget=budget,
+        capped=capped,
+        seed=int(options.get("seed") or 0),
+        device=device,
+        dropout=hints.get("dropout"),
+        choices=tuple(choices),
+    )
+
+
+# -- the rules
+
+#: What was measured to pay for a trunk on a kind of data, over the trunk's own hints (docs/LOG.md has the trials).
+BY_KIND: dict[str, dict[str, dict[str, Any]]] = {}
+
+
+def leading(data: Dataset) -> str:
+    """The kind that makes most of the input: image before text before the kinds of a table."""
+    kinds = {f.kind for f in data.inputs}
+    return next((kind for kind in ("image", "text") if kind in kinds), "table")
+
+
+def own(trunk: Trunk) -> Choice:
+    return Choice("network", trunk.name, "your own trunk")
+
+
+def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
+    if asked is not None:
+        return Choice("network", trunk_named(asked).name, "asked for")
+    kind = leading(data)
+    if kind == "image":
+        return Choice("network", "convolutional", "photos: what is near belongs together, wherever it is")
+    if kind == "text":
+        return Choice("network", "transformer", "text: every word can look at every other")
+    return Choice("network", "dense", "a table: its columns have no order")
+
+
+def batch_size(data: Dataset, examples: int, asked: int | None) -> Choice:
+    if asked:
+        return Choice("batch size", asked, "asked for")
+    most = {"image": 256, "text": 64, "table": 512}[leading(data)]
+    size = 16
+    while size < most and size * 50 <= examples:  # about 50 steps an epoch and more
+        size *= 2
+    return Choice("batch size", size, f"at least some 25 steps in each pass over {examples:,} examples, at most {most}")
+
+
+def learning_rate(hints: Mapping[str, Any], asked: float | None) -> Choice:
+    if asked:
+        return Choice("learning rate", asked, "asked for")
+    matrix = hints.get("matrix_lr", Recipe.matrix_lr)
+    reason = f"hidden matrices: Muon at {matrix:g}; the rest: AdamW" if matrix else "AdamW for all weights"
+    return Choice("learning rate", hints.get("lr", Recipe.lr), reason)
+
+
+def budget_for(options: Mapping[str, Any]) -> tuple[Budget, bool]:
+    asked = Budget.of(options.get("budget"), options.get("epochs"), options.get("steps"))
+    return (asked, False) if asked else (CAP, True)
+
+
+def budget_choice(budget: Budget, capped: bool) -> Choice:
+    if capped:
+        return Choice("budget", f"at most {budget}", "no budget given: until validation stops improving")
+    return Choice(
+        "budget",
+        str(budget),
+        "asked for; a cool-down starts earlier if validation stops improving"
+        if budget.kind == "seconds"
+        else "asked for",
+    )
+
+
+def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None) -> Choice:
+    """Sizes to choose from: one, unless a clock decides."""
+    usual = int(hints.get("size", 3))
+    if asked is not None:
+        return Choice("size", (asked,), "asked for")
+    if budget.kind != "seconds":
+        return Choice("size", (usual,), "the usual one for this network")
+    low, high = hints.get("sizes", (usual - 2, usual + 2))
+    return Choice(
+        "size",
+        tuple(range(max(low, 0), high + 1)),
+        f"the largest that leaves time for some {hints.get('epochs', Recipe.epochs):g} epochs",
+    )
+
+
+def size_choice(sizes: Choice) -> Choice:
+    low, high = sizes.value[0], sizes.value[-1]
+    return replace(sizes, value=low if low == high else f"{low} to {high}, to be timed")
+
+
+GLYPHS = {"left", "right", "b", "d", "p", "q", "east", "west", "cw", "ccw", "clockwise", "counterclockwise"}
+
+
+def mirroring(data: Dataset) -> Choice | None:
+    """Whether a mirror image means the same: an assumption, printed as one."""
+    photos = [f for f in data.inputs if f.kind == "image"]
+    if not photos:
+        return None
+    if photos[0].settings.get("channels", 3) == 1:
+        return Choice("mirroring", False, "assumed that handedness matters: grey images are often signs or scans")
+    labels = {str(v).lower() for v in data.label_values()}
+    signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
+    if signs:
+        return Choice("mirroring", False, f"assumed that handedness matters: labels such as '{min(signs)}'")
+    return Choice("mirroring", True, "assumed that a photo's mirror image shows the same")
+
+
+def best_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_device(name: str) -> None:
+    """Raises PellucidError when the device that was asked for is not there."""
+    import torch
+
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise PellucidError(f"there is no '{name}' here", fix="leave --device out, or say --device cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise PellucidError("there is no 'mps' here", fix="leave --device out, or say --device cpu")

@@ -1,0 +1,152 @@
+"""What a finished run leaves behind for people: the test predictions, the history as a table, the report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from .draw.report import page
+from .fields import kind_named
+
+if TYPE_CHECKING:
+    from .data import Dataset, Split
+    from .run import Run
+    from .training.feed import Feed
+
+WORST = 12
+SCATTER = 2000  # points drawn of a regression
+
+Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
+
+
+def write_report(
+    run: Run, data: Dataset, split: Split, feed: Feed, validation: Answers, test: Answers, history: str
+) -> None:
+    """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
+    rows = run.folder.lines(history)
+    evaluated = [{k: v for k, v in row.items() if k != "event"} for row in rows if row["event"] == "evaluated"]
+    run.folder.write("history.parquet", parquet(pl.DataFrame(evaluated, infer_schema_length=None)))
+    run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
+    content = summary(run, data, split, evaluated) | details(run, test) | {"worst": worst(run, data, split, validation)}
+    run.folder.write("report.html", page(content).encode())
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def predictions(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
+    """One line a test example: where it is, the truth, the prediction."""
+    output, (raw, target) = run.network.output, answers
+    decoded = [{k: v for k, v in one.items() if not isinstance(v, dict)} for one in output.decode(raw)]
+    places = {"row": rows, "input": [data.title(int(r)) for r in rows], "true": output.truth(target.cpu().numpy())}
+    return pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal")
+
+
+def details(run: Run, test: Answers) -> dict[str, Any]:
+    """Metrics and pictures of the output, from the test split."""
+    found = run.network.output.details(*test)
+    if "residuals" in found:
+        some = np.linspace(0, len(test[0]) - 1, min(SCATTER, len(test[0]))).astype(int)
+        found["residuals"] |= {k: [found["residuals"][k][i] for i in some] for k in ("true", "predicted")}
+    return found
+
+
+def worst(run: Run, data: Dataset, split: Split, answers: Answers) -> list[dict[str, Any]]:
+    """The validation examples with the largest loss, with their inputs shown."""
+    output, (raw, target) = run.network.output, answers
+    losses = output.losses(raw, target)
+    top = losses.topk(min(WORST, len(losses))).indices
+    decoded, truth = output.decode(raw[top]), output.truth(target[top].cpu().numpy())
+    return [
+        {
+            "shown": shown(data, int(split.validation[int(i)])),
+            "true": true,
+            "predicted": one.get("label", one.get("value", one)),
+            "probability": one.get("probability"),
+            "loss": float(losses[i]),
+            "where": data.title(int(split.validation[int(i)])),
+        }
+        for i, one, true in zip(top, decoded, truth, strict=True)
+    ]
+
+
+def shown(data: Dataset, row: int) -> dict[str, Any]:
+    """The inputs of one example, as a page shows them."""
+    values = {f.name: kind_named(f.kind).show(data.stored(f.name), row) for f in data.inputs}
+    found: dict[str, Any] = {}
+    for field in data.inputs:
+        value = values[field.name]
+        if isinstance(value, bytes):
+            found.setdefault("image_png", value)
+        elif field.kind == "text" and "text" not in found:
+            found["text"] = value
+        else:
+            found.setdefault("row", {})[field.name] = value
+    return found
+
+
+def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Everything in the report but the pictures."""
+    record, output = run.record, run.network.output
+    seconds, steps = record["seconds"], record["steps"]
+    return {
+        "title": data.name,
+        "subtitle": run.say(),
+        "score": record["score"],
+        "baseline": record["baseline"],
+        "facts": [
+            ("network", run.plan.network),
+            ("parameters", f"{run.parameters:,}"),
+            ("training", f"{steps:,} steps in {seconds:,.1f} s"),
+            ("examples", " · ".join(f"{len(v):,} {k}" for k, v in split.parts().items())),
+        ],
+        "data": {
+            "summary": [data.layout],
+            "classes": data.reading.classes,
+            "splits": {k: len(v) for k, v in split.parts().items()},
+            "notes": [str(n) for n in data.notes],
+        },
+        "plan": [{"name": n, "value": v, "reason": r} for n, v, r in run.plan.lines()],
+        "decisions": record["decisions"],
+        "history": list(history),
+        "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.metric == "accuracy"},
+        "network": {"layers": layers(run.network), "parameters": run.parameters},
+        "use": use(run, data),
+        "protocol": (
+            f"{split.how} Scales and vocabularies were learned from the training part alone; "
+            f"{record['chosen']['weights']} were chosen on validation; test was looked at "
+            f"{'once' if record['looks'] == 1 else str(record['looks']) + ' times'}."
+        ),
+        "versions": record["versions"],
+    }
+
+
+def layers(network: torch.nn.Module) -> list[dict[str, Any]]:
+    """Named parts with the shapes of their weights."""
+    return [
+        {"name": name, "shape": " × ".join(map(str, p.shape)), "parameters": p.numel()}
+        for name, p in network.named_parameters()
+    ]
+
+
+def use(run: Run, data: Dataset) -> dict[str, list[str]]:
+    kinds = {f.kind for f in data.inputs}
+    one = "photo.jpg" if kinds == {"image"} else '--text "…"' if kinds == {"text"} else "new.csv"
+    python = 'texts=["…"]' if kinds == {"text"} else f'"{one}"'
+    return {
+        "cli": [
+            f"pellucid predict {run.path} {one}",
+            f"pellucid evaluate {run.path} DATA",
+            f"pellucid resume {run.path} --more 5m",
+        ],
+        "python": ["import pellucid", f'run = pellucid.load("{run.path}")', f"run.predict({python})"],
+    }

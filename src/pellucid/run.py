@@ -1,0 +1,210 @@
+"""A finished run: what it is, how good it is, and using it on new data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .data import read_like
+from .data.batch import encode_groups, encode_target
+from .errors import PellucidError
+from .fields import Field
+from .folder import Folder
+from .network import Network
+from .outputs import Score
+from .planning import Plan, best_device, check_device
+from .training.feed import Feed
+from .training.loop import answers
+
+if TYPE_CHECKING:
+    from .data import Dataset
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a run is on some data.
+
+    Attributes:
+        run: its folder. score: the main metric with its interval; baseline: the naive answer's, on the same examples.
+        metrics: further metrics by name. notes: what was odd about the data.
+    """
+
+    run: str
+    score: Score
+    baseline: Score
+    metrics: Mapping[str, float]
+    notes: tuple[Any, ...] = ()
+
+    def result(self) -> dict[str, Any]:
+        s = self.score
+        return {
+            "run": self.run, "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
+            "baseline": self.baseline.value, "examples": s.n, "metrics": dict(self.metrics),
+        }  # fmt: skip
+
+
+class Run:
+    """A trained network with everything needed to use it, from its folder.
+
+    Attributes:
+        path: the folder. network: the trained network, in evaluation mode. plan: what was decided before training.
+        score, baseline: on the test split, with intervals; the naive answer's beside it.
+        validation: the main metric on validation, which everything was chosen on.
+    """
+
+    def __init__(self, folder: Folder, record: Mapping[str, Any], network: Network):
+        self.folder, self.record, self.network = folder, record, network
+        self.path = folder.path
+        self.plan = Plan.from_json(record["plan"])
+        self.score = Score(**record["score"])
+        self.baseline = Score(**record["baseline"])
+        self.validation = float(record["validation"])
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}; {self.baseline.name}: {self.baseline.value:.4f})"
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One row an evaluation: step, epoch, seconds, losses, metric, learning rate."""
+        import polars as pl
+
+        return pl.read_parquet(self.folder.read("history.parquet")).to_dicts()
+
+    @property
+    def parameters(self) -> int:
+        return self.network.parameter_count
+
+    def result(self) -> dict[str, Any]:
+        """What ``train --json`` ends with."""
+        s, r = self.score, self.record
+        return {
+            "run": str(self.path), "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
+            "baseline": self.baseline.value, "seconds": r["seconds"], "steps": r["steps"],
+            "parameters": self.parameters,
+        }  # fmt: skip
+
+    def say(self) -> str:
+        """The score in one plain sentence."""
+        return self.network.output.say(self.score, self.baseline)
+
+    def evaluate(self, source: Any, **options: Any) -> Evaluation:
+        """Score the run on other data that has the target.
+
+        Raises:
+            PellucidError: when columns are missing or no row can be used.
+        """
+        data = read_like(source, self.network.fields, need_target=True, **options)
+        rows = data.usable()
+        raw, target = self._answers(data, rows, with_target=True)
+        output = self.network.output
+        naive = torch.tensor(self.record["naive"]["raw"], device=raw.device).expand(len(raw), -1)
+        return Evaluation(
+            str(self.path),
+            output.score(raw, target),
+            output.score(naive, target, self.record["naive"]["name"]),
+            output.details(raw, target)["metrics"],
+            tuple(data.notes),
+        )
+
+    def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> list[dict[str, Any]]:
+        """Predict from paths, tables, arrays or texts; one dict an example, in order.
+
+        Each has ``input`` (what it was) and the prediction: ``label, probability, probabilities`` or ``value, low,
+        high``; an input that can't be read has ``error`` instead, and the others are predicted all the same.
+
+        Raises:
+            PellucidError: when a column the network reads is missing.
+        """
+        source = list(texts) if len(texts) else inputs
+        data = read_like(source, self.network.fields, need_target=False, **options)
+        good = data.usable()
+        found: list[dict[str, Any]] = [{} for _ in range(len(data))]
+        if len(good):
+            raw, _ = self._answers(data, good, with_target=False)
+            for row, prediction in zip(good, self.network.output.decode(raw), strict=True):
+                found[row] = prediction
+        problems = data.problems()
+        return [
+            {"input": data.title(row), **(one or {"error": problems.get(row, "could not be read")})}
+            for row, one in enumerate(found)
+        ]
+
+    def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        target = encode_target(data, self.network.output.fields[0]) if with_target else None
+        feed = Feed(encode_groups(data, self.fields), as_target(target), self.network.device)
+        return answers(self.network, feed, rows, mirrored=True)
+
+    @property
+    def fields(self) -> list[Field]:
+        """The input fields with their fitted states."""
+        return [f for f in self.network.fields if f.role != "target"]
+
+
+def as_target(target: Any) -> np.ndarray | None:
+    """A target as the output reads it: numbers (n, R), class numbers (n,)."""
+    if target is None:
+        return None
+    return target.reshape(len(target), -1) if target.dtype.kind == "f" else target
+
+
+def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None = None) -> Run:
+    """Open a finished run. Every file is checked against the manifest; nothing in it is ever executed.
+
+    Args:
+        path: the run folder. trunk: the module, if the run was trained with one of your own.
+
+    Raises:
+        PellucidError: when the folder is no run, is damaged, or its training has not finished.
+    """
+    folder = Folder.open(path)
+    record = read_record(folder)
+    if record["status"] != "done":
+        raise PellucidError(
+            "this training has not finished", where=str(path), fix=f"go on with: pellucid resume {path}"
+        )
+    device = device or best_device()
+    check_device(device)
+    network = network_of(record, trunk).to(device)
+    tensors, _ = folder.load_tensors("weights.safetensors")
+    fill(network, tensors, folder.path)
+    return Run(folder, record, network.eval())
+
+
+def read_record(folder: Folder) -> dict[str, Any]:
+    """``run.json``, checked for what every run has."""
+    record = folder.read_json("run.json")
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise PellucidError(
+            f"its format is {record.get('format') if isinstance(record, dict) else type(record).__name__}, "
+            f"this Pellucid reads format {FORMAT}",
+            where=str(folder.path / "run.json"),
+            fix="update Pellucid, or train again",
+        )
+    return record
+
+
+def network_of(record: Mapping[str, Any], trunk: nn.Module | None = None) -> Network:
+    fields = [Field.from_json(one) for one in record["fields"]]
+    return Network.from_config(record["network"], fields, trunk=trunk, seed=record["plan"]["seed"])
+
+
+def fill(network: nn.Module, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Copy saved weights into a network. Raises PellucidError when they are another network's."""
+    state = network.state_dict()
+    wrong = set(state) ^ set(tensors) or {k for k in state if tuple(state[k].shape) != tensors[k].shape}
+    if wrong:
+        raise PellucidError(
+            f"the weights are not this network's: {min(wrong)} differs", where=str(path / "weights.safetensors"),
+            fix="restore the run folder from a copy, or train again",
+        )  # fmt: skip
+    with torch.no_grad():
+        for name, value in state.items():
+            value.copy_(torch.from_numpy(np.array(tensors[name])))

@@ -1,0 +1,105 @@
+"""Encoded arrays on the device, and batches of them by row number.
+
+B batch, n examples, T time (longest of the batch).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.batch import Batch, Padded
+from ..data.order import batches, in_order, keys
+from ..fields import Encoded, Ragged
+
+SHARE = 0.4  # of the device's free memory that data may take
+
+
+class Feed:
+    """All examples of a data set, encoded, where batches can be gathered from them fastest.
+
+    Args:
+        inputs: encoded inputs by group key, one entry an example. target: the encoded target, or None.
+        device: where batches go. Data lives there too when it fits in ``SHARE`` of its free memory.
+    """
+
+    def __init__(self, inputs: Mapping[str, Encoded], target: np.ndarray | None, device: torch.device):
+        self.device = device
+        size = sum(a.values.nbytes if isinstance(a, Ragged) else a.nbytes for a in inputs.values())
+        self.home = device if device.type == "cpu" or size < SHARE * free_memory(device) else torch.device("cpu")
+        self.dense = {k: self._place(a) for k, a in inputs.items() if not isinstance(a, Ragged)}
+        self.ragged = {
+            k: (self._place(a.values), self._place(a.starts), self._place(a.lengths))
+            for k, a in inputs.items()
+            if isinstance(a, Ragged)
+        }
+        lengths = [a.lengths for a in inputs.values() if isinstance(a, Ragged)]
+        self.lengths = np.maximum.reduce(lengths) if lengths else None  # (n,)
+        self.target = None if target is None else self._place(target)
+
+    def _place(self, array: np.ndarray) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # read-only memory maps: nothing here writes to them
+            return torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array)).to(self.home)
+
+    def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
+        """The examples with these row numbers, on the device; ``key`` (B,) as in ``Features.key``."""
+        inputs: dict[str, Tensor | Padded] = {k: self._send(v.index_select(0, rows)) for k, v in self.dense.items()}
+        for name, (values, starts, lengths) in self.ragged.items():
+            own = lengths.index_select(0, rows)  # (B,)
+            places = torch.arange(int(own.max()), device=self.home)  # (T,)
+            index = starts.index_select(0, rows).unsqueeze(1) + places  # (B, T)
+            padded = values[index.clamp_max(len(values) - 1)].masked_fill(places >= own.unsqueeze(1), 0)
+            inputs[name] = Padded(self._send(padded), self._send(own))
+        target = None if self.target is None else self._send(self.target.index_select(0, rows))
+        return Batch(inputs=inputs, target=target, rows=rows, key=None if key is None else self._send(key))
+
+    def _send(self, value: Tensor) -> Tensor:
+        if value.device.type == self.device.type:
+            return value
+        return (value.pin_memory() if self.device.type == "cuda" else value).to(self.device, non_blocking=True)
+
+    def in_order(self, rows: np.ndarray, batch_size: int) -> list[Tensor]:
+        """Batches for evaluation: every row once, sorted by length where lengths differ."""
+        lengths = None if self.lengths is None else self.lengths
+        return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, lengths)]
+
+
+class Order:
+    """Which examples each step sees: a pure function of (seed, step).
+
+    Args:
+        feed: where the examples are. rows: the training rows.
+    """
+
+    def __init__(self, feed: Feed, rows: np.ndarray, batch_size: int, seed: int):
+        self.feed, self.rows, self.seed = feed, rows, seed
+        self.batch_size = min(batch_size, len(rows))
+        self._epoch = -1
+        self._batches: list[tuple[Tensor, Tensor]] = []  # rows (B,) and keys (B,) of each step of the epoch
+        self.steps = len(self._of(0))  # an epoch
+
+    def _of(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        if epoch != self._epoch:
+            found = batches(
+                self.rows, seed=self.seed, epoch=epoch, batch_size=self.batch_size, lengths=self.feed.lengths
+            )
+            self._epoch = epoch
+            self._batches = [(self._at_home(part), self._at_home(keys(part, self.seed, epoch))) for part in found]
+        return self._batches
+
+    def _at_home(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.feed.home)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of one step, with the examples' keys for augmentation and dropout."""
+        epoch, place = divmod(step, self.steps)
+        return self.feed.batch(*self._of(epoch)[place])
+
+
+def free_memory(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

@@ -1,0 +1,86 @@
+"""What the training loop tells whoever listens. The loop knows no listener; none of them can change a training.
+
+Torch-free, so that a command line or a web page can listen without importing torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: optimizer steps done; ``steps``: how many there will be as decided so far.
+        epoch: passes over the training examples so far (fractional).
+        seconds: since the training's clock started; ``left``: seconds until the end as far as known.
+        rate: training examples a second over the last steps.
+        loss: mean training loss over the last steps.
+        phase: ``"warm up"``, ``"hold"`` or ``"cool down"``.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+    seconds: float
+    left: float
+    rate: float
+    loss: float
+    phase: str
+
+
+class Listener:
+    """A listener that hears everything and does nothing; override what you want to hear."""
+
+    def said(self, text: str) -> None:
+        """A plain sentence about what is going on: reading, decoding, a repair, a fallback."""
+
+    def planned(self, plan: Any) -> None:
+        """The plan is made; nothing has been trained yet."""
+
+    def decided(self, decision: Mapping[str, Any]) -> None:
+        """A decision was written: ``step, name, value, reason``."""
+
+    def stepped(self, progress: Progress) -> None:
+        """Some steps were made (called a few times a second, not every step)."""
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        """A line of the history: step, epoch, seconds, loss, validation loss, metric, learning rate."""
+
+    def finished(self, run: Any) -> None:
+        """The run is scored and saved."""
+
+
+class Several(Listener):
+    """Tells each of several listeners in turn."""
+
+    def __init__(self, listeners: tuple[Listener, ...] | list[Listener]):
+        self.listeners = tuple(listeners)
+
+    def said(self, text: str) -> None:
+        for one in self.listeners:
+            one.said(text)
+
+    def planned(self, plan: Any) -> None:
+        for one in self.listeners:
+            one.planned(plan)
+
+    def decided(self, decision: Mapping[str, Any]) -> None:
+        for one in self.listeners:
+            one.decided(decision)
+
+    def stepped(self, progress: Progress) -> None:
+        for one in self.listeners:
+            one.stepped(progress)
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        for one in self.listeners:
+            one.evaluated(row)
+
+    def finished(self, run: Any) -> None:
+        for one in self.listeners:
+            one.finished(run)

@@ -1,0 +1,235 @@
+"""The training loop: it obeys the plan and its decisions.
+
+B batch, R numbers in a raw answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.batch import Batch, Padded
+from ..errors import Interrupted, PellucidError
+from ..network import Network
+from .feed import Feed, Order
+from .listeners import Listener, Progress
+from .pace import Pace
+from .schedule import Decisions, end_of, factor, phase
+from .state import State
+
+SKIPS = 20  # steps in a row without a finite gradient after which a training gives up
+TOLD = 0.2  # seconds between two words to the listeners
+SAVED = 20.0  # seconds between two checkpoints
+
+
+@dataclass
+class Loop:
+    """One training, from where its state stands to the end of its schedule.
+
+    Attributes:
+        state: what is trained. order: the batches. validation: rows to choose on.
+        decisions: what was decided; pace: decides more as the clock and validation call for it.
+        save: writes a checkpoint. record: writes a line of the history. listener: is told.
+        stop: asked before every step; True saves and raises Interrupted.
+    """
+
+    state: State
+    order: Order
+    validation: np.ndarray
+    decisions: Decisions
+    pace: Pace
+    save: Callable[[State], None]
+    record: Callable[[dict[str, Any]], None]
+    listener: Listener = field(default_factory=Listener)
+    stop: Callable[[], bool] = lambda: False
+
+    def run(self) -> None:
+        """Train. Raises Interrupted when stopped from outside, PellucidError when the loss never becomes finite."""
+        state, decisions = self.state, self.decisions
+        state.network.train()
+        self._since = self._saved = self._told = time.perf_counter()
+        self._rate = 0.0
+        self._heard = state.step
+        while state.step < end_of(points := decisions.at(state.step, "schedule")):
+            if self.stop():
+                self.save(state)
+                raise Interrupted(f"stopped after step {state.step:,}; everything up to there is saved")
+            state.optimizer.clear()
+            loss = self.gradients(self.order.batch(state.step))
+            if self.finite(loss):
+                state.optimizer.step(factor(points, state.step))
+            state.step += 1
+            state.follow()
+            if state.step % self.pace.every == 0 or state.step == end_of(points):
+                self.evaluate(factor(points, state.step))
+            self.look_up(points)
+
+    def gradients(self, batch: Batch) -> Tensor:  # -> () mean loss
+        """Forward and backward, in as many micro-batches as memory calls for; out of memory halves them."""
+        size = len(batch.rows)
+        while True:
+            micro = self.decisions.at(self.state.step, "micro batch", size)
+            try:
+                return sum(self._backward(part, size) for part in parts(batch, micro))  # type: ignore[return-value]
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+            self.state.optimizer.clear()
+            self._halve(micro, size)
+
+    def _halve(self, micro: int, size: int) -> None:
+        smaller = max(min(micro, size) // 64 * 32, 32)  # normalisation groups 32 examples
+        if smaller >= min(micro, size):
+            raise PellucidError(
+                f"not enough memory for {min(micro, size)} examples at once",
+                fix="choose a smaller --size or --image-size",
+            )
+        if self.state.network.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.decisions.decide(self.state.step, "micro batch", smaller, "the memory did not hold more examples at once")
+        self.listener.decided(self.decisions.all[-1])
+
+    def _backward(self, batch: Batch, size: int) -> Tensor:  # -> ()
+        with autocast(self.state.network.device):
+            loss = self.state.network.losses(batch).sum() / size
+        loss.backward()
+        return loss.detach()
+
+    def finite(self, loss: Tensor) -> bool:
+        """Whether this step may move the weights; clips the gradient where the recipe says so."""
+        state, clip = self.state, self.state.recipe.clip
+        norm = state.optimizer.norm()
+        if not bool(torch.isfinite(loss + norm)):  # on a GPU the one wait of a step; small next to a step there
+            state.skipped += 1
+            if state.skipped >= SKIPS:
+                raise PellucidError(
+                    f"the loss or its gradient was not finite for {SKIPS} steps in a row, up to step {state.step:,}",
+                    fix="train with a smaller --lr, and look for extreme numbers in the data; the last checkpoint is good",
+                )
+            return False
+        state.skipped = 0
+        state.loss_sum += loss
+        state.loss_count += 1
+        if clip and norm > clip:
+            torch._foreach_mul_([p.grad for p in state.optimizer.parameters if p.grad is not None], clip / norm)
+        return True
+
+    def evaluate(self, rate: float) -> None:
+        """A line of the history: training loss since the last one, loss and metric on validation."""
+        state, output = self.state, self.state.network.output
+        raw, target = answers(state.network, self.order.feed, self.validation)
+        row = {
+            "step": state.step,
+            "epoch": state.step / self.order.steps,
+            "loss": float(state.loss_sum / max(state.loss_count, 1)),
+            "validation_loss": float(output.losses(raw, target).mean()),
+            output.metric: output.measure(raw, target),
+            "lr": rate,
+        }
+        state.loss_sum.zero_()
+        state.loss_count = 0
+        self._judge(row)
+        self._clock()
+        row["seconds"] = state.seconds
+        self.record(row)
+        self.listener.evaluated(row)
+        if (decision := self.pace.after_evaluation(state, self.decisions)) is not None:
+            self.listener.decided(decision)
+
+    def _judge(self, row: dict[str, Any]) -> None:
+        """Keep the weights that validation likes best: by the metric, and by the loss where that ties."""
+        state, metric = self.state, self.state.network.output.metric
+        if row["validation_loss"] < state.lowest - 1e-4 * abs(state.lowest if state.lowest < 1e30 else 0):
+            state.lowest, state.stale = row["validation_loss"], 0
+        else:
+            state.stale += 1
+        old = state.best_row
+        tied = bool(old) and row[metric] == old[metric] and row["validation_loss"] < old["validation_loss"]
+        if not old or tied or state.network.output.better(row[metric], old[metric]):
+            state.keep_best(row)
+
+    def _clock(self) -> None:
+        now = time.perf_counter()
+        self.state.seconds += now - self._since
+        self._since = now
+
+    def look_up(self, points: list[list[float]]) -> None:
+        """Now and then look at the clock: tell, decide, save."""
+        now, state = time.perf_counter(), self.state
+        if now - self._told < TOLD and state.step < end_of(points):
+            return
+        self._clock()
+        steps, self._heard = state.step - self._heard, state.step
+        pace = steps / max(now - self._told, 1e-9)
+        self._rate = pace if not self._rate else 0.7 * self._rate + 0.3 * pace
+        self._told = now
+        if (decision := self.pace.after_look(state, self.decisions)) is not None:
+            self.listener.decided(decision)
+        end = end_of(points)
+        loss = float(state.loss_sum / state.loss_count) if state.loss_count else float("nan")
+        left = (end - state.step) / max(self._rate, 1e-9)
+        epoch, rate = state.step / self.order.steps, self._rate * self.order.batch_size
+        self.listener.stepped(
+            Progress(state.step, end, epoch, state.seconds, left, rate, loss, phase(points, state.step))
+        )
+        if now - self._saved > SAVED:
+            self.save(state)
+            self._saved = time.perf_counter()
+
+
+def parts(batch: Batch, size: int) -> Iterator[Batch]:
+    """A batch cut into micro-batches."""
+    whole = len(batch.rows)
+    if size >= whole:
+        yield batch
+        return
+    for start in range(0, whole, size):
+        cut = slice(start, start + size)
+        yield replace(
+            batch,
+            inputs={
+                k: Padded(v.values[cut], v.lengths[cut]) if isinstance(v, Padded) else v[cut]
+                for k, v in batch.inputs.items()
+            },
+            target=batch.target[cut],
+            rows=batch.rows[cut],
+            key=None if batch.key is None else batch.key[cut],
+        )
+
+
+@torch.inference_mode()
+def answers(
+    network: Network, feed: Feed, rows: np.ndarray, *, size: int = 512, mirrored: bool = False
+) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
+    """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off."""
+    training = network.training
+    network.eval()
+    order, raw, target = [], [], []
+    for part in feed.in_order(rows, size):
+        batch = feed.batch(part)
+        with autocast(network.device):
+            raw.append((network.answer(batch) if mirrored else network(batch)).float())
+        order.append(part)
+        target.append(batch.target)
+    network.train(training)
+    places = torch.cat(order).cpu()
+    index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
+    known = torch.cat(target)[index] if target[0] is not None else torch.empty(0)
+    return torch.cat(raw)[index], known
+
+
+def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """bfloat16 where a GPU makes it pay; nothing on a CPU."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text

@@ -1,0 +1,127 @@
+"""Muon for the hidden matrices, AdamW for everything else.
+
+M N the two sides of a flattened matrix, K matrices of one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ..planning import Recipe
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al., "Muon", 2024: steepest at zero, near 1 after a few rounds
+
+
+class Muon:
+    """Momentum, then the update's singular values all moved towards 1, for matrices and flattened convolutions.
+
+    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. Ours works on all matrices of one
+    shape at once, in float32 on a CPU (bfloat16 is slower there) and bfloat16 on a GPU. Updates are scaled by
+    sqrt(max(1, M / N)), so that one learning rate serves every shape; weight decay is decoupled.
+
+    Args:
+        parameters: of two or more axes; axes after the first are flattened.
+        momentum: of the running gradient, Nesterov's form. rounds: Newton–Schulz iterations.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, decay: float, momentum: float = 0.95, rounds: int = 4):
+        self.decay, self.momentum, self.rounds = decay, momentum, rounds
+        self.groups: dict[tuple[int, int], list[nn.Parameter]] = {}
+        for p in parameters:
+            self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
+        self.memory = {shape: torch.zeros(len(ps), *shape, device=ps[0].device) for shape, ps in self.groups.items()}
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        for (rows, cols), params in self.groups.items():
+            gradient = torch.stack([p.grad.reshape(rows, cols) for p in params])  # type: ignore[union-attr]  # (K, M, N)
+            memory = self.memory[rows, cols]
+            memory.lerp_(gradient, 1 - self.momentum)
+            update = orthogonal(gradient.lerp_(memory, self.momentum), self.rounds)
+            scale = -lr * max(1.0, rows / cols) ** 0.5
+            for p, u in zip(params, update, strict=True):
+                if self.decay:
+                    p.mul_(1 - lr * self.decay)
+                p.add_(u.view(p.shape), alpha=scale)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"muon.{rows}x{cols}": memory for (rows, cols), memory in self.memory.items()}
+
+
+def orthogonal(matrices: Tensor, rounds: int) -> Tensor:  # (K, M, N) -> (K, M, N)
+    """Each matrix with its singular values moved towards 1 by a quintic Newton–Schulz iteration."""
+    a, b, c = NEWTON_SCHULZ
+    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    tall = x.shape[1] > x.shape[2]
+    x = x.mT if tall else x  # the square products below are of the shorter side
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(rounds):
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+class Optimizer:
+    """Every parameter's optimizer behind one ``step``.
+
+    Args:
+        network: whose hidden matrices (trunk, its copies and links) go to Muon when the recipe says so.
+        recipe: ``matrix_lr`` 0 leaves all to AdamW (Loshchilov & Hutter, 2019).
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe):
+        matrices, rest = split_parameters(network) if recipe.matrix_lr else ([], list(network.parameters()))
+        self.recipe = recipe
+        self.muon = Muon(matrices, decay=recipe.matrix_decay)
+        decayed = [p for p in rest if p.ndim >= 2]
+        plain = [p for p in rest if p.ndim < 2]
+        groups = [{"params": decayed, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}]
+        self.adam = torch.optim.AdamW(
+            [g for g in groups if g["params"]], lr=recipe.lr, betas=(0.9, recipe.beta2), eps=1e-8, fused=True
+        )
+        self.parameters = [*matrices, *decayed, *plain]
+
+    def clear(self) -> None:
+        for p in self.parameters:
+            p.grad = None
+
+    def norm(self) -> Tensor:
+        """The length of the whole gradient, () float32; not finite when any entry is not."""
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None], foreach=True)
+
+    def step(self, factor: float) -> None:
+        """One update with both learning rates times ``factor``."""
+        for p in self.parameters:
+            if p.grad is None:  # a part that took no part in this batch
+                p.grad = torch.zeros_like(p)
+        for group in self.adam.param_groups:
+            group["lr"] = self.recipe.lr * factor
+        self.adam.step()
+        self.muon.step(self.recipe.matrix_lr * factor)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of the optimizer's state by name; the tensors themselves, not copies."""
+        named = self.muon.tensors()
+        for i, p in enumerate(q for g in self.adam.param_groups for q in g["params"]):
+            state = self.adam.state[p]
+            if not state:  # before the first step
+                state.update(
+                    step=torch.zeros((), device=p.device), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p)
+                )
+            named |= {f"adam.{i}.{name}": value for name, value in state.items()}
+        return named
+
+
+def split_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Hidden matrices (at least 8 × 8) and everything else."""
+    matrices, rest = [], []
+    for name, p in network.named_parameters():
+        hidden = name.startswith(("trunk.", "parts.", "links.")) and p.ndim >= 2
+        own = matrices if hidden and min(p.shape[0], p[0].numel()) >= 8 and p.ndim != 3 else rest
+        own.append(p)
+    return matrices, rest

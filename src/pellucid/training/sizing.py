@@ -1,0 +1,71 @@
+"""How large a network the budget can train, by timing a few real steps of networks that are then thrown away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..network import Network
+from ..options import Budget
+from ..planning import Recipe
+from .feed import Order
+from .loop import Loop, answers
+from .pace import Pace
+from .schedule import Decisions
+from .state import State
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a training step of a network, and seconds to answer one example."""
+
+    step: float
+    answer: float
+
+
+def timed(network: Network, order: Order, recipe: Recipe, steps: int = 3) -> Timing:
+    """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network."""
+    state = State(network, recipe)
+    decisions = Decisions()
+    pace = Pace(Budget("steps", 1), recipe, None, every=1 << 60)
+    loop = Loop(state, order, order.rows[:0], decisions, pace, lambda s: None, lambda r: None)
+    network.train()
+    seconds = []
+    for step in range(steps + 1):
+        start = time.perf_counter()
+        state.optimizer.clear()
+        loop.gradients(order.batch(step))
+        state.optimizer.norm().item()
+        state.optimizer.step(0.01)
+        seconds.append(time.perf_counter() - start)
+    some = order.rows[: min(256, len(order.rows))]
+    start = time.perf_counter()
+    answers(network, order.feed, some)
+    return Timing(float(np.median(seconds[1:])), (time.perf_counter() - start) / len(some))
+
+
+def largest(
+    sizes: tuple[int, ...], usual: int, make: Callable[[int], Network], order: Order, recipe: Recipe, seconds: float
+) -> tuple[int, Timing, str]:
+    """The largest size that leaves time for ``recipe.epochs`` passes in ``seconds``; its timing, and why.
+
+    Sizes about double the work, so a neighbour is only timed when it has a chance.
+    """
+    tried: dict[int, Timing] = {}
+
+    def epochs(size: int) -> float:
+        if size not in tried:
+            tried[size] = timed(make(size), order, recipe)
+        return seconds / (tried[size].step * order.steps)
+
+    size = min(max(usual, sizes[0]), sizes[-1])
+    while size > sizes[0] and epochs(size) < recipe.epochs:
+        size -= 1
+    if size >= usual:
+        while size < sizes[-1] and epochs(size) >= 1.8 * recipe.epochs and epochs(size + 1) >= recipe.epochs:
+            size += 1
+    found = epochs(size)
+    return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {found:.3g} epochs"

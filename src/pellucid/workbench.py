@@ -1,0 +1,76 @@
+"""What the user holds in Python: a Dataset that can also make networks and batches for a loop of one's own.
+
+The data room knows nothing of torch; this face on it loads torch when a network is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import data as room
+from .data.batch import Batch, encode_groups, encode_target, gather
+from .data.order import batches, keys
+from .errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from .network import Network
+    from .trunks import Trunk
+
+
+class Dataset(room.Dataset):
+    """Data that was read, ready for training.
+
+    Example:
+        >>> data = pellucid.read("wine.csv", target="quality")                          # doctest: +SKIP
+        >>> net = data.network(trunk="mlp")                                             # doctest: +SKIP
+        >>> for batch in data.batches("train", net, seed=0):                            # doctest: +SKIP
+        ...     net.loss(batch).backward()
+    """
+
+    def network(self, trunk: Trunk | str = "mlp", *, seed: int = 0) -> Network:
+        """A network for this data: its input layers, the trunk (or a trunk's name), its output layer."""
+        from .network import Network
+
+        fields = list(self.fitted(seed).values())
+        target = self.need_target().name
+        return Network(
+            [f for f in fields if f.name != target], trunk, next(f for f in fields if f.name == target), seed=seed
+        )
+
+    def batches(
+        self, part: str, network: Network, *, seed: int = 0, epoch: int = 0, batch_size: int = 64
+    ) -> Iterator[Batch]:
+        """One pass over a part as batches of tensors on the network's device.
+
+        Args:
+            part: ``"train"`` (shuffled, the order a function of seed and epoch), ``"validation"`` or ``"test"``.
+            network: whose fields and states say how to encode.
+
+        Raises:
+            UsageError: for another part.
+        """
+        parts = vars(self.split(seed))
+        names = ("train", "validation", "test")
+        if part not in names:
+            raise UsageError(unknown("part of the data", part, names))
+        encoded = encode_groups(self, [f for f in network.fields if f.role != "target"])
+        target = encode_target(self, network.output.fields[0])
+        training = part == "train"
+        order = batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
+        for rows in order:
+            batch = Batch(gather(encoded, rows), target[rows], rows, keys(rows, seed, epoch) if training else None)
+            yield network.tensors(batch)
+
+
+def read(source: Any, **options: Any) -> Dataset:
+    """Read a folder, a table or arrays; recognise what they hold and what can be predicted. Torch stays unloaded.
+
+    Args:
+        source: a path (CSV, TSV, Parquet, JSON lines, a folder of photos), a DataFrame, a dict of columns or arrays.
+        options: ``target``, ``kinds``, ``ignore``, ``header``, ``split``, ``image_size`` (``pellucid read --help``).
+
+    Raises:
+        PellucidError: when nothing can be recognised; says what was expected.
+    """
+    return room.read(source, make=Dataset, **options)
