@@ -1,0 +1,130 @@
+"""What a report is made from: plain values, everything but the title may be left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+
+class Score(TypedDict, total=False):
+    """A number on the test split with its interval; for the baseline ``name`` says what it does."""
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int  # examples it was measured on
+    name: str  # of a baseline: "always guessing the commonest"
+
+
+class Metric(TypedDict, total=False):
+    """The main metric: how to read and write its values."""
+
+    name: str
+    higher_is_better: bool
+    percent: bool  # a share of 1, written in percent; when left out: anything called accuracy
+    unit: str  # "$", "°C"; for errors in the target's unit
+
+
+class Data(TypedDict, total=False):
+    summary: Sequence[str]  # plain sentences
+    classes: Mapping[str, int]  # examples of each
+    splits: Mapping[str, int]  # train, validation, test
+    notes: Sequence[str]  # what looked wrong
+
+
+class Choice(TypedDict, total=False):
+    """One line of the plan, or with ``step`` a decision made while training."""
+
+    step: int
+    name: str
+    value: Any
+    reason: str
+
+
+class Row(TypedDict, total=False):
+    """One line of the history. The metric may also stand under its own name."""
+
+    step: int
+    epoch: float
+    seconds: float
+    loss: float | None
+    validation_loss: float | None
+    metric: float | None
+    lr: float | None
+
+
+class Confusion(TypedDict):
+    labels: Sequence[str]
+    matrix: Sequence[Sequence[int]]  # (true, predicted)
+
+
+class Residuals(TypedDict, total=False):
+    true: Sequence[float]
+    predicted: Sequence[float]
+    unit: str
+    log: bool  # show on logarithmic axes
+
+
+class Calibration(TypedDict):
+    confidence: Sequence[float]
+    accuracy: Sequence[float]
+    count: Sequence[int]
+
+
+class PerClass(TypedDict, total=False):
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    count: int
+
+
+class Worst(TypedDict, total=False):
+    """One of the largest errors on the validation split."""
+
+    shown: Mapping[str, Any]  # {"image_png": bytes} or {"text": str} or {"row": {column: value}}
+    true: Any
+    predicted: Any
+    probability: float  # the network gave to what it predicted
+    loss: float
+    where: str  # file or row
+
+
+class Layer(TypedDict, total=False):
+    name: str
+    shape: str
+    parameters: int
+
+
+class Network(TypedDict, total=False):
+    layers: Sequence[Layer]
+    parameters: int
+
+
+class Use(TypedDict, total=False):
+    cli: Sequence[str]
+    python: Sequence[str]
+
+
+class Content(TypedDict, total=False):
+    title: str  # the one thing every report has
+    subtitle: str  # one plain sentence: what was learned and how well
+    score: Score
+    baseline: Score
+    facts: Sequence[tuple[str, Any]]  # (label, value)
+    data: Data
+    plan: Sequence[Choice]
+    decisions: Sequence[Choice]
+    metric: Metric
+    history: Sequence[Row]
+    confusion: Confusion
+    residuals: Residuals
+    calibration: Calibration
+    per_class: Sequence[PerClass]
+    metrics: Mapping[str, float]
+    worst: Sequence[Worst]  # from validation, at most 24 are shown
+    network: Network
+    use: Use
+    protocol: str  # how the score was kept honest
+    versions: Mapping[str, str]

@@ -1,0 +1,100 @@
+"""The report of a run: one HTML file that explains itself, opens anywhere and loads nothing."""
+
+from __future__ import annotations
+
+from .charts import Bar, bars
+from .content import Content, Score
+from .markup import Markup, join, tag
+from .numbers import spread
+from .sections import SECTIONS, as_percent, capital, facts
+from .style import CHARTS, PAGE, VARIABLES
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses all else
+
+
+def page(content: Content) -> str:
+    """A whole HTML page for ``content``; what is not in it is left out of the page.
+
+    Dark and light follow the reader's system; it prints on white. All text is escaped; there are no scripts.
+    """
+    parts = [(word, title, inside) for word, title, write in SECTIONS if (inside := write(content))]
+    body = tag(
+        "body",
+        tag(
+            "header",
+            _top(content),
+            _score(content),
+            facts(content["facts"]) if content.get("facts") else None,
+            _links(parts),
+        ),
+        tag("main", [tag("section", tag("h2", title), inside, id=word) for word, title, inside in parts]),
+        _foot(content),
+    )
+    return f"<!doctype html>\n{tag('html', _head(content), body, lang='en')}\n"
+
+
+def _head(content: Content) -> Markup:
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("title", content["title"]),
+        tag("style", Markup(VARIABLES + CHARTS + PAGE)),
+    )
+
+
+def _top(content: Content) -> list[Markup]:
+    lead = content.get("subtitle")
+    return [
+        tag("p", "Pellucid report", class_="eyebrow"),
+        tag("h1", content["title"]),
+        *([tag("p", lead, class_="lead")] if lead else []),
+    ]
+
+
+def _score(content: Content) -> Markup | None:
+    """The score, large, beside the baseline on one axis."""
+    score = content.get("score")
+    if not score:
+        return None
+    percent = as_percent(content)
+    value, interval = spread(score["value"], score.get("low"), score.get("high"), percent)
+    unit = content.get("metric", {}).get("unit", "")
+    number = [value[:-2], tag("small", " %")] if percent else [value, tag("small", f" {unit}") if unit else None]
+    n = score.get("n")
+    measured = f"on {n:,} test examples it had never seen" if n else "on test examples it had never seen"
+    sure = f" 95 % interval {interval}{f' {unit}' if unit else ''}." if interval else ""
+    return tag(
+        "div",
+        tag(
+            "div",
+            tag("div", number, class_="big"),
+            tag("p", f"{capital(score.get('metric', 'score'))} {measured}.{sure}", class_="caption"),
+        ),
+        _beside(score, content.get("baseline"), percent, content),
+        class_="card score",
+    )
+
+
+def _beside(score: Score, baseline: Score | None, percent: bool, content: Content) -> Markup:
+    rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
+    if baseline:
+        rows.append(
+            Bar(baseline.get("name", "baseline"), baseline["value"], baseline.get("low"), baseline.get("high"), 0)
+        )
+    better = content.get("metric", {}).get("higher_is_better")
+    note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]
+    chart = bars(rows, as_percent=percent, top=1 if percent else None, width=400)
+    return tag("div", chart, tag("p", note, class_="caption") if note and baseline else None)
+
+
+def _links(parts: list[tuple[str, str, Markup]]) -> Markup | None:
+    return tag("nav", [tag("a", title, href=f"#{word}") for word, title, _ in parts]) if len(parts) > 1 else None
+
+
+def _foot(content: Content) -> Markup:
+    versions = ", ".join(f"{name} {version}" for name, version in content.get("versions", {}).items())
+    lines = [content.get("protocol"), versions and f"Made with {versions}."]
+    return tag("footer", tag("p", join(" ".join(line for line in lines if line))))

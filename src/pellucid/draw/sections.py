@@ -1,0 +1,352 @@
+"""The sections of a report, each a function of the content that returns its inside, or nothing."""
+
+from __future__ import annotations
+
+import struct
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .charts import Bar, bars, calibration, histogram, line, scatter
+from .content import Choice, Content, PerClass, Row, Worst
+from .markup import Markup, join, tag
+from .matrix import READABLE, confused, confusion
+from .numbers import duration, finite, number, percent, plain
+
+MOST_WORST, MOST_CLASSES, MOST_LINES, MOST_TEXT = 24, 14, 30, 420
+
+
+def as_percent(content: Content) -> bool:
+    """Whether the main metric is a share that reads best in percent."""
+    metric = content.get("metric", {})
+    name = metric.get("name") or content.get("score", {}).get("metric", "")
+    return metric.get("percent", "accuracy" in name)
+
+
+# -- the data --------------------------------------------------------------------------------------------------------
+
+
+def data(content: Content) -> Markup | None:
+    about = content.get("data")
+    if not about:
+        return None
+    notes = about.get("notes")
+    cards = [
+        card("What was found", tag("ul", [tag("li", s) for s in about["summary"]])) if about.get("summary") else None,
+        card("How it was split", _splits(about["splits"])) if about.get("splits") else None,
+        card("Examples of each class", _classes(about["classes"])) if about.get("classes") else None,
+        card("Worth a look", tag("ul", [tag("li", s) for s in notes], class_="notes")) if notes else None,
+    ]
+    return grid(*cards)
+
+
+def _splits(splits: Mapping[str, int]) -> list[Markup]:
+    total = max(1, sum(splits.values()))
+    parts = [tag("i", class_=f"c{i}", style=f"flex:{n}") for i, n in enumerate(splits.values(), 1)]
+    names = [
+        tag("span", tag("i", class_=f"key-dot c{i}"), f"{name} {n:,} ({percent(n / total, 0)})")
+        for i, (name, n) in enumerate(splits.items(), 1)
+    ]
+    return [tag("div", parts, class_="shares"), tag("p", names, class_="legend")]
+
+
+def _classes(classes: Mapping[str, int]) -> list[Markup | None]:
+    ranked = sorted(classes.items(), key=lambda c: -c[1])
+    shown, rest = ranked[:MOST_CLASSES], ranked[MOST_CLASSES:]
+    more = f"and {len(rest)} more, down to {rest[-1][1]:,} examples of {rest[-1][0]}" if rest else None
+    return [bars([Bar(name, n) for name, n in shown]), tag("p", more, class_="caption") if more else None]
+
+
+# -- the plan --------------------------------------------------------------------------------------------------------
+
+
+def plan(content: Content) -> Markup | None:
+    planned = content.get("plan")
+    if not planned:
+        return None
+    rows = [
+        [cell(c["name"], "key"), cell(plain(c["value"]), "value"), cell(c.get("reason", ""), "why")] for c in planned
+    ]
+    return grid(card(None, table(["what", "chosen", "why"], rows), wide=True))
+
+
+# -- training --------------------------------------------------------------------------------------------------------
+
+
+def training(content: Content) -> Markup | None:
+    history = content.get("history")
+    if not history:
+        return None
+    epochs = max((r.get("epoch") or 0 for r in history), default=0) >= 2
+    by, x = ("epochs", _column(history, "epoch")) if epochs else ("steps", _column(history, "step"))
+    seconds = history[-1].get("seconds")
+    took = f"{history[-1].get('step', 0):,} steps in {duration(seconds)}." if seconds else None
+    cards = [_loss(history, x, by), _metric(content, history, x, by), _rate(history, x, by), _decided(content)]
+    return join([tag("p", took, class_="quiet") if took else None, grid(*cards)])
+
+
+def _loss(history: Sequence[Row], x: np.ndarray, by: str) -> Markup | None:
+    curves = {"training": _column(history, "loss"), "validation": _column(history, "validation_loss")}
+    shown = {name: (x, y) for name, y in curves.items() if np.isfinite(y).any()}
+    if not shown:
+        return None
+    real = np.concatenate([y[np.isfinite(y)] for _, y in shown.values()])
+    log = bool(real.min() > 0 and real.max() / real.min() > 20)
+    return card("Loss", line(shown, x_label=by, log=log))
+
+
+def _metric(content: Content, history: Sequence[Row], x: np.ndarray, by: str) -> Markup | None:
+    metric = content.get("metric", {})
+    name = metric.get("name") or content.get("score", {}).get("metric", "score")
+    y = _column(history, "metric", name)
+    if not np.isfinite(y).any():
+        return None
+    up = metric.get("higher_is_better", True)
+    best = int(np.nanargmax(y) if up else np.nanargmin(y))
+    text = percent(y[best]) if as_percent(content) else number(y[best])
+    baseline = content.get("baseline")
+    level = ("baseline", baseline["value"]) if baseline else None
+    chart = line(
+        {name: (x, y)}, x_label=by, as_percent=as_percent(content), level=level, mark=(x[best], y[best], f"best {text}")
+    )
+    return card(f"{capital(name)} on validation", chart)
+
+
+def _rate(history: Sequence[Row], x: np.ndarray, by: str) -> Markup | None:
+    lr = _column(history, "lr")
+    return card("Learning rate", line({"learning rate": (x, lr)}, x_label=by)) if np.isfinite(lr).sum() > 1 else None
+
+
+def _decided(content: Content) -> Markup | None:
+    """What depended on the clock or on memory, and from which step it held."""
+    found = content.get("decisions")
+    if not found:
+        return None
+    lines = [
+        tag("li", tag("b", f"{c['name']}: {plain(c['value'])}"), tag("span", f"{_since(c)}{c.get('reason', '')}"))
+        for c in found
+    ]
+    return card("Decided on the way", tag("ul", lines, class_="decisions"))
+
+
+def _since(choice: Choice) -> str:
+    return f"from step {choice['step']:,}: " if choice.get("step") else ""
+
+
+def _column(history: Sequence[Row], *names: str) -> np.ndarray:  # (rows,), NaN where there is no value
+    def value(row: Mapping[str, Any]) -> float | None:
+        return next((row[name] for name in names if row.get(name) is not None), None)
+
+    return finite([value(row) for row in history])
+
+
+# -- how good --------------------------------------------------------------------------------------------------------
+
+
+def quality(content: Content) -> Markup | None:
+    cards = [*_confusion(content), *_residuals(content), _calibration(content), _metrics(content), _per_class(content)]
+    return grid(*cards) if any(cards) else None
+
+
+def _confusion(content: Content) -> list[Markup | None]:
+    found = content.get("confusion")
+    if not found:
+        return []
+    labels, matrix = [str(n) for n in found["labels"]], found["matrix"]
+    shown, wide = confusion(labels, matrix), _large(labels)
+    if len(labels) > READABLE:
+        return [card("Most confused pairs (true → predicted)", shown)]
+    pairs = confused(labels, np.asarray(matrix, int), 3)
+    said = ", ".join(f"{t} taken for {p} ({n:,} times, {percent(s)})" for t, p, n, s in pairs)
+    note = tag("p", f"Most often: {said}.", class_="caption") if pairs and len(labels) > 2 else None
+    return [card("What was taken for what", [shown, note], wide=wide)]
+
+
+def _large(labels: Sequence[str]) -> bool:
+    """Whether the matrix needs the whole width."""
+    return 10 < len(labels) <= READABLE
+
+
+def _residuals(content: Content) -> list[Markup | None]:
+    found = content.get("residuals")
+    if not found:
+        return []
+    unit = f" ({found['unit']})" if found.get("unit") else ""
+    true, predicted = finite(found["true"]), finite(found["predicted"])
+    log = found.get("log", False)
+    wrong = predicted - true
+    return [
+        card(
+            "Predicted against true",
+            scatter(true, predicted, x_label=f"true{unit}", y_label=f"predicted{unit}", log=log),
+        ),
+        card(
+            "Errors",
+            [
+                histogram(wrong, x_label=f"predicted minus true{unit}", zero=True, height=390),
+                _usual(wrong, found.get("unit", "")),
+            ],
+        ),
+    ]
+
+
+def _usual(wrong: np.ndarray, unit: str) -> Markup | None:
+    size = np.abs(wrong[np.isfinite(wrong)])
+    if not len(size):
+        return None
+    half, most = (number(float(q), 3) + (f" {unit}" if unit else "") for q in np.quantile(size, [0.5, 0.9]))
+    return tag(
+        "p", f"Half of the predictions are within {half} of the truth, nine in ten within {most}.", class_="caption"
+    )
+
+
+def _calibration(content: Content) -> Markup | None:
+    found = content.get("calibration")
+    if not found:
+        return None
+    note = "On the dashed line, a prediction that says 80 % is right 80 % of the time. Larger dots: more predictions."
+    chart = calibration(found["confidence"], found["accuracy"], found["count"])
+    return card("Can its confidence be trusted?", [chart, tag("p", note, class_="caption")])
+
+
+def _metrics(content: Content) -> Markup | None:
+    found = content.get("metrics")
+    if not found:
+        return None
+    texts = [(name, percent(v) if "accuracy" in name else number(v)) for name, v in found.items()]
+    labels = content.get("confusion", {}).get("labels", [])
+    return card("Other measures, on test", facts(texts), wide=not _large(labels))
+
+
+def _per_class(content: Content) -> Markup | None:
+    found = content.get("per_class")
+    if not found:
+        return None
+    ranked = sorted(found, key=lambda c: c.get("f1", 0))
+    shown = ranked[:MOST_LINES]
+    title = "Class by class, weakest first" + (f" ({len(shown)} of {len(ranked)})" if len(ranked) > len(shown) else "")
+    head = ["class", "right when said", "found", "F1", "examples"]
+    return card(title, table(head, [_class_row(c) for c in shown], numbers=4), wide=True)
+
+
+def _class_row(c: PerClass) -> list[Markup]:
+    shares = [c.get("precision", np.nan), c.get("recall", np.nan), c.get("f1", np.nan)]
+    bars = [tag("td", percent(share), _part(share), class_="n") for share in shares]
+    return [cell(c["label"], "key"), *bars, cell(f"{c.get('count', 0):,}", "n")]
+
+
+# -- where it errs ---------------------------------------------------------------------------------------------------
+
+
+def worst(content: Content) -> Markup | None:
+    found = list(content.get("worst", []))[:MOST_WORST]
+    if not found:
+        return None
+    note = (
+        "The largest errors on the validation split. The test split is not shown, so that looking here spoils no score."
+    )
+    broad = any("image_png" not in w.get("shown", {}) for w in found)
+    figures = [tag("figure", _shown(w.get("shown", {})), _caption(w)) for w in found]
+    return join([tag("p", note, class_="quiet"), tag("div", figures, class_="worst broad" if broad else "worst")])
+
+
+def _shown(shown: Mapping[str, Any]) -> Markup | None:
+    if png := shown.get("image_png"):
+        tiny = len(png) >= 24 and max(struct.unpack(">II", png[16:24])) <= 96  # the size stands in the PNG's header
+        source = "data:image/png;base64," + b64encode(png).decode()
+        return tag("img", src=source, alt="", class_="tiny" if tiny else None)
+    if "row" in shown:
+        return table([], [[cell(name), cell(plain(v))] for name, v in list(shown["row"].items())[:10]])
+    if "text" in shown:
+        text = str(shown["text"])
+        return tag("blockquote", text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …")
+    return None
+
+
+def _caption(w: Worst) -> Markup:
+    sure = f" ({percent(w['probability'], 0)})" if w.get("probability") is not None else ""
+    said = tag("b", plain(w.get("predicted")), class_="said")
+    true = tag("b", plain(w.get("true")), class_="true")
+    where = tag("span", w["where"], class_="where") if w.get("where") else None
+    return tag("figcaption", "said ", said, sure, tag("br"), "is ", true, where)
+
+
+# -- inside, and what to do with it ----------------------------------------------------------------------------------
+
+
+def network(content: Content) -> Markup | None:
+    found = content.get("network")
+    if not found:
+        return None
+    layers = found.get("layers", [])
+    total = found.get("parameters") or sum(layer.get("parameters", 0) for layer in layers)
+    rows = [
+        [
+            cell(layer["name"], "key"),
+            cell(layer.get("shape", ""), "value"),
+            tag("td", f"{layer.get('parameters', 0):,}", _part(layer.get("parameters", 0) / max(1, total)), class_="n"),
+        ]
+        for layer in layers
+    ]
+    note = tag("p", f"{total:,} parameters: the numbers that training moved.", class_="quiet")
+    return join(
+        [note, grid(card(None, table(["layer", "gives", "parameters"], rows, numbers=1), wide=True)) if rows else None]
+    )
+
+
+def use(content: Content) -> Markup | None:
+    found = content.get("use")
+    if not found:
+        return None
+    ways = (("On the command line", found.get("cli")), ("From Python", found.get("python")))
+    return grid(*(card(title, tag("pre", "\n".join(lines))) for title, lines in ways if lines))
+
+
+# -- parts -----------------------------------------------------------------------------------------------------------
+
+
+def card(title: str | None, inside: Any, wide: bool = False) -> Markup:
+    return tag("div", tag("h3", title) if title else None, inside, class_="card wide" if wide else "card")
+
+
+def grid(*cards: Markup | None) -> Markup:
+    return tag("div", cards, class_="grid")
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def facts(pairs: Sequence[tuple[str, Any]]) -> Markup:
+    return tag("dl", [tag("div", tag("dt", name), tag("dd", plain(value))) for name, value in pairs], class_="facts")
+
+
+def cell(text: str, class_: str | None = None) -> Markup:
+    return tag("td", text, class_=class_)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Markup]], numbers: int = 0) -> Markup:
+    """A table; the last ``numbers`` columns are right-aligned."""
+    first = len(head) - numbers
+    titles = tag("thead", tag("tr", [tag("th", h, class_="n" if i >= first else None) for i, h in enumerate(head)]))
+    return tag("table", titles if head else None, tag("tbody", [tag("tr", row) for row in rows]))
+
+
+def _part(share: float) -> Markup:
+    """A share of 1 as a small bar."""
+    return tag("span", tag("i", style=f"width:{100 * min(1.0, max(0.0, np.nan_to_num(share))):.1f}%"), class_="part")
+
+
+Section = tuple[str, str, Callable[[Content], Markup | None]]
+
+SECTIONS: tuple[Section, ...] = (
+    ("quality", "How good it is", quality),
+    ("errors", "Where it errs", worst),
+    ("data", "The data", data),
+    ("training", "Training", training),
+    ("plan", "The plan, and why", plan),
+    ("network", "The network", network),
+    ("use", "Use it", use),
+)

@@ -1,0 +1,146 @@
+"""How pages and charts look: one palette for light, one for dark; system fonts; nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from .markup import Markup
+
+LIGHT = """
+--paper:#faf9f6;--card:#fff;--ink:#1b2130;--muted:#636b7b;--line:#e7e3da;--soft:#f2efe8;--accent:#0a7a72;
+--c0:#a9afbb;--c1:#2868c8;--c2:#d9691d;--c3:#0f8a7e;--c4:#7b52c4;--c5:#c23a68;--c6:#85791a;--over:#fff
+"""
+DARK = """
+--paper:#11141a;--card:#191d26;--ink:#e6e9f0;--muted:#98a1b3;--line:#2a303c;--soft:#222834;--accent:#4fd1c5;
+--c0:#5c6575;--c1:#6fa3f5;--c2:#f2985a;--c3:#4cc7b8;--c4:#b095f0;--c5:#f083a6;--c6:#cfc25a;--over:#0d1016
+"""
+
+FONTS = """
+--sans:Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Roboto,"Noto Sans","Liberation Sans",sans-serif;
+--serif:"Iowan Old Style","Palatino Linotype",Palatino,Charter,"Source Serif 4",Georgia,"Liberation Serif",serif;
+--mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace
+"""
+
+VARIABLES = f"""
+:root{{color-scheme:light dark;{FONTS};{LIGHT}}}
+@media (prefers-color-scheme:dark){{:root{{{DARK}}}}}
+@media print{{:root{{color-scheme:light;{LIGHT};--paper:#fff}}}}
+"""
+
+CHARTS = """
+.chart{display:block;width:100%;height:auto;max-width:560px;overflow:visible}
+.chart text{font:11.5px var(--sans);fill:var(--muted);font-variant-numeric:tabular-nums}
+.chart .strong{fill:var(--ink)}
+.chart .title{fill:var(--muted);font-size:11px}
+.chart .name{fill:var(--c);font-weight:600}
+.chart .grid{stroke:var(--line)}
+.chart .axis{stroke:var(--muted);stroke-opacity:.55}
+.chart .guide{stroke:var(--muted);stroke-dasharray:4 4;stroke-opacity:.8}
+.chart .whisker{stroke:var(--ink);stroke-width:1.4}
+.chart .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+.chart .thin{stroke-width:1.2;stroke-opacity:.6}
+.chart .fill,.chart .dot{fill:var(--c)}
+.chart .mark{fill:var(--card);stroke:var(--ink);stroke-width:2}
+.chart .count{fill:var(--ink)}
+.chart .over{fill:var(--over);font-weight:600}
+.chart .none{fill:var(--muted);fill-opacity:.35}
+.c0{--c:var(--c0)}.c1{--c:var(--c1)}.c2{--c:var(--c2)}.c3{--c:var(--c3)}.c4{--c:var(--c4)}.c5{--c:var(--c5)}
+.c6{--c:var(--c6)}
+"""
+
+PAGE = """
+*{box-sizing:border-box}
+html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 var(--sans);font-variant-numeric:tabular-nums}
+main,header,footer{max-width:1120px;margin:0 auto;padding:0 clamp(16px,4vw,44px)}
+header{padding-top:clamp(28px,6vw,72px)}
+h1{font:500 clamp(2.1rem,5.2vw,3.5rem)/1.08 var(--serif);letter-spacing:-.018em;margin:.15em 0 .35em;
+overflow-wrap:anywhere}
+h2{font:500 1.75rem/1.2 var(--serif);letter-spacing:-.01em;margin:0 0 .6em}
+h2+.quiet{margin-top:-.6em}
+h3{font:600 .95rem/1.4 var(--sans);margin:0 0 .7em}
+p{margin:0 0 .8em}
+a{color:var(--accent);text-underline-offset:.2em}
+.eyebrow{font-size:.78rem;font-weight:600;letter-spacing:.13em;text-transform:uppercase;color:var(--accent);
+margin:0}
+.lead{font:400 clamp(1.12rem,2vw,1.35rem)/1.5 var(--serif);color:var(--ink);max-width:46em;text-wrap:pretty}
+.quiet{color:var(--muted);font-size:.9rem;max-width:48em}
+nav{display:flex;flex-wrap:wrap;gap:.3em 1.4em;margin:1.8em 0 0;padding:.85em 0;
+border-block:1px solid var(--line);font-size:.9rem}
+nav a{text-decoration:none;color:var(--muted)}
+nav a:hover{color:var(--accent)}
+section{padding:clamp(30px,5vw,52px) 0 0;scroll-margin-top:8px}
+section>.quiet{margin-bottom:1.4em}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:18px}
+.card{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:20px 22px;min-width:0;
+overflow-x:auto}
+.card>:last-child{margin-bottom:0}
+.wide,.grid>.card:last-child:nth-child(odd){grid-column:1/-1}
+.wide>.chart{max-width:780px}
+.large{min-width:620px}
+.decisions{list-style:none;padding:0}
+.decisions li{margin:0 0 .8em;line-height:1.45}
+.decisions span{display:block;color:var(--muted);font-size:.88rem}
+.card .facts{margin:0}
+.score{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:14px 44px;align-items:center;
+padding:26px 30px;margin-top:1.6em}
+.big{font:500 clamp(3rem,8vw,4.6rem)/1 var(--serif);letter-spacing:-.03em;white-space:nowrap}
+.big small{font-size:.42em;letter-spacing:0}
+.caption{color:var(--muted);font-size:.9rem;margin:.6em 0 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,150px),1fr));gap:18px 26px;
+margin:1.8em 0 0}
+.facts dt{color:var(--muted);font-size:.8rem}
+.facts dd{margin:0;font-weight:600;overflow-wrap:anywhere}
+ul{margin:0;padding-left:1.15em}li{margin:.25em 0}
+.notes{list-style:none;padding:0}
+.notes li{padding:.55em 0 .55em 1em;border-left:3px solid var(--c2);padding-left:.9em;margin:.5em 0;
+overflow-wrap:anywhere}
+table{border-collapse:collapse;width:100%;font-size:.9rem;line-height:1.45}
+th{font-weight:500;color:var(--muted);text-align:left;font-size:.8rem;white-space:nowrap}
+th,td{padding:.5em .9em .5em 0;border-bottom:1px solid var(--line);vertical-align:top}
+tr:last-child td{border-bottom:0}
+th:last-child,td:last-child{padding-right:0}
+td.n,th.n{text-align:right;white-space:nowrap}
+td.key{font-weight:600}
+td.value{overflow-wrap:anywhere;min-width:7em}
+td.why{color:var(--muted)}
+.part{display:inline-block;width:74px;height:7px;border-radius:4px;background:var(--soft);margin-left:.7em;
+vertical-align:.08em}
+.part i{display:block;height:100%;border-radius:4px;background:var(--c1)}
+.shares{display:flex;height:12px;border-radius:6px;overflow:hidden;gap:2px;margin:.2em 0 .8em}
+.shares i{background:var(--c);min-width:3px}
+.key-dot{display:inline-block;width:9px;height:9px;border-radius:3px;background:var(--c);margin-right:.5em}
+.legend{display:flex;flex-wrap:wrap;gap:.2em 1.4em;font-size:.88rem;margin:0}
+.worst{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,158px),1fr));gap:16px}
+.worst.broad{grid-template-columns:repeat(auto-fill,minmax(min(100%,310px),1fr))}
+figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:12px;overflow:hidden;
+display:flex;flex-direction:column}
+figure img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:var(--soft)}
+figure img.tiny{image-rendering:pixelated}
+figure blockquote{margin:0;padding:14px 16px;font:400 .98rem/1.5 var(--serif);background:var(--soft);flex:1;
+overflow-wrap:anywhere}
+figure table{font-size:.82rem;background:var(--soft)}
+figure td,figure td:last-child{padding:.28em 14px;border-color:var(--line)}
+figure td+td{text-align:right;font-weight:600;overflow-wrap:anywhere}
+figcaption{padding:11px 14px 12px;font-size:.88rem;line-height:1.45}
+figcaption b{font-weight:600}
+figcaption .said{color:var(--c2)}
+figcaption .true{color:var(--c3)}
+.where{display:block;font:.74rem/1.4 var(--mono);color:var(--muted);overflow-wrap:anywhere;margin-top:.35em}
+pre{font:.86rem/1.7 var(--mono);margin:0;overflow-x:auto;tab-size:4}
+footer{padding-top:44px;padding-bottom:56px;color:var(--muted);font-size:.84rem}
+footer p{border-top:1px solid var(--line);padding-top:1.2em;overflow-wrap:anywhere}
+@media (max-width:640px){.score{grid-template-columns:1fr;
+padding:20px}.card{padding:16px}figcaption{padding:9px 11px 10px}
+.worst:not(.broad){grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}
+td.why{min-width:13em}.part{display:none}th,th.n{white-space:normal}th,td{padding-right:.6em}}
+@media print{body{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+nav{display:none}.card,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}
+.card{overflow:visible}
+section{padding-top:24px}}
+"""
+
+
+def standalone(svg: Markup) -> Markup:
+    """A chart as a file of its own: with its colours inside."""
+    start = svg.index(">") + 1
+    variables = VARIABLES.replace(":root", "svg")
+    return Markup(f"{svg[:start]}<style>{variables}{CHARTS}</style>{svg[start:]}")
