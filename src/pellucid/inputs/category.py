@@ -6,7 +6,7 @@ B batch, F category fields, E embedding width, D trunk width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,9 @@ class Category(Input):
 
     kind = "category"
     offers = (0, 1)
-    settings = {"embedding": 16, "unknown": 0.01}
+    settings: ClassVar = {"embedding": 16, "unknown": 0.01}
+
+    starts: Tensor
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +69,10 @@ class Image(Input):
 
     kind = "image"
     offers = (2, 1, 0)
-    settings = {"mirror": False, "shift": 0.0, "cover": 0.0}
+    settings: ClassVar = {"mirror": False, "shift": 0.0, "cover": 0.0}
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
@@ -89,8 +92,9 @@ class Image(Input):
             while need.longest and -(-height // self.patch) * -(-width // self.patch) > need.longest:
                 self.patch += 1
             side = 3 if self.patch == 1 else self.patch
-            self.layer: nn.Module = nn.Conv2d(channels, out, side, stride=self.patch, padding=1 if side == 3 else 0)
-            self.layer = self.layer.to(memory_format=torch.channels_last)
+            layer = nn.Conv2d(channels, out, side, stride=self.patch, padding=1 if side == 3 else 0)
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+            self.layer: nn.Module = layer
         else:
             self.layer = nn.Linear(channels * width * (1 if positions else height), out)
         return self

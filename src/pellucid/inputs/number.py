@@ -6,7 +6,7 @@ B batch, F number fields, K bins, E embedding width, D trunk width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,7 +32,10 @@ class Number(Input):
 
     kind = "number"
     offers = (0, 1)
-    settings = {"embedding": 16}
+    settings: ClassVar = {"embedding": 16}
+
+    low: Tensor
+    scale: Tensor
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

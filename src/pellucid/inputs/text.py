@@ -6,7 +6,7 @@ B batch, T tokens, V vocabulary, D trunk width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class Text(Input):
 
     kind = "text"
     offers = (1, 0)
-    settings = {"embedding": 128, "drop": 0.1}
+    settings: ClassVar = {"embedding": 128, "drop": 0.1}
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

@@ -25,7 +25,8 @@ class Score:
 
     Attributes:
         metric: its name; ``value``: what it is.
-        low, high: the 95 % bootstrap interval (1,000 resamples of the examples; Efron 1979).
+        low, high: the 95 % interval: bootstrap, 1,000 resamples of the examples (Efron 1979), unless an output
+            says otherwise.
         n: number of examples.
         name: of a baseline, what it does.
     """
@@ -129,8 +130,11 @@ class Output(nn.Module):
     def score(self, raw: Tensor, target: Tensor, name: str = "") -> Score:
         """The main metric with its bootstrap interval."""
         columns = self.columns(raw, target).cpu().numpy()
-        low, high = bootstrap(columns, self.combine)
+        low, high = self.interval(columns)
         return Score(self.metric, float(self.combine(columns.sum(0))), low, high, len(columns), name)
+
+    def interval(self, columns: np.ndarray) -> tuple[float, float]:  # (n, K) -> low, high
+        return bootstrap(columns, self.combine)
 
     def better(self, new: float, old: float) -> bool:
         return new > old if self.higher else new < old

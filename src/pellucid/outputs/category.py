@@ -6,7 +6,7 @@ B batch, n examples, C classes, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ class Category(Output):
     name = "category"
     kind = "category"
     metric = "accuracy"
-    settings = {"smoothing": 0.0}
+    settings: ClassVar = {"smoothing": 0.0}
+
+    temperature: Tensor
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
@@ -55,6 +57,14 @@ class Category(Output):
     @staticmethod
     def combine(sums: np.ndarray) -> np.ndarray:  # (..., 2) -> (...)
         return sums[..., 0] / np.maximum(sums[..., 1], 1)
+
+    def interval(self, columns: np.ndarray) -> tuple[float, float]:
+        """The bootstrap's; where every answer is right, or none, it has no spread and Wilson's (1927) is taken."""
+        n, right = len(columns), float(columns[:, 0].mean()) if len(columns) else 0.5
+        if n == 0 or 0 < right < 1:
+            return super().interval(columns)
+        reach = 1.96**2 / (n + 1.96**2)
+        return (1 - reach, 1.0) if right == 1 else (0.0, reach)
 
     def naive(self, target: np.ndarray) -> tuple[Tensor, str]:  # (n,) -> (C,)
         counts = np.bincount(target.astype(np.int64), minlength=len(self.values))

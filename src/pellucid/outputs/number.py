@@ -30,7 +30,10 @@ class Number(Output):
     name = "number"
     kind = "number"
     metric = "R2"
-    settings = {}
+
+    mean: Tensor
+    std: Tensor
+    spread: Tensor
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
