@@ -135,10 +135,11 @@ class GroupedBatchNorm(nn.Module):
         cuts = [s for s in (slice(0, whole), slice(whole, len(x))) if s.start < s.stop]
         return torch.cat([self._by_formula(x[s], None if mask is None else mask[s]) for s in cuts])
 
-    def _by_formula(self, x: Tensor, mask: Tensor | None) -> Tensor:  # whole groups, or one smaller
+    def _by_formula(self, x: Tensor, mask: Tensor | None) -> Tensor:  # (B, D, H, W) -> (B, D, H, W)
+        """Whole groups, or one smaller, in plain operations, so on any device and with any mask."""
         size = min(self.group, len(x))
-        v = x.float().unflatten(0, (-1, size))  # (G, size, D, H, W)
-        real = x.new_ones(()) if mask is None else mask.unsqueeze(1).unflatten(0, (-1, size)).float()
+        v = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(0, (-1, size))  # (G, size, D, H, W)
+        real = v.new_ones(()) if mask is None else mask.unsqueeze(1).unflatten(0, (-1, size)).to(v.dtype)
         real = real.expand(*v.shape[:2], 1, *v.shape[3:])  # (G, size, 1, H, W)
         axes = (1, *range(3, v.ndim))
         n = real.sum(axes, keepdim=True)  # (G, 1, 1, 1, 1)
@@ -155,11 +156,9 @@ class GroupedBatchNorm(nn.Module):
         """Move the running statistics by G groups at once, just as if they had come one after the other."""
         seen = self.count + torch.arange(1, len(mean) + 1, device=mean.device)  # (G,)
         rate = 1 / seen.clamp_max(self.horizon).to(mean.dtype)
-        left = (
-            torch.cat([1 - rate, rate.new_ones(1)]).flip(0).cumprod(0).flip(0)
-        )  # (G + 1,) share that later ones leave
-        self.mean.mul_(left[0]).add_((rate * left[1:]) @ mean)
-        self.var.mul_(left[0]).add_((rate * left[1:]) @ var)
+        left = torch.cat([1 - rate, rate.new_ones(1)]).flip(0).cumprod(0).flip(0)  # (G + 1,) what later ones leave
+        for running, new in ((self.mean, mean), (self.var, var)):
+            running.mul_(left[0]).add_((rate * left[1:]) @ new)
         self.count += len(mean)
 
 
@@ -171,6 +170,7 @@ class _NormaliseGroups(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, group: int, eps: float) -> tuple[Tensor, ...]:
+        # (B, D, *positions), (D,), (D,) -> (B, D, *positions), and each group's mean and variance (G, D)
         y, stats = torch.empty_like(x), []
         for to, part in zip(y.split(group), x.split(group), strict=True):
             _, *own = torch.ops.aten.native_batch_norm.out(
