@@ -241,7 +241,7 @@ def png(size: int = 32) -> bytes:
 
 def history(n: int) -> list[dict]:
     return [
-        {"step": 10 * i, "epoch": i / 3, "seconds": i, "loss": 2 / (i + 1), "validation_loss": 2.1 / (i + 1) if i else None,
+        {"step": 10 * i, "epoch": i / 3, "seconds": i, "loss": 2 / (i + 1), "validation_loss": 2 / (i + 1) if i else None,
          "accuracy": 1 - 1 / (i + 2), "lr": 0.01 * (1 - i / n)}
         for i in range(n)
     ]  # fmt: skip

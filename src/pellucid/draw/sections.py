@@ -69,7 +69,7 @@ def plan(content: Content) -> Markup | None:
     rows = [
         [cell(c["name"], "key"), cell(plain(c["value"]), "value"), cell(c.get("reason", ""), "why")] for c in planned
     ]
-    return grid(card(None, table(["what", "chosen", "why"], rows), wide=True))
+    return grid(card(None, table(["what", "chosen", "why"], rows, class_="reasons"), wide=True))
 
 
 # -- training --------------------------------------------------------------------------------------------------------
@@ -327,11 +327,11 @@ def cell(text: str, class_: str | None = None) -> Markup:
     return tag("td", text, class_=class_)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Markup]], numbers: int = 0) -> Markup:
+def table(head: Sequence[str], rows: Sequence[Sequence[Markup]], numbers: int = 0, class_: str | None = None) -> Markup:
     """A table; the last ``numbers`` columns are right-aligned."""
     first = len(head) - numbers
     titles = tag("thead", tag("tr", [tag("th", h, class_="n" if i >= first else None) for i, h in enumerate(head)]))
-    return tag("table", titles if head else None, tag("tbody", [tag("tr", row) for row in rows]))
+    return tag("table", titles if head else None, tag("tbody", [tag("tr", row) for row in rows]), class_=class_)
 
 
 def _part(share: float) -> Markup:

@@ -131,7 +131,9 @@ footer p{border-top:1px solid var(--line);padding-top:1.2em;overflow-wrap:anywhe
 @media (max-width:640px){.score{grid-template-columns:1fr;
 padding:20px}.card{padding:16px}figcaption{padding:9px 11px 10px}
 .worst:not(.broad){grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}
-td.why{min-width:13em}.part{display:none}th,th.n{white-space:normal}th,td{padding-right:.6em}}
+.reasons thead{display:none}.reasons tr{display:block;padding:.6em 0;border-bottom:1px solid var(--line)}
+.reasons td{display:inline;border:0;padding:0}.reasons td.value::before{content:": "}.reasons td.why{display:block}
+.part{display:none}th,th.n{white-space:normal}th,td{padding-right:.6em}}
 @media print{body{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 nav{display:none}.card,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}
 .card{overflow:visible}
