@@ -107,7 +107,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
 
     Args:
         data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
-        options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device, output.
+        options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device.
     """
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
@@ -206,13 +206,9 @@ def budget_for(options: Mapping[str, Any]) -> tuple[Budget, bool]:
 def budget_choice(budget: Budget, capped: bool) -> Choice:
     if capped:
         return Choice("budget", f"at most {budget}", "no budget given: until validation stops improving")
-    return Choice(
-        "budget",
-        str(budget),
-        "asked for; a cool-down starts earlier if validation stops improving"
-        if budget.kind == "seconds"
-        else "asked for",
-    )
+    timed = budget.kind == "seconds"
+    reason = "asked for; the cool-down starts earlier if validation stops improving" if timed else "asked for"
+    return Choice("budget", str(budget), reason)
 
 
 def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None) -> Choice:
