@@ -110,7 +110,8 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers: logits, or standardised numbers."""
-        return self.output(self.trunk.pool(self.features(batch)))
+        f = self.features(batch)
+        return self.output(f if self.output.need().every else f.with_(x=self.trunk.pool(f), mask=None))
 
     def losses(self, batch: Batch) -> Tensor:  # -> (B,)
         return self.output.losses(self(batch), batch.target)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Field
-from ..trunks import Need
+from ..trunks import Features, Need
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Output(nn.Module):
         """Make the output layer for features of ``width``."""
 
     @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:  # (B, D) -> (B, R)
+    def forward(self, f: Features) -> Tensor:  # (B, D), or (B, *positions, D) if it needs every one -> (B, R)
         """Raw answers: logits, or standardised numbers."""
 
     @abstractmethod

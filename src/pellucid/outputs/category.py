@@ -14,6 +14,7 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from ..fields import Field
+from ..trunks import Features
 from .base import Output, Score, as_array, register
 
 
@@ -43,8 +44,8 @@ class Category(Output):
         nn.init.zeros_(self.layer.bias)
         return self
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, D) -> (B, C)
-        return self.layer(x)
+    def forward(self, f: Features) -> Tensor:  # (B, D) -> (B, C)
+        return self.layer(f.x)
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, C), (B,) -> (B,)
         smoothing = self.chosen["smoothing"] if self.training else 0.0

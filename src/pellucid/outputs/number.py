@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..fields import Field
+from ..trunks import Features
 from .base import Output, Score, as_array, register
 
 COVERAGE = 0.9
@@ -48,8 +49,8 @@ class Number(Output):
         nn.init.zeros_(self.layer.bias)
         return self
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, D) -> (B, R)
-        return self.layer(x)
+    def forward(self, f: Features) -> Tensor:  # (B, D) -> (B, R)
+        return self.layer(f.x)
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B, R) -> (B,)
         return (raw.float() - target).square().mean(1)
