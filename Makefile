@@ -25,7 +25,7 @@ $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 
 demo: $(VENV)/installed
 	@mkdir -p demo
-	@cd demo && ../$(BIN)/pellucid sample digits --to digits
+	@cd demo && { [ -d digits ] || ../$(BIN)/pellucid sample digits; }
 	@cd demo && ../$(BIN)/pellucid train digits --budget 20s
 	@echo
 	@echo "  Paths above start in $(CURDIR)/demo. Open the newest report in a browser:"

@@ -79,12 +79,20 @@ class FakePlan:
 
 
 class FakeData:
-    """What ``pellucid.read`` returns, as far as the training verb needs it."""
+    """What ``pellucid.read`` returns, as far as the command line needs it."""
 
-    notes = (Note("warning", "3 rows repeat an earlier one", "row 7"), Note("info", "left out: constant", "column 'c'"))
+    notes = (Note("info", "left out: constant", "column 'c'"), Note("warning", "3 rows repeat an earlier one", "row 7"))
 
     def summary(self) -> dict:
-        return {"examples": 4}
+        columns = [("carat", "number", "input"), ("cut", "category", "target"), ("id", "number", "id")]
+        return {
+            "name": "diamonds.csv",
+            "layout": "a table of 1,300 rows and 3 columns",
+            "fields": [{"name": n, "kind": k, "role": r, "reason": f"why {n} " * 9} for n, k, r in columns],
+            "target": {"name": "cut", "kind": "category", "why": "as asked"},
+            "classes": {"Ideal": 1000, "[Good]": 200, "Fair": 100},
+            "split": {"fractions": [0.8, 0.1, 0.1]},
+        }
 
 
 @pytest.fixture
@@ -140,8 +148,9 @@ def tell(ear, steps: int = 20) -> None:
                     "seconds": i * 0.5,
                 }
             )
-    ear.decided({"step": 100, "name": "batch_size", "value": 32, "reason": "memory"})
-    ear.finished(None)
+    ear.decided({"step": 0, "name": "size", "value": 3, "reason": "as much as 20 s allow"})
+    ear.decided({"step": 100, "name": "schedule", "value": [[0, 0.0], [1200, 0.0]], "reason": "2 steps a second"})
+    ear.finished(FakeRun())
 
 
 def pellucid_command(*args: str) -> int:
@@ -240,6 +249,47 @@ def test_a_closed_pipe_is_quiet():
 # --- verbs -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_read_fits_the_terminal(width):
+    out = Console(file=io.StringIO(), width=width)
+    show.dataset(FakeData(), out)
+    shown = out.file.getvalue()
+    words = " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= width
+    assert "diamonds.csv a table of 1,300 rows and 3 columns" in words
+    assert "predicts cut, one of 3 classes: as asked" in words
+    assert "[Good] 200 ████▊" in words
+    assert "split train, validation and test are 80 : 10 : 10, drawn at random with the same shares" in words
+    assert words.endswith("! row 7: 3 rows repeat an earlier one · column 'c': left out: constant")
+
+
+def test_read(calls, capsys):
+    assert pellucid_command("read", "a.csv", "--ignore", "id") == 0
+    assert calls["read"] == ("a.csv", {"ignore": ("id",)})
+    assert "predicts cut" in capsys.readouterr().out
+    assert pellucid_command("read", "a.csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == FakeData().summary()
+
+
+def test_read_without_an_obvious_target():
+    assert "say it with --target" in show.target({"target": None, "classes": {}}).plain
+
+
+def test_long_lists_are_cut_in_the_middle():
+    assert list(show.ends("abcdef", 2, 1)) == ["a", "b", 3, "f"]
+    assert list(show.ends("abcd", 2, 1)) == list("abcd")  # a line that says "1 more" would save nothing
+
+
+def test_samples_are_listed_and_written(calls, capsys):
+    assert pellucid_command("sample") == 0
+    assert "digits" in capsys.readouterr().out
+    assert pellucid_command("sample", "iris", "--to", "new.csv") == 0
+    assert capsys.readouterr().out == "  written to new.csv\n  next: pellucid train new.csv --budget 30s\n"
+    assert Path("new.csv").read_text().count("\n") == 151
+    assert pellucid_command("sample", "irsi") == 2
+    assert "Did you mean 'iris'?" in capsys.readouterr().err
+
+
 def test_train_passes_on_what_was_typed_and_nothing_else(calls, capsys):
     typed = "--target price --kind zip=category --kind n=number --ignore id --no-header --network mlp --budget 30s"
     assert pellucid_command("train", "a.csv", *typed.split(), "--batch-size", "64", "--name", "first") == 0
@@ -291,7 +341,7 @@ def test_train_json_prints_json_lines_and_the_result_last(calls, capsys):
     shown = capsys.readouterr()
     lines = [json.loads(line) for line in shown.out.splitlines()]
     assert lines[-1] == RESULT
-    assert [line["event"] for line in lines[:-1]] == ["read", "said", "planned", *["evaluated"] * 5, "decided"]
+    assert [line["event"] for line in lines[:-1]] == ["read", "said", "planned", *["evaluated"] * 5, *["decided"] * 2]
     assert shown.err == ""
 
 
@@ -446,15 +496,16 @@ def test_screen_fits_and_tells(width, monkeypatch):
     with ear:
         tell(ear)
     last = Console(file=io.StringIO(), width=width)
-    last.print(progress.block(ear, width))
+    last.print(progress.block(ear, ear.progress, width, ear.total))
     shown = last.file.getvalue()
-    assert "100% in 10 s" in shown
+    assert "100% in 2 s" in shown
     assert "epoch 10.0   step 200 of 200   900 examples a second" in shown
     assert "validation accuracy 0.982" in shown
     assert max(map(len, shown.splitlines())) <= width
     whole = out.file.getvalue()
     assert "200 images decoded" in whole
-    assert "step 100: batch size is 32 (memory)" in whole
+    assert "  size 3, as much as 20 s allow" in whole
+    assert "  step 100: schedule 1,200 steps, 2 steps a second" in whole
 
 
 def test_screen_draws_seldom(monkeypatch):

@@ -244,7 +244,7 @@ def sample(name: str | None, to: str | None) -> None:
 
     out = show.console(sys.stdout)
     if name is None:
-        show.samples(samples.SAMPLES, out)
+        show.samples({one: made.about for one, made in samples.SAMPLES.items()}, out)
     else:
         place = samples.sample(name, to)
         out.print(f"  written to {place}", soft_wrap=True)

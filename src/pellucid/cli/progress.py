@@ -22,7 +22,7 @@ from ..training.listeners import Listener, Progress
 from . import show
 
 Points = list[tuple[float, float]]  # (seconds, value)
-CLOCKS = {"step", "epoch", "seconds", "rate", "loss"}  # columns of the history that are no reading on validation
+CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "loss"}  # columns of the history that are no reading on validation
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bit of each dot, 4 rows x 2 columns a cell
 
 
@@ -67,6 +67,7 @@ class Ear(Listener):
         self.progress: Progress | None = None
         self.readings: dict[str, Points] = {}
         self.losses: Points = []
+        self.steps_told = 0  # the end of the schedule that was last said aloud
 
     def __enter__(self) -> Ear:
         return self
@@ -76,7 +77,8 @@ class Ear(Listener):
 
     def stepped(self, progress: Progress) -> None:
         self.progress = progress
-        self.losses.append((progress.seconds, progress.loss))
+        if math.isfinite(progress.loss):  # right after an evaluation there is none yet
+            self.losses.append((progress.seconds, progress.loss))
 
     def evaluated(self, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
@@ -86,6 +88,15 @@ class Ear(Listener):
 
     def read(self, data: Any) -> None:
         """The data was read."""
+
+    def worth_saying(self, decision: Mapping[str, Any]) -> bool:
+        """The clock moves the end of the schedule a little all the time; a fifth is news."""
+        if decision["name"] != "schedule":
+            return True
+        steps = decision["value"][-1][0]
+        news = abs(steps - self.steps_told) > 0.2 * self.steps_told
+        self.steps_told = steps if news else self.steps_told
+        return news
 
     @property
     def end(self) -> float:
@@ -115,7 +126,7 @@ class Screen(Ear):
         self.console = console
         self.live = Live("", console=console, auto_refresh=False, vertical_overflow="crop")
         self.drawn = 0.0
-        self.over = False
+        self.total: float | None = None  # seconds that all of it took, once it is over
 
     def __enter__(self) -> Screen:
         self.live.start()
@@ -135,7 +146,7 @@ class Screen(Ear):
         show.plan(plan, self.console)
 
     def decided(self, decision: Mapping[str, Any]) -> None:
-        if decision.get("step"):  # those of step 0 are in the plan
+        if self.worth_saying(decision):
             self.said(decided(decision))
 
     def stepped(self, progress: Progress) -> None:
@@ -148,28 +159,25 @@ class Screen(Ear):
         self._draw()
 
     def finished(self, run: Any) -> None:
-        self.over = True
+        self.total = float(run.result()["seconds"])
 
     def _draw(self) -> None:
         self.drawn = time.monotonic()
         if self.progress:
-            self.live.update(block(self, min(self.console.width, 100)), refresh=True)
+            self.live.update(block(self, self.progress, min(self.console.width, 100), self.total), refresh=True)
 
 
-def block(ear: Ear, width: int) -> Group:
-    """The live block, ``width`` characters wide."""
-    p = ear.progress
-    assert p is not None
-    over = getattr(ear, "over", False)
-    share = 1.0 if over else min(p.seconds / ear.end, 1.0)
+def block(ear: Ear, p: Progress, width: int, total: float | None = None) -> Group:
+    """The live block, ``width`` characters wide; ``total``: seconds that all of it took, once it is over."""
+    share = min(p.seconds / ear.end, 1.0) if total is None else 1.0
     top = Table.grid(padding=(0, 1))
-    left = f"in {show.duration(p.seconds)}" if over else f"{show.duration(ear.end - p.seconds)} left"
-    phase = "done" if over else p.phase
+    left = f"{show.duration(ear.end - p.seconds)} left" if total is None else f"in {show.duration(total)}"
+    phase = p.phase if total is None else "done"
     bar = ProgressBar(total=1.0, completed=share, width=width - 36)
     top.add_row(f"  {phase:<9}", bar, f"{share:4.0%}", Text(left, style="bold"))
     facts = Text(f"  {counted(p)}   {show.count(p.rate)} examples a second", style="dim")
     values = Text("  ")
-    for name, points in {"loss": ear.losses, **ear.readings}.items():
+    for name, points in {"loss": ear.losses or [(0.0, p.loss)], **ear.readings}.items():
         values.append(f"{name} ", style="dim").append(f"{show.short(points[-1][1])}   ", style="bold")
     return Group("", top, facts, values, "", curves(ear, width), "")
 
@@ -190,8 +198,12 @@ def counted(p: Progress) -> str:
 
 
 def decided(decision: Mapping[str, Any]) -> str:
-    name = str(decision.get("name", "")).replace("_", " ")
-    return f"step {decision.get('step', 0):,}: {name} is {decision.get('value')} ({decision.get('reason', '')})"
+    """A decision as one line: ``step 812: schedule 1,203 steps, validation has not improved``."""
+    name, value, step = decision["name"], decision["value"], decision["step"]
+    if name == "schedule":  # [step, share of the learning rate] at each corner; the last one is the end
+        value = f"{value[-1][0]:,} steps"
+    when = f"step {step:,}: " if step else ""
+    return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
 
 
 class Lines(Ear):
@@ -213,7 +225,7 @@ class Lines(Ear):
         show.plan(plan, self.console)
 
     def decided(self, decision: Mapping[str, Any]) -> None:
-        if decision.get("step"):
+        if self.worth_saying(decision):
             self.said(decided(decision))
 
     def stepped(self, progress: Progress) -> None:

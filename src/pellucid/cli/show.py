@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,15 +19,37 @@ from rich.text import Text
 from ..errors import UsageError, unknown
 
 MOST_ROWS = 50  # predictions, and
-MOST_FIELDS = 40  # columns of a table, shown on a terminal
+MOST_FIELDS = 24  # columns of a table, shown on a terminal
 LEVELS = {"info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 TABLES = (".csv", ".json", ".jsonl", ".parquet")
 
 
 def console(stream: TextIO) -> Console:
-    """At most 100 columns on a terminal; as wide as it takes where nobody counts columns."""
-    wide = Console(file=stream, highlight=False)
-    return Console(file=stream, highlight=False, width=min(wide.width, 100)) if wide.is_terminal else wide
+    """As wide as the terminal, and at most 100 columns."""
+    own = Console(file=stream, highlight=False)
+    own.width = min(own.width, 100) if own.is_terminal else 100
+    return own
+
+
+def put(thing: Any, out: Console, above: bool = True) -> None:
+    """Print with a margin, after an empty line."""
+    if above:
+        out.print()
+    out.print(Padding.indent(thing, 2))
+
+
+def grid() -> Table:
+    """Columns two spaces apart, without lines."""
+    return Table(box=None, show_header=False, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+
+
+def hanging(sign: Any, text: Any) -> Table:
+    """A sign or a word, and a text whose further lines start under its first."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(sign, text)
+    return table
 
 
 # --- words -------------------------------------------------------------------------------------------------------
@@ -82,14 +104,14 @@ def plain(value: Any) -> Any:
 
 def plan(made: Any, out: Console) -> None:
     """Each decision with its reason."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table = grid()
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold", max_width=34)
     table.add_column(style="dim", overflow="fold")
     for name, value, reason in made.lines():
         table.add_row(Text(str(name)), Text(str(value)), Text(str(reason)))
-    out.print(Text("\n  Plan", style="bold"))
-    out.print(Padding(table, (0, 2)))
+    put(Text("Plan", style="bold"), out)
+    put(table, out, above=False)
 
 
 # --- scores ------------------------------------------------------------------------------------------------------
@@ -105,23 +127,22 @@ def sentence(scored: Any) -> Text:
 
 def score(scored: Any, out: Console) -> None:
     """What the score means in plain words, and the score."""
-    out.print()
     if hasattr(scored, "say"):
-        out.print(Padding(Text(scored.say(), style="bold"), (0, 2)))
+        put(Text(scored.say(), style="bold"), out)
     facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} examples it never learned from")
-    out.print(Padding(facts, (0, 2)))
+    put(facts, out, above=not hasattr(scored, "say"))
 
 
 def metrics(values: Mapping[str, float], out: Console) -> None:
     """The other metrics, one a line."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table = grid()
     table.add_column(style="dim")
     table.add_column(justify="right")
     for name, value in values.items():
         if isinstance(value, int | float):
             table.add_row(Text(name.replace("_", " ")), short(value))
     if table.row_count:
-        out.print(Padding(table, (1, 2, 0, 2)))
+        put(table, out)
 
 
 def next_steps(folder: Path, example: str, out: Console) -> None:
@@ -157,11 +178,11 @@ def predictions(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
         for row in rows:
             print("\t".join(_cells(row)))
         return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table = grid()
     table.add_column(style="dim", overflow="ellipsis", no_wrap=True, max_width=44)
     for row in rows[:MOST_ROWS]:
         table.add_row(*_styled(row))
-    out.print(Padding(table, (1, 2)))
+    put(table, out)
     if len(rows) > MOST_ROWS:
         out.print(f"  … and {count(len(rows) - MOST_ROWS)} more: --out predictions.csv writes all of them")
 
@@ -243,24 +264,99 @@ def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def samples(known: Mapping[str, str], out: Console) -> None:
     """The data sets that come with Pellucid."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table = grid()
     for name, about in known.items():
         table.add_row(Text(name, style="bold"), Text(about))
-    out.print(Padding(table, (1, 2)))
-    out.print("  write one with: pellucid sample NAME")
+    put(table, out)
+    put("write one with: pellucid sample NAME", out)
 
 
 def brief(data: Any, out: Console) -> None:
-    """What was read, in two lines, and what looks wrong."""
+    """What was read in one line, and what looks wrong."""
+    title(data.summary(), out)
     notes([note for note in data.notes if note.level != "info"], out, most=5)
+
+
+def dataset(data: Any, out: Console) -> None:
+    """What was found, what will be predicted and why, and what is worth knowing."""
+    found = data.summary()
+    title(found, out)
+    fields(found["fields"], out)
+    put(hanging(Text("predicts", style="dim"), target(found)), out)
+    put(hanging(Text("split   ", style="dim"), split(found)), out, above=False)
+    classes(found["classes"], out)
+    notes(data.notes, out)
+
+
+def title(found: Mapping[str, Any], out: Console) -> None:
+    put(Text(found["name"], style="bold"), out)
+    put(Text(found["layout"], style="dim"), out, above=False)
+
+
+def ends(items: Sequence[Any], first: int, last: int) -> Iterator[Any]:
+    """All of few items; of many, the first and the last, and between them the number that is left out."""
+    left = len(items) - first - last
+    yield from items if left < 2 else (*items[:first], left, *items[-last:])
+
+
+def fields(found: Sequence[Mapping[str, Any]], out: Console) -> None:
+    """One line a column: its name, what it was taken for, and what is in it."""
+    table = grid()
+    table.show_header = True
+    for heading, most in (("column", 28), ("kind", None), ("role", None)):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=most)
+    table.add_column("what is in it", overflow="fold")
+    for one in ends(found, MOST_FIELDS // 2, MOST_FIELDS // 2):
+        if isinstance(one, int):
+            table.add_row(Text(f"… {count(one)} more", style="dim"))
+            continue
+        style = {"target": "bold green", "input": ""}.get(one["role"], "dim")
+        kind = "-" if one["role"] == "ignore" else one["kind"]
+        table.add_row(*(Text(str(cell), style=style) for cell in (one["name"], kind, one["role"], one["reason"])))
+    put(table, out)
+
+
+def target(found: Mapping[str, Any]) -> Text:
+    """What will be predicted, and why."""
+    goal = found["target"]
+    if goal is None:
+        return Text("which column is not obvious: say it with --target", style="yellow")
+    what = f"one of {count(len(found['classes']))} classes" if found["classes"] else f"a {goal['kind']}"
+    return Text.assemble((goal["name"], "bold green"), f", {what}: {goal['why']}")
+
+
+def classes(counts: Mapping[str, int], out: Console) -> None:
+    """A bar for each class; of many, the commonest and the rarest."""
+    if not counts:
+        return
+    table = grid()
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=32)
+    table.add_column(justify="right")
+    table.add_column(style="cyan")
+    for one in ends(list(counts.items()), 9, 3):
+        if isinstance(one, int):
+            table.add_row(Text(f"… {count(one)} more", style="dim"))
+        else:
+            table.add_row(Text(one[0]), count(one[1]), bar(one[1] / max(counts.values()), 24))
+    put(table, out)
+
+
+def split(found: Mapping[str, Any]) -> Text:
+    """Where the parts come from."""
+    parts = found["split"]
+    if "given" in parts:
+        return Text("given by the data: " + ", ".join(f"{name} {count(n)}" for name, n in parts["given"].items()))
+    shares = " : ".join(f"{100 * share:g}" for share in parts["fractions"])
+    even = " with the same shares of every class" if found["classes"] else ""
+    return Text(f"train, validation and test are {shares}, drawn at random{even}")
 
 
 def notes(found: Sequence[Any], out: Console, most: int = 12) -> None:
     """What is worth knowing, the worst first."""
     ranked = sorted(found, key=lambda note: -list(LEVELS).index(note.level))
-    for note in ranked[:most]:
+    for i, note in enumerate(ranked[:most]):
         sign, style = LEVELS[note.level]
-        line = Text.assemble((f"{sign} ", style), (f"{note.where}: " if note.where else "", "bold"), note.text)
-        out.print(Padding(line, (0, 2)), style=style if note.level == "info" else "")
+        line = Text.assemble((f"{note.where}: " if note.where else "", "bold"), note.text)
+        put(hanging(Text(sign, style=style), line), out, above=i == 0)
     if len(ranked) > most:
-        out.print(f"  … and {count(len(ranked) - most)} more notes (--json prints all)", style="dim")
+        put(f"… and {count(len(ranked) - most)} more notes (read --json prints all)", out, above=False)
