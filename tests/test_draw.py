@@ -241,7 +241,7 @@ def png(size: int = 32) -> bytes:
 
 def history(n: int) -> list[dict]:
     return [
-        {"step": 10 * i, "epoch": i / 3, "seconds": i, "loss": 2 / (i + 1), "validation_loss": 2 / (i + 1) if i else None,
+        {"step": 10 * i, "epoch": i / 3, "seconds": i, "loss": 2 / (i + 1), "validation_loss": 2 / i if i else None,
          "accuracy": 1 - 1 / (i + 2), "lr": 0.01 * (1 - i / n)}
         for i in range(n)
     ]  # fmt: skip
@@ -345,6 +345,16 @@ def test_at_most_24_errors_and_small_photos_stay_sharp():
     assert html.count('class="tiny"') == 24
     big: Content = {"title": "x", "worst": [{"shown": {"image_png": png(200)}, "true": 1, "predicted": 2}]}
     assert 'class="tiny"' not in draw.page(big)
+
+
+def test_photo_text_and_columns_are_shown_together_and_long_networks_fold():
+    shown = {"image_png": png(), "text": "a red tulip", "row": {"height": 31.5}}
+    layers = [{"name": f"layer {i}", "shape": "8", "parameters": i} for i in range(200)]
+    content: Content = {"title": "x", "worst": [{"shown": shown, "true": 1}], "network": {"layers": layers}}
+    seen = check(draw.page(content))
+    assert {"a red tulip", "31.5", "All 200 of them"} <= set(seen.text)
+    assert "19,900 parameters: the numbers that training moved." in seen.text
+    assert {"img", "blockquote", "details"} <= set(seen.tags)
 
 
 def test_what_is_left_out_is_left_out():

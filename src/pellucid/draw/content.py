@@ -83,7 +83,7 @@ class PerClass(TypedDict, total=False):
 class Worst(TypedDict, total=False):
     """One of the largest errors on the validation split."""
 
-    shown: Mapping[str, Any]  # {"image_png": bytes} or {"text": str} or {"row": {column: value}}
+    shown: Mapping[str, Any]  # any of "image_png": bytes, "text": str, "row": {column: value}
     true: Any
     predicted: Any
     probability: float  # the network gave to what it predicted

@@ -252,17 +252,19 @@ def worst(content: Content) -> Markup | None:
     return join([tag("p", note, class_="quiet"), tag("div", figures, class_="worst broad" if broad else "worst")])
 
 
-def _shown(shown: Mapping[str, Any]) -> Markup | None:
+def _shown(shown: Mapping[str, Any]) -> list[Markup]:
+    """The inputs of one example: photo, text and columns, whichever it has."""
+    parts = []
     if png := shown.get("image_png"):
         tiny = len(png) >= 24 and max(struct.unpack(">II", png[16:24])) <= 96  # the size stands in the PNG's header
         source = "data:image/png;base64," + b64encode(png).decode()
-        return tag("img", src=source, alt="", class_="tiny" if tiny else None)
-    if "row" in shown:
-        return table([], [[cell(name), cell(plain(v))] for name, v in list(shown["row"].items())[:10]])
-    if "text" in shown:
-        text = str(shown["text"])
-        return tag("blockquote", text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …")
-    return None
+        parts.append(tag("img", src=source, alt="", class_="tiny" if tiny else None))
+    if text := str(shown.get("text") or ""):
+        cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …"
+        parts.append(tag("blockquote", cut))
+    if row := shown.get("row"):
+        parts.append(table([], [[cell(name), cell(plain(v))] for name, v in list(row.items())[:10]]))
+    return parts
 
 
 def _caption(w: Worst) -> Markup:
@@ -291,9 +293,10 @@ def network(content: Content) -> Markup | None:
         for layer in layers
     ]
     note = tag("p", f"{total:,} parameters: the numbers that training moved.", class_="quiet")
-    return join(
-        [note, grid(card(None, table(["layer", "gives", "parameters"], rows, numbers=1), wide=True)) if rows else None]
-    )
+    inside = table(["layer", "gives", "parameters"], rows, numbers=1)
+    if len(rows) > MOST_LINES:
+        inside = tag("details", tag("summary", f"All {len(rows)} of them"), inside)
+    return join([note, grid(card(None, inside, wide=True)) if rows else None])
 
 
 def use(content: Content) -> Markup | None:

@@ -125,6 +125,7 @@ figcaption b{font-weight:600}
 figcaption .said{color:var(--c2)}
 figcaption .true{color:var(--c3)}
 .where{display:block;font:.74rem/1.4 var(--mono);color:var(--muted);overflow-wrap:anywhere;margin-top:.35em}
+summary{cursor:pointer;color:var(--accent)}
 pre{font:.86rem/1.7 var(--mono);margin:0;overflow-x:auto;tab-size:4}
 footer{padding-top:44px;padding-bottom:56px;color:var(--muted);font-size:.84rem}
 footer p{border-top:1px solid var(--line);padding-top:1.2em;overflow-wrap:anywhere}
