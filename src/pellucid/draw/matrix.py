@@ -81,7 +81,7 @@ def _cell(x: float, y: float, cell: float, count: int, share: float, right: bool
         x + 1, y + 1, cell - 2, cell - 2, f"fill c{1 if right else 2}", tip, rx=3, fill_opacity=0.06 + 0.9 * depth
     )
     text = f"{count:,}" if count < 100_000 else f"{count / 1000:,.0f}k"
-    style = "count over" if depth > 0.55 else "count" if count else "count none"
+    style = "count over" if depth > (0.6 if right else 0.85) else "count" if count else "count none"
     size = float(min(11.5, (cell - 4) / max(1, len(text)) / 0.66))
     number = tag(
         "text",

@@ -15,7 +15,7 @@ from .markup import Markup, join, tag
 from .matrix import READABLE, confused, confusion
 from .numbers import duration, finite, number, percent, plain
 
-MOST_WORST, MOST_CLASSES, MOST_LINES, MOST_TEXT = 24, 14, 30, 420
+MOST_WORST, MOST_CLASSES, MOST_LINES, MOST_TEXT, MOST_COLUMNS = 24, 14, 30, 420, 10
 
 
 def as_percent(content: Content) -> bool:
@@ -263,8 +263,14 @@ def _shown(shown: Mapping[str, Any]) -> list[Markup]:
         cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …"
         parts.append(tag("blockquote", cut))
     if row := shown.get("row"):
-        parts.append(table([], [[cell(name), cell(plain(v))] for name, v in list(row.items())[:10]]))
+        parts.append(table([], [_value(name, plain(v)) for name, v in list(row.items())[:MOST_COLUMNS]]))
+        left = len(row) - MOST_COLUMNS
+        parts.append(tag("p", f"and {left} more columns", class_="more") if left > 0 else Markup())
     return parts
+
+
+def _value(name: str, text: str) -> list[Markup]:
+    return [cell(name), cell(text[:MOST_TEXT], "long" if len(text) > 40 else None)]
 
 
 def _caption(w: Worst) -> Markup:

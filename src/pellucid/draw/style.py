@@ -85,7 +85,7 @@ padding:26px 30px;margin-top:1.6em}
 .big{font:500 clamp(3rem,8vw,4.6rem)/1 var(--serif);letter-spacing:-.03em;white-space:nowrap}
 .big small{font-size:.42em;letter-spacing:0}
 .caption{color:var(--muted);font-size:.9rem;margin:.6em 0 0}
-.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,150px),1fr));gap:18px 26px;
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,150px),1fr));gap:18px 26px;
 margin:1.8em 0 0}
 .facts dt{color:var(--muted);font-size:.8rem}
 .facts dd{margin:0;font-weight:600;overflow-wrap:anywhere}
@@ -119,8 +119,10 @@ figure blockquote{margin:0;padding:14px 16px;font:400 .98rem/1.5 var(--serif);ba
 overflow-wrap:anywhere}
 figure table{font-size:.82rem;background:var(--soft)}
 figure td,figure td:last-child{padding:.28em 14px;border-color:var(--line)}
-figure td+td{text-align:right;font-weight:600;overflow-wrap:anywhere}
+figure td.long{text-align:left;font-weight:400}
+figure td+td:not(.long){text-align:right;font-weight:600;overflow-wrap:anywhere}
 figcaption{padding:11px 14px 12px;font-size:.88rem;line-height:1.45}
+figure .more{margin:0;padding:.3em 14px;font-size:.78rem;color:var(--muted);background:var(--soft)}
 figcaption b{font-weight:600}
 figcaption .said{color:var(--c2)}
 figcaption .true{color:var(--c3)}
