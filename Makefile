@@ -17,6 +17,7 @@ $(BIN)/python:
 # The stamps depend on pyproject.toml alone: installed once, quick from then on.
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e .
+	@$(BIN)/python -c 'import torch'  # off a cold disk this takes many seconds, once
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
@@ -26,6 +27,7 @@ $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 demo: $(VENV)/installed
 	@mkdir -p demo
 	@cd demo && { [ -d digits ] || ../$(BIN)/pellucid sample digits; }
+	@cd demo && ../$(BIN)/pellucid read digits
 	@cd demo && ../$(BIN)/pellucid train digits --budget 20s
 	@echo
 	@echo "  Paths above start in $(CURDIR)/demo. Open the newest report in a browser:"

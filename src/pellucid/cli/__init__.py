@@ -159,7 +159,7 @@ def _scored(done: Any, data: str | None, as_json: bool, quiet: bool) -> None:
     elif quiet:
         out.print(show.sentence(done), soft_wrap=True)
     else:
-        show.score(done, out)
+        show.score(done, out, "examples it never learned from")
         show.next_steps(done.path, example_input(data), out)
 
 
@@ -196,7 +196,7 @@ def evaluate(run: str, data: str, **typed: Any) -> None:
         show.emit(scored.result())
     else:
         out = show.console(sys.stdout)
-        show.score(scored, out)
+        show.score(scored, out, "examples")
         show.metrics(scored.metrics, out)
 
 

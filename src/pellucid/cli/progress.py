@@ -201,7 +201,7 @@ def decided(decision: Mapping[str, Any]) -> str:
     """A decision as one line: ``step 812: schedule 1,203 steps, validation has not improved``."""
     name, value, step = decision["name"], decision["value"], decision["step"]
     if name == "schedule":  # [step, share of the learning rate] at each corner; the last one is the end
-        value = f"{value[-1][0]:,} steps"
+        value = f"{show.count(value[-1][0])} steps"
     when = f"step {step:,}: " if step else ""
     return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
 

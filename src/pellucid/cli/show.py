@@ -125,11 +125,11 @@ def sentence(scored: Any) -> Text:
     return text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {baseline.value:.4f}")
 
 
-def score(scored: Any, out: Console) -> None:
-    """What the score means in plain words, and the score."""
+def score(scored: Any, out: Console, examples: str) -> None:
+    """What the score means in plain words, and the score; ``examples`` says what it was measured on."""
     if hasattr(scored, "say"):
         put(Text(scored.say(), style="bold"), out)
-    facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} examples it never learned from")
+    facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}")
     put(facts, out, above=not hasattr(scored, "say"))
 
 
