@@ -1,9 +1,9 @@
-"""Holds functions to the shapes their own source states: ``def f(x):  # (B, T, D), (B,) -> (B, D)``.
+"""Holds functions to the shapes their own source states: ``def f(x, n):  # (B, T, D), (B,) -> (B, D)``.
 
 A name stands for one size throughout a call and for any size in the next; ``*positions`` for any number of axes, and
 fixed for the call; ``D'`` is another name than ``D``; what is no name (``ceil(H / 2)``, ``3 K``, ``1 or T``) and
-``...`` is any size. Left of the arrow the shapes go with the tensors among the arguments, in order (a ``Features``
-counts as its ``x``), right of it with the result, or with the first of several. A function that states no shapes, or
+``...`` is any size. Left of the arrow the shapes go with the tensors among the positional arguments, in order (a
+``Features`` counts as its ``x``, and None as a tensor that was left out), right of it with the result, or with the first of several. A function that states no shapes, or
 is not called, is not checked; ``checked`` counts the calls that were, so that a test can insist on some.
 """
 
@@ -41,11 +41,12 @@ def functions(module: ModuleType) -> Iterator[tuple[Any, str, Callable[..., Any]
 
 
 def shapes_of(function: Callable[..., Any]) -> tuple[list[str], str | None] | None:
-    """The shapes on the ``def`` line as jaxtyping writes them: those of the arguments, and the first of the result."""
-    for line in inspect.getsource(function).splitlines():
-        if re.search(r":\s*(#.*)?$", line):  # the line that ends the signature
-            comment = line.partition("#")[2]
-            break
+    """The shapes on the ``def`` line (or in a comment right below it) as jaxtyping writes them: those of the arguments,
+    and the first of the result."""
+    lines = inspect.getsource(function).splitlines()
+    end = next(i for i, line in enumerate(lines) if re.search(r":\s*(#.*)?$", line))  # of the signature
+    below = [line for line in lines[end + 1 : end + 2] if line.lstrip().startswith("#")]
+    comment = next((line.partition("#")[2] for line in [lines[end], *below] if "#" in line), "")
     left, arrow, right = comment.partition("->")
     if not arrow:
         return None
@@ -61,10 +62,11 @@ def spelt(shape: str) -> str:  # "B, *positions, D'" -> "B *positions D_"
 def held(function: Callable[..., Any], left: list[str], right: str | None) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = [t for t in map(tensor, args) if t is not None]
+        given = [tensor(a) for a in args if a is None or tensor(a) is not None]
         with jaxtyping.jaxtyped("context"):
             for shape, value in zip(left, given, strict=False):
-                insist(function, value, shape)
+                if value is not None:
+                    insist(function, value, shape)
             result = function(*args, **kwargs)
             first = tensor(result[0] if isinstance(result, tuple) and len(result) else result)
             if right is not None and first is not None:

@@ -132,6 +132,9 @@ def test_an_example_that_is_all_padding_stays_finite(name: str, positions: int) 
     assert pooled.isfinite().all()
     assert x.grad is not None
     assert x.grad.isfinite().all()
+    opened, inside = trunk.eval().open(Features(x, mask=real))
+    assert trunk.pool(opened).isfinite().all()
+    assert all(t.isfinite().all() for t in inside["layer1"].values())
 
 
 @pytest.mark.parametrize("masked", [False, True])

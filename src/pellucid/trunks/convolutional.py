@@ -39,17 +39,10 @@ class GridStage(Stage):
         added_pre_activation, added.
         """
         convolved = self.first(channels_first(silenced(f.x, f.mask)))  # (B, C, H, W)
-        mask = f.mask
-        if mask is not None:
-            convolved = convolved.masked_fill(~mask.unsqueeze(1), torch.finfo(convolved.dtype).min)
-            mask = halved(mask.unsqueeze(1).to(convolved.dtype)).squeeze(1) > 0  # (B, H / 2, W / 2)
-        pooled = halved(convolved)
-        if mask is not None:
-            pooled = pooled.masked_fill(~mask.unsqueeze(1), 0.0)
+        pooled, mask = pool_real(convolved, f.mask)  # (B, C, H / 2, W / 2), (B, H / 2, W / 2)
         before = self.first_norm(pooled, mask)
         middle = F.gelu(before)
-        quiet = middle if mask is None else middle.masked_fill(~mask.unsqueeze(1), 0.0)
-        more = self.second_norm(self.second(quiet), mask)
+        more = self.second_norm(self.second(fill_padding(middle, mask, 0.0)), mask)
         added = F.gelu(more)
         y = self.dropout(channels_last(middle + added), f.key)
         inside = {"convolved": convolved, "pooled": pooled, "pre_activation": before, "activation": middle}
@@ -71,6 +64,20 @@ def channels_first(x: Tensor) -> Tensor:  # (B, H, W, D) -> (B, D, H, W), the sa
 
 def channels_last(x: Tensor) -> Tensor:  # (B, D, H, W) -> (B, H, W, D), the same memory
     return x.permute(0, 2, 3, 1)
+
+
+def pool_real(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    # (B, D, H, W), (B, H, W) -> (B, D, ceil(H / 2), ceil(W / 2)), (B, ceil(H / 2), ceil(W / 2))
+    """Max-pooling over real positions; one that covers none of them is 0, and is not real."""
+    if mask is None:
+        return halved(x), None
+    lowest = fill_padding(x, mask, torch.finfo(x.dtype).min)
+    mask = halved(mask.unsqueeze(1).to(x.dtype)).squeeze(1) > 0
+    return fill_padding(halved(lowest), mask, 0.0), mask
+
+
+def fill_padding(x: Tensor, mask: Tensor | None, value: float) -> Tensor:  # (B, D, H, W), (B, H, W) -> (B, D, H, W)
+    return x if mask is None else x.masked_fill(~mask.unsqueeze(1), value)
 
 
 def halved(x: Tensor) -> Tensor:  # (B, D, H, W) -> (B, D, ceil(H / 2), ceil(W / 2))

@@ -117,7 +117,8 @@ class Sweep(nn.Module):
             {way: Direction(cell, width, width // len(ways), backward) for way, backward in ways.items()}
         )
 
-    def forward(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> Tensor:  # (B, *lines, T, D) -> the same
+    def forward(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> Tensor:
+        # (B, *lines, T, D), (B, *lines, T), (B,) -> (B, *lines, T, D)
         lines, lengths = self._lines(x, mask)
         y = torch.cat([way(lines, lengths) for way in self.ways.values()], -1)  # (S, T, D)
         return x + self.dropout(y.view(x.shape), key)
