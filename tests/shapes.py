@@ -3,8 +3,9 @@
 A name stands for one size throughout a call and for any size in the next; ``*positions`` for any number of axes, and
 fixed for the call; ``D'`` is another name than ``D``; what is no name (``ceil(H / 2)``, ``3 K``, ``1 or T``) and
 ``...`` is any size. Left of the arrow the shapes go with the tensors among the positional arguments, in order (a
-``Features`` counts as its ``x``, and None as a tensor that was left out), right of it with the result, or with the first of several. A function that states no shapes, or
-is not called, is not checked; ``checked`` counts the calls that were, so that a test can insist on some.
+``Features`` counts as its ``x``, and None as a tensor that was left out), right of it with the result, or with the
+first of several. A function that states no shapes, or is not called, is not checked; ``checked`` counts the calls
+that were, so that a test can insist on some.
 """
 
 from __future__ import annotations
