@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def sample(name: str, to: str | Path | None = None) -> Path:
     finally:
         if draft.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
     return place
 
 
@@ -106,18 +108,16 @@ def _short(name: str) -> str:
 
 SAMPLES: dict[str, Sample] = {
     "digits": Sample("1,797 images of handwritten digits, 8 x 8 pixels, a folder for each digit", "digits", _digits),
-    "wine": Sample(
-        "178 wines, 13 measurements each: which of three growers", "wine.csv", _table("load_wine", "grower")
-    ),
-    "iris": Sample("150 irises, 4 measurements each: which species", "iris.csv", _table("load_iris", "species")),
+    "wine": Sample("178 wines, 13 measurements each: which of three growers", "wine.csv", _table("load_wine", "class")),
+    "iris": Sample("150 irises, 4 measurements each: which species", "iris.csv", _table("load_iris", "class")),
     "breast-cancer": Sample(
         "569 tumours, 30 measurements each: malignant or benign",
         "breast-cancer.csv",
-        _table("load_breast_cancer", "diagnosis"),
+        _table("load_breast_cancer", "class"),
     ),
     "diabetes": Sample(
         "442 patients, 10 measurements each: how the disease goes on in a year",
         "diabetes.csv",
-        _table("load_diabetes", "progression"),
+        _table("load_diabetes", "target"),
     ),
 }

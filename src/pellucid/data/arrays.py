@@ -113,7 +113,7 @@ def _values(name: str, column: Any, notes: list[Note]) -> pl.Series | np.ndarray
 def _load(columns: Mapping[str, pl.Series | np.ndarray], notes: list[Note], target: str | None, why: str) -> Found:
     made = {name: Column(name, values) for name, values in columns.items()}
     n = len(next(iter(made.values())))
-    about = f"{counted(n, 'row')} and {counted(len(made), 'column')} in memory"
+    about = f"{counted(n, 'row')} and {counted(len(made), 'column')}"
     return Found(about, made, list(notes), True, {}, target, why)
 
 
@@ -125,7 +125,7 @@ def _digest(columns: Mapping[str, pl.Series | np.ndarray]) -> str:
         if isinstance(values, pl.Series):
             values.to_frame().write_ipc(_Sink(digest))  # type: ignore[call-overload]
         else:
-            digest.update(memoryview(values.reshape(-1).view(np.uint8)))
+            digest.update(values.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

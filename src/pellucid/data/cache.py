@@ -257,7 +257,7 @@ def digest_of(arrays: Mapping[str, np.ndarray], meta: Any) -> str:
 
 def _bytes(array: np.ndarray) -> memoryview:
     """The content, without a copy where the array lies in one piece."""
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _plain(meta: Any) -> Any:

@@ -217,7 +217,8 @@ class Dataset:
         for field in self.inputs:
             column = self.column(field.name)
             for row in self.stored(field.name).bad.tolist():
-                found.setdefault(row, why.get(column.place(row), "could not be read"))
+                full = str(column.base / str(column.values[row])) if column.base else ""
+                found.setdefault(row, why.get(column.place(row)) or why.get(full) or "could not be read")
         return found
 
     @property

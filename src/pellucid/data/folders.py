@@ -27,7 +27,7 @@ class Listing:
 
     Attributes:
         paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``times`` in nanoseconds.
-        others: how many other files there are, by suffix; ``folders`` that hold no file of any sort, relative.
+        others: how many other files there are, by suffix.
     """
 
     root: Path
@@ -62,26 +62,15 @@ def listing(root: Path) -> Listing:
 
 def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, int]]:
     """(path, bytes, time) of every image. A stack, not recursion: folders may be nested as deep as they like."""
-    about = os.stat(root)
-    stack, seen = [("", root)], {(about.st_dev, about.st_ino)}
+    stack, seen = [("", root)], {_identity(os.stat(root))}
     while stack:
         inside, folder = stack.pop()
         for entry in _entries(folder):
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
-                continue
             path = f"{inside}/{entry.name}" if inside else entry.name
-            suffix = entry.name[entry.name.rfind(".") :].lower() if "." in entry.name else ""
             try:
                 if entry.is_dir():
-                    about = entry.stat()
-                    if (about.st_dev, about.st_ino) in seen:
-                        found.notes.append(Note("warning", "links to a folder that was read already; left out", path))
-                    else:
-                        seen.add((about.st_dev, about.st_ino))
-                        stack.append((path, entry.path))
-                elif suffix not in SUFFIXES:
-                    found.others[suffix or "no suffix"] += 1
-                else:
+                    stack += _entered(entry, path, seen, found)
+                elif _is_image(entry.name, found):
                     about = entry.stat()
                     yield path, about.st_size, about.st_mtime_ns
             except OSError as error:  # a link to nowhere or to itself
@@ -89,15 +78,38 @@ def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, int]]:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, hidden files and what macOS leaves in archives excepted."""
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
     except OSError as error:
         raise PellucidError(
             f"the folder cannot be opened ({error.strerror})",
             where=folder,
             fix="give yourself the permission to read it, or move it out of the way",
         ) from None
+
+
+def _entered(entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], found: Listing) -> list[tuple[str, str]]:
+    """The folder to go into, unless a link led there before."""
+    identity = _identity(entry.stat())
+    if identity in seen:
+        found.notes.append(Note("warning", "links to a folder that was read already; left out", path))
+        return []
+    seen.add(identity)
+    return [(path, entry.path)]
+
+
+def _identity(about: os.stat_result) -> tuple[int, int]:
+    return about.st_dev, about.st_ino
+
+
+def _is_image(name: str, found: Listing) -> bool:
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    if suffix not in SUFFIXES:
+        found.others[suffix or "no suffix"] += 1
+        return False
+    return True
 
 
 @layout
@@ -124,13 +136,13 @@ def _load(files: Listing) -> Found:
     if files.others:
         shown = listed(f"{count:,} {suffix}" for suffix, count in files.others.most_common(4))
         total = sum(files.others.values())
-        notes.append(Note("info", f"{counted(total, 'file is', 'files are')} no images and left out ({shown})", name))
+        notes.append(Note("info", f"{counted(total, 'other file is', 'other files are')} left out ({shown})", name))
     series = {"image": pl.Series("image", keep, pl.String), "label": pl.Series("label", labels, pl.String)}
     if splits:
         series["split"] = pl.Series("split", splits, pl.String)
     columns = {key: Column(key, values, files.root, partial(_path, keep)) for key, values in series.items()}
     where = f"in folders {listed(part for part in PARTS if part in splits)}, and in them" if splits else "in"
-    about = f"{counted(len(keep), 'image')} {where} a folder for each class"
+    about = counted(len(keep), "image") + (f" {where} a folder for each class" if any(labels) else "")
     kinds = {"image": "image", "label": "category"}
     return Found(about, columns, notes, True, kinds, "label", "the images lie in folders named after it")
 
@@ -175,14 +187,14 @@ def _labels(parts: list[list[str]], paths: list[str], notes: list[Note], name: s
     return labels
 
 
-def need_classes(found: Found, name: str) -> None:
-    """Raises PellucidError when the folders tell no classes apart."""
+def need_classes(found: Found, name: str, least: int = 2) -> None:
+    """Raises PellucidError when the folders tell fewer than ``least`` classes."""
     counts = found.columns["label"].series().drop_nulls().value_counts(name="count")  # type: ignore[union-attr]
     if not len(counts):
         raise PellucidError(
             f"{counted(len(found), 'image')}, but no folders that tell their class", where=name, fix=CLASSES_FIX
         )
-    if len(counts) == 1:
+    if len(counts) < least:
         only = counts["label"][0]
         raise PellucidError(
             f"there is only one class, '{only}', so there is nothing to tell apart", where=name, fix=CLASSES_FIX

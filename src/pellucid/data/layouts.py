@@ -174,6 +174,8 @@ def read_like(
     kept = open_cache(cache, notes.append)
     found = _new(source, wanted, options)
     opened = found.load()
+    if need_target and opened.target == "label" and "image" in opened.kinds:
+        folders.need_classes(opened, found.name, least=1)
     names = _matched(opened, fields, wanted, need_target, found.name, notes)
     present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
     columns = {f.name: _renamed(opened.columns[names[f.name]], f.name) for f in present}
@@ -203,7 +205,10 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
             return _with_name(folders.image_files(paths), only.name)
         if isinstance(source, np.ndarray):
             return arrays.images(source, only.name)
-    if words_given and len(source) == 1:
+    if words_given and len(source) > 1:
+        reads = listed(f"{f.name} ({f.kind})" for f in inputs)
+        raise PellucidError(f"{len(source)} strings were given, but the run reads {reads}", fix="pass one table")
+    if words_given:
         source = source[0]
     if isinstance(source, np.ndarray) and source.ndim == 2:
         source = arrays.numbered(source)

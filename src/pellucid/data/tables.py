@@ -23,6 +23,9 @@ from .sources import Found, Options, Source, counted, layout, listed
 
 SAMPLE = 1 << 16  # bytes that the delimiter and the header are inferred from
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+TYPED = 10_000  # rows that the types of columns are inferred from
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
+LONG_CELL = 100  # lines; a longer cell is a quotation mark that was never closed
 FIRST_NAMES = {"id", "name", "label", "class", "target", "text", "date", "index", "category", "value", "y"}
 IDENTIFIER = re.compile(r"^[^\W\d][\w .()/%#&-]{0,40}$")
 
@@ -46,11 +49,12 @@ def delimited(path: Path, options: Options) -> Found:
     separator, head = sniffed(data, path.suffix.lower())
     header = has_header(head, options.names) if options.header is None else options.header
     names, extra = column_names(head, header, notes, path.name)
-    body, lines = records(data, separator, header, len(names), partial(_say_ragged, notes, path.name))
-    frame = parsed(body, separator, head, len(names), notes, path.name)
+    try:
+        frame, lines = parsed(data, separator, header, head, len(names), notes, path.name)
+    except pl.exceptions.PolarsError:
+        notes.append(Note("warning", "quotation marks are not in pairs; rows near them may be wrong", path.name))
+        frame, lines = parsed(_requoted(data, separator), separator, header, head, len(names), notes, path.name)
     frame.columns = names
-    if len(frame) != len(lines):  # quoting that polars and we read differently: rows can only be counted
-        lines = np.arange(len(frame)) + 1 + header
     commas = DELIMITERS.get(separator, "one column")
     about = f"CSV with {commas}, {'names in the first line' if header else 'no header, so columns are numbered'}"
     found = table(frame, path.name, notes, lines, about)
@@ -120,7 +124,7 @@ def has_header(head: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool
     if names:
         wanted = {name.casefold() for name in names}
         return any(cell.casefold() in wanted for cell in first)
-    if any(_is_number(cell) for cell in first) or len(set(first)) < len(first):
+    if any(_is_number(cell) for cell in first):
         return False
     return sum(_vote(cell, [r[i].strip() for r in rest if i < len(r)]) for i, cell in enumerate(first)) >= 0
 
@@ -174,12 +178,58 @@ def unique(given: Sequence[str], notes: list[Note], where: str) -> list[str]:
     return names
 
 
-def records(
-    data: bytes, separator: str, header: bool, width: int, say: Callable[[np.ndarray, np.ndarray], None]
-) -> tuple[bytes, np.ndarray]:
-    """Cut away header and blank lines. Returns the rest and, (n,), the line of the file each record starts in.
+def parsed(
+    data: bytes, separator: str, header: bool, head: list[list[str]], width: int, notes: list[Note], where: str
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The records as a table of ``width`` columns and, (n,), the line of the file each starts in.
 
-    ``say`` hears the width of every record (n,) where some are not ``width``, and the lines.
+    Short records are filled with missing values and long ones cut; which ones is noted.
+
+    Raises:
+        PellucidError: when there are none. PolarsError when quotation marks are not in pairs.
+    """
+    body, lines, over = records(data, separator, header, width)
+    if not len(lines):
+        raise PellucidError("there is a header but no row below it", where=where)
+    comma = separator == ";" and _decimal_comma(head)
+    how: dict[str, Any] = {"has_header": False, "separator": separator, "decimal_comma": comma}
+    how |= {"truncate_ragged_lines": True}
+    try:
+        frame = pl.read_csv(body, **how, infer_schema_length=TYPED)
+    except pl.exceptions.PolarsError:  # a later row is of another type: look at all of them, which takes longer
+        frame = pl.read_csv(body, **how, infer_schema_length=None)
+    if comma:
+        notes.append(Note("info", "numbers are written with decimal commas", where))
+    if len(frame) != len(lines):  # quoting that polars reads otherwise: rows can only be counted
+        lines, over = np.arange(len(frame)) + 1 + header, np.zeros(0)
+    for odd, text in (
+        (over < 0, "too few values; the last count as missing"),
+        (over > 0, "too many; the last are cut"),
+    ):
+        if odd.any():
+            rows = f"{where}, {'row' if odd.sum() == 1 else 'rows'} {listed(lines[odd].tolist())}"
+            notes.append(Note("warning", f"{counted(int(odd.sum()), 'row has', 'rows have')} {text}", rows))
+    missing = [pl.lit(None, pl.String).alias(f"missing_{i}") for i in range(frame.width, width)]
+    full = frame.with_columns(missing)[:, :width]
+    return full.with_columns(dates(series) for series in full.get_columns()), lines
+
+
+def dates(series: pl.Series) -> pl.Series:
+    """Text that is dates throughout becomes dates."""
+    sample = series.drop_nulls().head(50) if series.dtype == pl.String else series[:0]
+    if not len(sample) or not DATE.match(sample[0]):
+        return series
+    try:
+        return series.str.to_date() if len(sample[0]) <= 10 else series.str.to_datetime()
+    except pl.exceptions.PolarsError:
+        return series
+
+
+def records(data: bytes, separator: str, header: bool, width: int) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """Cut away the header and blank lines.
+
+    Returns:
+        The rest; (n,) the line of the file that each record starts in; (n,) how many cells it has more than ``width``.
     """
     raw = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
     is_quote = raw == ord('"')
@@ -193,41 +243,12 @@ def records(
     lines = np.searchsorted(np.flatnonzero(newline), starts) + 1
     cells = np.add.reduceat(((raw == ord(separator)) & outside).view(np.uint8), starts, dtype=np.int32) + 1
     keep = np.flatnonzero(~blank)[header:]
-    if (cells[keep] != width).any():
-        say(cells[keep] - width, lines[keep])
-    if blank[keep[0] :].any() if len(keep) else False:
-        return b"".join(data[starts[i] : ends[i] + 1] for i in keep), lines[keep]
-    return (data[starts[keep[0]] :] if len(keep) else b""), lines[keep]
-
-
-def _say_ragged(notes: list[Note], name: str, over: np.ndarray, lines: np.ndarray) -> None:
-    for odd, text in (
-        (over < 0, "too few values; the last ones count as missing"),
-        (over > 0, "too many values; the last ones are left out"),
-    ):
-        if odd.any():
-            where = f"{name}, {'row' if odd.sum() == 1 else 'rows'} {listed(lines[odd].tolist())}"
-            notes.append(Note("warning", f"{counted(int(odd.sum()), 'row has', 'rows have')} {text}", where))
-
-
-def parsed(
-    body: bytes, separator: str, head: list[list[str]], width: int, notes: list[Note], where: str
-) -> pl.DataFrame:
-    """Records as a table of ``width`` columns; short ones are filled with missing values, long ones cut."""
-    if not body.strip():
-        raise PellucidError("there is a header but no row below it", where=where)
-    comma = separator == ";" and _decimal_comma(head)
-    if comma:
-        notes.append(Note("info", "numbers are written with decimal commas", where))
-    how: dict[str, Any] = {"has_header": False, "separator": separator, "decimal_comma": comma}
-    how |= {"infer_schema_length": None, "truncate_ragged_lines": True, "try_parse_dates": True}
-    try:
-        frame = pl.read_csv(body, **how)
-    except pl.exceptions.PolarsError:
-        notes.append(Note("warning", "quotation marks are not in pairs; rows near them may be wrong", where))
-        frame = pl.read_csv(_requoted(body, separator), **how)
-    missing = [pl.lit(None, pl.String).alias(f"missing_{i}") for i in range(frame.width, width)]
-    return frame.with_columns(missing)[:, :width]
+    if not len(keep):
+        return b"", lines[keep], cells[keep]
+    body = data[starts[keep[0]] :]
+    if blank[keep[0] :].any():
+        body = b"".join(data[starts[i] : ends[i] + 1] for i in keep)
+    return body, lines[keep], cells[keep] - width
 
 
 def _decimal_comma(head: list[list[str]]) -> bool:
@@ -236,12 +257,17 @@ def _decimal_comma(head: list[list[str]]) -> bool:
     return commas > sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", cell)) for cell in cells)
 
 
-def _requoted(body: bytes, separator: str) -> bytes:
-    """The same records with quotation marks in order: one a line, marks inside a cell taken as they are."""
+def _requoted(data: bytes, separator: str) -> bytes:
+    """The same records with quotation marks in order; marks inside a cell are taken as they are.
+
+    A mark that is never closed would swallow the rest of the file: then every line is a record of its own.
+    """
+    text = data.decode("utf-8", "replace")
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    if max(cell.count("\n") for row in rows for cell in row or [""]) > LONG_CELL:
+        rows = [next(csv.reader([line], delimiter=separator), []) for line in text.splitlines()]
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-    for line in body.decode("utf-8", "replace").splitlines():
-        writer.writerow(next(csv.reader([line], delimiter=separator), []))
+    csv.writer(out, delimiter=separator, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()
 
 

@@ -1,0 +1,52 @@
+"""Samples: real data in the layout a person would have it in, from an installed package."""
+
+import pytest
+
+from pellucid.data import read
+from pellucid.errors import PellucidError, UsageError
+from pellucid.samples import SAMPLES, sample
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "target", "classes", "inputs"),
+    [
+        ("wine", 178, "category", 3, 13),
+        ("iris", 150, "category", 3, 4),
+        ("breast-cancer", 569, "category", 2, 30),
+        ("diabetes", 442, "number", 0, 10),
+        ("digits", 1797, "category", 10, 1),
+    ],
+)
+def test_every_sample_is_ready_to_train_on(name, rows, target, classes, inputs, tmp_path):
+    data = read(sample(name, tmp_path), cache=tmp_path / "cache")
+    assert len(data) == rows
+    assert data.need_target().kind == target
+    assert len(data.reading.classes) == classes
+    assert len(data.inputs) == inputs
+    assert len(data.split().train) == pytest.approx(0.8 * rows, abs=2)
+
+
+def test_every_sample_is_tested_and_described():
+    assert set(SAMPLES) == {"wine", "iris", "breast-cancer", "diabetes", "digits"}
+    assert all(len(one.about) > 20 for one in SAMPLES.values())
+
+
+def test_digits_are_pngs_in_class_folders(tmp_path):
+    place = sample("digits", tmp_path / "numbers")
+    assert place == tmp_path / "numbers"
+    assert sorted(p.name for p in place.iterdir()) == [str(i) for i in range(10)]
+    assert len(list(place.glob("*/*.png"))) == 1797
+
+
+def test_what_goes_wrong_is_said(tmp_path):
+    with pytest.raises(UsageError) as error:
+        sample("wien", tmp_path)
+    known = "digits, wine, iris, breast-cancer, diabetes"
+    assert str(error.value) == f"Unknown sample 'wien'. Did you mean 'wine'? Known: {known}"
+    sample("iris", tmp_path)
+    with pytest.raises(PellucidError, match="something of this name already"):
+        sample("iris", tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(PellucidError, match="cannot be written"):
+        sample("iris", tmp_path / "file" / "iris.csv")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "iris.csv"]
