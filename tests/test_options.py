@@ -20,7 +20,7 @@ FIX = "\n  write it like 30s, 5m, 1h30m, 10epochs or 500steps"
         ("0.25s", "seconds", 0.25, "0.25s"),
         ("59.9999s", "seconds", 59.9999, "1m"),
         ("10epochs", "epochs", 10, "10epochs"),
-        ("1 epoch", "epochs", 1, "1epochs"),
+        ("1 epoch", "epochs", 1, "1epoch"),
         ("0.5 epochs", "epochs", 0.5, "0.5epochs"),
         ("500 steps", "steps", 500, "500steps"),
         ("12,345,678 steps", "steps", 12345678, "12345678steps"),

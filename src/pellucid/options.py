@@ -86,7 +86,7 @@ class Budget:
 
     def __str__(self) -> str:
         if self.kind != "seconds":
-            return f"{self.amount:.12g}{self.kind}"
+            return f"{self.amount:.12g}{self.kind[:-1] if self.amount == 1 else self.kind}"
         minutes, seconds = divmod(round(self.amount, 3), 60)
         hours, minutes = divmod(int(minutes), 60)
         clock = ((hours, "h"), (minutes, "m"), (round(seconds, 3), "s"))
