@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from .data.batch import Batch, Padded
 from .errors import PellucidError
-from .fields import Field, groups
+from .fields import Encoded, Field, groups
 from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
 from .trunks import Custom, Features, Trunk, trunk_named
@@ -70,17 +70,17 @@ class Network(nn.Module):
     def _join(self, trunk: Trunk) -> None:
         """Tell each part what the next one needs, backwards, and build them."""
         need = trunk.need(self.output.need())
-        made = [layer.choose(need) for layer in self.inputs]
-        placed = [i for i, layer in enumerate(self.inputs) if max(layer.offers) > 0 and not is_table(layer)]
+        made = [layer.choose(need) for layer in self.layers]
+        placed = [i for i, layer in enumerate(self.layers) if max(layer.offers) > 0 and not is_table(layer)]
         self.vector = all(p == 0 for p in made)
-        single = len(placed) == 1 == len(self.inputs)
+        single = len(placed) == 1 == len(self.layers)
         self.parted: list[int] = [] if self.vector or single else placed
         parts = {i: copy.deepcopy(trunk).build(made[i], need.causal) for i in self.parted}
         self.parts = nn.ModuleDict({str(i): part for i, part in parts.items()})
         self.links = nn.ModuleDict({str(i): nn.Linear(p.out_width, trunk.width) for i, p in parts.items()})
-        for layer, positions in zip(self.inputs, made, strict=True):
+        for layer, positions in zip(self.layers, made, strict=True):
             layer.build(positions, need)
-        total = sum(layer.out_width for layer in self.inputs)
+        total = sum(layer.out_width for layer in self.layers)
         self.entry: nn.Module = nn.Linear(total, trunk.width) if self.vector else nn.Identity()
         self.trunk = trunk.build(0 if self.vector else made[0] if single else 1, need.causal)
         self.output.build(trunk.out_width)
@@ -93,7 +93,7 @@ class Network(nn.Module):
 
     def entering(self, batch: Batch) -> Features:  # -> (B, *positions, width)
         """What the trunk reads: the input layers' features, joined."""
-        read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.inputs, self.keys(), strict=True)]
+        read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.layers, self.keys(), strict=True)]
         if self.vector:
             return Features(self.entry(torch.cat([f.x for f in read], -1)), key=batch.key)
         if len(read) == 1:
@@ -114,6 +114,7 @@ class Network(nn.Module):
         return self.output(f if self.output.need().every else f.with_(x=self.trunk.pool(f), mask=None))
 
     def losses(self, batch: Batch) -> Tensor:  # -> (B,)
+        assert batch.target is not None
         return self.output.losses(self(batch), batch.target)
 
     def loss(self, batch: Batch) -> Tensor:  # -> ()
@@ -123,7 +124,7 @@ class Network(nn.Module):
     def answer(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers for prediction; averaged with the mirror image's where a mirror image means the same."""
         raw = self(batch)
-        mirrored = {k: layer.mirrored(batch.inputs[k]) for layer, k in zip(self.inputs, self.keys(), strict=True)}
+        mirrored = {k: layer.mirrored(batch.inputs[k]) for layer, k in zip(self.layers, self.keys(), strict=True)}
         if all(v is None for v in mirrored.values()):
             return raw
         other = {k: batch.inputs[k] if v is None else v for k, v in mirrored.items()}
@@ -133,12 +134,17 @@ class Network(nn.Module):
 
     def keys(self) -> list[str]:
         """The name of each input layer's array in a batch."""
-        return [group.key for layer in self.inputs for group in groups(layer.fields)]
+        return [group.key for layer in self.layers for group in groups(layer.fields)]
+
+    @property
+    def layers(self) -> list[Input]:
+        """The input layers."""
+        return list(self.inputs)  # type: ignore[arg-type]
 
     @property
     def fields(self) -> list[Field]:
         """All fields with their fitted states, inputs first."""
-        return [f for layer in self.inputs for f in layer.fields] + list(self.output.fields)
+        return [f for layer in self.layers for f in layer.fields] + list(self.output.fields)
 
     @property
     def parameter_count(self) -> int:
@@ -155,7 +161,7 @@ class Network(nn.Module):
     def config(self) -> dict[str, Any]:
         """Everything but the weights and the fields, as JSON; ``from_config`` makes the same network."""
         return {
-            "inputs": [layer.config() for layer in self.inputs],
+            "inputs": [layer.config() for layer in self.layers],
             "trunk": {"name": self.trunk.name, **self.trunk.config()},
             "output": self.output.config(),
         }
@@ -208,6 +214,12 @@ def input_layers(inputs: Sequence[Input | Field] | Input | Field) -> list[Input]
 def output_layer(target: Field, inputs: Sequence[Field]) -> Output:
     kind, _ = output_for(target, inputs)
     return kind([target])
+
+
+def as_target(target: Encoded) -> np.ndarray:
+    """A target as outputs read it: numbers (n, R), class numbers (n,)."""
+    assert isinstance(target, np.ndarray)
+    return target.reshape(len(target), -1) if target.dtype.kind == "f" else target
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from .fields import kind_named
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
+    from .draw.content import Content
     from .run import Run
     from .training.feed import Feed
 
@@ -34,7 +35,7 @@ def write_report(
     run.folder.write("history.parquet", parquet(pl.DataFrame(evaluated, infer_schema_length=None)))
     run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
     content = summary(run, data, split, evaluated) | details(run, test) | {"worst": worst(run, data, split, validation)}
-    run.folder.write("report.html", page(content).encode())
+    run.folder.write("report.html", page(cast("Content", content)).encode())
 
 
 def parquet(frame: pl.DataFrame) -> bytes:

@@ -16,7 +16,7 @@ from .data.batch import encode_groups, encode_target
 from .errors import PellucidError
 from .fields import Field
 from .folder import Folder
-from .network import Network
+from .network import Network, as_target
 from .outputs import Score
 from .planning import Plan, best_device, check_device
 from .training.feed import Feed
@@ -69,7 +69,8 @@ class Run:
         self.validation = float(record["validation"])
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}; {self.baseline.name}: {self.baseline.value:.4f})"
+        naive = f"{self.baseline.name}: {self.baseline.value:.4f}"
+        return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}; {naive})"
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -138,21 +139,14 @@ class Run:
         ]
 
     def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        target = encode_target(data, self.network.output.fields[0]) if with_target else None
-        feed = Feed(encode_groups(data, self.fields), as_target(target), self.network.device)
+        target = as_target(encode_target(data, self.network.output.fields[0])) if with_target else None
+        feed = Feed(encode_groups(data, self.fields), target, self.network.device)
         return answers(self.network, feed, rows, mirrored=True)
 
     @property
     def fields(self) -> list[Field]:
         """The input fields with their fitted states."""
         return [f for f in self.network.fields if f.role != "target"]
-
-
-def as_target(target: Any) -> np.ndarray | None:
-    """A target as the output reads it: numbers (n, R), class numbers (n,)."""
-    if target is None:
-        return None
-    return target.reshape(len(target), -1) if target.dtype.kind == "f" else target
 
 
 def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None = None) -> Run:

@@ -50,17 +50,18 @@ class Dataset(room.Dataset):
         Raises:
             UsageError: for another part.
         """
-        parts = vars(self.split(seed))
-        names = ("train", "validation", "test")
-        if part not in names:
-            raise UsageError(unknown("part of the data", part, names))
+        from .network import as_target
+
+        parts = self.split(seed).parts()
+        if part not in parts:
+            raise UsageError(unknown("part of the data", part, parts))
         encoded = encode_groups(self, [f for f in network.fields if f.role != "target"])
-        target = encode_target(self, network.output.fields[0])
+        target = as_target(encode_target(self, network.output.fields[0]))
         training = part == "train"
         order = batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
         for rows in order:
-            batch = Batch(gather(encoded, rows), target[rows], rows, keys(rows, seed, epoch) if training else None)
-            yield network.tensors(batch)
+            key = keys(rows, seed, epoch) if training else None
+            yield network.tensors(Batch(gather(encoded, rows), target[rows], rows, key))
 
 
 def read(source: Any, **options: Any) -> Dataset:

@@ -56,7 +56,7 @@ class Feed:
             padded = values[index.clamp_max(len(values) - 1)].masked_fill(places >= own.unsqueeze(1), 0)
             inputs[name] = Padded(self._send(padded), self._send(own))
         target = None if self.target is None else self._send(self.target.index_select(0, rows))
-        return Batch(inputs=inputs, target=target, rows=rows, key=None if key is None else self._send(key))
+        return Batch(inputs, target, rows, None if key is None else self._send(key))  # type: ignore[arg-type]
 
     def _send(self, value: Tensor) -> Tensor:
         if value.device.type == self.device.type:

@@ -5,7 +5,7 @@ Torch-free, so that a command line or a web page can listen without importing to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ class Listener:
 class Several(Listener):
     """Tells each of several listeners in turn."""
 
-    def __init__(self, listeners: tuple[Listener, ...] | list[Listener]):
+    def __init__(self, listeners: Iterable[Listener]):
         self.listeners = tuple(listeners)
 
     def said(self, text: str) -> None:

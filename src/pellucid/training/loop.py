@@ -6,6 +6,7 @@ B batch, R numbers in a raw answer.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,12 +22,13 @@ from ..network import Network
 from .feed import Feed, Order
 from .listeners import Listener, Progress
 from .pace import Pace
-from .schedule import Decisions, end_of, factor, phase
+from .schedule import Decisions, Points, end_of, factor, phase
 from .state import State
 
 SKIPS = 20  # steps in a row without a finite gradient after which a training gives up
 TOLD = 0.2  # seconds between two words to the listeners
-SAVED = 20.0  # seconds between two checkpoints
+SAVED = 20.0  # seconds between two checkpoints, at the least
+SAVING = 0.02  # of the time that checkpoints may take
 
 
 @dataclass
@@ -55,13 +57,13 @@ class Loop:
         state, decisions = self.state, self.decisions
         state.network.train()
         self._since = self._saved = self._told = time.perf_counter()
-        self._rate = 0.0
-        self._heard = state.step
+        self._heard, self._rate, self._saving = state.step, 0.0, 0.0
         while state.step < end_of(points := decisions.at(state.step, "schedule")):
             if self.stop():
                 self.save(state)
                 raise Interrupted(f"stopped after step {state.step:,}; everything up to there is saved")
             state.optimizer.clear()
+            seed_step(state.network.device, self.order.seed, state.step)
             loss = self.gradients(self.order.batch(state.step))
             if self.finite(loss):
                 state.optimizer.step(factor(points, state.step))
@@ -70,31 +72,35 @@ class Loop:
             if state.step % self.pace.every == 0 or state.step == end_of(points):
                 self.evaluate(factor(points, state.step))
             self.look_up(points)
+        self.save(state)
 
     def gradients(self, batch: Batch) -> Tensor:  # -> () mean loss
         """Forward and backward, in as many micro-batches as memory calls for; out of memory halves them."""
         size = len(batch.rows)
+        self.state.keep_buffers()
         while True:
             micro = self.decisions.at(self.state.step, "micro batch", size)
             try:
                 return sum(self._backward(part, size) for part in parts(batch, micro))  # type: ignore[return-value]
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
             self.state.optimizer.clear()
+            self.state.put_back_buffers()
             self._halve(micro, size)
 
     def _halve(self, micro: int, size: int) -> None:
-        smaller = max(min(micro, size) // 64 * 32, 32)  # normalisation groups 32 examples
-        if smaller >= min(micro, size):
+        now = min(micro, size)
+        smaller = max(now // 64 * 32, 32)  # normalisation groups 32 examples
+        if smaller >= now:
             raise PellucidError(
-                f"not enough memory for {min(micro, size)} examples at once",
-                fix="choose a smaller --size or --image-size",
+                f"not enough memory for {now} examples at once", fix="choose a smaller --size or --image-size"
             )
         if self.state.network.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.decisions.decide(self.state.step, "micro batch", smaller, "the memory did not hold more examples at once")
-        self.listener.decided(self.decisions.all[-1])
+        self.decisions.decide(
+            self.state.step, "micro batch", smaller, f"the memory did not hold {now} examples at once"
+        )
 
     def _backward(self, batch: Batch, size: int) -> Tensor:  # -> ()
         with autocast(self.state.network.device):
@@ -107,11 +113,12 @@ class Loop:
         state, clip = self.state, self.state.recipe.clip
         norm = state.optimizer.norm()
         if not bool(torch.isfinite(loss + norm)):  # on a GPU the one wait of a step; small next to a step there
+            state.put_back_buffers()
             state.skipped += 1
             if state.skipped >= SKIPS:
                 raise PellucidError(
                     f"the loss or its gradient was not finite for {SKIPS} steps in a row, up to step {state.step:,}",
-                    fix="train with a smaller --lr, and look for extreme numbers in the data; the last checkpoint is good",
+                    fix="train with a smaller --lr, and look for extreme numbers in the data",
                 )
             return False
         state.skipped = 0
@@ -123,12 +130,13 @@ class Loop:
 
     def evaluate(self, rate: float) -> None:
         """A line of the history: training loss since the last one, loss and metric on validation."""
+        began = time.perf_counter()
         state, output = self.state, self.state.network.output
         raw, target = answers(state.network, self.order.feed, self.validation)
         row = {
             "step": state.step,
             "epoch": state.step / self.order.steps,
-            "loss": float(state.loss_sum / max(state.loss_count, 1)),
+            "loss": float(state.loss_sum) / state.loss_count if state.loss_count else math.nan,
             "validation_loss": float(output.losses(raw, target).mean()),
             output.metric: output.measure(raw, target),
             "lr": rate,
@@ -140,18 +148,22 @@ class Loop:
         row["seconds"] = state.seconds
         self.record(row)
         self.listener.evaluated(row)
-        if (decision := self.pace.after_evaluation(state, self.decisions)) is not None:
-            self.listener.decided(decision)
+        took = time.perf_counter() - began
+        state.evaluating = 0.5 * (state.evaluating or took) + 0.5 * took
+        self.pace.after_evaluation(state, self.decisions, took)
 
     def _judge(self, row: dict[str, Any]) -> None:
         """Keep the weights that validation likes best: by the metric, and by the loss where that ties."""
-        state, metric = self.state, self.state.network.output.metric
-        if row["validation_loss"] < state.lowest - 1e-4 * abs(state.lowest if state.lowest < 1e30 else 0):
-            state.lowest, state.stale = row["validation_loss"], 0
+        state, metric, loss = self.state, self.state.network.output.metric, row["validation_loss"]
+        if not (math.isfinite(loss) and math.isfinite(row[metric])):
+            state.stale += 1
+            return
+        if state.lowest == math.inf or loss < state.lowest - 1e-4 * abs(state.lowest):
+            state.lowest, state.stale = loss, 0
         else:
             state.stale += 1
         old = state.best_row
-        tied = bool(old) and row[metric] == old[metric] and row["validation_loss"] < old["validation_loss"]
+        tied = bool(old) and row[metric] == old[metric] and loss < old["validation_loss"]
         if not old or tied or state.network.output.better(row[metric], old[metric]):
             state.keep_best(row)
 
@@ -160,28 +172,43 @@ class Loop:
         self.state.seconds += now - self._since
         self._since = now
 
-    def look_up(self, points: list[list[float]]) -> None:
-        """Now and then look at the clock: tell, decide, save."""
+    def look_up(self, points: Points) -> None:
+        """Now and then look at the clock: decide, tell, save."""
         now, state = time.perf_counter(), self.state
         if now - self._told < TOLD and state.step < end_of(points):
             return
         self._clock()
-        steps, self._heard = state.step - self._heard, state.step
-        pace = steps / max(now - self._told, 1e-9)
-        self._rate = pace if not self._rate else 0.7 * self._rate + 0.3 * pace
+        self.pace.after_look(state, self.decisions)
+        self.listener.stepped(self._progress(now))
         self._told = now
-        if (decision := self.pace.after_look(state, self.decisions)) is not None:
-            self.listener.decided(decision)
-        end = end_of(points)
-        loss = float(state.loss_sum / state.loss_count) if state.loss_count else float("nan")
-        left = (end - state.step) / max(self._rate, 1e-9)
-        epoch, rate = state.step / self.order.steps, self._rate * self.order.batch_size
-        self.listener.stepped(
-            Progress(state.step, end, epoch, state.seconds, left, rate, loss, phase(points, state.step))
-        )
-        if now - self._saved > SAVED:
+        if now - self._saved > max(SAVED, self._saving / SAVING):
             self.save(state)
             self._saved = time.perf_counter()
+            self._saving = self._saved - now
+
+    def _progress(self, now: float) -> Progress:
+        state, points = self.state, self.decisions.at(self.state.step, "schedule")
+        steps, self._heard = state.step - self._heard, state.step
+        rate = steps / max(now - self._told, 1e-9)
+        self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+        return Progress(
+            step=state.step,
+            steps=end_of(points),
+            epoch=state.step / self.order.steps,
+            seconds=state.seconds,
+            left=(end_of(points) - state.step) / max(self._rate, 1e-9),
+            rate=self._rate * self.order.batch_size,
+            loss=float(state.loss_sum) / state.loss_count if state.loss_count else math.nan,
+            phase=phase(points, state.step),
+        )
+
+
+def seed_step(device: torch.device, seed: int, step: int) -> None:
+    """Start torch's generators for this step, for modules of a user's own that draw from them; 4 µs on a CPU."""
+    number = (seed * 0x9E3779B97F4A7C15 + step) & 0x7FFFFFFFFFFFFFFF
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(number)
 
 
 def parts(batch: Batch, size: int) -> Iterator[Batch]:
@@ -198,7 +225,7 @@ def parts(batch: Batch, size: int) -> Iterator[Batch]:
                 k: Padded(v.values[cut], v.lengths[cut]) if isinstance(v, Padded) else v[cut]
                 for k, v in batch.inputs.items()
             },
-            target=batch.target[cut],
+            target=None if batch.target is None else batch.target[cut],
             rows=batch.rows[cut],
             key=None if batch.key is None else batch.key[cut],
         )
@@ -211,17 +238,20 @@ def answers(
     """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off."""
     training = network.training
     network.eval()
-    order, raw, target = [], [], []
+    order: list[Tensor] = []
+    raw: list[Tensor] = []
+    target: list[Tensor] = []
     for part in feed.in_order(rows, size):
         batch = feed.batch(part)
         with autocast(network.device):
             raw.append((network.answer(batch) if mirrored else network(batch)).float())
         order.append(part)
-        target.append(batch.target)
+        if batch.target is not None:
+            target.append(batch.target)
     network.train(training)
     places = torch.cat(order).cpu()
     index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
-    known = torch.cat(target)[index] if target[0] is not None else torch.empty(0)
+    known = torch.cat(target)[index] if target else torch.empty(0)
     return torch.cat(raw)[index], known
 
 
@@ -230,6 +260,7 @@ def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
 
 
-def out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: RuntimeError) -> bool:
+    """torch says it with a type of its own on a GPU, and in words on a CPU."""
     text = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text

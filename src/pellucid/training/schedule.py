@@ -6,58 +6,60 @@ written to the run before it takes effect. Resume and replay read decisions and 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
 from typing import Any
 
 Decision = dict[str, Any]  # step, name, value, reason
-Points = list[list[float]]  # [step, factor] pairs, straight lines between them
+Points = list[list[float]]  # [step, factor] pairs, straight lines between them; the first starts, the last ends
+WARMEST = 500  # steps
 
 
 class Decisions:
-    """The decisions of one training, in order.
+    """The decisions of one training, in the order of their steps.
 
     Args:
         known: those already written (a resumed training, a replay).
         write: called with each new one before it takes effect.
-        live: False for a replay: nothing new is ever decided.
+        live: False for a replay: the clock decides nothing.
     """
 
     def __init__(
         self, known: Iterable[Decision] = (), write: Callable[[Decision], None] = lambda d: None, live: bool = True
     ):
-        self.all = sorted(known, key=lambda d: d["step"])
         self.write, self.live = write, live
+        self.all: list[Decision] = []
+        self._named: dict[str, list[Decision]] = {}  # asked for twice a step, so found without a search
+        for decision in known:
+            self._keep(decision)
+
+    def _keep(self, decision: Decision) -> None:
+        for kept in (self.all, self._named.setdefault(decision["name"], [])):
+            insort(kept, decision, key=lambda d: d["step"])
 
     def open_at(self, step: int) -> bool:
-        """Whether something new may be decided at ``step``: not while known decisions still lie ahead."""
+        """Whether the clock may decide something at ``step``: not while known decisions still lie ahead."""
         return self.live and (not self.all or self.all[-1]["step"] <= step)
 
     def decide(self, step: int, name: str, value: Any, reason: str) -> None:
+        """Decide that ``name`` is ``value`` from ``step`` on; written first."""
         decision = {"step": step, "name": name, "value": value, "reason": reason}
         self.write(decision)
-        self.all.append(decision)
+        self._keep(decision)
 
     def at(self, step: int, name: str, default: Any = None) -> Any:
-        """The value in force for ``step``."""
-        for decision in reversed(self.all):
-            if decision["name"] == name and decision["step"] <= step:
+        """The value in force for ``step``: of several decided for one step, the last."""
+        for decision in reversed(self._named.get(name, ())):
+            if decision["step"] <= step:
                 return decision["value"]
         return default
-
-    def next_after(self, step: int) -> int | None:
-        """The step of the next known decision, for a training that follows them."""
-        later = [d["step"] for d in self.all if d["step"] > step]
-        return min(later) if later else None
 
 
 def factor(points: Points, step: int) -> float:
     """The share of the full learning rate at ``step``."""
-    i = bisect_right(points, step, key=lambda p: p[0])
-    if i == 0:
-        return points[0][1]
-    if i == len(points):
-        return points[-1][1]
+    i = bisect_right([place for place, _ in points], step)
+    if i in (0, len(points)):
+        return points[max(i - 1, 0)][1]
     (a, low), (b, high) = points[i - 1], points[i]
     return low + (high - low) * (step - a) / (b - a)
 
@@ -65,30 +67,27 @@ def factor(points: Points, step: int) -> float:
 def trapezoid(start: int, end: int, *, warm: float, cool: float) -> Points:
     """Warm up, hold, cool down to zero: shares ``warm`` and ``cool`` of the steps from ``start`` to ``end``.
 
-    The first step already moves a little and the last one too: the ends lie half a step outside.
+    The first step already moves the weights a little and so does the last, the one before ``end``. A warm-up takes at
+    most ``WARMEST`` steps, because a budget of time may allow far more steps than are made in the end.
     """
-    steps = max(end - start, 1)
-    up = start + max(round(steps * warm), 1)
-    down = max(end - round(steps * cool), up)
-    return [[start - 0.5, 0.0], [up, 1.0], [max(down, up + 1e-3), 1.0], [max(end, up + 1), 0.0]]
+    end = max(end, start + 1)
+    up = start + min(round((end - start) * warm), WARMEST, end - start - 1)
+    return [[start - 0.5, 0.0], [up, 1.0], [max(end - round((end - start) * cool), up), 1.0], [end, 0.0]]
 
 
 def moved_end(points: Points, step: int, end: int, *, cool: float) -> Points:
     """The same schedule with another end, continuous at ``step``; the share that cools keeps its size."""
-    now, start = factor(points, step), points[0][0]
-    end = max(end, step + 1)
-    cooling = step >= points[-2][0]
-    if cooling:
-        return [[step, now], [end, 0.0]]
-    down = max(end - round((end - start) * cool), step + 1e-3)
-    up = points[1][0]
-    rise = [[step, now], [up, 1.0]] if step < up < down else [[step, now]]
-    return [*rise, [max(down, rise[-1][0] + 1e-3), 1.0 if step < down else now], [max(end, down + 1), 0.0]]
+    begin, up, down = points[0], points[1], points[-2][0]
+    start, end = int(begin[0] + 0.5), max(end, step + 1)
+    cooler = max(end - round((end - start) * cool), up[0])
+    if step >= down or step >= cooler:  # cooling already, or from now on
+        return cool_from(points, step, end - step)
+    return [begin, up, [cooler, 1.0], [end, 0.0]]
 
 
 def cool_from(points: Points, step: int, length: int) -> Points:
-    """Start the cool-down now and end it ``length`` steps later."""
-    return [[step, factor(points, step)], [step + max(length, 1), 0.0]]
+    """Start the cool-down now, wherever the schedule stands, and end it ``length`` steps later."""
+    return [points[0], [step, factor(points, step)], [step + max(length, 1), 0.0]]
 
 
 def end_of(points: Points) -> int:
@@ -96,6 +95,7 @@ def end_of(points: Points) -> int:
 
 
 def phase(points: Points, step: int) -> str:
+    """``"warm up"``, ``"hold"`` or ``"cool down"``."""
     if step >= points[-2][0]:
         return "cool down"
-    return "hold" if factor(points, step) >= 1 else "warm up"
+    return "hold" if step >= points[1][0] else "warm up"

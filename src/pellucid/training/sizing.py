@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..network import Network
-from ..options import Budget
 from ..planning import Recipe
 from .feed import Order
 from .loop import Loop, answers
 from .pace import Pace
 from .schedule import Decisions
 from .state import State
+
+STEPS = 4  # timed, of each network that is tried
+TRYING = 0.04  # of the seconds that one size may be timed for
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,19 @@ class Timing:
     answer: float
 
 
-def timed(network: Network, order: Order, recipe: Recipe, steps: int = 3) -> Timing:
-    """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network."""
+def timed(network: Network, order: Order, recipe: Recipe, limit: float = math.inf) -> Timing:
+    """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network.
+
+    Args:
+        limit: seconds after which no further step is begun.
+    """
     state = State(network, recipe)
-    decisions = Decisions()
-    pace = Pace(Budget("steps", 1), recipe, None, every=1 << 60)
-    loop = Loop(state, order, order.rows[:0], decisions, pace, lambda s: None, lambda r: None)
+    loop = Loop(state, order, order.rows[:0], Decisions(), Pace(recipe, None, 1), lambda s: None, lambda r: None)
     network.train()
-    seconds = []
-    for step in range(steps + 1):
+    seconds: list[float] = []
+    for step in range(STEPS + 1):
+        if len(seconds) > 1 and sum(seconds) > limit:
+            break
         start = time.perf_counter()
         state.optimizer.clear()
         loop.gradients(order.batch(step))
@@ -58,7 +65,7 @@ def largest(
 
     def epochs(size: int) -> float:
         if size not in tried:
-            tried[size] = timed(make(size), order, recipe)
+            tried[size] = timed(make(size), order, recipe, limit=TRYING * seconds)
         return seconds / (tried[size].step * order.steps)
 
     size = min(max(usual, sizes[0]), sizes[-1])

@@ -30,13 +30,29 @@ class State:
         self.best = {k: v.clone() for k, v in self.weights.items()}
         self.best_row: dict[str, Any] = {}
         self.step = 0
-        self.seconds = 0.0  # spent so far, over all sittings
+        self.seconds = 0.0  # spent so far, over all sittings, from the first word to the last step
+        self.evaluating = 0.0  # seconds that an evaluation takes
         self.stale = 0  # evaluations since the validation loss last improved
         self.lowest = float("inf")  # validation loss
         self.skipped = 0  # steps left out in a row, because a loss or gradient was not finite
         device = network.device
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # since the last evaluation
         self.loss_count = 0
+        hidden = (b for name, b in network.named_buffers() if name.startswith(("trunk.", "parts.")))
+        self._buffers = list(hidden)  # what a forward pass may change: running statistics
+        self._kept = [b.clone() for b in self._buffers]
+
+    @torch.no_grad()
+    def keep_buffers(self) -> None:
+        """Remember the buffers as they are before a step."""
+        if self._buffers:
+            torch._foreach_copy_(self._kept, self._buffers)
+
+    @torch.no_grad()
+    def put_back_buffers(self) -> None:
+        """Undo what a forward pass did to the buffers, because its step does not count."""
+        if self._buffers:
+            torch._foreach_copy_(self._buffers, self._kept)
 
     @torch.no_grad()
     def follow(self) -> None:
@@ -67,7 +83,7 @@ class State:
         return {k: v.detach().cpu().contiguous().numpy() for k, v in self._named().items()}
 
     def meta(self) -> dict[str, Any]:
-        names = ("step", "seconds", "stale", "lowest", "skipped", "loss_count", "best_row")
+        names = ("step", "seconds", "evaluating", "stale", "lowest", "skipped", "loss_count", "best_row")
         found = {name: getattr(self, name) for name in names}
         return found | {"lowest": None if self.lowest == float("inf") else self.lowest}
 
@@ -78,9 +94,8 @@ class State:
         assert named.keys() == tensors.keys(), set(named) ^ set(tensors)
         for name, value in named.items():
             value.copy_(torch.from_numpy(np.array(tensors[name])))
-        for name, value in meta.items():
-            if hasattr(self, name):
-                setattr(self, name, value)
+        for name in self.meta():
+            setattr(self, name, meta[name])
         self.lowest = float("inf") if meta["lowest"] is None else meta["lowest"]
 
 

@@ -1,0 +1,103 @@
+"""From what the user passed to what a training works on: the data, the options, the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from .data import Split
+from .errors import PellucidError
+from .options import READ, check_options, defaults
+from .planning import Plan
+from .trunks import Custom, Trunk
+from .workbench import Dataset, read
+
+
+def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+    """The data (read unless it was already) and the other options, checked."""
+    checked = check_options("train", {k: v for k, v in options.items() if v is not None})
+    reading = {o.name for o in READ}
+    rest = {k: v for k, v in checked.items() if k not in reading}
+    if isinstance(data, Dataset):
+        return data, rest
+    if data is None:
+        raise PellucidError("there is no data to train on", fix="name a folder or a table")
+    return read(data, **{k: v for k, v in checked.items() if k in reading}), rest
+
+
+def parted(data: Dataset, options: Mapping[str, Any]) -> Split:
+    """The data's split, with something in every part."""
+    data.need_target()
+    split = data.split(options.get("seed") or 0)
+    for part, what in (("validation", "choose the weights on"), ("test", "score them on")):
+        if not len(split[part]):
+            raise PellucidError(
+                f"there are no {part} examples to {what}",
+                where=data.name,
+                fix="give shares such as --split 0.8,0.1,0.1",
+            )
+    return split
+
+
+def taken_trunk(options: dict[str, Any]) -> Trunk | None:
+    """A trunk of the user's own, taken out of the options."""
+    network = options.get("network")
+    if isinstance(network, Trunk):
+        return options.pop("network")
+    if isinstance(network, nn.Module):
+        raise PellucidError(
+            f"a {type(network).__name__} says nothing about its width", fix="wrap it: pellucid.Custom(module, width=…)"
+        )
+    return None
+
+
+def needed_trunk(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:
+    """The user's own trunk where a run was begun with one, None where not."""
+    if record["plan"]["network"] != Custom.name:
+        return None
+    if trunk is None:
+        raise PellucidError(
+            "this run was begun with a trunk of its user's own, and a run folder never holds code",
+            fix="pass it again: pellucid.resume(run, trunk=…) or pellucid.train(like=run, network=…)",
+        )
+    return trunk
+
+
+def reopened(record: Mapping[str, Any], data: Any) -> Dataset:
+    """A run's data, and the assurance that it is still the same."""
+    about = record["data"]
+    if data is None and not about.get("source"):
+        raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
+    source = data if data is not None else about["source"]
+    found = source if isinstance(source, Dataset) else read(source, **about["options"])
+    if found.fingerprint() != about["fingerprint"]:
+        raise PellucidError(
+            "the data has changed since this training began",
+            where=str(about.get("source") or "the data passed in"),
+            fix="restore it, or train anew",
+        )
+    return found
+
+
+def check_replay(options: Mapping[str, Any]) -> None:
+    """Raises PellucidError for an option that a replay would have to pass over."""
+    usual = defaults("train")
+    given = {k for k, v in options.items() if not isinstance(v, nn.Module) and v not in (None, (), {}, usual.get(k))}
+    if extra := sorted(given - {"name", "out"}):
+        raise PellucidError(
+            f"a replay takes its options from the run, and {', '.join(extra)} is another", fix="leave it out"
+        )
+
+
+def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
+    """``out/name``; without a name of its own, the first free one made of the data's name and the network."""
+    out = Path(options.get("out") or "runs")
+    if options.get("name"):
+        return out / str(options["name"])
+    stem, i = f"{name}-{plan.network}", 1
+    while (out / (found := stem if i == 1 else f"{stem}-{i}")).exists():
+        i += 1
+    return out / found

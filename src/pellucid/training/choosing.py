@@ -1,0 +1,39 @@
+"""Which weights of a training to keep: the last, the best seen, or the average; validation decides. n examples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from .feed import Feed
+from .loop import answers
+from .state import State, copy_into
+
+
+def choose(state: State, feed: Feed, rows: np.ndarray) -> tuple[dict[str, Any], Tensor, Tensor]:
+    """Give the network the weights that answer ``rows`` best: by the metric, and by the loss where that ties.
+
+    Returns:
+        What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
+    """
+    network, output = state.network, state.network.output
+    last = {name: value.clone() for name, value in state.weights.items()}
+    candidates = {"the last weights": last, "the best seen": state.best, "the average": state.average}
+    metrics: dict[str, float] = {}
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def rank(name: str) -> tuple[float, float]:
+        value = metrics[name] if output.higher else -metrics[name]
+        loss = float(output.losses(*found[name]).mean())
+        return (value, -loss) if math.isfinite(value) and math.isfinite(loss) else (-math.inf, -math.inf)
+
+    for name, weights in candidates.items():
+        copy_into(state.weights, weights)
+        found[name] = answers(network, feed, rows, mirrored=True)
+        metrics[name] = output.measure(*found[name])
+    best = max(found, key=rank)
+    copy_into(state.weights, candidates[best])
+    return {"weights": best, **metrics}, *found[best]
