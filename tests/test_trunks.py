@@ -321,12 +321,16 @@ def test_gates_are_gates_and_the_last_state_is_what_torch_says() -> None:
     assert bias.tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
 
 
-def test_grids_of_any_size_go_through_the_convolutional_trunk() -> None:
+def test_the_convolutional_trunk_takes_grids_of_any_size_and_pools_them() -> None:
     trunk = made("convolutional", 2)
     for height, width in ((1, 1), (2, 5), (8, 8), (33, 17)):
         f = trunk(Features(torch.randn(2, height, width, trunk.width, dtype=torch.float64)))
         assert f.x.shape == (2, -(-height // 8), -(-width // 8), trunk.out_width)
         assert f.x.is_contiguous()  # channels-last all the way
+        assert torch.allclose(trunk.pool(f), f.x.mean((1, 2)))
+    trunk = made("convolutional", 1)
+    f = trunk(Features(some(trunk, 1)))
+    assert torch.equal(trunk.pool(f), f.x.amax(1))
 
 
 def test_stated_shapes_are_checked() -> None:

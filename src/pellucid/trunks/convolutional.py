@@ -137,7 +137,7 @@ class Convolutional(Trunk):
 
     Over a grid each of ``depth`` stages halves both sides; stages have 2, 4, 4, ... times ``width`` channels.
     Along a sequence the length stays, every stage has 4 times ``width`` channels, and dilation grows fourfold a stage,
-    so that ``depth`` 3 sees 85 positions. One vector an example is the largest value over positions.
+    so that ``depth`` 3 sees 85 positions.
 
     Args:
         width: D, channels of what it reads.
@@ -184,5 +184,9 @@ class Convolutional(Trunk):
         return {"lr": 3e-3, "matrix_lr": 0.03, "weight_decay": 0.02, "batch_size": 256}
 
     def pool(self, f: Features) -> Tensor:  # (B, *positions, C) -> (B, C)
-        """The largest value over real positions."""
-        return max_positions(f)
+        """Over a grid the mean of real positions, along a sequence the largest value (Collobert 2011).
+
+        On 6,000 CIFAR-10 photos the mean gave 61.0 and 60.9 % after 5 epochs (2 seeds, 2,000 test photos) and 66.9 %
+        after 12; the largest value 58.2, 57.4 and 63.7 %; their sum 59.1 and 59.2 % (after 5).
+        """
+        return super().pool(f) if f.x.ndim == 4 else max_positions(f)
