@@ -100,7 +100,7 @@ def Norm(width: int) -> nn.LayerNorm:
 class GroupedBatchNorm(nn.Module):
     """Batch normalisation over fixed groups of 32 examples, in the order of the batch.
 
-    As good as batch normalisation (73.4 against 74.5 % on 10,000 CIFAR-10 photos; group norm 66.5 %), and yet the
+    Nearly as good as batch normalisation (73.4 against 74.5 % on 10,000 CIFAR-10 photos; group norm 66.5 %), and the
     result does not depend on the micro-batch as long as that is a multiple of 32. A last smaller group is allowed;
     one with fewer than two real values takes the running statistics. These are what evaluation uses: the plain
     average of the first 50 groups, from then on a moving one.
@@ -246,7 +246,7 @@ def rotary(positions: tuple[int, ...], width: int, like: Tensor, first: int = 0)
     """Cosines and sines of rotary positions (Su 2021), each (T, width / 2), T being all positions in order.
 
     A sequence turns every pair of features by its position; a grid turns half of them by the row and half by the
-    column (axial). Slowest wavelength 10,000 positions for a sequence and 100 for a grid, after Heo 2024.
+    column (axial). The base of the speeds is 10,000 for a sequence and 100 for a grid (Heo 2024).
 
     Args:
         positions: (T,) or (H, W).
