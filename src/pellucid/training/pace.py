@@ -51,9 +51,10 @@ class Pace:
 
     def after_look(self, state: State, decisions: Decisions) -> None:
         """Move the end of the schedule when the clock says so."""
-        each = self._each(state.step)
         points = decisions.at(state.step, "schedule")
-        if self.deadline is None or not each or not decisions.open_at(state.step) or state.step >= end_of(points):
+        if self.deadline is None or not decisions.open_at(state.step) or state.step >= end_of(points):
+            return
+        if not (each := self._each(state.step)):
             return
         now = self.clock()
         left = self.deadline - now - self.closing * state.evaluating  # seconds for steps and what is watched meanwhile
