@@ -79,10 +79,12 @@ def moved_end(points: Points, step: int, end: int, *, cool: float) -> Points:
     """The same schedule with another end, continuous at ``step``; the share that cools keeps its size."""
     begin, up, down = points[0], points[1], points[-2][0]
     start, end = int(begin[0] + 0.5), max(end, step + 1)
-    cooler = max(end - round((end - start) * cool), up[0])
-    if step >= down or step >= cooler:  # cooling already, or from now on
+    turn = end - round((end - start) * cool)
+    if step >= down or step >= turn:  # cooling already, or from now on
         return cool_from(points, step, end - step)
-    return [begin, up, [cooler, 1.0], [end, 0.0]]
+    if turn < up[0]:  # no time to warm up in full
+        return [begin, [turn, factor(points, turn)], [end, 0.0]]
+    return [begin, up, [turn, up[1]], [end, 0.0]]
 
 
 def cool_from(points: Points, step: int, length: int) -> Points:
