@@ -36,6 +36,7 @@ class Recipe:
     Attributes:
         batch_size: examples a step.
         lr: learning rate of AdamW; ``matrix_lr``: of Muon for the hidden matrices, 0 leaves them to AdamW.
+        momentum: of Muon.
         decay: decoupled weight decay of AdamW; ``matrix_decay``: of Muon.
         beta2: AdamW's memory of squared gradients.
         warm, cool: shares of the steps spent warming up and cooling down.
@@ -46,6 +47,7 @@ class Recipe:
     batch_size: int = 128
     lr: float = 2e-3
     matrix_lr: float = 0.02
+    momentum: float = 0.95
     decay: float = 0.01
     matrix_decay: float = 0.01
     beta2: float = 0.99

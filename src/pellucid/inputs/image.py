@@ -60,8 +60,9 @@ def reflect(index: Tensor, size: int) -> Tensor:
 class Image(Input):
     """Pixels, scaled by the training photos' mean and spread, as what the trunk reads.
 
-    A grid (B, H/P, W/P, D): for P = 1 a 3×3 convolution, else patches of P×P pixels through one linear map
-    (Dosovitskiy et al., 2020), P as small as the trunk's ``longest`` allows. Rows (B, H, D). A flat vector (B, D).
+    A grid (B, H/P, W/P, D): patches of P×P pixels and one more on each side through one linear map, P as small as the
+    trunk's ``longest`` allows; for P = 1 that is a 3×3 convolution, and without the overlap the patches of Dosovitskiy
+    et al. (2020). Rows (B, H, D). A flat vector (B, D).
 
     Reads (B, H, W, C) uint8. In training examples are shifted, mirrored (only where the plan says a mirror image means
     the same) and partly covered (DeVries & Taylor, "Cutout", 2017).
@@ -91,8 +92,7 @@ class Image(Input):
         if positions == 2:
             while need.longest and -(-height // self.patch) * -(-width // self.patch) > need.longest:
                 self.patch += 1
-            side = 3 if self.patch == 1 else self.patch
-            layer = nn.Conv2d(channels, out, side, stride=self.patch, padding=1 if side == 3 else 0)
+            layer = nn.Conv2d(channels, out, self.patch + 2, stride=self.patch, padding=1)
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
             self.layer: nn.Module = layer
         else:

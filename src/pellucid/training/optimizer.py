@@ -6,7 +6,7 @@ M N the two sides of a flattened matrix, K matrices of one shape.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +26,22 @@ class Muon:
 
     Args:
         parameters: of two or more axes; axes after the first are flattened.
+        held: those whose length means nothing, because a normalisation follows. They are kept at length sqrt(M), so
+            that the learning rate is the angle they turn by (airbench, Jordan 2024), and do not decay.
         momentum: of the running gradient, Nesterov's form. rounds: Newton–Schulz iterations.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, decay: float, momentum: float = 0.95, rounds: int = 4):
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        decay: float,
+        held: Iterable[nn.Parameter] = (),
+        momentum: float = 0.95,
+        rounds: int = 3,
+    ):
         self.decay, self.momentum, self.rounds = decay, momentum, rounds
+        self.held = {id(p) for p in held}
         self.groups: dict[tuple[int, int], list[nn.Parameter]] = {}
         for p in parameters:
             self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
@@ -45,7 +56,9 @@ class Muon:
             update = orthogonal(gradient.lerp_(memory, self.momentum), self.rounds)
             scale = -lr * max(1.0, rows / cols) ** 0.5
             for p, u in zip(params, update, strict=True):
-                if self.decay:
+                if id(p) in self.held:
+                    p.mul_(rows**0.5 / p.norm())
+                elif self.decay:
                     p.mul_(1 - lr * self.decay)
                 p.add_(u.view(p.shape), alpha=scale)
 
@@ -86,8 +99,9 @@ class Adam:
     def step(self, lr: float) -> None:
         self.count += 1
         for (params, decay), means, squares in zip(self.groups, self.means, self.squares, strict=True):
+            gradients: Any = [p.grad for p in params]
             torch._fused_adamw_(
-                params, [p.grad for p in params], means, squares, [], [self.count] * len(params),
+                list[Tensor](params), gradients, means, squares, [], [self.count] * len(params),
                 lr=lr, beta1=self.betas[0], beta2=self.betas[1], weight_decay=decay, eps=1e-8,
                 amsgrad=False, maximize=False,
             )  # fmt: skip
@@ -112,7 +126,8 @@ class Optimizer:
         decayed = [p for p in rest if p.ndim >= 2]
         plain = [p for p in rest if p.ndim < 2]
         self.recipe = recipe
-        self.muon = Muon(matrices, decay=recipe.matrix_decay)
+        held = [m.weight for m in network.modules() if getattr(m, "normalised_after", False)]
+        self.muon = Muon(matrices, decay=recipe.matrix_decay, held=held, momentum=recipe.momentum)
         self.adam = Adam([(decayed, recipe.decay), (plain, 0.0)], betas=(0.9, recipe.beta2))
         self.parameters = [*matrices, *decayed, *plain]
 

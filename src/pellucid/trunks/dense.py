@@ -92,4 +92,4 @@ class Dense(Trunk):
 
     @classmethod
     def recipe(cls) -> dict[str, Any]:
-        return {"lr": 2e-3, "matrix_lr": 0.01, "weight_decay": 0.02, "batch_size": 256}
+        return {"lr": 2e-3, "matrix_lr": 0.01, "matrix_decay": 0.01}

@@ -243,7 +243,7 @@ class Recurrent(Trunk):
 
     @classmethod
     def recipe(cls) -> dict[str, Any]:
-        return {"lr": 3e-3, "matrix_lr": 0.01, "weight_decay": 0.01, "batch_size": 64}
+        return {"lr": 3e-3, "matrix_lr": 0.01, "matrix_decay": 0.01}
 
 
 @register

@@ -113,4 +113,4 @@ class Transformer(Trunk):
 
     @classmethod
     def recipe(cls) -> dict[str, Any]:
-        return {"lr": 2e-3, "matrix_lr": 0.02, "weight_decay": 0.02, "batch_size": 64}
+        return {"lr": 2e-3, "matrix_lr": 0.02, "matrix_decay": 0.01}
