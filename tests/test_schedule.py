@@ -103,10 +103,10 @@ def test_decisions_hold_from_their_step_on_and_are_written_first() -> None:
     assert not decisions.open_at(4), "decisions still lie ahead"
 
     def fail(_: Any) -> None:
-        raise OSError
+        raise OSError("full")
 
     decisions.write = fail
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="full"):
         decisions.decide(9, "b", 3, "")
     assert decisions.at(9, "b") == 2
     assert not Decisions(decisions.all, live=False).open_at(100)
