@@ -115,8 +115,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
     output, why = output_for(target, inputs, options.get("output"))
     network = own(trunk) if trunk is not None else network_for(data, len(split.train), options.get("network"))
     kind = TRUNKS.get(network.value)
-    hints = dict(kind.recipe()) if kind else {}
-    hints |= dict(BY_KIND.get(leading(data), {}).get(network.value, {}))
+    hints = kind.recipe(leading(data)) if kind else {}
     batch = batch_size(data, len(split.train), options.get("batch_size"))
     rate = learning_rate(hints, options.get("lr"))
     budget, capped = budget_for(options)
@@ -156,10 +155,6 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
 
 
 # -- the rules
-
-#: What was measured to pay for a trunk on a kind of data, over the trunk's own hints (docs/LOG.md has the trials).
-BY_KIND: dict[str, dict[str, dict[str, Any]]] = {}
-
 
 def leading(data: Dataset) -> str:
     """The kind that makes most of the input: image before text before the kinds of a table."""

@@ -139,8 +139,16 @@ class Trunk(nn.Module):
         """The trunk at one setting of the one dial: size 0 tiny, each step about twice the multiplications."""
 
     @classmethod
-    def recipe(cls) -> dict[str, Any]:
-        """Hints for training this trunk (lr, matrix_lr, weight_decay, dropout, ...); ``plan`` composes them."""
+    def recipe(cls, kind: str) -> dict[str, Any]:
+        """Hints for training this trunk on a kind of data, from what was measured; ``plan`` composes them.
+
+        Args:
+            kind: what makes most of the input: ``"image"``, ``"text"``, ``"table"``.
+
+        Returns:
+            Any of the fields of ``planning.Recipe``, and ``size`` (the usual one), ``sizes`` (smallest and largest to
+            choose from), ``dropout``, ``smoothing``, ``token_drop``, ``cover``.
+        """
         return {}
 
     def forward(self, f: Features) -> Features:  # (B, *positions, width) -> (B, *positions', out_width)

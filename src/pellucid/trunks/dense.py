@@ -91,5 +91,5 @@ class Dense(Trunk):
         return cls(width, depth)
 
     @classmethod
-    def recipe(cls) -> dict[str, Any]:
-        return {"lr": 2e-3, "matrix_lr": 0.01, "matrix_decay": 0.01}
+    def recipe(cls, kind: str) -> dict[str, Any]:
+        return {"lr": 2e-3, "matrix_lr": 0.01}

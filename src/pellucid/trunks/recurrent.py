@@ -242,8 +242,8 @@ class Recurrent(Trunk):
         return cls(width, depth)
 
     @classmethod
-    def recipe(cls) -> dict[str, Any]:
-        return {"lr": 3e-3, "matrix_lr": 0.01, "matrix_decay": 0.01}
+    def recipe(cls, kind: str) -> dict[str, Any]:
+        return {"lr": 3e-3, "matrix_lr": 0.01}
 
 
 @register

@@ -112,5 +112,5 @@ class Transformer(Trunk):
         return cls(width, depth, head=32 if width % 32 == 0 else 16)
 
     @classmethod
-    def recipe(cls) -> dict[str, Any]:
-        return {"lr": 2e-3, "matrix_lr": 0.02, "matrix_decay": 0.01}
+    def recipe(cls, kind: str) -> dict[str, Any]:
+        return {"lr": 2e-3, "matrix_lr": 0.02}
