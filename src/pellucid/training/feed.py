@@ -33,7 +33,11 @@ class Feed:
         self.home = device if device.type == "cpu" or size < SHARE * free_memory(device) else torch.device("cpu")
         self.dense = {k: self._place(a) for k, a in inputs.items() if not isinstance(a, Ragged)}
         self.ragged = {
-            k: (self._place(a.values), self._place(a.starts), self._place(a.lengths))
+            k: (
+                self._place(a.values if len(a.values) else np.zeros(1, a.values.dtype)),
+                self._place(a.starts),
+                self._place(a.lengths),
+            )
             for k, a in inputs.items()
             if isinstance(a, Ragged)
         }
@@ -51,7 +55,7 @@ class Feed:
         inputs: dict[str, Tensor | Padded] = {k: self._send(v.index_select(0, rows)) for k, v in self.dense.items()}
         for name, (values, starts, lengths) in self.ragged.items():
             own = lengths.index_select(0, rows)  # (B,)
-            places = torch.arange(int(own.max()), device=self.home)  # (T,)
+            places = torch.arange(max(int(own.max()), 1), device=self.home)  # (T,), one position even if all are empty
             index = starts.index_select(0, rows).unsqueeze(1) + places  # (B, T)
             padded = values[index.clamp_max(len(values) - 1)].masked_fill(places >= own.unsqueeze(1), 0)
             inputs[name] = Padded(self._send(padded), self._send(own))

@@ -1,0 +1,198 @@
+"""The house keeps its order: who imports whom, what stays unloaded, what is never done."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pellucid
+
+SOURCE = Path(pellucid.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+
+#: From below to above; a room imports those of earlier lines, and of its own line only itself.
+ROOMS = (
+    ("errors",),
+    ("options", "folder", "draw"),
+    ("fields",),
+    ("data", "samples"),
+    ("trunks",),
+    ("inputs", "outputs"),
+    ("network",),
+    ("planning", "workbench"),
+    ("training",),
+    ("run",),
+    ("reporting", "opening"),
+    ("making",),
+    ("cli",),
+    ("__main__",),
+)
+LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+TORCH_FREE = ("errors", "options", "folder", "draw", "fields", "data", "samples")
+EXCEPTIONS = {
+    ("options", "fields"),  # the names of kinds and trunks, looked up when a value is checked
+    ("options", "trunks"),
+}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of everything a file imports, inside functions too, types alone left out."""
+    package = ["pellucid", *path.relative_to(SOURCE).parts[:-1]]
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            start = [*base, *(node.module.split(".") if node.module else [])]
+            yield from (".".join([*start, alias.name]) for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            yield from (one.value for one in node.args[:1] if isinstance(one, ast.Constant))
+
+
+def test_every_room_is_known() -> None:
+    assert {room_of(path) for path in FILES} - {"__init__"} == set(LEVEL)
+    assert len(FILES) > 60
+
+
+def test_arrows_run_one_way() -> None:
+    wrong, seen, excused = [], 0, set()
+    for path in FILES:
+        own = room_of(path)
+        if own == "__init__":
+            continue
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != "pellucid" or len(parts) < 2 or parts[1] not in LEVEL or parts[1] == own:
+                continue
+            seen += 1
+            if (own, parts[1]) in EXCEPTIONS:
+                excused.add((own, parts[1]))
+            elif LEVEL[parts[1]] >= LEVEL[own]:
+                wrong.append(f"{path.relative_to(SOURCE)} imports {name}")
+    assert wrong == []
+    assert excused == EXCEPTIONS
+    assert seen > 100
+
+
+def test_rooms_without_torch_never_import_it() -> None:
+    wrong = [
+        f"{path.relative_to(SOURCE)}: {name}"
+        for path in FILES
+        if room_of(path) in TORCH_FREE
+        for name in imports(path)
+        if name.split(".")[0] in ("torch", "sklearn") and not (room_of(path) == "samples" and "sklearn" in name)
+    ]
+    assert wrong == []
+
+
+def loaded_after(code: str) -> set[str]:
+    """The top-level modules that are loaded when ``code`` has run in a process of its own."""
+    script = f"{code}\nimport sys\nprint(*sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_pellucid_loads_neither_torch_nor_polars() -> None:
+    loaded = loaded_after("import pellucid")
+    assert "pellucid" in loaded
+    assert not loaded & {"torch", "polars", "numpy", "sklearn", "PIL"}
+
+
+def test_reading_leaves_torch_unloaded(table: Path, photos: Path, texts: Path) -> None:
+    code = f"import pellucid\nfor source in {[str(table), str(photos), str(texts)]}: repr(pellucid.read(source))"
+    loaded = loaded_after(code)
+    assert "polars" in loaded
+    assert not loaded & {"torch", "sklearn"}
+
+
+def test_the_public_surface_is_what_it_says() -> None:
+    assert sorted(pellucid.__all__) == dir(pellucid)
+    for name in pellucid.__all__:
+        assert getattr(pellucid, name) is not None
+    with pytest.raises(AttributeError, match="module 'pellucid' has no attribute 'trian'"):
+        pellucid.trian  # noqa: B018
+    typed = {
+        alias.asname or alias.name
+        for node in ast.walk(ast.parse((SOURCE / "__init__.py").read_text()))
+        if isinstance(node, ast.If)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.ImportFrom)
+        for alias in inner.names
+    }
+    assert typed | {"__version__"} == set(pellucid.__all__), "type checkers see another surface"
+
+
+FORBIDDEN = {"eval", "exec", "compile", "__import__"}
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_nothing_runs_code_that_it_opens() -> None:
+    wrong = []
+    for path in FILES:
+        for name, call in calls(path):
+            unsafe = name in FORBIDDEN or name.split(".")[0] in ("pickle", "marshal", "shelve", "dill", "joblib")
+            unsafe |= name in ("torch.load", "torch.save", "torch.jit.load", "torch.hub.load")
+            unsafe |= any(k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in call.keywords)
+            unsafe |= any(k.arg == "shell" for k in call.keywords)
+            if unsafe:
+                wrong.append(f"{path.relative_to(SOURCE)}:{call.lineno} {name}")
+        wrong += [
+            f"{path.relative_to(SOURCE)} imports {name}"
+            for name in imports(path)
+            if name.split(".")[0] in ("pickle", "marshal", "shelve", "dill", "joblib", "socket", "urllib", "requests")
+        ]
+    assert wrong == []
+
+
+def test_only_the_command_line_prints() -> None:
+    printing = {room_of(path) for path in FILES for name, _ in calls(path) if name in ("print", "sys.stdout.write")}
+    assert printing <= {"cli", "__main__"}
+
+
+def test_files_and_functions_stay_short() -> None:
+    long = []
+    for path in FILES:
+        text = path.read_text()
+        if text.count("\n") > 600:
+            long.append(f"{path.relative_to(SOURCE)} has {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            limits = {ast.FunctionDef: 80, ast.ClassDef: 330}
+            limit = next((n for kind, n in limits.items() if isinstance(node, kind)), None)
+            if limit and node.end_lineno - node.lineno + 1 > limit:  # type: ignore[attr-defined]
+                long.append(f"{path.relative_to(SOURCE)}: {node.name}")  # type: ignore[attr-defined]
+    assert long == []
+
+
+def test_the_way_to_a_step_is_straight() -> None:
+    """``train`` → ``Making.complete`` → ``Loop.run`` → ``optimizer.step``: three calls, two files."""
+    found = {}
+    for file, function in (("making.py", "train"), ("making.py", "complete"), ("training/loop.py", "run")):
+        tree = ast.parse((SOURCE / file).read_text())
+        node = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function)
+        found[function] = {ast.unparse(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+    assert "making.complete" in found["train"]
+    assert "loop.run" in found["complete"]
+    assert "state.optimizer.step" in found["run"]
