@@ -43,7 +43,7 @@ from .trunks import Trunk, trunk_named
 from .workbench import Dataset
 
 HISTORY = "history.jsonl"
-FINISH, EACH = 0.4, 0.12e-3  # seconds for saving and the report, in all and for each test example
+FINISH, EACH = 0.3, 0.1e-3  # seconds for saving and the report, in all and for each test example
 PATIENCE = 10  # evaluations
 
 

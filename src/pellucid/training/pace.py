@@ -14,9 +14,9 @@ from .state import State
 EVALUATIONS = 40  # of a training, about
 WATCHING = 0.04  # of the time that evaluations may take
 WINDOW = 10.0  # seconds over which the speed is taken
-DRIFT = 0.02  # of the time left, by which the end may be off before it is moved
+DRIFT = 0.04  # of the time left, by which the end may be off before it is moved
 CLOSE = 0.1  # seconds that nobody minds
-APART = 1.0  # seconds between two moves of the end, but for the last few
+APART = 1.0  # seconds between two moves of the end, and a fiftieth of the time left; but for the last few
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Pace:
         left = self.deadline - now - self.closing * state.evaluating  # seconds for steps and what is watched meanwhile
         steps = max(int(left / (each + state.evaluating / self.every)), 1)
         off = state.step + steps - end_of(points)
-        waits = now - self._moved < APART and left > 3 * APART
+        waits = now - self._moved < max(APART, left / 50) and left > 3 * APART
         early = off > 0 and decisions.at(state.step, "stopped improving", False)
         if waits or early or abs(off) * each < max(CLOSE, DRIFT * left):
             return
