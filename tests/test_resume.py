@@ -174,23 +174,30 @@ def test_faults_at_every_call_of_a_save(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("error", "undo"), FAULTS)
-def test_faults_at_every_call_of_a_training(
-    error: BaseException, undo: bool, tmp_path: Path, table: Path, always: None, monkeypatch: pytest.MonkeyPatch
+def test_faults_anywhere_in_a_training(
+    error: BaseException,
+    undo: bool,
+    tmp_path: Path,
+    table: Path,
+    always: None,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
-    trained(table, tmp_path / "whole", target="label", steps=4)
-    for k in range(1000):
+    """Every third call of a whole training; the three sorts of fault start one call apart."""
+    trained(table, tmp_path / "whole", target="label", steps=3)
+    for k in range(["killed", "power lost", "disk full"].index(request.node.callspec.id), 1000, 3):
         faulty = Faulty(k, error, undo)
         monkeypatch.setattr(disk, "system", faulty)
         path = tmp_path / f"fault{k}"
         try:
-            trained(table, path, target="label", steps=4)
+            trained(table, path, target="label", steps=3)
         except (Crash, PellucidError):
             monkeypatch.setattr(disk, "system", disk.Disk())
             if (path / "run.json").exists():
                 if Folder.open(path).read_json("run.json")["status"] != "done":
                     pellucid.resume(path)
             else:  # nothing was begun: the same command again does it
-                trained(table, path, target="label", steps=4)
+                trained(table, path, target="label", steps=3)
         monkeypatch.setattr(disk, "system", disk.Disk())
         assert_same(tmp_path / "whole", path)
         if faulty.calls <= k:
