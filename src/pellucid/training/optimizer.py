@@ -126,7 +126,7 @@ class Optimizer:
         decayed = [p for p in rest if p.ndim >= 2]
         plain = [p for p in rest if p.ndim < 2]
         self.recipe = recipe
-        held = [m.weight for m in network.modules() if getattr(m, "normalised_after", False)]
+        held: list[Any] = [m.weight for m in network.modules() if getattr(m, "normalised_after", False)]
         self.muon = Muon(matrices, decay=recipe.matrix_decay, held=held, momentum=recipe.momentum)
         self.adam = Adam([(decayed, recipe.decay), (plain, 0.0)], betas=(0.9, recipe.beta2))
         self.parameters = [*matrices, *decayed, *plain]
