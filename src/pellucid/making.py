@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import platform
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -34,6 +35,7 @@ from .training.choosing import choose
 from .training.feed import Feed, Order
 from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
+from .training.memory import keep_freed
 from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations
 from .training.schedule import Decisions
 from .training.signals import stopped_by_signals
@@ -83,7 +85,8 @@ def train(
     made = make_plan(found, split, trunk, **rest)
     check_device(made.device)
     if made.budget.kind == "seconds":
-        import_module("sklearn.metrics")  # it takes 1 s or 2, which the end of a budget cannot wait for
+        # It takes 1 s or 2, which the end of a budget cannot wait for; most of the start is not Python.
+        threading.Thread(target=import_module, args=("sklearn.metrics",), daemon=True).start()
     tell.planned(made)
     folder = new_folder(run_path(found.name, made, rest))
     with folder.lock():
@@ -173,6 +176,7 @@ class Making:
     ):
         self.folder, self.data, self.split, self.plan, self.tell, self.own = folder, data, split, plan, tell, trunk
         self.device = torch.device(plan.device)
+        keep_freed()
         self.fields = dict(fields) if fields is not None else data.fitted(plan.seed)
         target = self.fields[data.need_target().name]
         self.inputs, self.target = [f for f in self.fields.values() if f is not target], target

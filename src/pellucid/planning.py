@@ -5,6 +5,7 @@ Every rule is one function that returns a ``Choice``; a rule that a trunk knows 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .data import Dataset, Split
 
 CAP = Budget("seconds", 600.0)  # without a budget
+FEW_TEXTS = 30_000  # on 6,000 news items the bag reaches .865, the transformer .847
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,12 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
     network = own(trunk) if trunk is not None else network_for(data, len(split.train), options.get("network"))
     kind = TRUNKS.get(network.value)
     hints = kind.recipe(leading(data)) if kind else {}
-    batch = batch_size(data, len(split.train), options.get("batch_size"))
+    batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
     rate = learning_rate(hints, options.get("lr"))
     budget, capped = budget_for(options)
-    sizes = sizes_for(hints, budget, options.get("size"))
-    mirror = mirroring(data)
+    sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
+    seed = int(options.get("seed") or 0)
+    mirror = mirroring(data, seed)
     known = {f.name for f in fields(Recipe)}
     recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
     if options.get("lr") and recipe.matrix_lr:
@@ -147,7 +150,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         recipe=recipe,
         budget=budget,
         capped=capped,
-        seed=int(options.get("seed") or 0),
+        seed=seed,
         device=device,
         dropout=hints.get("dropout"),
         choices=tuple(choices),
@@ -155,6 +158,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
 
 
 # -- the rules
+
 
 def leading(data: Dataset) -> str:
     """The kind that makes most of the input: image before text before the kinds of a table."""
@@ -172,15 +176,18 @@ def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
     kind = leading(data)
     if kind == "image":
         return Choice("network", "convolutional", "photos: what is near belongs together, wherever it is")
+    if kind == "text" and examples < FEW_TEXTS:
+        reason = f"{examples:,} texts: so few are better learned from as bags of words and pairs than in their order"
+        return Choice("network", "dense", reason)
     if kind == "text":
         return Choice("network", "transformer", "text: every word can look at every other")
     return Choice("network", "dense", "a table: its columns have no order")
 
 
-def batch_size(data: Dataset, examples: int, asked: int | None) -> Choice:
+def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:
     if asked:
         return Choice("batch size", asked, "asked for")
-    most = {"image": 256, "text": 64, "table": 512}[leading(data)]
+    most = hints.get("batch_size") or {"image": 256, "text": 64, "table": 512}[leading(data)]
     size = 16
     while size < most and size * 50 <= examples:  # about 50 steps an epoch and more
         size *= 2
@@ -208,19 +215,17 @@ def budget_choice(budget: Budget, capped: bool) -> Choice:
     return Choice("budget", str(budget), reason)
 
 
-def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None) -> Choice:
+def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None, examples: int) -> Choice:
     """Sizes to choose from: one, unless a clock decides."""
-    usual = int(hints.get("size", 3))
     if asked is not None:
         return Choice("size", (asked,), "asked for")
-    if budget.kind != "seconds":
-        return Choice("size", (usual,), "the usual one for this network")
-    low, high = hints.get("sizes", (usual - 2, usual + 2))
-    return Choice(
-        "size",
-        tuple(range(max(low, 0), high + 1)),
-        f"the largest that leaves time for some {hints.get('epochs', Recipe.epochs):g} epochs",
-    )
+    usual = int(hints.get("size", 3))
+    low, high = hints.get("sizes", (max(usual - 2, 0), usual + round(math.log10(examples / 20_000))))
+    usual = min(usual, max(low, high))
+    if budget.kind != "seconds" or high <= low:
+        return Choice("size", (usual,), f"the usual one for {examples:,} examples")
+    reason = f"the largest that leaves time for some {hints.get('epochs', Recipe.epochs):g} epochs"
+    return Choice("size", tuple(range(low, high + 1)), reason)
 
 
 def size_choice(sizes: Choice) -> Choice:
@@ -231,13 +236,14 @@ def size_choice(sizes: Choice) -> Choice:
 GLYPHS = {"left", "right", "b", "d", "p", "q", "east", "west", "cw", "ccw", "clockwise", "counterclockwise"}
 
 
-def mirroring(data: Dataset) -> Choice | None:
+def mirroring(data: Dataset, seed: int) -> Choice | None:
     """Whether a mirror image means the same: an assumption, printed as one."""
     photos = [f for f in data.inputs if f.kind == "image"]
     if not photos:
         return None
-    if photos[0].settings.get("channels", 3) == 1:
-        return Choice("mirroring", False, "assumed that handedness matters: grey images are often signs or scans")
+    state = data.fitted(seed)[photos[0].name].state or {}
+    if not state["mirror"]:
+        return Choice("mirroring", False, "assumed that handedness matters: no colour photos, perhaps signs or scans")
     labels = {str(v).lower() for v in data.label_values()}
     signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
     if signs:

@@ -29,7 +29,7 @@ class Category(Input):
 
     kind = "category"
     offers = (0, 1)
-    settings: ClassVar = {"embedding": 16, "unknown": 0.01}
+    settings: ClassVar = {"embedding": 8, "unknown": 0.01}
 
     starts: Tensor
 

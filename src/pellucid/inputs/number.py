@@ -32,7 +32,7 @@ class Number(Input):
 
     kind = "number"
     offers = (0, 1)
-    settings: ClassVar = {"embedding": 16}
+    settings: ClassVar = {"embedding": 8}
 
     low: Tensor
     scale: Tensor

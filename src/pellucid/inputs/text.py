@@ -42,7 +42,8 @@ class Text(Input):
         self.positions = positions
         width = need.width if positions else self.chosen["embedding"]
         assert width is not None
-        self.table = nn.Parameter(torch.randn(self.vocabulary, width) * 0.1)  # (V, D)
+        # In a bag, tokens seen once or twice should weigh next to nothing: they start, and stay, near 0.
+        self.table = nn.Parameter(torch.randn(self.vocabulary, width) * (0.1 if positions else 0.01))  # (V, D)
         if positions == 0:
             self.pairs = nn.Parameter(torch.zeros(PAIRS, width))
         self.out_width = width

@@ -68,11 +68,16 @@ def quiet(x: Tensor, mask: Tensor | None) -> Tensor:  # (B, D, H, W), (B, H, W) 
     return x if mask is None else x.masked_fill(~mask.unsqueeze(1), 0.0)
 
 
+class NormalisedConvolution(nn.Conv2d):
+    """A convolution that a normalisation follows: the length of its kernel means nothing, an optimizer may hold it."""
+
+    normalised_after = True
+
+
 def grid_convolution(width: int, channels: int) -> nn.Conv2d:
     """3 x 3, without bias (a norm follows), its weights channels-last like what it reads."""
-    layer = nn.Conv2d(width, channels, 3, padding=1, bias=False)
+    layer = NormalisedConvolution(width, channels, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    layer.normalised_after = True  # its length means nothing: the optimizer may hold it
     layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
     return layer
 
@@ -83,20 +88,6 @@ def channels_first(x: Tensor) -> Tensor:  # (B, H, W, D) -> (B, D, H, W), the sa
 
 def channels_last(x: Tensor) -> Tensor:  # (B, D, H, W) -> (B, H, W, D), the same memory
     return x.permute(0, 2, 3, 1)
-
-
-def pool_real(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    # (B, D, H, W), (B, H, W) -> (B, D, ceil(H / 2), ceil(W / 2)), (B, ceil(H / 2), ceil(W / 2))
-    """Max-pooling over real positions; one that covers none of them is 0, and is not real."""
-    if mask is None:
-        return halved(x), None
-    lowest = fill_padding(x, mask, torch.finfo(x.dtype).min)
-    mask = halved(mask.unsqueeze(1).to(x.dtype)).squeeze(1) > 0
-    return fill_padding(halved(lowest), mask, 0.0), mask
-
-
-def fill_padding(x: Tensor, mask: Tensor | None, value: float) -> Tensor:  # (B, D, H, W), (B, H, W) -> (B, D, H, W)
-    return x if mask is None else x.masked_fill(~mask.unsqueeze(1), value)
 
 
 class SequenceStage(Stage):
@@ -206,7 +197,9 @@ class Convolutional(Trunk):
         if kind == "image":  # kernels of held length turn by 0.1 a step; 16 wide for 16 epochs is as good as 24 for 10
             fast = {"lr": 0.02, "matrix_lr": 0.1, "momentum": 0.6, "beta2": 0.95, "decay": 0.0}
             return {**fast, "warm": 0.03, "cool": 0.6, "epochs": 10.0, "sizes": (2, 9), "smoothing": 0.1}
-        return {"lr": 3e-3, "matrix_lr": 0.02, "smoothing": 0.1 if kind == "text" else 0.0}
+        if kind == "text":
+            return {"lr": 3e-3, "matrix_lr": 0.02, "dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3}
+        return {"lr": 3e-3, "matrix_lr": 0.02}
 
     def pool(self, f: Features) -> Tensor:  # (B, *positions, C) -> (B, C)
         """Over a grid the mean of real positions, along a sequence the largest value (Collobert 2011).

@@ -237,13 +237,18 @@ class Recurrent(Trunk):
 
     @classmethod
     def sized(cls, size: int) -> Recurrent:
-        """Size 0 is 32 wide with 1 stage, 3 is 64 with 2, 5 is 128 with 2, 9 is 512 with 2."""
+        """Size 0 is 32 wide with 1 stage, 3 is 64 with 2, 5 is 128 with 2, 9 is 512 with 2; patches get finer too."""
         width, depth = pick(SIZES, size)
-        return cls(width, depth)
+        return cls(width, depth, longest=64 if size < 5 else 144 if size < 7 else 256)
 
     @classmethod
     def recipe(cls, kind: str) -> dict[str, Any]:
-        return {"lr": 3e-3, "matrix_lr": 0.01}
+        own = {"lr": 3e-3, "matrix_lr": 0.01, "clip": 1.0}
+        if kind == "image":
+            return {**own, "dropout": 0.0, "smoothing": 0.1, "batch_size": 128, "epochs": 5.0}
+        if kind == "text":
+            return {**own, "dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3, "size": 2}
+        return own
 
 
 @register

@@ -107,10 +107,17 @@ class Transformer(Trunk):
 
     @classmethod
     def sized(cls, size: int) -> Transformer:
-        """Size 0 is 32 wide with 2 stages, 3 is 64 with 4, 5 is 128 with 4, 9 is 384 with 8."""
+        """Size 0 is 32 wide with 2 stages, 3 is 64 with 4, 5 is 128 with 4, 9 is 384 with 8; patches get finer too."""
         width, depth = pick(SIZES, size)
-        return cls(width, depth, head=32 if width % 32 == 0 else 16)
+        return cls(
+            width, depth, head=32 if width % 32 == 0 else 16, longest=64 if size < 5 else 144 if size < 7 else 256
+        )
 
     @classmethod
     def recipe(cls, kind: str) -> dict[str, Any]:
-        return {"lr": 2e-3, "matrix_lr": 0.02}
+        own = {"lr": 3e-3, "matrix_lr": 0.02}
+        if kind == "image":
+            return {**own, "dropout": 0.0, "smoothing": 0.1, "batch_size": 128, "epochs": 5.0}
+        if kind == "text":
+            return {**own, "dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3, "size": 2}
+        return own
