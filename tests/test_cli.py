@@ -83,6 +83,9 @@ class FakeData:
 
     notes = (Note("info", "left out: constant", "column 'c'"), Note("warning", "3 rows repeat an earlier one", "row 7"))
 
+    def check(self):
+        return []
+
     def summary(self) -> dict:
         columns = [("carat", "number", "input"), ("cut", "category", "target"), ("id", "number", "id")]
         return {

@@ -673,8 +673,9 @@ def test_new_images(photos):
     assert np.array_equal(encode_target(again, fields[1]), np.repeat([0, 1], 20))
     with pytest.raises(PellucidError, match="no folders that tell their class"):
         read_like(photos / "class 0", fields, need_target=True)
-    with pytest.raises(PellucidError, match="there is no such file"):
-        read_like(photos / "nope.png", fields, need_target=False)
+    mixed = read_like([str(files[0]), str(photos / "nope.png"), str(photos)], fields, need_target=False)
+    assert mixed.usable().tolist() == [0]
+    assert sorted(mixed.problems()) == [1, 2]
     pixels = np.zeros((2, 8, 8), np.uint8)
     assert read_like(pixels, fields, need_target=False).stored("image").n == 2
 

@@ -82,6 +82,7 @@ def train(
         return replayed(Folder.open(like), data, options, tell, started)
     found, rest = opened(data, options)
     trunk, split = taken_trunk(rest), parted(found, rest)
+    found.check()
     made = make_plan(found, split, trunk, **rest)
     check_device(made.device)
     if made.budget.kind == "seconds":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Evaluation:
     Attributes:
         run: its folder. score: the main metric with its interval; baseline: the naive answer's, on the same examples.
         metrics: further metrics by name. notes: what was odd about the data.
+        seconds: that it took. steps, parameters: of the run.
     """
 
     run: str
@@ -42,12 +44,16 @@ class Evaluation:
     baseline: Score
     metrics: Mapping[str, float]
     notes: tuple[Any, ...] = ()
+    seconds: float = 0.0
+    steps: int = 0
+    parameters: int = 0
 
     def result(self) -> dict[str, Any]:
         s = self.score
         return {
             "run": self.run, "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
-            "baseline": self.baseline.value, "examples": s.n, "metrics": dict(self.metrics),
+            "baseline": self.baseline.value, "seconds": self.seconds, "steps": self.steps,
+            "parameters": self.parameters, "examples": s.n, "metrics": dict(self.metrics),
         }  # fmt: skip
 
 
@@ -102,6 +108,7 @@ class Run:
         Raises:
             PellucidError: when columns are missing or no row can be used.
         """
+        started = time.perf_counter()
         data = read_like(source, self.network.fields, need_target=True, **options)
         rows = data.usable()
         raw, target = self._answers(data, rows, with_target=True)
@@ -113,6 +120,9 @@ class Run:
             output.score(naive, target, self.record["naive"]["name"]),
             output.details(raw, target)["metrics"],
             tuple(data.notes),
+            time.perf_counter() - started,
+            self.record["steps"],
+            self.parameters,
         )
 
     def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> list[dict[str, Any]]:

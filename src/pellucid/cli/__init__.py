@@ -96,6 +96,7 @@ def read(data: str, **typed: Any) -> None:
     options = given("read", typed)
     as_json = options.pop("json", False)
     found = pellucid.read(data, **options)
+    found.check()
 
     from . import show
 

@@ -201,22 +201,18 @@ def need_classes(found: Found, name: str, least: int = 2) -> None:
         )
 
 
-def image_files(paths: list[Path]) -> Source:
-    """Single images, in the order given; for predictions.
+def _stat(name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name)
+    except OSError:
+        return None
 
-    Raises:
-        PellucidError: for a file that is not there or no image.
-    """
-    for path in paths:
-        if not path.is_file():
-            raise PellucidError("there is no such file", where=str(path))
-        if path.suffix.lower() not in SUFFIXES:
-            raise PellucidError(
-                f"'{path.suffix}' is no image", where=str(path), fix=f"known: {', '.join(pixels.SUFFIXES)}"
-            )
+
+def image_files(paths: list[Path]) -> Source:
+    """Single images, in the order given; for predictions. One that is missing or no image fails for itself alone."""
     names = [str(path.absolute()) for path in paths]
-    stats = [os.stat(name) for name in names]
-    found = Listing(Path("/"), names, [s.st_size for s in stats], [s.st_mtime_ns for s in stats])
+    stats = [(s.st_size, s.st_mtime_ns) if (s := _stat(name)) else (-1, -1) for name in names]
+    found = Listing(Path("/"), names, [size for size, _ in stats], [time for _, time in stats])
     shown = [str(path) for path in paths]
     columns = {"image": Column("image", pl.Series("image", names, pl.String), None, partial(_path, shown))}
     name = shown[0] if len(shown) == 1 else f"{len(shown):,} images"
