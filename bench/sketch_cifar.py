@@ -148,7 +148,7 @@ def train(net: nn.Module, x: Tensor, y: Tensor, seconds: float, batch: int) -> i
     net.train()
     while True:
         for index in torch.randperm(len(x)).split(batch)[: len(x) // batch]:
-            done = (spent() - begin) / (seconds - begin)
+            done = (spent() - begin) / max(seconds - begin, 1e-9)  # at once where no time is left
             if done >= 1:
                 return steps
             rate = min(1, done / 0.03, (1 - done) / COOL)
