@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import copy
 import platform
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +83,6 @@ def train(
     found.check()
     made = make_plan(found, split, trunk, **rest)
     check_device(made.device)
-    if made.budget.kind == "seconds":
-        # It takes 1 s or 2, which the end of a budget cannot wait for; most of the start is not Python.
-        threading.Thread(target=import_module, args=("sklearn.metrics",), daemon=True).start()
     tell.planned(made)
     folder = new_folder(run_path(found.name, made, rest))
     with folder.lock():

@@ -32,7 +32,7 @@ class Text(Input):
 
     kind = "text"
     offers = (1, 0)
-    settings: ClassVar = {"embedding": 128, "drop": 0.1}
+    settings: ClassVar = {"embedding": 64, "drop": 0.1}
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

@@ -21,7 +21,9 @@ def choose(state: State, feed: Feed, rows: np.ndarray) -> tuple[dict[str, Any], 
     """
     network, output = state.network, state.network.output
     last = {name: value.clone() for name, value in state.weights.items()}
-    candidates = {"the last weights": last, "the best seen": state.best, "the average": state.average}
+    candidates = {"the last weights": last, "the average": state.average}
+    if state.best_row.get("step") != state.step:
+        candidates["the best seen"] = state.best
     metrics: dict[str, float] = {}
     found: dict[str, tuple[Tensor, Tensor]] = {}
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..data.batch import Batch, Padded
 from ..errors import Interrupted, PellucidError
 from ..network import Network
+from ..trunks.layers import GROUP
 from .feed import Feed, Order
 from .listeners import Listener, Progress
 from .pace import Pace
@@ -91,7 +92,9 @@ class Loop:
 
     def _halve(self, micro: int, size: int) -> None:
         now = min(micro, size)
-        smaller = max(now // 64 * 32, 32)  # normalisation groups 32 examples
+        smaller = (
+            max(now // (2 * GROUP), 1) * GROUP
+        )  # so that it cuts no group of examples that are normalised together
         if smaller >= now:
             raise PellucidError(
                 f"not enough memory for {now} examples at once", fix="choose a smaller --size or --image-size"
