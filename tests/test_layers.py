@@ -105,7 +105,7 @@ def _normalised(norm: GroupedBatchNorm, x: Tensor, weight: Tensor, bias: Tensor)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_micro_batches_of_32_give_what_the_whole_gives(masked: bool) -> None:
+def test_micro_batches_of_whole_groups_give_what_the_whole_gives(masked: bool) -> None:
     whole, parts = GroupedBatchNorm(3).double(), GroupedBatchNorm(3).double()
     x = grid(100) * torch.linspace(1, 3, 100).view(-1, 1, 1, 1)
     mask = torch.rand(100, 4, 4) < 0.7 if masked else None

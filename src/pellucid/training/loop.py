@@ -92,9 +92,7 @@ class Loop:
 
     def _halve(self, micro: int, size: int) -> None:
         now = min(micro, size)
-        smaller = (
-            max(now // (2 * GROUP), 1) * GROUP
-        )  # so that it cuts no group of examples that are normalised together
+        smaller = max(now // (2 * GROUP), 1) * GROUP  # cuts no group of examples that are normalised together
         if smaller >= now:
             raise PellucidError(
                 f"not enough memory for {now} examples at once", fix="choose a smaller --size or --image-size"
@@ -115,7 +113,7 @@ class Loop:
         """Whether this step may move the weights; clips the gradient where the recipe says so."""
         state, clip = self.state, self.state.recipe.clip
         norm = state.optimizer.norm()
-        if not bool(torch.isfinite(loss + norm)):  # on a GPU the one wait of a step; small next to a step there
+        if not math.isfinite(float(loss + norm)):  # on a GPU the one wait of a step; small next to a step there
             state.put_back_buffers()
             state.skipped += 1
             if state.skipped >= SKIPS:

@@ -94,14 +94,16 @@ class Adam:
         self.means = [[torch.zeros_like(p) for p in params] for params, _ in self.groups]
         self.squares = [[torch.zeros_like(p) for p in params] for params, _ in self.groups]
         self.count = torch.zeros((), device=self.groups[0][0][0].device) if self.groups else torch.zeros(())
+        self.counts = [[self.count] * len(params) for params, _ in self.groups]
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
         self.count += 1
-        for (params, decay), means, squares in zip(self.groups, self.means, self.squares, strict=True):
+        own = zip(self.groups, self.means, self.squares, self.counts, strict=True)
+        for (params, decay), means, squares, counts in own:
             gradients: Any = [p.grad for p in params]
             torch._fused_adamw_(
-                list[Tensor](params), gradients, means, squares, [], [self.count] * len(params),
+                params, gradients, means, squares, [], counts,  # type: ignore[arg-type]
                 lr=lr, beta1=self.betas[0], beta2=self.betas[1], weight_decay=decay, eps=1e-8,
                 amsgrad=False, maximize=False,
             )  # fmt: skip
@@ -137,7 +139,8 @@ class Optimizer:
 
     def norm(self) -> Tensor:
         """The length of the whole gradient, () float32; not finite when any entry is not."""
-        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None], foreach=True)
+        lengths = torch._foreach_norm([p.grad for p in self.parameters if p.grad is not None])
+        return torch.linalg.vector_norm(torch.stack(lengths))  # a third of the time of torch's own for small networks
 
     def step(self, factor: float) -> None:
         """One update with both learning rates times ``factor``."""
