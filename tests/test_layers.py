@@ -12,6 +12,7 @@ from pellucid.trunks import Features
 from pellucid.trunks.base import mean_positions
 from pellucid.trunks.layers import (
     Dropout,
+    GROUP,
     GroupedBatchNorm,
     assign_salts,
     kept,
@@ -107,10 +108,11 @@ def _normalised(norm: GroupedBatchNorm, x: Tensor, weight: Tensor, bias: Tensor)
 @pytest.mark.parametrize("masked", [False, True])
 def test_micro_batches_of_whole_groups_give_what_the_whole_gives(masked: bool) -> None:
     whole, parts = GroupedBatchNorm(3).double(), GroupedBatchNorm(3).double()
-    x = grid(100) * torch.linspace(1, 3, 100).view(-1, 1, 1, 1)
-    mask = torch.rand(100, 4, 4) < 0.7 if masked else None
+    size, n = GROUP, 3 * GROUP + 4
+    x = grid(n) * torch.linspace(1, 3, n).view(-1, 1, 1, 1)
+    mask = torch.rand(n, 4, 4) < 0.7 if masked else None
     a = whole(x, mask)
-    b = torch.cat([parts(x[i : i + 32], None if mask is None else mask[i : i + 32]) for i in range(0, 100, 32)])
+    b = torch.cat([parts(x[i : i + size], None if mask is None else mask[i : i + size]) for i in range(0, n, size)])
     assert torch.allclose(a, b, atol=1e-6)
     for name in ("mean", "var"):
         assert torch.allclose(getattr(whole, name), getattr(parts, name), atol=1e-6)
@@ -131,17 +133,17 @@ def test_a_group_of_one_value_takes_the_running_statistics() -> None:
     norm.var.fill_(4.0)
     y = norm(torch.full((1, 2, 1, 1), 5.0))
     assert torch.allclose(y, torch.ones_like(y), atol=1e-4)
-    assert norm(torch.randn(33, 2, 1, 1)).isfinite().all()
+    assert norm(torch.randn(GROUP + 1, 2, 1, 1)).isfinite().all()
     assert torch.allclose(norm.eval()(norm.mean.view(1, 2, 1, 1)), torch.zeros(1, 2, 1, 1), atol=1e-6)
 
 
 def test_running_statistics_are_the_plain_average_at_first_and_then_follow() -> None:
-    norm, x = GroupedBatchNorm(1).double(), grid(32 * 50, width=1)
+    norm, x = GroupedBatchNorm(1).double(), grid(GROUP * 50, width=1)
     norm(x)
     assert torch.allclose(norm.mean, x.mean(), atol=1e-6)
     for _ in range(200):
-        norm(x[:32] + 7)
-    assert norm.mean.item() == pytest.approx(7 + x[:32].mean().item(), abs=0.15)
+        norm(x[:GROUP] + 7)
+    assert norm.mean.item() == pytest.approx(7 + x[:GROUP].mean().item(), abs=0.15)
 
 
 # ---------------------------------------------------------------- positions, pooling

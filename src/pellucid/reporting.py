@@ -62,7 +62,7 @@ def details(run: Run, test: Answers) -> dict[str, Any]:
 
 
 def worst(run: Run, data: Dataset, split: Split, answers: Answers) -> list[dict[str, Any]]:
-    """The validation examples with the largest loss, with their inputs shown."""
+    """The wrong answers on validation with the largest loss, with their inputs shown."""
     output, (raw, target) = run.network.output, answers
     losses = output.losses(raw, target)
     top = losses.topk(min(WORST, len(losses))).indices
@@ -77,6 +77,7 @@ def worst(run: Run, data: Dataset, split: Split, answers: Answers) -> list[dict[
             "where": data.title(int(split.validation[int(i)])),
         }
         for i, one, true in zip(top, decoded, truth, strict=True)
+        if one.get("label") != true
     ]
 
 
