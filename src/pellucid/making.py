@@ -174,9 +174,9 @@ class Making:
         self.device = torch.device(plan.device)
         keep_freed()
         self.fields = dict(fields) if fields is not None else data.fitted(plan.seed)
-        target = self.fields[data.need_target().name]
-        self.inputs, self.target = [f for f in self.fields.values() if f is not target], target
-        encoded = encode_groups(data, self.inputs), as_target(encode_target(data, target))
+        self.inputs = [f for f in self.fields.values() if f.role == "input"]
+        self.targets = [f for f in self.fields.values() if f.role == "target"]
+        encoded = encode_groups(data, self.inputs), as_target(encode_target(data, self.targets))
         self.feed = Feed(*encoded, self.device)
         self.order = Order(self.feed, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
@@ -279,7 +279,7 @@ class Making:
             kind = INPUTS[group.kind]
             planned = {k: v for k, v in self.plan.inputs.get(group.kind, {}).items() if k in kind.settings}
             layers.append(kind([named[name] for name in group.fields], **planned))
-        output = OUTPUTS[self.plan.output["name"]]([self.target], **without(self.plan.output, "name"))
+        output = OUTPUTS[self.plan.output["name"]](self.targets, **without(self.plan.output, "name"))
         return Network(layers, trunk, output, seed=self.plan.seed)
 
     def trunk(self, size: int) -> Trunk:

@@ -36,7 +36,7 @@ class Network(nn.Module):
     Args:
         inputs: input layers, or the fitted fields to make them for.
         trunk: a trunk, any ``nn.Module`` wrapped in ``Custom``, or a trunk's name for its default size.
-        output: an output, or the fitted target field to make one for.
+        output: an output, or the fitted target field (or fields) to make one for.
         seed: of the first weights; the same parts and seed give the same bytes.
 
     Raises:
@@ -51,7 +51,7 @@ class Network(nn.Module):
         self,
         inputs: Sequence[Input | Field] | Input | Field,
         trunk: Trunk | str,
-        output: Output | Field,
+        output: Output | Field | Sequence[Field],
         *,
         seed: int = 0,
     ):
@@ -211,9 +211,10 @@ def input_layers(inputs: Sequence[Input | Field] | Input | Field) -> list[Input]
     return layers
 
 
-def output_layer(target: Field, inputs: Sequence[Field]) -> Output:
-    kind, _ = output_for(target, inputs)
-    return kind([target])
+def output_layer(target: Field | Sequence[Field], inputs: Sequence[Field]) -> Output:
+    targets = [target] if isinstance(target, Field) else list(target)
+    kind, _ = output_for(targets[0], inputs)
+    return kind(targets)
 
 
 def as_target(target: Encoded) -> np.ndarray:

@@ -200,6 +200,10 @@ def _pair(text: str) -> tuple[str, str]:
     return column, kind
 
 
+def _target(value: Any) -> str | tuple[str, ...]:
+    return value if isinstance(value, str) else tuple(str(name) for name in value)
+
+
 def _several(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
@@ -226,7 +230,8 @@ def _folder_name(value: Any) -> str:
 
 
 READ = (
-    Option("target", "Column to predict.", str, unset="the obvious one, if there is one", metavar="COLUMN"),
+    Option("target", "Column to predict, or several numbers: a,b.", _target,
+           unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
     Option("kinds", "Take a column for a kind: number, category, text, image.", _kinds, unset="recognised",
            metavar="COLUMN=KIND", flag="--kind", many=True),
     Option("ignore", "Leave a column out.", _several, default=(), unset="none", metavar="COLUMN", many=True),

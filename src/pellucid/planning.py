@@ -133,7 +133,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
     smoothing = {"smoothing": hints.get("smoothing", 0.0)} if output.name == "category" else {}
     device = options.get("device") or best_device()
     choices = [
-        Choice("predict", target.name, why),
+        Choice("predict", ", ".join(f.name for f in data.targets), why),
         Choice("network", network.value, network.reason),
         size_choice(sizes),
         batch,

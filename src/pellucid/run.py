@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import nn
 from .data import read_like
 from .data.batch import encode_groups, encode_target
 from .errors import PellucidError
-from .fields import Field
+from .fields import Field, Note
 from .folder import Folder
 from .network import Network, as_target
 from .outputs import Score
@@ -110,6 +111,8 @@ class Run:
         """
         started = time.perf_counter()
         data = read_like(source, self.network.fields, need_target=True, **options)
+        if same_place(source, self.record["data"]["source"]):
+            data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         rows = data.usable()
         raw, target = self._answers(data, rows, with_target=True)
         output = self.network.output
@@ -149,7 +152,7 @@ class Run:
         ]
 
     def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        target = as_target(encode_target(data, self.network.output.fields[0])) if with_target else None
+        target = as_target(encode_target(data, self.network.output.fields)) if with_target else None
         feed = Feed(encode_groups(data, self.fields), target, self.network.device)
         return answers(self.network, feed, rows, mirrored=True)
 
@@ -157,6 +160,11 @@ class Run:
     def fields(self) -> list[Field]:
         """The input fields with their fitted states."""
         return [f for f in self.network.fields if f.role != "target"]
+
+
+def same_place(source: Any, other: str | None) -> bool:
+    known = isinstance(source, str | os.PathLike) and other is not None
+    return known and os.path.realpath(source) == os.path.realpath(str(other))
 
 
 def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None = None) -> Run:

@@ -32,10 +32,10 @@ class Dataset(room.Dataset):
         """A network for this data: its input layers, the trunk (or a trunk's name), its output layer."""
         from .network import Network
 
-        fields = list(self.fitted(seed).values())
-        target = self.need_target().name
+        self.need_target()
+        fields = self.fitted(seed).values()
         return Network(
-            [f for f in fields if f.name != target], trunk, next(f for f in fields if f.name == target), seed=seed
+            [f for f in fields if f.role == "input"], trunk, [f for f in fields if f.role == "target"], seed=seed
         )
 
     def batches(
@@ -56,7 +56,7 @@ class Dataset(room.Dataset):
         if part not in parts:
             raise UsageError(unknown("part of the data", part, parts))
         encoded = encode_groups(self, [f for f in network.fields if f.role != "target"])
-        target = as_target(encode_target(self, network.output.fields[0]))
+        target = as_target(encode_target(self, network.output.fields))
         training = part == "train"
         order = batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
         for rows in order:

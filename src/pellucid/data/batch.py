@@ -82,9 +82,10 @@ def encode_groups(dataset: Dataset, fields: Iterable[Field]) -> dict[str, Encode
     }
 
 
-def encode_target(dataset: Dataset, field: Field) -> Encoded:
-    """The encoded target, (n,) or (n, ...), of the field with its fitted state."""
-    return dataset.encoded(field.name, field)
+def encode_target(dataset: Dataset, fields: Iterable[Field]) -> Encoded:
+    """The encoded target, (n,) or (n, ...); of several fields side by side, (n, R). Fields with their fitted states."""
+    columns = [dataset.encoded(field.name, field) for field in fields]
+    return columns[0] if len(columns) == 1 else stacked(columns, "number")
 
 
 def stacked(columns: list[Encoded], kind: str) -> Encoded:  # F × (n,) or (n, 1) -> (n, F)

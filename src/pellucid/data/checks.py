@@ -19,10 +19,9 @@ BLOCK = 1 << 24  # bytes of pixels hashed at a time
 def columns(found: Mapping[str, Column], fields: Sequence[Field]) -> list[Note]:
     """Checks on raw columns, before anything is decoded."""
     series = {f.name: s for f in fields if f.role != "ignore" and (s := found[f.name].series()) is not None}
-    target = next((f for f in fields if f.role == "target"), None)
     used = [f for f in fields if f.role in ("input", "target")]
     notes = _duplicate_rows([series[f.name] for f in used if f.name in series], found)
-    if target is not None and target.name in series:
+    for target in (f for f in fields if f.role == "target" and f.name in series):
         notes += _copies([f for f in used if f.role == "input"], target, series)
         if target.kind == "category":
             notes += _classes(target.name, words(found[target.name]), found[target.name])

@@ -116,6 +116,11 @@ class Dataset:
         return next((f for f in self.fields.values() if f.role == "target"), None)
 
     @property
+    def targets(self) -> list[Field]:
+        """All targets: one, or several numbers."""
+        return [f for f in self.fields.values() if f.role == "target"]
+
+    @property
     def inputs(self) -> list[Field]:
         return [f for f in self.fields.values() if f.role == "input"]
 
@@ -250,7 +255,7 @@ class Dataset:
             keep[self.stored(field.name).bad] = False
         if bad := int((~keep).sum()):
             self._say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
-        if (target := self.target) is not None:
+        for target in self.targets:
             stored = self.stored(target.name)
             gone = missing(stored)
             gone[stored.bad] = True

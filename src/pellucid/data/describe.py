@@ -25,7 +25,7 @@ def summary(data: Dataset) -> dict[str, Any]:
         "layout": data.layout,
         "rows": len(data),
         "fields": [{k: v for k, v in f.to_json().items() if k != "state"} for f in data.fields.values()],
-        "target": None if target is None else {"name": target.name, "kind": target.kind, "why": reading.why},
+        "target": None if target is None else {"name": goals(data), "kind": target.kind, "why": reading.why},
         "classes": reading.classes,
         "split": {"given": reading.given} if reading.given else {"fractions": list(reading.fractions)},
         "notes": [{"level": n.level, "text": n.text, "where": n.where} for n in data.notes],
@@ -76,13 +76,21 @@ def _prediction(data: Dataset) -> list[str]:
         base = listed(
             f"{n} {'categories' if k == 'category' and n > 1 else k + 's' * (n > 1)}" for k, n in kinds.items()
         )
-    what = (
-        f"one of {counted(len(data.reading.classes), 'class', 'classes')}"
-        if data.reading.classes
-        else f"a {target.kind}"
-    )
-    said = f"Will predict '{target.name}', {what}, from {base}: {data.reading.why}"
+    if len(data.targets) > 1:
+        what = f"{len(data.targets)} numbers"
+    else:
+        what = (
+            f"one of {counted(len(data.reading.classes), 'class', 'classes')}"
+            if data.reading.classes
+            else f"a {target.kind}"
+        )
+    said = f"Will predict '{goals(data)}', {what}, from {base}: {data.reading.why}"
     return [*textwrap.wrap(said, WIDTH), *_classes(data.reading.classes), ""]
+
+
+def goals(data: Dataset) -> str:
+    """The targets' names."""
+    return ", ".join(f.name for f in data.targets)
 
 
 def _classes(classes: dict[str, int]) -> list[str]:

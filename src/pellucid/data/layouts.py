@@ -31,7 +31,7 @@ SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 def read(
     source: Any,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
     ignore: Sequence[str] | str = (),
     header: bool | None = None,
@@ -45,7 +45,7 @@ def read(
     Args:
         source: a folder of images (``root/class/*``, with train, val and test above or without), a CSV, TSV, Parquet
             or JSON-lines file, a data frame, a dict of columns, a list of rows or a pair ``(X, y)`` of arrays.
-        target: the column to predict; the obvious one when left out.
+        target: the column to predict, or several of numbers (``"a,b"``); the obvious one when left out.
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
         header: whether a table's first line holds names; inferred when left out.
@@ -65,6 +65,7 @@ def read(
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     column = split if isinstance(split, str) and fractions is None else None
+    target = target if target is None or isinstance(target, str) else tuple(target)
     options = Options(target, dict(kinds or {}), ignored, header, column, fractions, size)
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -26,9 +26,14 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
     """
     check_names(found.columns, options)
     fields = {name: _field(column, found, options) for name, column in found.columns.items()}
-    target, why = _target(fields, found, options)
-    if target:
+    targets, why = _targets(fields, found, options)
+    for target in targets:
         fields[target] = _as_target(fields[target], found.columns[target], options)
+        if len(targets) > 1 and fields[target].kind != "number":
+            raise PellucidError(
+                f"of several targets each must be a number, and '{target}' is a {fields[target].kind}",
+                fix=f"name one target, or say --kind {target}=number",
+            )
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
             say(Note("info", f"left out: {field.reason}", f"column '{field.name}'"))
@@ -39,14 +44,25 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
 
 def check_names(columns: Iterable[str], options: Options) -> None:
     """Every column that an option names must be there."""
-    named = [options.target, options.split, *options.kinds, *options.ignore]
+    targets = asked(options.target, columns)
+    named = [*targets, options.split, *options.kinds, *options.ignore]
     for name in named:
         if name is not None and name not in columns:
             raise UsageError(unknown("column", name, columns))
-    if options.target in options.ignore:
-        raise UsageError(f"column '{options.target}' can't be both target and ignored")
+    for name in targets:
+        if name in options.ignore:
+            raise UsageError(f"column '{name}' can't be both target and ignored")
     for kind in options.kinds.values():
         kind_named(kind)
+
+
+def asked(target: str | Sequence[str] | None, columns: Iterable[str]) -> tuple[str, ...]:
+    """The targets that were named: one column, several, or several in one text with commas between."""
+    if target is None:
+        return ()
+    if not isinstance(target, str):
+        return tuple(target)
+    return (target,) if target in columns or "," not in target else tuple(t.strip() for t in target.split(","))
 
 
 def _field(column: Column, found: Found, options: Options) -> Field:
@@ -87,23 +103,23 @@ def _holds_splits(column: Column) -> bool:
     return len(present) > 1 and present <= SPLIT_WORDS.keys()
 
 
-def _target(fields: Mapping[str, Field], found: Found, options: Options) -> tuple[str | None, str]:
-    """The target: named, told by the layout, called like one, or the one column beside texts."""
+def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tuple[tuple[str, ...], str]:
+    """The target, or targets: named, told by the layout, called like one, or the one column beside texts."""
     if options.target is not None:
-        return options.target, "you said so"
+        return asked(options.target, fields), "you said so"
     if found.target is not None and found.target not in options.ignore and fields[found.target].role != "split":
-        return found.target, found.why
+        return (found.target,), found.why
     usable = [f for f in fields.values() if f.role not in ("ignore", "split")]
     called = [f.name for f in usable if f.name.lower() in TARGET_NAMES]
     if not called and usable and usable[-1].name.lower() == "y":  # elsewhere y may be a measure beside x and z
         called = [usable[-1].name]
     if len(called) == 1 and len(usable) > 1:
-        return called[0], "it is called so"
+        return (called[0],), "it is called so"
     inputs = [f for f in usable if f.role == "input"]
     others = [f.name for f in inputs if f.kind not in ("text", "image")]
     if len(others) == 1 and len(inputs) > 1:
-        return others[0], f"it is the only column beside {_plural({f.kind for f in inputs if f.name != others[0]})}"
-    return None, ""
+        return (others[0],), f"it is the only column beside {_plural({f.kind for f in inputs if f.name != others[0]})}"
+    return (), ""
 
 
 def _plural(kinds: set[str]) -> str:

@@ -28,7 +28,7 @@ class Options:
     a header.
     """
 
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     header: bool | None = None

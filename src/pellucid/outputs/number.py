@@ -109,7 +109,8 @@ class Number(Output):
         }
 
     def say(self, score: Score, baseline: Score) -> str:
+        names = " and ".join(f"'{f.name}'" for f in self.fields)
         return (
-            f"Explains {score.value:.1%} of how '{self.fields[0].name}' varies "
+            f"Explains {score.value:.1%} of how {names} {'varies' if len(self.fields) == 1 else 'vary'} "
             f"({score.low:.1%} to {score.high:.1%}); {baseline.name} explains {max(baseline.value, 0):.1%}."
         )

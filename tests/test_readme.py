@@ -1,0 +1,43 @@
+"""What the README shows works: its Python runs, its commands and files exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from pellucid.cli import main
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"<!-- runs as a test -->\n```python\n(.*?)```", TEXT, re.S)
+
+
+def test_python_blocks_run(tmp_path: Path) -> None:
+    assert len(BLOCKS) == 2
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(BLOCKS)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+    assert "class_" in done.stdout.splitlines()[-1]
+
+
+def test_every_command_it_shows_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = set(re.findall(r"^pellucid (\w+)", TEXT, re.M))
+    assert len(shown) >= 6
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = set(re.findall(r"^  (\w+) ", capsys.readouterr().out, re.M))
+    assert shown <= known, click.ClickException
+
+
+def test_every_file_it_names_is_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
+    assert len(links) >= 4
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    rooms = re.findall(r"(\w+(?:\.py|/)) ", TEXT.split("src/pellucid/\n")[1].split("```")[0])
+    assert len(rooms) >= 15
+    assert [room for room in rooms if not (ROOT / "src" / "pellucid" / room).exists()] == []
