@@ -11,8 +11,8 @@ from pellucid.errors import PellucidError
 from pellucid.trunks import Features
 from pellucid.trunks.base import mean_positions
 from pellucid.trunks.layers import (
-    Dropout,
     GROUP,
+    Dropout,
     GroupedBatchNorm,
     assign_salts,
     kept,
