@@ -23,7 +23,7 @@ from .fields import Field, groups
 from .folder import Folder
 from .inputs import INPUTS
 from .network import Network, as_target
-from .opening import check_replay, needed_trunk, opened, parted, reopened, run_path, taken_trunk
+from .opening import check_replay, free, needed_trunk, opened, parted, reopened, run_path, taken_trunk
 from .options import Budget, check_options
 from .outputs import OUTPUTS
 from .planning import Plan, check_device, make_plan
@@ -35,7 +35,7 @@ from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
 from .training.memory import keep_freed
 from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations
-from .training.schedule import Decisions
+from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
 from .training.sizing import Timing, largest, timed
 from .training.state import State
@@ -80,9 +80,10 @@ def train(
         return replayed(Folder.open(like), data, options, tell, started)
     found, rest = opened(data, options)
     trunk, split = taken_trunk(rest), parted(found, rest)
-    found.check()
+    for note in found.check():
+        if note.level != "info":
+            tell.said(str(note))
     made = make_plan(found, split, trunk, **rest)
-    check_device(made.device)
     tell.planned(made)
     folder = new_folder(run_path(found.name, made, rest))
     with folder.lock():
@@ -132,8 +133,8 @@ def replayed(source: Folder, data: Any, options: dict[str, Any], tell: Listener,
         )
     check_replay(options)
     found = reopened(record, data)
-    name, out = options.get("name") or f"{source.path.name}-again", options.get("out") or source.path.parent
-    folder = new_folder(Path(out) / name)
+    out = Path(options.get("out") or source.path.parent)
+    folder = new_folder(out / str(options["name"]) if options.get("name") else free(out, f"{source.path.name}-again"))
     kept = ("format", "data", "fields", "plan", "network", "decisions")
     fresh = {k: record[k] for k in kept} | {"versions": versions(), "like": str(source.path), "live": False}
     with folder.lock():
@@ -149,6 +150,9 @@ def new_folder(path: Path) -> Folder:
             "there is a run here already", where=str(path), fix=f"choose another --name, or: pellucid resume {path}"
         )
     return folder
+
+
+FIRST = 0.1  # seconds a step may take, before any was made; corrected as soon as it trains
 
 
 class Making:
@@ -171,6 +175,7 @@ class Making:
         trunk: Trunk | None = None,
     ):
         self.folder, self.data, self.split, self.plan, self.tell, self.own = folder, data, split, plan, tell, trunk
+        check_device(plan.device)
         self.device = torch.device(plan.device)
         keep_freed()
         self.fields = dict(fields) if fields is not None else data.fitted(plan.seed)
@@ -191,6 +196,9 @@ class Making:
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
         making = cls(folder, data, data.split(plan.seed), plan, tell, fields=fields, trunk=trunk)
         making.record = dict(record)
+        for what, then in record.get("versions", {}).items():
+            if versions().get(what) != then:
+                tell.said(f"{what} was {then} and is {versions().get(what)}: numbers may differ in their last digits")
         written = [without(row, "event") for row in folder.lines(HISTORY) if row["event"] == "decided"]
         known = [*record["decisions"], *(d for d in written if d not in record["decisions"])]
         making.decisions = Decisions(known, making.write_decision, record["live"])
@@ -220,6 +228,13 @@ class Making:
     def go_on(self, more: Budget | None, started: float) -> Loop:
         """Take up the last checkpoint, or the start when there is none yet."""
         if not self.decisions.at(0, "schedule"):  # stopped before its first step
+            if more is not None:
+                where = self.folder.path
+                raise PellucidError(
+                    "this training has not begun, so there is nothing to add to",
+                    where=str(where),
+                    fix=f"first: pellucid resume {where}",
+                )
             self.folder.truncate_lines(HISTORY, lambda row: False)
             self.decisions = Decisions((), self.write_decision)
             return self.begin(started)
@@ -239,15 +254,23 @@ class Making:
         return self.loop(state, self.pace(state))
 
     def extend(self, state: State, more: Budget) -> None:
-        """Add a further warm-up, hold and cool-down behind the present end."""
-        seconds = state.seconds + more.amount if more.kind == "seconds" else None
+        """Warm up, hold and cool down once more: for as long as was left, and ``more``.
+
+        What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
+        """
+        rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
+        known = self.seconds(state.step)
+        self.decisions.forget_after(state.step)
+        self.folder.truncate_lines(HISTORY, lambda row: row["step"] <= state.step)
+        unspent = max((known or 0.0) - state.seconds, 0.0) if rest > 0 else 0.0
+        seconds = state.seconds + unspent + more.amount if more.kind == "seconds" else None
         if seconds != self.seconds(state.step):
             self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked for")
         pace, state.stale = self.pace(state), 0
         if pace.deadline is None:
-            steps = round(more.amount * (self.order.steps if more.kind == "epochs" else 1))
+            steps = rest + round(more.amount * (self.order.steps if more.kind == "epochs" else 1))
         else:
-            each = state.seconds / max(state.step, 1)  # corrected as soon as it trains
+            each = state.seconds / state.step if state.step else FIRST  # corrected as soon as it trains
             steps = int((pace.deadline - time.time() - pace.closing * state.evaluating) / max(each, 1e-6))
         pace.begin(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
         self.save(state)
@@ -301,7 +324,7 @@ class Making:
             return self.trunk(sizes[0]), None
         size, timing, reason = largest(
             sizes,
-            sizes[len(sizes) // 2],
+            self.plan.usual,
             lambda size: self.network(self.trunk(size)).to(self.device),
             self.order,
             recipe,
@@ -381,6 +404,8 @@ class Making:
         """
         network, output = state.network, state.network.output
         chosen, *validation = choose(state, self.feed, self.split.validation)
+        self.record["looks"] = int(self.record.get("looks", 0)) + 1  # counted before it is looked at
+        self.write_record()
         output.calibrate(*validation)
         test = answers(network, self.feed, self.split.test, mirrored=True)
         assert self.feed.target is not None
@@ -396,7 +421,6 @@ class Making:
             "baseline": output.score(naive.to(self.device).expand(len(test[0]), -1), test[1], name).to_json(),
             "naive": {"raw": naive.tolist(), "name": name},
             "steps": state.step,
-            "looks": int(self.record.get("looks", 0)) + 1,
             "seconds": time.time() - self.started,
         }
         run = Run(self.folder, self.record, network.eval())

@@ -68,7 +68,8 @@ class Network(nn.Module):
         assign_salts(self)
 
     def _join(self, trunk: Trunk) -> None:
-        """Tell each part what the next one needs, backwards, and build them."""
+        """Tell each part what the next one needs, backwards, and build them. The trunk passed in stays as it is."""
+        trunk = copy.deepcopy(trunk)
         need = trunk.need(self.output.need())
         made = [layer.choose(need) for layer in self.layers]
         placed = [i for i, layer in enumerate(self.layers) if max(layer.offers) > 0 and not is_table(layer)]
@@ -111,7 +112,11 @@ class Network(nn.Module):
     def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers: logits, or standardised numbers."""
         f = self.features(batch)
-        return self.output(f if self.output.need().every else f.with_(x=self.trunk.pool(f), mask=None))
+        f = f if self.output.need().every else f.with_(x=self.trunk.pool(f), mask=None)
+        if f.x.dtype in (torch.bfloat16, torch.float16):  # answers of 8 bits' precision would tie, or be rounded
+            with torch.autocast(f.x.device.type, enabled=False):
+                return self.output(f.with_(x=f.x.float()))
+        return self.output(f)
 
     def losses(self, batch: Batch) -> Tensor:  # -> (B,)
         assert batch.target is not None

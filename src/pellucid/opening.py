@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from .data import Split
-from .errors import PellucidError
+from .errors import PellucidError, UsageError
 from .options import READ, check_options, defaults
 from .planning import Plan
 from .trunks import Custom, Trunk
@@ -22,6 +22,10 @@ def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, An
     reading = {o.name for o in READ}
     rest = {k: v for k, v in checked.items() if k not in reading}
     if isinstance(data, Dataset):
+        if late := sorted(reading & set(checked)):
+            raise UsageError(
+                f"this data has been read already, and {', '.join(late)} belong to reading", fix="give them to read()"
+            )
         return data, rest
     if data is None:
         raise PellucidError("there is no data to train on", fix="name a folder or a table")
@@ -97,7 +101,12 @@ def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
     out = Path(options.get("out") or "runs")
     if options.get("name"):
         return out / str(options["name"])
-    stem, i = f"{name}-{plan.network}", 1
+    return free(out, f"{name}-{plan.network}")
+
+
+def free(out: Path, stem: str) -> Path:
+    """``out/stem``, or the first of ``out/stem-2``, ``out/stem-3``, … that is not there yet."""
+    i = 1
     while (out / (found := stem if i == 1 else f"{stem}-{i}")).exists():
         i += 1
     return out / found

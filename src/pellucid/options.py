@@ -218,8 +218,8 @@ def _network(value: Any) -> Any:
 
 
 def _device(value: Any) -> str:
-    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", str(value)):
-        raise ValueError("expected cpu, cuda, cuda:1 or mps")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(value)):
+        raise ValueError("expected cpu, cuda or cuda:1")
     return str(value)
 
 
@@ -253,9 +253,10 @@ TRAIN = (
     Option("batch_size", "Examples a step.", _whole(1), unset="planned", metavar="N"),
     Option("lr", "Learning rate.", _above_zero, unset="planned", metavar="RATE"),
     Option("seed", "Start of every random choice.", _whole(0), default=0, metavar="N"),
+    Option("output", "Kind of answer: category or number.", str, unset="picked by the target's kind", metavar="NAME"),
     Option("size", "Size of the network: 0 is tiny, each step about twice the work.", _whole(0), unset="planned",
            metavar="N"),
-    Option("device", "cpu, cuda, cuda:1 or mps.", _device, unset="the fastest there is", metavar="NAME"),
+    Option("device", "cpu, cuda or cuda:1.", _device, unset="the fastest there is", metavar="NAME"),
     Option("name", "Name of the run's folder.", _folder_name, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", str, default="runs", metavar="FOLDER"),
     Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),

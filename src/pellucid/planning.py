@@ -69,7 +69,7 @@ class Plan:
         inputs: settings of the input layers by kind. output: its name and settings.
         recipe, budget, seed: as trained with. device: where.
         capped: whether the budget is only an upper limit that nobody asked for.
-        dropout: of the trunk; None leaves its own.
+        usual: the size to try first. dropout: of the trunk; None leaves its own.
         choices: all of it for people, each with its reason.
     """
 
@@ -82,6 +82,7 @@ class Plan:
     capped: bool
     seed: int
     device: str
+    usual: int = 3
     dropout: float | None = None
     choices: tuple[Choice, ...] = field(default=(), compare=False)
 
@@ -152,6 +153,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         capped=capped,
         seed=seed,
         device=device,
+        usual=min(int(hints.get("size", 3)), sizes.value[-1]),
         dropout=hints.get("dropout"),
         choices=tuple(choices),
     )
@@ -261,7 +263,8 @@ def check_device(name: str) -> None:
     """Raises PellucidError when the device that was asked for is not there."""
     import torch
 
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    if not name.startswith("cuda"):
+        return
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(name.partition(":")[2] or 0) >= there:
         raise PellucidError(f"there is no '{name}' here", fix="leave --device out, or say --device cpu")
-    if name == "mps" and not torch.backends.mps.is_available():
-        raise PellucidError("there is no 'mps' here", fix="leave --device out, or say --device cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -47,9 +47,17 @@ def parquet(frame: pl.DataFrame) -> bytes:
 def predictions(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
     """One line a test example: where it is, the truth, the prediction."""
     output, (raw, target) = run.network.output, answers
-    decoded = [{k: v for k, v in one.items() if not isinstance(v, dict)} for one in output.decode(raw)]
+    decoded = [flat({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw)]
     places = {"row": rows, "input": [data.title(int(r)) for r in rows], "true": output.truth(target.cpu().numpy())}
     return pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal")
+
+
+def flat(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of each target beside each other: ``price_value``, ``price_low``, …"""
+    found: dict[str, Any] = {}
+    for name, value in prediction.items():
+        found |= {f"{name}_{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+    return found
 
 
 def details(run: Run, test: Answers) -> dict[str, Any]:

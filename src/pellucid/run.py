@@ -15,7 +15,7 @@ from torch import nn
 
 from .data import read_like
 from .data.batch import encode_groups, encode_target
-from .errors import PellucidError
+from .errors import PellucidError, UsageError
 from .fields import Field, Note
 from .folder import Folder
 from .network import Network, as_target
@@ -55,6 +55,7 @@ class Evaluation:
             "run": self.run, "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
             "baseline": self.baseline.value, "seconds": self.seconds, "steps": self.steps,
             "parameters": self.parameters, "examples": s.n, "metrics": dict(self.metrics),
+            "notes": [str(note) for note in self.notes],
         }  # fmt: skip
 
 
@@ -114,6 +115,10 @@ class Run:
         if same_place(source, self.record["data"]["source"]):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         rows = data.usable()
+        if not len(rows):
+            raise PellucidError(
+                "there is no example to score: " + "; ".join(str(note) for note in data.notes[-3:]), where=data.name
+            )
         raw, target = self._answers(data, rows, with_target=True)
         output = self.network.output
         naive = torch.tensor(self.record["naive"]["raw"], device=raw.device).expand(len(raw), -1)
@@ -135,10 +140,12 @@ class Run:
         high``; an input that can't be read has ``error`` instead, and the others are predicted all the same.
 
         Raises:
-            PellucidError: when a column the network reads is missing.
+            PellucidError: when a column the network reads is missing. UsageError: for files and texts at once.
         """
+        if len(texts) and len(inputs):
+            raise UsageError("there are both files and texts to predict from", fix="give one or the other")
         source = list(texts) if len(texts) else inputs
-        data = read_like(source, self.network.fields, need_target=False, **options)
+        data = read_like(source, self.network.fields, need_target=False, texts=bool(len(texts)), **options)
         good = data.usable()
         found: list[dict[str, Any]] = [{} for _ in range(len(data))]
         if len(good):

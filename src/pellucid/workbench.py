@@ -28,35 +28,52 @@ class Dataset(room.Dataset):
         ...     net.loss(batch).backward()
     """
 
-    def network(self, trunk: Trunk | str = "mlp", *, seed: int = 0) -> Network:
-        """A network for this data: its input layers, the trunk (or a trunk's name), its output layer."""
+    _encoded: Any = None  # the last network, its encoded inputs and target: an epoch is no time to encode anew
+
+    def network(self, trunk: Trunk | str = "mlp", *, seed: int = 0, split_seed: int = 0) -> Network:
+        """A network for this data: its input layers, the trunk (or a trunk's name), its output layer.
+
+        Args:
+            trunk: the hidden layers. seed: of the first weights. split_seed: whose training part scales and
+                vocabularies are learned from.
+        """
         from .network import Network
 
         self.need_target()
-        fields = self.fitted(seed).values()
+        fields = self.fitted(split_seed).values()
         return Network(
             [f for f in fields if f.role == "input"], trunk, [f for f in fields if f.role == "target"], seed=seed
         )
 
     def batches(
-        self, part: str, network: Network, *, seed: int = 0, epoch: int = 0, batch_size: int = 64
+        self,
+        part: str,
+        network: Network,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
+        batch_size: int = 64,
+        split_seed: int = 0,
     ) -> Iterator[Batch]:
         """One pass over a part as batches of tensors on the network's device.
 
         Args:
             part: ``"train"`` (shuffled, the order a function of seed and epoch), ``"validation"`` or ``"test"``.
             network: whose fields and states say how to encode.
+            seed, epoch: of the order. split_seed: of the split, the same for a network's whole life.
 
         Raises:
             UsageError: for another part.
         """
         from .network import as_target
 
-        parts = self.split(seed).parts()
+        parts = self.split(split_seed).parts()
         if part not in parts:
             raise UsageError(unknown("part of the data", part, parts))
-        encoded = encode_groups(self, [f for f in network.fields if f.role != "target"])
-        target = as_target(encode_target(self, network.output.fields))
+        if self._encoded is None or self._encoded[0] is not network:
+            inputs = encode_groups(self, [f for f in network.fields if f.role != "target"])
+            self._encoded = network, inputs, as_target(encode_target(self, network.output.fields))
+        _, encoded, target = self._encoded
         training = part == "train"
         order = batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
         for rows in order:

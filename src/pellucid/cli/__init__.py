@@ -199,6 +199,7 @@ def evaluate(run: str, data: str, **typed: Any) -> None:
         out = show.console(sys.stdout)
         show.score(scored, out, "examples")
         show.metrics(scored.metrics, out)
+        show.notes(scored.notes, show.console(sys.stderr))
 
 
 def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:

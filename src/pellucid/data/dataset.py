@@ -80,7 +80,10 @@ class Dataset:
 
     def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Found], cache: Memory):
         self.source, self.reading, self.cache = source, reading, cache
-        self.name, self.layout = Path(reading.name).stem if " " not in reading.name else "data", reading.layout
+        self.name, self.layout = (
+            Path(reading.name).stem if isinstance(source, str | os.PathLike) else "data",
+            reading.layout,
+        )
         self.options: dict[str, Any] = {}
         self.fields: dict[str, Field] = {f.name: f for f in reading.fields}
         self.notes: list[Note] = list(reading.notes)
@@ -217,12 +220,12 @@ class Dataset:
 
     def problems(self) -> dict[int, str]:
         """Why inputs could not be read, by row."""
-        why = {note.where: note.text for note in self.notes}
+        why = {note.where: note.text for note in self.notes if note.where}
         found: dict[int, str] = {}
         for field in self.inputs:
             column = self.column(field.name)
             for row in self.stored(field.name).bad.tolist():
-                full = str(column.base / str(column.values[row])) if column.base else ""
+                full = str((column.base or Path()) / str(column.values[row]))
                 found.setdefault(row, why.get(column.place(row)) or why.get(full) or "could not be read")
         return found
 

@@ -156,7 +156,12 @@ def _meant(path: Path) -> str:
 
 
 def read_like(
-    source: Any, fields: Sequence[Field], need_target: bool, *, cache: str | Path | bool | None = None
+    source: Any,
+    fields: Sequence[Field],
+    need_target: bool,
+    *,
+    texts: bool = False,
+    cache: str | Path | bool | None = None,
 ) -> Dataset:
     """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
 
@@ -164,6 +169,7 @@ def read_like(
         source: whatever ``read`` takes; for images also files or a list of files, or a folder without classes; for
             texts also a list of texts.
         fields: the run's fields; those whose role is neither input nor target are passed over.
+        texts: the source is a list of texts; otherwise strings are paths.
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
 
     Raises:
@@ -173,7 +179,7 @@ def read_like(
     options = Options(names=tuple(f.name for f in wanted))
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)
-    found = _new(source, wanted, options)
+    found = _texts(source, wanted) if texts else _new(source, wanted, options)
     opened = found.load()
     if need_target and opened.target == "label" and "image" in opened.kinds:
         folders.need_classes(opened, found.name, least=1)
@@ -187,6 +193,15 @@ def read_like(
     return Dataset(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
 
 
+def _texts(source: Sequence[str], wanted: Sequence[Field]) -> Source:
+    """Texts for a run that reads one."""
+    inputs = [f for f in wanted if f.role == "input"]
+    if [f.kind for f in inputs] != ["text"]:
+        read = listed(f"{f.name} ({f.kind})" for f in inputs)
+        raise PellucidError(f"a text was given, but the run reads {read}", fix="give a file with these columns")
+    return arrays.texts([str(text) for text in source], inputs[0].name)
+
+
 def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
     """The source of new data: what the run's inputs are settles what strings and files stand for."""
     inputs = [f for f in wanted if f.role == "input"]
@@ -194,8 +209,6 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
     words_given = (
         isinstance(source, (list, tuple)) and bool(source) and all(isinstance(s, (str, os.PathLike)) for s in source)
     )
-    if only is not None and only.kind == "text" and words_given:
-        return arrays.texts([str(text) for text in source], only.name)
     if only is not None and only.kind == "image":
         paths = (
             [Path(one).expanduser() for one in (source if words_given else [source])]

@@ -58,6 +58,8 @@ class Text(Input):
             kept = mask & (draw >= self.chosen["drop"])
             mask = torch.where(kept.any(1, keepdim=True), kept, mask)  # never leave an example empty
         if self.positions:
+            if key is not None and self.chosen["drop"] > 0:
+                tokens, mask = together(tokens, mask)
             return Features(nn.functional.embedding(tokens, self.table), mask, key)
         return Features(self.bag(tokens, mask), key=key)
 
@@ -66,6 +68,12 @@ class Text(Input):
         pairs = (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIRS  # (B, T - 1)
         single = weighted_bag(tokens, mask, self.table)
         return single + weighted_bag(pairs, both, self.pairs) if pairs.shape[1] else single
+
+
+def together(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # (B, T), (B, T) -> (B, T), (B, T)
+    """The kept tokens moved to the front, in their order, so that padding is at the end alone, as trunks expect."""
+    order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
+    return tokens.gather(1, order), mask.gather(1, order)
 
 
 def weighted_bag(index: Tensor, mask: Tensor, table: Tensor) -> Tensor:  # (B, T), (B, T), (V, E) -> (B, E)

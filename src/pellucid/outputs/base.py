@@ -117,7 +117,7 @@ class Output(nn.Module):
 
     @abstractmethod
     def details(self, raw: Tensor, target: Tensor) -> dict[str, Any]:
-        """For the report: ``metrics`` (name → value, from scikit-learn) and what to draw."""
+        """For the report: ``metrics`` (name → value) and what to draw."""
 
     def say(self, score: Score, baseline: Score) -> str:
         """One plain sentence for a person."""

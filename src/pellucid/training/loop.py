@@ -58,7 +58,7 @@ class Loop:
         state, decisions = self.state, self.decisions
         state.network.train()
         self._since = self._saved = self._told = time.perf_counter()
-        self._heard, self._rate, self._saving = state.step, 0.0, 0.0
+        self._heard, self._rate, self._saving, self._loss = state.step, 0.0, 0.0, math.nan
         while state.step < end_of(points := decisions.at(state.step, "schedule")):
             if self.stop():
                 self.save(state)
@@ -137,7 +137,7 @@ class Loop:
         row = {
             "step": state.step,
             "epoch": state.step / self.order.steps,
-            "loss": float(state.loss_sum) / state.loss_count if state.loss_count else math.nan,
+            "loss": self._mean_loss(),
             "validation_loss": float(output.losses(raw, target).mean()),
             output.metric: output.measure(raw, target),
             "lr": rate,
@@ -187,8 +187,15 @@ class Loop:
             self._saved = time.perf_counter()
             self._saving = self._saved - now
 
+    def _mean_loss(self) -> float:
+        """Of the steps since the last evaluation."""
+        if self.state.loss_count:
+            self._loss = float(self.state.loss_sum) / self.state.loss_count
+        return self._loss if self.state.loss_count else math.nan
+
     def _progress(self, now: float) -> Progress:
         state, points = self.state, self.decisions.at(self.state.step, "schedule")
+        self._mean_loss()
         steps, self._heard = state.step - self._heard, state.step
         rate = steps / max(now - self._told, 1e-9)
         self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
@@ -199,7 +206,7 @@ class Loop:
             seconds=state.seconds,
             left=(end_of(points) - state.step) / max(self._rate, 1e-9),
             rate=self._rate * self.order.batch_size,
-            loss=float(state.loss_sum) / state.loss_count if state.loss_count else math.nan,
+            loss=self._loss,
             phase=phase(points, state.step),
         )
 
@@ -209,7 +216,8 @@ def seed_step(device: torch.device, seed: int, step: int) -> None:
     number = (seed * 0x9E3779B97F4A7C15 + step) & 0x7FFFFFFFFFFFFFFF
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
-        torch.cuda.manual_seed(number)
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(number)
 
 
 def parts(batch: Batch, size: int) -> Iterator[Batch]:

@@ -47,6 +47,11 @@ class Decisions:
         self.write(decision)
         self._keep(decision)
 
+    def forget_after(self, step: int) -> None:
+        """Drop what was decided for later steps: a future that will not come."""
+        for kept in (self.all, *self._named.values()):
+            kept[:] = [decision for decision in kept if decision["step"] <= step]
+
     def at(self, step: int, name: str, default: Any = None) -> Any:
         """The value in force for ``step``: of several decided for one step, the last."""
         for decision in reversed(self._named.get(name, ())):

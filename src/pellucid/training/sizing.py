@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import PellucidError
 from ..network import Network
 from ..planning import Recipe
 from .feed import Order
-from .loop import Loop, answers
+from .loop import Loop, answers, out_of_memory
 from .pace import Pace
 from .schedule import Decisions
 from .state import State
@@ -65,7 +66,12 @@ def largest(
 
     def epochs(size: int) -> float:
         if size not in tried:
-            tried[size] = timed(make(size), order, recipe, limit=TRYING * seconds)
+            try:
+                tried[size] = timed(make(size), order, recipe, limit=TRYING * seconds)
+            except (RuntimeError, PellucidError) as error:
+                if size == sizes[0] or not (isinstance(error, PellucidError) or out_of_memory(error)):
+                    raise
+                tried[size] = Timing(math.inf, math.inf)  # it does not fit
         return seconds / (tried[size].step * order.steps)
 
     size = min(max(usual, sizes[0]), sizes[-1])

@@ -161,7 +161,8 @@ class GroupedBatchNorm(nn.Module):
         rate = 1 / seen.clamp_max(self.horizon).to(mean.dtype)
         left = torch.cat([1 - rate, rate.new_ones(1)]).flip(0).cumprod(0).flip(0)  # (G + 1,) what later ones leave
         for running, new in ((self.mean, mean), (self.var, var)):
-            running.mul_(left[0]).add_((rate * left[1:]) @ new)
+            # A product and a sum: autocast would round a matrix product.
+            running.mul_(left[0]).add_(((rate * left[1:]).unsqueeze(1) * new).sum(0))
         self.count += len(mean)
 
 

@@ -37,7 +37,9 @@ class Direction(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D), (S,) -> (S, T, K)
         x = self._turned(x, lengths)
-        return self._turned(self.layer(x)[0], lengths)
+        with torch.autocast(x.device.type, enabled=False):  # float16 there, whatever was asked for, and no scaling
+            y = self.layer(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x)[0]
+        return self._turned(y, lengths)
 
     def open(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Inside]:  # (S, T, D) -> (S, T, K), inside
         """Every gate and state at every position, each (S, T, K)."""
