@@ -1,5 +1,7 @@
 """The options: each declared once, checked the same way for the command line and for Python."""
 
+from pathlib import Path
+
 import pytest
 
 from pellucid import options
@@ -137,3 +139,10 @@ def test_option_names_what_it_got():
     with pytest.raises(UsageError) as caught:
         Option("a_b", "", refuse).read("x")
     assert str(caught.value) == "a b 'x': expected better"
+
+
+def test_the_page_of_options_is_what_is_declared():
+    page = (Path(__file__).parents[1] / "docs" / "options.md").read_text()
+    tables = [options.markdown(verb) for verb in ("read", "train", "evaluate", "predict", "resume", "sample")]
+    assert all(table in page for table in tables)
+    assert len(page.split("\n## ")) == 7

@@ -320,7 +320,7 @@ class Making:
             thrown_away = self.network(copy.deepcopy(self.own)).to(self.device) if deadline else None
             return self.own, timed(thrown_away, self.order, recipe) if thrown_away else None
         if deadline is None:
-            self.decisions.decide(0, "size", sizes[0], "asked for, or the usual one")
+            self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
             return self.trunk(sizes[0]), None
         size, timing, reason = largest(
             sizes,
