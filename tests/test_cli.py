@@ -52,7 +52,7 @@ class FakeRun:
     def __init__(self, path: Path = Path("runs/r"), rows: list | None = None):
         self.path, self.rows = path, ROWS if rows is None else rows
         self.score, self.baseline = made_score(0.97), made_score(0.1, "always '3'")
-        self.metrics = {"accuracy": 0.97, "f1": 0.95}
+        self.metrics, self.notes = {"accuracy": 0.97, "f1": 0.95}, ()
         self.asked: list = []
 
     def result(self) -> dict:

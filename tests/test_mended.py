@@ -1,0 +1,106 @@
+"""What went wrong once and must not again."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pellucid
+from pellucid.errors import Interrupted
+from pellucid.inputs.text import together
+from pellucid.training.schedule import Decisions
+
+
+def test_strings_are_paths_and_texts_are_texts(tmp_path: Path, texts: Path) -> None:
+    run = pellucid.train(texts, epochs=1, size=0, out=str(tmp_path))
+    assert len(run.predict([str(texts)])) == 100
+    assert run.predict(texts=["a wonderful film", "a dreadful one"])[1]["input"] == "a dreadful one"
+    with pytest.raises(pellucid.PellucidError, match="there is no such file"):
+        run.predict([str(tmp_path / "missing.csv")])
+    with pytest.raises(pellucid.PellucidError, match="there are both files and texts"):
+        run.predict([str(texts)], texts=["a film"])
+
+
+def test_a_text_for_a_run_that_reads_columns_is_refused(tmp_path: Path, table: Path) -> None:
+    run = pellucid.train(table, epochs=1, size=0, out=str(tmp_path))
+    with pytest.raises(pellucid.PellucidError, match="a text was given, but the run reads x"):
+        run.predict(texts=["hello"])
+
+
+def test_each_bad_image_says_its_own_reason(tmp_path: Path, photos: Path) -> None:
+    run = pellucid.train(photos, epochs=1, size=0, out=str(tmp_path / "runs"))
+    (tmp_path / "text.jpg").write_text("no image")
+    rows = run.predict([str(tmp_path / "text.jpg"), str(tmp_path / "gone.jpg"), str(next(photos.rglob("*.png")))])
+    assert "error" not in rows[2]
+    assert rows[0]["error"] != rows[1]["error"]
+    assert "could not be read" not in rows[0]["error"] + rows[1]["error"]
+
+
+def test_a_trunk_can_be_used_twice(tmp_path: Path, table: Path) -> None:
+    trunk = pellucid.trunks.Dense(16, 1)
+    first = pellucid.train(table, network=trunk, epochs=1, out=str(tmp_path))
+    before = first.predict(table)
+    second = pellucid.train(table, network=trunk, epochs=2, seed=1, out=str(tmp_path))
+    assert second.network.trunk is not first.network.trunk
+    assert first.predict(table) == before
+
+
+def test_the_seed_of_the_order_moves_no_row_to_another_part(table: Path) -> None:
+    data = pellucid.read(table)
+    network, split = data.network(), data.split(0)
+    for seed in range(3):
+        rows = np.concatenate([b.rows for b in data.batches("train", network, seed=seed, batch_size=8)])
+        assert set(rows.tolist()) <= set(split.train.tolist())
+
+
+def test_options_of_reading_come_too_late_for_data_that_was_read(table: Path) -> None:
+    with pytest.raises(pellucid.PellucidError, match="has been read already, and target belong to reading"):
+        pellucid.plan(pellucid.read(table), target="x")
+
+
+def test_predictions_of_several_targets_are_written(tmp_path: Path, numbers: Path) -> None:
+    import polars as pl
+
+    run = pellucid.train(numbers, target="price,y", epochs=1, size=0, out=str(tmp_path))
+    columns = pl.read_parquet(run.path / "predictions.parquet").columns
+    assert {"price_value", "price_low", "price_high", "y_value"} <= set(columns)
+
+
+def test_decisions_for_lost_steps_are_forgotten() -> None:
+    decisions = Decisions([{"step": s, "name": "schedule", "value": s, "reason": ""} for s in (0, 20, 50)])
+    decisions.forget_after(30)
+    assert decisions.at(60, "schedule") == 20
+    assert [d["step"] for d in decisions.all] == [0, 20]
+
+
+def test_more_comes_on_top_of_what_was_left(tmp_path: Path, table: Path) -> None:
+    class Stop(pellucid.Listener):
+        def evaluated(self, row):
+            if row["step"] == 10:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        pellucid.train(table, steps=40, size=0, name="cut", out=str(tmp_path), listeners=(Stop(),))
+    assert pellucid.resume(tmp_path / "cut", more="10steps").record["steps"] == 50
+
+
+def test_kept_tokens_move_together() -> None:
+    tokens = torch.tensor([[5, 6, 7, 8], [1, 2, 3, 0]])
+    mask = torch.tensor([[True, False, True, False], [False, True, True, False]])
+    moved, kept = together(tokens, mask)
+    assert moved[0, :2].tolist() == [5, 7]
+    assert moved[1, :2].tolist() == [2, 3]
+    assert kept.tolist() == [[True, True, False, False]] * 2
+
+
+def test_evaluating_nothing_is_an_error(tmp_path: Path, table: Path) -> None:
+    run = pellucid.train(table, epochs=1, size=0, out=str(tmp_path))
+    empty = tmp_path / "other.csv"
+    empty.write_text("x,y,colour,label\n1,2,red,never\n2,3,blue,seen\n")
+    with pytest.raises(pellucid.PellucidError, match="there is no example to score"):
+        run.evaluate(empty)
+    json.dumps(run.evaluate(table).result())
