@@ -689,7 +689,7 @@ def test_strings_for_a_run_that_reads_columns(trained):
 def test_new_texts():
     frame = {"review": [f"number {i} was so very good" for i in range(40)], "label": ["a", "b"] * 20}
     fields = list(read(frame).fitted().values())
-    data = read_like(["how good", "how very bad this was"], fields, need_target=False)
+    data = read_like(["how good", "how very bad this was"], fields, need_target=False, texts=True)
     assert [data.title(i) for i in range(2)] == ["how good", "how very bad this was"]
     inputs = gather(encode_groups(data, fields), np.array([1, 0]))
     assert inputs["text:review"].values.shape == (2, inputs["text:review"].lengths.max())

@@ -34,7 +34,7 @@ from pellucid.trunks import (
     transformer,
     trunk_named,
 )
-from pellucid.trunks.layers import assign_salts
+from pellucid.trunks.layers import GROUP, assign_salts
 
 for _module in (base, layers, dense, convolutional, recurrent, transformer):
     shapes.hold(_module)
@@ -196,9 +196,9 @@ def test_training_does_not_depend_on_the_micro_batch(name: str, positions: int) 
     for parameter in trunk.parameters():
         nn.init.normal_(parameter, std=0.2)
     assign_salts(trunk)
-    x, key = some(trunk, positions, batch=64), torch.randint(2**62, (64,))
+    x, key = some(trunk, positions, batch=2 * GROUP), torch.randint(2**62, (2 * GROUP,))
     whole = trunk(Features(x, key=key)).x
-    parts = torch.cat([trunk(Features(v, key=k)).x for v, k in zip(x.split(32), key.split(32), strict=True)])
+    parts = torch.cat([trunk(Features(v, key=k)).x for v, k in zip(x.split(GROUP), key.split(GROUP), strict=True)])
     assert torch.allclose(whole, parts, atol=1e-9)
     assert not torch.allclose(whole, trunk(Features(x, key=key + 1)).x)
 

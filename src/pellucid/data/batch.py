@@ -82,9 +82,9 @@ def encode_groups(dataset: Dataset, fields: Iterable[Field]) -> dict[str, Encode
     }
 
 
-def encode_target(dataset: Dataset, fields: Iterable[Field]) -> Encoded:
+def encode_target(dataset: Dataset, fields: Field | Iterable[Field]) -> Encoded:
     """The encoded target, (n,) or (n, ...); of several fields side by side, (n, R). Fields with their fitted states."""
-    columns = [dataset.encoded(field.name, field) for field in fields]
+    columns = [dataset.encoded(field.name, field) for field in ([fields] if isinstance(fields, Field) else fields)]
     return columns[0] if len(columns) == 1 else stacked(columns, "number")
 
 
