@@ -19,7 +19,7 @@ from torch import Tensor
 from ..data.batch import Batch, Padded
 from ..errors import Interrupted, PellucidError
 from ..network import Network
-from ..trunks.layers import GROUP
+from ..trunks.layers import GROUP, GroupedBatchNorm
 from .feed import Feed, Order
 from .listeners import Listener, Progress
 from .pace import Pace
@@ -92,7 +92,9 @@ class Loop:
 
     def _halve(self, micro: int, size: int) -> None:
         now = min(micro, size)
-        smaller = max(now // (2 * GROUP), 1) * GROUP  # cuts no group of examples that are normalised together
+        grouped = any(isinstance(m, GroupedBatchNorm) for m in self.state.network.modules())
+        group = GROUP if grouped else 1  # examples that are normalised together are not parted
+        smaller = max(now // (2 * group), 1) * group
         if smaller >= now:
             raise PellucidError(
                 f"not enough memory for {now} examples at once", fix="choose a smaller --size or --image-size"
