@@ -271,7 +271,7 @@ def test_gradients_are_clipped_where_the_recipe_says_so(work: Any) -> None:
 
 def test_the_best_weights_on_validation_are_taken(work: Any) -> None:
     data, net, feed, _ = work
-    loop, _ = loop_of(work, 40, every=5)
+    loop, _ = loop_of(work, 200, every=20)
     loop.run()
     state, rows = loop.state, data.split(0).validation
     good = {k: v.clone() for k, v in state.weights.items()}
