@@ -220,7 +220,7 @@ class Dataset:
 
     def problems(self) -> dict[int, str]:
         """Why inputs could not be read, by row."""
-        why = {note.where: note.text for note in self.notes if note.where}
+        why = {note.where: note.text.removesuffix("; left out") for note in self.notes if note.where}
         found: dict[int, str] = {}
         for field in self.inputs:
             column = self.column(field.name)
