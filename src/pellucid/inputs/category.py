@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..fields import Field
 from ..trunks import Features, Need
+from ..trunks.base import uniform
 from .base import Input, register
 
 RESERVED = 2  # 0 missing, 1 unknown: both have a vector of their own
@@ -57,8 +58,6 @@ class Category(Input):
 
 def forget(value: Tensor, key: Tensor, rate: float, to: int) -> Tensor:  # (B, F), (B,) -> (B, F)
     """Replace each entry by ``to`` with probability ``rate``, drawn from the examples' keys."""
-    from ..trunks.base import uniform
-
     places = torch.arange(value.shape[1], device=value.device)
     draw = uniform(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=11)  # (B, F)
     return torch.where(draw < rate, torch.full_like(value, to), value)

@@ -69,8 +69,7 @@ class Feed:
 
     def in_order(self, rows: np.ndarray, batch_size: int) -> list[Tensor]:
         """Batches for evaluation: every row once, sorted by length where lengths differ."""
-        lengths = None if self.lengths is None else self.lengths
-        return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, lengths)]
+        return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, self.lengths)]
 
 
 class Order:
