@@ -108,11 +108,27 @@ class Ear(Listener):
         return max(p.seconds + left, p.seconds, 1e-9)
 
 
+class Telling(Ear):
+    """A display with a console to say things on."""
+
+    console: Console
+
+    def read(self, data: Any) -> None:
+        show.brief(data, self.console)
+
+    def planned(self, plan: Any) -> None:
+        show.plan(plan, self.console)
+
+    def decided(self, decision: Mapping[str, Any]) -> None:
+        if self.worth_saying(decision):
+            self.said(decided(decision))
+
+
 class Silent(Ear):
     """``--quiet``: nothing until the score."""
 
 
-class Screen(Ear):
+class Screen(Telling):
     """A live block on a terminal: bar, readings, and a curve of validation and loss.
 
     It is drawn by the training's own thread, at most three times a second (about 4 ms each), so that no second
@@ -138,16 +154,6 @@ class Screen(Ear):
 
     def said(self, text: str) -> None:
         self.console.print(Text("  " + text, style="dim"))
-
-    def read(self, data: Any) -> None:
-        show.brief(data, self.console)
-
-    def planned(self, plan: Any) -> None:
-        show.plan(plan, self.console)
-
-    def decided(self, decision: Mapping[str, Any]) -> None:
-        if self.worth_saying(decision):
-            self.said(decided(decision))
 
     def stepped(self, progress: Progress) -> None:
         super().stepped(progress)
@@ -206,7 +212,7 @@ def decided(decision: Mapping[str, Any]) -> str:
     return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
 
 
-class Lines(Ear):
+class Lines(Telling):
     """Plain lines where no terminal is listening: what is said, and a line of progress every few seconds."""
 
     every = 5.0  # seconds between two lines
@@ -217,16 +223,6 @@ class Lines(Ear):
 
     def said(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
-
-    def read(self, data: Any) -> None:
-        show.brief(data, self.console)
-
-    def planned(self, plan: Any) -> None:
-        show.plan(plan, self.console)
-
-    def decided(self, decision: Mapping[str, Any]) -> None:
-        if self.worth_saying(decision):
-            self.said(decided(decision))
 
     def stepped(self, progress: Progress) -> None:
         super().stepped(progress)
