@@ -178,7 +178,7 @@ class Making:
         check_device(plan.device)
         self.device = torch.device(plan.device)
         keep_freed()
-        self.fields = dict(fields) if fields is not None else data.fitted(plan.seed)
+        self.fields = dict(fields) if fields is not None else data.fitted(plan.split_seed)
         self.inputs = [f for f in self.fields.values() if f.role == "input"]
         self.targets = [f for f in self.fields.values() if f.role == "target"]
         encoded = encode_groups(data, self.inputs), as_target(encode_target(data, self.targets))
@@ -194,7 +194,7 @@ class Making:
         """A run that was begun before, from its record."""
         plan = Plan.from_json(record["plan"])
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
-        making = cls(folder, data, data.split(plan.seed), plan, tell, fields=fields, trunk=trunk)
+        making = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
         making.record = dict(record)
         for what, then in record.get("versions", {}).items():
             if versions().get(what) != then:

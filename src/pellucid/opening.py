@@ -35,7 +35,8 @@ def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, An
 def parted(data: Dataset, options: Mapping[str, Any]) -> Split:
     """The data's split, with something in every part."""
     data.need_target()
-    split = data.split(options.get("seed") or 0)
+    own = options.get("split_seed")
+    split = data.split(int(own if own is not None else options.get("seed") or 0))
     for part, what in (("validation", "choose the weights on"), ("test", "score them on")):
         if not len(split[part]):
             raise PellucidError(

@@ -70,7 +70,7 @@ class Plan:
         network: the trunk's name.
         sizes: the settings of the size dial to choose from, smallest first; timed steps decide among several.
         inputs: settings of the input layers by kind. output: its name and settings.
-        recipe, budget, seed: as trained with. device: where.
+        recipe, budget, seed: as trained with. split_seed: of the parts. device: where.
         capped: whether the budget is only an upper limit that nobody asked for.
         usual: the size to try first. dropout: of the trunk; None leaves its own.
         choices: all of it for people, each with its reason.
@@ -84,6 +84,7 @@ class Plan:
     budget: Budget
     capped: bool
     seed: int
+    split_seed: int
     device: str
     usual: int = 3
     dropout: float | None = None
@@ -98,6 +99,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        data = {"split_seed": data["seed"], **data}  # runs of 0.1 had one seed for both
         found = {f.name: data[f.name] for f in fields(cls)}
         return cls(
             **found
@@ -127,8 +129,9 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
     rate = learning_rate(hints, options.get("lr"))
     budget, capped = budget_for(options)
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
-    seed = int(options.get("seed") or 0)
-    mirror = mirroring(data, seed)
+    seed, own_split = int(options.get("seed") or 0), options.get("split_seed")
+    split_seed = seed if own_split is None else int(own_split)
+    mirror = mirroring(data, split_seed)
     known = {f.name for f in fields(Recipe)}
     recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
     if options.get("lr") and recipe.matrix_lr:
@@ -156,6 +159,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         budget=budget,
         capped=capped,
         seed=seed,
+        split_seed=split_seed,
         device=device,
         usual=min(int(hints.get("size", 3)), sizes.value[-1]),
         dropout=hints.get("dropout"),
