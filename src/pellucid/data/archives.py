@@ -1,0 +1,294 @@
+"""Archives read as they stand: ZIP, and tar plain or in gzip, bzip2 or xz. Nothing is written, no link is followed.
+
+An archive may come from a stranger. A member is handed out as bytes under a plain relative name; what is no ordinary
+file, leads out of the archive, is locked, or comes out far larger than the archive could honestly hold is refused.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import PellucidError
+from ..fields import Note
+from ..fields.base import Report
+from .sources import counted
+
+SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".txz", ".tar.xz", ".tbz", ".tbz2", ".tar.bz2")
+MOST_MEMBERS = 5_000_000
+MOST_BYTES = 256 << 30  # unpacked
+FREE, RATIO = 256 << 20, 200  # more bytes than FREE must not be more than RATIO times the archive's own
+MOST_HEADER = 1 << 20  # bytes that names and remarks before one member of a tar may take
+DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, NotImplementedError,
+    RuntimeError, ValueError, OverflowError,
+)  # fmt: skip
+CUT = "is damaged or cut off"
+BOMB = "unpack it by hand if you trust it, and read the folder"
+ODD, OUT, LOCKED = "no ordinary files (links, devices)", "names that lead out of the archive", "locked with a password"
+
+
+@dataclass(frozen=True)
+class Member:
+    """An ordinary file in an archive.
+
+    Attributes:
+        name: relative, with forward slashes. size: bytes, as the archive says.
+        open: its content, to be read before the next member is asked for. Opening and reading raise PellucidError
+            when it is damaged, cut off or larger than allowed.
+    """
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+    def read(self) -> bytes:
+        with self.open() as file:
+            return file.read()
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is called like an archive of files. ``.csv.gz`` is not: that is one compressed file."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def members(path: Path, say: Report) -> Iterator[Member]:
+    """The ordinary files of an archive in its order, hidden ones passed over; its first bytes tell what it is.
+
+    What is left out is said. Of an archive that is cut off, what came before is handed out, and that is said.
+
+    Raises:
+        PellucidError: when it is no archive, nothing in it can be read, or more comes out of it than is allowed.
+    """
+    with path.open("rb") as file:
+        zipped = file.read(4) in (b"PK\3\4", b"PK\5\6")
+    left: Counter[str] = Counter()
+    seen = 0
+    for member in (_zip if zipped else _tar)(path, say, left):
+        seen += 1
+        if seen > MOST_MEMBERS:
+            raise PellucidError(f"it holds more than {MOST_MEMBERS:,} files", where=path.name, fix=BOMB)
+        yield member
+    for why, count in left.items():
+        say(Note("warning", f"{counted(count, 'member is', 'members are')} left out: {why}", path.name))
+    if not seen:
+        why = f" ({', '.join(left)})" if left else ""
+        raise PellucidError(f"there is no file in the archive that can be read{why}", where=path.name)
+
+
+def unpacked(path: Path) -> IO[bytes]:
+    """The content of a file compressed with gzip, bzip2 or xz (its first bytes tell), to be read forwards; that of any
+    other file as it is.
+
+    Raises:
+        PellucidError: while reading, when the file is damaged or more comes out of it than is allowed.
+    """
+    with path.open("rb") as file:
+        start = file.read(6)
+    for magic, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
+        if start.startswith(magic):
+            return _limited(opener(path, "rb"), _Budget(path))  # type: ignore[operator, arg-type]
+    return path.open("rb")
+
+
+class _Budget:
+    """How many bytes may come out of an archive."""
+
+    def __init__(self, path: Path):
+        self.name, self.packed, self.total = path.name, max(path.stat().st_size, 1), 0
+
+    def spend(self, data: bytes) -> bytes:
+        self.count(len(data))
+        return data
+
+    def count(self, n: int) -> None:
+        """Raises PellucidError when ``n`` more bytes are too many."""
+        self.total += n
+        if self.total > MOST_BYTES or (self.total > FREE and self.total > RATIO * self.packed):
+            sizes = f"{self.packed / 1e6:,.2f} MB unpack to {self.total / 1e6:,.0f} MB and maybe more"
+            raise PellucidError(f"{sizes}, as in archives made to do harm", where=self.name, fix=BOMB)
+
+
+class _Raw(io.RawIOBase):
+    """A file that only goes forwards and says what is wrong with it so that a user can mend it."""
+
+    def __init__(self, take: Callable[[int], bytes], name: str, file: IO[bytes] | None):
+        self._take, self._name, self._file = take, name, file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._take(len(buffer))
+        except DAMAGE as error:
+            raise PellucidError(f"{CUT} ({_said(error)})", where=self._name) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+
+def _limited(file: IO[bytes], budget: _Budget) -> IO[bytes]:
+    return _reader(lambda n: budget.spend(file.read1(n)), budget.name, file)  # type: ignore[attr-defined]
+
+
+def _reader(take: Callable[[int], bytes], name: str, file: IO[bytes] | None = None) -> IO[bytes]:
+    return io.BufferedReader(_Raw(take, name, file), 1 << 17)
+
+
+# ZIP
+
+
+def _zip(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGE as error:
+        raise PellucidError(f"{CUT} ({_said(error)})", where=path.name, fix="fetch or pack it again") from None
+    with archive:
+        _Budget(path).count(sum(info.file_size for info in archive.infolist()))  # zipfile gives out no more than this
+        for info in archive.infolist():
+            name = _plain(info.filename)
+            if info.is_dir() or _hidden(name):
+                continue
+            if why := OUT if name is None else LOCKED if info.flag_bits & 1 else "" if _ordinary(info) else ODD:
+                left[why] += 1
+            elif name:
+                yield Member(name, info.file_size, partial(_opened, archive, info, name))
+
+
+def _ordinary(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is a file; only archives made on Unix know anything else."""
+    return stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+
+
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> IO[bytes]:
+    where = f"{Path(archive.filename or '').name}, {name}"
+    try:
+        file = archive.open(info)
+    except DAMAGE as error:
+        raise PellucidError(f"{CUT} ({_said(error)})", where=where) from None
+    return _reader(file.read, where, file)
+
+
+# tar
+
+
+class _Tape:
+    """What ``tarfile`` reads from: it may ask for a place ahead, never for one behind, and for short headers only."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self._at = file, 0
+        self.last = b""  # what was read last
+
+    def read(self, n: int) -> bytes:
+        if n > MOST_HEADER:
+            raise tarfile.ReadError(f"a header of {n:,} bytes")
+        self.last = self._file.read(n)
+        self._at += len(self.last)
+        return self.last
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, place: int) -> int:
+        if place < self._at:
+            raise tarfile.ReadError("its parts overlap")
+        if self._file.seekable():
+            self._at = self._file.seek(place)
+        while self._at < place and self.read(min(place - self._at, MOST_HEADER)):
+            pass
+        return self._at
+
+    def part(self, size: int, name: str) -> IO[bytes]:
+        """The next ``size`` bytes as a file."""
+        end = self._at + size
+
+        def take(n: int) -> bytes:
+            n = min(n, end - self._at)
+            if n and not self.read(n):
+                raise EOFError("it ends before its end")
+            return self.last if n else b""
+
+        return _reader(take, name)
+
+
+def _tar(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
+    with unpacked(path) as file:
+        tape, name = _Tape(file), ""
+        try:
+            archive = tarfile.open(fileobj=tape, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
+        except (*DAMAGE, PellucidError) as error:
+            _no_bomb(error)
+            why = f"is no ZIP or tar archive, or a damaged one ({_said(error)})"
+            raise PellucidError(why, where=path.name, fix="fetch or pack it again") from None
+        try:
+            while (info := archive.next()) is not None:
+                archive.members.clear()  # else it keeps them all
+                if (member := _member(info, tape, path, left)) is not None:
+                    name = member.name
+                    yield member
+            if tape.last.strip(b"\0") or len(tape.last) < tarfile.BLOCKSIZE:
+                raise EOFError("the mark of its end is missing")
+        except (*DAMAGE, PellucidError) as error:
+            _no_bomb(error)
+            if not name:
+                raise PellucidError(f"{CUT} ({_said(error)})", where=path.name, fix="fetch or pack it again") from None
+            say(Note("error", f"{CUT} after {name} ({_said(error)}); what came before is used", path.name))
+
+
+def _no_bomb(error: Exception) -> None:
+    """Damage can be lived with; what was made to do harm can't."""
+    if isinstance(error, PellucidError) and error.fix == BOMB:
+        raise error
+
+
+def _member(info: tarfile.TarInfo, tape: _Tape, path: Path, left: Counter[str]) -> Member | None:
+    name = _plain(info.name)
+    if info.isdir() or _hidden(name):
+        return None
+    if why := OUT if name is None else ODD if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) else "":
+        left[why] += 1
+        return None
+    return Member(name, info.size, partial(tape.part, info.size, f"{path.name}, {name}")) if name else None
+
+
+# names
+
+
+def _plain(name: str) -> str | None:
+    """The name with forward slashes and nothing superfluous; None when it leads out of the archive.
+
+    >>> _plain("./a//b.png"), _plain("a\\\\b.png"), _plain("../b.png"), _plain("/b.png")
+    ('a/b.png', 'a/b.png', None, None)
+    """
+    name = re.sub(r"[\ud800-\udfff]", "\ufffd", name.replace("\\", "/"))
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:", name):
+        return None
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+def _hidden(name: str | None) -> bool:
+    return bool(name) and any(part.startswith((".", "__MACOSX")) for part in str(name).split("/"))
+
+
+def _said(error: BaseException) -> str:
+    text = error.what.removeprefix(f"{CUT} (").removesuffix(")") if isinstance(error, PellucidError) else str(error)
+    return (text.splitlines() or [""])[0][:120] or type(error).__name__
