@@ -29,6 +29,7 @@ ROOMS = (
     ("run",),
     ("reporting", "opening"),
     ("making",),
+    ("estimators",),
     ("cli",),
     ("__main__",),
 )

@@ -17,6 +17,7 @@ _HOMES = {
     "Dataset": "workbench",
     "Listener": "training.listeners",
     "Network": "network",
+    "PellucidClassifier": "estimators",
     "PellucidError": "errors",
     "Plan": "planning",
     "Run": "run",
@@ -34,6 +35,7 @@ __all__ = ["__version__", *_HOMES, *_ROOMS]
 if TYPE_CHECKING:
     from . import fields, inputs, outputs, trunks
     from .errors import PellucidError
+    from .estimators import PellucidClassifier
     from .making import plan, resume, train
     from .network import Network
     from .planning import Plan

@@ -20,14 +20,14 @@ from .data import Split
 from .data.batch import encode_groups, encode_target
 from .errors import Interrupted, PellucidError
 from .fields import Field, groups
-from .folder import Folder
+from .folder import Files, Folder, InMemory
 from .inputs import INPUTS
 from .network import Network, as_target
 from .opening import check_replay, free, needed_trunk, opened, parted, reopened, run_path, taken_trunk
 from .options import Budget, check_options
 from .outputs import OUTPUTS
 from .planning import Plan, check_device, make_plan
-from .reporting import write_report
+from .reporting import write_history, write_report
 from .run import FORMAT, Run, network_of, read_record
 from .training.choosing import choose
 from .training.feed import Feed, Order
@@ -60,6 +60,7 @@ def train(
     listeners: Sequence[Listener] = (),
     started: float | None = None,
     like: str | Path | None = None,
+    save: bool = True,
     **options: Any,
 ) -> Run:
     """Train a network on data and leave a run folder.
@@ -70,6 +71,8 @@ def train(
         budget: ``"30s"``, ``"5m"``, ``"10epochs"``, ``"500steps"``; also ``epochs`` or ``steps`` as numbers. A budget
             of time is wall clock from ``started`` (``time.time()``; now when left out) to the written score.
         listeners: are told how it goes. like: a run to replay instead: same plan, same decisions, same bytes.
+        save: False writes no file and draws no report; ``run.save`` writes the finished run. A training in memory
+            has no checkpoints: stopped, it is lost. Without a test part (a share of 0) its score is validation's.
         options: every option of ``pellucid train``, under the same name.
 
     Raises:
@@ -79,13 +82,13 @@ def train(
     if like is not None:
         return replayed(Folder.open(like), data, options, tell, started)
     found, rest = opened(data, options)
-    trunk, split = taken_trunk(rest), parted(found, rest)
+    trunk, split = taken_trunk(rest), parted(found, rest, tested=save)
     for note in found.check():
         if note.level != "info":
             tell.said(str(note))
     made = make_plan(found, split, trunk, **rest)
     tell.planned(made)
-    folder = new_folder(run_path(found.name, made, rest))
+    folder = new_folder(run_path(found.name, made, rest)) if save else InMemory()
     with folder.lock():
         making = Making(folder, found, split, made, tell, trunk=trunk)
         return making.complete(making.begin(started))
@@ -137,8 +140,9 @@ def replayed(source: Folder, data: Any, options: dict[str, Any], tell: Listener,
     folder = new_folder(out / str(options["name"]) if options.get("name") else free(out, f"{source.path.name}-again"))
     kept = ("format", "data", "fields", "plan", "network", "decisions")
     fresh = {k: record[k] for k in kept} | {"versions": versions(), "like": str(source.path), "live": False}
+    fresh["status"] = "training"
     with folder.lock():
-        folder.write_json("run.json", fresh | {"status": "training"})
+        folder.write_json("run.json", fresh)
         making = Making.again(folder, fresh, found, tell, needed_trunk(record, taken_trunk(options)))
         return making.complete(making.go_on(None, started))
 
@@ -165,7 +169,7 @@ class Making:
 
     def __init__(
         self,
-        folder: Folder,
+        folder: Files,
         data: Dataset,
         split: Split,
         plan: Plan,
@@ -244,6 +248,12 @@ class Making:
             if note:
                 self.tell.said(note)
             state.restore(tensors, meta)
+        elif self.record["status"] == "done":
+            raise PellucidError(
+                "this run holds no checkpoint to go on from, because it was trained in memory",
+                where=str(self.folder.path),
+                fix="train again, for longer",
+            )
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= state.step)
         self.started = started - state.seconds
         self.record["status"] = "training"
@@ -288,6 +298,8 @@ class Making:
             try:
                 loop.run()
             except Interrupted as stop:
+                if not self.folder.lasting:
+                    raise Interrupted("stopped; this training was in memory and is lost") from None
                 where = self.folder.path
                 raise Interrupted(stop.what, where=str(where), fix=f"go on with: pellucid resume {where}") from None
         return self.finish(loop.state)
@@ -378,6 +390,8 @@ class Making:
         self.folder.write_json("run.json", self.record)
 
     def save(self, state: State) -> None:
+        if not self.folder.lasting:
+            return
         self.folder.append(HISTORY, [], sync=True)  # the rows up to here are durable before the checkpoint is
         self.folder.save_checkpoint(state.step, state.tensors(), state.meta())
 
@@ -400,14 +414,16 @@ class Making:
     def finish(self, state: State) -> Run:
         """Choose the weights on validation, calibrate there, look at test once, write everything down.
 
-        ``run.json`` comes last: until it says done, a killed training can be resumed and finished again.
+        Without a test part the score is validation's, and the run says so. ``run.json`` comes last: until it says
+        done, a killed training can be resumed and finished again.
         """
         network, output = state.network, state.network.output
         chosen, *validation = choose(state, self.feed, self.split.validation)
-        self.record["looks"] = int(self.record.get("looks", 0)) + 1  # counted before it is looked at
+        tested = len(self.split.test) > 0
+        self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()
         output.calibrate(*validation)
-        test = answers(network, self.feed, self.split.test, mirrored=True)
+        seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (validation[0], validation[1])
         assert self.feed.target is not None
         naive, name = output.naive(self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy())
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
@@ -417,14 +433,18 @@ class Making:
             "decisions": self.decisions.all,
             "chosen": chosen,
             "validation": output.measure(*validation),
-            "score": output.score(*test).to_json(),
-            "baseline": output.score(naive.to(self.device).expand(len(test[0]), -1), test[1], name).to_json(),
+            "score": output.score(*seen).to_json(),
+            "scored on": "test" if tested else "validation",
+            "baseline": output.score(naive.to(self.device).expand(len(seen[0]), -1), seen[1], name).to_json(),
             "naive": {"raw": naive.tolist(), "name": name},
             "steps": state.step,
             "seconds": time.time() - self.started,
         }
         run = Run(self.folder, self.record, network.eval())
-        write_report(run, self.data, self.split, self.feed, (validation[0], validation[1]), test, HISTORY)
+        if self.folder.lasting:
+            write_report(run, self.data, self.split, self.feed, (validation[0], validation[1]), seen, HISTORY)
+        else:
+            write_history(run, HISTORY)
         self.record["seconds"] = time.time() - self.started
         self.write_record()
         self.tell.finished(run)

@@ -32,13 +32,13 @@ def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, An
     return read(data, **{k: v for k, v in checked.items() if k in reading}), rest
 
 
-def parted(data: Dataset, options: Mapping[str, Any]) -> Split:
-    """The data's split, with something in every part."""
+def parted(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) -> Split:
+    """The data's split, with something in every part; unless ``tested``, it may do without a test part."""
     data.need_target()
     own = options.get("split_seed")
     split = data.split(int(own if own is not None else options.get("seed") or 0))
     for part, what in (("validation", "choose the weights on"), ("test", "score them on")):
-        if not len(split[part]):
+        if not len(split[part]) and (tested or part != "test"):
             raise PellucidError(
                 f"there are no {part} examples to {what}",
                 where=data.name,

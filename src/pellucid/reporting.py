@@ -30,12 +30,18 @@ def write_report(
     run: Run, data: Dataset, split: Split, feed: Feed, validation: Answers, test: Answers, history: str
 ) -> None:
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
-    rows = run.folder.lines(history)
-    evaluated = [{k: v for k, v in row.items() if k != "event"} for row in rows if row["event"] == "evaluated"]
-    run.folder.write("history.parquet", parquet(pl.DataFrame(evaluated, infer_schema_length=None)))
+    evaluated = write_history(run, history)
     run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
     content = summary(run, data, split, evaluated) | details(run, test) | {"worst": worst(run, data, split, validation)}
     run.folder.write("report.html", page(cast("Content", content)).encode())
+
+
+def write_history(run: Run, history: str) -> list[dict[str, Any]]:
+    """``history.parquet`` of a finished run; its rows, one an evaluation."""
+    rows = run.folder.lines(history)
+    evaluated = [{k: v for k, v in row.items() if k != "event"} for row in rows if row["event"] == "evaluated"]
+    run.folder.write("history.parquet", parquet(pl.DataFrame(evaluated, infer_schema_length=None)))
+    return evaluated
 
 
 def parquet(frame: pl.DataFrame) -> bytes:

@@ -17,17 +17,19 @@ from .data import read_like
 from .data.batch import encode_groups, encode_target
 from .errors import PellucidError, UsageError
 from .fields import Field, Note
-from .folder import Folder
+from .folder import Files, Folder, InMemory, to_json
 from .network import Network, as_target
 from .outputs import Score
 from .planning import Plan, best_device, check_device
 from .training.feed import Feed
 from .training.loop import answers
+from .trunks import Custom
 
 if TYPE_CHECKING:
     from .data import Dataset
 
 FORMAT = 1
+RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.parquet"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Run:
         validation: the main metric on validation, which everything was chosen on.
     """
 
-    def __init__(self, folder: Folder, record: Mapping[str, Any], network: Network):
+    def __init__(self, folder: Files, record: Mapping[str, Any], network: Network):
         self.folder, self.record, self.network = folder, record, network
         self.path = folder.path
         self.plan = Plan.from_json(record["plan"])
@@ -82,10 +84,12 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One row an evaluation: step, epoch, seconds, losses, metric, learning rate."""
+        """One row an evaluation: step, epoch, seconds, losses, metric, learning rate; none after a pickle."""
         import polars as pl
 
-        return pl.read_parquet(self.folder.read("history.parquet")).to_dicts()
+        if not (self.folder.lasting or self.folder.exists(HISTORY)):
+            return []
+        return pl.read_parquet(self.folder.read(HISTORY)).to_dicts()
 
     @property
     def parameters(self) -> int:
@@ -99,6 +103,42 @@ class Run:
             "baseline": self.baseline.value, "seconds": r["seconds"], "steps": r["steps"],
             "parameters": self.parameters,
         }  # fmt: skip
+
+    def save(self, path: str | Path) -> Run:
+        """Write the run as a folder that ``load`` opens, and return it as opened from there.
+
+        Raises:
+            PellucidError: when there is something at ``path`` already, or it can't be written.
+        """
+        folder = Folder.create(path)
+        if folder.names():
+            raise PellucidError("there is a run here already", where=str(path), fix="choose another folder")
+        with folder.lock():
+            for name in [*(n for n in self.folder.names() if n != RECORD), RECORD]:  # what says "done" comes last
+                folder.write(name, self.folder.read(name))
+        return Run(folder, self.record, self.network)
+
+    def __getstate__(self) -> dict[str, bytes]:
+        """What a pickle holds: the record as JSON and the weights as safetensors, no code and no module.
+
+        Raises:
+            PellucidError: for a run with a trunk of its user's own, which is code.
+        """
+        if self.network.trunk.name == Custom.name:
+            raise PellucidError(
+                "a run with a trunk of your own can't be pickled, because the trunk is code",
+                fix="save it: run.save(path), and load it with pellucid.load(path, trunk=module)",
+            )
+        return {"record": to_json(self.record).encode(), "weights": self.folder.read(WEIGHTS)}
+
+    def __setstate__(self, state: Mapping[str, bytes]) -> None:
+        """The same checks as in ``load``; on the device it was trained on, where that is there."""
+        folder = InMemory({RECORD: bytes(state["record"]), WEIGHTS: bytes(state["weights"])})
+        record = read_record(folder)
+        here = best_device()
+        planned = str(record["plan"]["device"])
+        device = planned if planned.partition(":")[0] == "cpu" else here
+        Run.__init__(self, folder, record, trained(folder, record, device=device))
 
     def say(self) -> str:
         """The score in one plain sentence."""
@@ -144,19 +184,23 @@ class Run:
         """
         if len(texts) and len(inputs):
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
-        source = list(texts) if len(texts) else inputs
-        data = read_like(source, self.network.fields, need_target=False, texts=bool(len(texts)), **options)
-        good = data.usable()
+        data, good, raw = self.answers(list(texts) if len(texts) else inputs, texts=bool(len(texts)), **options)
         found: list[dict[str, Any]] = [{} for _ in range(len(data))]
-        if len(good):
-            raw, _ = self._answers(data, good, with_target=False)
-            for row, prediction in zip(good, self.network.output.decode(raw), strict=True):
-                found[row] = prediction
+        for row, prediction in zip(good, self.network.output.decode(raw), strict=True):
+            found[row] = prediction
         problems = data.problems()
         return [
             {"input": data.title(row), **(one or {"error": problems.get(row, "could not be read")})}
             for row, one in enumerate(found)
         ]
+
+    def answers(self, source: Any, **options: Any) -> tuple[Dataset, np.ndarray, torch.Tensor]:
+        """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R)."""
+        data = read_like(source, self.network.fields, need_target=False, **options)
+        good = data.usable()
+        if not len(good):
+            return data, good, torch.empty(0)
+        return data, good, self._answers(data, good, with_target=False)[0]
 
     def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
         target = as_target(encode_target(data, self.network.output.fields)) if with_target else None
@@ -185,19 +229,25 @@ def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None
     """
     folder = Folder.open(path)
     record = read_record(folder)
+    return Run(folder, record, trained(folder, record, trunk, device))
+
+
+def trained(
+    folder: Files, record: Mapping[str, Any], trunk: nn.Module | None = None, device: str | None = None
+) -> Network:
+    """The network of a finished run with its weights, in evaluation mode."""
     if record["status"] != "done":
-        raise PellucidError(
-            "this training has not finished", where=str(path), fix=f"go on with: pellucid resume {path}"
-        )
+        where = str(folder.path)
+        raise PellucidError("this training has not finished", where=where, fix=f"go on with: pellucid resume {where}")
     device = device or best_device()
     check_device(device)
     network = network_of(record, trunk).to(device)
-    tensors, _ = folder.load_tensors("weights.safetensors")
+    tensors, _ = folder.load_tensors(WEIGHTS)
     fill(network, tensors, folder.path)
-    return Run(folder, record, network.eval())
+    return network.eval()
 
 
-def read_record(folder: Folder) -> dict[str, Any]:
+def read_record(folder: Files) -> dict[str, Any]:
     """``run.json``, checked for what every run has."""
     record = folder.read_json("run.json")
     if not isinstance(record, dict) or record.get("format") != FORMAT:

@@ -1,7 +1,8 @@
-"""The run folder: atomic writes, checksums, history, checkpoints."""
+"""The run folder: atomic writes, checksums, history, checkpoints; or the same in memory."""
 
 from .folder import Folder
+from .memory import Files, InMemory
 from .plain import to_json
 from .tensors import Tensors, pack, unpack
 
-__all__ = ["Folder", "Tensors", "pack", "to_json", "unpack"]
+__all__ = ["Files", "Folder", "InMemory", "Tensors", "pack", "to_json", "unpack"]

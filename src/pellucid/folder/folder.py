@@ -43,6 +43,8 @@ class Folder:
     {'format': 1}
     """
 
+    lasting = True
+
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
         self._ends: dict[str, int] = {}  # name -> CRC-32 of all lines written so far
