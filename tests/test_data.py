@@ -525,7 +525,7 @@ def test_shares_can_be_said():
     frame = {"n": list(range(100)), "label": ["a", "b"] * 50}
     assert [len(p) for p in read(frame, split="60:20:20").split().parts().values()] == [60, 20, 20]
     assert [len(p) for p in read(frame).split(fractions=(0.5, 0.25, 0.25)).parts().values()] == [50, 25, 25]
-    with pytest.raises(UsageError, match=r"split '0\.5,0\.1,0\.1' is not three shares that make 1"):
+    with pytest.raises(UsageError, match=r"split '0\.5,0\.1,0\.1' is not two or three shares that make 1 or 100"):
         read(frame, split="0.5,0.1,0.1")
 
 

@@ -237,7 +237,7 @@ READ = (
     Option("ignore", "Leave a column out.", _several, default=(), unset="none", metavar="COLUMN", many=True),
     Option("header", "Whether the first line of a table holds names.", _yes_no, unset="recognised",
            flag="--header/--no-header"),
-    Option("split", "Parts such as 0.8,0.1,0.1, or the column that holds them.",
+    Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
     Option("image_size", "Pixels a side that images are brought to.", _pixels, unset="theirs, up to a limit",
            metavar="PIXELS"),

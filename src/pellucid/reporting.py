@@ -138,7 +138,7 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
         "network": {"layers": layers(run.network), "parameters": run.parameters},
         "use": use(run, data),
         "protocol": (
-            f"{split.how} Scales and vocabularies were learned from the training part alone; "
+            f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
             f"{record['chosen']['weights']} were chosen on validation; test was looked at "
             f"{'once' if record['looks'] == 1 else str(record['looks']) + ' times'}."
         ),

@@ -342,13 +342,8 @@ def classes(counts: Mapping[str, int], out: Console) -> None:
 
 
 def split(found: Mapping[str, Any]) -> Text:
-    """Where the parts come from."""
-    parts = found["split"]
-    if "given" in parts:
-        return Text("given by the data: " + ", ".join(f"{name} {count(n)}" for name, n in parts["given"].items()))
-    shares = " : ".join(f"{100 * share:g}" for share in parts["fractions"])
-    even = " with the same shares of every class" if found["classes"] else ""
-    return Text(f"train, validation and test are {shares}, drawn at random{even}")
+    """How the parts come about."""
+    return Text(found["split"]["how"])
 
 
 def notes(found: Sequence[Any], out: Console, most: int = 12) -> None:

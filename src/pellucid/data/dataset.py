@@ -16,8 +16,9 @@ import numpy as np
 
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
-from . import checks, describe, splits
+from . import checks, describe, splits, times
 from .cache import Entry, Memory, key_of
+from .parting import Parting
 from .roles import columns_listed
 from .sources import Found, counted
 from .splits import Split
@@ -35,7 +36,7 @@ class Reading:
         why: what makes the target the target; empty when there is none.
         classes: how many examples each class of a category target has, the commonest first.
         given: how many examples each part has, where the data gives the parts.
-        fractions: shares of train, validation and test where it does not.
+        parting: how rows come into parts; ``parted``: the same in words.
     """
 
     name: str
@@ -46,20 +47,23 @@ class Reading:
     why: str = ""
     classes: dict[str, int] = kept(default_factory=dict)
     given: dict[str, int] = kept(default_factory=dict)
-    fractions: tuple[float, ...] = splits.USUAL
+    parting: Parting = kept(default_factory=Parting)
+    parted: str = ""
     notes: list[Note] = kept(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes")}
-        return plain | {"fields": [f.to_json() for f in self.fields], "notes": [asdict(note) for note in self.notes]}
+        plain |= {"parting": self.parting.to_json(), "fields": [f.to_json() for f in self.fields]}
+        return plain | {"notes": [asdict(note) for note in self.notes]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Reading:
         own = {
             "fields": [Field.from_json(f) for f in data["fields"]],
             "notes": [Note(**note) for note in data["notes"]],
+            "parting": Parting.from_json(data["parting"]),
         }
-        return cls(**{**data, **own, "fractions": tuple(data["fractions"])})
+        return cls(**{**data, **own})
 
 
 class Dataset:
@@ -155,7 +159,7 @@ class Dataset:
         kind = kind_named(field.kind)
         about = _code(field.kind), digest, hashlib.sha256(rows.tobytes()).hexdigest(), dict(field.settings), field.role
         entry = self.cache.made(
-            key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self._say
+            key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.say
         )
         return field.with_(state=entry.meta)
 
@@ -177,9 +181,9 @@ class Dataset:
     def _content(self, name: str) -> tuple[Stored, str]:
         self._check(name)
         if name not in self._stored:
-            entry = self.cache.made(self._stored_key(name), lambda into: self._decode(name, into), self._say)
+            entry = self.cache.made(self._stored_key(name), lambda into: self._decode(name, into), self.say)
             for note in entry.meta["notes"]:
-                self._say(Note(**note))
+                self.say(Note(**note))
             arrays = {k: v for k, v in entry.arrays.items() if k != "bad"}
             stored = Stored(arrays, entry.meta["meta"], entry.meta["n"], np.asarray(entry.arrays["bad"]))
             self._stored[name] = stored, entry.digest
@@ -203,9 +207,7 @@ class Dataset:
         if kind.axes != 1:
             return kind.encode(stored, field.state)
         key = key_of("encoded", _code(field.kind), digest, dict(field.state))
-        return _as_encoded(
-            self.cache.made(key, lambda _: _as_arrays(kind.encode(stored, field.state or {})), self._say)
-        )
+        return _as_encoded(self.cache.made(key, lambda _: _as_arrays(kind.encode(stored, field.state or {})), self.say))
 
     def place(self, row: int) -> str:
         """Where an example comes from: a file, or a row of one."""
@@ -236,13 +238,17 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over names, kinds, roles and content of all fields that are used."""
         used = [f for f in self.fields.values() if f.role != "ignore"]
-        return key_of("fingerprint", [(f.name, f.kind, f.role, self._content(f.name)[1]) for f in used])
+        about: list[Any] = [(f.name, f.kind, f.role, self._content(f.name)[1]) for f in used]
+        if self.reading.parting.by == "time":
+            about.append(self._time_entry().digest)
+        return key_of("fingerprint", about)
 
     def _check(self, name: str) -> None:
         if name not in self.fields:
             raise UsageError(unknown("column", name, self.fields))
 
-    def _say(self, note: Note) -> None:
+    def say(self, note: Note) -> None:
+        """Note something, once."""
         if note not in self.notes:
             self.notes.append(note)
 
@@ -257,59 +263,74 @@ class Dataset:
         for field in self.inputs:
             keep[self.stored(field.name).bad] = False
         if bad := int((~keep).sum()):
-            self._say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
+            self.say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
         for target in self.targets:
             stored = self.stored(target.name)
             gone = missing(stored)
             gone[stored.bad] = True
-            self._left_out(gone & keep, f"without '{target.name}'")
+            self.left_out(np.flatnonzero(gone & keep), f"without '{target.name}'")
             if target.state is not None:
                 unseen = nothing(np.asarray(kind_named(target.kind).encode(stored, target.state))) & ~gone
-                self._left_out(unseen & keep, f"whose '{target.name}' the run has never seen")
+                self.left_out(np.flatnonzero(unseen & keep), f"whose '{target.name}' the run has never seen")
                 gone |= unseen
             keep &= ~gone
         return np.flatnonzero(keep)
 
-    def _left_out(self, rows: np.ndarray, what: str) -> None:
-        if count := int(rows.sum()):
+    def left_out(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
+        """Note that ``rows`` (sorted) take no part."""
+        if count := len(rows):
             text = f"{counted(count, 'example')} {what} {_are(count)} left out, this one first"
-            self._say(Note("warning", text, self.place(int(rows.argmax()))))
+            self.say(Note(level, text, self.place(int(rows[0]))))
 
     def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
-        """Train, validation and test rows: as the data gives them, else at random.
+        """Train, validation and test rows: as the data gives them or was asked for, else at random.
 
         Args:
             seed: of the random choice.
             fractions: shares of train, validation and test; those of ``read``, else 80 : 10 : 10, when left out.
 
         Raises:
-            PellucidError: when there are too few examples for the parts.
+            PellucidError: when there are too few examples, groups or moments for the parts.
         """
-        rows, shares = self.usable(), tuple(fractions or self.reading.fractions)
-        target, part = self.target, self._given()
-        if target is None or target.kind != "category":
-            classes = None
-        else:
-            classes = np.asarray(self.stored(target.name).arrays["code"])[rows]
-        if part is None:
-            return splits.at_random(rows, shares, seed, classes)
-        own = part[rows]  # (n,)
-        if classes is not None:
-            strange = (own > 0) & ~np.isin(classes, classes[own == 0])
-            self._left_out(np.isin(np.arange(len(self)), rows[strange]), "of classes that are not in train")
-            own[strange] = -1
-        if lost := int((part[rows] < 0).sum()):
-            self._say(Note("warning", f"{counted(lost, 'row')} in none of the given parts {_are(lost)} left out"))
-        return splits.honoured(own, rows, shares, seed, classes)
+        return splits.split(self, seed, fractions)
 
-    def _given(self) -> np.ndarray | None:
-        """(n,) index of the part each row is given to, -1 for none; None when the data gives no training part."""
+    def given_parts(self) -> tuple[np.ndarray, str] | None:
+        """(n,) index of the part each row is in, -1 for none, and how that came about; None where chance decides.
+
+        A column of parts or of times says it, whatever the seed.
+        """
+        parting = self.reading.parting
+        if parting.by == "time":
+            time, dates = self._times()
+            return splits.by_time(time, parting, dates)
         field = next((f for f in self.fields.values() if f.role == "split"), None)
         if field is None:
             return None
         stored = self.stored(field.name)
-        part = splits.given([*stored.meta["values"], None])[stored.arrays["code"]]  # code -1 picks the last: none
-        return part if (part == 0).any() else None
+        values = stored.meta["values"]
+        of, how = splits.meaning(values, field.name) if parting.asked else (splits.given(values), "given by the data")
+        part = np.append(of, -1)[stored.arrays["code"]]  # code -1 picks the last: none
+        return (part, how) if (part == 0).any() else None
+
+    def _times(self) -> tuple[np.ndarray, bool]:
+        """(n,) what orders the rows, NaN for none, and whether it is dates; kept, so that the source stays closed."""
+        entry = self._time_entry()
+        return np.asarray(entry.arrays["time"]), bool(entry.meta["dates"])
+
+    def _time_entry(self) -> Entry:
+        name = self.reading.parting.column or ""
+
+        def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            time, dates = times.ordering(self.column(name))
+            return {"time": time}, {"dates": dates}
+
+        return self.cache.made(key_of("times", self._key, name), look, self.say)
+
+    def missing_at(self, name: str, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) bool
+        """Where the column that parts the rows has no value."""
+        if self.reading.parting.by == "time":
+            return np.isnan(self._times()[0][rows])
+        return missing(self.stored(name))[rows]
 
     def check(self) -> list[Note]:
         """Decode everything and look for what only shows then: unreadable files, copies of images. Adds notes."""
@@ -317,18 +338,19 @@ class Dataset:
         for field in self.inputs:
             if kind_named(field.kind).axes == 2:
                 for note in self._copies(field.name):
-                    self._say(note)
+                    self.say(note)
         return self.notes
 
     def _copies(self, name: str) -> list[Note]:
         """Images that are there twice; looked for once and kept."""
-        (stored, digest), part = self._content(name), self._given()
+        (stored, digest), given = self._content(name), self.given_parts()
+        part = None if given is None else given[0]
 
         def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
             return {}, [asdict(note) for note in checks.same_images(stored, self.column(name), part)]
 
         key = key_of("copies", digest, self._key, None if part is None else part.tobytes().hex())
-        return [Note(**note) for note in self.cache.made(key, look, self._say).meta]
+        return [Note(**note) for note in self.cache.made(key, look, self.say).meta]
 
 
 def missing(stored: Stored) -> np.ndarray:  # (n,) bool

@@ -27,7 +27,10 @@ def summary(data: Dataset) -> dict[str, Any]:
         "fields": [{k: v for k, v in f.to_json().items() if k != "state"} for f in data.fields.values()],
         "target": None if target is None else {"name": goals(data), "kind": target.kind, "why": reading.why},
         "classes": reading.classes,
-        "split": {"given": reading.given} if reading.given else {"fractions": list(reading.fractions)},
+        "split": {
+            "how": reading.parted,
+            **({"given": reading.given} if reading.given else {"fractions": list(reading.parting.shares)}),
+        },
         "notes": [{"level": n.level, "text": n.text, "where": n.where} for n in data.notes],
         "cache": str(data.cache),
     }
@@ -110,14 +113,7 @@ def _classes(classes: dict[str, int]) -> list[str]:
 
 
 def _parts(data: Dataset) -> list[str]:
-    reading = data.reading
-    if reading.given:
-        carved = [part for part in ("validation", "test") if part not in reading.given]
-        shown = listed(f"{part} {count:,}" for part, count in reading.given.items())
-        return [f"Split: given by the data: {shown}" + (f"; {listed(carved)} taken from train" if carved else "")]
-    shares = " : ".join(f"{100 * f:g}" for f in reading.fractions)
-    even = ", the same shares of every class" if reading.classes else ""
-    return [f"Split: none is given, so train, validation and test are {shares} at random{even}"]
+    return textwrap.wrap(f"Split: {data.reading.parted}", WIDTH, subsequent_indent="  ")
 
 
 def _notes(data: Dataset) -> list[str]:

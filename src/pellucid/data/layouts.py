@@ -16,12 +16,12 @@ import numpy as np
 from ..errors import PellucidError
 from ..fields import Column, Field, Note
 from ..fields.category import words
-from . import arrays, checks, folders, splits, tables
+from . import arrays, checks, folders, foretold, parting, tables
 from .cache import key_of
 from .cache import opened as open_cache
 from .dataset import Dataset, Reading
 from .roles import check_names, fields_of
-from .sources import LAYOUTS, PARTS, Found, Options, Source, counted, listed
+from .sources import LAYOUTS, Found, Options, Source, counted, listed
 
 Made = TypeVar("Made", bound=Dataset)
 ARCHIVES = (".zip", ".tar", ".gz", ".xz", ".bz2", ".7z", ".rar")
@@ -49,7 +49,8 @@ def read(
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
         header: whether a table's first line holds names; inferred when left out.
-        split: shares of train, validation and test (``"0.8,0.1,0.1"``) or the column that holds the part of each row.
+        split: shares (``"80,10,10"``, ``"70,30"``), the column that says the parts (``"column:fold"``), groups that
+            stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
         image_size: pixels a side, or (height, width), that images are brought to.
         cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
         make: the class of what is returned.
@@ -61,12 +62,10 @@ def read(
         >>> read({"height": [1.6, 1.8, 1.7], "label": ["a", "b", "a"]}, cache=False).target.name
         'label'
     """
-    fractions = splits.fractions_of(split)
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    column = split if isinstance(split, str) and fractions is None else None
     target = target if target is None or isinstance(target, str) else tuple(target)
-    options = Options(target, dict(kinds or {}), ignored, header, column, fractions, size)
+    options = Options(target, dict(kinds or {}), ignored, header, parting.parse(split), size)
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)
     found = recognised(source, options)
@@ -103,18 +102,11 @@ def _reading(source: Source, options: Options) -> Reading:
     fields, why = fields_of(found, options, notes.append)
     notes += checks.columns(found.columns, fields)
     goal = next((f for f in fields if f.role == "target"), None)
-    classes, given = {}, {}
+    classes = {}
     if goal is not None and goal.kind == "category":
         classes = checks.class_counts(words(found.columns[goal.name]))
-    part = next((found.columns[f.name] for f in fields if f.role == "split"), None)
-    if part is not None:
-        counts = np.bincount(splits.given(words(part).to_list()) + 1, minlength=4)[1:]
-        given = {name: int(count) for name, count in zip(PARTS, counts, strict=True) if count}
-        if "train" not in given:
-            given = {}
-            notes.append(Note("warning", "the given split has no training part and is not used"))
-    fractions = options.fractions or splits.USUAL
-    return Reading(source.name, found.layout, len(found), found.named, fields, why, classes, given, fractions, notes)
+    how, given, told = foretold.parts(found, fields, options.split, source.name, bool(classes), notes.append)
+    return Reading(source.name, found.layout, len(found), found.named, fields, why, classes, given, how, told, notes)
 
 
 @lru_cache

@@ -9,6 +9,7 @@ import polars as pl
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Column, Field, Guess, Note, kind_named, recognise
 from ..fields.category import as_target, words
+from .parting import Parting
 from .sources import SPLIT_WORDS, Found, Options, counted
 
 TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
@@ -45,13 +46,15 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
 def check_names(columns: Iterable[str], options: Options) -> None:
     """Every column that an option names must be there."""
     targets = asked(options.target, columns)
-    named = [*targets, options.split, *options.kinds, *options.ignore]
+    named = [*targets, options.split.column, *options.kinds, *options.ignore]
     for name in named:
         if name is not None and name not in columns:
             raise UsageError(unknown("column", name, columns))
     for name in targets:
         if name in options.ignore:
             raise UsageError(f"column '{name}' can't be both target and ignored")
+        if name == options.split.column and options.split.by != "time":
+            raise UsageError(f"column '{name}' can't be both target and what the rows are split by")
     for kind in options.kinds.values():
         kind_named(kind)
 
@@ -70,8 +73,8 @@ def _field(column: Column, found: Found, options: Options) -> Field:
     if name in options.ignore:
         return Field(name, PLACEHOLDER, "ignore", "as asked")
     forced = options.kinds.get(name) or found.kinds.get(name)
-    if name == options.split or (options.split is None and _holds_splits(column)):
-        return Field(name, "category", "split", "says which part each row belongs to")
+    if (settled := _split_by(column, options.split)) is not None:
+        return settled
     if forced:
         guess = kind_named(forced).recognise(column) or Guess(1, "")
         why = "as asked" if name in options.kinds else ""
@@ -85,6 +88,22 @@ def _field(column: Column, found: Found, options: Options) -> Field:
     except PellucidError as error:
         return Field(name, PLACEHOLDER, "ignore", error.what)
     return Field(name, kind.name, guess.role, guess.reason, _settings(kind.name, guess, options))
+
+
+def _split_by(column: Column, asked: Parting) -> Field | None:
+    """The field of a column that says the parts or groups of the rows; None for any other."""
+    name = column.name
+    if name == asked.column and asked.by == "group":
+        distinct = words(column).drop_nulls().n_unique()
+        reason = f"{counted(distinct, 'value')}; rows of one stay in one part, and it is no input"
+        return Field(name, "category", "group", reason)
+    if name == asked.column and asked.by == "column":
+        return Field(name, "category", "split", "says which part each row belongs to")
+    if asked.by == "column" or not _holds_splits(column):
+        return None
+    if asked.by == "chance":
+        return Field(name, "category", "split", "says which part each row belongs to")
+    return Field(name, PLACEHOLDER, "ignore", f"says parts, but rows are split by {asked.by}")
 
 
 def _settings(kind: str, guess: Guess, options: Options) -> Mapping[str, object]:
@@ -107,9 +126,10 @@ def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tup
     """The target, or targets: named, told by the layout, called like one, or the one column beside texts."""
     if options.target is not None:
         return asked(options.target, fields), "you said so"
-    if found.target is not None and found.target not in options.ignore and fields[found.target].role != "split":
+    parting = ("split", "group")
+    if found.target is not None and found.target not in options.ignore and fields[found.target].role not in parting:
         return (found.target,), found.why
-    usable = [f for f in fields.values() if f.role not in ("ignore", "split")]
+    usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
     called = [f.name for f in usable if f.name.lower() in TARGET_NAMES]
     if not called and usable and usable[-1].name.lower() == "y":  # elsewhere y may be a measure beside x and z
         called = [usable[-1].name]
@@ -141,7 +161,7 @@ def _as_target(field: Field, column: Column, options: Options) -> Field:
 
 def columns_listed(fields: Iterable[Field]) -> str:
     """One line a column, for an error that asks which one to predict."""
-    shown = [f for f in fields if f.role not in ("ignore", "split")]
+    shown = [f for f in fields if f.role not in ("ignore", "split", "group")]
     width = max((len(f.name) for f in shown), default=0)
     lines = [f"    {f.name:<{width}}  {f.kind:<8}  {f.reason}" for f in shown[:60]]
     return "\n".join(lines + ([f"    and {counted(len(shown) - 60, 'more column')}"] if len(shown) > 60 else []))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..fields import Column, Note
+from .parting import Parting
 
 PARTS = ("train", "validation", "test")
 SPLIT_WORDS = {
@@ -32,8 +33,7 @@ class Options:
     kinds: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     header: bool | None = None
-    split: str | None = None
-    fractions: tuple[float, ...] | None = None
+    split: Parting = field(default_factory=Parting)
     image_size: tuple[int, int] | None = None
     names: tuple[str, ...] = ()
 

@@ -1,0 +1,117 @@
+"""How the rows of a source will be parted, before any value is decoded: in words, for whoever reads about the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import PellucidError
+from ..fields import Column, Field, Note
+from ..fields.category import natural, words
+from .parting import Parting
+from .sources import PARTS, Found, counted, listed
+from .splits import by_time, given, meaning
+from .times import ordering, time_column
+
+FEWEST_ENTITIES = 5  # fewer are rather a property than whom a row is of
+ENTITIES = (
+    "patient", "subject", "person", "user", "customer", "client", "speaker", "participant", "session", "household",
+    "donor", "student", "author", "writer", "driver", "device", "sensor", "machine", "site", "hospital", "case",
+)  # fmt: skip
+
+
+def parts(
+    found: Found, fields: Sequence[Field], asked: Parting, where: str, even: bool, say: Callable[[Note], None]
+) -> tuple[Parting, dict[str, int], str]:
+    """What is known of the parts beforehand.
+
+    Args:
+        asked: by the user. where: the source's name. even: each class is to have its share of every part.
+
+    Returns:
+        The parting with its column found; how many rows each part has where the data gives it; a sentence.
+
+    Raises:
+        PellucidError: when the data can't be parted as asked.
+    """
+    if asked.by == "group":
+        return asked, {}, _groups(found.columns[str(asked.column)], asked)
+    if asked.by == "time":
+        asked = replace(asked, column=time_column(found.columns, asked, where))
+        own, how = by_time(*_time(found.columns[str(asked.column)], asked))
+        left = int((own < 0).sum())
+        return asked, _counts(own), how + (f"; {counted(left, 'row')} in none of them" if left else "")
+    field = next((f for f in fields if f.role == "split"), None)
+    if field is not None:
+        counts, told = _by_column(found.columns[field.name], asked)
+        if counts:
+            if asked.by == "chance" and asked.asked:
+                text = f"the data gives its own parts, and these are kept; to part it anew, add --ignore {field.name}"
+                say(Note("warning", text, f"column '{field.name}'"))
+            return asked, counts, told
+        say(Note("warning", "the given split has no training part and is not used"))
+    for note in entities(found, fields):
+        say(note)
+    return asked, {}, f"{asked.said()}, drawn at random" + (" with the same shares of every class" if even else "")
+
+
+def _time(column: Column, asked: Parting) -> tuple[np.ndarray, Parting, bool]:
+    time, dates = ordering(column)
+    return time, asked, dates
+
+
+def _counts(part: np.ndarray) -> dict[str, int]:
+    return {name: int((part == i).sum()) for i, name in enumerate(PARTS) if (part == i).any()}
+
+
+def _by_column(column: Column, asked: Parting) -> tuple[dict[str, int], str]:
+    text = words(column)
+    values = sorted(text.drop_nulls().unique().to_list(), key=natural)
+    of, how = meaning(values, column.name) if asked.by == "column" else (given(values), "given by the data")
+    place = {value: int(part) for value, part in zip(values, of, strict=True)}
+    counts = _counts(np.array([place.get(word, -1) for word in text.to_list()]))
+    if "train" not in counts:
+        return {}, ""
+    carved = [name for name in ("validation", "test") if name not in counts]
+    shown = listed(f"{name} {count:,}" for name, count in counts.items())
+    return counts, f"{how}: {shown}" + (f"; {listed(carved)} taken from train" if carved else "")
+
+
+def _groups(column: Column, asked: Parting) -> str:
+    text = words(column).drop_nulls()
+    counts = text.value_counts()["count"] if len(text) else text
+    if not len(counts):
+        raise PellucidError(f"column '{column.name}' has no values to keep together")
+    low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
+    rows = counted(low, "row") if low == high else f"{low:,} to {high:,} rows"
+    return f"{asked.said()}, each of {counted(len(counts), 'value')} of '{column.name}' ({rows}) in one part only"
+
+
+def entities(found: Found, fields: Sequence[Field]) -> list[Note]:
+    """Columns that look like who or what a row is of, several rows each: parts by chance share their people."""
+    notes = []
+    for field in fields:
+        name = _entity(field)
+        if name is None:
+            continue
+        text = words(found.columns[field.name])
+        present, distinct = text.count(), text.drop_nulls().n_unique()
+        if FEWEST_ENTITIES <= distinct <= present / 2:
+            said = f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
+            said += f" then the score flatters; --split group:{field.name} keeps them together"
+            notes.append(Note("info", said, f"column '{field.name}'"))
+    return notes
+
+
+def _entity(field: Field) -> str | None:
+    """What a column's values are named after, e.g. ``"user"`` for ``user_id``; None where they are no entities."""
+    if field.role not in ("input", "id", "ignore") or field.kind not in ("category", "number", "text"):
+        return None
+    parts = field.name.replace("-", "_").replace(" ", "_").replace(".", "_").lower().strip("_").split("_")
+    own = [part for part in parts if part not in ("id", "no", "nr", "code", "number", "key")]
+    if len(own) == 1 and (own[0] in ENTITIES or (len(parts) > 1 and parts[-1] == "id")):
+        return own[0]
+    whole = parts[-1].removesuffix("id")
+    return whole if len(parts) == 1 and whole in ENTITIES else None

@@ -1,0 +1,160 @@
+"""Columns of dates and times as seconds, and spans such as ``12mo``. n rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from ..errors import PellucidError, UsageError, unknown
+from ..fields import Column
+
+if TYPE_CHECKING:
+    from .parting import Parting
+
+FORMATS = ("%Y-%m", "%Y/%m", "%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%b %d, %Y", "%Y%m%d")
+ENOUGH = 0.95  # of a column's words must be dates in one way of writing
+START = datetime(1970, 1, 1, tzinfo=timezone.utc)
+FIRST, LAST = -62135596800.0, 253370764800.0  # the years 1 to 9998, which calendars know
+UNITS = {  # months, seconds
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), (12, 0)),
+    **dict.fromkeys(("mo", "mos", "month", "months"), (1, 0)),
+    **dict.fromkeys(("w", "wk", "week", "weeks"), (0, 7 * 86400)),
+    **dict.fromkeys(("d", "day", "days"), (0, 86400)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), (0, 3600)),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), (0, 60)),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), (0, 1)),
+}
+_PIECE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of time: months of the calendar, and seconds.
+
+    >>> Span.parse("12mo"), Span.parse("1.5 days")
+    (Span(months=12, seconds=0.0), Span(months=0, seconds=129600.0))
+    """
+
+    months: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """Read ``"12mo"``, ``"2w"``, ``"90 days"``. Raises UsageError for a unit that is not known."""
+        found = _PIECE.fullmatch(text.strip())
+        units = ("y", "mo", "w", "d", "h", "min")
+        if found is None:
+            raise UsageError(f"'{text}' is not a span of time", fix="write it like 12mo, 2w, 90d or 36h")
+        amount, unit = float(found[1]), found[2].lower()
+        if unit == "m":
+            raise UsageError(f"'{text}' could be months or minutes", fix=f"write {found[1]}mo or {found[1]}min")
+        if unit not in UNITS:
+            raise UsageError(f"'{text}': {unknown('unit', unit, units)}")
+        months, seconds = amount * UNITS[unit][0], amount * UNITS[unit][1]
+        if months != int(months):
+            raise UsageError(f"'{text}' is not a whole number of months", fix="write it in days, such as 45d")
+        if amount == 0:
+            raise UsageError(f"a span of '{text}' holds nothing")
+        return cls(int(months), seconds)
+
+    def __add__(self, other: Span) -> Span:
+        return Span(self.months + other.months, self.seconds + other.seconds)
+
+    def __neg__(self) -> Span:
+        return Span(-self.months, -self.seconds)
+
+    def after(self, moment: float) -> float:
+        """Seconds since 1970 that come this long after ``moment``; the 31st of January and a month: the 28th."""
+        start = pl.Series([START + timedelta(seconds=moment)])
+        moved = start.dt.offset_by(f"{self.months}mo")[0] if self.months else start[0]
+        return (moved - START).total_seconds() + self.seconds
+
+
+def is_span(text: str) -> bool:
+    """Whether a text is a number and a unit of time."""
+    found = _PIECE.fullmatch(text.strip())
+    return found is not None and found[2].lower() in UNITS
+
+
+def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
+    """A column's dates and times as seconds since 1970, NaN where there is none; None when it holds no dates."""
+    series = column.series()
+    if series is None:
+        return None
+    if series.dtype == pl.String:
+        series = _parsed(series)
+    if series is None or series.dtype not in (pl.Date, pl.Datetime):
+        return None
+    micro = series.cast(pl.Datetime("us", getattr(series.dtype, "time_zone", None))).to_physical()
+    seconds = micro.cast(pl.Float64).fill_null(np.nan).to_numpy() / 1e6
+    return np.where((seconds >= FIRST) & (seconds < LAST), seconds, np.nan)
+
+
+def _parsed(series: pl.Series) -> pl.Series | None:
+    """Words as dates, in the one way of writing that reads nearly all of them."""
+    text = series.str.strip_chars()
+    text = text.set(text == "", None)
+    present = text.drop_nulls()
+    if not len(present) or not present[0][-1:].isalnum() or not re.search(r"\d", present[0]):
+        return None
+    for form in (None, *FORMATS):
+        try:
+            if form is None:
+                read = text.str.to_datetime(strict=False)
+            else:  # a format without a day needs one
+                whole = "%d" in form
+                read = (text if whole else text + "-01").str.to_datetime(form if whole else form + "-%d", strict=False)
+        except pl.exceptions.PolarsError:
+            continue
+        if read.count() >= ENOUGH * len(present) and (read.dt.year() >= 1000).all():  # 12-05 is no year 12
+            return read
+    return None
+
+
+def ordering(column: Column) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
+    """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither."""
+    found, series = seconds_of(column), column.series()
+    if found is not None:
+        return found, True
+    if series is None or not series.dtype.is_numeric():
+        raise PellucidError(f"'{column.name}' holds no dates, times or numbers to split by")
+    return series.cast(pl.Float64).fill_null(np.nan).to_numpy(), False
+
+
+def time_column(columns: Mapping[str, Column], parting: Parting, where: str) -> str:
+    """The column to split by time by: the one that was named, else the only one that holds dates.
+
+    Raises:
+        PellucidError: when there is none or more than one, or spans of time are asked of numbers.
+    """
+    name = parting.column
+    if name is None:
+        found = [column.name for column in columns.values() if seconds_of(column) is not None]
+        if len(found) != 1:
+            shown = " and ".join(f"'{one}'" for one in found)
+            what = f"dates are in {shown}" if found else "there is no column of dates or times to split by"
+            raise PellucidError(what, where=where, fix=f"name one: time:{found[0] if found else 'COLUMN'}")
+        name = found[0]
+    _, dates = ordering(columns[name])
+    if parting.spans and not dates:
+        raise PellucidError(
+            f"'{name}' holds numbers, and spans of time need dates", where=where, fix=f"write time:{name},80,10,10"
+        )
+    return name
+
+
+def said(moment: float, dates: bool = True) -> str:
+    """
+    >>> said(1467331200.0), said(1467334800.0), said(12.0, dates=False)
+    ('2016-07-01', '2016-07-01 01:00', '12')
+    """
+    if not dates:
+        return f"{moment:,.12g}"
+    text = (START + timedelta(seconds=moment)).replace(tzinfo=None).isoformat(" ", "seconds")
+    return text.removesuffix(" 00:00:00") if text.endswith(" 00:00:00") else text.removesuffix(":00")
