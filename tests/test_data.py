@@ -13,9 +13,9 @@ import pytest
 
 from pellucid.data import LAYOUTS, encode_groups, encode_target, gather, read, read_like
 from pellucid.data import dataset as room
+from pellucid.data.delimited import has_header
 from pellucid.data.layouts import recognised
 from pellucid.data.sources import Options, layout
-from pellucid.data.tables import has_header
 from pellucid.errors import PellucidError, UsageError
 from pellucid.fields import kind_named
 from pellucid.samples import sample
@@ -272,7 +272,8 @@ def test_misspelt_options_suggest(options, message):
         ("t.csv", "a,b\n", "t.csv: there is a header but no row below it"),
         ("t.jsonl", '{"a": 1}\n{"a": \n', "t.jsonl: line 2 is not JSON (Expecting value: line 1 column 7 (char 6))"),
         ("t.parquet", "nonsense", "t.parquet: cannot be read as Parquet"),
-        ("t.xlsx", "x", "t.xlsx: a spreadsheet can't be read\n  save it as CSV"),
+        ("t.xlsx", "x", "t.xlsx: cannot be read as a spreadsheet (Xlsx error: Zip error: invalid Zip archive"),
+        ("t.numbers", "x", "t.numbers: a spreadsheet can't be read\n  save it as CSV"),
         ("t.zip", "x", "t.zip: an archive can't be read\n  unpack it first"),
         ("t.docx", "x", "t.docx: a file that ends in '.docx' can't be read\n  known: folders of images"),
     ],

@@ -31,6 +31,8 @@ CHECKED = 256 << 20  # bytes; arrays up to this size are checked in full when op
 SAMPLES, BLOCK = 64, 1 << 16
 ABANDONED = 24 * 3600  # seconds after which a half-written entry is taken for abandoned
 
+FORGOTTEN = 7 * ABANDONED  # the same for pieces of large tables, which a training may want to the end
+
 Build = Callable[[Into], tuple[Mapping[str, np.ndarray], Any]]  # -> arrays, meta
 
 
@@ -56,6 +58,8 @@ def key_of(*parts: Any) -> str:
 class Memory:
     """Keeps entries as long as the process lives; also what a cache falls back to when it cannot be written."""
 
+    folder: Path | None = None
+
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
 
@@ -79,7 +83,7 @@ class Cache(Memory):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder: Path = folder
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -89,11 +93,11 @@ class Cache(Memory):
         if key in self._entries:
             return self._entries[key]
         place = self._place(key)
+        if not (place / "index.json").exists():  # asked first: another process may be about to put it there
+            return None
         try:
             self._entries[key] = _opened(place)
         except FileNotFoundError:
-            if not (place / "index.json").exists():
-                return None
             say(Note("warning", "a file of the cache is gone; its values are worked out again", str(place)))
         except (Damaged, OSError, ValueError, KeyError, TypeError) as error:
             say(Note("warning", f"the cache is damaged ({error}); its values are worked out again", str(place)))
@@ -145,9 +149,9 @@ def opened(where: str | Path | bool | None, say: Report) -> Memory:
 
 def _sweep(folder: Path) -> None:
     """Remove what interrupted processes left half-written."""
-    for draft in folder.glob("??/.*"):
+    for draft in (*folder.glob("??/.*"), *folder.glob("spool/*")):
         with suppress(OSError):
-            if time.time() - draft.stat().st_mtime > ABANDONED:
+            if time.time() - draft.stat().st_mtime > (ABANDONED if draft.parent.name != "spool" else FORGOTTEN):
                 shutil.rmtree(draft, ignore_errors=True)
 
 

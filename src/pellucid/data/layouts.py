@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from difflib import get_close_matches
+from functools import cache as once
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from .sources import LAYOUTS, Found, Options, Source, counted, listed
 
 Made = TypeVar("Made", bound=Dataset)
 ARCHIVES = (".zip", ".tar", ".gz", ".xz", ".bz2", ".7z", ".rar")
-SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+SHEETS = (".numbers", ".xlsm", ".xlsb")
 
 
 def read(
@@ -68,7 +69,8 @@ def read(
     options = Options(target, dict(kinds or {}), ignored, header, parting.parse(split), size)
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)
-    found = recognised(source, options)
+    found = recognised(source, replace(options, spool=kept.folder))
+    found = replace(found, load=once(found.load))  # what is read to recognise it is there when values are asked for
     asked = [found.digest, found.name, asdict(options)]
     entry = kept.made(
         key_of("reading", _code(), asked), lambda _: ({}, _reading(found, options).to_json()), notes.append
@@ -168,9 +170,9 @@ def read_like(
         PellucidError: when a column is missing; it says which and which one was probably meant.
     """
     wanted = [f for f in fields if f.role == "input" or f.role == "target"]
-    options = Options(names=tuple(f.name for f in wanted))
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)
+    options = Options(names=tuple(f.name for f in wanted), spool=kept.folder)
     found = _texts(source, wanted) if texts else _new(source, wanted, options)
     opened = found.load()
     if need_target and opened.target == "label" and "image" in opened.kinds:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..fields import Column, Note
@@ -26,7 +27,7 @@ class Options:
     """What the user said about the data; see ``read``.
 
     ``names`` are columns that must be found (reading new data for a finished run); they settle whether a table has
-    a header.
+    a header. ``spool`` is the folder in which large tables lie while they are read; it says nothing about the data.
     """
 
     target: str | tuple[str, ...] | None = None
@@ -36,6 +37,7 @@ class Options:
     split: Parting = field(default_factory=Parting)
     image_size: tuple[int, int] | None = None
     names: tuple[str, ...] = ()
+    spool: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Found:
         named: False when the names are made up, because the table has no header.
         kinds: kinds that the layout itself tells, e.g. that the name of a folder is a category.
         target: the column the layout makes the obvious target; ``why``: because of what.
+        places: where each row comes from, for layouts that know it without their columns.
     """
 
     layout: str
@@ -58,6 +61,7 @@ class Found:
     kinds: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     why: str = ""
+    places: Callable[[int], str] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

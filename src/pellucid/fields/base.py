@@ -12,7 +12,7 @@ n examples, F fields of one joint kind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
 
+PIECE = 1 << 18  # rows of a column that are worked on at a time
 ROLES = ("input", "target", "id", "time", "known-ahead", "static", "group", "weight", "split", "ignore")
 
 
@@ -54,33 +55,72 @@ def in_memory(_: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Later:
+    """Values that lie on disk: read when they are asked for, a stretch at a time, and not kept.
+
+    Attributes:
+        rows: how many there are. pieces: reads them anew, in order; every piece has the same type.
+    """
+
+    rows: int
+    pieces: Callable[[], Iterable[pl.Series]]
+
+    def __len__(self) -> int:
+        return self.rows
+
+
+@dataclass(frozen=True)
 class Column:
     """Raw values of one field as the user has them.
 
     Attributes:
         name: the column's name.
-        values: a polars Series (numbers, strings, dates; paths for images) or, for values given in memory, an
-            array whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1).
+        held: a polars Series (numbers, strings, dates; paths for images) or, for values given in memory, an array
+            whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1); ``Later``
+            for a column of a table that is not held in memory.
         base: the folder that relative paths in ``values`` start from.
         places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
     """
 
     name: str
-    values: pl.Series | np.ndarray
+    held: pl.Series | np.ndarray | Later
     base: Path | None = None
     places: Callable[[int], str] | None = None
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.held)
+
+    @property
+    def values(self) -> pl.Series | np.ndarray:
+        """All values. Those that lie on disk are read anew each time: hold what this returns, or go by ``pieces``."""
+        if isinstance(self.held, Later):
+            return pl.concat(list(self.held.pieces()), rechunk=False).alias(self.name)
+        return self.held
+
+    def loaded(self) -> Column:
+        """The same column with its values in memory, for who looks at them more than once."""
+        return replace(self, held=self.values)
 
     def series(self) -> pl.Series | None:
         """The values as a polars Series, (n,); None for arrays with more than one axis."""
-        if isinstance(self.values, pl.Series):
-            return self.values
-        if self.values.ndim != 1:
+        values = self.values
+        if isinstance(values, pl.Series):
+            return values
+        if values.ndim != 1:
             return None
-        plain = self.values.tolist() if self.values.dtype.kind in "OUS" else self.values
+        plain = values.tolist() if values.dtype.kind in "OUS" else values
         return pl.Series(self.name, plain, strict=False)
+
+    def pieces(self) -> Iterator[Column]:
+        """The column a stretch of rows at a time, so that what is made of a long one is never made at once."""
+        held = self.held if isinstance(self.held, Later) else self.series()
+        if isinstance(held, Later):
+            stretches: Iterable[pl.Series] = held.pieces()
+        else:
+            assert held is not None, "an array with several axes is no column of a table"
+            stretches = cut(held)
+        for stretch in stretches:
+            yield replace(self, held=stretch, places=None)
 
     def as_type(self, dtype: type[pl.DataType]) -> pl.Series:
         """The values as a Series of ``dtype``, null where one can't be. Raises PellucidError when none can."""
@@ -89,7 +129,7 @@ class Column:
             assert series is not None
             return series.cast(dtype, strict=False)
         except (AssertionError, pl.exceptions.PolarsError):
-            holds = f"values of type {series.dtype}" if series is not None else f"an array of {self.values.shape}"  # type: ignore[union-attr]
+            holds = f"values of type {series.dtype}" if series is not None else f"an array of {np.shape(self.values)}"
             raise PellucidError(
                 f"the column '{self.name}' holds {holds}, which can't be read as {dtype.__name__.lower()}",
                 fix=f"name another kind with --kind {self.name}=KIND or leave it out with --ignore {self.name}",
@@ -97,6 +137,12 @@ class Column:
 
     def place(self, row: int) -> str:
         return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
+
+
+def cut(series: pl.Series) -> Iterator[pl.Series]:
+    """A series in stretches of at most ``PIECE`` rows; an empty one as it is."""
+    for start in range(0, max(len(series), 1), PIECE):
+        yield series.slice(start, PIECE)
 
 
 @dataclass(frozen=True)
@@ -274,6 +320,7 @@ def kind_named(name: str) -> Kind:
 
 def recognise(column: Column) -> tuple[Kind, Guess]:
     """The kind that is surest of ``column``. Raises PellucidError when none can read it."""
+    column = column.loaded()
     guesses = [(guess.confidence, kind.name, guess) for kind in KINDS.values() if (guess := kind.recognise(column))]
     if not guesses:
         raise PellucidError(

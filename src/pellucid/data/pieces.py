@@ -1,0 +1,303 @@
+"""Tables as pieces: stretches of rows whose columns are read one at a time, from memory or from disk. n rows."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import PellucidError
+from ..fields import Column, Note
+from ..fields.base import PIECE, Later, cut
+
+WIDE = (
+    1_000  # columns; of a wider table several are read at once, as every look at a file costs its whole list of names
+)
+CELLS = 1 << 21  # read at once from one piece of a wide table
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of rows.
+
+    Attributes:
+        rows: how many. schema: the type of every column, ``Null`` where it has no value.
+        read: the values of one column.
+        held: whether they lie in memory.
+    """
+
+    rows: int
+    schema: Mapping[str, pl.DataType]
+    read: Callable[[str], pl.Series]
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where rows come from: runs of rows whose lines follow one another in one file.
+
+    Attributes:
+        files: how messages call them.
+        first, line, file: (r,) int64: the first row of each run, its line in the file, and which file that is.
+    """
+
+    files: Sequence[str]
+    first: np.ndarray
+    line: np.ndarray
+    file: np.ndarray
+
+    def __call__(self, row: int) -> str:
+        run = int(np.searchsorted(self.first, row, "right")) - 1
+        return f"{self.files[self.file[run]]}, row {int(self.line[run] + row - self.first[run]):,}"
+
+    def cell(self, column: str, row: int) -> str:
+        return f"{self(row)}, column '{column}'"
+
+
+Runs = tuple[int, np.ndarray, np.ndarray]  # rows; (r,) the first row of each run; (r,) its line
+
+
+def runs(lines: np.ndarray) -> Runs:
+    """Rows whose lines, (n,), follow one another, as runs."""
+    first = np.flatnonzero(np.diff(lines, prepend=lines[:1] - 2) != 1)
+    return len(lines), first, lines[first]
+
+
+def in_file(name: str, found: Sequence[Runs]) -> Places:
+    """The places of the rows of one file, from the runs of its pieces."""
+    before = np.cumsum([0, *(rows for rows, _, _ in found)])
+    first = np.concatenate([own + start for (_, own, _), start in zip(found, before, strict=False)])
+    return Places([name], first, np.concatenate([line for _, _, line in found]), np.zeros(len(first), np.int64))
+
+
+def counted_from(name: str, rows: int, line: int = 1) -> Places:
+    """The places of rows that stand in one file without gaps."""
+    return Places([name], np.zeros(1, np.int64), np.array([line]), np.zeros(1, np.int64))
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a reader makes of one file or of several.
+
+    Attributes:
+        about: its form, e.g. ``"CSV with commas, names in the first line"``.
+        names: of the columns, in order. pieces: its rows; each has all columns.
+        places: where every row comes from. notes: what was odd on the way.
+        named: False when the names are made up. goal: the column that an unnamed table's layout makes the target.
+        text: reads it once more with these columns as text, as they are written; None where values have types.
+    """
+
+    about: str
+    names: list[str]
+    pieces: list[Piece]
+    places: Places
+    notes: list[Note] = field(default_factory=list)
+    named: bool = True
+    goal: str | None = None
+    text: Callable[[frozenset[str]], Table] | None = None
+
+    def __len__(self) -> int:
+        return sum(piece.rows for piece in self.pieces)
+
+    def types(self) -> dict[str, pl.DataType]:
+        """The type of every column: the narrowest that holds what all pieces hold."""
+        return {name: reduce(joined, (piece.schema[name] for piece in self.pieces)) for name in self.names}
+
+
+Plain = Callable[[pl.Series, list[Note], str], "pl.Series | None"]
+
+
+def columns_of(table: Table, plain: Plain, notes: list[Note], where: str) -> dict[str, Column]:
+    """The columns of a table, those of several pieces to be read later.
+
+    Args:
+        plain: makes a column simple, or notes that it is left out and returns None.
+    """
+    found = {}
+    for name, kind in table.types().items():
+        held: pl.Series | Later | None
+        if len(table.pieces) == 1 and table.pieces[0].held:
+            held = plain(_typed(table.pieces[0].read(name), kind).alias(name), notes, where)
+        elif plain(pl.Series(name, [], kind), notes, where) is None:
+            held = None
+        else:
+            held = Later(len(table), partial(_read, table.pieces, name, kind, plain))
+        if held is not None:
+            found[name] = Column(name, held, None, partial(table.places.cell, name))
+    return found
+
+
+def _read(pieces: Sequence[Piece], name: str, kind: pl.DataType, plain: Plain) -> Iterable[pl.Series]:
+    for piece in pieces:
+        series = piece.read(name).alias(name)
+        made = plain(series.cast(pl.String) if kind == pl.Null else _typed(series, kind), [], "")
+        assert made is not None
+        yield from cut(made)
+
+
+def _typed(series: pl.Series, kind: pl.DataType) -> pl.Series:
+    """Values as the type of their column; text that is a date becomes one."""
+    if series.dtype == kind or kind == pl.Null:
+        return series
+    if series.dtype == pl.String and kind.is_temporal():
+        return series.str.to_date() if kind == pl.Date else series.str.to_datetime()
+    return series.cast(kind, strict=False)
+
+
+def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+    """The narrowest type that holds the values of both.
+
+    >>> joined(pl.Int64(), pl.Float64()), joined(pl.Boolean(), pl.Int64()), joined(pl.Null(), pl.Date())
+    (Float64, String, Date)
+    """
+    if one == other or other == pl.Null:
+        return one
+    if one == pl.Null:
+        return other
+    if one.is_numeric() and other.is_numeric():
+        small = one.is_integer() and other.is_integer() and pl.UInt64 not in (one, other)
+        return pl.Int64() if small and pl.Int128 not in (one, other) else pl.Float64()
+    if one.is_nested() or other.is_nested():
+        return pl.Object()
+    return pl.String()
+
+
+# pieces
+
+
+def in_memory(frame: pl.DataFrame, schema: Mapping[str, pl.DataType] | None = None) -> Piece:
+    """A frame as one piece."""
+    series = {one.name: one for one in frame.get_columns()}
+    return Piece(len(frame), schema or dict(frame.schema), series.__getitem__, True)
+
+
+def scanned(frame: pl.LazyFrame) -> list[Piece]:
+    """A file that polars can read by columns and rows, as pieces."""
+    schema = dict(frame.collect_schema())
+    rows = frame.select(pl.len()).collect().item()
+    step = PIECE if len(schema) <= WIDE else max(rows, 1)
+
+    def read(start: int, names: list[str]) -> pl.DataFrame:
+        return frame.slice(start, step).select(names).collect()
+
+    return [
+        Piece(min(step, rows - start), schema, _by_column(partial(read, start), list(schema), step))
+        for start in range(0, max(rows, 1), step)
+    ]
+
+
+def _by_column(read: Callable[[list[str]], pl.DataFrame], names: list[str], rows: int) -> Callable[[str], pl.Series]:
+    """Reads one column; of a wide table its neighbours too, which are asked for next."""
+    if len(names) <= WIDE:
+        return lambda name: read([name]).to_series()
+    at, width = {name: i for i, name in enumerate(names)}, max(1, CELLS // max(rows, 1))
+    bundle: dict[str, pl.Series] = {}
+
+    def column(name: str) -> pl.Series:
+        if name not in bundle:
+            bundle.clear()
+            start = at[name] // width * width
+            bundle.update({one.name: one for one in read(names[start : start + width]).get_columns()})
+        return bundle[name]
+
+    return column
+
+
+class Spool:
+    """A folder for pieces on their way, gone when nothing refers to it any more.
+
+    Args:
+        near: the cache's folder; the system's folder for temporary files when there is none.
+    """
+
+    def __init__(self, near: Path | None):
+        base = (near or Path(gettempdir())) / "spool"
+        self.folder = base / f"{os.getpid()}-{secrets.token_hex(6)}"
+        self.count = 0
+        try:
+            self.folder.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise _no_room(self.folder, error) from None
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def need(self, size: int, where: str) -> None:
+        """Raises PellucidError when there are fewer than ``size`` bytes left on the disk."""
+        free = shutil.disk_usage(self.folder).free
+        if free < size:
+            what = f"it takes {size / 1e9:,.1f} GB on the disk to read it, and {free / 1e9:,.1f} GB are free"
+            fix = f"make room at {self.folder.parent}, or set PELLUCID_CACHE to a folder on another disk"
+            raise PellucidError(what, where=where, fix=fix)
+
+    def path(self, suffix: str) -> Path:
+        """A new file's place."""
+        self.count += 1
+        return self.folder / f"{self.count}{suffix}"
+
+    def keep(self, frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> Piece:
+        """Write a frame; the piece that reads it back."""
+        path = self.path(".arrow")
+        try:
+            frame.write_ipc(path)
+        except OSError as error:
+            raise _no_room(path, error) from None
+
+        def read(names: list[str]) -> pl.DataFrame:
+            assert self.folder  # what is read keeps the folder alive
+            return pl.read_ipc(path, columns=names)
+
+        return Piece(len(frame), schema, _by_column(read, frame.columns, len(frame)))
+
+
+def kept(frames: Iterable[tuple[pl.DataFrame, Mapping[str, pl.DataType]]], spool: Callable[[], Spool]) -> list[Piece]:
+    """Frames and their types as pieces: a single one stays in memory, several go to disk one after the other."""
+    waiting: tuple[pl.DataFrame, Mapping[str, pl.DataType]] | None = None
+    pieces: list[Piece] = []
+    room: Spool | None = None
+    for frame in frames:
+        if waiting is not None:
+            room = room or spool()
+            pieces.append(room.keep(*waiting))
+        waiting = frame
+    if waiting is None:
+        return []
+    return [*pieces, room.keep(*waiting) if room else in_memory(*waiting)]
+
+
+def _no_room(path: Path, error: OSError) -> PellucidError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space" in str(error)
+    what = "the disk is full" if full else f"a large table is read in pieces, which cannot be kept here ({error})"
+    return PellucidError(what, where=str(path.parent), fix="set PELLUCID_CACHE to a folder with room to write in")
+
+
+def renamed(piece: Piece, names: Mapping[str, str]) -> Piece:
+    """The same piece with other names: ``names[new] = old``; a column whose old name is "" is all missing."""
+
+    def read(name: str) -> pl.Series:
+        return (
+            piece.read(names[name]) if names[name] else pl.Series(name, [None], pl.Null).new_from_index(0, piece.rows)
+        )
+
+    schema = {new: piece.schema[old] if old else pl.Null() for new, old in names.items()}
+    return replace(piece, schema=schema, read=read)
+
+
+def constant(piece: Piece, name: str, value: Any) -> Piece:
+    """The same piece with one column more that says the same in every row."""
+
+    def read(asked: str) -> pl.Series:
+        if asked != name:
+            return piece.read(asked)
+        return pl.Series(name, [value], pl.String).new_from_index(0, piece.rows)
+
+    return replace(piece, schema={**piece.schema, name: pl.String()}, read=read)
