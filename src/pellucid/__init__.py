@@ -19,6 +19,7 @@ _HOMES = {
     "Network": "network",
     "PellucidClassifier": "estimators",
     "PellucidError": "errors",
+    "PellucidRegressor": "estimators",
     "Plan": "planning",
     "Run": "run",
     "load": "run",
@@ -35,7 +36,7 @@ __all__ = ["__version__", *_HOMES, *_ROOMS]
 if TYPE_CHECKING:
     from . import fields, inputs, outputs, trunks
     from .errors import PellucidError
-    from .estimators import PellucidClassifier
+    from .estimators import PellucidClassifier, PellucidRegressor
     from .making import plan, resume, train
     from .network import Network
     from .planning import Plan

@@ -1,26 +1,69 @@
-"""A network as a scikit-learn estimator: ``fit``, ``predict``, ``predict_proba``, ``score``, in their pipelines.
+"""Networks as scikit-learn estimators, for pipelines, cross-validation and searches.
 
 n examples, F features, C classes, R targets of a regression.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+import polars as pl
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import Tags, check_array, check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d, validate_data
 
+from .data.roles import SPLIT_NAMES
+from .data.splits import FEWEST
+from .errors import Interrupted, PellucidError
 from .making import train
-from .planning import SEEN
+from .planning import SEEN, Recipe
+from .run import Run
 from .workbench import read
 
-VALIDATION = 0.15  # of the rows: weights are chosen and confidence is calibrated on them
+Columns = dict[str, Any]  # name → n values, or an array (n, H, W, ...) of images
+Kinds = dict[str, str]  # name → kind, where it is sure
+LEAST = 16  # rows of a table that are answered at once, so that an answer does not depend on how many are asked for
+TEXT, IMAGE = {"text": "text"}, {"image": "image"}
 
 
-class PellucidClassifier(ClassifierMixin, BaseEstimator):
-    """A network that learns classes."""
+class InvalidInput(PellucidError, ValueError):
+    """What is wrong with the data or a parameter; a ValueError too, as scikit-learn's callers expect."""
+
+
+class PellucidEstimator(BaseEstimator):
+    """What the classifier and the regressor share: parameters, reading X, training in memory.
+
+    ``X`` may be an array (n, F) of numbers, with NaN where one is missing; an array or data frame with columns of
+    words, texts, categories and dates among them; images (n, H, W) or (n, H, W, 3); or n texts.
+
+    Args:
+        network: ``"mlp"``, ``"cnn"``, ``"rnn"``, ``"transformer"`` … or a trunk; chosen by the kind of data.
+        steps, epochs, budget: how long to train; one of them. Left out, so many epochs as its size calls for
+            (``usual_epochs``): never by the clock, so that fitting twice gives the same. A budget such as ``"30s"``
+            is the clock's.
+        batch_size, lr, size, device: as in ``pellucid.train``; planned when left out.
+        kinds: of columns by name, where the recognised ones are wrong: ``{"zip": "category"}``.
+        validation_fraction: of the rows. They are not trained on: the weights are chosen and the confidence is
+            calibrated there.
+        save: a folder to write the run to. Left out, it stays in memory; ``run_.save(path)`` writes it later.
+        random_state: of everything random; whole number, RandomState, or None for another training each time.
+
+    Attributes:
+        run_: the finished run: ``run_.plan``, ``run_.history``, ``run_.network``. Its score is that of validation.
+        n_iter_: optimizer steps. notes_: what was odd about the data.
+        n_features_in_, feature_names_in_: of tables.
+    """
+
+    run_: Run
+    _form: str  # what X held
+    _kinds: Kinds  # of its columns, where they are sure
+    _names: list[str]  # of its columns
 
     def __init__(
         self,
@@ -32,8 +75,11 @@ class PellucidClassifier(ClassifierMixin, BaseEstimator):
         batch_size: int | None = None,
         lr: float | None = None,
         size: int | None = None,
+        kinds: Mapping[str, str] | None = None,
+        validation_fraction: float = 0.15,
         device: str | None = None,
-        random_state: int = 0,
+        save: str | os.PathLike[str] | None = None,
+        random_state: int | np.random.RandomState | None = 0,
     ):
         self.network = network
         self.steps = steps
@@ -42,35 +88,285 @@ class PellucidClassifier(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.lr = lr
         self.size = size
+        self.kinds = kinds
+        self.validation_fraction = validation_fraction
         self.device = device
+        self.save = save
         self.random_state = random_state
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = tags.input_tags.categorical = tags.input_tags.three_d_array = True
+        tags.non_deterministic = self.budget is not None
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "run_")
+
+    def _train(self, columns: Columns, targets: Columns, kind: str) -> None:
+        """Train on all rows but those of validation."""
+        n = len(next(iter(targets.values())))
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction is {self.validation_fraction}; expected a share between 0 and 1")
+        if self.save is not None and Path(self.save).exists():
+            raise InvalidInput("there is something already", where=str(self.save), fix="save to another folder")
+        words = {name: "category" for name in columns if name.lower() in SPLIT_NAMES}  # never which part a row is in
+        kinds = words | self._kinds | dict(self.kinds or {}) | dict.fromkeys(targets, kind)
+        parts = (1 - self.validation_fraction, self.validation_fraction, 0.0)
+        names = ("network", "steps", "epochs", "budget", "batch_size", "lr", "size", "device")
+        options = {name: getattr(self, name) for name in names}
+        if all(options[name] is None for name in ("steps", "epochs", "budget")):
+            options["epochs"] = usual_epochs(n)
+        with in_their_words():
+            data = read({**columns, **targets}, target=tuple(targets), kinds=kinds, split=parts, cache=False)
+            self.run_ = train(data, save=False, seed=seed_of(self.random_state), **options)
+            if self.save is not None:
+                self.run_ = self.run_.save(self.save)
+        self.n_iter_ = self.run_.record["steps"]
+        self.notes_ = [str(note) for note in data.notes if note.level != "info"]
+
+    def _raw(self, X: Any) -> np.ndarray:  # -> (n, C or R) float64
+        """Raw answers to every row."""
+        check_is_fitted(self)
+        with in_their_words():
+            least = LEAST if self._form == "a table" else 1
+            data, rows, raw = self.run_.answers(self._columns(X, reset=False), least=least, cache=False)
+            if len(rows) < len(data):
+                where, what = next(iter(data.problems().items()))
+                raise InvalidInput(what, where=f"row {where}")
+        return raw.double().cpu().numpy()
+
+    @property
+    def _output(self) -> Any:
+        """The output layer."""
+        return self.run_.network.output
+
+    # -- X as columns
+
+    def _columns(self, X: Any, *, reset: bool) -> Columns:
+        """X as named columns, checked; ``reset`` when fitting, else it must look as it did then."""
+        form = form_of(X)
+        if not reset and form != self._form:
+            raise ValueError(f"{type(self).__name__} was fitted on {self._form}, and X holds {form}")
+        made, kinds = {"texts": self._texts, "images": self._images, "a table": self._table}[form](X, reset)
+        n = len(next(iter(made.values())))
+        if reset and n < FEWEST:
+            name = type(self).__name__
+            raise ValueError(f"Found array with {n} sample(s) while a minimum of {FEWEST} is required by {name}.")
+        if reset:
+            self._form, self._kinds = form, kinds
+        return made
+
+    def _texts(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
+        return {"text": pl.Series([None if text is None else str(text) for text in X], dtype=pl.String)}, TEXT
+
+    def _images(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
+        return {"image": check_array(X, allow_nd=True, dtype="numeric", estimator=self)}, IMAGE
+
+    def _table(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
+        """Numbers are taken for numbers, whatever they look like; what other columns are is recognised."""
+        if is_frame(X):
+            X = X if hasattr(X, "iloc") else pl.DataFrame(X)
+            numbers = all(map(is_numeric, X.dtypes))
+        else:
+            X = X if hasattr(X, "dtype") or hasattr(X, "toarray") else as_objects(X)
+            numbers = not holds_words(X)
+        if numbers:
+            x = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")  # (n, F)
+            found = [(column, "number") for column in x.T]
+        else:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            found = [values_of(column) for column in columns_of(X)]
+        if reset:
+            given = [str(name) for name in getattr(self, "feature_names_in_", ())]
+            numbered = [f"column_{i + 1}" for i in range(len(found))]
+            self._names = given if given and len(set(given)) == len(given) else numbered
+        named = dict(zip(self._names, found, strict=True))
+        return {k: v for k, (v, _) in named.items()}, {k: kind for k, (_, kind) in named.items() if kind}
+
+
+class PellucidClassifier(ClassifierMixin, PellucidEstimator):
+    """A network that learns which class an example is of. Parameters and X: see ``PellucidEstimator``.
+
+    Attributes:
+        classes_: (C,) the classes, sorted.
+
+    >>> PellucidClassifier(steps=300).fit(X, y).predict_proba(X[:2])                    # doctest: +SKIP
+    """
+
     def fit(self, X: Any, y: Any) -> PellucidClassifier:
-        X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", ensure_min_samples=2)
+        """Learn y, (n,) classes of any type.
+
+        Raises:
+            ValueError: (``InvalidInput`` with what to do about it) for data that can't be learned from.
+        """
+        columns = self._columns(X, reset=True)
+        y = column_or_1d(needed(self, y), warn=True)
+        assert_all_finite(y, input_name="y")
+        check_consistent_length(*columns.values(), y)
         check_classification_targets(y)
         self.classes_, code = np.unique(y, return_inverse=True)
-        columns = {f"column_{i + 1}": X[:, i] for i in range(X.shape[1])}
-        kinds = {**dict.fromkeys(columns, "number"), "target": "category"}
-        data = read(
-            {**columns, "target": code},
-            target="target",
-            kinds=kinds,
-            split=(1 - VALIDATION, VALIDATION, 0),
-            cache=False,
-        )
-        options = self.get_params(deep=False)
-        options["seed"] = options.pop("random_state")
-        if self.steps is None and self.epochs is None and self.budget is None:
-            options["epochs"] = max(15.0, SEEN / len(X))
-        self.run_ = train(data, save=False, **options)
+        words = np.array(words_of(self.classes_), object)
+        self._train(columns, {unused("target", columns): words[code]}, "category")
+        values = self._output.values
+        self._places = [values.index(word) for word in words]  # the run has its classes in an order of its own
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # -> (n, C)
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        _, _, raw = self.run_.answers(X, cache=False)
-        output: Any = self.run_.network.output
-        return output.probabilities(raw).double().cpu().numpy()
-
     def predict(self, X: Any) -> np.ndarray:  # -> (n,)
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        """The likeliest class of each example."""
+        best = self._logits(X).argmax(1)
+        return self.classes_[best]
+
+    def predict_proba(self, X: Any) -> np.ndarray:  # -> (n, C)
+        """The probability of each class, calibrated on validation."""
+        logits = self._logits(X)
+        logits /= float(self._output.temperature)
+        chances = np.exp(logits - logits.max(1, keepdims=True))
+        return chances / chances.sum(1, keepdims=True)
+
+    def decision_function(self, X: Any) -> np.ndarray:  # -> (n, C), of two classes (n,)
+        """The network's logits; of two classes the second's less the first's."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def _logits(self, X: Any) -> np.ndarray:  # -> (n, C), in the order of classes_
+        return self._raw(X)[:, self._places]
+
+
+class PellucidRegressor(RegressorMixin, PellucidEstimator):
+    """A network that learns a number, or several. Parameters and X: see ``PellucidEstimator``.
+
+    >>> PellucidRegressor(steps=300).fit(X, y).predict(X[:2])                           # doctest: +SKIP
+    """
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> PellucidRegressor:
+        """Learn y, (n,) or (n, R) numbers.
+
+        Raises:
+            ValueError: (``InvalidInput`` with what to do about it) for data that can't be learned from.
+        """
+        columns = self._columns(X, reset=True)
+        y = check_array(needed(self, y), dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
+        check_consistent_length(*columns.values(), y)
+        self._one = y.ndim == 1
+        names = [unused(f"target_{i + 1}", columns) for i in range(1 if self._one else y.shape[1])]
+        self._train(columns, dict(zip(names, y.reshape(len(y), -1).T, strict=True)), "number")
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:  # -> (n,) or (n, R), as y was
+        """The expected numbers."""
+        raw, output = self._raw(X), self._output
+        values = raw * output.std.cpu().numpy() + output.mean.cpu().numpy()
+        return values[:, 0] if self._one else values
+
+
+def usual_epochs(rows: int) -> float:
+    """Passes over the rows where none are asked for: ``SEEN`` examples in all, as in any plan, and never few."""
+    return max(Recipe.epochs, SEEN / rows)
+
+
+def seed_of(random_state: int | np.random.RandomState | None) -> int:
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def needed(estimator: BaseEstimator, y: Any) -> Any:
+    if y is None:
+        name = type(estimator).__name__
+        raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
+    return y
+
+
+def unused(name: str, columns: Columns) -> str:
+    while name in columns:
+        name += "_"
+    return name
+
+
+def words_of(classes: np.ndarray) -> list[str]:
+    """Each class as text, for the run to answer with; its number where texts would be empty or alike."""
+    words = [str(one).strip() for one in classes]
+    good = all(words) and len(set(words)) == len(words)
+    return words if good else [str(i) for i in range(len(words))]
+
+
+@contextmanager
+def in_their_words() -> Iterator[None]:
+    """Errors as scikit-learn and its callers expect them: ValueError; Ctrl-C stops a whole search, not one fit."""
+    try:
+        yield
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    except PellucidError as error:
+        raise InvalidInput(error.what, where=error.where, fix=error.fix) from error
+
+
+# -- what X may be
+
+
+def form_of(X: Any) -> str:
+    """What X holds: ``"a table"``, ``"images"`` or ``"texts"``."""
+    if is_frame(X) or hasattr(X, "toarray"):
+        return "a table"
+    one_axis = isinstance(X, list | tuple) or len(getattr(X, "shape", ())) == 1
+    if one_axis and len(X) and all(isinstance(one, str) or one is None for one in X):
+        return "texts"
+    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    return "images" if len(shape) in (3, 4) else "a table"
+
+
+def is_frame(X: Any) -> bool:
+    """Whether X has named columns, as data frames and Arrow tables have."""
+    return hasattr(X, "columns") and not callable(X.columns)
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Of numbers or truth values, in NumPy, pandas or Polars; complex numbers too, which are then refused."""
+    if isinstance(dtype, pl.DataType):
+        return dtype.is_numeric() or dtype == pl.Boolean
+    return getattr(dtype, "kind", "O") in "biufc"
+
+
+def holds_words(X: np.ndarray) -> bool:
+    kind = getattr(getattr(X, "dtype", None), "kind", "")
+    return kind in ("U", "S") or (kind == "O" and any(isinstance(one, str) for one in X.flat))
+
+
+def as_objects(X: Any) -> np.ndarray:
+    """Nested lists as an array; where words stand among numbers the numbers stay numbers."""
+    array = np.asarray(X)
+    return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
+
+
+def columns_of(X: Any) -> list[Any]:
+    if isinstance(X, pl.DataFrame):
+        return X.get_columns()
+    return [X.iloc[:, i] if is_frame(X) else X[:, i] for i in range(X.shape[1])]
+
+
+def values_of(column: Any) -> tuple[Any, str]:
+    """A column as ``read`` takes it, (n,), and its kind where the type of its values settles that."""
+    if isinstance(column, pl.Series):
+        if is_numeric(column.dtype):
+            return finite(column.cast(pl.Float64).to_numpy()), "number"
+        return column, "category" if column.dtype in (pl.Categorical, pl.Enum) else ""
+    if isinstance(column, np.ndarray):
+        return (column, "") if holds_words(column) else (finite(column.astype(np.float64)), "number")
+    if is_numeric(column.dtype):  # pandas from here on
+        return finite(column.to_numpy(np.float64, na_value=np.nan)), "number"
+    if column.dtype.kind == "M":
+        return pl.Series(column.dt.tz_localize(None).to_numpy()), ""
+    values = column.astype(object).where(column.notna(), None).to_numpy()
+    return values, "category" if str(column.dtype) == "category" else ""
+
+
+def finite(values: np.ndarray) -> np.ndarray:  # (n,) -> (n,), NaN goes
+    assert_all_finite(values, allow_nan=True, input_name="X")
+    return values

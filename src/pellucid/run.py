@@ -22,7 +22,7 @@ from .network import Network, as_target
 from .outputs import Score
 from .planning import Plan, best_device, check_device
 from .training.feed import Feed
-from .training.loop import answers
+from .training.loop import AT_ONCE, answers
 from .trunks import Custom
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Run:
     Attributes:
         path: the folder. network: the trained network, in evaluation mode. plan: what was decided before training.
         score, baseline: on the test split, with intervals; the naive answer's beside it.
+        scored_on: ``"test"``; or ``"validation"``, where there was no test part: the weights were chosen on it, so
+            it flatters.
         validation: the main metric on validation, which everything was chosen on.
     """
 
@@ -76,11 +78,13 @@ class Run:
         self.plan = Plan.from_json(record["plan"])
         self.score = Score(**record["score"])
         self.baseline = Score(**record["baseline"])
+        self.scored_on = str(record.get("scored on", "test"))
         self.validation = float(record["validation"])
 
     def __repr__(self) -> str:
         naive = f"{self.baseline.name}: {self.baseline.value:.4f}"
-        return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}; {naive})"
+        where = "" if self.scored_on == "test" else f" on {self.scored_on}"
+        return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}{where}; {naive})"
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -104,7 +108,7 @@ class Run:
             "parameters": self.parameters,
         }  # fmt: skip
 
-    def save(self, path: str | Path) -> Run:
+    def save(self, path: str | os.PathLike[str]) -> Run:
         """Write the run as a folder that ``load`` opens, and return it as opened from there.
 
         Raises:
@@ -142,7 +146,8 @@ class Run:
 
     def say(self) -> str:
         """The score in one plain sentence."""
-        return self.network.output.say(self.score, self.baseline)
+        said = self.network.output.say(self.score, self.baseline)
+        return said if self.scored_on == "test" else f"{said} This is on {self.scored_on}: there was no test part."
 
     def evaluate(self, source: Any, **options: Any) -> Evaluation:
         """Score the run on other data that has the target.
@@ -194,13 +199,20 @@ class Run:
             for row, one in enumerate(found)
         ]
 
-    def answers(self, source: Any, **options: Any) -> tuple[Dataset, np.ndarray, torch.Tensor]:
-        """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R)."""
+    def answers(self, source: Any, *, least: int = 1, **options: Any) -> tuple[Dataset, np.ndarray, torch.Tensor]:
+        """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R).
+
+        Args:
+            least: fill up to so many rows a batch with repeats. Matrix products round a few rows differently from
+                many; of 16 and more (measured) a row's answer is the same whatever stands beside it.
+        """
         data = read_like(source, self.network.fields, need_target=False, **options)
         good = data.usable()
         if not len(good):
             return data, good, torch.empty(0)
-        return data, good, self._answers(data, good, with_target=False)[0]
+        over = len(good) % AT_ONCE
+        rows = np.resize(good, len(good) + (least - over if 0 < over < least else 0))
+        return data, good, self._answers(data, rows, with_target=False)[0][: len(good)]
 
     def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
         target = as_target(encode_target(data, self.network.output.fields)) if with_target else None

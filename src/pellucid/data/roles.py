@@ -73,7 +73,8 @@ def _field(column: Column, found: Found, options: Options) -> Field:
     if name in options.ignore:
         return Field(name, PLACEHOLDER, "ignore", "as asked")
     forced = options.kinds.get(name) or found.kinds.get(name)
-    if (settled := _split_by(column, options.split)) is not None:
+    settled = _split_by(column, options.split)
+    if settled is not None and (name not in options.kinds or name == options.split.column):
         return settled
     if forced:
         guess = kind_named(forced).recognise(column) or Guess(1, "")
