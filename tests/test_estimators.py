@@ -88,7 +88,7 @@ def test_what_a_fit_leaves(iris: tuple[np.ndarray, np.ndarray], fitted: Pellucid
     assert fitted.run_.scored_on == "validation"
     assert "validation" in repr(fitted.run_)
     assert fitted.run_.history[-1]["step"] == STEPS
-    assert fitted.run_.predict(pl.DataFrame(iris[0][:1]))[0]["label"] == "0"
+    assert fitted.run_.predict(iris[0][:1])[0]["label"] == "0"
     assert fitted.decision_function(iris[0]).shape == (50, 3)
 
 
