@@ -83,7 +83,7 @@ def train(
         return replayed(Folder.open(like), data, options, tell, started)
     found, rest = opened(data, options)
     trunk, split = taken_trunk(rest), parted(found, rest, tested=save)
-    for note in found.check():
+    for note in found.check(split):
         if note.level != "info":
             tell.said(str(note))
     made = make_plan(found, split, trunk, **rest)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from dataclasses import field as kept
 from functools import cached_property, lru_cache
@@ -157,7 +158,7 @@ class Dataset:
     def _fit(self, field: Field, rows: np.ndarray) -> Field:
         stored, digest = self._content(field.name)
         kind = kind_named(field.kind)
-        about = _code(field.kind), digest, hashlib.sha256(rows.tobytes()).hexdigest(), dict(field.settings), field.role
+        about = _code(field.kind), digest, _digest(rows), dict(field.settings), field.role
         entry = self.cache.made(
             key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.say
         )
@@ -332,25 +333,30 @@ class Dataset:
             return np.isnan(self._times()[0][rows])
         return missing(self.stored(name))[rows]
 
-    def check(self) -> list[Note]:
-        """Decode everything and look for what only shows then: unreadable files, copies of images. Adds notes."""
-        self.usable()
-        for field in self.inputs:
-            if kind_named(field.kind).axes == 2:
-                for note in self._copies(field.name):
-                    self.say(note)
-        return self.notes
+    def check(self, split: Split | None = None) -> list[Note]:
+        """Decode everything and look for what only shows then: unreadable files, copies across parts. Adds notes.
 
-    def _copies(self, name: str) -> list[Note]:
-        """Images that are there twice; looked for once and kept."""
-        (stored, digest), given = self._content(name), self.given_parts()
-        part = None if given is None else given[0]
+        Args:
+            split: the parts that examples are compared across; those of seed 0 when left out.
+        """
+        for field in self.inputs:
+            self.stored(field.name)
+        rows = self.usable()
+        with suppress(PellucidError):  # too few rows for any parts: training says so
+            split = split or self.split()
+        shape = None if split is None else [split.how, *(_digest(rows) for rows in split.parts().values())]
 
         def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
-            return {}, [asdict(note) for note in checks.same_images(stored, self.column(name), part)]
+            return {}, [asdict(note) for note in checks.decoded(self, split, rows)]
 
-        key = key_of("copies", digest, self._key, None if part is None else part.tobytes().hex())
-        return [Note(**note) for note in self.cache.made(key, look, self.say).meta]
+        key = key_of("checks", checks.code(), self.fingerprint(), self._key, shape)
+        for note in self.cache.made(key, look, self.say).meta:
+            self.say(Note(**note))
+        return self.notes
+
+
+def _digest(rows: np.ndarray) -> str:
+    return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
 def missing(stored: Stored) -> np.ndarray:  # (n,) bool

@@ -115,7 +115,7 @@ def _reading(source: Source, options: Options) -> Reading:
 def _code() -> str:
     """SHA-256 of the code that reads: what another version of it found out is not taken for its own."""
     here = Path(__file__).parent
-    files = sorted([*here.glob("*.py"), *here.parent.joinpath("fields").glob("*.py")])
+    files = sorted([*here.rglob("*.py"), *here.parent.joinpath("fields").glob("*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -35,11 +35,15 @@ class Note:
         level: ``"info"`` (what was done), ``"warning"`` (looks wrong) or ``"error"`` (was left out).
         text: what was found and what was or will be done about it.
         where: file, row or column; rows count from 1 as an editor shows the file.
+        action: what training does about it; empty where ``text`` says so already.
+        fix: what the user can do about it: an option or an edit.
     """
 
     level: str
     text: str
     where: str = ""
+    action: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}" if self.where else self.text

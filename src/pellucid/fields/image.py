@@ -44,14 +44,20 @@ class Image(Kind):
         return _guess_files(_paths(column, series))
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
-        """``{"pixels": (n, H, W, C) uint8}``; what can't be read is reported by path and listed in ``bad``."""
+        """``{"pixels": (n, H, W, C) uint8}`` and, of files, ``"about": (n, 5) int32`` (see ``pixels.ABOUT``).
+
+        What can't be read is reported by path and listed in ``bad``.
+        """
         if not {"height", "width", "channels"} <= settings.keys():
             settings = {**_decided(column), **settings}
         size = pixels.Size(**{**FALLBACK, **{name: settings[name] for name in SETTINGS if name in settings}})
         out = into("pixels", (len(column), *size.shape), np.uint8)
-        fill = _store_array if isinstance(column.values, np.ndarray) and column.values.ndim > 1 else _store_files
-        bad = fill(column, size, out, report)
-        return Stored({"pixels": out}, asdict(size), len(column), np.array(bad, np.int64))
+        if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
+            arrays, bad = {"pixels": out}, _store_array(column, size, out, report)
+        else:
+            about = into("about", (len(column), len(pixels.ABOUT)), np.int32)
+            arrays, bad = {"pixels": out, "about": about}, _store_files(column, size, out, about, report)
+        return Stored(arrays, asdict(size), len(column), np.array(bad, np.int64))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """Mean and spread of each channel (0..1), and whether a mirrored image is still such an image."""
@@ -70,7 +76,7 @@ class Image(Kind):
             "channels": channels,
             "mean": mean.tolist(),
             "std": std.tolist(),
-            "mirror": channels == 3 and _natural(sample),
+            "mirror": channels == 3 and photographed(sample),
         }
 
     def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
@@ -162,9 +168,9 @@ def _settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, An
     return {"height": side, "width": side, "channels": channels}, f"{found}, brought to {side} × {side}"
 
 
-def _store_files(column: Column, size: pixels.Size, out: np.ndarray, report: Report) -> list[int]:
+def _store_files(column: Column, size: pixels.Size, out: np.ndarray, about: np.ndarray, report: Report) -> list[int]:
     paths = _paths(column, column.as_type(pl.String))
-    bad, resized = pixels.decode_files(paths, size, out)
+    bad, resized = pixels.decode_files(paths, size, out, about)
     return _report_images(bad, resized, size, column, report, lambda row: paths[row] or column.place(row))
 
 
@@ -204,7 +210,7 @@ def _report_images(
     return [row for row, _ in bad]
 
 
-def _natural(sample: np.ndarray) -> bool:  # (m, H, W, C) uint8
+def photographed(sample: np.ndarray) -> bool:  # (m, H, W, C) uint8
     """Whether these look like photos: neighbouring pixels are seldom exactly equal, as they are in drawings, glyphs
     and screenshots, where left and right may mean something. A photo of a page can deceive it; that is why
     mirroring is printed as an assumption."""

@@ -24,6 +24,8 @@ ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
 CHUNK = 64  # images handed to a thread at a time
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits
+ABOUT = ("width", "height", "mode", "turned", "animated")  # what is kept of a file beside its pixels
+MODES = ("other", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16", "I;16B")
 ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 # What a file is, by its first bytes. Only these are opened: Pillow knows formats that run programs (EPS).
 SIGNATURES = {
@@ -66,15 +68,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def decode_files(paths: Sequence[str | None], size: Size, out: np.ndarray) -> tuple[list[tuple[int, str]], int]:
+def decode_files(
+    paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray
+) -> tuple[list[tuple[int, str]], int]:
     """Decode every file into ``out`` (n, H, W, C) uint8, on all cores (Pillow decodes without the GIL).
+
+    What the files were goes into ``about`` (n, 5), see ``ABOUT``.
 
     Returns:
         (row, cause) of each that can't be read, whose pixels stay zero; how many had another size or shape.
     """
     starts = range(0, len(paths), CHUNK)
     with _quiet(), ThreadPoolExecutor(max(2, cores())) as pool:
-        parts = list(pool.map(lambda start: _decode_chunk(paths, size, out, start), starts))
+        parts = list(pool.map(lambda start: _decode_chunk(paths, size, out, about, start), starts))
     return [bad for part, _ in parts for bad in part], sum(resized for _, resized in parts)
 
 
@@ -129,12 +135,11 @@ def open_image(data: bytes) -> Image:
     return image
 
 
-def decode(data: bytes, size: Size) -> tuple[np.ndarray, bool]:
-    """Pixels (H, W, C) uint8 of an image file's bytes, and whether it had another size.
+def decode(image: Image, size: Size) -> tuple[np.ndarray, bool]:
+    """Pixels (H, W, C) uint8 of an opened image, and whether it had another size.
 
     Upright by its EXIF tag, alpha over white, cut to the middle where its shape differs. Raises Unreadable.
     """
-    image = open_image(data)
     try:
         enough = 2 * max(size.height, size.width)
         if image.format == "JPEG" and min(image.size) >= 2 * enough:
@@ -182,6 +187,17 @@ def black_and_white(low: float, high: float) -> dict[str, float]:
     return {"black": -white if -white <= low < 0 else min(0.0, float(low)), "white": white if white > 0 else 1.0}
 
 
+def _about(image: Image) -> tuple[int, ...]:
+    """What ``ABOUT`` names, from the header alone."""
+    mode = MODES.index(image.mode) if image.mode in MODES else 0
+    try:
+        turned = _may_be_turned(image) and image.getexif().get(ORIENTATION, 1) not in (0, 1)
+        animated = image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False)
+    except Exception:  # a damaged tag or frame
+        turned = animated = False
+    return *image.size, mode, int(turned), int(animated)
+
+
 def upright_shape(image: Image) -> tuple[int, int]:
     """Height and width after turning the image as its EXIF tag says, without reading its pixels."""
     width, height = image.size
@@ -210,12 +226,14 @@ def to_png(pixels: np.ndarray) -> bytes:  # (H, W, C) uint8
 
 
 def _decode_chunk(
-    paths: Sequence[str | None], size: Size, out: np.ndarray, start: int
+    paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray, start: int
 ) -> tuple[list[tuple[int, str]], int]:
     bad, count = [], 0
     for row in range(start, min(start + CHUNK, len(paths))):
         try:
-            out[row], resized = decode(read_file(paths[row] or ""), size)
+            image = open_image(read_file(paths[row] or ""))
+            about[row] = _about(image)
+            out[row], resized = decode(image, size)
             count += resized
         except Unreadable as why:
             bad.append((row, str(why)))

@@ -1,0 +1,71 @@
+"""Parts that are given and differ: what is learned in one may not hold in the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...fields import Field, Note
+from ..sources import PARTS, counted, listed
+from .base import MOST, part_check
+from .parts import Parts
+
+LEAST = 50  # examples of a part that can be compared
+FAR = 0.25  # distance between distributions, of 1, beyond what chance gives
+NEW = 0.01  # share of values that were never seen in train
+ROWS = 20_000  # of a part
+FIX = "is it known why? A score on a part that differs is a harder test; mix the rows if it should not be"
+
+
+@part_check
+def drift(parts: Parts) -> Iterator[Note]:
+    """Columns whose values in validation or test are others than in train, where the data gives the parts."""
+    split = parts.split
+    if split is None or not parts.given:
+        return
+    found: list[tuple[str, Note]] = []
+    level = "info" if parts.data.reading.parting.by == "time" else "warning"  # times change, as is known
+    for field in (*parts.data.inputs, *parts.data.targets):
+        for other in PARTS[:0:-1]:
+            rows, train = (split[name][:: max(1, len(split[name]) // ROWS)] for name in (other, "train"))
+            if min(len(rows), len(train)) >= LEAST and (text := _differs(parts, field, train, rows, other)):
+                action = "nothing: the parts are kept as given"
+                found.append((field.name, Note(level, text, f"column '{field.name}'", action, FIX)))
+                break
+    yield from (note for _, note in found[:MOST])
+    if rest := [name for name, _ in found[MOST:]]:
+        text = f"{counted(len(rest), 'more column')} differ between the given parts: {listed(rest)}"
+        yield Note(level, text, "", found[-1][1].action, FIX)
+
+
+def _differs(parts: Parts, field: Field, train: np.ndarray, rows: np.ndarray, other: str) -> str:
+    """How, in words; nothing where the parts are alike."""
+    stored = parts.data.stored(field.name)
+    chance = 1.63 * math.sqrt(1 / len(train) + 1 / len(rows))  # Kolmogorov-Smirnov, 1 %
+    if field.kind == "number":
+        a, b = (np.sort(v[np.isfinite(v)]) for v in (stored.arrays["value"][train], stored.arrays["value"][rows]))
+        if not len(a) or not len(b):
+            return ""
+        if a[-1] < b[0] or b[-1] < a[0]:
+            return f"all of {other} lies {'above' if a[-1] < b[0] else 'below'} all of train"
+        points = np.concatenate([a, b])
+        gap = np.abs(np.searchsorted(a, points, "right") / len(a) - np.searchsorted(b, points, "right") / len(b)).max()
+        middle = [float(np.median(v)) for v in (a, b)]
+        text = f"differs between train and {other}: half are below {middle[0]:,.4g} there, below {middle[1]:,.4g} here"
+        return text if gap > FAR + chance else ""
+    if field.kind != "category":
+        return ""
+    values = stored.meta["values"]
+    a, b = (np.bincount(stored.arrays["code"][some] + 1, minlength=len(values) + 1) for some in (train, rows))
+    new = [values[i] for i in np.flatnonzero((a[1:] == 0) & (b[1:] > 0))]
+    unseen = b[1:][a[1:] == 0].sum() / b.sum()
+    if unseen > NEW:
+        return f"{unseen:.0%} of {other} has values that train never has: {listed((repr(v) for v in new), 3)}"
+    gap = np.abs(a / a.sum() - b / b.sum())
+    if gap.sum() / 2 > FAR + chance:
+        i = int(gap[1:].argmax())
+        shares = f"{a[i + 1] / a.sum():.0%} of train and {b[i + 1] / b.sum():.0%} of {other}"
+        return f"differs between train and {other}: '{values[i]}' is {shares}"
+    return ""

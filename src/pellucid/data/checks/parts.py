@@ -1,0 +1,243 @@
+"""Examples once they are decoded, in the parts they are learned from and scored on. n rows of the data set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...fields import Field, Note, Stored
+from ..order import hashed
+from ..sources import PARTS, counted, listed
+from .base import PART_CHECKS, part_check
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+    from ..splits import Split
+
+COPIED = "is in train too", "are in train too"
+ALMOST = "is nearly the same as one of train", "are nearly the same as one of train"
+BLOCK = 1 << 24  # bytes hashed at a time
+WORTH, UNWORTHY = 0.01, 0.001  # shares of a part drawn at random that are worth acting on, and not worth saying
+MOST_TIMES = 20  # columns looked at for dates
+REPEATING = 3  # rows for each different input: so many are no copies but columns of few values
+ROUGH, TOO_ROUGH = 100, 25  # examples of a part that scores
+
+
+class Parts:
+    """What checks of decoded examples look at.
+
+    Attributes:
+        data: the data set. split: its parts; None where there are too few rows for any.
+        rows: (m,) those that can be used, sorted.
+    """
+
+    def __init__(self, data: Dataset, split: Split | None, rows: np.ndarray):
+        self.data, self.split, self.rows = data, split, rows
+
+    @cached_property
+    def part(self) -> np.ndarray:  # (n,) index of PARTS, -1 for none
+        part = np.full(len(self.data), -1, np.int8)
+        for i, name in enumerate(PARTS):
+            if self.split is not None:
+                part[self.split[name]] = i
+        return part
+
+    @cached_property
+    def hashes(self) -> dict[str, np.ndarray]:
+        """(n,) uint64 for each input, equal for equal values; texts without regard to case and punctuation."""
+        found = {f.name: value_hashes(self.data.stored(f.name)) for f in self.data.inputs}
+        return {name: own for name, own in found.items() if own is not None}
+
+    @cached_property
+    def keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
+        if len(self.hashes) < len(self.data.inputs) or not self.hashes:
+            return None
+        key = np.zeros(len(self.data), np.uint64)
+        for i, own in enumerate(self.hashes.values()):
+            key = hashed(key ^ own, i)
+        return key[self.rows]
+
+    def goal(self, target: Field) -> np.ndarray:  # (m,) whole numbers for a category, else float64
+        array = next(iter(self.data.stored(target.name).arrays.values()))
+        return np.asarray(array)[self.rows]
+
+    @property
+    def given(self) -> bool:
+        """Whether the data or its user says which row is in which part."""
+        return self.data.given_parts() is not None
+
+    @property
+    def noun(self) -> str:
+        """What an example is called."""
+        kinds = [f.kind for f in self.data.inputs]
+        return kinds[0] if kinds in (["image"], ["text"]) else "row"
+
+    def place(self, row: int) -> str:
+        """A file where it is one, else a row."""
+        return self.data.place(int(row))
+
+
+def decoded(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
+    """What is odd about decoded examples and the parts they are in."""
+    parts = Parts(data, split, rows)
+    return [note for check in PART_CHECKS for note in check(parts)]
+
+
+def value_hashes(stored: Stored) -> np.ndarray | None:  # (n,) uint64
+    """One number for each value, equal for equal ones; None for a kind that is not known here."""
+    from .texts import text_hashes
+
+    arrays = stored.arrays
+    if {"bytes", "ends"} <= arrays.keys():
+        return text_hashes(stored)
+    own = [arrays["pixels"]] if "pixels" in arrays else list(arrays.values())
+    if any(len(array) != stored.n for array in own):
+        return None
+    found = [array_hashes(array) for array in own]
+    return found[0] if len(found) == 1 else np.bitwise_xor.reduce([hashed(h, i) for i, h in enumerate(found)])
+
+
+def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
+    """One number an entry: a sum of its bytes, eight at a time, times odd random numbers."""
+    flat = values.reshape(len(values), -1)
+    size = flat.shape[1] * flat.itemsize
+    width = -(-size // 8) * 8
+    weights = hashed(np.arange(width // 8), 0x1A6E) | np.uint64(1)
+    out = np.empty(len(values), np.uint64)
+    step = max(1, BLOCK // max(width, 1))
+    for start in range(0, len(values), step):
+        block = np.ascontiguousarray(flat[start : start + step])
+        block = block.view(np.uint8).reshape(len(block), size)
+        if width != size:
+            block = np.pad(block, ((0, 0), (0, width - size)))
+        eights = np.ascontiguousarray(block).view(np.uint64)
+        eights = eights ^ (eights >> np.uint64(29))
+        out[start : start + step] = (eights * weights).sum(1, dtype=np.uint64)
+    return out
+
+
+def across(
+    parts: Parts, first: np.ndarray, other: np.ndarray, noun: str, how: Sequence[str] = COPIED
+) -> Iterator[Note]:
+    """Of pairs of like rows (``first``, ``other``), those that validation or test have in common with train."""
+    if parts.split is None:
+        return
+    one, two = np.concatenate([first, other]), np.concatenate([other, first])
+    found: dict[str, np.ndarray] = {}  # the pairs (row of the part, row of train)
+    for i, name in ((2, "test"), (1, "validation")):
+        both = (parts.part[one] == i) & (parts.part[two] == 0)
+        if both.any():
+            found[name] = np.stack([one[both], two[both]], 1)
+    if not found:
+        return
+    counts = {name: len(np.unique(pairs[:, 0])) for name, pairs in found.items()}
+    shares = {name: count / len(parts.split[name]) for name, count in counts.items()}
+    pairs = next(iter(found.values()))
+    here, train = pairs[pairs[:, 0].argmin()]
+    text = listed(f"{counted(count, noun)} of {name} ({shares[name]:.1%})" for name, count in counts.items())
+    drawn, flatters = "" if parts.given else ", as drawn at random", ": the score flatters" if "test" in counts else ""
+    text += f" {how[sum(counts.values()) > 1]}{drawn}{flatters}"
+    if not parts.given and max(shares.values()) < UNWORTHY:
+        return
+    level = "warning" if parts.given or max(shares.values()) >= WORTH else "info"
+    action = "nothing is removed: the score may be better than on new data"
+    fix = "take one of each out, or keep them in one part"
+    yield Note(level, f"{text}, such as {parts.place(train)}", parts.place(here), action, fix)
+
+
+@part_check
+def same_inputs(parts: Parts) -> Iterator[Note]:
+    """Examples with the same inputs in two parts, however their targets are."""
+    keys = parts.keys
+    if keys is None or not len(keys) or parts.noun == "image":  # images are compared one by one elsewhere
+        return
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    if len(distinct) * REPEATING < len(keys):
+        return
+    part = parts.part[parts.rows]
+    order = np.lexsort((np.arange(len(keys)), part, inverse))  # those of train first among equal ones
+    leads = order[np.searchsorted(inverse[order], np.arange(len(distinct)))]
+    copies = np.flatnonzero(leads[inverse] != np.arange(len(keys)))
+    how = "has the same inputs as one of train", "have the same inputs as one of train"
+    yield from across(parts, parts.rows[leads[inverse[copies]]], parts.rows[copies], parts.noun, how)
+
+
+@part_check
+def contradictions(parts: Parts) -> Iterator[Note]:
+    """The same inputs with different targets: nobody can be right on all of them."""
+    if parts.keys is None or len(parts.data.targets) != 1 or not len(parts.keys):
+        return
+    (target,) = parts.data.targets
+    _, inverse, counts = np.unique(parts.keys, return_inverse=True, return_counts=True)
+    goal, again = parts.goal(target), counts[inverse] > 1
+    if target.kind not in ("category", "number") or goal.ndim != 1 or not again.any():
+        return
+    group = np.unique(inverse[again], return_inverse=True)[1]
+    value = np.unique(goal[again], return_inverse=True)[1]
+    pairs, often = np.unique(group * (value.max() + 1) + value, return_counts=True)
+    kinds = np.bincount(pairs // (value.max() + 1))  # (groups,) how many different targets
+    rows = np.flatnonzero(kinds[group] > 1)
+    if not len(rows):
+        return
+    most = np.zeros(len(kinds), np.int64)
+    np.maximum.at(most, pairs // (value.max() + 1), often)
+    lost = int(often.sum() - most.sum())
+    level, cap = _cap(target, parts.noun != "row", lost, goal, again, group)
+    if level:
+        where = parts.rows[again]
+        row = where[rows[0]]
+        mate = where[np.flatnonzero((group == group[rows[0]]) & (value != value[rows[0]]))[0]]
+        many = counted(len(rows), f"{parts.noun} has", f"{parts.noun}s have")
+        text = f"{many} the same inputs as another but another '{target.name}': {cap}, such as {parts.place(mate)}"
+        yield Note(level, text, parts.place(row), "all of them stay", "look at them: which one is right?")
+
+
+def _cap(
+    target: Field, sharp: bool, lost: int, goal: np.ndarray, again: np.ndarray, group: np.ndarray
+) -> tuple[str, str]:
+    """What same inputs with different targets allow at most, and how grave that is; nothing where it is nothing."""
+    if target.kind == "category":
+        most = 1 - lost / len(goal)
+        return "warning" if most < 0.99 or sharp else "info", f"no network can be right on more than {most:.2%}"
+    value = goal[again].astype(np.float64)
+    mean = np.bincount(group, value) / np.bincount(group)
+    most = 1 - np.square(value - mean[group]).sum() / max(np.square(goal - goal.mean()).sum(), 1e-300)
+    level = "warning" if most < 0.99 else "info" if most < 0.9995 else ""
+    return level, f"R² can't be above {most:.4f} on all rows"
+
+
+@part_check
+def in_order_of_time(parts: Parts) -> Iterator[Note]:
+    """Rows in order of time that are parted at random: each lies between two it was learned from."""
+    if parts.given or parts.data.reading.parting.by != "chance":
+        return
+    for field in [f for f in parts.data.fields.values() if f.kind not in ("number", "text", "image")][:MOST_TIMES]:
+        first = next(parts.data.column(field.name).pieces()).series()
+        if first is None or not first.dtype.is_temporal():
+            continue
+        times = parts.data.column(field.name).series()
+        if times is not None and len(times) > 2 and times.is_sorted() and times.n_unique() > len(times) / 2:
+            text = "rows are in order of time; drawn at random, a row is scored between two that were learned from"
+            fix = "to predict what comes next, put later rows into test: --split time"
+            yield Note("info", text, f"column '{field.name}'", "parted at random", fix)
+            return
+
+
+@part_check
+def few_to_score(parts: Parts) -> Iterator[Note]:
+    """A test part so small that its score says little."""
+    split = parts.split
+    target = parts.data.target
+    if split is None or target is None or not 0 < len(split.test) < ROUGH:
+        return
+    n = len(split.test)
+    rough = "the score will be a rough one"
+    if target.kind == "category":
+        rough = f"a score of 90 % will be known to about ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
+    text = f"only {counted(n, 'example')} to test on: {rough}"
+    fix = "bring more examples, or give the test part a larger share with --split 0.6,0.2,0.2"
+    yield Note("warning" if n < TOO_ROUGH else "info", text, "", "the score comes with its interval", fix)

@@ -1,0 +1,135 @@
+"""Texts that are there twice, or nearly. n texts, w words in all of a block, S shingles (three words in a row)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from ...fields import Note, Stored
+from ...fields.text import WORD
+from ..order import hashed
+from ..sources import counted
+from .base import part_check
+from .parts import ALMOST, Parts, across
+
+BLOCK = 1 << 23  # bytes of text worked on at a time
+MOST_BYTES = 64 << 20  # of texts compared for being nearly the same; of more, some are taken
+LEAST, BAND = 32, 4  # a signature of so many least shingles, compared so many at a time
+SHINGLE, SHORTEST = 3, 10  # words; shorter texts are alike by chance
+ALIKE = 0.7  # share of shingles that nearly equal texts have in common
+MOST_PAIRS = 20_000  # that are looked at word by word
+
+
+def blocks(stored: Stored, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pl.Series]]:
+    """Rows with their texts in lower case, words apart by one space and nothing else between them."""
+    ends = np.asarray(stored.arrays["ends"])
+    starts = np.concatenate([[0], ends[:-1]])
+    block = np.cumsum(ends[rows] - starts[rows]) // BLOCK
+    for own in np.split(rows, np.flatnonzero(np.diff(block)) + 1) if len(rows) else []:
+        texts = [stored.arrays["bytes"][starts[row] : ends[row]].tobytes().decode() for row in own]
+        text = pl.Series(texts, dtype=pl.String).str.to_lowercase()
+        yield own, text.str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ").str.strip_chars()
+
+
+def text_hashes(stored: Stored) -> np.ndarray:  # (n,) uint64
+    """Equal for texts that differ by case, spaces and punctuation alone; those without a word are all different."""
+    found = hashed(np.arange(stored.n), 0x7E87)
+    for rows, text in blocks(stored, np.arange(stored.n)):
+        some = (text != "").to_numpy()
+        found[rows[some]] = text.hash().to_numpy()[some]
+    return found
+
+
+@part_check
+def like_texts(parts: Parts) -> Iterator[Note]:
+    """Texts that say the same but for a few words."""
+    for field in parts.data.inputs:
+        if field.kind != "text":
+            continue
+        stored, own = parts.data.stored(field.name), parts.hashes.get(field.name)
+        if own is None:
+            continue
+        some = parts.rows[np.unique(own[parts.rows], return_index=True)[1]]  # of equal texts one
+        first, other = near_texts(stored, np.sort(some))
+        if not len(first):
+            continue
+        text = f"{counted(len(np.unique(other)), 'text is', 'texts are')} nearly the same as another one"
+        text += f", such as {parts.place(first[0])}"
+        action = "all of them stay"
+        yield Note("info", text, parts.place(other[0]), action, "take copies out if they are no examples of their own")
+        yield from across(parts, first, other, "text", ALMOST)
+
+
+def near_texts(stored: Stored, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of rows whose texts share most of their shingles.
+
+    Min-wise hashing (Broder, "On the resemblance and containment of documents", 1997); pairs that agree in a band are
+    compared shingle by shingle.
+    """
+    size = np.diff(np.asarray(stored.arrays["ends"]), prepend=0)[rows]
+    rows = rows[:: max(1, -(-int(size.sum()) // MOST_BYTES))]
+    kept, bands = [], []
+    for own, text in blocks(stored, rows):
+        long, found = _bands(text)
+        kept.append(own[long])
+        bands.append(found)
+    if not kept:
+        return rows[:0], rows[:0]
+    at, band = np.concatenate(kept), np.concatenate(bands)  # (k,), (k, bands)
+    first, other = candidates(band)
+    same = np.array([_shared(stored, int(at[i]), int(at[j])) >= ALIKE for i, j in zip(first, other, strict=True)], bool)
+    return at[first[same]], at[other[same]]
+
+
+def candidates(band: np.ndarray, most: int = MOST_PAIRS) -> tuple[np.ndarray, np.ndarray]:  # (k, bands) -> pairs
+    """Pairs i < j of entries that agree in a band; in a crowd each is paired with its neighbours alone."""
+    found = []
+    for column in band.T:
+        order = np.argsort(column, kind="stable")
+        for apart in (1, 2):
+            same = np.flatnonzero(column[order[apart:]] == column[order[:-apart]])
+            found.append(np.stack([order[same], order[same + apart]], 1))
+    pairs = np.unique(np.concatenate(found), axis=0)[:most]
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _shingles(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """(S,) uint64 shingles of all texts, and (S,) which text each is of."""
+    words = text.str.extract_all(WORD)
+    length = words.list.len().to_numpy()
+    flat = words.filter(pl.Series(length > 0)).explode().hash().to_numpy()  # (w,)
+    of = np.repeat(np.arange(len(text)), length)
+    if len(flat) < SHINGLE:
+        return flat[:0], of[:0]
+    a, b, c = flat[:-2], flat[1:-1], flat[2:]
+    whole = of[2:] == of[:-2]
+    return hashed(hashed(hashed(a, 1) ^ b, 2) ^ c, 3)[whole], of[:-2][whole]
+
+
+def _bands(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Which texts are long enough, (k,), and one number for each band of their signatures, (k, LEAST / BAND)."""
+    shingle, of = _shingles(text)
+    count = np.bincount(of, minlength=len(text))
+    long = np.flatnonzero(count > SHORTEST - SHINGLE)
+    shingle, count = shingle[np.isin(of, long)], count[long]
+    starts = np.cumsum(count) - count
+    bands = []
+    for start in range(0, LEAST if len(long) else 0, BAND):
+        band = np.zeros(len(long), np.uint64)
+        for k in range(start, start + BAND):  # another order of all shingles each time
+            least = np.minimum.reduceat(shingle * (hashed(np.array([k]), 4) | np.uint64(1)), starts)
+            band = hashed(band ^ least, k)
+        bands.append(band)
+    return long, np.stack(bands, 1) if bands else np.zeros((0, LEAST // BAND), np.uint64)
+
+
+def _shared(stored: Stored, i: int, j: int) -> float:
+    """The share of shingles that two texts have in common (Jaccard)."""
+    (_, text), *_ = blocks(stored, np.array([i, j]))
+    if len(text) < 2:
+        return 0.0
+    shingle, of = _shingles(text)
+    one, other = set(shingle[of == 0].tolist()), set(shingle[of == 1].tolist())
+    return len(one & other) / max(len(one | other), 1)

@@ -1,0 +1,114 @@
+"""Columns that tell little, and values that stand for something else. n rows, m of them sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from ...fields import Note
+from ...fields.number import is_missing, parse, plain
+from ..sources import counted
+from .base import Look, column_check
+
+SAME = 0.999  # one value in so large a share of the rows, or in all but one of at least
+ROWS = 20  # rows: nearly constant
+GONE, NEARLY_GONE = 0.5, 0.95  # shares of missing values that are worth saying, and worth acting on
+CODES = np.array([s * c for c in (99, 999, 9999, 99999, 999999, 8888, 9998) for s in (1, -1)], np.float64)
+ALL_DIFFERENT = 0.5  # more different words than this share of the rows say little about new rows
+
+
+@column_check("nearly constant")
+def nearly_constant(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+    if look.role != "input" or look.kind not in ("number", "category") or len(look.series) < ROWS:
+        return
+    sampled = look.sample.drop_nulls()
+    if not len(sampled) or sampled.value_counts()["count"].max() < 0.99 * len(sampled) - 1:  # type: ignore[operator]
+        return
+    present = look.series.drop_nulls()
+    counts = present.alias("value").value_counts(name="count", sort=True)
+    others = len(present) - int(counts["count"][0])
+    if others > 1 and others > (1 - SAME) * len(present):
+        return
+    value = counts["value"][0]
+    shown = plain(value) if isinstance(value, float) else str(value)[:40]
+    left = f"all but {others:,} of {len(present):,} rows" if others else f"all {len(present):,} rows that have a value"
+    yield Note("info", f"'{shown}' in {left}: it tells nearly nothing", look.where, "read all the same", look.leave_out)
+
+
+@column_check("mostly without values")
+def mostly_missing(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+    series = look.series
+    if look.role != "input":
+        return
+    gone = is_missing(series.str.strip_chars()) if series.dtype == pl.String else series.is_null()
+    if series.dtype.is_float():
+        gone = gone | series.is_nan().fill_null(True)
+    count = int(gone.sum())
+    if count > GONE * len(series):
+        level = "warning" if count > NEARLY_GONE * len(series) else "info"
+        text = f"{count:,} of {len(series):,} values are missing ({count / len(series):.0%})"
+        yield Note(level, text, look.where, "read all the same: that a value is missing is a value too", look.leave_out)
+
+
+@column_check("with values that look like codes")
+def codes(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+    """-999, 9999 and the like, where they lie further from all other values than these reach."""
+    if look.kind != "number":
+        return
+    value = look.numbers[np.isfinite(look.numbers)]
+    for end in (value.min(initial=np.inf), value.max(initial=-np.inf)):
+        here = value == end
+        rest, count = value[~here], int(here.sum())
+        if end not in CODES or len(rest) < 3 or (abs(end) < 100 and count < 2):
+            continue
+        gap = min(abs(rest.min() - end), abs(rest.max() - end))
+        if gap > max(rest.max() - rest.min(), 1.0):
+            many = counted(_times(look, end), "row")
+            text = f"{plain(end)} stands in {many} and looks like a code for a missing value: "
+            text += f"all others lie from {plain(rest.min())} to {plain(rest.max())}"
+            fix = f"write nothing there instead of {plain(end)}"
+            yield Note("warning", text, look.place(_first(look, end)), "taken for a number like the others", fix)
+
+
+def _equal(look: Look, value: float) -> np.ndarray:
+    return parse(look.series)[0].to_numpy() == value
+
+
+def _times(look: Look, value: float) -> int:
+    return int(_equal(look, value).sum())
+
+
+def _first(look: Look, value: float) -> int:
+    return int(_equal(look, value).argmax())
+
+
+@column_check("like ids")
+def ids(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+    """Whole numbers that rise from row to row with few gaps, and words that are nearly all different."""
+    n = len(look.series)
+    if look.role != "input" or n < ROWS:
+        return
+    fix = f"if it only names the rows, {look.leave_out}"
+    if look.kind == "number" and look.series.dtype.is_integer() and not look.series.null_count():
+        value = look.series.cast(pl.Float64)
+        rises = bool((value.diff().drop_nulls() > 0).all())
+        if rises and value[-1] - value[0] < 3 * n:
+            text = f"whole numbers that rise from row to row, {plain(value[0])} to {plain(value[-1])}, as an id does"
+            yield Note("warning", text, look.where, "read as a number", fix)
+    if look.kind == "category":
+        distinct = look.series.n_unique()
+        if distinct > ALL_DIFFERENT * n and n >= 2 * ROWS:
+            text = f"{distinct:,} different words in {n:,} rows, so most say nothing about new rows"
+            yield Note("info", text, look.where, "read as words; new ones count as unknown", fix)
+
+
+@column_check("with spaces around values")
+def spaces(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+    if look.kind != "category" or look.series.dtype != pl.String:
+        return
+    odd = look.series.str.len_bytes() != look.series.str.strip_chars().str.len_bytes()
+    if count := int(odd.sum() or 0):
+        text = f"{counted(count, 'value has', 'values have')} spaces before or after, this one first"
+        yield Note("info", text, look.place(int(odd.arg_max() or 0)), "the spaces do not count", "take them off")
