@@ -274,7 +274,8 @@ def test_misspelt_options_suggest(options, message):
         ("t.parquet", "nonsense", "t.parquet: cannot be read as Parquet"),
         ("t.xlsx", "x", "t.xlsx: cannot be read as a spreadsheet (Xlsx error: Zip error: invalid Zip archive"),
         ("t.numbers", "x", "t.numbers: a spreadsheet can't be read\n  save it as CSV"),
-        ("t.zip", "x", "t.zip: an archive can't be read\n  unpack it first"),
+        ("t.zip", "x", "t.zip: is no ZIP or tar archive, or a damaged one"),
+        ("t.7z", "x", "t.7z: an archive can't be read\n  unpack it first"),
         ("t.docx", "x", "t.docx: a file that ends in '.docx' can't be read\n  known: folders of images"),
     ],
 )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import importlib
 import io
 import lzma
 import re
 import stat
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -36,6 +38,7 @@ DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, NotImplementedError,
     RuntimeError, ValueError, OverflowError,
 )  # fmt: skip
+ZSTD = (3, 14)  # the Python that knows it
 CUT = "is damaged or cut off"
 BOMB = "unpack it by hand if you trust it, and read the folder"
 ODD, OUT, LOCKED = "no ordinary files (links, devices)", "names that lead out of the archive", "locked with a password"
@@ -90,8 +93,8 @@ def members(path: Path, say: Report) -> Iterator[Member]:
 
 
 def unpacked(path: Path) -> IO[bytes]:
-    """The content of a file compressed with gzip, bzip2 or xz (its first bytes tell), to be read forwards; that of any
-    other file as it is.
+    """The content of a file compressed with gzip, bzip2, xz or zstd (its first bytes tell), to be read forwards; that
+    of any other file as it is.
 
     Raises:
         PellucidError: while reading, when the file is damaged or more comes out of it than is allowed.
@@ -101,7 +104,13 @@ def unpacked(path: Path) -> IO[bytes]:
     for magic, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
         if start.startswith(magic):
             return _limited(opener(path, "rb"), _Budget(path))  # type: ignore[operator, arg-type]
-    return path.open("rb")
+    return _limited(_zstd(path), _Budget(path)) if start.startswith(b"\x28\xb5\x2f\xfd") else path.open("rb")
+
+
+def _zstd(path: Path) -> IO[bytes]:
+    if sys.version_info < ZSTD:
+        raise PellucidError("Python reads zstd from version 3.14 on", where=path.name, fix=f"first: zstd -d {path}")
+    return importlib.import_module("compression.zstd").open(path, "rb")
 
 
 class _Budget:

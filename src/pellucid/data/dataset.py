@@ -114,8 +114,12 @@ class Dataset:
 
         The source is None for data in memory.
         """
-        path = isinstance(self.source, (str, os.PathLike))
-        return {"source": str(Path(self.source).expanduser().absolute()) if path else None, "options": self.options}
+        source: Any = None
+        if isinstance(self.source, (str, os.PathLike)):
+            source = _absolute(self.source)
+        elif isinstance(self.source, (list, tuple)) and all(isinstance(s, (str, os.PathLike)) for s in self.source):
+            source = [_absolute(one) for one in self.source]
+        return {"source": source, "options": self.options}
 
     # fields
 
@@ -357,6 +361,10 @@ class Dataset:
 
 def _digest(rows: np.ndarray) -> str:
     return hashlib.sha256(rows.tobytes()).hexdigest()
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def missing(stored: Stored) -> np.ndarray:  # (n,) bool

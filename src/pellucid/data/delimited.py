@@ -30,6 +30,7 @@ TYPED = 10_000  # rows of a block that the types of columns are inferred from
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 FIRST_NAMES = {"id", "name", "label", "class", "target", "text", "date", "index", "category", "value", "y"}
 IDENTIFIER = re.compile(r"^[^\W\d][\w .()/%#&-]{0,40}$")
+LAST = "it is the last column of a table without header"
 SAID = 5  # odd rows named
 ON_DISK = 1.5  # times a file's size that its pieces may take
 
@@ -61,24 +62,9 @@ def delimited(path: Path, where: str, options: Options, text: frozenset[str] = f
     goal = names[-1] if len(names) > 1 and not extra and not header else None
     again = partial(delimited, path, where, options)
     places = in_file(where, reader.runs)
-    table = Table(about, names, pieces, places, notes + reader.notes(where), header, goal, again)
-    unlike = _turned_to_text(table)
-    return again(text | unlike) if unlike else table
-
-
-def _turned_to_text(table: Table) -> frozenset[str]:
-    """Columns whose type was found wrong by a later piece, so that what they say is no longer as it was written."""
-    if len(table.pieces) == 1:
-        return frozenset()
-    return frozenset(
-        name
-        for name, kind in table.types().items()
-        if kind == pl.String and any(not _as_written(piece.schema[name]) for piece in table.pieces)
-    )
-
-
-def _as_written(kind: pl.DataType) -> bool:
-    return kind in (pl.String, pl.Null) or kind.is_temporal()
+    table = Table(about, names, pieces, places, notes + reader.notes(where), header, goal, LAST, again)
+    late = table.changed(table.types()) if len(pieces) > 1 else frozenset()
+    return again(text | late) if late else table
 
 
 def _spool(path: Path, where: str, options: Options) -> Spool:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from difflib import get_close_matches
 from functools import cache as once
 from functools import lru_cache
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from .roles import check_names, fields_of
 from .sources import LAYOUTS, Found, Options, Source, counted, listed
 
 Made = TypeVar("Made", bound=Dataset)
-ARCHIVES = (".zip", ".tar", ".gz", ".xz", ".bz2", ".7z", ".rar")
+ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
 SHEETS = (".numbers", ".xlsm", ".xlsb")
 
 
@@ -44,8 +45,10 @@ def read(
     """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
 
     Args:
-        source: a folder of images (``root/class/*``, with train, val and test above or without), a CSV, TSV, Parquet
-            or JSON-lines file, a data frame, a dict of columns, a list of rows or a pair ``(X, y)`` of arrays.
+        source: a folder of images (``root/class/*``, with train, val and test above or without), a table (CSV, TSV,
+            Parquet, Arrow, JSON lines, a spreadsheet; compressed or not), several with the same columns (a list of
+            paths, a folder, an archive, a pattern such as ``"data/*.csv"``), a data frame, a dict of columns, a list of
+            rows or a pair ``(X, y)`` of arrays.
         target: the column to predict, or several of numbers (``"a,b"``); the obvious one when left out.
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
@@ -87,7 +90,7 @@ def recognised(source: Any, options: Options) -> Source:
     if isinstance(source, (str, os.PathLike)):
         source = Path(source).expanduser()
         if not source.exists():
-            raise PellucidError("there is no such file or folder", where=str(source), fix=_meant(source))
+            source = _matching(source)
     for layout in LAYOUTS.values():
         if (found := layout(source, options)) is not None:
             return found
@@ -137,6 +140,14 @@ def _not_known(source: Any) -> PellucidError:
     if suffix in folders.SUFFIXES:
         return PellucidError("one image is nothing to learn from", where=str(source), fix=folders.CLASSES_FIX)
     return PellucidError(f"a file that ends in '{suffix}' can't be read", where=str(source), fix=known)
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """The files that a pattern such as ``data/*.csv`` stands for."""
+    found = sorted(map(Path, glob(str(pattern), recursive=True))) if has_magic(str(pattern)) else []
+    if not found:
+        raise PellucidError("there is no such file or folder", where=str(pattern), fix=_meant(pattern))
+    return found
 
 
 def _meant(path: Path) -> str:
@@ -209,14 +220,18 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
             if _is_path(source) or words_given
             else []
         )
-        if paths and (len(paths) > 1 or not paths[0].is_dir()) and not _is_table(paths):
+        if paths and (len(paths) > 1 or not paths[0].is_dir()) and not all(map(tables.is_table, paths)):
             return _with_name(folders.image_files(paths), only.name)
         if isinstance(source, np.ndarray):
             return arrays.images(source, only.name)
-    if words_given and len(source) > 1:
+    if (
+        words_given
+        and len(source) > 1
+        and not all(Path(one).is_file() and tables.is_table(Path(one)) for one in source)
+    ):
         reads = listed(f"{f.name} ({f.kind})" for f in inputs)
         raise PellucidError(f"{len(source)} strings were given, but the run reads {reads}", fix="pass one table")
-    if words_given:
+    if words_given and len(source) == 1:
         source = source[0]
     if isinstance(source, np.ndarray) and source.ndim == 2:
         source = arrays.numbered(source)
@@ -225,10 +240,6 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
 
 def _is_path(source: Any) -> bool:
     return isinstance(source, (str, os.PathLike))
-
-
-def _is_table(paths: list[Path]) -> bool:
-    return len(paths) == 1 and paths[0].suffix.lower() in tables.READERS
 
 
 def _with_name(source: Source, name: str) -> Source:

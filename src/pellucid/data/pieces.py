@@ -94,7 +94,7 @@ class Table:
         about: its form, e.g. ``"CSV with commas, names in the first line"``.
         names: of the columns, in order. pieces: its rows; each has all columns.
         places: where every row comes from. notes: what was odd on the way.
-        named: False when the names are made up. goal: the column that an unnamed table's layout makes the target.
+        named: False when the names are made up. goal: the column that seems to be the target; ``why``: because of what.
         text: reads it once more with these columns as text, as they are written; None where values have types.
     """
 
@@ -105,6 +105,7 @@ class Table:
     notes: list[Note] = field(default_factory=list)
     named: bool = True
     goal: str | None = None
+    why: str = ""
     text: Callable[[frozenset[str]], Table] | None = None
 
     def __len__(self) -> int:
@@ -113,6 +114,15 @@ class Table:
     def types(self) -> dict[str, pl.DataType]:
         """The type of every column: the narrowest that holds what all pieces hold."""
         return {name: reduce(joined, (piece.schema[name] for piece in self.pieces)) for name in self.names}
+
+    def changed(self, kinds: Mapping[str, pl.DataType]) -> frozenset[str]:
+        """The columns that are text after all, and of which not all pieces hold what is written."""
+        text = [name for name, kind in kinds.items() if kind == pl.String]
+        return frozenset(n for n in text if any(not _as_written(piece.schema[n]) for piece in self.pieces))
+
+
+def _as_written(kind: pl.DataType) -> bool:
+    return kind in (pl.String, pl.Null) or kind.is_temporal()  # dates stay text until they are asked for
 
 
 Plain = Callable[[pl.Series, list[Note], str], "pl.Series | None"]

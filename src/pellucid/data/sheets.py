@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Note
-from .delimited import column_names, has_header
+from .delimited import LAST, column_names, has_header
 from .pieces import Table, in_file, in_memory, runs
 from .sources import Options, counted, listed
 
@@ -28,6 +29,7 @@ def spreadsheet(path: Path, where: str, options: Options) -> Table:
     """
     import fastexcel
 
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)  # it warns of every empty column
     _no_bomb(path, where)
     try:
         book = fastexcel.read_excel(path)
@@ -89,7 +91,7 @@ def _table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: Option
     lines = np.flatnonzero(full) + start + header + 1
     about = f"the sheet '{sheet}', {'names in its first row' if header else 'no header, so columns are numbered'}"
     goal = used[-1] if not header and len(used) > 1 else None
-    return Table(about, used, [in_memory(frame.filter(full))], in_file(where, [runs(lines)]), notes, header, goal)
+    return Table(about, used, [in_memory(frame.filter(full))], in_file(where, [runs(lines)]), notes, header, goal, LAST)
 
 
 def _no_bomb(path: Path, where: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,16 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Note
+from .archives import is_archive
 from .blocks import blocks
 from .delimited import delimited
+from .packed import bare, held_with, unpacked
 from .pieces import Piece, Spool, Table, columns_of, counted_from, in_memory, kept, renamed, scanned
+from .several import File, together
 from .sheets import spreadsheet
 from .sources import Found, Options, Source, counted, layout
 
+LOOSE = (".txt", ".data", ".json")  # such files in a folder are more often something else
 LARGE = 1 << 26  # bytes; the columns of larger Parquet and Arrow files are read one at a time
 
 Reader = Callable[[Path, str, Options], Table]  # the file, how messages call it
@@ -29,22 +35,68 @@ Reader = Callable[[Path, str, Options], Table]  # the file, how messages call it
 @layout
 def table_file(source: Any, options: Options) -> Source | None:
     """One file: ``.csv .tsv .txt .data .psv .tab``, ``.parquet``, ``.arrow .feather .ipc``, ``.jsonl .ndjson .json``,
-    ``.xlsx .xls .ods``."""
-    if not isinstance(source, Path) or not source.is_file() or source.suffix.lower() not in READERS:
+    ``.xlsx .xls .ods``; compressed or not, or in an archive, which may hold several."""
+    if not isinstance(source, Path) or not source.is_file():
         return None
-    load = partial(_one, source, options)
-    return Source(source.name, digest_of([source]), load)
+    if not is_archive(source) and not is_table(source):
+        return None
+    return Source(source.name, digest_of([source]), partial(_load, [source], source.name, options))
 
 
-def digest_of(paths: list[Path]) -> str:
+@layout
+def table_folder(source: Any, options: Options) -> Source | None:
+    """A folder that holds tables with the same columns."""
+    if not isinstance(source, Path) or not source.is_dir():
+        return None
+    inside = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
+    found = [path for path in inside if is_table(path) and Path(bare(path.name)).suffix.lower() not in LOOSE]
+    name = source.resolve().name + "/"
+    return Source(name, digest_of(found), partial(_load, found, name, options)) if found else None
+
+
+@layout
+def table_files(source: Any, options: Options) -> Source | None:
+    """A list of paths of tables with the same columns."""
+    if not isinstance(source, (list, tuple)) or not source or not all(isinstance(s, (str, PathLike)) for s in source):
+        return None
+    paths = [Path(one).expanduser() for one in source]
+    if not all(is_table(path) or is_archive(path) for path in paths):
+        return None
+    for path in paths:
+        if not path.is_file():
+            raise PellucidError("there is no such file", where=str(path))
+    folders = {path.resolve().parent for path in paths}
+    name = f"{folders.pop().name}/" if len(folders) == 1 else f"{len(paths):,} files"
+    return Source(name, digest_of(paths), partial(_load, paths, name, options))
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is called like a table, compressed or not."""
+    return Path(bare(path.name)).suffix.lower() in READERS
+
+
+def digest_of(paths: Sequence[Path]) -> str:
     """SHA-256 of path, size and time of every file."""
     about = [(path.resolve(), path.stat()) for path in paths]
     lines = "\0".join(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}" for path, stat in about)
     return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _one(path: Path, options: Options) -> Found:
-    return found_in(read_table(path, path.name, options), path.name)
+def _load(paths: Sequence[Path], name: str, options: Options) -> Found:
+    notes: list[Note] = []
+    files: list[File] = []
+    spools: list[Spool] = []
+    for path in paths:
+        if path.suffix.lower() in READERS:
+            files.append(File(path, path.name))
+        else:
+            own, spool = unpacked(path, tuple(READERS), options, notes)
+            files += own
+            spools.append(spool)
+    table = (
+        together(files, options, read_table) if len(files) > 1 else read_table(files[0].path, files[0].where, options)
+    )
+    return found_in(replace(table, pieces=held_with(table.pieces, spools), notes=[*notes, *table.notes]), name)
 
 
 def read_table(path: Path, where: str, options: Options) -> Table:
@@ -60,8 +112,7 @@ def found_in(table: Table, name: str) -> Found:
     notes = list(table.notes)
     shape = f"a table of {counted(len(table), 'row')} and {counted(len(table.names), 'column')}"
     columns = columns_of(table, plain_column, notes, name)
-    goal = table.goal if table.goal in columns else None
-    why = "it is the last column of a table without header" if goal else ""
+    goal, why = (table.goal, table.why) if table.goal in columns else (None, "")
     return Found(f"{shape} ({table.about})", columns, notes, table.named, {}, goal, why, table.places)
 
 
