@@ -21,7 +21,7 @@ ROOMS = (
     ("options", "folder", "draw"),
     ("fields",),
     ("data", "samples"),
-    ("trunks",),
+    ("trunks", "references"),
     ("inputs", "outputs"),
     ("network",),
     ("planning", "workbench"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from . import __version__
 from .data import Split
@@ -25,8 +26,9 @@ from .inputs import INPUTS
 from .network import Network, as_target
 from .opening import check_replay, free, needed_trunk, opened, parted, reopened, run_path, taken_trunk
 from .options import Budget, check_options
-from .outputs import OUTPUTS
+from .outputs import OUTPUTS, Output
 from .planning import Plan, check_device, make_plan
+from .references import Reference, allowance, refer
 from .reporting import write_history, write_report
 from .run import FORMAT, Run, network_of, read_record
 from .training.choosing import choose
@@ -189,6 +191,7 @@ class Making:
         self.feed = Feed(*encoded, self.device)
         self.order = Order(self.feed, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
+        self.reference: Reference | None = None
         self.decisions = Decisions((), self.write_decision)
 
     @classmethod
@@ -215,6 +218,7 @@ class Making:
         self.started = started
         self.record = self.described()
         self.write_record()
+        self.reference = self.refer()
         trunk, timing = self.sized()
         network = self.network(trunk).to(self.device)
         self.record["network"] = network.config()
@@ -256,6 +260,7 @@ class Making:
             )
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= state.step)
         self.started = started - state.seconds
+        self.reference = self.refer()
         self.record["status"] = "training"
         if more is not None:
             self.record["live"] = self.decisions.live = True
@@ -303,6 +308,12 @@ class Making:
                 where = self.folder.path
                 raise Interrupted(stop.what, where=str(where), fix=f"go on with: pellucid resume {where}") from None
         return self.finish(loop.state)
+
+    def refer(self) -> Reference | None:
+        """What a classical model answers; before the first step, so that the schedule knows what it took."""
+        if not (self.plan.reference and self.folder.lasting):
+            return None
+        return refer(self.data, self.fields, self.split, allowance(self.plan.budget), self.tell.said)
 
     # -- what the loop needs
 
@@ -365,7 +376,7 @@ class Making:
         seconds = self.seconds(step)
         if seconds is None or not self.decisions.live:
             return None
-        return self.started + seconds - FINISH - EACH * len(self.split.test)
+        return self.started + seconds - FINISH - EACH * len(self.split.test) * (1.5 if self.reference else 1)
 
     def closing(self) -> float:
         """What comes after the last step, in evaluations: the last one, three candidates on validation, the test."""
@@ -437,6 +448,7 @@ class Making:
             "scored on": "test" if tested else "validation",
             "baseline": output.score(naive.to(self.device).expand(len(seen[0]), -1), seen[1], name).to_json(),
             "naive": {"raw": naive.tolist(), "name": name},
+            "reference": self.beside(output, *seen),
             "steps": state.step,
             "seconds": time.time() - self.started,
         }
@@ -449,6 +461,19 @@ class Making:
         self.write_record()
         self.tell.finished(run)
         return run
+
+    def beside(self, output: Output, raw: Tensor, target: Tensor) -> dict[str, Any] | None:
+        """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
+        if self.reference is None:
+            return None
+        name, other = self.reference.name, torch.from_numpy(np.array(self.reference.test)).to(raw.device)
+        score = output.score(other, target, f"{name} on the same split").to_json()
+        return {
+            "name": name,
+            "score": score,
+            "seconds": self.reference.seconds,
+            "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target), strict=True)),
+        }
 
 
 def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:

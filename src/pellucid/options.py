@@ -255,6 +255,8 @@ TRAIN = (
     Option("seed", "Start of every random choice.", _whole(0), default=0, metavar="N"),
     Option("split_seed", "Start of the random split alone, where it is to stay the same.", _whole(0), unset="the seed",
            metavar="N"),
+    Option("reference", "Whether a classical model learns on the same split, to compare with.", _yes_no,
+           unset="yes, for tables and texts", flag="--reference/--no-reference"),
     Option("output", "Kind of answer: category or number.", str, unset="picked by the target's kind", metavar="NAME"),
     Option("size", "Size of the network: 0 is tiny, each step about twice the work.", _whole(0), unset="planned",
            metavar="N"),

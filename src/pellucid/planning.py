@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import PellucidError
 from .options import Budget
 from .outputs import output_for
+from .references import allowance, reference_for
 from .trunks import TRUNKS, Trunk, trunk_named
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Plan:
         recipe, budget, seed: as trained with. split_seed: of the parts. device: where.
         capped: whether the budget is only an upper limit that nobody asked for.
         usual: the size to try first. dropout: of the trunk; None leaves its own.
+        reference: whether a classical model learns beside it.
         choices: all of it for people, each with its reason.
     """
 
@@ -88,6 +90,7 @@ class Plan:
     device: str
     usual: int = 3
     dropout: float | None = None
+    reference: bool = False
     choices: tuple[Choice, ...] = field(default=(), compare=False)
 
     def lines(self) -> list[tuple[str, str, str]]:
@@ -99,7 +102,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        data = {"split_seed": data["seed"], **data}  # runs of 0.1 had one seed for both
+        data = {"split_seed": data["seed"], "reference": False, **data}  # as it was before there were these
         found = {f.name: data[f.name] for f in fields(cls)}
         return cls(
             **found
@@ -140,6 +143,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
     settings = {"image": image, "text": {"drop": hints.get("token_drop", 0.1)}}
     smoothing = {"smoothing": hints.get("smoothing", 0.0)} if output.name == "category" else {}
     device = options.get("device") or best_device()
+    reference = reference_choice(data, options.get("reference"), budget)
     choices = [
         Choice("predict", ", ".join(f.name for f in data.targets), why),
         Choice("network", network.value, network.reason),
@@ -149,6 +153,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         *([mirror] if mirror else []),
         budget_choice(budget, capped),
         Choice("device", device, "asked for" if options.get("device") else "the fastest there is"),
+        *([reference] if reference else []),
     ]
     return Plan(
         network=network.value,
@@ -163,6 +168,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         device=device,
         usual=min(int(hints.get("size", 3)), sizes.value[-1]),
         dropout=hints.get("dropout"),
+        reference=reference is not None,
         choices=tuple(choices),
     )
 
@@ -259,6 +265,16 @@ def mirroring(data: Dataset, seed: int) -> Choice | None:
     if signs:
         return Choice("mirroring", False, f"assumed that handedness matters: labels such as '{min(signs)}'")
     return Choice("mirroring", True, "assumed that a photo's mirror image shows the same")
+
+
+def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choice | None:
+    """The classical model that the network has to beat; None where none suits or none is wanted."""
+    name = None if asked is False else reference_for(data.inputs, data.targets)
+    if name is None:
+        return None
+    return Choice(
+        "reference", name, f"to compare with: learns from the same rows, in at most {allowance(budget):.3g} s"
+    )
 
 
 def best_device() -> str:

@@ -116,9 +116,10 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
     seconds, steps = record["seconds"], record["steps"]
     return {
         "title": data.name,
-        "subtitle": run.say(),
+        "subtitle": f"{run.say()} {run.say_reference()}".strip(),
         "score": record["score"],
         "baseline": record["baseline"],
+        "reference": record["reference"] and record["reference"]["score"] | {"name": record["reference"]["name"]},
         "facts": [
             ("network", run.plan.network),
             ("parameters", f"{run.parameters:,}"),

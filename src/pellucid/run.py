@@ -69,6 +69,7 @@ class Run:
         score, baseline: on the test split, with intervals; the naive answer's beside it.
         scored_on: ``"test"``; or ``"validation"``, where there was no test part: the weights were chosen on it, so
             it flatters.
+        reference: that of a classical model which learned on the same split; None where there is none.
         validation: the main metric on validation, which everything was chosen on.
     """
 
@@ -80,6 +81,8 @@ class Run:
         self.baseline = Score(**record["baseline"])
         self.scored_on = str(record.get("scored on", "test"))
         self.validation = float(record["validation"])
+        beside = record.get("reference")
+        self.reference = Score(**beside["score"]) if beside else None
 
     def __repr__(self) -> str:
         naive = f"{self.baseline.name}: {self.baseline.value:.4f}"
@@ -105,7 +108,10 @@ class Run:
         return {
             "run": str(self.path), "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
             "baseline": self.baseline.value, "seconds": r["seconds"], "steps": r["steps"],
-            "parameters": self.parameters,
+            "parameters": self.parameters, "reference": self.reference and {
+                "name": r["reference"]["name"], "value": self.reference.value, "low": self.reference.low,
+                "high": self.reference.high, "seconds": r["reference"]["seconds"],
+            },
         }  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> Run:
@@ -148,6 +154,19 @@ class Run:
         """The score in one plain sentence."""
         said = self.network.output.say(self.score, self.baseline)
         return said if self.scored_on == "test" else f"{said} This is on {self.scored_on}: there was no test part."
+
+    def say_reference(self) -> str:
+        """Whether the network is worth more than its reference, in one plain sentence; empty without one."""
+        if not self.reference:
+            return ""
+        ahead, name = self.record["reference"]["ahead"], self.reference.name
+        near, far = sorted((abs(ahead["low"]), abs(ahead["high"])))
+        apart = f"{abs(ahead['value']):.4f} ({near:.4f} to {far:.4f})"
+        if ahead["low"] > 0:
+            return f"The network is better than {name}, by {apart}."
+        if ahead["high"] < 0:
+            return f"{name[:1].upper()}{name[1:]} is better than the network, by {apart}: use that, or train longer."
+        return f"These examples don't tell the network from {name}."
 
     def evaluate(self, source: Any, **options: Any) -> Evaluation:
         """Score the run on other data that has the target.

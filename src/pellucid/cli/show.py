@@ -122,7 +122,9 @@ def sentence(scored: Any) -> Text:
     score, baseline = scored.score, scored.baseline
     text = Text.assemble(f"{score.metric} ", (f"{score.value:.4f}", "bold green"))
     text.append(f" ({score.low:.4f} to {score.high:.4f})")
-    return text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {baseline.value:.4f}")
+    text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {baseline.value:.4f}")
+    reference = getattr(scored, "reference", None)
+    return text.append(f"; {reference.name}: {reference.value:.4f}") if reference else text
 
 
 def score(scored: Any, out: Console, examples: str) -> None:
@@ -131,6 +133,8 @@ def score(scored: Any, out: Console, examples: str) -> None:
         put(Text(scored.say(), style="bold"), out)
     facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}")
     put(facts, out, above=not hasattr(scored, "say"))
+    if beside := getattr(scored, "say_reference", str)():
+        put(Text(beside), out, above=False)
 
 
 def metrics(values: Mapping[str, float], out: Console) -> None:

@@ -112,6 +112,7 @@ class Content(TypedDict, total=False):
     subtitle: str  # one plain sentence: what was learned and how well
     score: Score
     baseline: Score
+    reference: Score | None  # of a classical model on the same split
     facts: Sequence[tuple[str, Any]]  # (label, value)
     data: Data
     plan: Sequence[Choice]

@@ -80,10 +80,10 @@ def _score(content: Content) -> Markup | None:
 
 def _beside(score: Score, baseline: Score | None, percent: bool, content: Content) -> Markup:
     rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
-    if baseline:
-        rows.append(
-            Bar(baseline.get("name", "baseline"), baseline["value"], baseline.get("low"), baseline.get("high"), 0)
-        )
+    for other, colour in ((content.get("reference"), 2), (baseline, 0)):
+        if other:
+            name = other.get("name", "baseline")
+            rows.append(Bar(name, other["value"], other.get("low"), other.get("high"), colour))
     better = content.get("metric", {}).get("higher_is_better")
     note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]
     chart = bars(rows, as_percent=percent, top=1 if percent else None, width=400)

@@ -136,6 +136,20 @@ class Output(nn.Module):
     def interval(self, columns: np.ndarray) -> tuple[float, float]:  # (n, K) -> low, high
         return bootstrap(columns, self.combine)
 
+    def ahead(self, raw: Tensor, other: Tensor, target: Tensor) -> tuple[float, float, float]:
+        """How much better answers are than others to the same examples: the metric's difference, low, high.
+
+        The interval is a bootstrap's over examples that both are scored on, so that what is hard for both cancels.
+        """
+        pair = [self.columns(one, target).cpu().numpy() for one in (raw, other)]
+        width, sign = pair[0].shape[1], 1 if self.higher else -1
+
+        def apart(sums: np.ndarray) -> np.ndarray:  # (..., 2 K) -> (...)
+            return sign * (self.combine(sums[..., :width]) - self.combine(sums[..., width:]))
+
+        both = np.concatenate(pair, 1)  # (n, 2 K)
+        return float(apart(both.sum(0))), *bootstrap(both, apart)
+
     def better(self, new: float, old: float) -> bool:
         return new > old if self.higher else new < old
 

@@ -1,0 +1,240 @@
+"""The classical model beside a network: the same rows, the same metric, a bounded time, paid for once."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import pellucid
+from pellucid import references
+from pellucid.data.batch import encode_target
+from pellucid.fields import Field
+from pellucid.network import as_target
+from pellucid.options import Budget
+from pellucid.outputs import OUTPUTS
+from pellucid.references import BAG, BOOSTING, Reference, allowance, refer, reference_for
+
+SAID: list[str] = []
+
+
+def referred(data: pellucid.Dataset, seconds: float = 60.0) -> Reference:
+    found = refer(data, data.fitted(0), data.split(0), seconds, SAID.append)
+    assert found is not None
+    return found
+
+
+def score(data: pellucid.Dataset, raw: np.ndarray) -> tuple[float, float]:
+    """The metric of raw answers to the test part, and the naive answer's."""
+    targets = [f for f in data.fitted(0).values() if f.role == "target"]
+    output, split = OUTPUTS[targets[0].kind](targets), data.split(0)
+    true = torch.from_numpy(as_target(encode_target(data, targets)))
+    naive, _ = output.naive(true[split.train].numpy())
+    return (
+        output.measure(torch.from_numpy(np.array(raw)), true[split.test]),
+        output.measure(naive.expand(len(split.test), -1), true[split.test]),
+    )
+
+
+def frame(n: int = 400, seed: int = 0) -> pl.DataFrame:
+    """Numbers with gaps, a category of which some values are rare, words, and targets that follow from them."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(2, n))
+    colour = rng.choice(["red", "green", "blue", "rare"], n, p=[0.4, 0.3, 0.29, 0.01])
+    word = np.where(y > 0, "splendid", "dismal")
+    story = [f"a {w} film with the number {i} in it" for i, w in enumerate(word)]
+    return pl.DataFrame(
+        {
+            "x": np.where(rng.random(n) < 0.1, np.nan, x),
+            "colour": colour,
+            "story": story,
+            "label": np.where(x + (colour == "red") > 0.3, "yes", "no"),
+            "mood": word,
+            "price": 3 * x + (colour == "blue") + 0.1 * rng.normal(size=n),
+            "worth": 10 - x + 0.1 * rng.normal(size=n),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "columns", "name", "least"),
+    [
+        ("label", ["x", "colour"], BOOSTING, 0.85),
+        ("price", ["x", "colour"], BOOSTING, 0.75),
+        (("price", "worth"), ["x", "colour"], BOOSTING, 0.7),
+        ("mood", ["story"], BAG, 0.95),
+        ("label", ["x", "colour", "story"], BAG, 0.75),
+        ("price", ["x", "colour", "story"], BAG, 0.6),
+    ],
+)
+def test_it_learns_what_there_is_to_learn(target: Any, columns: list[str], name: str, least: float) -> None:
+    goals = [target] if isinstance(target, str) else list(target)
+    data = pellucid.read(frame().select([*columns, *goals]), target=target, cache=False)
+    found = referred(data)
+    assert found.name == name
+    assert found.validation.dtype == found.test.dtype == np.float32
+    assert (len(found.validation), len(found.test)) == (len(data.split(0).validation), len(data.split(0).test))
+    reached, naive = score(data, found.test)
+    assert reached > max(least, naive)
+
+
+def test_it_never_sees_a_target_of_the_test_part() -> None:
+    table = frame().select(["x", "colour", "label"])
+    part = np.array(["train"] * 280 + ["validation"] * 60 + ["test"] * 60)
+    table = table.with_columns(pl.Series("part", part))
+    turned = table.with_columns(pl.when(pl.col("part") == "test").then(pl.lit("no")).otherwise("label").alias("label"))
+    one, two = (pellucid.read(t, target="label", split="part", cache=False) for t in (table, turned))
+    assert one.split(0).test.tolist() == list(range(340, 400))
+    assert np.array_equal(referred(one).test, referred(two).test)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "target", "name"),
+    [
+        (["number", "category"], ["category"], BOOSTING),
+        (["number"], ["number", "number"], BOOSTING),
+        (["text", "number"], ["category"], BAG),
+        (["image"], ["category"], None),
+        (["image", "text"], ["category"], None),
+        (["number"], ["text"], None),
+        (["number"], [], None),
+    ],
+)
+def test_which_model_suits(inputs: list[str], target: list[str], name: str | None) -> None:
+    fields = [Field(f"i{i}", kind) for i, kind in enumerate(inputs)]
+    assert reference_for(fields, [Field(f"t{i}", kind, "target") for i, kind in enumerate(target)]) == name
+
+
+def test_it_is_held_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert allowance(Budget("seconds", 60)) == 3
+    assert allowance(Budget("steps", 60)) == 10
+    data = pellucid.read(frame().select(["x", "colour", "label"]), target="label", cache=False)
+    SAID.clear()
+    assert refer(data, data.fitted(0), data.split(0), 0.1, SAID.append) is None
+    assert SAID == [
+        "gradient boosting as a reference is left out: 0.1 s, its share of the budget, do not suffice to load it"
+    ]
+    assert references._affordable(10**6, 100, 1, 3.0) < 10**5
+    monkeypatch.setattr(references, "_affordable", lambda *_: 0)
+    assert refer(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
+    assert SAID[1] == "gradient boosting as a reference is left out: on this data it takes longer than 5 s"
+
+
+@pytest.mark.parametrize("columns", [["x", "colour", "label"], ["story", "price"]])
+def test_what_the_clock_cut_short_says_so(columns: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pellucid.read(frame().select(columns), target=columns[-1], cache=False)
+    clock = count()
+    monkeypatch.setattr(references, "FEWEST", 100)
+    monkeypatch.setattr(references, "_readable", lambda d, i, split, s: split.train[:200])
+    monkeypatch.setattr(references, "_affordable", lambda *_: 200)
+    monkeypatch.setattr(
+        references.time, "perf_counter", lambda: 3.0 * next(clock)
+    )  # 3 seconds from one look to the next
+    found = refer(data, data.fitted(0), data.split(0), 5.0, SAID.append)
+    monkeypatch.undo()
+    assert found is not None
+    assert found.name.endswith(", on 200 of 320 rows, cut short by the clock")
+    assert np.isfinite(found.test).all()
+
+
+def test_a_class_that_the_chosen_rows_lack_is_possible_all_the_same() -> None:
+    class Two:
+        classes_ = np.array([0, 2])
+
+        @staticmethod
+        def predict_proba(x: Any) -> np.ndarray:
+            return np.array([[1.0, 0.0]] * len(x))
+
+    raw = references._answer(Two(), 3)(np.zeros((2, 1)))
+    assert raw.shape == (2, 3)
+    assert raw[0].argmax() == 0
+    assert np.isfinite(raw).all()
+
+
+def train(source: Any, out: Path, **options: Any) -> pellucid.Run:
+    return pellucid.train(source, steps=2, size=0, out=out, network="mlp", **options)
+
+
+def test_a_run_shows_it_beside_the_network(table: Path, tmp_path: Path) -> None:
+    run = train(table, tmp_path, target="label")
+    record = json.loads((run.path / "run.json").read_text())["reference"]
+    assert record["name"] == "gradient boosting"
+    assert record["seconds"] > 0
+    assert run.reference is not None
+    assert run.reference.to_json() == record["score"]
+    assert run.reference.n == run.score.n
+    assert run.reference.name == "gradient boosting on the same split"
+    result = run.result()
+    assert result["reference"]["value"] == run.reference.value
+    assert record["ahead"]["value"] == pytest.approx(run.score.value - run.reference.value)
+    assert record["ahead"]["low"] <= record["ahead"]["value"] <= record["ahead"]["high"]
+    assert ">gradient boosting</text>" in (run.path / "report.html").read_text()
+    assert ("reference", "gradient boosting") in [(name, value) for name, value, _ in run.plan.lines()]
+    again = pellucid.load(run.path)
+    assert again.reference == run.reference
+    assert again.result() == result
+
+
+def test_one_split_pays_for_it_once(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = train(table, tmp_path, target="label", seed=77)
+    monkeypatch.setattr(references, "_boosting", lambda *_: pytest.fail("fitted again"))
+    two = train(table, tmp_path, target="label", seed=78, split_seed=77)
+    assert two.record["reference"]["score"] == one.record["reference"]["score"]
+    resumed = pellucid.resume(one.path, more="1 steps")
+    assert resumed.reference == one.reference
+    with pytest.raises(pytest.fail.Exception):
+        train(table, tmp_path, target="label", seed=79)
+
+
+def test_one_that_was_cut_short_does_not_stand_in_for_a_longer_one() -> None:
+    data = pellucid.read(frame().select(["x", "label"]), target="label", cache=False)
+    about = references._about(data, list(data.fitted(0).values()), data.split(0))
+    short = Reference("short", 3.0, np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32))
+    references._keep(data, about, references._level(3.0), short)
+    assert references._kept(data, about, 3.0) is not None
+    assert references._kept(data, about, 2.5) is not None
+    assert references._kept(data, about, 30.0) is None
+    references._keep(data, about, "whole", short)
+    assert references._kept(data, about, 30.0) is not None
+
+
+def test_where_there_is_none(table: Path, photos: Path, tmp_path: Path) -> None:
+    for run in (train(table, tmp_path, target="label", reference=False), train(photos, tmp_path)):
+        assert run.reference is None
+        assert run.result()["reference"] is None
+        assert run.say_reference() == ""
+        assert not run.plan.reference
+    assert pellucid.train(table, target="label", steps=1, size=0, network="mlp", save=False).reference is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.01, 0.03, "The network is better than boosting, by 0.0200 (0.0100 to 0.0300)."),
+        (-0.03, -0.01, "Boosting is better than the network, by 0.0200 (0.0100 to 0.0300): use that, or train longer."),
+        (-0.03, 0.01, "These examples don't tell the network from boosting."),
+    ],
+)
+def test_which_is_better_is_said_plainly(table: Path, tmp_path: Path, low: float, high: float, said: str) -> None:
+    run = train(table, tmp_path, target="label")
+    own = run.record["reference"] | {"ahead": {"value": (low + high) / 2, "low": low, "high": high}}
+    own["score"] = own["score"] | {"name": "boosting"}
+    assert pellucid.Run(run.folder, run.record | {"reference": own}, run.network).say_reference() == said
+
+
+def test_how_far_ahead_is_measured_example_by_example() -> None:
+    fields = [Field("t", "number", "target", state={"mean": 0.0, "std": 1.0})]
+    output, rng = OUTPUTS["number"](fields), np.random.default_rng(0)
+    true = torch.from_numpy(rng.normal(size=(300, 1))).float()
+    near, far = true + 0.1, true + 0.5 * torch.from_numpy(rng.normal(size=(300, 1))).float()
+    assert output.ahead(near, near, true) == (0.0, 0.0, 0.0)
+    value, low, high = output.ahead(near, far, true)
+    assert value == pytest.approx(output.measure(near, true) - output.measure(far, true))
+    assert 0 < low < value < high
+    assert output.ahead(far, near, true)[0] == -value
