@@ -25,6 +25,7 @@ from torch import nn
 
 import pellucid
 from pellucid import PellucidClassifier, PellucidError, PellucidRegressor
+from pellucid.errors import UsageError
 from pellucid.estimators import usual_epochs
 from pellucid.folder import InMemory
 from pellucid.training.listeners import Listener
@@ -133,10 +134,13 @@ def test_ctrl_c_ends_a_whole_search(iris: tuple[np.ndarray, np.ndarray], monkeyp
 def test_columns_of_every_kind(mixed: tuple[pd.DataFrame, np.ndarray], form: str) -> None:
     frame, y = mixed
     few = frame[["x", "colour"]]
+    series = [pl.Series(name, few[name].astype(object).where(few[name].notna(), None).tolist()) for name in few]
     x = {
         "pandas": lambda: frame,
-        "polars": lambda: pl.from_pandas(frame),
-        "arrow": lambda: pl.from_pandas(few).to_arrow(),
+        "polars": lambda: pl.DataFrame(
+            [*series, pl.Series("grade", frame["grade"].astype(str).tolist(), pl.Categorical)]
+        ),
+        "arrow": lambda: pytest.importorskip("pyarrow") and pl.DataFrame(series).to_arrow(),
         "objects": lambda: few.to_numpy(),
         "lists": lambda: few.to_numpy().tolist(),
     }[form]()
@@ -304,6 +308,8 @@ def test_a_trunk_of_ones_own_is_not_pickled(iris: tuple[np.ndarray, np.ndarray])
 def test_a_run_in_memory_writes_no_file(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     data = pellucid.read(table, cache=False)
+    with pytest.raises(UsageError, match=r"^name is about a run folder, and this run has none\n"):
+        pellucid.train(data, save=False, name="mine")
     run = pellucid.train(data, steps=20, save=False)
     assert list(tmp_path.iterdir()) == []
     assert run.scored_on == "test"

@@ -24,7 +24,7 @@ from .fields import Field, groups
 from .folder import Files, Folder, InMemory
 from .inputs import INPUTS
 from .network import Network, as_target
-from .opening import check_replay, free, needed_trunk, opened, parted, reopened, run_path, taken_trunk
+from .opening import check_in_memory, check_replay, free, needed_trunk, opened, parted, reopened, run_path, taken_trunk
 from .options import Budget, check_options
 from .outputs import OUTPUTS, Output
 from .planning import Plan, check_device, make_plan
@@ -73,14 +73,17 @@ def train(
         budget: ``"30s"``, ``"5m"``, ``"10epochs"``, ``"500steps"``; also ``epochs`` or ``steps`` as numbers. A budget
             of time is wall clock from ``started`` (``time.time()``; now when left out) to the written score.
         listeners: are told how it goes. like: a run to replay instead: same plan, same decisions, same bytes.
-        save: False writes no file and draws no report; ``run.save`` writes the finished run. A training in memory
+        save: False keeps the run in memory and draws no report; ``run.save`` writes the finished run. Such a training
             has no checkpoints: stopped, it is lost. Without a test part (a share of 0) its score is validation's.
+            Whether data from files is cached is for ``read`` to say.
         options: every option of ``pellucid train``, under the same name.
 
     Raises:
         PellucidError: for anything the user can mend. Interrupted: when stopped by a signal, after saving.
     """
     started, tell = started or time.time(), Several(listeners)
+    if not save:
+        check_in_memory(options, like)
     if like is not None:
         return replayed(Folder.open(like), data, options, tell, started)
     found, rest = opened(data, options)

@@ -97,6 +97,15 @@ def check_replay(options: Mapping[str, Any]) -> None:
         )
 
 
+def check_in_memory(options: Mapping[str, Any], like: Any) -> None:
+    """Raises UsageError for what only a run folder can have."""
+    given = {name: options.get(name) for name in ("name", "out")} | {"like": like}
+    if extra := sorted(name for name, value in given.items() if value is not None):
+        raise UsageError(
+            f"{' and '.join(extra)} is about a run folder, and this run has none", fix="leave out save=False"
+        )
+
+
 def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
     """``out/name``; without a name of its own, the first free one made of the data's name and the network."""
     out = Path(options.get("out") or "runs")

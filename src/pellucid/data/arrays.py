@@ -122,7 +122,9 @@ def _digest(columns: Mapping[str, pl.Series | np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name, values in columns.items():
         digest.update(f"{name}\0{values.dtype}\0{values.shape}".encode())
-        if isinstance(values, pl.Series):
+        if isinstance(values, pl.Series) and values.dtype.is_numeric() and not values.null_count():
+            digest.update(np.ascontiguousarray(values.to_numpy()).view(np.uint8).data)  # 0.1 ms instead of 0.7
+        elif isinstance(values, pl.Series):
             values.to_frame().write_ipc(_Sink(digest))  # type: ignore[call-overload]
         else:
             digest.update(values.reshape(-1).view(np.uint8).data)

@@ -34,18 +34,23 @@ class InMemory:
 
     def __init__(self, files: Mapping[str, bytes] | None = None):
         self._files = dict(files or {})
+        self._objects: dict[str, Any] = {}  # that wait to be written as JSON
         self._lines: dict[str, list[dict[str, Any]]] = {}
 
     def write(self, name: str, data: bytes) -> None:
         self._files[name] = bytes(data)
 
     def write_json(self, name: str, obj: Any) -> None:
-        self.write(name, (to_json(obj, indent=1) + "\n").encode())
+        """Keep it; its bytes are made of what it is when they are first read. A record is written more than once."""
+        self._files[name] = b""
+        self._objects[name] = obj
 
     def read(self, name: str) -> bytes:
         """The file's content. Raises PellucidError when there is no such file."""
         if name not in self._files:
             raise PellucidError(f"'{name}' is missing", where=str(self.path))
+        if name in self._objects:
+            self.write(name, (to_json(self._objects.pop(name), indent=1) + "\n").encode())
         return self._files[name]
 
     def read_json(self, name: str) -> Any:
