@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from conftest import write_table
 from PIL import Image
 
 import pellucid
@@ -291,6 +293,65 @@ def test_real_files_have_few_warnings_and_those_are_true(name):
     assert len(warnings) == len(expected), warnings
     for text in expected:
         assert [note for note in warnings if text in note], warnings
+
+
+def test_dates_in_several_forms_are_seen_in_a_column_that_is_taken_for_an_id():
+    days = [f"2020-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(200)]
+    frame = {"x": X[:200], "day": at("03/02/2020", [7], days), "label": LABEL[:200]}
+    found = "\n".join(notes(frame))
+    assert "column 'day': taken for an id" in found
+    assert "warning: row 8, column 'day': dates are written in 2 forms" in found
+
+
+# what is done about it
+
+
+def test_fix_says_what_training_does_and_writes_nothing(tmp_path, monkeypatch):
+    import contextlib
+    import io
+
+    from pellucid.cli import exit_code
+
+    rows = [[i, 20 + i % 30, f"{60 + i % 20} kg", "good" if i % 2 else "bad"] for i in range(60)]
+    rows[4][1], rows[5][3], rows[6][3] = -999, "Bad", ""
+    table = write_table(tmp_path / "people.csv", ["id", "age", "weight", "score"], rows)
+    monkeypatch.chdir(tmp_path)
+    said = {}
+    for flag in ("--fix", "--json"):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert exit_code(["read", str(table), "--target", "score", flag], 0.0) == 0
+        said[flag] = out.getvalue()
+    assert [path.name for path in tmp_path.iterdir()] == ["people.csv"]
+    words = " ".join(said["--fix"].split())
+    for expected in (
+        "Nothing is written.",
+        "-999 stands in 1 row and looks like a code for a missing value: all others lie from 20 to 49 "
+        "training taken for a number like the others you write nothing there instead of -999",
+        "taken for an id and left out: whole numbers, all different, under the name of an id "
+        "training left out you to read it all the same: --kind id=number",
+        "1 example without 'score' is left out, this one first training left out",
+        "training read as category, not as amounts you write the unit into the column's name",
+    ):
+        assert expected in words
+    found = json.loads(said["--json"])["notes"]
+    assert {frozenset(note) for note in found} == {frozenset(["level", "text", "where", "action", "fix"])}
+    assert all(note["action"] for note in found)
+    assert all(note["fix"] for note in found if note["level"] != "info")
+
+
+def test_notes_of_older_caches_are_read():
+    from pellucid.fields import Note
+
+    assert Note(level="info", text="always 3", where="column 'a'") == Note("info", "always 3", "column 'a'", "", "")
+
+
+def test_clean_data_has_nothing_to_fix(tmp_path, capsys):
+    from pellucid.cli import exit_code
+
+    rows = [[f"{RNG.normal():.5f}", f"{RNG.normal():.5f}", RNG.choice(["a", "b"])] for _ in range(1200)]
+    assert exit_code(["read", str(write_table(tmp_path / "t.csv", ["x", "y", "label"], rows)), "--fix"], 0.0) == 0
+    assert "Nothing looks wrong: all of it is used as it is." in capsys.readouterr().out
 
 
 # given parts

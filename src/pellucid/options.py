@@ -266,6 +266,8 @@ TRAIN = (
     Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
 )  # fmt: skip
 
+FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.",
+             command=True)  # fmt: skip
 JSON = Option("json", "Print JSON lines for programs, the result last.", command=True)
 QUIET = Option("quiet", "Print the score alone.", command=True)
 PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=True)
@@ -276,7 +278,7 @@ MORE = Option("more", "Go on for longer: 5m, 10epochs.", Budget.parse, unset="wh
 TO = Option("to", "Where to put it.", str, unset="./NAME", metavar="PATH")
 
 VERBS: dict[str, tuple[Option, ...]] = {
-    "read": (*READ, JSON),
+    "read": (*READ, FIX, JSON),
     "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET),
     "plan": (*READ, *TRAIN),
     "evaluate": (JSON,),

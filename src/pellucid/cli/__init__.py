@@ -94,7 +94,7 @@ def read(data: str, **typed: Any) -> None:
     import pellucid
 
     options = given("read", typed)
-    as_json = options.pop("json", False)
+    as_json, fix = (options.pop(name, False) for name in ("json", "fix"))
     found = pellucid.read(data, **options)
     found.check()
 
@@ -102,6 +102,8 @@ def read(data: str, **typed: Any) -> None:
 
     if as_json:
         show.emit(found.summary())
+    elif fix:
+        show.findings(found.summary(), show.console(sys.stdout))
     else:
         show.dataset(found, show.console(sys.stdout))
 
@@ -276,6 +278,7 @@ for _verb in (
     Verb("read", read, [DATA], """
         pellucid read photos/
         pellucid read prices.csv --target price --kind zip=category --ignore id
+        pellucid read prices.csv --target price --fix
     """),
     Verb("train", train, [click.Argument(["data"], required=False)], """
         pellucid train photos/

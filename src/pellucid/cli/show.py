@@ -292,6 +292,22 @@ def dataset(data: Any, out: Console) -> None:
     notes(data.notes, out)
 
 
+def findings(found: Mapping[str, Any], out: Console) -> None:
+    """Everything that was found, with what training does about it and what its user can do."""
+    title(found, out)
+    if not found["notes"]:
+        put("Nothing looks wrong: all of it is used as it is.", out)
+        return
+    put("Nothing is written. Of each finding, what training does about it, and what you can do.", out)
+    for note in sorted(found["notes"], key=lambda note: -list(LEVELS).index(note["level"])):
+        sign, style = LEVELS[note["level"]]
+        line = Text.assemble((f"{note['where']}: " if note["where"] else "", "bold"), note["text"])
+        put(hanging(Text(sign, style=style), line), out)
+        for who, what in (("training", note["action"]), ("you     ", note["fix"])):
+            if what:
+                put(hanging(Text(f"  {who}", style="dim"), what), out, above=False)
+
+
 def title(found: Mapping[str, Any], out: Console) -> None:
     put(Text(found["name"], style="bold"), out)
     put(Text(found["layout"], style="dim"), out, above=False)
@@ -358,4 +374,4 @@ def notes(found: Sequence[Any], out: Console, most: int = 12) -> None:
         line = Text.assemble((f"{note.where}: " if note.where else "", "bold"), note.text)
         put(hanging(Text(sign, style=style), line), out, above=i == 0)
     if len(ranked) > most:
-        put(f"… and {count(len(ranked) - most)} more notes (read --json prints all)", out, above=False)
+        put(f"… and {count(len(ranked) - most)} more notes (read --fix says all)", out, above=False)

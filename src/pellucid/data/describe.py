@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..fields import Note
 from .sources import counted, listed
 
 if TYPE_CHECKING:
     from .dataset import Dataset
 
 SIGNS = {"info": "·", "warning": "!", "error": "✗"}
+TREATED = {  # words of a note: what they say that training does
+    "left out": "left out",
+    "as missing": "counts as missing",
+    "taken off": "read without them",
+    "are missing": "a value of its own; a row without its target is left out",
+    "is used": "done as it says",
+    "": "nothing more: read as it is",
+}
+MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
 SHOWN = 40  # columns and notes listed one by one
 WIDTH = 110  # characters of a line
 BAR = 24  # characters of the longest bar
@@ -31,9 +42,15 @@ def summary(data: Dataset) -> dict[str, Any]:
             "how": reading.parted,
             **({"given": reading.given} if reading.given else {"fractions": list(reading.parting.shares)}),
         },
-        "notes": [{"level": n.level, "text": n.text, "where": n.where} for n in data.notes],
+        "notes": [asdict(n) | {"action": treated(n), "fix": n.fix or MENDS[n.level]} for n in data.notes],
         "cache": str(data.cache),
     }
+
+
+def treated(note: Note) -> str:
+    """What training does about what was found: as the note says, else as its text does."""
+    said = {word: what for word, what in TREATED.items() if word in note.text}
+    return note.action or next(iter(said.values()), TREATED[""] if note.level != "error" else "left out")
 
 
 def lines(data: Dataset) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import polars as pl
@@ -37,10 +38,16 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
             )
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
-            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'"))
+            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", fix=_all_the_same(field)))
         if field.role == "id":
-            say(Note("info", f"taken for an id and left out: {field.reason}", f"column '{field.name}'"))
+            text = f"taken for an id and left out: {field.reason}"
+            say(Note("info", text, f"column '{field.name}'", fix=_all_the_same(field)))
     return list(fields.values()), why
+
+
+def _all_the_same(field: Field) -> str:
+    """How to have a column read that was left out."""
+    return f"to read it all the same: {shlex.join(['--kind', f'{field.name}={field.kind}'])}"
 
 
 def check_names(columns: Iterable[str], options: Options) -> None:

@@ -111,6 +111,10 @@ class Table:
     def looks(self, role: str | None = None) -> Iterator[Look]:
         return (Look(f, self.columns[f.name]) for f in self.used if role in (None, f.role))
 
+    def ids(self) -> Iterator[Look]:
+        """Columns that are not read because they only seem to name the rows."""
+        return (Look(f, self.columns[f.name]) for f in self.fields[:WIDE] if f.role == "id")
+
     @property
     def whole(self) -> bool:
         """Whether ``used`` has everything that tells rows apart."""
@@ -163,7 +167,7 @@ def raw(columns: Mapping[str, Column], fields: Sequence[Field]) -> list[Note]:
     table = Table(columns, fields)
     targets = list(table.looks("target"))
     found: dict[str, list[tuple[str, Note]]] = {what: [] for what in COLUMN_CHECKS}
-    for look in chain(table.looks("input"), targets):
+    for look in chain(table.looks("input"), table.ids(), targets):
         for what, check in COLUMN_CHECKS.items() if look.kind != "image" else ():
             found[what] += [(look.name, note) for note in check(look, targets)]
     notes = [note for check in TABLE_CHECKS for note in check(table)]

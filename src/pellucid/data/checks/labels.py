@@ -20,7 +20,7 @@ APART = "counted as different"
 @column_check("with values that differ by little")
 def variants(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     """Values that differ by capitals, spaces or accents alone."""
-    if look.kind != "category" or (look.role != "target" and look.series.n_unique() > LABELS):
+    if not _comparable(look):
         return
     level = "warning" if look.role == "target" else "info"
     alike: dict[str, list[str]] = {}
@@ -32,6 +32,12 @@ def variants(look: Look, _: Sequence[Look]) -> Iterator[Note]:
             shown = listed(f"'{value}' ({look.counts[value]:,})" for value in some)
             by = "capitals or spaces" if same else "capitals, spaces or accents"
             yield Note(level, f"{shown} differ by {by} alone and count as different", look.where, APART, JOINED)
+
+
+def _comparable(look: Look) -> bool:
+    if look.kind != "category" or look.role == "id":
+        return False
+    return look.role == "target" or look.series.n_unique() <= LABELS
 
 
 def _folded(value: str) -> str:
@@ -46,7 +52,7 @@ def _bare(value: str) -> str:
 @column_check("with values that look misspelt")
 def misspelt(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     """A rare value that is one letter away from a common one."""
-    if look.kind != "category" or (look.role != "target" and look.series.n_unique() > LABELS):
+    if not _comparable(look):
         return
     level = "warning" if look.role == "target" else "info"
     near: dict[str, list[str]] = {}

@@ -55,7 +55,7 @@ def mostly_missing(look: Look, _: Sequence[Look]) -> Iterator[Note]:
 @column_check("with values that look like codes")
 def codes(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     """-999, 9999 and the like, where they lie further from all other values than these reach."""
-    if look.kind != "number":
+    if look.kind != "number" or look.role == "id":
         return
     value = look.numbers[np.isfinite(look.numbers)]
     for end in (value.min(initial=np.inf), value.max(initial=-np.inf)):
@@ -106,7 +106,7 @@ def ids(look: Look, _: Sequence[Look]) -> Iterator[Note]:
 
 @column_check("with spaces around values")
 def spaces(look: Look, _: Sequence[Look]) -> Iterator[Note]:
-    if look.kind != "category" or look.series.dtype != pl.String:
+    if look.kind != "category" or look.role == "id" or look.series.dtype != pl.String:
         return
     odd = look.series.str.len_bytes() != look.series.str.strip_chars().str.len_bytes()
     if count := int(odd.sum() or 0):
