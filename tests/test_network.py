@@ -192,7 +192,8 @@ def test_outputs_keep_their_contract(name: str) -> None:
     score = output.score(raw, target)
     assert score.value == pytest.approx(metric)
     assert score.low <= score.value <= score.high or np.isnan(score.low)
-    assert output.combine(output.columns(raw, target).sum(0).numpy()) == pytest.approx(metric)
+    if not output.metrics:  # then it is made of sums
+        assert output.combine(output.columns(raw, target).sum(0).numpy()) == pytest.approx(metric)
     naive, words = output.naive(target.numpy())
     assert naive.shape == raw.shape[1:]
     assert words.startswith("always")

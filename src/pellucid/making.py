@@ -6,6 +6,7 @@ The way to a step: ``train`` or ``resume`` → ``Making.complete`` → ``Loop.ru
 from __future__ import annotations
 
 import copy
+import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -219,6 +220,7 @@ class Making:
     def begin(self, started: float) -> Loop:
         """Choose what had to wait for a first timing, write the run down."""
         self.started = started
+        self.check_metric()
         self.record = self.described()
         self.write_record()
         self.reference = self.refer()
@@ -328,8 +330,25 @@ class Making:
             kind = INPUTS[group.kind]
             planned = {k: v for k, v in self.plan.inputs.get(group.kind, {}).items() if k in kind.settings}
             layers.append(kind([named[name] for name in group.fields], **planned))
-        output = OUTPUTS[self.plan.output["name"]](self.targets, **without(self.plan.output, "name"))
-        return Network(layers, trunk, output, seed=self.plan.seed)
+        return Network(layers, trunk, self.output(), seed=self.plan.seed)
+
+    def output(self) -> Output:
+        """The planned output, without its layer."""
+        return OUTPUTS[self.plan.output["name"]](self.targets, **without(self.plan.output, "name"))
+
+    def check_metric(self) -> None:
+        """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
+        output, target = self.output(), self.feed.target
+        assert target is not None
+        for part in ("validation", "test"):
+            true = target[torch.from_numpy(self.split[part])].cpu()
+            if len(true) and not math.isfinite(
+                output.measure(output.naive(true.numpy())[0].expand(len(true), -1), true)
+            ):
+                raise PellucidError(
+                    f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
+                    fix="choose another --metric, or more data for that part with --split",
+                )
 
     def trunk(self, size: int) -> Trunk:
         trunk = trunk_named(self.plan.network).sized(size)
@@ -432,12 +451,12 @@ class Making:
         done, a killed training can be resumed and finished again.
         """
         network, output = state.network, state.network.output
-        chosen, *validation = choose(state, self.feed, self.split.validation)
+        chosen, raw, true = choose(state, self.feed, self.split.validation)
         tested = len(self.split.test) > 0
         self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()
-        output.calibrate(*validation)
-        seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (validation[0], validation[1])
+        output.calibrate(raw, true)
+        seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
         assert self.feed.target is not None
         naive, name = output.naive(self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy())
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
@@ -446,7 +465,7 @@ class Making:
             "status": "done",
             "decisions": self.decisions.all,
             "chosen": chosen,
-            "validation": output.measure(*validation),
+            "validation": output.measure(raw, true),
             "score": output.score(*seen).to_json(),
             "scored on": "test" if tested else "validation",
             "baseline": output.score(naive.to(self.device).expand(len(seen[0]), -1), seen[1], name).to_json(),
@@ -457,7 +476,7 @@ class Making:
         }
         run = Run(self.folder, self.record, network.eval())
         if self.folder.lasting:
-            write_report(run, self.data, self.split, self.feed, (validation[0], validation[1]), seen, HISTORY)
+            write_report(run, self.data, self.split, self.feed, (raw, true), seen, HISTORY)
         else:
             write_history(run, HISTORY)
         self.record["seconds"] = time.time() - self.started
@@ -469,7 +488,10 @@ class Making:
         """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
         if self.reference is None:
             return None
-        name, other = self.reference.name, torch.from_numpy(np.array(self.reference.test)).to(raw.device)
+        name, other = (
+            self.reference.name,
+            output.at_its_word(torch.from_numpy(np.array(self.reference.test)).to(raw.device)),
+        )
         score = output.score(other, target, f"{name} on the same split").to_json()
         return {
             "name": name,

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .errors import PellucidError
 from .options import Budget
-from .outputs import output_for
+from .outputs import Output, output_for
+from .outputs.metrics import check_percentage
 from .references import allowance, reference_for
 from .trunks import TRUNKS, Trunk, trunk_named
 
@@ -120,10 +123,12 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
 
     Args:
         data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
-        options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device.
+        options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device,
+            metric.
     """
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
+    metric = metric_for(data, output, options.get("metric"))
     network = own(trunk) if trunk is not None else network_for(data, len(split.train), options.get("network"))
     kind = TRUNKS.get(network.value)
     hints = kind.recipe(leading(data)) if kind else {}
@@ -151,6 +156,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         batch,
         rate,
         *([mirror] if mirror else []),
+        *([metric] if metric else []),
         budget_choice(budget, capped),
         Choice("device", device, "asked for" if options.get("device") else "the fastest there is"),
         *([reference] if reference else []),
@@ -159,7 +165,7 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         network=network.value,
         sizes=sizes.value,
         inputs={f.kind: settings.get(f.kind, {}) for f in inputs},
-        output={"name": output.name, **smoothing},
+        output={"name": output.name, **smoothing, **({"metric": metric.value} if metric else {})},
         recipe=recipe,
         budget=budget,
         capped=capped,
@@ -198,6 +204,17 @@ def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
     if kind == "text":
         return Choice("network", "transformer", "text: every word can look at every other")
     return Choice("network", "dense", "a table: its columns have no order")
+
+
+def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice | None:
+    """Another metric than the output's usual one. Raises UsageError for one that doesn't fit the target."""
+    if asked is None:
+        return None
+    found = output.metric_named(asked, data.label_values())
+    if found.name == "mean absolute percentage error":
+        for target in data.targets:
+            check_percentage(target.name, np.asarray(data.stored(target.name).arrays["value"])[data.usable()])
+    return Choice("metric", found.name, "asked for; weights are chosen and scored by it")
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:

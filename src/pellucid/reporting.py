@@ -135,7 +135,7 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
         "plan": [{"name": n, "value": v, "reason": r} for n, v, r in run.plan.lines()],
         "decisions": record["decisions"],
         "history": list(history),
-        "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.metric == "accuracy"},
+        "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.percent},
         "network": {"layers": layers(run.network), "parameters": run.parameters},
         "use": use(run, data),
         "protocol": (

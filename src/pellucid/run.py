@@ -15,6 +15,7 @@ from torch import nn
 
 from .data import read_like
 from .data.batch import encode_groups, encode_target
+from .draw.numbers import figure
 from .errors import PellucidError, UsageError
 from .fields import Field, Note
 from .folder import Files, Folder, InMemory, to_json
@@ -85,7 +86,7 @@ class Run:
         self.reference = Score(**beside["score"]) if beside else None
 
     def __repr__(self) -> str:
-        naive = f"{self.baseline.name}: {self.baseline.value:.4f}"
+        naive = f"{self.baseline.name}: {figure(self.baseline.value)}"
         where = "" if self.scored_on == "test" else f" on {self.scored_on}"
         return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}{where}; {naive})"
 
@@ -161,7 +162,7 @@ class Run:
             return ""
         ahead, name = self.record["reference"]["ahead"], self.reference.name
         near, far = sorted((abs(ahead["low"]), abs(ahead["high"])))
-        apart = f"{abs(ahead['value']):.4f} ({near:.4f} to {far:.4f})"
+        apart = f"{figure(abs(ahead['value']))} ({figure(near)} to {figure(far)})"
         if ahead["low"] > 0:
             return f"The network is better than {name}, by {apart}."
         if ahead["high"] < 0:

@@ -23,6 +23,7 @@ from . import show
 
 Points = list[tuple[float, float]]  # (seconds, value)
 CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "loss"}  # columns of the history that are no reading on validation
+LOSS = "validation loss"
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bit of each dot, 4 rows x 2 columns a cell
 
 
@@ -192,7 +193,7 @@ def curves(ear: Ear, width: int) -> Table:
     """Validation on the left, training loss on the right, both over the whole time of the training."""
     side = (width - 6) // 2
     charts = [chart("training loss", ear.losses, ear.end, side)]
-    scored = [(name, points) for name, points in ear.readings.items() if len(points) > 1 and "loss" not in name]
+    scored = [(name, points) for name, points in ear.readings.items() if len(points) > 1 and name != LOSS]
     charts[:0] = [chart(name, points, ear.end, side) for name, points in scored[:1]]
     table = Table.grid(padding=(0, 1))
     table.add_row(" ", *charts)

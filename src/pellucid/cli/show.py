@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..draw.numbers import figure
 from ..errors import UsageError, unknown
 
 MOST_ROWS = 50  # predictions, and
@@ -120,19 +121,21 @@ def plan(made: Any, out: Console) -> None:
 def sentence(scored: Any) -> Text:
     """The score with its interval beside the baseline, on one line."""
     score, baseline = scored.score, scored.baseline
-    text = Text.assemble(f"{score.metric} ", (f"{score.value:.4f}", "bold green"))
-    text.append(f" ({score.low:.4f} to {score.high:.4f})")
-    text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {baseline.value:.4f}")
+    text = Text.assemble(f"{score.metric} ", (figure(score.value), "bold green"))
+    text.append(f" ({figure(score.low)} to {figure(score.high)})")
+    text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {figure(baseline.value)}")
     reference = getattr(scored, "reference", None)
-    return text.append(f"; {reference.name}: {reference.value:.4f}") if reference else text
+    return text.append(f"; {reference.name}: {figure(reference.value)}") if reference else text
 
 
 def score(scored: Any, out: Console, examples: str) -> None:
     """What the score means in plain words, and the score; ``examples`` says what it was measured on."""
-    if hasattr(scored, "say"):
-        put(Text(scored.say(), style="bold"), out)
+    plain = scored.say() if hasattr(scored, "say") else ""
+    plain = "" if plain.lower().startswith(scored.score.metric.lower()) else plain  # the line below says the same
+    if plain:
+        put(Text(plain, style="bold"), out)
     facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}")
-    put(facts, out, above=not hasattr(scored, "say"))
+    put(facts, out, above=not plain)
     if beside := getattr(scored, "say_reference", str)():
         put(Text(beside), out, above=False)
 

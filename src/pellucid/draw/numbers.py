@@ -29,6 +29,17 @@ def number(value: float, digits: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def figure(value: float) -> str:
+    """A score: four digits after the point, fewer where it is large.
+
+    >>> figure(0.98123), figure(17.1666), figure(1234.567)
+    ('0.9812', '17.17', '1,235')
+    """
+    size = abs(value)
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 4
+    return f"{value:,.{digits}f}"
+
+
 def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}{PERCENT}" if math.isfinite(share) else "–"
 

@@ -14,9 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..draw.numbers import figure
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Field
 from ..trunks import Features, Need
+from .metrics import Judge, Metric, Shown, bootstrap, named, wilson
+
+FEW = 50  # classes for which slow metrics are worked out unasked
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Score:
         metric: its name; ``value``: what it is.
         low, high: the 95 % interval: bootstrap, 1,000 resamples of the examples (Efron 1979), unless an output
             says otherwise.
-        n: number of examples.
-        name: of a baseline, what it does.
+        n: number of examples. name: of a baseline, what it does.
+        weights: the column that says how much each example counts; empty where all count the same.
     """
 
     metric: str
@@ -37,12 +41,15 @@ class Score:
     high: float
     n: int
     name: str = ""
+    weights: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.value:.4f} ({self.low:.4f} to {self.high:.4f}, {self.n:,} examples)"
+        weighted = f" weighted by '{self.weights}'" if self.weights else ""
+        value, low, high = map(figure, (self.value, self.low, self.high))
+        return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
 
 
 class Output(nn.Module):
@@ -50,17 +57,24 @@ class Output(nn.Module):
 
     Class attributes:
         name: the word the user types (``--output``); ``kind``: the field kind of its target.
-        metric: the main metric; ``higher``: whether more is better.
+        metric: the main metric; ``higher``: whether more is better; ``percent``: whether it is a share.
+        metrics: those that can be asked for instead, by name. An output without any makes its own of sums over
+            examples, by ``columns`` and ``combine``.
         settings: names and defaults of the choices ``plan`` may make for it, as JSON.
+
+    Args:
+        metric: another main metric than the usual one.
     """
 
     name: ClassVar[str]
     kind: ClassVar[str]
-    metric: ClassVar[str]
-    higher: ClassVar[bool] = True
+    metric: str
+    higher: bool = True
+    percent: bool = False
+    metrics: ClassVar[Mapping[str, Metric]] = {}
     settings: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, fields: Sequence[Field], **settings: Any):
+    def __init__(self, fields: Sequence[Field], *, metric: str | None = None, **settings: Any):
         super().__init__()
         assert not set(settings) - set(self.settings), f"{self.name} has no setting {set(settings)}"
         if any(f.state is None for f in fields):
@@ -69,6 +83,24 @@ class Output(nn.Module):
             )
         self.fields = tuple(fields)
         self.chosen = {**self.settings, **settings}
+        labels = [str(value) for f in fields for value in (f.state or {}).get("values", ())]
+        self.measured = self.metric_named(metric or self.metric, labels) if self.metrics else None
+        if self.measured is not None:
+            self.metric, self.higher = self.measured.name, self.measured.higher
+            self.percent = self.measured.percent
+
+    @classmethod
+    def metric_named(cls, text: str, labels: Sequence[str] = ()) -> Metric:
+        """The metric that ``text`` means. ``labels``: of a category target.
+
+        Raises:
+            UsageError: for one that this output has not; it lists those that fit.
+        """
+        found = named(cls.metrics, text)
+        if found is None:
+            known = [m.words[0] for m in cls.metrics.values()] or [cls.metric]
+            raise UsageError(f"a {cls.kind} is not measured by '{text}'", fix=f"choose of: {', '.join(known)}")
+        return found
 
     @classmethod
     def accepts(cls, target: Field, inputs: Sequence[Field]) -> str | None:
@@ -91,21 +123,31 @@ class Output(nn.Module):
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B,) or (B, R) -> (B,)
         """The loss of each example; the caller divides by the size of the whole batch."""
 
-    @abstractmethod
     def columns(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n, K) float64
         """What each example contributes to the sums that the metric is made of."""
+        raise NotImplementedError
 
     @staticmethod
-    @abstractmethod
     def combine(sums: np.ndarray) -> np.ndarray:  # (..., K) -> (...)
         """The metric from the sums of ``columns``."""
+        raise NotImplementedError
+
+    def read(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, ...)
+        """Answers and truth as ``metrics`` read them: probabilities (n, C) and classes (n,), or numbers (n, R)."""
+        raise NotImplementedError
 
     @abstractmethod
-    def naive(self, target: np.ndarray) -> tuple[Tensor, str]:  # training targets -> (R,) raw, what it is
-        """The answer of someone who never looks at the input, and its name."""
+    def naive(
+        self, target: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[Tensor, str]:  # training targets, (n,) -> (R,) raw, what it is
+        """The best answer, by the main metric, of someone who never looks at the input, and its name."""
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """Learn on validation how sure to be; kept in buffers."""
+
+    def at_its_word(self, raw: Tensor) -> Tensor:  # (..., R) -> (..., R)
+        """Answers of another model, changed so that calibrating them changes nothing."""
+        return raw
 
     @abstractmethod
     def decode(self, raw: Tensor) -> list[dict[str, Any]]:  # (n, R) -> n predictions
@@ -116,61 +158,87 @@ class Output(nn.Module):
         """Targets in the user's units and words."""
 
     @abstractmethod
-    def details(self, raw: Tensor, target: Tensor) -> dict[str, Any]:
-        """For the report: ``metrics`` (name → value) and what to draw."""
+    def details(
+        self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None
+    ) -> dict[str, Any]:  # (n, R), (n, ...), (n,)
+        """For the report: ``metrics`` (name → value), which count the ``weight`` of examples, and what to draw."""
 
     def say(self, score: Score, baseline: Score) -> str:
         """One plain sentence for a person."""
-        return f"{score}; {baseline.name}: {baseline.value:.4f}"
+        if self.measured is None:
+            return f"{score}; {baseline.name}: {figure(baseline.value)}"
+        numbers = {"value": score.value, "low": score.low, "high": score.high, "base": baseline.value}
+        return self.measured.sentence.format(
+            name=self.metric[:1].upper() + self.metric[1:],
+            naive=baseline.name,
+            names=" and ".join(f"'{f.name}'" for f in self.fields),
+            **{name: Shown(number) for name, number in numbers.items()},
+        )
 
-    def measure(self, raw: Tensor, target: Tensor) -> float:
-        """The main metric."""
-        return float(self.combine(self.columns(raw, target).sum(0).cpu().numpy()))
-
-    def score(self, raw: Tensor, target: Tensor, name: str = "") -> Score:
-        """The main metric with its bootstrap interval."""
+    def judge(self, raw: Tensor, target: Tensor) -> Judge:
+        """The main metric of some answers as a function of the examples' weights."""
+        if self.measured is not None:
+            return self.measured.judge(*self.read(raw, target))
         columns = self.columns(raw, target).cpu().numpy()
-        low, high = self.interval(columns)
-        return Score(self.metric, float(self.combine(columns.sum(0))), low, high, len(columns), name)
+        return lambda weight: self.combine(weight @ columns)
 
-    def interval(self, columns: np.ndarray) -> tuple[float, float]:  # (n, K) -> low, high
-        return bootstrap(columns, self.combine)
+    def measure(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> float:
+        """The main metric. ``weight``: (n,) how much each example counts."""
+        return float(self.judge(raw, target)(evened(weight, len(raw))[None])[0])
 
-    def ahead(self, raw: Tensor, other: Tensor, target: Tensor) -> tuple[float, float, float]:
+    def score(
+        self, raw: Tensor, target: Tensor, name: str = "", weight: np.ndarray | None = None, weights: str = ""
+    ) -> Score:
+        """The main metric with its interval: the bootstrap's; Wilson's where a share is 0 or 1 and has no spread.
+
+        Args:
+            name: of a baseline. weight: (n,) how much each example counts; ``weights``: the column that says so.
+        """
+        judge, even = self.judge(raw, target), evened(weight, len(raw))
+        value = float(judge(even[None])[0])
+        if self.percent and self.higher and value in (0.0, 1.0):
+            low, high = wilson(value, even.sum() ** 2 / (even**2).sum())  # as many as would say it with equal weights
+        else:
+            low, high = bootstrap(judge, even)
+        return Score(self.metric, value, low, high, len(raw), name, weights)
+
+    def ahead(
+        self, raw: Tensor, other: Tensor, target: Tensor, weight: np.ndarray | None = None
+    ) -> tuple[float, float, float]:
         """How much better answers are than others to the same examples: the metric's difference, low, high.
 
         The interval is a bootstrap's over examples that both are scored on, so that what is hard for both cancels.
         """
-        pair = [self.columns(one, target).cpu().numpy() for one in (raw, other)]
-        width, sign = pair[0].shape[1], 1 if self.higher else -1
+        one, two = (self.judge(answers, target) for answers in (raw, other))
+        sign, even = 1 if self.higher else -1, evened(weight, len(raw))
 
-        def apart(sums: np.ndarray) -> np.ndarray:  # (..., 2 K) -> (...)
-            return sign * (self.combine(sums[..., :width]) - self.combine(sums[..., width:]))
+        def apart(weight: np.ndarray) -> np.ndarray:  # (S, n) -> (S,)
+            return sign * (one(weight) - two(weight))
 
-        both = np.concatenate(pair, 1)  # (n, 2 K)
-        return float(apart(both.sum(0))), *bootstrap(both, apart)
+        return float(apart(even[None])[0]), *bootstrap(apart, even)
 
     def better(self, new: float, old: float) -> bool:
         return new > old if self.higher else new < old
 
     def config(self) -> dict[str, Any]:
-        return {"name": self.name, "fields": [f.name for f in self.fields], "settings": self.chosen}
+        usual = type(self).metric == self.metric
+        settings = self.chosen if usual else {**self.chosen, "metric": self.metric}
+        return {"name": self.name, "fields": [f.name for f in self.fields], "settings": settings}
 
 
-def bootstrap(columns: np.ndarray, combine: Any, repeats: int = 1000) -> tuple[float, float]:
-    """The 2.5 % and 97.5 % points of a metric over resampled examples; ``columns`` is (n, K)."""
-    if len(columns) == 0:
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(0)
-    n = len(columns)
-    draws = []
-    for _ in range(0, repeats, 50):
-        drawn = rng.integers(0, n, (50, n)) + n * np.arange(50)[:, None]  # counted 3 times as fast as multinomial does
-        counts = np.bincount(drawn.ravel(), minlength=50 * n).reshape(50, n)
-        draws.append(combine(counts.astype(np.float64) @ columns))
-    values = np.concatenate(draws)
-    low, high = np.nanquantile(values, [0.025, 0.975])
-    return float(low), float(high)
+def evened(weight: np.ndarray | None, n: int) -> np.ndarray:  # (n,) float64
+    """Weights with a mean of 1; ones where there are none."""
+    return np.ones(n) if weight is None else np.asarray(weight, np.float64) / np.mean(weight, dtype=np.float64)
+
+
+def measured(output: Output, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
+    """Every metric of an output, the main one first; those that say nothing about these examples are left out."""
+    asked = [output.measured] if output.measured is not None else []
+    cheap = [m for m in output.metrics.values() if not m.slow or answers.shape[1] <= FEW]
+    every = {m.name: m for m in (*asked, *cheap)}
+    even = evened(weight, len(truth))[None]
+    found = {name: float(metric.judge(answers, truth)(even)[0]) for name, metric in every.items()}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 OUTPUTS: dict[str, type[Output]] = {}

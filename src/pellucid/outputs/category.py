@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
+from ..errors import UsageError, unknown
 from ..fields import Field
 from ..trunks import Features
-from .base import Output, Score, as_array, register
+from .base import Output, as_array, evened, measured, register
+from .metrics import OF_CLASSES, Metric, f1_of, folded
 
 
 @register
@@ -29,6 +31,7 @@ class Category(Output):
     name = "category"
     kind = "category"
     metric = "accuracy"
+    metrics = OF_CLASSES
     settings: ClassVar = {"smoothing": 0.0}
 
     temperature: Tensor
@@ -51,27 +54,28 @@ class Category(Output):
         smoothing = self.chosen["smoothing"] if self.training else 0.0
         return nnf.cross_entropy(raw.float(), target.long(), reduction="none", label_smoothing=smoothing)
 
-    def columns(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, C), (n,) -> (n, 2)
-        right = (raw.argmax(1) == target).double()
-        return torch.stack([right, torch.ones_like(right)], 1)
-
-    @staticmethod
-    def combine(sums: np.ndarray) -> np.ndarray:  # (..., 2) -> (...)
-        return sums[..., 0] / np.maximum(sums[..., 1], 1)
-
-    def interval(self, columns: np.ndarray) -> tuple[float, float]:
-        """The bootstrap's; where every answer is right, or none, it has no spread and Wilson's (1927) is taken."""
-        n, right = len(columns), float(columns[:, 0].mean()) if len(columns) else 0.5
-        if n == 0 or 0 < right < 1:
-            return super().interval(columns)
-        reach = 1.96**2 / (n + 1.96**2)
-        return (1 - reach, 1.0) if right == 1 else (0.0, reach)
-
-    def naive(self, target: np.ndarray) -> tuple[Tensor, str]:  # (n,) -> (C,)
-        counts = np.bincount(target.astype(np.int64), minlength=len(self.values))
-        return torch.from_numpy(np.log(np.maximum(counts, 0.5) / len(target))).float(), (
-            f"always '{self.values[int(counts.argmax())]}'"
+    @classmethod
+    def metric_named(cls, text: str, labels: Sequence[str] = ()) -> Metric:
+        """Also ``"f1:LABEL"``, the F1 of one class."""
+        about, colon, label = text.partition(":")
+        own = f1_named(text, labels) or (
+            f1_of_label(label.strip(), labels) if colon and folded(about) == "f1" else None
         )
+        return own or super().metric_named(text)
+
+    def read(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n,)
+        return as_array(self.probabilities(raw)), target.cpu().numpy().astype(np.int64)
+
+    def naive(self, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[Tensor, str]:  # (n,) -> (C,)
+        """Always the classes' shares in training, of which the largest is the answer; one class for its own F1."""
+        counts = np.bincount(target.astype(np.int64), evened(weight, len(target)), minlength=len(self.values))
+        raw = self.at_its_word(torch.from_numpy(np.log(np.maximum(counts, 0.5) / len(target))).float())
+        best = int(counts.argmax())
+        if self.metric == "log loss":
+            return raw, "always the shares of the classes"
+        if (own := next((i for i, v in enumerate(self.values) if self.metric == f1_of(i, v).name), None)) is not None:
+            raw[own], best = raw.max() + 1, own
+        return raw, f"always '{self.values[best]}'"
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """The temperature with the least validation loss, from a grid of 1/8 to 8 refined twice."""
@@ -81,6 +85,9 @@ class Category(Output):
             loss = [nnf.cross_entropy(raw.float() / 2**t, target.long()).item() for t in logs]
             middle, reach = logs[int(np.argmin(loss))], reach / 8
         self.temperature.fill_(2**middle)
+
+    def at_its_word(self, raw: Tensor) -> Tensor:
+        return raw * self.temperature.to(raw.device)
 
     def probabilities(self, raw: Tensor) -> Tensor:  # (n, C) -> (n, C)
         return (raw.float() / self.temperature).softmax(1)
@@ -100,24 +107,15 @@ class Category(Output):
     def truth(self, target: np.ndarray) -> list[Any]:
         return [self.values[int(i)] for i in target]
 
-    def details(self, raw: Tensor, target: Tensor) -> dict[str, Any]:
-        """Ours rather than scikit-learn's (equal to it in a test): its import would take 2 s of every budget."""
-        chances, true = as_array(self.probabilities(raw)), target.cpu().numpy().astype(np.int64)
+    def details(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
+        chances, true = self.read(raw, target)
         guess, classes = chances.argmax(1), len(self.values)
         matrix = np.bincount(true * classes + guess, minlength=classes**2).reshape(classes, classes)  # (true, said)
         hits, count = matrix.diagonal(), matrix.sum(1)
         precision, recall = hits / np.maximum(matrix.sum(0), 1), hits / np.maximum(count, 1)
         f1 = 2 * hits / np.maximum(matrix.sum(0) + count, 1)
-        scores = {
-            "accuracy": float((guess == true).mean()),
-            "balanced accuracy": float(recall[count > 0].mean()),
-            "macro F1": float(f1[count > 0].mean()),
-            "log loss": float(-np.log(np.maximum(chances[np.arange(len(true)), true], 1e-15)).mean()),
-        }
-        if len(self.values) == 2 and len(np.unique(true)) == 2:
-            scores["ROC AUC"] = ranked_right(chances[:, 1], true == 1)
         return {
-            "metrics": scores,
+            "metrics": measured(self, chances, true, weight),
             "confusion": {"labels": self.values, "matrix": matrix.tolist()},
             "calibration": reliability(chances.max(1), guess == true),
             "per_class": [
@@ -126,19 +124,17 @@ class Category(Output):
             ],
         }
 
-    def say(self, score: Score, baseline: Score) -> str:
-        return (
-            f"Right {score.value:.1%} of the time ({score.low:.1%} to {score.high:.1%}); "
-            f"{baseline.name} would be right {baseline.value:.1%}."
-        )
+
+def f1_of_label(label: str, labels: Sequence[str]) -> Metric:
+    """The F1 of one class. Raises UsageError for a class that is not there."""
+    if label not in labels:
+        raise UsageError(unknown("class", label, labels))
+    return f1_of(list(labels).index(label), label)
 
 
-def ranked_right(score: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: how often a positive example scores above a negative one, ties counted half."""
-    _, place, ties = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(ties) - (ties - 1) / 2)[place]  # (n,) the mean rank of equal scores, from 1
-    n = int(positive.sum())
-    return float((rank[positive].sum() - n * (n + 1) / 2) / (n * (len(score) - n)))
+def f1_named(text: str, labels: Sequence[str]) -> Metric | None:
+    """The F1 of one class under the name that it is shown with."""
+    return next((f1_of(i, label) for i, label in enumerate(labels) if text == f1_of(i, label).name), None)
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> dict[str, list[float]]:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ..fields import Field
 from ..trunks import Features
-from .base import Output, Score, as_array, register
+from .base import Output, Score, as_array, evened, measured, register
+from .metrics import OF_NUMBERS, medians
 
 COVERAGE = 0.9
 
@@ -24,13 +25,14 @@ class Number(Output):
     """One linear map to R standardised numbers; squared error.
 
     Each prediction comes with a range that held ``COVERAGE`` of the validation answers (split conformal prediction,
-    Lei et al., 2018). Target: (B, R) standardised by the training targets' mean and spread. The metric is R², the
-    mean over targets; 0 is what always saying the mean gets.
+    Lei et al., 2018). Target: (B, R) standardised by the training targets' mean and spread. The usual metric is
+    R², the mean over targets; 0 is what always saying the mean gets.
     """
 
     name = "number"
     kind = "number"
     metric = "R2"
+    metrics = OF_NUMBERS
 
     mean: Tensor
     std: Tensor
@@ -55,19 +57,22 @@ class Number(Output):
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B, R) -> (B,)
         return (raw.float() - target).square().mean(1)
 
-    def columns(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, R) -> (n, 4 R)
-        true, guess = target.double(), raw.double()
-        return torch.cat([(guess - true).square(), true, true.square(), torch.ones_like(true)], 1)
+    def read(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, R)
+        return self.units(raw), self.units(target)
 
-    @staticmethod
-    def combine(sums: np.ndarray) -> np.ndarray:  # (..., 4 R) -> (...)
-        error, total, square, count = np.split(sums, 4, axis=-1)
-        spread = square - total**2 / np.maximum(count, 1)
-        return (1 - error / np.maximum(spread, 1e-12)).mean(-1)
-
-    def naive(self, target: np.ndarray) -> tuple[Tensor, str]:  # (n, R) -> (R,)
-        means = ", ".join(f"{v:,.4g}" for v in self.mean.tolist())
-        return torch.from_numpy(target.mean(0)).float(), f"always the mean, {means},"
+    def naive(self, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[Tensor, str]:  # (n, R) -> (R,)
+        """The mean, which is best for squares; the median for absolute errors, each counted 1 / size for shares."""
+        true, even = self.units(torch.from_numpy(np.ascontiguousarray(target))), evened(weight, len(target))
+        name, best = "mean", np.average(true, 0, even)
+        if "absolute" in self.metric:
+            shares = "percentage" in self.metric
+            counts = (
+                even / np.maximum(abs(true.T), np.finfo(float).eps) if shares else np.tile(even, (true.shape[1], 1))
+            )
+            name = "number that is off by the smallest share" if shares else "median"
+            best = np.array([medians(own, count[None])[0] for own, count in zip(true.T, counts, strict=True)])
+        raw = (torch.from_numpy(best) - self.mean.cpu()) / self.std.cpu()
+        return raw.float(), f"always the {name}, {', '.join(f'{v:,.4g}' for v in best)},"
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """Half the range that holds ``COVERAGE`` of the validation errors, each target for itself."""
@@ -94,21 +99,21 @@ class Number(Output):
         values = self.units(torch.from_numpy(np.ascontiguousarray(target)))
         return [float(v[0]) if len(v) == 1 else [float(x) for x in v] for v in values]
 
-    def details(self, raw: Tensor, target: Tensor) -> dict[str, Any]:
-        guess, true = self.units(raw), self.units(target)  # (n, R)
-        error = guess - true
+    def details(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
+        guess, true = self.read(raw, target)  # (n, R)
+        found = measured(self, guess, true, weight)
+        if (true == 0).any():
+            found.pop("mean absolute percentage error", None)
+        within = (abs(guess - true) <= as_array(self.spread)).mean(1)
+        found[f"errors within the {COVERAGE:.0%} range"] = float(np.average(within, weights=weight))
         return {
-            "metrics": {
-                "R2": self.measure(raw, target),
-                "mean absolute error": float(abs(error).mean()),
-                "root mean squared error": float(np.sqrt(np.square(error).mean())),
-                "median absolute error": float(np.median(abs(error), axis=0).mean()),
-                f"errors within the {COVERAGE:.0%} range": float((abs(error) <= as_array(self.spread)).mean()),
-            },
+            "metrics": found,
             "residuals": {"true": true[:, 0].tolist(), "predicted": guess[:, 0].tolist(), "unit": self.fields[0].name},
         }
 
     def say(self, score: Score, baseline: Score) -> str:
+        if self.metric != "R2":
+            return super().say(score, baseline)
         names = " and ".join(f"'{f.name}'" for f in self.fields)
         return (
             f"Explains {score.value:.1%} of how {names} {'varies' if len(self.fields) == 1 else 'vary'} "

@@ -1,0 +1,273 @@
+"""How good answers are: every metric a user can ask for, with weights, equal to scikit-learn's.
+
+Ours rather than scikit-learn's: its import would take 2 s of every budget, and a bootstrap asks a thousand times.
+
+n examples, S sets of weights at once, C classes, R target numbers, G groups of equal values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..draw.numbers import figure
+from ..errors import PellucidError
+
+Judge = Callable[[np.ndarray], np.ndarray]  # weights of the examples (S, n) -> the metric under each set (S,)
+AT_ONCE = 2_000_000  # weights drawn at a time by the bootstrap
+
+
+class Shown(float):
+    """A number that is written as scores are, unless a format says otherwise."""
+
+    def __format__(self, form: str) -> str:
+        return super().__format__(form) if form else figure(self)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to say how good answers are.
+
+    Attributes:
+        name: as shown. words: what it may also be called; the first is shown where they are listed.
+        judge: answers (n, C or R) and truth (n,) or (n, R) → the metric as a function of the examples' weights.
+            Answers are probabilities of classes, or numbers in the user's units.
+        higher: whether more is better. percent: whether it is a share, read best in percent. slow: whether it takes
+            its time for every class.
+        sentence: of a score for a person, with the numbers ``value``, ``low``, ``high`` and ``base`` (the naive
+            answer's), ``naive`` (what that is), ``name`` (the metric's) and ``names`` (of the targets).
+    """
+
+    name: str
+    judge: Callable[[np.ndarray, np.ndarray], Judge]
+    words: tuple[str, ...] = ()
+    higher: bool = True
+    percent: bool = False
+    slow: bool = False
+    sentence: str = "{name} {value} ({low} to {high}); {naive}: {base}."
+
+
+def named(metrics: Mapping[str, Metric], text: str) -> Metric | None:
+    """The metric of this name or other name, however it is spelt."""
+    wanted = folded(text)
+    return next((m for m in metrics.values() if wanted in map(folded, (m.name, *m.words))), None)
+
+
+def folded(text: str) -> str:
+    return text.strip().lower().replace("-", " ").replace("_", " ").replace("²", "2")
+
+
+def bootstrap(judge: Judge, weight: np.ndarray, repeats: int = 1000) -> tuple[float, float]:  # (n,) -> low, high
+    """The 2.5 % and 97.5 % points of a metric over resampled examples (Efron, 1979)."""
+    n = len(weight)
+    if n == 0:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(0)
+    values, block = [], int(np.clip(AT_ONCE // n, 1, 50))
+    for start in range(0, repeats, block):
+        some = min(block, repeats - start)
+        drawn = rng.integers(0, n, (some, n)) + n * np.arange(some)[:, None]  # 3 times as fast as multinomial
+        counts = np.bincount(drawn.ravel(), minlength=some * n).reshape(some, n)
+        values.append(judge(counts * weight))
+    found = np.concatenate(values)
+    known = found[np.isfinite(found)]  # a resample may hold one class alone, which some metrics say nothing about
+    low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval (1927) where all of ``n`` examples are right (``share`` 1) or none (0)."""
+    reach = 1.96**2 / (n + 1.96**2)
+    return (1 - reach, 1.0) if share == 1 else (0.0, reach)
+
+
+def mean_of(each: np.ndarray) -> Judge:  # (n,) or (n, R)
+    """The weighted mean of a number an example; of several, the mean of their means."""
+    each = each if each.ndim == 1 else each.mean(1)
+    return lambda weight: (weight @ each) / weight.sum(1)
+
+
+def summed_by(place: np.ndarray, groups: int) -> Judge:  # (n,) of 0 .. groups - 1; weights (S, n) -> (S, groups)
+    """The sum of weights in each group."""
+    order = np.argsort(place, kind="stable")
+    present, starts = np.unique(place[order], return_index=True)
+
+    def judge(weight: np.ndarray) -> np.ndarray:
+        sums = np.zeros((len(weight), groups))
+        sums[:, present] = np.add.reduceat(weight[:, order], starts, axis=1)
+        return sums
+
+    return judge
+
+
+def _mean_where(values: np.ndarray, known: np.ndarray) -> np.ndarray:  # (S, C), (S, C) -> (S,)
+    """The mean over what is known, NaN where nothing is."""
+    count = known.sum(1)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(1) / np.maximum(count, 1), np.nan)
+
+
+# -- of classes
+
+
+def accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
+    return mean_of((chances.argmax(1) == true).astype(float))
+
+
+def balanced_accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
+    """The mean, over classes that are there, of the share of each that is found."""
+    right, of = (chances.argmax(1) == true).astype(float), summed_by(true, chances.shape[1])
+
+    def judge(weight: np.ndarray) -> np.ndarray:
+        count = of(weight)
+        return _mean_where(of(weight * right) / np.where(count > 0, count, 1), count > 0)
+
+    return judge
+
+
+def _f1(chances: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """F1 of each class, (S, C), and where it means something: the class is there or was said."""
+    guess, classes = chances.argmax(1), chances.shape[1]
+    right, there, said = (guess == true).astype(float), summed_by(true, classes), summed_by(guess, classes)
+
+    def judge(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        either = there(weight) + said(weight)
+        return 2 * there(weight * right) / np.where(either > 0, either, 1), either > 0
+
+    return judge
+
+
+def macro_f1(chances: np.ndarray, true: np.ndarray) -> Judge:
+    """The mean F1 over classes that are there or were said."""
+    each = _f1(chances, true)
+    return lambda weight: _mean_where(*each(weight))
+
+
+def f1_of(place: int, label: str) -> Metric:
+    """F1 of one class: the harmonic mean of how much of it is found and how often it is rightly said."""
+
+    def of_one(chances: np.ndarray, true: np.ndarray) -> Judge:
+        each = _f1(chances, true)
+        return lambda weight: np.where(each(weight)[1][:, place], each(weight)[0][:, place], np.nan)
+
+    return Metric(f"F1 of '{label}'", of_one)
+
+
+def log_loss(chances: np.ndarray, true: np.ndarray) -> Judge:
+    """The mean of -log of the probability given to the truth."""
+    return mean_of(-np.log(np.maximum(chances[np.arange(len(true)), true], np.finfo(float).eps)))
+
+
+def roc_auc(chances: np.ndarray, true: np.ndarray) -> Judge:
+    """How often a positive example scores above a negative one, ties counted half: the area under the ROC curve.
+
+    Of two classes the second is the positive one (which is which changes nothing); of more, the mean of each class
+    against the rest, over classes that are there. NaN where there is one class alone.
+    """
+    sides = [1] if chances.shape[1] == 2 else range(chances.shape[1])
+
+    def judge(weight: np.ndarray) -> np.ndarray:
+        each = np.stack([_ranked_right(chances[:, c], true == c)(weight) for c in sides], 1)  # (S, C)
+        return _mean_where(each, np.isfinite(each))
+
+    return judge
+
+
+def _ranked_right(score: np.ndarray, positive: np.ndarray) -> Judge:
+    values, place = np.unique(score, return_inverse=True)
+    at, plus = summed_by(place, len(values)), positive.astype(float)
+
+    def judge(weight: np.ndarray) -> np.ndarray:
+        yes, no = at(weight * plus), at(weight * (1 - plus))  # (S, G) rising scores
+        pairs = yes.sum(1) * no.sum(1)
+        above = (yes * (no.cumsum(1) - no / 2)).sum(1)
+        return np.where(pairs > 0, above / np.where(pairs > 0, pairs, 1), np.nan)
+
+    return judge
+
+
+# -- of numbers
+
+
+def r2(guess: np.ndarray, true: np.ndarray) -> Judge:  # (n, R), (n, R)
+    """1 - squared error over the spread of the truth, the mean over targets."""
+    middle = true.mean(0)  # taken off for precision, it changes nothing
+    columns = np.concatenate([(guess - true) ** 2, true - middle, (true - middle) ** 2], 1)
+
+    def judge(weight: np.ndarray) -> np.ndarray:
+        error, total, square = np.split(weight @ columns, 3, axis=-1)
+        spread = square - total**2 / weight.sum(1, keepdims=True)
+        varies = spread > 1e-12 * square
+        flat = np.where(error > 0, 0.0, 1.0)  # as scikit-learn has it where the truth is always the same
+        return np.where(varies, 1 - error / np.where(varies, spread, 1), flat).mean(-1)
+
+    return judge
+
+
+def mean_absolute_error(guess: np.ndarray, true: np.ndarray) -> Judge:
+    return mean_of(abs(guess - true))
+
+
+def root_mean_squared_error(guess: np.ndarray, true: np.ndarray) -> Judge:
+    error = (guess - true) ** 2
+    return lambda weight: np.sqrt((weight @ error) / weight.sum(1, keepdims=True)).mean(1)
+
+
+def median_absolute_error(guess: np.ndarray, true: np.ndarray) -> Judge:
+    error = abs(guess - true)
+    return lambda weight: np.stack([medians(error[:, r], weight) for r in range(error.shape[1])], 1).mean(1)
+
+
+def mean_absolute_percentage_error(guess: np.ndarray, true: np.ndarray) -> Judge:
+    return mean_of(abs(guess - true) / np.maximum(abs(true), np.finfo(float).eps))
+
+
+def medians(values: np.ndarray, weight: np.ndarray) -> np.ndarray:  # (n,), (S, n) -> (S,)
+    """Weighted medians; between two values where half of the weight lies on each side."""
+    order = np.argsort(values, kind="stable")
+    ordered, ends = values[order], weight[:, order].cumsum(1)  # (n,), (S, n)
+    half = ends[:, -1:] / 2
+    near = 1e-12 * ends[:, -1:]  # sums of weights are not exact
+    low, high = (ends >= half - near).argmax(1), (ends > half + near).argmax(1)
+    return (ordered[low] + ordered[high]) / 2
+
+
+def check_percentage(name: str, true: np.ndarray) -> None:
+    """Raises PellucidError where the mean absolute percentage error would divide by 0."""
+    if zeros := int((true == 0).sum()):
+        raise PellucidError(
+            f"the mean absolute percentage error divides by the target, and '{name}' is 0 in {zeros:,} examples",
+            fix="choose --metric mae",
+        )
+
+
+OFF = "Off by {value} on average ({low} to {high}), in the unit of {names}; {naive} would be off by {base}."
+OF_CLASSES = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", accuracy, ("accuracy", "acc"), percent=True,
+               sentence="Right {value:.1%} of the time ({low:.1%} to {high:.1%}); {naive} would be right {base:.1%}."),
+        Metric("balanced accuracy", balanced_accuracy, ("balanced accuracy", "bacc"), percent=True,
+               sentence="Finds {value:.1%} of a class on average ({low:.1%} to {high:.1%}); {naive} would find "
+                        "{base:.1%}."),
+        Metric("macro F1", macro_f1, ("f1", "f1 macro")),
+        Metric("log loss", log_loss, ("log loss", "logloss", "cross entropy"), higher=False),
+        Metric("ROC AUC", roc_auc, ("auc", "roc"), slow=True,
+               sentence="Puts two examples of different classes in the right order {value:.1%} of the time "
+                        "({low:.1%} to {high:.1%}); by chance it would be {base:.1%}."),
+    )
+}  # fmt: skip
+OF_NUMBERS = {
+    metric.name: metric
+    for metric in (
+        Metric("R2", r2, ("r2", "r squared")),
+        Metric("mean absolute error", mean_absolute_error, ("mae",), higher=False, sentence=OFF),
+        Metric("root mean squared error", root_mean_squared_error, ("rmse",), higher=False,
+               sentence=OFF.replace("on average", "by the root of the mean square")),
+        Metric("median absolute error", median_absolute_error, ("medae",), higher=False,
+               sentence=OFF.replace("Off by {value} on average", "Half of the answers are off by at most {value}")),
+        Metric("mean absolute percentage error", mean_absolute_percentage_error, ("mape",), higher=False, percent=True,
+               sentence="Off by {value:.1%} on average ({low:.1%} to {high:.1%}); {naive} would be off by {base:.1%}."),
+    )
+}  # fmt: skip
