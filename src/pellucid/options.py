@@ -258,8 +258,8 @@ TRAIN = (
     Option("reference", "Whether a classical model learns on the same split, to compare with.", _yes_no,
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
     Option("output", "Kind of answer: category or number.", str, unset="picked by the target's kind", metavar="NAME"),
-    Option("metric", "Chosen and scored by: accuracy, balanced accuracy, f1, f1:LABEL, log loss, auc; r2, mae, rmse, "
-           "medae, mape.", str, unset="accuracy; for numbers r2", metavar="NAME"),
+    Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", str,
+           unset="accuracy; for numbers r2", metavar="NAME"),
     Option("size", "Size of the network: 0 is tiny, each step about twice the work.", _whole(0), unset="planned",
            metavar="N"),
     Option("device", "cpu, cuda or cuda:1.", _device, unset="the fastest there is", metavar="NAME"),
