@@ -220,7 +220,7 @@ class Making:
     def begin(self, started: float) -> Loop:
         """Choose what had to wait for a first timing, write the run down."""
         self.started = started
-        self.check_metric()
+        check_metric(self.output(), self.feed, self.split)
         self.record = self.described()
         self.write_record()
         self.reference = self.refer()
@@ -335,20 +335,6 @@ class Making:
     def output(self) -> Output:
         """The planned output, without its layer."""
         return OUTPUTS[self.plan.output["name"]](self.targets, **without(self.plan.output, "name"))
-
-    def check_metric(self) -> None:
-        """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
-        output, target = self.output(), self.feed.target
-        assert target is not None
-        for part in ("validation", "test"):
-            true = target[torch.from_numpy(self.split[part])].cpu()
-            if len(true) and not math.isfinite(
-                output.measure(output.naive(true.numpy())[0].expand(len(true), -1), true)
-            ):
-                raise PellucidError(
-                    f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
-                    fix="choose another --metric, or more data for that part with --split",
-                )
 
     def trunk(self, size: int) -> Trunk:
         trunk = trunk_named(self.plan.network).sized(size)
@@ -499,6 +485,18 @@ class Making:
             "seconds": self.reference.seconds,
             "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target), strict=True)),
         }
+
+
+def check_metric(output: Output, feed: Feed, split: Split) -> None:
+    """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
+    assert feed.target is not None
+    for part in ("validation", "test"):
+        true = feed.target[torch.from_numpy(split[part])].cpu()
+        if len(true) and not math.isfinite(output.measure(output.naive(true.numpy())[0].expand(len(true), -1), true)):
+            raise PellucidError(
+                f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
+                fix="choose another --metric, or more data for that part with --split",
+            )
 
 
 def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
