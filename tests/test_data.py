@@ -757,3 +757,10 @@ def test_missing_values_are_known_by_what_kinds_write():
     data = read({"n": [1.5, None, 3.0], "w": ["a", "b", None], "label": ["x", "y", "x"]}, target="label")
     assert room.missing(data.stored("n")).tolist() == [False, True, False]
     assert room.missing(kind_named("category").store(data.column("w"), {}, print)).tolist() == [False, False, True]
+
+
+def test_unchecked_data_has_no_suspicions(tmp_path: Path) -> None:
+    columns = {"x": [1.0, 2.0, 1.0, 2.0] * 10, "copy": [1, 0, 1, 0] * 10, "label": [1, 0, 1, 0] * 10}
+    checked, unchecked = (read(columns, cache=tmp_path, check=check) for check in (True, False))
+    assert any("repeat" in str(note) for note in checked.check())
+    assert unchecked.check() == []

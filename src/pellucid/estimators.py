@@ -56,7 +56,7 @@ class PellucidEstimator(BaseEstimator):
 
     Attributes:
         run_: the finished run: ``run_.plan``, ``run_.history``, ``run_.network``. Its score is that of validation.
-        n_iter_: optimizer steps. notes_: what was odd about the data.
+        n_iter_: optimizer steps.
         n_features_in_, feature_names_in_: of tables.
     """
 
@@ -119,12 +119,12 @@ class PellucidEstimator(BaseEstimator):
         if all(options[name] is None for name in ("steps", "epochs", "budget")):
             options["epochs"] = usual_epochs(n)
         with in_their_words():
-            data = read({**columns, **targets}, target=tuple(targets), kinds=kinds, split=parts, cache=False)
+            told = {"target": tuple(targets), "kinds": kinds, "split": parts}
+            data = read({**columns, **targets}, **told, cache=False, check=False)
             self.run_ = train(data, save=False, seed=seed_of(self.random_state), **options)
             if self.save is not None:
                 self.run_ = self.run_.save(self.save)
         self.n_iter_ = self.run_.record["steps"]
-        self.notes_ = [str(note) for note in data.notes if note.level != "info"]
 
     def _raw(self, X: Any) -> np.ndarray:  # -> (n, C or R) float64
         """Raw answers to every row."""

@@ -81,6 +81,7 @@ class Dataset:
         options: what ``read`` was told beside the source, as JSON.
         fields: by name, in the order of the source.
         notes: what was done and what looks wrong; grows as values are decoded.
+        unchecked: nothing odd is to be looked for.
     """
 
     def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Found], cache: Memory):
@@ -92,6 +93,7 @@ class Dataset:
         self.options: dict[str, Any] = {}
         self.fields: dict[str, Field] = {f.name: f for f in reading.fields}
         self.notes: list[Note] = list(reading.notes)
+        self.unchecked = False
         self._key, self._load = key, load
         self._stored: dict[str, tuple[Stored, str]] = {}  # with the digest of the content
 
@@ -343,6 +345,8 @@ class Dataset:
         Args:
             split: the parts that examples are compared across; those of seed 0 when left out.
         """
+        if self.unchecked:
+            return self.notes
         for field in self.inputs:
             self.stored(field.name)
         rows = self.usable()

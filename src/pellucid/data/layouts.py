@@ -40,6 +40,7 @@ def read(
     split: str | Sequence[float] | None = None,
     image_size: int | tuple[int, int] | None = None,
     cache: str | Path | bool | None = None,
+    check: bool = True,
     make: type[Made] = Dataset,  # type: ignore[assignment]
 ) -> Made:
     """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
@@ -57,6 +58,7 @@ def read(
             stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
         image_size: pixels a side, or (height, width), that images are brought to.
         cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
+        check: False looks for nothing odd in the values, now or before training, which saves time.
         make: the class of what is returned.
 
     Raises:
@@ -74,12 +76,12 @@ def read(
     kept = open_cache(cache, notes.append)
     found = recognised(source, replace(options, spool=kept.folder))
     found = replace(found, load=once(found.load))  # what is read to recognise it is there when values are asked for
-    asked = [found.digest, found.name, asdict(options)]
+    asked = [found.digest, found.name, asdict(options), check]
     entry = kept.made(
-        key_of("reading", _code(), asked), lambda _: ({}, _reading(found, options).to_json()), notes.append
+        key_of("reading", _code(), asked), lambda _: ({}, _reading(found, options, check).to_json()), notes.append
     )
     data = make(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
-    data.notes[:0] = notes
+    data.notes[:0], data.unchecked = notes, not check
     given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
     data.options = given | {"split": split, "image_size": image_size}
     return data
@@ -97,7 +99,7 @@ def recognised(source: Any, options: Options) -> Source:
     raise _not_known(source)
 
 
-def _reading(source: Source, options: Options) -> Reading:
+def _reading(source: Source, options: Options, check: bool) -> Reading:
     """Open the source and find out everything that can be known without decoding it."""
     found = source.load()
     if "image" in found.kinds:
@@ -105,7 +107,8 @@ def _reading(source: Source, options: Options) -> Reading:
         folders.need_classes(found, source.name)
     notes = list(found.notes)
     fields, why = fields_of(found, options, notes.append)
-    notes += checks.columns(found.columns, fields)
+    if check:
+        notes += checks.columns(found.columns, fields)
     goal = next((f for f in fields if f.role == "target"), None)
     classes = {}
     if goal is not None and goal.kind == "category":
