@@ -21,17 +21,28 @@ from . import __version__
 from .data import Split
 from .data.batch import encode_groups, encode_target
 from .errors import Interrupted, PellucidError
-from .fields import Field, groups
+from .fields import Field
 from .folder import Files, Folder, InMemory
-from .inputs import INPUTS
 from .network import Network, as_target
-from .opening import check_in_memory, check_replay, free, needed_trunk, opened, parted, reopened, run_path, taken_trunk
+from .opening import (
+    begun,
+    check_in_memory,
+    check_replay,
+    free,
+    needed_trunk,
+    opened,
+    parted,
+    reopened,
+    run_path,
+    taken_trunk,
+)
 from .options import Budget, check_options
-from .outputs import OUTPUTS, Output
-from .planning import Plan, check_device, make_plan
+from .outputs import Output
+from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
 from .references import Reference, allowance, refer
 from .reporting import write_history, write_report
 from .run import FORMAT, Run, network_of, read_record
+from .starting import Start
 from .training.choosing import choose
 from .training.feed import Feed, Order
 from .training.listeners import Listener, Several
@@ -42,7 +53,7 @@ from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
 from .training.sizing import Timing, largest, timed
 from .training.state import State
-from .trunks import Trunk, trunk_named
+from .trunks import Trunk
 from .workbench import Dataset
 
 HISTORY = "history.jsonl"
@@ -53,8 +64,8 @@ PATIENCE = 10  # evaluations
 def plan(data: Any, **options: Any) -> Plan:
     """What ``train`` would do with the same arguments, without training."""
     found, rest = opened(data, options)
-    trunk = taken_trunk(rest)
-    return make_plan(found, parted(found, rest), trunk, **rest)
+    found, trunk, start = begun(found, rest)
+    return make_plan(found, parted(found, rest), trunk, start, **rest)
 
 
 def train(
@@ -88,11 +99,12 @@ def train(
     if like is not None:
         return replayed(Folder.open(like), data, options, tell, started)
     found, rest = opened(data, options)
-    trunk, split = taken_trunk(rest), parted(found, rest, tested=save)
+    found, trunk, start = begun(found, rest)
+    split = parted(found, rest, tested=save)
     for note in found.check(split):
         if note.level != "info":
             tell.said(str(note))
-    made = make_plan(found, split, trunk, **rest)
+    made = make_plan(found, split, trunk, start, **rest)
     tell.planned(made)
     folder = new_folder(run_path(found.name, made, rest)) if save else InMemory()
     with folder.lock():
@@ -220,12 +232,13 @@ class Making:
     def begin(self, started: float) -> Loop:
         """Choose what had to wait for a first timing, write the run down."""
         self.started = started
-        check_metric(self.output(), self.feed, self.split)
+        check_metric(planned_output(self.plan, self.targets), self.feed, self.split)
         self.record = self.described()
         self.write_record()
         self.reference = self.refer()
         trunk, timing = self.sized()
         network = self.network(trunk).to(self.device)
+        self.transfer(network)
         self.record["network"] = network.config()
         self.write_record()
         state = State(network, self.plan.recipe)
@@ -251,8 +264,12 @@ class Making:
             self.folder.truncate_lines(HISTORY, lambda row: False)
             self.decisions = Decisions((), self.write_decision)
             return self.begin(started)
-        state = State(network_of(self.record, self.own).to(self.device), self.plan.recipe)
-        if any(self.folder.path.glob("checkpoints/*.safetensors")):
+        network = network_of(self.record, self.own).to(self.device)
+        resumed = any(self.folder.path.glob("checkpoints/*.safetensors"))
+        if not resumed:
+            self.transfer(network)
+        state = State(network, self.plan.recipe)
+        if resumed:
             _, tensors, meta, note = self.folder.load_checkpoint()
             if note:
                 self.tell.said(note)
@@ -263,7 +280,8 @@ class Making:
                 where=str(self.folder.path),
                 fix="train again, for longer",
             )
-        self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= state.step)
+        kept = state.step if resumed else -1
+        self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
         self.reference = self.refer()
         self.record["status"] = "training"
@@ -297,8 +315,9 @@ class Making:
 
     def loop(self, state: State, pace: Pace) -> Loop:
         state.seconds = time.time() - self.started
+        look = self.plan.start is not None and not state.best_row
         return Loop(
-            state, self.order, self.split.validation, self.decisions, pace, self.save, self.write_row, self.tell
+            state, self.order, self.split.validation, self.decisions, pace, self.save, self.write_row, self.tell, look
         )
 
     def complete(self, loop: Loop) -> Run:
@@ -323,46 +342,35 @@ class Making:
     # -- what the loop needs
 
     def network(self, trunk: Trunk) -> Network:
-        """The planned network with this trunk; the same weights for the same seed."""
-        named = {f.name: f for f in self.inputs}
-        layers = []
-        for group in groups(self.inputs):
-            kind = INPUTS[group.kind]
-            planned = {k: v for k, v in self.plan.inputs.get(group.kind, {}).items() if k in kind.settings}
-            layers.append(kind([named[name] for name in group.fields], **planned))
-        return Network(layers, trunk, self.output(), seed=self.plan.seed)
+        return planned_network(self.plan, self.inputs, self.targets, trunk)
 
-    def output(self) -> Output:
-        """The planned output, without its layer."""
-        return OUTPUTS[self.plan.output["name"]](self.targets, **without(self.plan.output, "name"))
-
-    def trunk(self, size: int) -> Trunk:
-        trunk = trunk_named(self.plan.network).sized(size)
-        dropout = self.plan.dropout
-        if dropout is not None and "dropout" in trunk.config():
-            return type(trunk)(**trunk.config() | {"dropout": dropout})
-        return trunk
+    def transfer(self, network: Network) -> None:
+        """Bring the weights that the training starts from, if it does."""
+        if self.plan.start is not None:
+            start = Start.of(self.plan.start["run"], self.plan.start["sha256"])
+            self.tell.said(start.given_to(network, self.feed, self.split))
 
     def sized(self) -> tuple[Trunk, Timing | None]:
         """The trunk at the size the budget allows, and its timing where the clock matters."""
         deadline, sizes, recipe = self.deadline(0), self.plan.sizes, self.plan.recipe
         if self.own is not None:
-            self.decisions.decide(0, "size", "own", "your own trunk")
+            reason = f"as in {self.plan.start['run']}" if self.plan.start else "your own trunk"
+            self.decisions.decide(0, "size", "own", reason)
             thrown_away = self.network(copy.deepcopy(self.own)).to(self.device) if deadline else None
             return self.own, timed(thrown_away, self.order, recipe) if thrown_away else None
         if deadline is None:
             self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
-            return self.trunk(sizes[0]), None
+            return planned_trunk(self.plan, sizes[0]), None
         size, timing, reason = largest(
             sizes,
             self.plan.usual,
-            lambda size: self.network(self.trunk(size)).to(self.device),
+            lambda size: self.network(planned_trunk(self.plan, size)).to(self.device),
             self.order,
             recipe,
             deadline - time.time(),
         )
         self.decisions.decide(0, "size", size, reason)
-        return self.trunk(size), timing
+        return planned_trunk(self.plan, size), timing
 
     def steps(self, state: State, timing: Timing | None) -> tuple[int, str]:
         """How many steps the budget allows, and why."""

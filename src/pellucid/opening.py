@@ -10,9 +10,12 @@ from torch import nn
 
 from .data import Split
 from .errors import PellucidError, UsageError
+from .fields import Field
+from .network import trunk_from
 from .options import READ, check_options, defaults
 from .planning import Plan
-from .trunks import Custom, Trunk
+from .starting import Start
+from .trunks import Custom, Trunk, trunk_named
 from .workbench import Dataset, read
 
 
@@ -59,10 +62,30 @@ def taken_trunk(options: dict[str, Any]) -> Trunk | None:
     return None
 
 
+def begun(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trunk | None, dict[str, Any] | None]:
+    """The data, the trunk that is already there, and the run to start from as a plan keeps it; taken from options.
+
+    Raises:
+        UsageError: for a network or a size beside the one the run has.
+    """
+    own, run = taken_trunk(options), options.pop("start", None)
+    if run is None:
+        return data, own, None
+    start = Start.of(run)
+    trunk = start.trunk(own)
+    asked = options.pop("network", None)
+    if (asked is not None and trunk_named(asked).name != trunk.name) or options.get("size") is not None:
+        raise UsageError(
+            f"the network is that of {run}: {trunk.name}, with the size it has", fix="leave --network and --size out"
+        )
+    return start.brought(data), trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.config}
+
+
 def needed_trunk(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:
-    """The user's own trunk where a run was begun with one, None where not."""
+    """The trunk where a run was begun with one of its user's or of another run, None where not."""
     if record["plan"]["network"] != Custom.name:
-        return None
+        start = record["plan"].get("start")
+        return trunk_from(start["trunk"], None) if start else None
     if trunk is None:
         raise PellucidError(
             "this run was begun with a trunk of its user's own, and a run folder never holds code",
@@ -78,6 +101,9 @@ def reopened(record: Mapping[str, Any], data: Any) -> Dataset:
         raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
     source = data if data is not None else about["source"]
     found = source if isinstance(source, Dataset) else read(source, **about["options"])
+    if record["plan"].get("start"):  # whose scales and vocabularies were brought along
+        fields = [Field.from_json(one) for one in record["fields"]]
+        found = found.like({f.name: f for f in fields if f.role == "input"})
     if found.fingerprint() != about["fingerprint"]:
         raise PellucidError(
             "the data has changed since this training began",

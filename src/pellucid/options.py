@@ -265,6 +265,7 @@ TRAIN = (
     Option("device", "cpu, cuda or cuda:1.", _device, unset="the fastest there is", metavar="NAME"),
     Option("name", "Name of the run's folder.", _folder_name, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", str, default="runs", metavar="FOLDER"),
+    Option("start", "Begin with the weights of an earlier run.", unset="fresh weights", metavar="RUN"),
     Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
 )  # fmt: skip
 

@@ -6,15 +6,18 @@ Every rule is one function that returns a ``Choice``; a rule that a trunk knows 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import PellucidError
+from .fields import Field, groups
+from .inputs import INPUTS
+from .network import Network
 from .options import Budget
-from .outputs import Output, output_for
+from .outputs import OUTPUTS, Output, output_for
 from .outputs.metrics import check_percentage
 from .references import allowance, reference_for
 from .trunks import TRUNKS, Trunk, trunk_named
@@ -26,6 +29,7 @@ CAP = Budget("seconds", 600.0)  # without a budget
 SEEN = (
     100_000  # examples, repeats counted, that a training should see: small data wants more passes, not a larger network
 )
+GENTLY = 0.3  # of the usual learning rates, for weights that come from another run
 FEW_TEXTS = 30_000  # on 6,000 news items the bag reaches .875, the transformer .85
 
 
@@ -76,6 +80,7 @@ class Plan:
         inputs: settings of the input layers by kind. output: its name and settings.
         recipe, budget, seed: as trained with. split_seed: of the parts. device: where.
         capped: whether the budget is only an upper limit that nobody asked for.
+        start: the run whose weights it begins with: ``run``, ``sha256`` of them, ``trunk`` as configured.
         usual: the size to try first. dropout: of the trunk; None leaves its own.
         reference: whether a classical model learns beside it.
         choices: all of it for people, each with its reason.
@@ -92,6 +97,7 @@ class Plan:
     split_seed: int
     device: str
     usual: int = 3
+    start: Mapping[str, Any] | None = None
     dropout: float | None = None
     reference: bool = False
     choices: tuple[Choice, ...] = field(default=(), compare=False)
@@ -105,7 +111,12 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        data = {"split_seed": data["seed"], "reference": False, **data}  # as it was before there were these
+        data = {
+            "split_seed": data["seed"],
+            "start": None,
+            "reference": False,
+            **data,
+        }  # as it was before there were these
         found = {f.name: data[f.name] for f in fields(cls)}
         return cls(
             **found
@@ -118,22 +129,28 @@ class Plan:
         )
 
 
-def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options: Any) -> Plan:
+def make_plan(
+    data: Dataset, split: Split, trunk: Trunk | None = None, start: Mapping[str, Any] | None = None, **options: Any
+) -> Plan:
     """Plan the training of ``data``.
 
     Args:
         data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
+        start: as in ``Plan``.
         options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device,
             metric.
     """
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
     metric = metric_for(data, output, options.get("metric"))
-    network = own(trunk) if trunk is not None else network_for(data, len(split.train), options.get("network"))
+    network = own(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
     kind = TRUNKS.get(network.value)
     hints = kind.recipe(leading(data)) if kind else {}
     hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
+    if start:  # weights that know something already move more slowly than fresh ones
+        rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
+        hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}
     rate = learning_rate(hints, options.get("lr"))
     budget, capped = budget_for(options)
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
@@ -173,10 +190,38 @@ def make_plan(data: Dataset, split: Split, trunk: Trunk | None = None, **options
         split_seed=split_seed,
         device=device,
         usual=min(int(hints.get("size", 3)), sizes.value[-1]),
+        start=start,
         dropout=hints.get("dropout"),
         reference=reference is not None,
         choices=tuple(choices),
     )
+
+
+# -- what a plan stands for
+
+
+def planned_network(plan: Plan, inputs: Sequence[Field], targets: Sequence[Field], trunk: Trunk) -> Network:
+    """The planned network with this trunk; the same weights for the same seed. Fields with their fitted states."""
+    named = {f.name: f for f in inputs}
+    layers = []
+    for group in groups(inputs):
+        kind = INPUTS[group.kind]
+        planned = {k: v for k, v in plan.inputs.get(group.kind, {}).items() if k in kind.settings}
+        layers.append(kind([named[name] for name in group.fields], **planned))
+    return Network(layers, trunk, planned_output(plan, targets), seed=plan.seed)
+
+
+def planned_output(plan: Plan, targets: Sequence[Field]) -> Output:
+    """The planned output, without its layer."""
+    return OUTPUTS[plan.output["name"]](targets, **{k: v for k, v in plan.output.items() if k != "name"})
+
+
+def planned_trunk(plan: Plan, size: int) -> Trunk:
+    """The planned trunk at a setting of the size dial."""
+    trunk = trunk_named(plan.network).sized(size)
+    if plan.dropout is not None and "dropout" in trunk.config():
+        return type(trunk)(**trunk.config() | {"dropout": plan.dropout})
+    return trunk
 
 
 # -- the rules
@@ -188,8 +233,8 @@ def leading(data: Dataset) -> str:
     return next((kind for kind in ("image", "text") if kind in kinds), "table")
 
 
-def own(trunk: Trunk) -> Choice:
-    return Choice("network", trunk.name, "your own trunk")
+def own(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:
+    return Choice("network", trunk.name, f"as in {start['run']}" if start else "your own trunk")
 
 
 def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:

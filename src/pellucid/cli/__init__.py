@@ -118,8 +118,9 @@ def train(data: str | None, **typed: Any) -> None:
     as_json, quiet, plan_only = (options.pop(name, False) for name in ("json", "quiet", "plan_only"))
     if data is None and "like" not in options:
         raise UsageError("there is nothing to train on", fix="name the data: pellucid train DATA (or --like RUN)")
-    if "like" in options:
-        options["like"] = find_run(options["like"])
+    for name in ("like", "start"):
+        if name in options:
+            options[name] = find_run(options[name])
     if plan_only:
         _plan(data, options, as_json)
     else:

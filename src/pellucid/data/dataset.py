@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import sys
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass
 from dataclasses import field as kept
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from .parting import Parting
 from .roles import columns_listed
 from .sources import Found, counted
 from .splits import Split
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -156,12 +160,21 @@ class Dataset:
         rows = self.split(seed).train
         return {f.name: self._fit(f, rows) for f in self.fields.values() if f.role in ("input", "target")}
 
+    def like(self, fitted: Mapping[str, Field]) -> Self:
+        """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
+        other = copy.copy(self)
+        known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
+        other.fields, other._stored, other.notes = self.fields | known, {}, list(self.notes)
+        return other
+
     def label_values(self) -> list[str]:
         """The values of a category target in natural order; empty for other targets."""
         target = self.target
         return self.stored(target.name).meta["values"] if target is not None and target.kind == "category" else []
 
     def _fit(self, field: Field, rows: np.ndarray) -> Field:
+        if field.state is not None:
+            return field
         stored, digest = self._content(field.name)
         kind = kind_named(field.kind)
         about = _code(field.kind), digest, _digest(rows), dict(field.settings), field.role

@@ -23,7 +23,7 @@ def choose(state: State, feed: Feed, rows: np.ndarray) -> tuple[dict[str, Any], 
     last = {name: value.clone() for name, value in state.weights.items()}
     candidates = {"the last weights": last, "the average": state.average}
     if state.best_row.get("step") != state.step:
-        candidates["the best seen"] = state.best
+        candidates["the best seen" if state.best_row.get("step") else "the frozen trunk"] = state.best
     metrics: dict[str, float] = {}
     found: dict[str, tuple[Tensor, Tensor]] = {}
 

@@ -41,6 +41,7 @@ class Loop:
         state: what is trained. order: the batches. validation: rows to choose on.
         decisions: what was decided; pace: decides more as the clock and validation call for it.
         save: writes a checkpoint. record: writes a line of the history. listener: is told.
+        look_first: also before the first step, because the weights know something already.
         stop: asked before every step; True saves and raises Interrupted.
     """
 
@@ -52,6 +53,7 @@ class Loop:
     save: Callable[[State], None]
     record: Callable[[dict[str, Any]], None]
     listener: Listener = field(default_factory=Listener)
+    look_first: bool = False
     stop: Callable[[], bool] = lambda: False
 
     def run(self) -> None:
@@ -60,6 +62,8 @@ class Loop:
         state.network.train()
         self._since = self._saved = self._told = time.perf_counter()
         self._heard, self._rate, self._saving, self._loss = state.step, 0.0, 0.0, math.nan
+        if self.look_first:
+            self.evaluate(0.0)
         while state.step < end_of(points := decisions.at(state.step, "schedule")):
             if self.stop():
                 self.save(state)

@@ -1,0 +1,86 @@
+"""A linear probe: the output layer alone, learned on what a frozen trunk returns.
+
+Fine-tuning that begins with a solved output layer does not first wreck what the trunk knows (Kumar et al.,
+"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", 2022), and the probe is itself a
+network that validation may like best: then the trunk stays frozen.
+
+n examples, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..network import Network
+from ..trunks import Features
+from .feed import Feed
+from .loop import autocast
+from .optimizer import Adam
+
+MOST = 20_000  # examples that the probe learns from
+STEPS, RATE = 300, 0.02  # of Adam on all of them at once, cooling down to nothing
+DECAYS = (0.0, 0.03, 0.3, 3.0)  # weight decays that validation chooses among
+
+
+def probe(network: Network, feed: Feed, train: np.ndarray, validation: np.ndarray) -> float:
+    """Train the output layer on the frozen rest; keep the weight decay that validation likes best and return it."""
+    if network.output.need().every:
+        return math.nan
+    some = train[:: -(-len(train) // MOST)]
+    known, chosen = (pooled(network, feed, rows) for rows in (some, validation))
+    layer = network.output.layer
+    first = [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
+    best: tuple[float, float, list[Tensor]] = (math.inf, 0.0, first)
+    for decay in DECAYS:
+        solve(network, known, first, decay)
+        with torch.no_grad():
+            loss = float(network.output.losses(network.output(chosen[0]), chosen[1]).mean())
+        if loss < best[0]:
+            best = loss, decay, [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
+    put(network, best[2])
+    return best[1]
+
+
+def solve(network: Network, known: tuple[Features, Tensor], first: list[Tensor], decay: float) -> None:
+    """Train the output layer on features from where it began."""
+    put(network, first)
+    params = list(network.output.layer.parameters())  # type: ignore[union-attr]
+    matrices, rest = [p for p in params if p.ndim > 1], [p for p in params if p.ndim < 2]
+    optimizer = Adam([(matrices, decay), (rest, 0.0)], betas=(0.9, 0.99))
+    for step in range(STEPS):
+        loss = network.output.losses(network.output(known[0]), known[1]).mean()
+        gradients = torch.autograd.grad(loss, params)
+        for p, g in zip(params, gradients, strict=True):
+            p.grad = g
+        optimizer.step(RATE * (1 - step / STEPS))
+    for p in params:
+        p.grad = None
+
+
+def put(network: Network, values: list[Tensor]) -> None:
+    with torch.no_grad():
+        for p, value in zip(network.output.layer.parameters(), values, strict=True):  # type: ignore[union-attr]
+            p.copy_(value)
+
+
+@torch.no_grad()
+def pooled(network: Network, feed: Feed, rows: np.ndarray, size: int = 512) -> tuple[Features, Tensor]:
+    """What the trunk makes of some examples, one vector each, (n, D), and their targets, (n, ...)."""
+    training = network.training
+    network.eval()
+    found: list[Tensor] = []
+    target: list[Tensor] = []
+    for part in feed.in_order(rows, size):
+        batch = feed.batch(part)
+        with autocast(network.device):
+            f = network.features(batch)
+            found.append(network.trunk.pool(f).float())  # type: ignore[operator]
+        assert batch.target is not None
+        target.append(batch.target)
+    network.train(training)
+    return replace(f, x=torch.cat(found), mask=None, key=None), torch.cat(target)
