@@ -240,6 +240,12 @@ def test_missing_numbers_are_taken_and_infinite_ones_refused(iris: tuple[np.ndar
         model.fit(pd.DataFrame({"a": np.full(50, np.inf), "b": ["u", "v"] * 25}), y)
 
 
+def test_the_weights_are_chosen_by_a_metric(iris: tuple[np.ndarray, np.ndarray]) -> None:
+    model = PellucidClassifier(steps=20, metric="log loss").fit(*iris)
+    assert model.run_.score.metric == "log loss"
+    assert model.score(*iris) == (model.predict(iris[0]) == iris[1]).mean()
+
+
 def test_what_cannot_be_learned_is_said() -> None:
     x = np.arange(20.0)[:, None]
     wrong: list[tuple[dict[str, Any], Any, str]] = [

@@ -48,6 +48,7 @@ class PellucidEstimator(BaseEstimator):
             (``usual_epochs``): never by the clock, so that fitting twice gives the same. A budget such as ``"30s"``
             is the clock's.
         batch_size, lr, size, device: as in ``pellucid.train``; planned when left out.
+        metric: that the weights are chosen by, such as ``"f1"`` or ``"mae"``; ``score`` stays scikit-learn's.
         kinds: of columns by name, where the recognised ones are wrong: ``{"zip": "category"}``.
         validation_fraction: of the rows. They are not trained on: the weights are chosen and the confidence is
             calibrated there.
@@ -75,6 +76,7 @@ class PellucidEstimator(BaseEstimator):
         batch_size: int | None = None,
         lr: float | None = None,
         size: int | None = None,
+        metric: str | None = None,
         kinds: Mapping[str, str] | None = None,
         validation_fraction: float = 0.15,
         device: str | None = None,
@@ -88,6 +90,7 @@ class PellucidEstimator(BaseEstimator):
         self.batch_size = batch_size
         self.lr = lr
         self.size = size
+        self.metric = metric
         self.kinds = kinds
         self.validation_fraction = validation_fraction
         self.device = device
@@ -114,7 +117,7 @@ class PellucidEstimator(BaseEstimator):
         words = {name: "category" for name in columns if name.lower() in SPLIT_NAMES}  # never which part a row is in
         kinds = words | self._kinds | dict(self.kinds or {}) | dict.fromkeys(targets, kind)
         parts = (1 - self.validation_fraction, self.validation_fraction, 0.0)
-        names = ("network", "steps", "epochs", "budget", "batch_size", "lr", "size", "device")
+        names = ("network", "steps", "epochs", "budget", "batch_size", "lr", "size", "metric", "device")
         options = {name: getattr(self, name) for name in names}
         if all(options[name] is None for name in ("steps", "epochs", "budget")):
             options["epochs"] = usual_epochs(n)
