@@ -193,7 +193,7 @@ def test_help_is_quick_and_light():
     ("args", "said"),
     [
         (["tarin", "x"], "Unknown command 'tarin'. Did you mean 'train'?"),
-        (["train", "x", "--targt", "y"], "Did you mean '--target'?"),
+        (["train", "x", "--targt", "y"], "'--target'?)"),
         (["train"], "name the data: pellucid train DATA (or --like RUN)"),
         (["train", "x", "--budget", "5x"], "budget '5x': Unknown unit 'x'"),
         (["train", "x", "--epochs", "many"], "epochs 'many': expected a number"),
