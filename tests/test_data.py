@@ -222,15 +222,17 @@ def test_dates_nested_values_and_columns_without_sense(tmp_path):
             "day": pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 1, 30), eager=True),
             "nothing": [None] * 30,
             "same": ["x"] * 30,
-            "nested": [[1, 2]] * 30,
+            "nested": [{"a": 1}] * 30,
+            "lists": [[1, 2]] * 30,
             "n": [i % 7 for i in range(30)],
             "target": [i * 1.7 % 5 for i in range(30)],
         }
     )
     data = read(frame)
     roles = {name: role for name, (_, role) in kinds(data).items()}
-    assert roles == dict(id="id", day="ignore", nothing="ignore", same="ignore", n="input", target="target")  # noqa: C408
-    assert any("holds List(Int64) and is left out" in text for text in texts(data))
+    left = dict.fromkeys(("nothing", "same", "lists"), "ignore")
+    assert roles == {"id": "id", "day": "input", "n": "input", "target": "target"} | left
+    assert any("holds Struct({'a': Int64}) and is left out" in text for text in texts(data))
     assert "column 'nothing': left out: no values at all" in texts(data)
     assert kinds(read(frame, target="id"))["id"] == ("number", "target")
 
@@ -254,7 +256,7 @@ def test_options_override_what_is_inferred():
         ({"split": "Label"}, "Unknown column 'Label'. Did you mean 'label'? Known: n, label"),
         (
             {"kinds": {"n": "nmber"}},
-            "Unknown kind of field 'nmber'. Did you mean 'number'? Known: number, category, text, image",
+            "Unknown kind of field 'nmber'. Did you mean 'number'? Known: number, category, text, image, labels, date",
         ),
         ({"target": "n", "ignore": "n"}, "column 'n' can't be both target and ignored"),
     ],

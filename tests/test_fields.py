@@ -1,5 +1,6 @@
 """The contract every kind of field keeps, run over the registry, and what each kind promises beside it."""
 
+import datetime
 import doctest
 import json
 import subprocess
@@ -21,8 +22,10 @@ from pellucid.fields import (
     Stored,
     as_target,
     category,
+    date,
     groups,
     kind_named,
+    labels,
     number,
     pixels,
     recognise,
@@ -49,6 +52,11 @@ def _examples():
             ["new héllo 漢字 🦊"] * 20,
         ),
         "image": (images, 255 - images),
+        "labels": ([["a", "b"], ["b"], [], ["a", "c"]] * 5, [["v"], ["w", "x"]] * 10),
+        "date": (
+            [datetime.date(2020, 1, 1) + datetime.timedelta(days=17 * i) for i in range(20)],
+            [datetime.date(2031, 5, 1 + i) for i in range(20)],
+        ),
     }
 
 
@@ -167,8 +175,10 @@ def test_missing_values(kind, role):
 
 @every_kind
 def test_wrong_sort_of_values_is_the_users_to_mend(kind):
-    nested = Column("x", pl.Series("x", [[1, 2], [3]]))
-    with pytest.raises(PellucidError, match=r"the column 'x' holds values of type List\(Int64\), which can't be read"):
+    nested = Column("x", pl.Series("x", [[[1, 2]], [[3]]]))
+    with pytest.raises(
+        PellucidError, match=r"the column 'x' holds values of type List\(List\(Int64\)\), which can't be read"
+    ):
         kind.store(nested, {}, quiet)
 
 
@@ -207,7 +217,7 @@ def test_nothing_heavy_is_loaded():
     )
 
 
-@pytest.mark.parametrize("module", [number, category, text, pixels])
+@pytest.mark.parametrize("module", [number, category, text, pixels, labels, date])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -253,19 +263,12 @@ def test_names_of_ids(name):
     assert recognise(column_of([30, 10, 20, 20], name))[1].role == "input", "an id does not repeat"
 
 
-def test_dates_are_not_read_yet():
-    dates = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 3, 1), eager=True)
-    kind, guess = recognise(Column("day", dates))
-    assert (kind.name, guess.role) == ("category", "ignore")
-    assert guess.reason == "dates from 2020-01-01 to 2020-03-01, which are not read as an input"
-
-
 def test_polars_categories_are_categories():
     for dtype in (pl.Categorical, pl.Enum(WORDS)):
         kind, guess = recognise(Column("colour", pl.Series(WORDS * 3).cast(dtype)))
         assert kind.name == "category"
         assert guess.confidence == 0.95
-    nested = Column("x", pl.Series([[1], [2]]))
+    nested = Column("x", pl.Series([{"a": 1}, {"a": 2}]))
     with pytest.raises(PellucidError, match="no kind of field can read the column 'x'"):
         recognise(nested)
 

@@ -18,15 +18,17 @@ from pellucid import network as network_module
 from pellucid.data.batch import Batch, Padded
 from pellucid.errors import PellucidError
 from pellucid.fields import KINDS, Column, Field
-from pellucid.inputs import INPUTS, Input, base, category, image, number, text
+from pellucid.inputs import INPUTS, Input, base, category, date, image, labels, number, text
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS, Output, output_for
 from pellucid.outputs import category as category_output
+from pellucid.outputs import labels as labels_output
 from pellucid.outputs import number as number_output
 from pellucid.trunks import TRUNKS, Custom, Features, Need
 from pellucid.trunks.layers import GroupedBatchNorm
 
-for _module in (base, number, category, text, image, category_output, number_output, network_module):
+_inputs = (base, number, category, text, image, labels, date)
+for _module in (*_inputs, category_output, labels_output, number_output, network_module):
     shapes.hold(_module)
 
 N = 40
@@ -36,6 +38,8 @@ RAW: dict[str, Any] = {  # raw values of one column of every kind
     "category": RNG.choice(["red", "green", "blue", "grey"], N),
     "text": np.array([" ".join(RNG.choice(["one", "two", "three", "four", "five"], 3 + i % 6)) for i in range(N)]),
     "image": RNG.integers(0, 256, (N, 9, 7, 3), dtype=np.uint8),
+    "labels": np.array([";".join(RNG.choice(["a", "b", "c", "d"], 1 + i % 3, replace=False)) for i in range(N)]),
+    "date": np.datetime64("2019-01-01T00", "us") + RNG.integers(0, 10**14, N),
 }
 
 
@@ -260,7 +264,8 @@ JOINS: dict[str, tuple[str, ...]] = {
     "photos": ("image",),
     "texts": ("text",),
     "photo and text": ("image", "text"),
-    "everything": ("number", "category", "text", "image"),
+    "labels and dates": ("labels", "date"),
+    "everything": ("number", "category", "text", "image", "labels", "date"),
 }
 NAMES = [name for name in TRUNKS if name != "custom"]
 
@@ -399,4 +404,4 @@ def test_a_loop_of_ones_own(table: Path, numbers: Path) -> None:
 def test_shapes_were_checked() -> None:
     """The shapes stated on the ``def`` lines above were held to: a check that compared nothing must fail."""
     seen = {name.partition(".")[0] for name in shapes.checked}
-    assert {"Number", "Category", "Text", "Image", "Network"} <= seen
+    assert {"Number", "Category", "Text", "Image", "Labels", "Date", "Network"} <= seen

@@ -25,7 +25,7 @@ def test_of_several_targets_each_must_be_a_number(table: Path) -> None:
     with pytest.raises(pellucid.PellucidError) as error:
         pellucid.read(table, target=["x", "label"])
     assert str(error.value) == (
-        "of several targets each must be a number, and 'label' is a category\n"
+        "several targets must all be numbers, or all say 0 or 1 (yes or no); 'label' is a category\n"
         "  name one target, or say --kind label=number"
     )
 

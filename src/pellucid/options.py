@@ -230,10 +230,10 @@ def _folder_name(value: Any) -> str:
 
 
 READ = (
-    Option("target", "Column to predict, or several numbers: a,b.", _target,
+    Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", _target,
            unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
-    Option("kinds", "Take a column for a kind: number, category, text, image.", _kinds, unset="recognised",
-           metavar="COLUMN=KIND", flag="--kind", many=True),
+    Option("kinds", "Take a column for a kind: number, category, text, image, labels, date.", _kinds,
+           unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
     Option("ignore", "Leave a column out.", _several, default=(), unset="none", metavar="COLUMN", many=True),
     Option("header", "Whether the first line of a table holds names.", _yes_no, unset="recognised",
            flag="--header/--no-header"),

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .draw.report import page
 from .fields import kind_named
+from .fields.labels import joined
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
@@ -54,7 +55,8 @@ def predictions(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> 
     """One line a test example: where it is, the truth, the prediction."""
     output, (raw, target) = run.network.output, answers
     decoded = [flat({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw)]
-    places = {"row": rows, "input": [data.title(int(r)) for r in rows], "true": output.truth(target.cpu().numpy())}
+    true = [in_words(value, "") for value in output.truth(target.cpu().numpy())]
+    places = {"row": rows, "input": [data.title(int(r)) for r in rows], "true": true}
     return pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal")
 
 
@@ -62,8 +64,15 @@ def flat(prediction: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of each target beside each other: ``price_value``, ``price_low``, …"""
     found: dict[str, Any] = {}
     for name, value in prediction.items():
-        found |= {f"{name}_{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+        found |= (
+            {f"{name}_{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: in_words(value, "")}
+        )
     return found
+
+
+def in_words(value: Any, none: str = "none") -> Any:
+    """A list of labels as one text; anything else as it is."""
+    return joined(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
 
 
 def details(run: Run, test: Answers) -> dict[str, Any]:
@@ -84,15 +93,20 @@ def worst(run: Run, data: Dataset, split: Split, answers: Answers) -> list[dict[
     return [
         {
             "shown": shown(data, int(split.validation[int(i)])),
-            "true": true,
-            "predicted": one.get("label", one.get("value", one)),
+            "true": in_words(true),
+            "predicted": in_words(answered(one)),
             "probability": one.get("probability"),
             "loss": float(losses[i]),
             "where": data.title(int(split.validation[int(i)])),
         }
         for i, one, true in zip(top, decoded, truth, strict=True)
-        if one.get("label") != true
+        if answered(one) != true
     ]
+
+
+def answered(prediction: Mapping[str, Any]) -> Any:
+    """What a prediction says, without how sure it is."""
+    return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
 
 
 def shown(data: Dataset, row: int) -> dict[str, Any]:

@@ -201,8 +201,9 @@ class Run:
     def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> list[dict[str, Any]]:
         """Predict from paths, tables, arrays or texts; one dict an example, in order.
 
-        Each has ``input`` (what it was) and the prediction: ``label, probability, probabilities`` or ``value, low,
-        high``; an input that can't be read has ``error`` instead, and the others are predicted all the same.
+        Each has ``input`` (what it was) and the prediction: ``label, probability, probabilities``, for several labels
+        ``labels, probabilities``, for numbers ``value, low, high``; an input that can't be read has ``error`` instead,
+        and the others are predicted all the same.
 
         Raises:
             PellucidError: when a column the network reads is missing. UsageError: for files and texts at once.

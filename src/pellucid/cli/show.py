@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ..draw.numbers import figure
 from ..errors import UsageError, unknown
+from ..fields.labels import joined
 
 MOST_ROWS = 50  # predictions, and
 MOST_FIELDS = 24  # columns of a table, shown on a terminal
@@ -201,6 +202,9 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         return [first, f"error: {row['error']}"]
     if "label" in row:
         return [first, str(row["label"]), f"{row['probability']:.4f}"]
+    if "labels" in row:
+        chances = [f"{row['probabilities'][label]:.4f}" for label in row["labels"]]
+        return [first, joined(row["labels"]), "; ".join(chances)]
     if "value" in row:
         return [first, _number(row)]
     return [first, *(f"{name} {_number(one)}" for name, one in row.items() if isinstance(one, Mapping))]
@@ -216,13 +220,22 @@ def _styled(row: Mapping[str, Any]) -> list[Text]:
     first, *rest = _cells(row)
     if "error" in row:
         return [Text(first), Text(str(row["error"]), style="red")]
+    if "labels" in row:
+        said = [f"{label} {row['probabilities'][label]:.0%}" for label in row["labels"]]
+        second = _others(row["probabilities"], row["labels"])
+        return [Text(first), Text("   ".join(said) or "none", style="bold"), Text(second, style="dim")]
     if "label" not in row:
         return [Text(first), *(Text(cell, style="bold") for cell in rest)]
     share = float(row["probability"])
-    others = sorted(row.get("probabilities", {}).items(), key=lambda pair: -pair[1])[1:3]
-    second = "   ".join(f"{name} {p:.1%}" for name, p in others if p >= 0.01)
+    second = _others(row.get("probabilities", {}), [row["label"]])
     chance = Text(f"{share:6.1%} {bar(share, 10)}", style="cyan")
     return [Text(first), Text(rest[0], style="bold"), chance, Text(second, style="dim")]
+
+
+def _others(chances: Mapping[str, float], said: Sequence[str]) -> str:
+    """The two likeliest of what is not said."""
+    ranked = sorted(((name, p) for name, p in chances.items() if name not in said), key=lambda pair: -pair[1])
+    return "   ".join(f"{name} {p:.1%}" for name, p in ranked[:2] if p >= 0.01)
 
 
 def bar(share: float, width: int) -> str:
@@ -236,6 +249,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     for name, value in row.items():
         inner = "p" if name == "probabilities" else name
+        value = joined(value, "") if name == "labels" else value
         cells.update({f"{inner}_{key}": v for key, v in value.items()} if isinstance(value, Mapping) else {name: value})
     return cells
 
@@ -345,6 +359,8 @@ def target(found: Mapping[str, Any]) -> Text:
     if goal is None:
         return Text("which column is not obvious: say it with --target", style="yellow")
     what = f"one of {count(len(found['classes']))} classes" if found["classes"] else f"a {goal['kind']}"
+    if goal["kind"] == "labels":
+        what = f"any of {count(len(found['classes']))} labels"
     return Text.assemble((goal["name"], "bold green"), f", {what}: {goal['why']}")
 
 

@@ -98,9 +98,13 @@ def _values(name: str, column: Any, notes: list[Note]) -> pl.Series | np.ndarray
     """A Polars Series, or an array for images."""
     if isinstance(column, pl.Series):
         return plain_column(column.alias(name), notes, NAME)
+    if (lists := _lists(name, column)) is not None:
+        return lists
     values = _array(column)
     if values.ndim > 1:
         return np.ascontiguousarray(values)
+    if values.dtype.kind == "M":  # polars knows few of NumPy's units of time
+        values = values.astype("datetime64[us]")
     if values.dtype.kind not in "OUS":
         return plain_column(pl.Series(name, values), notes, NAME)
     items = [v.item() if isinstance(v, np.generic) else v for v in values]
@@ -108,6 +112,22 @@ def _values(name: str, column: Any, notes: list[Note]) -> pl.Series | np.ndarray
     if len({type(v) for v in items if v is not None}) > 1:
         items = [v if v is None else str(v) for v in items]
     return plain_column(pl.Series(name, items, strict=False), notes, NAME)
+
+
+def _lists(name: str, column: Any) -> pl.Series | None:
+    """A column whose values are lists, tuples, sets or arrays of words or whole numbers; None for any other."""
+    if not isinstance(column, list | tuple) and not isinstance(getattr(column, "dtype", None), np.dtypes.ObjectDType):
+        return None
+    many = (list, tuple, set, frozenset, np.ndarray)
+    items = [None if item is None or (isinstance(item, float) and item != item) else item for item in column]
+    some = [item for item in items if item is not None]
+    if not some or not all(isinstance(item, many) for item in some):
+        return None
+    if not all(isinstance(part, str | int | np.integer) for item in some for part in item):
+        return None
+    texts = [None if item is None else [str(part) for part in item] for item in items]
+    sets = any(isinstance(item, set | frozenset) for item in some)  # their order changes from process to process
+    return pl.Series(name, [t and sorted(t) for t in texts] if sets else texts, pl.List(pl.String))
 
 
 def _load(columns: Mapping[str, pl.Series | np.ndarray], notes: list[Note], target: str | None, why: str) -> Found:

@@ -135,7 +135,7 @@ class Dataset:
 
     @property
     def targets(self) -> list[Field]:
-        """All targets: one, or several numbers."""
+        """All targets: one, or several numbers, or several columns of labels."""
         return [f for f in self.fields.values() if f.role == "target"]
 
     @property
@@ -168,9 +168,9 @@ class Dataset:
         return other
 
     def label_values(self) -> list[str]:
-        """The values of a category target in natural order; empty for other targets."""
-        target = self.target
-        return self.stored(target.name).meta["values"] if target is not None and target.kind == "category" else []
+        """The values of a category or labels target in natural order; empty for other targets."""
+        known = [f for f in self.targets if f.kind in ("category", "labels")]
+        return [value for f in known for value in self.stored(f.name).meta["values"]]
 
     def _fit(self, field: Field, rows: np.ndarray) -> Field:
         if field.state is not None:
@@ -290,6 +290,8 @@ class Dataset:
             gone[stored.bad] = True
             self.left_out(np.flatnonzero(gone & keep), f"without '{target.name}'")
             if target.state is not None:
+                if text := kind_named(target.kind).passed_over(stored, target.state):
+                    self.say(Note("warning", text, f"column '{target.name}'"))
                 unseen = nothing(np.asarray(kind_named(target.kind).encode(stored, target.state))) & ~gone
                 self.left_out(np.flatnonzero(unseen & keep), f"whose '{target.name}' the run has never seen")
                 gone |= unseen
@@ -393,9 +395,10 @@ def missing(stored: Stored) -> np.ndarray:  # (n,) bool
     return gone
 
 
-def nothing(array: np.ndarray) -> np.ndarray:  # (n,) -> (n,) bool
+def nothing(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
     """Where kinds write that there is no value: NaN, or a negative code."""
-    return np.isnan(array) if array.dtype.kind == "f" else array < 0
+    gone = np.asarray(np.isnan(array) if array.dtype.kind == "f" else array < 0)
+    return gone if gone.ndim == 1 else np.asarray(gone.reshape(len(gone), -1).any(1))
 
 
 def _are(n: int) -> str:

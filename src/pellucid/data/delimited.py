@@ -27,7 +27,7 @@ from .sources import Options, counted, listed
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TYPED = 10_000  # rows of a block that the types of columns are inferred from
-DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
+DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ][\d:.]+)?$")
 FIRST_NAMES = {"id", "name", "label", "class", "target", "text", "date", "index", "category", "value", "y"}
 IDENTIFIER = re.compile(r"^[^\W\d][\w .()/%#&-]{0,40}$")
 LAST = "it is the last column of a table without header"
@@ -182,7 +182,7 @@ def _late(frame: pl.DataFrame) -> bool:
 
 
 def date_type(series: pl.Series) -> pl.DataType | None:
-    """The type of text that is dates throughout; None for other values."""
+    """The type of text that is dates with the year first throughout; how others are meant, their kind judges."""
     sample = series.drop_nulls().head(1) if series.dtype == pl.String else series[:0]
     if not len(sample) or not DATE.match(sample[0]):
         return None

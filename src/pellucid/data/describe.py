@@ -24,6 +24,7 @@ TREATED = {  # words of a note: what they say that training does
 MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
 SHOWN = 40  # columns and notes listed one by one
 WIDTH = 110  # characters of a line
+MANY = {"category": "categories", "labels": "columns of labels"}
 BAR = 24  # characters of the longest bar
 
 
@@ -93,10 +94,10 @@ def _prediction(data: Dataset) -> list[str]:
         kinds: dict[str, int] = {}
         for f in inputs:
             kinds[f.kind] = kinds.get(f.kind, 0) + 1
-        base = listed(
-            f"{n} {'categories' if k == 'category' and n > 1 else k + 's' * (n > 1)}" for k, n in kinds.items()
-        )
-    if len(data.targets) > 1:
+        base = listed(f"{n} {MANY.get(k, k + 's') if n > 1 else k}" for k, n in kinds.items())
+    if target.kind == "labels":
+        what = f"any of {counted(len(data.reading.classes), 'label')}"
+    elif len(data.targets) > 1:
         what = f"{len(data.targets)} numbers"
     else:
         what = (

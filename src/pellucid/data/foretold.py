@@ -23,12 +23,12 @@ ENTITIES = (
 
 
 def parts(
-    found: Found, fields: Sequence[Field], asked: Parting, where: str, even: bool, say: Callable[[Note], None]
+    found: Found, fields: Sequence[Field], asked: Parting, where: str, even: str, say: Callable[[Note], None]
 ) -> tuple[Parting, dict[str, int], str]:
     """What is known of the parts beforehand.
 
     Args:
-        asked: by the user. where: the source's name. even: each class is to have its share of every part.
+        asked: by the user. where: the source's name. even: what every part has the same share of.
 
     Returns:
         The parting with its column found; how many rows each part has where the data gives it; a sentence.
@@ -54,7 +54,7 @@ def parts(
         say(Note("warning", "the given split has no training part and is not used"))
     for note in entities(found, fields):
         say(note)
-    return asked, {}, f"{asked.said()}, drawn at random" + (" with the same shares of every class" if even else "")
+    return asked, {}, f"{asked.said()}, drawn at random" + (f" with the same shares of {even}" if even else "")
 
 
 def _time(column: Column, asked: Parting) -> tuple[np.ndarray, Parting, bool]:

@@ -18,7 +18,8 @@ import numpy as np
 from ..errors import PellucidError
 from ..fields import Column, Field, Note
 from ..fields.category import words
-from . import arrays, checks, folders, foretold, parting, tables
+from ..fields.labels import counts_of
+from . import arrays, checks, folders, foretold, parting, splits, tables
 from .cache import key_of
 from .cache import opened as open_cache
 from .dataset import Dataset, Reading
@@ -113,7 +114,10 @@ def _reading(source: Source, options: Options, check: bool) -> Reading:
     classes = {}
     if goal is not None and goal.kind == "category":
         classes = checks.class_counts(words(found.columns[goal.name]))
-    how, given, told = foretold.parts(found, fields, options.split, source.name, bool(classes), notes.append)
+    for field in (f for f in fields if f.role == "target" and f.kind == "labels"):
+        classes |= counts_of(found.columns[field.name], field.settings)
+    even = splits.EVEN.get(goal.kind, "") if goal is not None else ""
+    how, given, told = foretold.parts(found, fields, options.split, source.name, even, notes.append)
     return Reading(source.name, found.layout, len(found), found.named, fields, why, classes, given, how, told, notes)
 
 

@@ -178,6 +178,8 @@ def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     if one.is_numeric() and other.is_numeric():
         small = one.is_integer() and other.is_integer() and pl.UInt64 not in (one, other)
         return pl.Int64() if small and pl.Int128 not in (one, other) else pl.Float64()
+    if isinstance(one, pl.List) and isinstance(other, pl.List):
+        return pl.List(joined(one.inner, other.inner))  # type: ignore[arg-type]
     if one.is_nested() or other.is_nested():
         return pl.Object()
     return pl.String()

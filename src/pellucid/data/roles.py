@@ -10,6 +10,7 @@ import polars as pl
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Column, Field, Guess, Note, kind_named, recognise
 from ..fields.category import as_target, words
+from ..fields.labels import counts_of, is_flag
 from .parting import Parting
 from .sources import SPLIT_WORDS, Found, Options, counted
 
@@ -29,13 +30,11 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
     check_names(found.columns, options)
     fields = {name: _field(column, found, options) for name, column in found.columns.items()}
     targets, why = _targets(fields, found, options)
+    flags = len(targets) > 1 and all(is_flag(found.columns[t]) and t not in options.kinds for t in targets)
     for target in targets:
-        fields[target] = _as_target(fields[target], found.columns[target], options)
-        if len(targets) > 1 and fields[target].kind != "number":
-            raise PellucidError(
-                f"of several targets each must be a number, and '{target}' is a {fields[target].kind}",
-                fix=f"name one target, or say --kind {target}=number",
-            )
+        field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
+        fields[target] = _as_target(field, found.columns[target], options)
+    _check_together([fields[target] for target in targets])
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
             say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", fix=_all_the_same(field)))
@@ -144,14 +143,33 @@ def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tup
     if len(called) == 1 and len(usable) > 1:
         return (called[0],), "it is called so"
     inputs = [f for f in usable if f.role == "input"]
-    others = [f.name for f in inputs if f.kind not in ("text", "image")]
+    others = [f.name for f in inputs if f.kind not in ("text", "image", "date")]
     if len(others) == 1 and len(inputs) > 1:
         return (others[0],), f"it is the only column beside {_plural({f.kind for f in inputs if f.name != others[0]})}"
     return (), ""
 
 
 def _plural(kinds: set[str]) -> str:
-    return " and ".join(f"{kind}s" for kind in sorted(kinds))
+    return " and ".join(kind if kind.endswith("s") else f"{kind}s" for kind in sorted(kinds))
+
+
+def _as_flag(field: Field, column: Column) -> Field:
+    """One of several columns of yes and no: together they are labels, each of them one that a row has or has not."""
+    settings = {"flag": field.name}
+    return field.with_(
+        kind="labels", reason=f"yes for {counts_of(column, settings)[field.name]:,} rows", settings=settings
+    )
+
+
+def _check_together(targets: Sequence[Field]) -> None:
+    """Several targets are numbers, or labels; nothing else is predicted together."""
+    kinds = {field.kind for field in targets}
+    if len(targets) > 1 and (len(kinds) > 1 or not kinds <= {"number", "labels"}):
+        odd = next(field for field in targets if field.kind != "number")
+        raise PellucidError(
+            f"several targets must all be numbers, or all say 0 or 1 (yes or no); '{odd.name}' is a {odd.kind}",
+            fix=f"name one target, or say --kind {odd.name}=number",
+        )
 
 
 def _as_target(field: Field, column: Column, options: Options) -> Field:
@@ -160,6 +178,11 @@ def _as_target(field: Field, column: Column, options: Options) -> Field:
         guess = as_target(column, Guess(1, field.reason, settings=field.settings))
         if guess is not None:
             field = field.with_(kind="category", reason=guess.reason, settings=guess.settings)
+    if field.kind == "date":
+        raise PellucidError(
+            f"the target '{field.name}' is a date, and dates are not predicted",
+            fix=f"--kind {field.name}=number predicts it as days since 1970 (for dates written YYYY-MM-DD)",
+        )
     if field.role == "ignore":
         raise PellucidError(
             f"the target '{field.name}' can't be predicted: {field.reason}", fix="name another with --target"

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import PellucidError
 from ..fields import Note
+from ..fields.labels import rarest
 from .order import hashed, parted
 from .parting import CARVED, Parting
 from .sources import PARTS, SPLIT_WORDS, counted, listed
@@ -24,6 +25,7 @@ MOST_FOLDS = 50  # values of a column that says the parts
 DRAWS = 64  # partings of groups tried, at most
 WORK = 4_000_000  # rows looked at over all of them
 TRUE, FALSE = {"true", "yes", "1", "t", "y"}, {"false", "no", "0", "f", "n"}
+EVEN = {"category": "every class", "labels": "rows by their rarest label"}  # what every part has its share of
 _GROUPS = 5  # salt of the random order of groups
 
 
@@ -60,6 +62,8 @@ def split(data: Dataset, seed: int, fractions: Sequence[float] | None = None) ->
     classes = None
     if target is not None and target.kind == "category":
         classes = np.asarray(data.stored(target.name).arrays["code"])[rows]
+    elif target is not None and target.kind == "labels":
+        classes = rarest([data.stored(one.name) for one in data.targets])[rows]
     given = data.given_parts()
     if parting.by == "group" and parting.column is not None:
         group = np.asarray(data.stored(parting.column).arrays["code"])[rows]
@@ -67,9 +71,9 @@ def split(data: Dataset, seed: int, fractions: Sequence[float] | None = None) ->
     elif given is not None:
         own, how = given[0][rows], given[1]  # (n,)
     else:
-        return at_random(rows, parting, seed, classes)
+        return at_random(rows, parting, seed, classes, EVEN.get(target.kind if target else "", ""))
     _say_left_out(data, parting, rows[own < 0])
-    if classes is not None:
+    if classes is not None and target is not None and target.kind == "category":
         strange = (own > 0) & ~np.isin(classes, classes[own == 0])
         data.left_out(rows[strange], "of classes that are not in train")
         own = np.where(strange, -1, own)
@@ -164,9 +168,9 @@ def honoured(
 # -- parts by chance
 
 
-def at_random(rows: np.ndarray, parting: Parting, seed: int, classes: np.ndarray | None) -> Split:
-    """Part at random in the given shares, the same shares of every class."""
-    even = "" if classes is None else ", the same shares of every class"
+def at_random(rows: np.ndarray, parting: Parting, seed: int, classes: np.ndarray | None, what: str = "") -> Split:
+    """Part at random in the given shares, the same shares of every class; ``what`` classes are, in words."""
+    even = f", the same shares of {what}" if what else ""
     how = f"{parting.said()} at random, seed {seed}{even}"
     return checked(parted(rows, parting.shares, seed, classes), how, parting)
 

@@ -17,6 +17,7 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Note
+from ..fields.labels import holds_lists
 from .archives import is_archive
 from .blocks import blocks
 from .delimited import delimited
@@ -200,11 +201,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series | None:
-    """Numbers, dates, booleans and strings stay, labels become strings, nested values are left out."""
+    """Numbers, dates, booleans, strings and lists of words stay; durations become seconds; other nested values go."""
     kind = series.dtype
     if kind.is_decimal():
         return series.cast(pl.Float64)
-    if kind.is_numeric() or kind.is_temporal() or kind in (pl.String, pl.Boolean, pl.Null):
+    if kind == pl.Duration:
+        notes.append(Note("info", "durations are read as seconds", f"column '{series.name}'"))
+        return series.dt.total_microseconds() / 1e6
+    if kind.is_numeric() or kind.is_temporal() or kind in (pl.String, pl.Boolean, pl.Null) or holds_lists(kind):
         return series
     if kind in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)

@@ -12,15 +12,13 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
-from ..fields import Column
+from ..fields import Column, kind_named
+from ..fields.date import seconds
 
 if TYPE_CHECKING:
     from .parting import Parting
 
-FORMATS = ("%Y-%m", "%Y/%m", "%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%b %d, %Y", "%Y%m%d")
-ENOUGH = 0.95  # of a column's words must be dates in one way of writing
 START = datetime(1970, 1, 1, tzinfo=timezone.utc)
-FIRST, LAST = -62135596800.0, 253370764800.0  # the years 1 to 9998, which calendars know
 UNITS = {  # months, seconds
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), (12, 0)),
     **dict.fromkeys(("mo", "mos", "month", "months"), (1, 0)),
@@ -84,37 +82,11 @@ def is_span(text: str) -> bool:
 
 def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
     """A column's dates and times as seconds since 1970, NaN where there is none; None when it holds no dates."""
-    series = column.series()
-    if series is None:
+    guess = kind_named("date").recognise(column)
+    if guess is None:
         return None
-    if series.dtype == pl.String:
-        series = _parsed(series)
-    if series is None or series.dtype not in (pl.Date, pl.Datetime):
-        return None
-    micro = series.cast(pl.Datetime("us", getattr(series.dtype, "time_zone", None))).to_physical()
-    seconds = micro.cast(pl.Float64).fill_null(np.nan).to_numpy() / 1e6
-    return np.where((seconds >= FIRST) & (seconds < LAST), seconds, np.nan)
-
-
-def _parsed(series: pl.Series) -> pl.Series | None:
-    """Words as dates, in the one way of writing that reads nearly all of them."""
-    text = series.str.strip_chars()
-    text = text.set(text == "", None)
-    present = text.drop_nulls()
-    if not len(present) or not present[0][-1:].isalnum() or not re.search(r"\d", present[0]):
-        return None
-    for form in (None, *FORMATS):
-        try:
-            if form is None:
-                read = text.str.to_datetime(strict=False)
-            else:  # a format without a day needs one
-                whole = "%d" in form
-                read = (text if whole else text + "-01").str.to_datetime(form if whole else form + "-%d", strict=False)
-        except pl.exceptions.PolarsError:
-            continue
-        if read.count() >= ENOUGH * len(present) and (read.dt.year() >= 1000).all():  # 12-05 is no year 12
-            return read
-    return None
+    value, clock = seconds(column, guess.settings, absolute=True)
+    return None if clock else value
 
 
 def ordering(column: Column) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates

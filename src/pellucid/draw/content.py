@@ -77,6 +77,7 @@ class PerClass(TypedDict, total=False):
     precision: float
     recall: float
     f1: float
+    average_precision: float  # of labels, of which a row may have several
     count: int
 
 

@@ -226,13 +226,17 @@ def _per_class(content: Content) -> Markup | None:
         return None
     ranked = sorted(found, key=lambda c: c.get("f1", 0))
     shown = ranked[:MOST_LINES]
-    title = "Class by class, weakest first" + (f" ({len(shown)} of {len(ranked)})" if len(ranked) > len(shown) else "")
-    head = ["class", "right when said", "found", "F1", "examples"]
-    return card(title, table(head, [_class_row(c) for c in shown], numbers=4), wide=True)
+    several = any("average_precision" in c for c in found)  # a row may have more than one of them
+    title = f"{'Label by label' if several else 'Class by class'}, weakest first"
+    title += f" ({len(shown)} of {len(ranked)})" if len(ranked) > len(shown) else ""
+    head = ["label" if several else "class", "right when said", "found", "F1"]
+    head += ["average precision"] if several else []
+    return card(title, table([*head, "examples"], [_class_row(c) for c in shown], numbers=len(head)), wide=True)
 
 
 def _class_row(c: PerClass) -> list[Markup]:
     shares = [c.get("precision", np.nan), c.get("recall", np.nan), c.get("f1", np.nan)]
+    shares += [c["average_precision"]] if "average_precision" in c else []
     bars = [tag("td", percent(share), _part(share), class_="n") for share in shares]
     return [cell(c["label"], "key"), *bars, cell(f"{c.get('count', 0):,}", "n")]
 

@@ -1,6 +1,6 @@
 """Kinds of values: one torch-free file each. Importing this package registers them in this order."""
 
-from . import number, category, text, image  # noqa: F401, I001  (the order is the order of a network's input layers)
+from . import number, category, text, image, labels, date  # noqa: F401, I001  (the order is the order of a network's input layers)
 from .base import (
     KINDS,
     ROLES,

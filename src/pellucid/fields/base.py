@@ -292,6 +292,10 @@ class Kind(ABC):
     def show(self, stored: Stored, row: int) -> str | bytes:
         """One raw value for a page: text, or the bytes of a PNG."""
 
+    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
+        """What of the values a fitted field has no place for, in words; empty when there is nothing to say."""
+        return ""
+
     def warp(self, *_: Any) -> Any:
         """Move a value with a geometric change of its example; kinds without geometry refuse."""
         raise PellucidError(f"a {self.name} has no geometry to move")

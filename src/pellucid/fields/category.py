@@ -35,8 +35,6 @@ class Category(Kind):
             return Guess(0.1, "no values at all", role="ignore")
         if distinct == 1 and n == len(series) > 1:
             return Guess(0.85, f"always '{present[0][:40]}', which tells nothing", role="ignore")
-        if series.dtype.is_temporal():
-            return _guess_dates(present, distinct)
         reason = f"{distinct:,} words ({_examples(present)})"
         if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
             return Guess(0.95, reason)
@@ -125,14 +123,6 @@ def as_target(column: Column, guess: Guess) -> Guess | None:
         return None
     reason = f"{len(values)} labels ({', '.join(values)}); --kind {column.name}=number predicts an amount instead"
     return Guess(guess.confidence, reason, settings=guess.settings)
-
-
-def _guess_dates(present: pl.Series, distinct: int) -> Guess:
-    if distinct <= FEW and len(present) >= 2 * distinct:
-        return Guess(0.8, f"{distinct:,} dates ({_examples(present)}), taken as words")
-    return Guess(
-        0.5, f"dates from {present.min()!s} to {present.max()!s}, which are not read as an input", role="ignore"
-    )
 
 
 def _guess_words(present: pl.Series, distinct: int, reason: str) -> Guess:

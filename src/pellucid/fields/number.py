@@ -18,6 +18,7 @@ UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"  # taken off a number, and s
 THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"  # 1,234,567.8; a lone "1,5" is left unread rather than misread
 CODE = r"^0\d+$"  # 007, 01234: a code, not a number
 ID_NAMES = ("", "index", "idx", "no", "nr", "row", "rowid", "number", "unnamed: 0")
+MICROSECONDS = 86_400e6  # a day: dates as numbers are days since 1970
 BINS = 48
 POINTS = 256  # of the curve from values to a normal distribution
 LIMIT = 10.0  # encoded inputs stay within this many standard deviations
@@ -52,7 +53,9 @@ class Number(Kind):
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"value": (n,) float64}``. Cells that can't be read are reported and count as missing."""
         series = column.series()
-        if series is None or series.dtype != pl.String:
+        if series is not None and series.dtype in (pl.Date, pl.Datetime):
+            series = series.cast(pl.Datetime("us")).dt.epoch("us") / MICROSECONDS
+        elif series is None or series.dtype != pl.String:
             series = column.as_type(pl.Float64)
         parsed, taken_off = parse(series)
         value = into("value", (len(series),), np.float64)

@@ -2,8 +2,10 @@
 
 from .base import INPUTS, Input
 from .category import Category
+from .date import Date
 from .image import Image
+from .labels import Labels
 from .number import Number
 from .text import Text
 
-__all__ = ["INPUTS", "Category", "Image", "Input", "Number", "Text"]
+__all__ = ["INPUTS", "Category", "Date", "Image", "Input", "Labels", "Number", "Text"]

@@ -2,6 +2,7 @@
 
 from .base import OUTPUTS, Output, Score, output_for
 from .category import Category
+from .labels import Labels
 from .number import Number
 
-__all__ = ["OUTPUTS", "Category", "Number", "Output", "Score", "output_for"]
+__all__ = ["OUTPUTS", "Category", "Labels", "Number", "Output", "Score", "output_for"]

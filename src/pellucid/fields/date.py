@@ -1,0 +1,389 @@
+"""Dates and times of day: calendar features. n examples, P features of one field.
+
+Clock times are taken as they are written; offsets from UTC are passed over, so that nine in the morning is nine
+wherever it was. Missing values are NaN.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+from .number import is_missing
+
+DAY = 86_400.0  # seconds
+BEYOND = 0.1  # of the training range: so far the trend is followed past its ends
+LOOK = 200  # cells that are looked at before all of them are
+FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0  # seconds of the years 1 to 9999
+CYCLES = ("year", "month", "day", "weekday", "hour")
+MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
+UNIX = {"timestamp", "timestamps", "unix", "unixtime", "epoch", "ts"}  # words in the name of a column
+UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+SINCE, UNTIL = 1e8, 4.2e9  # seconds: timestamps from 1973 to 2103 are plausible
+
+_YEAR, _DAY, _NAME = r"(?<year>\d{4}|\d{2})", r"(?<day>\d{1,2})(?:st|nd|rd|th)?", r"(?<name>[A-Za-z]{3,9})"
+_FIRST, _SECOND = r"(?<first>\d{1,2})", r"(?<other>\d{1,2})"
+_WEEKDAY = r"(?:[A-Za-z]{3,9},? )?"
+_CLOCK = (
+    r"(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2}(?:[.,]\d+)?))?\s*(?:(?<half>[AaPp])\.?[Mm]\.?)?"
+    r"\s*(?:Z|UTC|GMT|(?<offset>[+-]\d{2}:?\d{2}))?"
+)
+_THEN = rf"(?:[T ,]+{_CLOCK})?$"
+WAYS = {  # how a date may be written; a cell is read in the first way that fits it
+    "year first": rf"^(?<year>\d{{4}})[-/.](?<month>\d{{1,2}})[-/.]{_DAY}{_THEN}",
+    "numbers": rf"^{_FIRST}[-/.]{_SECOND}[-/.](?<year>\d{{4}}){_THEN}",
+    "numbers with a short year": rf"^{_FIRST}[-/]{_SECOND}[-/](?<year>\d{{2}}){_THEN}",
+    "numbers with points": rf"^(?<first>\d{{2}})\.(?<other>\d{{2}})\.(?<year>\d{{2}}){_THEN}",  # 1.2.13 is a version
+    "day and name of the month": rf"^{_WEEKDAY}{_DAY}[-. ]+{_NAME}[-., ]+{_YEAR}{_THEN}",
+    "name of the month and day": rf"^{_WEEKDAY}{_NAME}\.? {_DAY},? (?<year>\d{{4}}){_THEN}",
+    "year and month": r"^(?<year>\d{4})-(?<month>\d{2})$",
+    "compact": r"^(?<year>(?:1[89]|20)\d{2})(?<month>\d{2})(?<day>\d{2})"
+    r"(?:T(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2})?Z?)?$",
+}
+TIME = rf"^{_CLOCK}$"
+NAMES = ("year", "month", "day", "hour", "minute", "second", "half", "first", "other", "name", "offset")
+
+
+@register
+class Date(Kind):
+    """Seconds since 1970 (of times alone: since midnight), NaN where missing; encoded to a trend and cycles."""
+
+    name = "date"
+    joint = True
+
+    def recognise(self, column: Column) -> Guess | None:
+        series = column.series()
+        if series is None or series.dtype == pl.Duration:
+            return None
+        settings: dict[str, Any] = {}
+        if series.dtype == pl.String:
+            text = series.filter(~is_missing(series.str.strip_chars()))
+            if not _mostly_dates(text):
+                return None
+            settings, how = ways(text)
+        elif series.dtype.is_numeric():
+            unit = unit_of(column.name, series)
+            if unit is None:
+                return None
+            settings, how = {"unit": unit}, f"counted in {unit} since 1970" if unit in UNITS else "written YYYYMMDD"
+        elif series.dtype.is_temporal():
+            how = ""
+        else:
+            return None
+        return _guess(column, settings, how)
+
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+        """``{"value": (n,) float64}`` seconds; ``meta`` says whether they are times of day alone.
+
+        Settings: ``day_first`` (of dates in numbers, 3/4/2020), ``unit`` (of timestamps: s, ms, us, ns, or YYYYMMDD).
+        """
+        column = column.loaded()
+        value, clock = seconds(column, settings)
+        stored = into("value", (len(value),), np.float64)
+        stored[:] = value
+        _report_unread(column, value, settings, report)
+        return Stored({"value": stored}, {"clock": clock}, len(value))
+
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """The range of the training dates, and which parts of the calendar differ among them."""
+        value = np.asarray(stored.arrays["value"][rows], np.float64)
+        value = value[np.isfinite(value)]
+        clock = bool(stored.meta["clock"])
+        turns = {name: turn for name, turn in cycles(value).items() if name == "hour" or not clock}
+        parts = [name for name, turn in turns.items() if len(turn) and turn.min() < turn.max()]
+        state: dict[str, Any] = {"role": role, "clock": clock, "parts": parts, "whole": "hour" not in parts}
+        low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 0.0)
+        trend = high > low and not clock
+        mean, std = (float(value.mean()), float(value.std())) if trend else (low, 0.0)
+        return state | {"low": low, "high": high, "mean": mean, "std": std}
+
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
+        """(n, P) float32: the trend, a sine and a cosine for each cycle that varies, and whether it is missing.
+
+        The trend is the date itself, standardised; beyond the training dates it goes on for a tenth of their range
+        and then stays. Where it is missing everything else is 0.
+        """
+        value = np.asarray(stored.arrays["value"], np.float64)
+        missing = ~np.isfinite(value)
+        value = np.where(missing, state["mean"], value)
+        columns = []
+        if state["std"] > 0:
+            reach = BEYOND * (state["high"] - state["low"])
+            columns.append((np.clip(value, state["low"] - reach, state["high"] + reach) - state["mean"]) / state["std"])
+        turns = cycles(value)
+        for name in state["parts"]:
+            angle = 2 * math.pi * turns[name]
+            columns += [np.sin(angle), np.cos(angle)]
+        out = np.stack([*columns, missing.astype(np.float64)], 1)
+        out[missing, :-1] = 0
+        return out.astype(np.float32)
+
+    def decode(self, encoded: np.ndarray, state: Mapping[str, Any]) -> list[Any]:
+        """Dates, or times of day, as far as the trend (or the hour) tells; None where missing."""
+        found: list[Any] = []
+        for row in np.asarray(encoded, np.float64):
+            found.append(None if row[-1] > 0.5 else _decoded(row, state))
+        return found
+
+    def show(self, stored: Stored, row: int) -> str:
+        value = float(stored.arrays["value"][row])
+        return written(value, bool(stored.meta["clock"])) if math.isfinite(value) else "missing"
+
+
+def width(state: Mapping[str, Any]) -> int:
+    """P, how many features a fitted field has.
+
+    >>> width({"std": 1.0, "parts": ["year", "weekday"]})
+    6
+    """
+    return (state["std"] > 0) + 2 * len(state["parts"]) + 1
+
+
+def cycles(value: np.ndarray) -> dict[str, np.ndarray]:  # (n,) finite seconds -> (n,) each, 0 to 1
+    """How far each turn of the calendar has gone: of the year, of its months, of the month, of the week, of the day.
+
+    >>> {name: float(turn[0]) for name, turn in cycles(np.array([0.0])).items()}  # Thursday, the first of January
+    {'year': 0.0, 'month': 0.0, 'day': 0.0, 'weekday': 0.42857142857142855, 'hour': 0.0}
+    """
+    moment = np.floor(np.clip(value, FIRST, LAST)).astype("datetime64[s]")
+    days, months, years = (moment.astype(f"datetime64[{unit}]") for unit in "DMY")
+
+    def since(start: np.ndarray) -> np.ndarray:
+        return start.astype("datetime64[s]").astype(np.float64)
+
+    def through(start: np.ndarray) -> np.ndarray:
+        return (value - since(start)) / (since(start + 1) - since(start))
+
+    return {
+        "year": np.clip(through(years), 0, 1),
+        "month": months.astype(np.int64) % 12 / 12,
+        "day": (days - months.astype("datetime64[D]")).astype(np.int64)
+        / ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64),
+        "weekday": (days.astype(np.int64) + 3) % 7 / 7,  # 1970 began on a Thursday
+        "hour": np.mod(value, DAY) / DAY,
+    }
+
+
+def seconds(column: Column, settings: Mapping[str, Any], *, absolute: bool = False) -> tuple[np.ndarray, bool]:
+    """Seconds since 1970, (n,) with NaN where there is no date, and whether they are times of day alone.
+
+    Args:
+        absolute: count offsets from UTC, to put moments in order, rather than take clock times as they are written.
+    """
+    series = column.series()
+    if series is None or not (series.dtype.is_temporal() or series.dtype.is_numeric()):
+        text = column.as_type(pl.String)
+        day_first = settings.get("day_first")
+        day_first = ways(text)[0].get("day_first", True) if day_first is None else bool(day_first)
+        return read(text, day_first, absolute=absolute)
+    if series.dtype.is_numeric():
+        number = series.cast(pl.Float64, strict=False).fill_null(math.nan).to_numpy()
+        return _counted(number, str(settings.get("unit") or _magnitude(number) or "s")), False
+    clock = series.dtype == pl.Time
+    if clock:
+        value = series.cast(pl.Int64).cast(pl.Float64) / 1e9
+    else:
+        aware = isinstance(series.dtype, pl.Datetime) and not absolute
+        local = series.dt.replace_time_zone(None) if aware else series
+        value = local.dt.epoch("us").cast(pl.Float64) / 1e6
+    return value.fill_null(math.nan).to_numpy().copy(), clock
+
+
+def read(
+    text: pl.Series, day_first: bool, used: dict[str, int] | None = None, *, absolute: bool = False
+) -> tuple[np.ndarray, bool]:
+    """Dates written in any of ``WAYS``, else times of day; ``used`` is told how many in which way.
+
+    >>> read(pl.Series(["2 Jan 1970", "3/1/1970 12:00", "soon"]), day_first=True)[0].tolist()
+    [86400.0, 216000.0, nan]
+    """
+    text = text.str.strip_chars()
+    value = np.full(len(text), math.nan)
+    for way, pattern in WAYS.items():
+        left = np.flatnonzero(np.isnan(value) & text.is_not_null().to_numpy())
+        if not len(left):
+            break
+        value[left] = _matched(text.gather(left), pattern, day_first, absolute)
+        if used is not None:
+            used[way] = int(np.isfinite(value[left]).sum())
+    if np.isfinite(value).any() or not len(text):
+        return value, False
+    table = _pieces(text, TIME)
+    return _clock(table), bool(table["hour"].is_not_null().any())
+
+
+def ways(text: pl.Series) -> tuple[dict[str, Any], str]:
+    """How the dates of a whole column are written: the settings to read them with, and that in words."""
+    bare = text.str.strip_chars()
+    found = pl.concat([_pieces(bare, pattern) for way, pattern in WAYS.items() if way.startswith("numbers")])
+    first, second = (found[name].cast(pl.Int64).fill_null(0).to_numpy() for name in ("first", "other"))
+    settings: dict[str, Any] = {}
+    if first.any():
+        month_first, day_first = int((second > 12).sum()), int((first > 12).sum())
+        settings = {"day_first": day_first > month_first}
+        if day_first == month_first:
+            settings = {"day_first": _by_order(text), "unsure": True}
+    used: dict[str, int] = {}
+    read(text, settings.get("day_first", True), used)
+    order = "day first" if settings.get("day_first") else "month first"
+    names = list(dict.fromkeys(order if way.startswith("numbers") else way for way, count in used.items() if count))
+    if len(names) > 1:
+        return settings, f"written in {len(names)} ways: {', '.join(names)}"
+    return settings, order if names == [order] else ""
+
+
+def unit_of(name: str, series: pl.Series) -> str | None:
+    """What numbers count that are dates by their column's name and range; None when they are none."""
+    called = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+    value = series.cast(pl.Float64, strict=False).drop_nulls().drop_nans().to_numpy()
+    if not len(value) or ((value != np.round(value)).any() and not called & UNIX):
+        return None
+    if called & UNIX:
+        return _magnitude(value)
+    if called & {"date", "day"} and (value >= 18_000_101).all() and (value <= 22_001_231).all():
+        return "YYYYMMDD" if np.isfinite(_counted(value, "YYYYMMDD")).all() else None
+    return None
+
+
+def written(value: float, clock: bool) -> str:
+    """
+    >>> written(86400.0, False), written(90061.0, False), written(3660.0, True)
+    ('1970-01-02', '1970-01-02 01:01:01', '01:01')
+    """
+    moment = _moment(value)
+    time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    if clock:
+        return time
+    day = moment.date().isoformat()
+    return day if value % DAY == 0 else f"{day} {time}"
+
+
+def _moment(value: float) -> datetime.datetime:
+    return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=float(np.clip(value, FIRST, LAST)))
+
+
+def _decoded(row: np.ndarray, state: Mapping[str, Any]) -> datetime.date | datetime.time:
+    if state["clock"]:
+        if "hour" not in state["parts"]:
+            return _moment(state["low"]).time()
+        turn = math.atan2(row[-3], row[-2]) / (2 * math.pi) % 1
+        return _moment(round(turn * DAY) % DAY).time()
+    value = row[0] * state["std"] + state["mean"] if state["std"] > 0 else state["mean"]
+    return _moment(round(value / DAY) * DAY).date() if state["whole"] else _moment(round(value))
+
+
+def _guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess | None:
+    value, clock = seconds(column, settings)
+    present = value[np.isfinite(value)]
+    series = column.series()
+    assert series is not None
+    n = int((~is_missing(series.str.strip_chars())).sum()) if series.dtype == pl.String else len(present)
+    if not len(present) or len(present) < 0.9 * n:
+        return None
+    low, high = (written(float(v), clock) for v in (present.min(), present.max()))
+    if low == high and len(value) == len(present) > 1:
+        return Guess(0.95, f"always {low}, which tells nothing", role="ignore", settings=settings)
+    reason = f"{len(present):,} {'times' if clock else 'dates'} from {low} to {high}" + (f", {how}" if how else "")
+    return Guess(0.93 if len(present) == n else 0.86, reason, settings=settings)
+
+
+def _mostly_dates(text: pl.Series) -> bool:
+    """Whether at least nine in ten of some cells are dates, with the day or the month first."""
+    some = text.gather_every(max(1, len(text) // LOOK))
+    return any(np.isfinite(read(some, first)[0]).sum() >= 0.9 * len(some) > 0 for first in (True, False))
+
+
+def _pieces(text: pl.Series, pattern: str) -> pl.DataFrame:
+    """The named groups of a pattern as columns of text; null where they, or the whole, do not match."""
+    found = text.str.extract_groups(pattern).struct.unnest()
+    return found.with_columns(pl.lit(None, pl.String).alias(name) for name in NAMES if name not in found.columns)
+
+
+def _matched(text: pl.Series, pattern: str, day_first: bool, absolute: bool) -> np.ndarray:
+    """Seconds since 1970, (k,) with NaN where the pattern does not match or there is no such day."""
+    table = _pieces(text, pattern)
+    day, month = ("first", "other") if day_first else ("other", "first")
+    named = pl.col("name").str.to_lowercase().str.slice(0, 3).replace_strict(MONTHS, default=None)
+    year = pl.col("year").cast(pl.Int64)
+    short = pl.col("year").str.len_chars() == 2
+    table = table.with_columns(
+        year=pl.when(short).then(year + pl.when(year < 69).then(2000).otherwise(1900)).otherwise(year),
+        month=pl.coalesce(pl.col("month", month).cast(pl.Int64), named.cast(pl.Int64)),
+        day=pl.coalesce(pl.col("day", day).cast(pl.Int64), pl.when(pl.col("year").is_not_null()).then(1)),
+    )
+    whole = [pl.col(name).cast(pl.String).str.zfill(n) for name, n in (("year", 4), ("month", 2), ("day", 2))]
+    date = table.select(pl.concat_str(whole, separator="-").str.to_date("%Y-%m-%d", strict=False)).to_series()
+    days = date.cast(pl.Int32).cast(pl.Float64).fill_null(math.nan).to_numpy()
+    time = np.where(table["hour"].is_null().to_numpy(), 0.0, _clock(table))
+    return days * DAY + time - (_offset(table["offset"]) if absolute else 0.0)
+
+
+def _clock(table: pl.DataFrame) -> np.ndarray:  # (k,) seconds since midnight, NaN where there is no such time
+    def number(name: str) -> np.ndarray:
+        return table[name].str.replace(",", ".").cast(pl.Float64).to_numpy()
+
+    hour, minute, second = number("hour"), number("minute"), np.nan_to_num(number("second"))
+    half = table["half"].str.to_lowercase()
+    hour = np.where((half == "p").fill_null(False).to_numpy() & (hour < 12), hour + 12, hour)
+    hour = np.where((half == "a").fill_null(False).to_numpy() & (hour == 12), 0, hour)
+    value = hour * 3600 + minute * 60 + second
+    return np.where((hour < 24) & (minute < 60) & (second < 61), value, math.nan)
+
+
+def _offset(text: pl.Series) -> np.ndarray:  # (k,) seconds that a clock is ahead of UTC
+    digits = text.str.replace(":", "").cast(pl.Int64).fill_null(0).to_numpy()  # +0530
+    size = np.abs(digits)
+    return np.sign(digits) * (size // 100 * 3600 + size % 100 * 60)
+
+
+def _by_order(text: pl.Series) -> bool:
+    """Whether dates that tell nothing else have the day first: in the way that puts the rows in order, else as usual.
+
+    Points and dashes go with the day first; slashes with the month first, as in the United States.
+    """
+    found = [read(text.drop_nulls(), day_first)[0] for day_first in (True, False)]
+    day, month = (bool(len(v) > 2 and (np.diff(v) >= 0).all() and (v != v[0]).any()) for v in found)
+    if day != month:
+        return day
+    return not bool(text.str.contains(r"^\s*\d{1,2}/").any())
+
+
+def _magnitude(value: np.ndarray) -> str | None:
+    """The unit in which all numbers are plausible timestamps."""
+    value = value[np.isfinite(value)]
+    fits = [
+        unit for unit, per in UNITS.items() if len(value) and SINCE <= value.min() / per <= value.max() / per < UNTIL
+    ]
+    return fits[0] if fits else None
+
+
+def _counted(number: np.ndarray, unit: str) -> np.ndarray:  # (n,) -> (n,) seconds
+    if unit in UNITS:
+        return np.where(np.abs(number) / UNITS[unit] < LAST, number / UNITS[unit], math.nan)
+    digits = pl.Series(number).fill_nan(None).cast(pl.Int64, strict=False).cast(pl.String)
+    days = digits.str.to_date("%Y%m%d", strict=False).cast(pl.Int32).cast(pl.Float64)
+    return days.fill_null(math.nan).to_numpy() * DAY
+
+
+def _report_unread(column: Column, value: np.ndarray, settings: Mapping[str, Any], report: Report) -> None:
+    series, where = column.series(), f"column '{column.name}'"
+    if settings.get("unsure"):
+        order, other = ("day", "month") if settings["day_first"] else ("month", "day")
+        text = f"nothing tells whether dates have the day or the month first; the {order} is taken to be first"
+        report(Note("warning", f"{text}: if it is the {other}, write them as YYYY-MM-DD", where))
+    if series is None or series.dtype != pl.String:
+        return
+    unread = np.flatnonzero(~np.isfinite(value) & ~is_missing(series.str.strip_chars()).to_numpy())
+    order = {True: " (day first)", False: " (month first)"}.get(settings.get("day_first"), "")  # type: ignore[arg-type]
+    notes = (
+        Note("warning", f"'{series[int(r)][:40]}' is not a date{order} and counts as missing", column.place(int(r)))
+        for r in unread
+    )
+    report_some(report, notes, len(unread), f"cells of column '{column.name}' are not dates")

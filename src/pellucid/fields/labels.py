@@ -1,0 +1,288 @@
+"""Labels: any number of a few words in one cell, ``"cat; dog"``. n examples, C labels, L labels in all cells together.
+
+A cell without a label says that there is none, which is an answer; a missing cell says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+from .category import natural, words
+
+SEPARATORS = (";", "|", ",")
+MISSING, OTHER, RESERVED = 0, 1, 2  # columns of an input; its labels start behind them
+MOST = 1000  # labels that are told apart; of more, the commonest of the training rows
+LOOK = 20_000  # cells that are looked at to recognise them
+FEW = 50  # so many different labels are few when they repeat
+YES, NO = ("1", "true", "yes", "y", "t"), ("0", "false", "no", "n", "f")
+
+
+@register
+class Labels(Kind):
+    """Codes into a list of labels, row after row, and how many each row has; -1 where the cell is missing."""
+
+    name = "labels"
+    joint = True
+
+    def recognise(self, column: Column) -> Guess | None:
+        series = column.series()
+        if series is None:
+            return None
+        if holds_lists(series.dtype):
+            return _guess_lists(parts(column, {}), series.null_count())
+        if series.dtype != pl.String:
+            return None
+        present = words(column).drop_nulls()
+        some = present.gather_every(max(1, len(present) // LOOK))
+        for settings in separations(some):
+            table = _parted(some, settings)
+            if _are_labels(table, len(some), settings):
+                how = "in brackets" if settings.get("brackets") else f"between '{settings['separator']}'"
+                return Guess(0.88, f"{_about(_parted(present, settings), len(present))}, {how}", settings=settings)
+        return None
+
+    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+        """``{"code": (L,) int32, "count": (n,) int32}`` and, in ``meta``, the labels in natural order.
+
+        Settings: ``separator``, ``brackets`` (lists written as text); or ``flag``, the label that a column of yes and
+        no stands for.
+        """
+        if settings.get("flag"):
+            return _stored_flag(column, str(settings["flag"]), report, into)
+        lists = _lists(column, settings)
+        table, gone = _exploded(lists), lists.is_null().to_numpy()
+        values = sorted(table["part"].unique().to_list(), key=natural)
+        code, count = into("code", (len(table),), np.int32), into("count", (len(gone),), np.int32)
+        if values:
+            code[:] = table["part"].cast(pl.Enum(values)).to_physical().cast(pl.Int32).to_numpy()
+        count[:] = np.where(gone, -1, np.bincount(table["row"].to_numpy(), minlength=len(gone)))
+        if missing := int(gone.sum()):
+            report(Note("info", f"{missing:,} of {len(gone):,} values are missing", f"column '{column.name}'"))
+        return Stored({"code": code, "count": count}, {"values": values}, len(gone))
+
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """The labels in the training rows, in natural order, and how often each is there among ``n`` rows."""
+        values, count = stored.meta["values"], np.asarray(stored.arrays["count"])
+        own = np.zeros(stored.n, bool)
+        own[rows] = True
+        counts = np.bincount(np.asarray(stored.arrays["code"])[own[row_of(stored)]], minlength=len(values))
+        seen = np.flatnonzero((counts > 0) | bool(settings.get("flag")))
+        seen = np.sort(seen[np.argsort(-counts[seen], kind="stable")[:MOST]])
+        return {
+            "role": role,
+            "values": [values[i] for i in seen],
+            "counts": [int(counts[i]) for i in seen],
+            "n": int((count[rows] >= 0).sum()),
+        }
+
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
+        """Input: (n, 2 + C) uint8, whether the cell is missing, has a label not seen in training, has each label.
+
+        Target: (n, C) float32, 1 for each label that is there; NaN throughout where the cell is missing.
+        """
+        target = state["role"] == "target"
+        place = _places(stored, state)[stored.arrays["code"]]  # (L,) -1 where not seen
+        row, missing = row_of(stored), np.asarray(stored.arrays["count"]) < 0
+        out = np.zeros((stored.n, len(state["values"]) + RESERVED), np.float32 if target else np.uint8)
+        out[row, np.where(place < 0, OTHER, place + RESERVED)] = 1
+        out[missing, MISSING] = 1
+        if not target:
+            return out
+        out[missing] = np.nan
+        return np.ascontiguousarray(out[:, RESERVED:])
+
+    def decode(self, encoded: np.ndarray, state: Mapping[str, Any]) -> list[list[str] | None]:
+        """The labels of each example; None where missing. Labels not seen in training are not there."""
+        array, values = np.asarray(encoded), state["values"]
+        target = state["role"] == "target"
+        gone = np.isnan(array).any(1) if target else array[:, MISSING] > 0
+        there = np.nan_to_num(array if target else array[:, RESERVED:]) > 0.5  # (n, C)
+        return [None if no else [values[i] for i in np.flatnonzero(row)] for no, row in zip(gone, there, strict=True)]
+
+    def show(self, stored: Stored, row: int) -> str:
+        count = np.asarray(stored.arrays["count"])
+        if count[row] < 0:
+            return "missing"
+        start = int(np.maximum(count[:row], 0).sum())
+        own = stored.arrays["code"][start : start + int(count[row])]
+        return joined([stored.meta["values"][code] for code in own])
+
+    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
+        unseen = np.flatnonzero(_places(stored, state) < 0)
+        counts = np.bincount(np.asarray(stored.arrays["code"]), minlength=len(stored.meta["values"]))
+        unseen = unseen[counts[unseen] > 0]
+        if not len(unseen):
+            return ""
+        shown = ", ".join(f"'{stored.meta['values'][i]}'" for i in unseen[:5]) + (", …" if len(unseen) > 5 else "")
+        what = "1 label is" if len(unseen) == 1 else f"{len(unseen):,} labels are"
+        return f"{what} passed over, which training has not seen: {shown}"
+
+
+def joined(labels: Sequence[str], none: str = "none") -> str:
+    """Labels as one text, ``none`` where there are none.
+
+    >>> joined(["cat", "dog"]), joined([])
+    ('cat; dog', 'none')
+    """
+    return "; ".join(labels) or none
+
+
+def holds_lists(dtype: pl.DataType) -> bool:
+    """Whether each value is a list of words or whole numbers."""
+    if not isinstance(dtype, (pl.List, pl.Array)) or (isinstance(dtype, pl.Array) and len(dtype.shape) > 1):
+        return False
+    inner = dtype.inner
+    return inner.is_integer() or inner in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
+
+
+def parts(column: Column, settings: Mapping[str, Any]) -> pl.DataFrame:
+    """One line a label: ``row`` and ``part``, without blanks and without doubles within a row.
+
+    >>> parts(Column("pets", pl.Series(["cat; dog", "dog;dog", "", None])), {"separator": ";"}).rows()
+    [(0, 'cat'), (0, 'dog'), (1, 'dog')]
+    """
+    return _exploded(_lists(column, settings))
+
+
+def counts_of(column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
+    """How many rows have each label, the commonest first."""
+    if settings.get("flag"):
+        return {str(settings["flag"]): int(words(column).str.to_lowercase().is_in(YES).sum())}
+    table = parts(column, settings)["part"].value_counts(name="count").sort(["count", "part"], descending=[True, False])
+    return dict(table.iter_rows())
+
+
+def is_flag(column: Column) -> bool:
+    """Whether a column says yes or no: 0 and 1, false and true, no and yes."""
+    series = column.series()
+    if series is None or series.dtype.is_nested():
+        return False
+    present = words(column).drop_nulls().str.to_lowercase().unique().to_list()
+    return bool(present) and any(set(present) <= {no, yes} for no, yes in zip(NO, YES, strict=True))
+
+
+def rarest(stored: Sequence[Stored]) -> np.ndarray:  # (n,) whole numbers
+    """The rarest label of each example over all fields, one number more than there are labels where it has none."""
+    offset, row, code = 0, [], []
+    for one in stored:
+        row.append(row_of(one))
+        code.append(np.asarray(one.arrays["code"], np.int64) + offset)
+        offset += len(one.meta["values"])
+    rows, codes = np.concatenate(row), np.concatenate(code)
+    rank = np.argsort(np.argsort(np.bincount(codes, minlength=offset), kind="stable"))  # 0 for the rarest label
+    least = np.full(stored[0].n, offset)
+    np.minimum.at(least, rows, rank[codes])
+    return least
+
+
+def row_of(stored: Stored) -> np.ndarray:  # (L,)
+    """The row that each code belongs to."""
+    return np.repeat(np.arange(stored.n), np.maximum(stored.arrays["count"], 0))
+
+
+def _places(stored: Stored, state: Mapping[str, Any]) -> np.ndarray:  # (stored labels,) -> index in the state or -1
+    place = {value: i for i, value in enumerate(state["values"])}
+    return np.array([place.get(value, -1) for value in stored.meta["values"]], np.int64)
+
+
+def _stored_flag(column: Column, name: str, report: Report, into: Into) -> Stored:
+    """A column of yes and no as rows with one label or none."""
+    text = words(column).str.to_lowercase()
+    yes, no = text.is_in(YES).fill_null(False).to_numpy(), text.is_in(NO).fill_null(False).to_numpy()
+    strange = np.flatnonzero(~yes & ~no & text.is_not_null().to_numpy())
+    notes = (
+        Note("warning", f"'{text[int(r)][:40]}' is neither 0 nor 1 and counts as missing", column.place(int(r)))
+        for r in strange
+    )
+    report_some(report, notes, len(strange), f"cells of column '{column.name}' are neither 0 nor 1")
+    count = into("count", (len(text),), np.int32)
+    count[:] = np.where(yes, 1, np.where(no, 0, -1))
+    return Stored({"code": into("code", (int(yes.sum()),), np.int32), "count": count}, {"values": [name]}, len(text))
+
+
+def _lists(column: Column, settings: Mapping[str, Any]) -> pl.Series:
+    """Each cell as a list of text, null where it is missing. Raises PellucidError for what holds no words."""
+    series = column.series()
+    if series is not None and holds_lists(series.dtype):
+        return series.cast(pl.List(pl.String))
+    text = column.as_type(pl.String)
+    if "separator" not in settings:
+        settings = next(iter(separations(text.drop_nulls())), {"separator": SEPARATORS[0]})
+    return _cut(text, settings)
+
+
+def _cut(text: pl.Series, settings: Mapping[str, Any]) -> pl.Series:
+    if settings.get("brackets"):
+        text = text.str.strip_chars(" []()")
+    return text.str.split(settings["separator"])
+
+
+def _parted(text: pl.Series, settings: Mapping[str, Any]) -> pl.DataFrame:
+    return _exploded(_cut(text, settings))
+
+
+def _exploded(lists: pl.Series) -> pl.DataFrame:
+    table = pl.DataFrame({"row": pl.int_range(len(lists), eager=True), "part": lists.cast(pl.List(pl.String))})
+    part = pl.col("part").str.strip_chars(" \t\r\n\"'")
+    return table.explode("part").with_columns(part).filter(part != "").unique(maintain_order=True)
+
+
+def separations(text: pl.Series) -> list[dict[str, Any]]:
+    """The ways in which cells may hold several labels, each in at least one of 20 of them; the likeliest first."""
+    least = max(1, 0.05 * len(text))
+    if len(text) and text.str.contains(r"^\s*[\[(].*[\])]\s*$").all():
+        return [{"separator": ",", "brackets": True}]
+    return [{"separator": s} for s in SEPARATORS if text.str.contains(s, literal=True).sum() >= least]
+
+
+def _are_labels(table: pl.DataFrame, n: int, settings: Mapping[str, Any]) -> bool:
+    """Whether the parts are short words that repeat and are put together anew, rather than phrases with commas."""
+    part = table["part"]
+    if not len(part):
+        return False
+    counts = part.value_counts(name="count")
+    total, distinct = len(part), len(counts)
+    if distinct < 2 or not ((distinct <= FEW and total >= 2 * distinct) or distinct <= 0.2 * total):
+        return False
+    known = counts.filter(pl.col("count") >= (3 if n >= 30 else 2))["count"].sum()
+    if known < 0.8 * total or part.str.count_matches(r"\S+").mean() > 3:  # type: ignore[operator]
+        return False
+    cells = table.group_by("row", maintain_order=True).agg("part")["part"].unique()
+    if cells.list.len().sum() < 1.5 * distinct or cells.list.len().max() < 2:  # type: ignore[operator]
+        return False
+    return settings["separator"] != "," or bool(settings.get("brackets")) or _change_places(table)
+
+
+def _change_places(table: pl.DataFrame) -> bool:
+    """Whether words stand now first, now second; in "Paris, France" or "1,5" each part has its place or no letters."""
+    if table["part"].str.contains(r"\p{L}").mean() < 0.9:  # type: ignore[operator]
+        return False
+    placed = table.with_columns(place=pl.int_range(pl.len()).over("row")).group_by("part", "place").len()
+    usual = placed.group_by("part").agg(pl.col("len").max())["len"].sum()
+    return usual < 0.9 * len(table)
+
+
+def _guess_lists(table: pl.DataFrame, missing: int) -> Guess:
+    part, n = table["part"], int(table["row"].n_unique())
+    distinct = part.n_unique()
+    if not distinct:
+        return Guess(0.95, "lists without anything in them", role="ignore")
+    about = "lists of " + _about(table, n)
+    if distinct > FEW and len(part) < 2 * distinct:
+        return Guess(0.95, f"{about}, nearly all different", role="ignore")
+    if n > 1 and not missing and table.group_by("row", maintain_order=True).agg("part")["part"].n_unique() == 1:
+        return Guess(0.95, f"always {joined(part.unique(maintain_order=True).to_list())[:40]}", role="ignore")
+    return Guess(0.95, about)
+
+
+def _about(table: pl.DataFrame, n: int) -> str:
+    """E.g. ``"12 labels (Drama, Comedy, …), 1.8 a row"``."""
+    counts = table["part"].value_counts(name="count").sort(["count", "part"], descending=[True, False])["part"]
+    shown = ", ".join([value[:24] for value in counts.head(2)] + (["…"] if len(counts) > 2 else []))
+    most = f", the commonest {MOST:,} are used" if len(counts) > MOST else ""
+    return f"{len(counts):,} labels ({shown}){most}, {len(table) / max(n, 1):.1f} a row"
