@@ -217,7 +217,8 @@ def _metrics(content: Content) -> Markup | None:
         return None
     texts = [(name, percent(v) if "accuracy" in name else number(v)) for name, v in found.items()]
     labels = content.get("confusion", {}).get("labels", [])
-    return card("Other measures, on test", facts(texts), wide=not _large(labels))
+    alone = not content.get("confusion") and not content.get("residuals")  # beside the calibration there is room
+    return card("Other measures, on test", facts(texts), wide=not _large(labels) and not alone)
 
 
 def _per_class(content: Content) -> Markup | None:

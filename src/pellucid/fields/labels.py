@@ -62,7 +62,8 @@ class Labels(Kind):
             code[:] = table["part"].cast(pl.Enum(values)).to_physical().cast(pl.Int32).to_numpy()
         count[:] = np.where(gone, -1, np.bincount(table["row"].to_numpy(), minlength=len(gone)))
         if missing := int(gone.sum()):
-            report(Note("info", f"{missing:,} of {len(gone):,} values are missing", f"column '{column.name}'"))
+            text = f"{missing:,} of {len(gone):,} values are missing; a cell that holds a lone ';' says: no label"
+            report(Note("info", text, f"column '{column.name}'"))
         return Stored({"code": code, "count": count}, {"values": values}, len(gone))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
