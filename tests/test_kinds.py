@@ -19,7 +19,6 @@ from sklearn import metrics as sk
 
 import pellucid
 from pellucid.cli import show
-from pellucid.data.tables import table as as_table
 from pellucid.fields import KINDS, Column, Field, Guess, recognise
 from pellucid.fields import date as dates
 from pellucid.fields import labels as several
@@ -463,10 +462,9 @@ def test_dates_of_data_frames(tmp_path: Path) -> None:
     assert guessed([None, *DAYS])[1].reason.startswith("40 dates")
     always = guessed([DAYS[0]] * 5)[1]
     assert (always.role, always.reason) == ("ignore", "always 2019-01-28, which tells nothing")
-    waits = as_table(
-        pl.DataFrame({"wait": [datetime.timedelta(minutes=i) for i in range(5)]}), "t", [], np.arange(5), ""
-    )
-    assert waits.columns["wait"].values.to_list() == [0.0, 60.0, 120.0, 180.0, 240.0]  # type: ignore[union-attr]
+    waits = pellucid.read({"wait": [datetime.timedelta(minutes=i % 7) for i in range(20)], "n": list(range(20, 40))})
+    assert waits.fields["wait"].kind == "number"
+    assert waits.stored("wait").arrays["value"][:3].tolist() == [0.0, 60.0, 120.0]
 
 
 # -- dates: what the network reads

@@ -59,6 +59,7 @@ class Date(Kind):
     joint = True
 
     def recognise(self, column: Column) -> Guess | None:
+        column = column.loaded()
         series = column.series()
         if series is None or series.dtype == pl.Duration:
             return None
