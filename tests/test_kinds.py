@@ -398,9 +398,9 @@ def test_the_order_of_day_and_month_is_judged_by_the_whole_column() -> None:
     assert how == {"day_first": False, "unsure": True}
     DATE.store(slashes, how, notes.append)
     assert str(notes[0]) == (
-        "column 'day': nothing tells whether dates have the day or the month first; the month is taken to be first: "
-        "if it is the day, write them as YYYY-MM-DD"
+        "column 'day': nothing tells whether dates have the day or the month first; the month is taken to be first"
     )
+    assert notes[0].fix == "if it is the day, write them as YYYY-MM-DD"
 
 
 def test_mixed_forms_and_cells_that_are_no_dates_are_said() -> None:

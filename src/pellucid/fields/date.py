@@ -230,7 +230,7 @@ def ways(text: pl.Series) -> tuple[dict[str, Any], str]:
         month_first, day_first = int((second > 12).sum()), int((first > 12).sum())
         settings = {"day_first": day_first > month_first}
         if day_first == month_first:
-            settings = {"day_first": _by_order(text), "unsure": True}
+            settings = {"day_first": _by_order(text)} | ({} if day_first else {"unsure": True})
     used: dict[str, int] = {}
     read(text, settings.get("day_first", True), used)
     order = "day first" if settings.get("day_first") else "month first"
@@ -378,13 +378,15 @@ def _report_unread(column: Column, value: np.ndarray, settings: Mapping[str, Any
     if settings.get("unsure"):
         order, other = ("day", "month") if settings["day_first"] else ("month", "day")
         text = f"nothing tells whether dates have the day or the month first; the {order} is taken to be first"
-        report(Note("warning", f"{text}: if it is the {other}, write them as YYYY-MM-DD", where))
+        fix = f"if it is the {other}, write them as YYYY-MM-DD"
+        report(Note("warning", text, where, f"read with the {order} first", fix))
     if series is None or series.dtype != pl.String:
         return
     unread = np.flatnonzero(~np.isfinite(value) & ~is_missing(series.str.strip_chars()).to_numpy())
     order = {True: " (day first)", False: " (month first)"}.get(settings.get("day_first"), "")  # type: ignore[arg-type]
+    said, fix = f"is not a date{order} and counts as missing", "write dates as YYYY-MM-DD"
     notes = (
-        Note("warning", f"'{series[int(r)][:40]}' is not a date{order} and counts as missing", column.place(int(r)))
+        Note("warning", f"'{series[int(r)][:40]}' {said}", column.place(int(r)), "counts as missing", fix)
         for r in unread
     )
     report_some(report, notes, len(unread), f"cells of column '{column.name}' are not dates")

@@ -195,9 +195,10 @@ def _stored_flag(column: Column, name: str, report: Report, into: Into) -> Store
     """A column of yes and no as rows with one label or none."""
     text = words(column).str.to_lowercase()
     yes, no = text.is_in(YES).fill_null(False).to_numpy(), text.is_in(NO).fill_null(False).to_numpy()
+    told = "counts as missing", "write 0 and 1, or name the column's kind with --kind"
     strange = np.flatnonzero(~yes & ~no & text.is_not_null().to_numpy())
     notes = (
-        Note("warning", f"'{text[int(r)][:40]}' is neither 0 nor 1 and counts as missing", column.place(int(r)))
+        Note("warning", f"'{text[int(r)][:40]}' is neither 0 nor 1 and counts as missing", column.place(int(r)), *told)
         for r in strange
     )
     report_some(report, notes, len(strange), f"cells of column '{column.name}' are neither 0 nor 1")

@@ -85,7 +85,8 @@ def date_forms(look: Look, _: Sequence[Look]) -> Iterator[Note]:
         return
     rare = min(found, key=lambda form: found[form])
     row = int((look.series.str.strip_chars() == present.filter(which[rare])[0]).arg_max() or 0)
-    yield Note("warning", text, look.place(row), "dates that can't be told are not read", "write all as 2024-01-31")
+    action = "each is read as it is written" if look.kind == "date" else "dates that can't be told are not read"
+    yield Note("warning", text, look.place(row), action, "write all as 2024-01-31")
 
 
 def _present(series: pl.Series) -> pl.Series:
