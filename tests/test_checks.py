@@ -295,11 +295,11 @@ def test_real_files_have_few_warnings_and_those_are_true(name):
         assert [note for note in warnings if text in note], warnings
 
 
-def test_dates_in_several_forms_are_seen_in_a_column_that_is_taken_for_an_id():
+def test_dates_in_several_forms_are_said_though_they_are_read():
     days = [f"2020-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(200)]
     frame = {"x": X[:200], "day": at("03/02/2020", [7], days), "label": LABEL[:200]}
     found = "\n".join(notes(frame))
-    assert "column 'day': taken for an id" in found
+    assert "warning: column 'day': nothing tells whether dates have the day or the month first" in found
     assert "warning: row 8, column 'day': dates are written in 2 forms" in found
 
 
