@@ -23,7 +23,8 @@ from pellucid.fields import KINDS, Column, Field, Guess, recognise
 from pellucid.fields import date as dates
 from pellucid.fields import labels as several
 from pellucid.outputs import Labels
-from pellucid.outputs.labels import GRID, average_precision, shared, tallies, thresholds
+from pellucid.outputs.labels import GRID, best_always, shared, tallies, thresholds
+from pellucid.outputs.metrics import OF_LABELS, average_precision
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 LABELS, DATE = KINDS["labels"], KINDS["date"]
@@ -270,7 +271,7 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
 
 
 def test_a_label_that_no_example_has() -> None:
-    assert average_precision(np.array([[1.0], [0.0]]), np.array([[False], [False]])).tolist() == [0.0]
+    assert np.isnan(average_precision(np.array([1.0, 0.0]), np.array([False, False]))(np.ones((1, 2))))
     output = output_of([1, 1], 8)
     metrics = output.details(torch.tensor([[3.0, -3.0]] * 4), torch.tensor([[1.0, 0.0]] * 4))["metrics"]
     assert metrics["macro F1"] == 1.0
@@ -315,6 +316,48 @@ def test_the_naive_answer_is_the_best_constant_one(calibrated: bool) -> None:
     assert name.startswith("always 'l0'")
     if not calibrated:
         assert torch.allclose(naive.sigmoid(), target.mean(0), atol=0.02)
+
+
+SK = {
+    "micro F1": lambda true, said, p, w: sk.f1_score(true, said, average="micro", sample_weight=w),
+    "macro F1": lambda true, said, p, w: sk.f1_score(true, said, average="macro", sample_weight=w),
+    "mean average precision": lambda true, said, p, w: sk.average_precision_score(true, p, sample_weight=w),
+    "every label right": lambda true, said, p, w: sk.accuracy_score(true, said, sample_weight=w),
+    "labels wrong": lambda true, said, p, w: sk.hamming_loss(true, said, sample_weight=w),
+    "log loss": lambda true, said, p, w: np.mean([sk.log_loss(true[:, i], p[:, i], sample_weight=w) for i in range(4)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", OF_LABELS)
+def test_every_metric_can_be_asked_for_and_weighted(metric: str) -> None:
+    raw, target = answers()
+    fields = output_of([int(c) for c in target.sum(0)], len(target)).fields
+    output = Labels(fields, metric=metric)
+    before = output.measure(raw, target)
+    output.calibrate(raw, target)
+    weight = np.random.default_rng(3).random(len(raw))
+    chances, said = output.probabilities(raw).double().numpy(), output.said(raw).numpy()
+    true = target.numpy().astype(int)
+    for w in (None, weight):
+        assert output.measure(raw, target, w) == pytest.approx(SK[metric](true, said, chances, w), rel=1e-6)
+    naive, name = output.naive(target.numpy())
+    constant = output.measure(naive.expand(len(target), -1), target)
+    assert output.better(output.measure(raw, target), constant)
+    assert name.startswith("always")
+    every = [[bool(i >> k & 1) for k in range(4)] for i in range(16)]
+    if metric not in ("mean average precision", "log loss"):
+        scores = [SK[metric](true, np.tile(one, (len(true), 1)), chances, None) for one in every]
+        best = max(scores) if output.higher else min(scores)
+        assert constant == pytest.approx(best)
+        assert not output.better(before, output.measure(raw, target) + (0.02 if output.higher else -0.02))
+    again = Labels(fields, **output.config()["settings"])
+    assert again.metric == metric
+    assert best_always(target.numpy(), target.numpy().mean(0), metric).dtype == bool
+
+
+def test_a_metric_that_labels_have_not_is_refused() -> None:
+    with pytest.raises(pellucid.PellucidError, match="a set of labels is not measured by 'r2'"):
+        Labels(output_of([1, 1], 4).fields, metric="r2")
 
 
 def test_step_0_says_the_training_frequencies() -> None:

@@ -166,8 +166,9 @@ def _check_together(targets: Sequence[Field]) -> None:
     kinds = {field.kind for field in targets}
     if len(targets) > 1 and (len(kinds) > 1 or not kinds <= {"number", "labels"}):
         odd = next(field for field in targets if field.kind != "number")
+        noun = kind_named(odd.kind).noun
         raise PellucidError(
-            f"several targets must all be numbers, or all say 0 or 1 (yes or no); '{odd.name}' is a {odd.kind}",
+            f"several targets must all be numbers, or all say 0 or 1 (yes or no); '{odd.name}' is {noun}",
             fix=f"name one target, or say --kind {odd.name}=number",
         )
 

@@ -296,6 +296,11 @@ class Kind(ABC):
         """What of the values a fitted field has no place for, in words; empty when there is nothing to say."""
         return ""
 
+    @property
+    def noun(self) -> str:
+        """What a value is, in a sentence."""
+        return f"a {self.name}"
+
     def warp(self, *_: Any) -> Any:
         """Move a value with a geometric change of its example; kinds without geometry refuse."""
         raise PellucidError(f"a {self.name} has no geometry to move")

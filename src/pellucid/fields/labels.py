@@ -28,6 +28,7 @@ class Labels(Kind):
 
     name = "labels"
     joint = True
+    noun = "a set of labels"
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()

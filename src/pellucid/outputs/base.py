@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..draw.numbers import figure
 from ..errors import PellucidError, UsageError, unknown
-from ..fields import Field
+from ..fields import Field, kind_named
 from ..trunks import Features, Need
 from .metrics import Judge, Metric, Shown, bootstrap, named, wilson
 
@@ -99,7 +99,9 @@ class Output(nn.Module):
         found = named(cls.metrics, text)
         if found is None:
             known = [m.words[0] for m in cls.metrics.values()] or [cls.metric]
-            raise UsageError(f"a {cls.kind} is not measured by '{text}'", fix=f"choose of: {', '.join(known)}")
+            raise UsageError(
+                f"{kind_named(cls.kind).noun} is not measured by '{text}'", fix=f"choose of: {', '.join(known)}"
+            )
         return found
 
     @classmethod
@@ -264,7 +266,7 @@ def output_for(target: Field, inputs: Sequence[Field], name: str | None = None) 
             raise UsageError(unknown("output", name, OUTPUTS))
         reason = OUTPUTS[name].accepts(target, inputs)
         if reason is None:
-            raise PellucidError(f"the output '{name}' cannot predict '{target.name}', a {target.kind}")
+            raise PellucidError(f"the output '{name}' cannot predict '{target.name}', {kind_named(target.kind).noun}")
         return OUTPUTS[name], reason
     for output in OUTPUTS.values():
         reason = output.accepts(target, inputs)
@@ -272,7 +274,7 @@ def output_for(target: Field, inputs: Sequence[Field], name: str | None = None) 
             return output, reason
     known = ", ".join(sorted({o.kind for o in OUTPUTS.values()}))
     raise PellucidError(
-        f"there is no output for '{target.name}', a {target.kind}; known targets: {known}",
+        f"there is no output for '{target.name}', {kind_named(target.kind).noun}; known targets: {known}",
         fix=f"choose another --target, or say what it is with --kind {target.name}=category",
     )
 

@@ -109,7 +109,7 @@ class Labels(Output):
         return raw * self.temperature.to(raw.device)
 
     def probabilities(self, raw: Tensor) -> Tensor:  # (n, C) -> (n, C)
-        return (raw.float() / self.temperature).sigmoid()
+        return (raw.double() / self.temperature).sigmoid()  # float32 would make ties near 0 and 1
 
     def decode(self, raw: Tensor) -> list[dict[str, Any]]:
         chances, said = as_array(self.probabilities(raw)), self.said(raw).cpu().numpy()
