@@ -191,7 +191,7 @@ def test_many_bad_files_are_counted(tmp_path):
     assert (kind.name, guess.role) == ("category", "input"), "names that repeat may still be words"
     kind, guess = recognise(column_of(tmp_path, [f"{i}.jpg" for i in range(50)]))
     assert (kind.name, guess.role) == ("image", "ignore")
-    assert guess.reason == "50 names of image files, which do not exist"
+    assert guess.reason == f"50 names of image files, which do not exist (the first: {tmp_path}/0.jpg)"
 
 
 def test_sizes_are_decided_from_the_files(tmp_path):

@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from pellucid.data import archives
+import pellucid
+from pellucid.data import archives, read, read_like
+from pellucid.data.classes import classes_of
 from pellucid.errors import PellucidError
 from pellucid.fields import Note
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def picture(seed: int, above: bool = False, side: int = 8) -> bytes:
+    """A small photo as PNG: noise, brighter above or below."""
+    pixels = np.random.default_rng(seed).integers(0, 128, (side, side, 3))
+    half = side // 2
+    pixels[: half if above else None] += 100 * above
+    pixels[half:] += 100 * (not above)
+    out = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def write(root: Path, files: dict[str, bytes | str]) -> Path:
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return root
+
+
+def as_csv(names: list[str], rows: list[list[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([names, *rows])
+    return out.getvalue()
+
+
+def kinds(data: pellucid.Dataset) -> dict[str, tuple[str, str]]:
+    return {field.name: (field.kind, field.role) for field in data.fields.values()}
+
+
+def said(data: pellucid.Dataset) -> str:
+    return "\n".join(map(str, data.notes))
+
 
 # archives
 
@@ -136,3 +182,311 @@ def test_a_changed_byte_is_never_a_traceback(
             member.read()
     except PellucidError:
         pass
+
+
+# which folder is the class
+
+CASES = {
+    "plain": ([f"{c}/{i}.png" for c in "ab" for i in range(9)], ["a", "b"], []),
+    "wrapped": ([f"x/y/{c}/{i}.png" for c in "ab" for i in range(9)], ["a", "b"], []),
+    "pieces of a class": (
+        [f"negatives/negatives{k}/{i}.png" for k in range(9) for i in range(40)] + ["positives/1.png"],
+        ["negatives", "positives"],
+        [],
+    ),
+    "only pieces": ([f"negs/negs{k}/{i}.png" for k in (7, 8) for i in range(4)], ["negs7", "negs8"], []),
+    "breeds": ([f"animals/{c}/{i}.png" for c in ("cat/a", "cat/b", "dog/c") for i in range(4)], ["cat", "dog"], []),
+    "same places in each": ([f"{c}/{p}/1.png" for c in ("cat", "dog") for p in ("in", "out")], ["cat", "dog"], []),
+    "parts": ([f"part{k}/{c}/{i}.png" for k in (1, 2) for c in ("cat", "dog") for i in range(4)], ["cat", "dog"], []),
+    "parts that share nothing": (["part1/cat/1.png", "part2/dog/1.png"], ["cat", "dog"], []),
+    "days": ([f"2021-0{k}-01/{c}/1.png" for k in (1, 2) for c in ("cat", "dog")], ["cat", "dog"], []),
+    "digits by writer": ([f"{k}/w{w}/1.png" for k in range(10) for w in (1, 2)], list("0123456789"), []),
+    "one with nearly all": (
+        [f"all/{c}/{i}.png" for c in ("cat", "dog") for i in range(100)] + ["misc/1.png"],
+        ["cat", "dog", None],
+        [],
+    ),
+    "splits above": ([f"{s}/{c}/1.png" for s in ("train", "test") for c in "ab"], ["a", "b"], ["train", "test"]),
+    "splits below": ([f"{c}/{s}/1.png" for c in "ab" for s in ("train", "val")], ["a", "b"], ["train", "validation"]),
+    "splits, then a folder for nothing": (
+        [f"d/{s}/images/{c}/1.png" for s in ("train", "test") for c in "ab"], ["a", "b"], ["train", "test"],
+    ),
+    "something beside the splits": (
+        [f"{s}/{c}/{i}.png" for s in ("train", "test") for c in "ab" for i in range(9)] + ["cover.png"],
+        ["a", "b", None],
+        ["train", "test", None],
+    ),
+    "one class": ([f"{s}/cat/{i}.png" for s in ("train", "test") for i in range(9)], ["cat"], ["train", "test"]),
+    "no folders": (["1.png", "2.png"], [None], []),
+    "nothing": ([], [], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_class_among_nested_folders(name: str) -> None:
+    paths, labels, splits = CASES[name]
+    told = classes_of(paths, "d")
+    assert list(dict.fromkeys(told.labels)) == labels
+    assert list(dict.fromkeys(told.splits)) == splits
+
+
+def test_another_level_can_be_the_class(tmp_path: Path) -> None:
+    inner = ("cat/persian", "cat/tabby", "dog/poodle")
+    root = write(tmp_path / "animals", {f"{c}/{i}.png": picture(i) for c in inner for i in range(4)})
+    data = read(root)
+    note = "animals: 12 images in folders inside a class belong to that class (persian, tabby and poodle; "
+    assert note + "--target folder_2 takes these)" in said(data)
+    assert data.reading.classes == {"cat": 8, "dog": 4}
+    deeper = read(root, target="folder_2")
+    assert deeper.reading.classes == {"persian": 4, "poodle": 4, "tabby": 4}
+    assert kinds(deeper) == {"image": ("image", "input"), "folder_2": ("category", "target")}
+    assert read(root, target="folder").reading.classes == {"cat/persian": 4, "cat/tabby": 4, "dog/poodle": 4}
+    again = read_like(root, list(deeper.fields.values()), need_target=True)
+    assert again.label_values() == ["persian", "poodle", "tabby"]
+
+
+def test_the_choice_of_an_inner_folder_is_said(tmp_path: Path) -> None:
+    root = write(tmp_path / "d", {f"part{k}/{c}/{i}.png": picture(i) for k in (1, 2) for c in "ab" for i in range(3)})
+    data = read(root)
+    why = "the folders above are numbered pieces that hold the same folders"
+    assert f"d: the class is the folder at depth 2: {why} (part1 and part2; --target folder_1 takes these)" in said(
+        data
+    )
+    assert data.reading.why == f"the images lie in folders named after it, {why}"
+
+
+# tables beside photos
+
+PETS: list[list[object]] = [
+    [f"photos/{i:03d}.png", i % 7, ["cat", "dog", "hen"][i % 3], "likes to run in the garden", "yes" if i % 2 else "no"]
+    for i in range(40)
+]
+NAMES = ["file_name", "age", "species", "about", "adopted"]
+PHOTOS: dict[str, bytes | str] = {f"photos/{i:03d}.png": picture(i, above=bool(i % 2)) for i in range(40)}
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    return write(tmp_path / "pets", {**PHOTOS, "metadata.csv": as_csv(NAMES, PETS), "README.txt": "some pets\nmine"})
+
+
+def test_metadata_beside_photos(pets: Path) -> None:
+    data = read(pets, target="adopted")
+    assert kinds(data)["file_name"] == ("image", "input")
+    assert kinds(data)["adopted"] == ("category", "target")
+    assert data.layout == "40 images, named in metadata.csv, column 'file_name', with 4 further columns"
+    assert data.stored("file_name").arrays["pixels"].shape == (40, 8, 8, 3)
+    assert data.place(3) == "photos/003.png"
+    assert data.column("age").place(3) == "metadata.csv, row 5, column 'age'"
+    assert "pets: 1 other file is left out (1 .txt)" in said(data)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_other_forms_of_metadata(form: str, pets: Path) -> None:
+    frame = pl.read_csv(pets / "metadata.csv")
+    frame.write_ndjson(pets / "metadata.jsonl") if form == "jsonl" else frame.write_parquet(pets / "metadata.parquet")
+    both = read(pets, target="adopted")
+    assert len(both) == 40
+    assert f"pets, metadata.{form}: names images too, but metadata.csv is read" in said(both)
+    (pets / "metadata.csv").unlink()
+    assert kinds(read(pets, target="adopted")) == kinds(both)
+
+
+def test_rows_and_photos_without_each_other_are_said_and_left_out(pets: Path) -> None:
+    rows = [*PETS[1:], ["photos/gone.png", 1, "cat", "x", "no"], ["../../etc/passwd", 1, "cat", "x", "no"], [""] * 5]
+    write(pets, {"metadata.csv": as_csv(NAMES, rows), "photos/extra.png": picture(99)})
+    data = read(pets, target="adopted")
+    assert len(data) == 39
+    lost = "3 rows name images that are not there ('photos/gone.png', '../../etc/passwd' and nothing)"
+    assert f"metadata.csv, row 41, column 'file_name': {lost} and are left out, here first" in said(data)
+    without = "2 images have no row in metadata.csv and are left out (photos/000.png and photos/extra.png)"
+    assert f"pets: {without}" in said(data)
+
+
+def test_a_damaged_photo_is_named_by_its_path(pets: Path) -> None:
+    write(pets, {"photos/003.png": "no image"})
+    data = read(pets, target="adopted")
+    assert len(data.usable()) == 39
+    assert f"{pets}/photos/003.png: is not an image that can be read" in said(data)
+
+
+def test_metadata_in_each_split(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {}
+    for part, rows in (("train", range(30)), ("test", range(30, 40))):
+        files |= {f"{part}/{i}.png": picture(i) for i in rows}
+        files[f"{part}/metadata.csv"] = as_csv(["file_name", "weight"], [[f"{i}.png", i / 3] for i in rows])
+    data = read(write(tmp_path / "p", files), target="weight")
+    assert kinds(data)["split"] == ("category", "split")
+    assert [len(part) for part in data.split().parts().values()] == [27, 3, 10]
+    assert {data.column("weight").place(row) for row in (0, 35)} == {
+        "test/metadata.csv, row 2, column 'weight'",
+        "train/metadata.csv, row 27, column 'weight'",
+    }
+
+
+def test_photos_in_class_folders_with_metadata(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {f"{'cat' if i % 2 else 'dog'}/{i}.png": picture(i) for i in range(20)}
+    rows: list[list[object]] = [[name, i / 7] for i, name in enumerate(files)]
+    data = read(write(tmp_path / "p", {**files, "metadata.csv": as_csv(["file_name", "weight"], rows)}))
+    assert kinds(data)["label"] == ("category", "target")
+    assert kinds(data)["weight"] == ("number", "input")
+    assert read(tmp_path / "p", target="weight").target.name == "weight"
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["{i:03d}.png", "{i:03d}", "photos/{i:03d}.png", "./photos/{i:03d}.png", "photos/{i:03d}", "{i}",
+     "{root}/photos/{i:03d}.png", "file://{root}/photos/{i:03d}.png",
+     "/home/else/photos/{i:03d}.png", "C:\\x\\photos\\{i:03d}.png"],
+)  # fmt: skip
+def test_ways_to_name_an_image(named: str, tmp_path: Path) -> None:
+    root = tmp_path / "my data"
+    rows: list[list[object]] = [[i / 3, named.format(i=i, root=root), "yes" if i % 2 else "no"] for i in range(40)]
+    write(root, {**PHOTOS, "tables/labels.csv": as_csv(["size", "which", "answer"], rows), "notes.csv": "a,b\n1,2\n"})
+    data = read(root, target="answer")
+    assert kinds(data)["which"] == ("image", "input")
+    assert data.place(4) == "tables/labels.csv, row 6"
+    assert (data.stored("which").arrays["pixels"][4] == np.asarray(Image.open(root / "photos" / "004.png"))).all()
+
+
+def test_tables_that_only_seem_to_name_images(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {f"{c}/{i}.png": picture(i) for c in "ab" for i in range(10)}
+    tables = {
+        "counts.csv": as_csv(["count", "what"], [[1, "x"], [2, "y"]]),
+        "classes.txt": "a\nb\n",
+        "all.csv": as_csv(["name"], [[name] for name in files]),
+        "words.csv": as_csv(["name", "other"], [["a", "b"], ["b", "c"]]),
+        "broken.json": "{",
+    }
+    data = read(write(tmp_path / "p", {**files, **tables}))
+    assert data.reading.classes == {"a": 10, "b": 10}
+    assert "p: 5 other files are left out (3 .csv, 1 .json and 1 .txt)" in said(data)
+
+
+def test_a_broken_metadata_file_is_said(pets: Path) -> None:
+    write(pets, {"metadata.csv": ""})
+    with pytest.raises(PellucidError, match=r"^pets/metadata.csv: the file is empty\n  mend the table$"):
+        read(pets)
+    write(pets, {"cat/1.png": picture(1), "dog/2.png": picture(2)})
+    data = read(pets)
+    assert data.target.name == "label"
+    assert "metadata.csv: the file is empty; left out" in said(data)
+
+
+def test_a_table_of_paths_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write(tmp_path / "my data", PHOTOS)
+    urls = [f"file://{root}/photos/{i:03d}.png".replace(" ", "%20") for i in range(10)]
+    for paths in (list(PHOTOS)[:10], [str(root / name) for name in list(PHOTOS)[:10]], urls):
+        table = write(root, {"labels.csv": as_csv(["photo", "label"], [[p, "ab"[i % 2]] for i, p in enumerate(paths)])})
+        data = read(table / "labels.csv")
+        assert kinds(data) == {"photo": ("image", "input"), "label": ("category", "target")}
+        assert len(data.usable()) == 10
+    elsewhere = write(
+        tmp_path / "tables", {"labels.csv": (root / "labels.csv").read_text().replace(f"file://{root}/", "")}
+    )
+    monkeypatch.chdir(root)  # paths that start from where the user is
+    assert len(read(str(elsewhere / "labels.csv").replace("%20", " ")).usable()) == 10
+
+
+def test_what_a_table_of_paths_cannot_reach(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        ["1.png", 1.5],
+        ["/dev/zero", 2],
+        ["../" * 20 + "etc/passwd", 3],
+        ["https://x.org/1.png", 4],
+    ]
+    rows += [["1.png", 5], ["1.png", 6], ["1.png", 7.5]]
+    root = write(tmp_path / "p", {"1.png": picture(1), "t.csv": as_csv(["photo", "y"], rows)})
+    data = read(root / "t.csv", kinds={"photo": "image"}, target="y")
+    assert data.usable().tolist() == [0, 4, 5, 6]
+    assert "t.csv, row 3, column 'photo': '/dev/zero' is not a file; left out" in said(data)
+    assert f"t.csv, row 4, column 'photo': '{'../' * 20}etc/passwd' is not an image that can be read" in said(data)
+    web = "'https://x.org/1.png' is on the web, and nothing is downloaded; left out"
+    assert f"t.csv, row 5, column 'photo': {web}" in said(data)
+    assert data.problems()[1] == "'/dev/zero' is not a file"
+    write(root, {"t.csv": as_csv(["photo", "y"], [[f"https://x.org/{i}.jpg", i / 2] for i in range(20)])})
+    why = "20 names of image files, which are on the web: nothing is downloaded, so fetch them and name the files"
+    assert read(root / "t.csv", target="y").fields["photo"].reason == why
+
+
+# archives of images
+
+
+@pytest.mark.parametrize("name", ["pets.zip", "pets.tar", "pets.tar.xz", "pets.tgz"])
+def test_an_archive_reads_as_the_folder(name: str, pets: Path, tmp_path: Path) -> None:
+    files = {str(path.relative_to(tmp_path)): path.read_bytes() for path in pets.rglob("*") if path.is_file()}
+    path = write_archive(tmp_path / name, files)
+    data, folder = read(path, target="adopted"), read(pets, target="adopted")
+    assert data.layout == folder.layout.replace("metadata.csv", "pets/metadata.csv")
+    assert kinds(data) == kinds(folder)
+    assert data.name == "pets"
+    for field in ("file_name", "age", "adopted"):
+        for key, values in folder.stored(field).arrays.items():
+            assert (data.stored(field).arrays[key] == values).all()
+    assert data.title(3) == "pets/photos/003.png"
+
+
+def test_class_folders_in_an_archive(tmp_path: Path) -> None:
+    files = {f"{part}/{c}/{i}.png": picture(i) for part in ("train", "test") for c in "ab" for i in range(6)}
+    data = read(write_archive(tmp_path / "x.tar.gz", {**files, "train/a/bad.png": b"x", "a.txt": b"y"}))
+    assert data.reading.given == {"train": 13, "test": 12}
+    assert len(data.usable()) == 24
+    assert "x.tar.gz/train/a/bad.png: is not an image that can be read" in said(data)
+    assert "x.tar.gz: 1 other file is left out (1 .txt)" in said(data)
+
+
+def test_an_archive_is_unpacked_once_and_nothing_of_it_gets_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_archive(tmp_path / "x.tar.gz", {f"{c}/{i}.png": picture(i) for c in "ab" for i in range(6)})
+    read(path).usable()
+    assert not [p for p in Path(os.environ["PELLUCID_CACHE"]).rglob("*") if p.suffix not in ("", ".npy", ".json")]
+    monkeypatch.setattr(archives, "members", lambda *_: pytest.fail("opened again"))
+    monkeypatch.setattr("pellucid.data.packs.members", lambda *_: pytest.fail("opened again"))
+    assert read(path, image_size=4).stored("image").arrays["pixels"].shape == (12, 4, 4, 3)
+
+
+def test_a_cut_archive_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    files = {f"{c}/{i}.png": picture(100 * i + ord(c), side=24) for i in range(30) for c in "ab"}
+    whole = write_archive(tmp_path / "whole.tar.gz", files).read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    data = read(tmp_path / "cut.tar.gz")
+    assert 20 < len(data.usable()) == len(data) < 40
+    assert "cut.tar.gz: is damaged or cut off after " in said(data)
+
+
+def test_an_archive_without_a_cache(tmp_path: Path) -> None:
+    path = write_archive(tmp_path / "x.zip", {f"{c}/{i}.png": picture(i) for c in "ab" for i in range(6)})
+    assert len(read(path, cache=False).usable()) == 12
+
+
+@pytest.mark.slow
+def test_cifar10_from_its_archive() -> None:
+    if not (SHARED / "cifar10.tar.xz").exists():
+        pytest.skip(f"the shared data file cifar10.tar.xz is not here ({SHARED})")
+    data = read(SHARED / "cifar10.tar.xz")
+    assert data.reading.given == {"train": 50000, "test": 10000}
+    assert data.name == "cifar10"
+    assert len(data.usable()) == 60000
+
+
+# finished runs
+
+
+def test_a_run_on_photos_with_metadata(pets: Path, tmp_path: Path) -> None:
+    run = pellucid.train(pets, target="adopted", steps=4, out=tmp_path / "runs", network="mlp")
+    packed = {str(path.relative_to(tmp_path)): path.read_bytes() for path in pets.rglob("*") if path.is_file()}
+    archive = write_archive(tmp_path / "pets.zip", packed)
+    answers = [[one.get("label") for one in run.predict(s)] for s in (pets, pets / "metadata.csv", str(archive))]
+    assert len(answers[0]) == 40
+    assert answers[0] == answers[1] == answers[2]
+    assert run.evaluate(archive).score.n == 40
+    with pytest.raises(PellucidError, match="the columns 'age' and 'species' are missing"):
+        run.predict(pets / "photos")
+
+
+def test_a_run_on_folders_reads_archives_and_metadata(photos: Path, pets: Path, tmp_path: Path) -> None:
+    run = pellucid.train(photos, steps=4, out=tmp_path / "runs", network="mlp")
+    archive = write_archive(tmp_path / "new.tar.gz", {f"{i}.png": picture(i) for i in range(3)})
+    assert [one["input"] for one in run.predict(archive)] == ["0.png", "1.png", "2.png"]
+    assert len(run.predict(pets)) == 40

@@ -174,7 +174,7 @@ def _zip(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
         _Budget(path).count(sum(info.file_size for info in archive.infolist()))  # zipfile gives out no more than this
         for info in archive.infolist():
             name = _plain(info.filename)
-            if info.is_dir() or _hidden(name):
+            if info.filename.endswith("/") or _hidden(name):
                 continue
             if why := OUT if name is None else LOCKED if info.flag_bits & 1 else "" if _ordinary(info) else ODD:
                 left[why] += 1

@@ -91,7 +91,7 @@ class Dataset:
     def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Found], cache: Memory):
         self.source, self.reading, self.cache = source, reading, cache
         self.name, self.layout = (
-            Path(reading.name).stem if isinstance(source, str | os.PathLike) else "data",
+            Path(reading.name).stem.removesuffix(".tar") if isinstance(source, str | os.PathLike) else "data",
             reading.layout,
         )
         self.options: dict[str, Any] = {}

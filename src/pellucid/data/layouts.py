@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from functools import cache as once
-from functools import lru_cache
+from functools import lru_cache, partial
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +20,11 @@ from ..fields import Column, Field, Note
 from ..fields.category import words
 from ..fields.labels import counts_of
 from . import arrays, checks, folders, foretold, parting, splits, tables
+from .archives import is_archive
 from .cache import key_of
 from .cache import opened as open_cache
 from .dataset import Dataset, Reading
+from .listing import SUFFIXES
 from .roles import check_names, fields_of
 from .sources import LAYOUTS, Found, Options, Source, counted, listed
 
@@ -47,10 +49,11 @@ def read(
     """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
 
     Args:
-        source: a folder of images (``root/class/*``, with train, val and test above or without), a table (CSV, TSV,
-            Parquet, Arrow, JSON lines, a spreadsheet; compressed or not), several with the same columns (a list of
-            paths, a folder, an archive, a pattern such as ``"data/*.csv"``), a data frame, a dict of columns, a list of
-            rows or a pair ``(X, y)`` of arrays.
+        source: a folder of images (``root/class/*``, with train, val and test above or below the classes or without,
+            or with a table beside the images that names them), also packed; a table (CSV, TSV, Parquet, Arrow, JSON
+            lines, a spreadsheet; compressed or not), several with the same columns (a list of paths, a folder, an
+            archive, a pattern such as ``"data/*.csv"``), a data frame, a dict of columns, a list of rows or a pair
+            ``(X, y)`` of arrays.
         target: the column to predict, or several of numbers (``"a,b"``); the obvious one when left out.
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
@@ -96,16 +99,23 @@ def recognised(source: Any, options: Options) -> Source:
             source = _matching(source)
     for layout in LAYOUTS.values():
         if (found := layout(source, options)) is not None:
-            return found
+            return replace(found, load=partial(_beside, found, source)) if isinstance(source, Path) else found
     raise _not_known(source)
+
+
+def _beside(source: Source, path: Path) -> Found:
+    """Opened, with paths in its columns that start from the folder the file lies in."""
+    found = source.load()
+    near = path.resolve().parent
+    columns = {name: c if c.base else replace(c, base=near) for name, c in found.columns.items()}
+    return replace(found, columns=columns)
 
 
 def _reading(source: Source, options: Options, check: bool) -> Reading:
     """Open the source and find out everything that can be known without decoding it."""
     found = source.load()
-    if "image" in found.kinds:
-        check_names(found.columns, options)
-        folders.need_classes(found, source.name)
+    check_names(found.columns, options)
+    folders.need_classes(found, source.name)
     notes = list(found.notes)
     fields, why = fields_of(found, options, notes.append)
     if check:
@@ -144,7 +154,7 @@ def _not_known(source: Any) -> PellucidError:
         return PellucidError("an archive can't be read", where=str(source), fix="unpack it first")
     if suffix in SHEETS:
         return PellucidError("a spreadsheet can't be read", where=str(source), fix="save it as CSV")
-    if suffix in folders.SUFFIXES:
+    if suffix in SUFFIXES:
         return PellucidError("one image is nothing to learn from", where=str(source), fix=folders.CLASSES_FIX)
     return PellucidError(f"a file that ends in '{suffix}' can't be read", where=str(source), fix=known)
 
@@ -193,7 +203,7 @@ def read_like(
     options = Options(names=tuple(f.name for f in wanted), spool=kept.folder)
     found = _texts(source, wanted) if texts else _new(source, wanted, options)
     opened = found.load()
-    if need_target and opened.target == "label" and "image" in opened.kinds:
+    if need_target:
         folders.need_classes(opened, found.name, least=1)
     names = _matched(opened, fields, wanted, need_target, found.name, notes)
     present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
@@ -227,7 +237,11 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
             if _is_path(source) or words_given
             else []
         )
-        if paths and (len(paths) > 1 or not paths[0].is_dir()) and not all(map(tables.is_table, paths)):
+        if (
+            paths
+            and (len(paths) > 1 or not paths[0].is_dir())
+            and not all(tables.is_table(p) or is_archive(p) for p in paths)
+        ):
             return _with_name(folders.image_files(paths), only.name)
         if isinstance(source, np.ndarray):
             return arrays.images(source, only.name)
@@ -273,6 +287,7 @@ def _matched(
     names = {f.name: f.name if f.name in columns else folded.get(_folded(f.name), "") for f in wanted}
     names = {field: column for field, column in names.items() if column}
     needed = [f for f in wanted if need_target or f.role == "input"]
+    names |= _only_image(found, [f for f in needed if f.name not in names], names)
     if any(f.name not in names for f in needed) and not found.named:
         names = _by_position(columns, fields, wanted, name)
     for field, column in names.items():
@@ -286,6 +301,13 @@ def _matched(
     if extra:
         notes.append(Note("info", f"{counted(len(extra), 'column')} the run does not use: {listed(extra)}", name))
     return names
+
+
+def _only_image(found: Found, lost: Sequence[Field], names: Mapping[str, str]) -> dict[str, str]:
+    """The one column of images that the layout knows of, for the one that the run reads, whatever they are called."""
+    fields = [f.name for f in lost if f.kind == "image"]
+    columns = [c for c, kind in found.kinds.items() if kind == "image" and c not in names.values()]
+    return dict(zip(fields, columns, strict=True)) if len(fields) == len(columns) == 1 else {}
 
 
 def _folded(name: str) -> str:

@@ -94,6 +94,15 @@ def layout(recogniser: Layout) -> Layout:
     return recogniser
 
 
+def first_layout(recogniser: Layout) -> Layout:
+    """The same for a layout that is asked before those that are there: what it knows, others would read otherwise."""
+    later = dict(LAYOUTS)
+    layout(recogniser)
+    for name in later:
+        LAYOUTS[name] = LAYOUTS.pop(name)
+    return recogniser
+
+
 def listed(words: Iterable[Any], most: int = 5) -> str:
     """Words as a person lists them.
 

@@ -84,12 +84,15 @@ class Column:
             for a column of a table that is not held in memory.
         base: the folder that relative paths in ``values`` start from.
         places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
+        fetch: the content of the file that a value names, where files are not on the disk but in an archive or in
+            memory; raises ``pixels.Unreadable``.
     """
 
     name: str
     held: pl.Series | np.ndarray | Later
     base: Path | None = None
     places: Callable[[int], str] | None = None
+    fetch: Callable[[str], bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,7 @@ CAP = 128  # the largest side chosen without being asked
 HEADERS = 512  # files looked at to decide the size
 SETTINGS = ("height", "width", "channels", "black", "white")
 FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}  # where there is no image to look at
+NEAR = 20  # paths that tell which folder all of them start from
 SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
 FLAT = 0.25  # drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05
 SAMPLE = 4096  # training images that mean and spread are taken from
@@ -41,7 +43,7 @@ class Image(Kind):
         share = series.drop_nulls().str.to_lowercase().str.contains(SUFFIX).mean()
         if share is None or share < 0.8:  # type: ignore[operator]
             return None
-        return _guess_files(_paths(column, series))
+        return _guess_files(_paths(column, series), column)
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"pixels": (n, H, W, C) uint8}`` and, of files, ``"about": (n, 5) int32`` (see ``pixels.ABOUT``).
@@ -98,23 +100,47 @@ def _decided(column: Column) -> Mapping[str, Any]:
     if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
         guess = _guess_array(column.values)
     else:
-        guess = _guess_files(_paths(column, column.as_type(pl.String)))
+        guess = _guess_files(_paths(column, column.as_type(pl.String)), column)
     return guess.settings if guess else {}
 
 
+def plain_path(value: str) -> str:
+    """A path, or a ``file://`` URL as a path; other URLs as they are.
+
+    >>> plain_path("file:///photos/a%20cat.jpg"), plain_path(" cat.jpg ")
+    ('/photos/a cat.jpg', 'cat.jpg')
+    """
+    value = value.strip()
+    if value[:7].lower() != "file://":
+        return value
+    path = value[7:].removeprefix("localhost").encode()
+    return re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes([int(code[1], 16)]), path).decode(errors="replace")
+
+
 def _paths(column: Column, series: pl.Series) -> list[str]:
-    """Where each file is; an empty string where there is none."""
-    base = str(column.base) if column.base else ""
-    return [os.path.join(base, path) if path else "" for path in series.to_list()]
+    """Where each file is; an empty string where there is none.
+
+    Paths start from the column's folder; where none of the first is there, from the folder the user is in.
+    """
+    values = [value or "" for value in series.to_list()]
+    if column.fetch is not None:
+        return values
+    base, values = str(column.base) if column.base else "", list(map(plain_path, values))
+    near = [value for value in values[:NEAR] if value]
+    if not any(os.path.lexists(os.path.join(base, path)) for path in near) and any(map(os.path.exists, near)):
+        base = ""
+    return [
+        value if not value or value.lower().startswith(pixels.WEB) else os.path.join(base, value) for value in values
+    ]
 
 
-def _guess_files(paths: list[str]) -> Guess:
+def _guess_files(paths: list[str], column: Column) -> Guess:
     """Decided from the headers of some of the files; pixels are read only of those with more than 8 bits."""
     sample = paths[:: max(1, len(paths) // HEADERS)]
     shapes, modes, ranges = [], set(), []
     for path in sample:
         try:
-            image = pixels.open_header(path)
+            image = pixels.open_header(path, column.fetch)
             shapes.append(pixels.upright_shape(image))
             modes.add(image.mode)
             if image.mode in pixels.DEEP_MODES:
@@ -122,14 +148,22 @@ def _guess_files(paths: list[str]) -> Guess:
         except pixels.Unreadable:
             continue
     if not shapes:
-        why = "do not exist" if not any(map(os.path.exists, sample)) else "can't be read"
-        return Guess(0.6, f"{len(paths):,} names of image files, which {why}", role="ignore")
+        return Guess(0.6, f"{len(paths):,} names of image files, which {_why_none(sample, column)}", role="ignore")
     grey = modes <= set(pixels.GREY_MODES)
     settings, why = _settings(shapes, 1 if grey else 3)
     if ranges:
         lows, highs = zip(*ranges, strict=True)
         settings |= pixels.black_and_white(min(lows), max(highs))
     return Guess(0.95, f"{len(paths):,} {'grey' if grey else 'colour'} images, {why}", settings=settings)
+
+
+def _why_none(paths: list[str], column: Column) -> str:
+    """Why none of these can be read."""
+    if all(path.lower().startswith(pixels.WEB) for path in paths):
+        return "are on the web: nothing is downloaded, so fetch them and name the files"
+    if column.fetch is not None or any(map(os.path.exists, paths)):
+        return "can't be read"
+    return f"do not exist (the first: {paths[0]})"
 
 
 def _guess_array(values: np.ndarray) -> Guess | None:
@@ -170,8 +204,19 @@ def _settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, An
 
 def _store_files(column: Column, size: pixels.Size, out: np.ndarray, about: np.ndarray, report: Report) -> list[int]:
     paths = _paths(column, column.as_type(pl.String))
-    bad, resized = pixels.decode_files(paths, size, out, about)
-    return _report_images(bad, resized, size, column, report, lambda row: paths[row] or column.place(row))
+    bad, resized = pixels.decode_files(paths, size, out, about, column.fetch)
+    base = str(column.base or "") if column.fetch is not None else ""
+
+    def in_table(row: int) -> bool:
+        named = column.places is None or os.path.basename(column.place(row)) == os.path.basename(paths[row])
+        return not paths[row] or not named
+
+    def place(row: int) -> str:
+        return column.place(row) if in_table(row) else os.path.join(base, paths[row])
+
+    values = column.as_type(pl.String)
+    said = [(row, f"'{values[row]}' {why}" if paths[row] and in_table(row) else why) for row, why in bad]
+    return _report_images(said, resized, size, column, report, place)
 
 
 def _store_array(column: Column, size: pixels.Size, out: np.ndarray, report: Report) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits
 ABOUT = ("width", "height", "mode", "turned", "animated")  # what is kept of a file beside its pixels
 MODES = ("other", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16", "I;16B")
 ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+WEB = ("http://", "https://", "ftp://", "s3://", "gs://")
 # What a file is, by its first bytes. Only these are opened: Pillow knows formats that run programs (EPS).
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -37,6 +38,9 @@ SIGNATURES = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
 }
+
+
+Fetch = Callable[[str], bytes]  # the content of a file by its path
 
 
 class Unreadable(Exception):
@@ -69,31 +73,34 @@ def cores() -> int:
 
 
 def decode_files(
-    paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray
+    paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray, fetch: Fetch | None = None
 ) -> tuple[list[tuple[int, str]], int]:
     """Decode every file into ``out`` (n, H, W, C) uint8, on all cores (Pillow decodes without the GIL).
 
-    What the files were goes into ``about`` (n, 5), see ``ABOUT``.
+    What the files were goes into ``about`` (n, 5), see ``ABOUT``. ``fetch`` gives the content of a path, where files
+    are not on the disk.
 
     Returns:
         (row, cause) of each that can't be read, whose pixels stay zero; how many had another size or shape.
     """
     starts = range(0, len(paths), CHUNK)
     with _quiet(), ThreadPoolExecutor(max(2, cores())) as pool:
-        parts = list(pool.map(lambda start: _decode_chunk(paths, size, out, about, start), starts))
+        parts = list(pool.map(lambda start: _decode_chunk(paths, size, out, about, start, fetch or read_file), starts))
     return [bad for part, _ in parts for bad in part], sum(resized for _, resized in parts)
 
 
-def open_header(path: str) -> Image:
+def open_header(path: str, fetch: Fetch | None = None) -> Image:
     """The image with its header read and its pixels not. Raises Unreadable."""
     with _quiet():
-        return open_image(read_file(path))
+        return open_image((fetch or read_file)(path))
 
 
 def read_file(path: str) -> bytes:
     """The bytes of an ordinary file. Raises Unreadable."""
     if not path:
         raise Unreadable("there is no path")
+    if path.lower().startswith(WEB):
+        raise Unreadable("is on the web, and nothing is downloaded")
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
@@ -226,12 +233,12 @@ def to_png(pixels: np.ndarray) -> bytes:  # (H, W, C) uint8
 
 
 def _decode_chunk(
-    paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray, start: int
+    paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray, start: int, fetch: Fetch
 ) -> tuple[list[tuple[int, str]], int]:
     bad, count = [], 0
     for row in range(start, min(start + CHUNK, len(paths))):
         try:
-            image = open_image(read_file(paths[row] or ""))
+            image = open_image(fetch(paths[row] or ""))
             about[row] = _about(image)
             out[row], resized = decode(image, size)
             count += resized

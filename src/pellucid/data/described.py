@@ -1,0 +1,204 @@
+"""Tables beside images: rows that name an image each, with what is known of it. n rows, m images.
+
+A name in a table is only ever looked up among the images that were found: it leads nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from ..errors import PellucidError
+from ..fields import Column, Note
+from .classes import Classes, split_folders
+from .listing import Listing, suffix_of
+from .naming import Names, values_of
+from .sources import SPLIT_WORDS, Found, Options, counted, listed
+from .tables import found_in, read_table
+
+MOST_TABLES = 40  # files looked into; where there are more they are not tables but something beside each image
+LARGE = 1 << 30  # bytes of a table that is not looked into unless it is called metadata
+ENOUGH = 0.8  # this share of a column's values must be images
+SHOWN = 3  # rows and images listed one by one
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table that names images.
+
+    Attributes:
+        path: of the table. found: its columns. column: the one that names images.
+        rows, images: (n,) rows that name an image, and which one; ``lost``: rows whose image is not there.
+    """
+
+    path: str
+    found: Found
+    column: str
+    rows: list[int]
+    images: list[int]
+    lost: list[int]
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+def read(files: Listing, images: Sequence[str], told: Classes, options: Options, notes: list[Note]) -> Found | None:
+    """The rows of the tables that name the images; None when there is no such table.
+
+    Args:
+        files: where the tables lie. images: paths of the images. told: what their folders say. options: of ``read``.
+        notes: what was odd is added.
+    """
+    names = Names(images, files.root)
+    tables = [one for path in _candidates(files) if (one := _described(files, path, names, options, notes)) is not None]
+    chosen = _chosen(tables, notes, files.name)
+    if not chosen:
+        return None
+    for one in chosen:
+        files.others[suffix_of(one.path)] -= 1
+    files.others += type(files.others)()  # without those that are down to nothing
+    return _joined(files, images, told, chosen, notes)
+
+
+def is_metadata(path: str) -> bool:
+    """Whether a table is called so that it can only be about the files beside it."""
+    return path.rsplit("/", 1)[-1].lower().startswith("metadata.")
+
+
+def _candidates(files: Listing) -> list[str]:
+    """Files that may name the images, those called metadata first."""
+    first = [path for path in files.tables if is_metadata(path)]
+    others = [path for path, (size, _) in files.tables.items() if path not in first and 0 < size < LARGE]
+    if len(others) > MOST_TABLES:
+        others = [path for path in others if suffix_of(path) not in (".txt", ".json")]
+    return first + sorted(others, key=lambda path: (path.count("/"), path))[:MOST_TABLES]
+
+
+def _described(files: Listing, path: str, names: Names, options: Options, notes: list[Note]) -> Described | None:
+    """The table at ``path``, when one of its columns names images."""
+    place = files.table(path) if files.table else files.root / path
+    try:
+        found = found_in(read_table(place, path, Options(spool=options.spool)), path)
+    except PellucidError as error:
+        if is_metadata(path):
+            notes.append(Note("error", f"{error.what}; left out", path))
+        return None
+    if len(found.columns) < 2:  # a mere list of names says nothing of the images
+        return None
+    ways = {name: names.way(column, path.rpartition("/")[0]) for name, column in found.columns.items()}
+    share, best = max((way.share, name) for name, way in ways.items())
+    if share < ENOUGH:
+        return None
+    at = ways[best].look(values_of(found.columns[best]))
+    rows = [row for row, i in enumerate(at) if i >= 0]
+    return Described(path, found, best, rows, [at[r] for r in rows], [r for r, i in enumerate(at) if i < 0])
+
+
+def _chosen(tables: list[Described], notes: list[Note], name: str) -> list[Described]:
+    """The tables to read: all that are called metadata, else the one that names most images and others like it."""
+    called = [one for one in tables if is_metadata(one.path)]
+    ranked = sorted(called or tables, key=lambda one: (-len(set(one.images)), one.path))
+    chosen: list[Described] = []
+    named: set[int] = set()
+    for one in ranked:
+        like = called or not chosen or (one.column == chosen[0].column and named.isdisjoint(one.images))
+        if like and not (called and named and named.issuperset(one.images)):
+            chosen.append(one)
+            named.update(one.images)
+    for one in tables:
+        if one not in chosen:
+            notes.append(Note("info", f"names images too, but {chosen[0].path} is read", f"{name}, {one.path}"))
+    return sorted(chosen, key=lambda one: one.path)
+
+
+def _joined(files: Listing, images: Sequence[str], told: Classes, chosen: list[Described], notes: list[Note]) -> Found:
+    """The rows of all tables that have an image, with what the image's folders say."""
+    first = chosen[0]
+    origin = [(one, row) for one in chosen for row in one.rows]
+    at = [image for one in chosen for image in one.images]
+    for one in chosen:
+        notes += one.found.notes
+        _say_lost(one, notes)
+    named = set(at)
+    _say_unnamed([path for i, path in enumerate(images) if i not in named], chosen, notes, files.name)
+    frame = _stacked(chosen)
+    columns = {
+        series.name: Column(series.name, series, files.root, partial(_cell, origin, series.name))
+        for series in frame.get_columns()
+    }
+    paths = pl.Series(first.column, [images[i] for i in at], pl.String)
+    columns[first.column] = files.column(first.column, paths, lambda row: images[at[row]])
+    kinds = {first.column: "image"}
+    target, why = first.found.target, first.found.why
+    if target in (None, first.column):
+        target, why = None, ""
+    extra = _from_folders(told, at, chosen, columns)
+    for name, values in extra.items():
+        columns[name] = Column(name, pl.Series(name, values, pl.String), files.root, partial(_cell, origin, name))
+        kinds[name] = "category"
+    if told.name in extra and target is None:
+        target, why = told.name, told.why
+    where = listed(f"{one.path}, column '{one.column}'" for one in chosen)
+    about = f"{counted(len(at), 'image')}, named in {where}, with {counted(len(columns) - 1, 'further column')}"
+    if told.splits and "split" in extra:
+        about += f", in folders {split_folders(extra['split'])}"
+    return Found(about, columns, notes, first.found.named, kinds, target, why)
+
+
+def _stacked(chosen: list[Described]) -> pl.DataFrame:
+    """The columns of all tables, a value that a table lacks missing; under the first one's name for the image."""
+    frames = []
+    for one in chosen:
+        made = {name: column.series() for name, column in one.found.columns.items()}
+        frame = pl.DataFrame({name: series for name, series in made.items() if series is not None})[one.rows]
+        frames.append(frame.rename({one.column: chosen[0].column}))
+    try:
+        return pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError:  # a column of numbers in one table and of words in another
+        return pl.concat([frame.cast(pl.String) for frame in frames], how="diagonal_relaxed")
+
+
+def _from_folders(
+    told: Classes, at: list[int], chosen: list[Described], columns: dict[str, Column]
+) -> dict[str, list[str | None]]:
+    """What folders, or the tables' names, say beside the tables: the class and the split."""
+    found: dict[str, list[str | None]] = {}
+    labels = [told.labels[i] for i in at]
+    if len(set(labels) - {None}) > 1 and told.name not in columns:
+        found[told.name] = labels
+    splits = [told.splits[i] for i in at] if told.splits else []
+    stems = [SPLIT_WORDS.get(one.name.split(".")[0].lower()) for one in chosen]
+    if not splits and len(chosen) > 1 and None not in stems:
+        splits = [stem for stem, one in zip(stems, chosen, strict=True) for _ in one.rows]
+    if len(set(splits) - {None}) > 1 and "split" not in columns:
+        found["split"] = splits
+    return found
+
+
+def _cell(origin: list[tuple[Described, int]], name: str, row: int) -> str:
+    one, line = origin[row]
+    column = one.found.columns.get(name) or one.found.columns[one.column]
+    return column.place(line)
+
+
+def _say_lost(one: Described, notes: list[Note]) -> None:
+    """Say which rows have no image."""
+    if not one.lost:
+        return
+    names = values_of(one.found.columns[one.column])
+    shown = listed((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), SHOWN)
+    text = f"{counted(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
+    where = one.found.columns[one.column].place(one.lost[0])
+    notes.append(Note("warning", f"{text} and {'is' if len(one.lost) == 1 else 'are'} left out, here first", where))
+
+
+def _say_unnamed(paths: list[str], chosen: list[Described], notes: list[Note], name: str) -> None:
+    if paths:
+        where = listed(one.path for one in chosen)
+        text = f"{counted(len(paths), 'image has', 'images have')} no row in {where} and"
+        text += f" {'is' if len(paths) == 1 else 'are'} left out ({listed(paths, SHOWN)})"
+        notes.append(Note("warning", text, name))

@@ -1,0 +1,143 @@
+"""The image files under a folder, and the tables beside them. n images."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from ..errors import PellucidError
+from ..fields import Column, Note, pixels
+from .tables import READERS
+
+SUFFIXES = frozenset(f".{suffix}" for suffix in pixels.SUFFIXES)
+TABLES = frozenset(READERS)
+
+
+@dataclass
+class Listing:
+    """The image files under a folder or in an archive, sorted by path, and the tables beside them.
+
+    Attributes:
+        root: the folder or archive. name: how messages call it.
+        paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``times`` in nanoseconds.
+        tables: the files that may be tables, by path: size and time.
+        others: how many other files there are, by suffix.
+        fetch: the content of an image, by path; None where it is a file under ``root``.
+        table: a file that holds one of ``tables``; None where that is under ``root``.
+    """
+
+    root: Path
+    paths: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    tables: dict[str, tuple[int, int]] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
+    notes: list[Note] = field(default_factory=list)
+    fetch: Callable[[str], bytes] | None = None
+    table: Callable[[str], Path] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.root.resolve().name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of path, size and time of every file."""
+        lines = [f"{p}\0{s}\0{t}" for p, s, t in zip(self.paths, self.sizes, self.times, strict=True)]
+        lines += [f"{p}\0{s}\0{t}" for p, (s, t) in self.tables.items()]
+        text = "\n".join([str(self.root.resolve()), *lines])
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def column(self, name: str, values: pl.Series, places: Callable[[int], str]) -> Column:
+        """A column whose values, where they are paths, are paths of this listing."""
+        return Column(name, values, self.root, places, self.fetch)
+
+    def add(self, path: str, size: int, time: int) -> None:
+        """Take note of a file, whatever it is."""
+        suffix = suffix_of(path)
+        if suffix in SUFFIXES:
+            self.paths.append(path)
+            self.sizes.append(size)
+            self.times.append(time)
+            return
+        self.others[suffix or "no suffix"] += 1
+        if suffix in TABLES:
+            self.tables[path] = size, time
+
+
+def suffix_of(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return name[name.rfind(".") :].lower() if "." in name else ""
+
+
+def listing(root: Path) -> Listing:
+    """Every image under ``root``. Hidden files are passed over, folders that link back to themselves entered once.
+
+    Raises:
+        PellucidError: for a folder that may not be opened.
+    """
+    found = Listing(root)
+    for path, size, time in sorted(_walk(str(root), found)):
+        found.add(path, size, time)
+    return found
+
+
+def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, int]]:
+    """(path, bytes, time) of every file. A stack, not recursion: folders may be nested as deep as they like."""
+    stack, seen = [("", root)], {_identity(os.stat(root))}
+    while stack:
+        inside, folder = stack.pop()
+        for entry in _entries(folder):
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            try:
+                if entry.is_dir():
+                    stack += _entered(entry, path, seen, found)
+                elif _read_by(entry.name):
+                    about = entry.stat()
+                    yield path, about.st_size, about.st_mtime_ns
+                else:
+                    found.others[suffix_of(path) or "no suffix"] += 1
+            except UnicodeEncodeError:
+                odd = path.encode("utf-8", "backslashreplace").decode()
+                found.notes.append(Note("error", "its name is not UTF-8; left out", odd))
+            except OSError as error:  # a link to nowhere or to itself
+                found.notes.append(Note("error", f"cannot be opened ({error.strerror}); left out", path))
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, hidden files and what macOS leaves in archives excepted."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+    except OSError as error:
+        raise PellucidError(
+            f"the folder cannot be opened ({error.strerror})",
+            where=folder,
+            fix="give yourself the permission to read it, or move it out of the way",
+        ) from None
+
+
+def _entered(entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], found: Listing) -> list[tuple[str, str]]:
+    """The folder to go into, unless a link led there before."""
+    identity = _identity(entry.stat())
+    if identity in seen:
+        found.notes.append(Note("warning", "links to a folder that was read already; left out", path))
+        return []
+    seen.add(identity)
+    return [(path, entry.path)]
+
+
+def _identity(about: os.stat_result) -> tuple[int, int]:
+    return about.st_dev, about.st_ino
+
+
+def _read_by(name: str) -> bool:
+    """Whether a file is worth a look at. Raises UnicodeEncodeError for a name that no text can hold."""
+    name.encode()
+    return suffix_of(name) in SUFFIXES or suffix_of(name) in TABLES
