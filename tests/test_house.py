@@ -26,7 +26,7 @@ ROOMS = (
     ("network",),
     ("planning", "workbench"),
     ("training",),
-    ("run",),
+    ("run", "suspects"),
     ("reporting", "starting"),
     ("opening",),
     ("making",),

@@ -43,6 +43,7 @@ from .references import Reference, allowance, refer
 from .reporting import write_history, write_report
 from .run import FORMAT, Run, network_of, read_record
 from .starting import Start
+from .suspects import looked_at
 from .training.choosing import choose
 from .training.feed import Feed, Order
 from .training.listeners import Listener, Several
@@ -395,9 +396,11 @@ class Making:
         return self.started + seconds - FINISH - EACH * len(self.split.test) * (1.5 if self.reference else 1)
 
     def closing(self) -> float:
-        """What comes after the last step, in evaluations: the last one, three candidates on validation, the test."""
+        """What comes after the last step, in evaluations of validation: the last one, three candidates, the test, and
+        the training rows whose labels are looked at."""
         twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
-        return 1 + twice * (3 + len(self.split.test) / len(self.split.validation))
+        others = twice * len(self.split.test) + len(looked_at(self.split))
+        return 1 + twice * 3 + others / len(self.split.validation)
 
     def pace(self, state: State) -> Pace:
         patience = PATIENCE if self.seconds(state.step) is not None else 0

@@ -11,14 +11,17 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from . import suspects
 from .draw.report import page
 from .fields import kind_named
 from .fields.labels import joined
+from .run import SUSPECTS
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
     from .draw.content import Content
     from .run import Run
+    from .suspects import Suspect
     from .training.feed import Feed
 
 WORST = 12
@@ -33,7 +36,11 @@ def write_report(
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
     evaluated = write_history(run, history)
     run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
+    found = suspects.find(run.network, feed, split, validation)
+    if found is not None:
+        run.folder.write(SUSPECTS, parquet(suspects.frame(found, data)))
     content = summary(run, data, split, evaluated) | details(run, test) | {"worst": worst(run, data, split, validation)}
+    content |= {} if found is None else {"suspects": doubted(run, data, split, found)}
     run.folder.write("report.html", page(cast("Content", content)).encode())
 
 
@@ -107,6 +114,22 @@ def worst(run: Run, data: Dataset, split: Split, answers: Answers) -> list[dict[
 def answered(prediction: Mapping[str, Any]) -> Any:
     """What a prediction says, without how sure it is."""
     return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
+
+
+def doubted(run: Run, data: Dataset, split: Split, found: Sequence[Suspect]) -> dict[str, Any]:
+    """Examples whose labels look wrong, as a page shows them: of each part the surest."""
+    parts = {part: [one for one in found if one.part == part] for part in ("validation", "train")}
+    return {
+        "looked_at": {"validation": len(split.validation), "train": len(suspects.looked_at(split))},
+        "found": {part: len(own) for part, own in parts.items()},
+        "errs": 1 - run.validation if run.network.output.metric == "accuracy" else 0.0,
+        "pairs": [pair for pair in suspects.pairs(found) if not isinstance(pair[0], float)],
+        "examples": [
+            one.to_json() | {"shown": shown(data, one.row), "where": data.title(one.row)}
+            for own in parts.values()
+            for one in own[:WORST]
+        ],
+    }
 
 
 def shown(data: Dataset, row: int) -> dict[str, Any]:

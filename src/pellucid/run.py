@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .data import Dataset
 
 FORMAT = 1
+SUSPECTS = "suspects.parquet"
 RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.parquet"
 
 
@@ -98,6 +99,15 @@ class Run:
         if not (self.folder.lasting or self.folder.exists(HISTORY)):
             return []
         return pl.read_parquet(self.folder.read(HISTORY)).to_dicts()
+
+    @property
+    def suspects(self) -> list[dict[str, Any]]:
+        """Examples whose label the network doubts, the surest first, validation before train; see ``Suspect``."""
+        import polars as pl
+
+        if not self.folder.exists(SUSPECTS):
+            return []
+        return pl.read_parquet(self.folder.read(SUSPECTS)).to_dicts()
 
     @property
     def parameters(self) -> int:

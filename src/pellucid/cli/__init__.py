@@ -164,6 +164,7 @@ def _scored(done: Any, data: str | None, as_json: bool, quiet: bool) -> None:
         out.print(show.sentence(done), soft_wrap=True)
     else:
         show.score(done, out, "examples it never learned from")
+        show.doubts(done, out)
         show.next_steps(done.path, example_input(data), out)
 
 

@@ -141,6 +141,12 @@ def score(scored: Any, out: Console, examples: str) -> None:
         put(Text(beside), out, above=False)
 
 
+def doubts(done: Any, out: Console) -> None:
+    """How many labels of its data a finished run doubts."""
+    if found := len(getattr(done, "suspects", ())):
+        put(f"the network doubts {count(found)} of the labels it looked at: see the report, or suspects.parquet", out)
+
+
 def metrics(values: Mapping[str, float], out: Console) -> None:
     """The other metrics, one a line."""
     table = grid()

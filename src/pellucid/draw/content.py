@@ -92,6 +92,25 @@ class Worst(TypedDict, total=False):
     where: str  # file or row
 
 
+class Doubted(TypedDict, total=False):
+    """One example whose label may be wrong."""
+
+    shown: Mapping[str, Any]  # as of Worst
+    part: str
+    given: Any
+    suggested: Any
+    confidence: float
+    where: str
+
+
+class Suspects(TypedDict, total=False):
+    looked_at: Mapping[str, int]  # examples of each part
+    found: Mapping[str, int]
+    errs: float  # share of validation that the network is wrong on
+    pairs: Sequence[tuple[Any, Any, int]]  # given, suggested, how often
+    examples: Sequence[Doubted]
+
+
 class Layer(TypedDict, total=False):
     name: str
     shape: str
@@ -126,6 +145,7 @@ class Content(TypedDict, total=False):
     per_class: Sequence[PerClass]
     metrics: Mapping[str, float]
     worst: Sequence[Worst]  # from validation, at most 24 are shown
+    suspects: Suspects
     network: Network
     use: Use
     protocol: str  # how the score was kept honest

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from .charts import Bar, bars
 from .content import Content, Score
+from .doubts import doubts
 from .markup import Markup, join, tag
 from .numbers import spread
 from .sections import SECTIONS, as_percent, capital, facts
 from .style import CHARTS, PAGE, VARIABLES
 
+EVERY = (*SECTIONS[:2], ("suspects", "Labels worth checking", doubts), *SECTIONS[2:])
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses all else
 
 
@@ -17,7 +19,7 @@ def page(content: Content) -> str:
 
     Dark and light follow the reader's system; it prints on white. All text is escaped; there are no scripts.
     """
-    parts = [(word, title, inside) for word, title, write in SECTIONS if (inside := write(content))]
+    parts = [(word, title, inside) for word, title, write in EVERY if (inside := write(content))]
     body = tag(
         "body",
         tag(

@@ -253,11 +253,11 @@ def worst(content: Content) -> Markup | None:
         "The largest errors on the validation split. The test split is not shown, so that looking here spoils no score."
     )
     broad = any("image_png" not in w.get("shown", {}) for w in found)
-    figures = [tag("figure", _shown(w.get("shown", {})), _caption(w)) for w in found]
+    figures = [tag("figure", example(w.get("shown", {})), _caption(w)) for w in found]
     return join([tag("p", note, class_="quiet"), tag("div", figures, class_="worst broad" if broad else "worst")])
 
 
-def _shown(shown: Mapping[str, Any]) -> list[Markup]:
+def example(shown: Mapping[str, Any]) -> list[Markup]:
     """The inputs of one example: photo, text and columns, whichever it has."""
     parts = []
     if png := shown.get("image_png"):

@@ -69,6 +69,7 @@ nav a{text-decoration:none;color:var(--muted)}
 nav a:hover{color:var(--accent)}
 section{padding:clamp(30px,5vw,52px) 0 0;scroll-margin-top:8px}
 section>.quiet{margin-bottom:1.4em}
+section>.grid+.quiet,section>.worst+.quiet{margin-top:1.8em}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:18px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:20px 22px;min-width:0;
 overflow-x:auto}

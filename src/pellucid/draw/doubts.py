@@ -1,0 +1,77 @@
+"""The section of a report on labels that look wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .content import Content, Doubted, Suspects
+from .markup import Markup, join, tag
+from .numbers import percent, plain
+from .sections import card, cell, example, grid, table
+
+UNSURE = 0.1  # share of errors above which the network is a poor judge of labels
+MOST_PAIRS, MOST_EACH = 10, 12
+
+
+def doubts(content: Content) -> Markup | None:
+    """What the network confidently takes for something else than the data says, or that there is none."""
+    found = content.get("suspects")
+    if found is None:
+        return None
+    counts, looked = found.get("found", {}), found.get("looked_at", {})
+    if not any(counts.values()):
+        return tag("p", f"None: {_looked(looked)}, and no label looks wrong.", class_="quiet")
+    number = any(isinstance(one.get("given"), float) for one in found.get("examples", ()))
+    listed = (
+        "A value is listed that is more than three times as far from what the network says as nine in ten"
+        if number
+        else "A label is listed where the network is sure of another one and gives its own little chance"
+    )
+    note = f"Looked at: {_looked(looked)}. {listed}. It may be wrong, or the example a hard one: look before "
+    note += "changing it. Test is never looked at."
+    if (errs := found.get("errs", 0.0)) > UNSURE:
+        note += (
+            f" The network is wrong on {percent(errs, 0)} of validation itself, so expect many of these to be right."
+        )
+    cards = [_pairs(found)] if found.get("pairs") else []
+    parts = [_part(found, part, why) for part, why in WHY.items() if counts.get(part)]
+    return join([tag("p", note, class_="quiet"), grid(*cards) if cards else None, *parts])
+
+
+WHY = {
+    "validation": "The network never learned from these.",
+    "train": "The network learned from these and still disagrees. That is weaker evidence, and a wrong label that it "
+    "has learned by heart is not among them.",
+}
+
+
+def _looked(looked: Mapping[str, int]) -> str:
+    return " and ".join(f"{n:,} examples of {part}" for part, n in looked.items())
+
+
+def _pairs(found: Suspects) -> Markup:
+    """How often which label may be which other one."""
+    pairs = list(found["pairs"])
+    rows = [[cell(plain(a), "key"), cell(plain(b)), cell(f"{n:,}", "n")] for a, b, n in pairs[:MOST_PAIRS]]
+    left = sum(n for *_, n in pairs[MOST_PAIRS:])
+    more = tag("p", f"and {left:,} in other pairs", class_="caption") if left else None
+    return card("Given, and what it may be", [table(["given", "may be", "examples"], rows, numbers=1), more])
+
+
+def _part(found: Suspects, part: str, why: str) -> Markup:
+    some = [one for one in found.get("examples", ()) if one.get("part") == part][:MOST_EACH]
+    broad = any("image_png" not in one.get("shown", {}) for one in some)
+    count = found.get("found", {}).get(part, 0)
+    figures = [tag("figure", example(one.get("shown", {})), _caption(one)) for one in some]
+    which = f"{count:,} of {part}" + (f", the surest {len(some)}" if count > len(some) else "")
+    title = tag("p", tag("b", f"{which}. "), why, class_="quiet")
+    return join([title, tag("div", figures, class_="worst broad" if broad else "worst")])
+
+
+def _caption(one: Doubted) -> Markup:
+    given, sure = one.get("given"), one.get("confidence", 0.0)
+    how = f"{sure:.1f} times the usual range away" if isinstance(given, float) else percent(sure, 0)
+    where = tag("span", one["where"], class_="where") if one.get("where") else None
+    said = tag("b", plain(one.get("suggested")), class_="said")
+    label = tag("b", plain(given), class_="true")
+    return tag("figcaption", "given ", label, tag("br"), "may be ", said, f" ({how})", where)

@@ -1,0 +1,145 @@
+"""Labels worth checking: examples whose given label the trained network confidently disagrees with.
+
+n rows, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from torch import Tensor
+
+from .outputs.base import as_array
+from .outputs.category import Category
+from .outputs.number import Number
+from .training.loop import answers
+
+if TYPE_CHECKING:
+    from .data import Dataset, Split
+    from .network import Network
+    from .training.feed import Feed
+
+LEAST = 512  # training rows looked at, or as many as validation has where that is more
+UNLIKELY = 0.1  # the chance that the network gives to a suspected label, at most
+FAR = 3.0  # times the range that nine in ten errors stay within
+MOST = 10_000  # kept of a part
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One example whose label may be wrong.
+
+    Attributes:
+        row: of the data set. part: ``"validation"``, which was not learned from, or ``"train"``, which was: the
+            network could have learned that label and still disagrees, or learned a wrong one by heart.
+        given, suggested: what the data says and what the network says, in the user's words or units.
+        confidence: the network's chance for what it suggests; of a number, how many times further off than nine in
+            ten validation errors it is.
+    """
+
+    row: int
+    part: str
+    given: Any
+    suggested: Any
+    confidence: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def looked_at(split: Split) -> np.ndarray:
+    """The training rows that are looked at too: as many as cost little."""
+    most = max(LEAST, len(split.validation))
+    return split.train[:: max(1, -(-len(split.train) // most))]
+
+
+def find(network: Network, feed: Feed, split: Split, validation: tuple[Tensor, Tensor]) -> list[Suspect] | None:
+    """Suspects of validation, then of some training rows, the surest first; None where the output can't tell.
+
+    Args:
+        validation: raw answers (n, R) and targets (n, ...) of ``split.validation``; test is never looked at.
+    """
+    output, rows = network.output, looked_at(split)
+    if not isinstance(output, Category | Number) or len(output.fields) != 1:
+        return None
+    parts = (("validation", split.validation, validation), ("train", rows, answers(network, feed, rows)))
+    found: list[Suspect] = []
+    least: np.ndarray | None = None  # (C,) from validation, for both parts
+    for part, own, (raw, target) in parts:
+        if isinstance(output, Number):
+            found += _far_off(output, part, own, raw, target)
+            continue
+        chances, given = as_array(output.probabilities(raw)), target.cpu().numpy().astype(np.int64)
+        least = thresholds(chances, given) if least is None else least
+        which, suggested = disagreeing(chances, given, least)
+        truth = output.truth(np.arange(chances.shape[1]))
+        found += [
+            Suspect(int(own[i]), part, truth[given[i]], truth[j], float(chances[i, j]))
+            for i, j in zip(which[:MOST], suggested, strict=False)
+        ]
+    return found
+
+
+def thresholds(chances: np.ndarray, given: np.ndarray) -> np.ndarray:  # (n, C), (n,) -> (C,)
+    """For each class the mean chance of it among the examples that are called so; infinite for a class without any."""
+    count = np.bincount(given, minlength=chances.shape[1])
+    own = np.bincount(given, chances[np.arange(len(given)), given], minlength=chances.shape[1])
+    return np.where(count > 0, own / np.maximum(count, 1), np.inf)
+
+
+def disagreeing(chances: np.ndarray, given: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Examples off the diagonal of the confident joint, by the margin between both labels, and what is suggested.
+
+    Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels" (2021): an example counts
+    for the likeliest of the classes whose threshold it reaches. We ask more: that its own label be unlikely, since
+    where classes overlap most of what is left is no error.
+
+    Args:
+        chances: (n, C). given: (n,) class numbers. least: (C,) the classes' thresholds.
+
+    Returns:
+        (k,) which examples and (k,) the class that each is taken for.
+    """
+    reached = np.where(chances >= least, chances, -1.0)
+    likeliest, every = reached.argmax(1), np.arange(len(given))
+    off = (reached.max(1, initial=-1.0) >= 0) & (likeliest != given) & (chances[every, given] <= UNLIKELY)
+    which = np.flatnonzero(off)
+    margin = chances[which, likeliest[which]] - chances[which, given[which]]
+    which = which[np.argsort(-margin, kind="stable")]
+    return which, likeliest[which]
+
+
+def _far_off(output: Number, part: str, rows: np.ndarray, raw: Tensor, target: Tensor) -> list[Suspect]:
+    """Examples much further off than the range that was calibrated on validation."""
+    guess, true, spread = output.units(raw)[:, 0], output.units(target)[:, 0], float(output.spread[0])
+    if not spread > 0:
+        return []
+    times = np.abs(guess - true) / spread
+    order = np.argsort(-times, kind="stable")
+    far = order[times[order] > FAR][:MOST]
+    return [Suspect(int(rows[i]), part, _seven(true[i]), _seven(guess[i]), float(times[i])) for i in far]
+
+
+def _seven(value: float) -> float:
+    """To seven digits, which is all that 32 bits had."""
+    return float(f"{value:.7g}")
+
+
+def pairs(found: Sequence[Suspect]) -> list[tuple[Any, Any, int]]:
+    """How often each label is taken for which other one, the commonest first."""
+    counts: dict[tuple[Any, Any], int] = {}
+    for one in found:
+        counts[one.given, one.suggested] = counts.get((one.given, one.suggested), 0) + 1
+    return [(given, suggested, n) for (given, suggested), n in sorted(counts.items(), key=lambda c: -c[1])]
+
+
+def frame(found: Sequence[Suspect], data: Dataset) -> pl.DataFrame:
+    """One line a suspect: row, input (its file, place or text), part, given, suggested, confidence."""
+    said = pl.Float64 if found and isinstance(found[0].given, float) else pl.String
+    kinds: dict[str, Any] = {"row": pl.Int64, "input": pl.String, "part": pl.String, "given": said, "suggested": said}
+    lines = [one.to_json() | {"input": data.title(one.row)} for one in found]
+    return pl.DataFrame(lines, schema=kinds | {"confidence": pl.Float64})

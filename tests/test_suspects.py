@@ -1,0 +1,162 @@
+"""Labels that the trained network doubts: found where they were spoiled, and not where all is well."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+
+import pellucid
+from pellucid.draw.doubts import doubts
+from pellucid.suspects import LEAST, Suspect, disagreeing, looked_at, pairs, thresholds
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory):
+    """A run on digits of which 5 % have another label, and which those are."""
+    from sklearn.datasets import load_digits
+
+    digits, rng = load_digits(), np.random.default_rng(0)
+    flipped = rng.random(len(digits.target)) < 0.05
+    label = np.where(flipped, (digits.target + rng.integers(1, 10, len(flipped))) % 10, digits.target)
+    pictures = (digits.images * 15).astype(np.uint8)
+    out = tmp_path_factory.mktemp("runs")
+    run = pellucid.train((pictures, label.astype(str)), steps=600, network="mlp", size=1, out=str(out), name="spoiled")
+    split = pellucid.read((pictures, label.astype(str))).split()
+    return run, split, flipped, digits.target, label
+
+
+def test_the_confident_joint_by_hand():
+    chances = np.array([[0.9, 0.1, 0], [0.8, 0.2, 0], [0.05, 0.95, 0], [0.3, 0.7, 0], [0.97, 0.03, 0], [0.5, 0.5, 0]])
+    given = np.array([0, 0, 1, 1, 1, 0])
+    least = thresholds(chances, given)
+    assert least[:2] == pytest.approx([(0.9 + 0.8 + 0.5) / 3, (0.95 + 0.7 + 0.03) / 3])
+    assert np.isinf(least[2]), "a class without examples is never suggested"
+    which, suggested = disagreeing(chances, given, least)
+    assert (which.tolist(), suggested.tolist()) == ([4], [0])
+    which, _ = disagreeing(chances, np.array([0, 0, 1, 1, 0, 0]), least)
+    assert not len(which)
+
+
+def test_the_surest_come_first():
+    chances = np.array([[0.92, 0.08], [0.99, 0.01], [0.95, 0.05], [0.1, 0.9]])
+    which, suggested = disagreeing(chances, np.array([1, 1, 1, 1]), np.array([0.5, 0.5]))
+    assert which.tolist() == [1, 2, 0]
+    assert suggested.tolist() == [0, 0, 0]
+
+
+def test_spoiled_labels_of_validation_are_found(spoiled):
+    run, split, flipped, true, label = spoiled
+    found = [one for one in run.suspects if one["part"] == "validation"]
+    rows = np.array([one["row"] for one in found])
+    assert np.isin(rows, split.validation).all()
+    precision, recall = flipped[rows].mean(), flipped[rows].sum() / flipped[split.validation].sum()
+    assert precision >= 0.8, precision
+    assert recall >= 0.5, recall
+    right = [one["suggested"] == str(true[one["row"]]) for one in found if flipped[one["row"]]]
+    assert np.mean(right) >= 0.8
+    assert all(one["given"] == str(label[one["row"]]) != one["suggested"] for one in found)
+    assert all(0.5 < one["confidence"] <= 1 for one in found)
+
+
+def test_training_rows_are_looked_at_too_and_test_never(spoiled):
+    run, split, flipped, _, _ = spoiled
+    rows = np.array([one["row"] for one in run.suspects if one["part"] == "train"])
+    assert len(rows)
+    assert np.isin(rows, looked_at(split)).all()
+    assert flipped[rows].mean() >= 0.7
+    assert not np.isin([one["row"] for one in run.suspects], split.test).any()
+
+
+def test_how_many_training_rows_are_looked_at():
+    class Split:
+        train, validation = np.arange(10_000), np.arange(1000)
+
+    assert 900 <= len(looked_at(Split)) <= 1000  # type: ignore[arg-type]
+    Split.validation = np.arange(20)
+    assert 0.9 * LEAST <= len(looked_at(Split)) <= LEAST  # type: ignore[arg-type]
+    Split.train = np.arange(100)
+    assert len(looked_at(Split)) == 100  # type: ignore[arg-type]
+
+
+def test_they_are_in_the_report_and_in_the_folder(spoiled):
+    run, *_ = spoiled
+    table = pl.read_parquet(run.path / "suspects.parquet")
+    assert table.columns == ["row", "input", "part", "given", "suggested", "confidence"]
+    assert table.to_dicts() == run.suspects == pellucid.load(run.path).suspects
+    report = (run.path / "report.html").read_text()
+    assert "Labels worth checking" in report
+    section = report[report.index('id="suspects"') :]
+    section = section[: section.index("</section>")]
+    one = run.suspects[0]
+    assert "Looked at: 180 examples of validation and " in section
+    assert f'may be <b class="said">{one["suggested"]}</b> ({100 * one["confidence"]:.0f}\xa0%' in section
+    counts = [sum(one["part"] == part for one in run.suspects) for part in ("validation", "train")]
+    assert section.count("data:image/png;base64,") == sum(min(12, count) for count in counts)
+
+
+def test_a_run_without_the_file_has_none(spoiled, tmp_path):
+    run, *_ = spoiled
+    shutil.copytree(run.path, tmp_path / "old")
+    loaded = pellucid.load(tmp_path / "old")
+    (tmp_path / "old" / "suspects.parquet").unlink()
+    assert loaded.suspects == []
+
+
+def test_clean_labels_give_none_and_the_report_says_so(tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(-2, 0.3, (200, 2)), rng.normal(2, 0.3, (200, 2))])
+    run = pellucid.train((x, ["left"] * 200 + ["right"] * 200), steps=60, size=0, out=str(tmp_path), name="clean")
+    assert run.suspects == []
+    assert "no label looks wrong" in (run.path / "report.html").read_text()
+
+
+def test_numbers_far_off_are_found(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 2))
+    y = 3 * x[:, 0] + x[:, 1] + rng.normal(size=600) / 10
+    data = {"a": x[:, 0], "b": x[:, 1], "y": y}
+    split = pellucid.read(data, target="y").split()
+    wrong = np.array([split.validation[7], split.train[0], split.test[3]])
+    data["y"] = np.where(np.isin(np.arange(600), wrong), y + 40, y)
+    run = pellucid.train(data, target="y", steps=200, size=0, network="mlp", out=str(tmp_path), name="far")
+    found = {one["row"]: one for one in run.suspects}
+    assert next(iter(found)) == wrong[0], "the furthest of validation comes first"
+    assert next(row for row, one in found.items() if one["part"] == "train") == wrong[1]
+    assert int(wrong[2]) not in found, "test is not looked at"
+    assert len(found) < 8
+    one = found[int(wrong[0])]
+    assert one["given"] == pytest.approx(data["y"][wrong[0]], rel=1e-6)
+    assert abs(one["suggested"] - y[wrong[0]]) < 8
+    assert one["confidence"] > 3
+    assert "times the usual range away" in (run.path / "report.html").read_text()
+
+
+def test_several_targets_have_no_section(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 2))
+    data = {"a": x[:, 0], "b": x[:, 1], "u": x.sum(1), "v": x[:, 0]}
+    run = pellucid.train(data, target=("u", "v"), steps=10, size=0, network="mlp", out=str(tmp_path), name="two")
+    assert run.suspects == []
+    assert 'id="suspects"' not in (run.path / "report.html").read_text()
+
+
+def test_pairs_and_a_poor_judge():
+    found = [Suspect(i, "validation", "cat", "dog" if i else "cow", 0.9) for i in range(3)]
+    assert pairs(found) == [("cat", "dog", 2), ("cat", "cow", 1)]
+    content = {
+        "title": "t",
+        "suspects": {
+            "looked_at": {"validation": 10, "train": 20},
+            "found": {"validation": 3, "train": 0},
+            "errs": 0.3,
+            "pairs": [("<b>", "dog", 3)],
+            "examples": [one.to_json() | {"shown": {"text": "<script>"}, "where": "row 1"} for one in found],
+        },
+    }
+    html = str(doubts(content))  # type: ignore[arg-type]
+    assert "The network is wrong on 30\xa0% of validation itself, so expect many of these to be right." in html
+    assert "<script>" not in html
+    assert "&lt;b&gt;" in html
