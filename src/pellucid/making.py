@@ -20,6 +20,7 @@ from torch import Tensor
 from . import __version__
 from .data import Split
 from .data.batch import encode_groups, encode_target
+from .data.weights import check_parts, loss_weights
 from .errors import Interrupted, PellucidError
 from .fields import Field
 from .folder import Files, Folder, InMemory
@@ -204,8 +205,9 @@ class Making:
         self.fields = dict(fields) if fields is not None else data.fitted(plan.split_seed)
         self.inputs = [f for f in self.fields.values() if f.role == "input"]
         self.targets = [f for f in self.fields.values() if f.role == "target"]
-        encoded = encode_groups(data, self.inputs), as_target(encode_target(data, self.targets))
-        self.feed = Feed(*encoded, self.device)
+        target, labels = as_target(encode_target(data, self.targets)), (self.targets[0].state or {}).get("values", ())
+        weights = weighed(data, split, plan, target, labels)
+        self.feed = Feed(encode_groups(data, self.inputs), target, self.device, **weights)
         self.order = Order(self.feed, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
         self.reference: Reference | None = None
@@ -455,19 +457,22 @@ class Making:
         output.calibrate(raw, true)
         seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
         assert self.feed.target is not None
-        naive, name = output.naive(self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy())
+        learned = self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy()
+        naive, name = output.naive(learned, self.feed.counts(self.split.train))
+        counts = self.feed.counts(self.split.test if tested else self.split.validation)
+        how: dict[str, Any] = {"weight": counts, "weights": self.data.weight.name if self.data.weight else ""}
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors("weights.safetensors", weights, {})
         self.record |= {
             "status": "done",
             "decisions": self.decisions.all,
             "chosen": chosen,
-            "validation": output.measure(raw, true),
-            "score": output.score(*seen).to_json(),
+            "validation": output.measure(raw, true, self.feed.counts(self.split.validation)),
+            "score": output.score(*seen, **how).to_json(),
             "scored on": "test" if tested else "validation",
-            "baseline": output.score(naive.to(self.device).expand(len(seen[0]), -1), seen[1], name).to_json(),
+            "baseline": output.score(naive.to(self.device).expand(len(seen[0]), -1), seen[1], name, **how).to_json(),
             "naive": {"raw": naive.tolist(), "name": name},
-            "reference": self.beside(output, *seen),
+            "reference": beside(self.reference, output, *seen, **how),
             "steps": state.step,
             "seconds": time.time() - self.started,
         }
@@ -481,21 +486,36 @@ class Making:
         self.tell.finished(run)
         return run
 
-    def beside(self, output: Output, raw: Tensor, target: Tensor) -> dict[str, Any] | None:
-        """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
-        if self.reference is None:
-            return None
-        name, other = (
-            self.reference.name,
-            output.at_its_word(torch.from_numpy(np.array(self.reference.test)).to(raw.device)),
-        )
-        score = output.score(other, target, f"{name} on the same split").to_json()
-        return {
-            "name": name,
-            "score": score,
-            "seconds": self.reference.seconds,
-            "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target), strict=True)),
-        }
+
+def beside(
+    reference: Reference | None, output: Output, raw: Tensor, target: Tensor, **how: Any
+) -> dict[str, Any] | None:
+    """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
+    if reference is None:
+        return None
+    other = output.at_its_word(torch.from_numpy(np.array(reference.test)).to(raw.device))
+    return {
+        "name": reference.name,
+        "score": output.score(other, target, f"{reference.name} on the same split", **how).to_json(),
+        "seconds": reference.seconds,
+        "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target, how["weight"]), strict=True)),
+    }
+
+
+def weighed(
+    data: Dataset, split: Split, plan: Plan, target: np.ndarray, labels: Sequence[str]
+) -> dict[str, np.ndarray | None]:
+    """How much each example counts: in the loss, and in scores, where class weights count for nothing.
+
+    Args:
+        target: (n, ...) encoded; of a category with these ``labels``.
+    """
+    sample, by_class = data.weights(), None
+    if sample is not None and data.weight is not None:
+        check_parts(sample, split.parts(), data.weight.name)
+    if plan.class_weights is not None:
+        by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
+    return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
 
 
 def check_metric(output: Output, feed: Feed, split: Split) -> None:

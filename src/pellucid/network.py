@@ -119,8 +119,10 @@ class Network(nn.Module):
         return self.output(f)
 
     def losses(self, batch: Batch) -> Tensor:  # -> (B,)
+        """Of each example, times how much it counts."""
         assert batch.target is not None
-        return self.output.losses(self(batch), batch.target)
+        losses = self.output.losses(self(batch), batch.target)
+        return losses if batch.weight is None else losses * batch.weight
 
     def loss(self, batch: Batch) -> Tensor:  # -> ()
         """The mean loss of a batch; NumPy batches are taken to the network's device first."""
@@ -247,4 +249,5 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         target=move(batch.target),
         rows=move(batch.rows),
         key=move(batch.key),
+        weight=move(batch.weight),
     )

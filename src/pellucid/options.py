@@ -200,6 +200,21 @@ def _pair(text: str) -> tuple[str, str]:
     return column, kind
 
 
+def _class_weights(value: Any) -> str | dict[str, float]:
+    """``"balanced"``, or ``"cat=2,dog=1"`` → ``{"cat": 2.0, "dog": 1.0}``."""
+    if value == "balanced":
+        return "balanced"
+    expected = "expected balanced, or LABEL=WEIGHT, such as cat=2,dog=1"
+    try:
+        pairs = value if isinstance(value, Mapping) else dict(one.rsplit("=", 1) for one in str(value).split(","))
+        found = {str(label).strip(): _number(weight, "a number") for label, weight in pairs.items()}
+    except (ValueError, TypeError):
+        raise ValueError(expected) from None
+    if min(found.values(), default=-1) < 0 or "" in found:
+        raise ValueError(expected)
+    return found
+
+
 def _target(value: Any) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(str(name) for name in value)
 
@@ -229,6 +244,8 @@ def _folder_name(value: Any) -> str:
     return str(value)
 
 
+WEIGHTS = Option("weights", "Column that says how much each row counts.", str, unset="all count the same",
+                 metavar="COLUMN")  # fmt: skip
 READ = (
     Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", _target,
            unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
@@ -239,6 +256,7 @@ READ = (
            flag="--header/--no-header"),
     Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
+    WEIGHTS,
     Option("image_size", "Pixels a side that images are brought to.", _pixels, unset="theirs, up to a limit",
            metavar="PIXELS"),
 )  # fmt: skip
@@ -258,6 +276,8 @@ TRAIN = (
     Option("reference", "Whether a classical model learns on the same split, to compare with.", _yes_no,
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
     Option("output", "Kind of answer: category or number.", str, unset="picked by the target's kind", metavar="NAME"),
+    Option("class_weights", "How much classes count in the loss: balanced, or cat=2,dog=1.", _class_weights,
+           unset="all count the same", metavar="WEIGHTS"),
     Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", str,
            unset="accuracy; for numbers r2", metavar="NAME"),
     Option("size", "Size of the network: 0 is tiny, each step about twice the work.", _whole(0), unset="planned",
@@ -284,7 +304,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "read": (*READ, FIX, JSON),
     "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET),
     "plan": (*READ, *TRAIN),
-    "evaluate": (JSON,),
+    "evaluate": (WEIGHTS, JSON),
     "predict": (TEXT, TABLE, JSON),
     "resume": (MORE, JSON, QUIET),
     "sample": (TO,),

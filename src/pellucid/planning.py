@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import PellucidError
+from .data.sources import listed
+from .data.weights import balanced
+from .errors import PellucidError, UsageError, unknown
 from .fields import Field, groups
 from .inputs import INPUTS
 from .network import Network
@@ -82,6 +84,7 @@ class Plan:
         capped: whether the budget is only an upper limit that nobody asked for.
         start: the run whose weights it begins with: ``run``, ``sha256`` of them, ``trunk`` as configured.
         usual: the size to try first. dropout: of the trunk; None leaves its own.
+        class_weights: how much each class counts in the loss, by label; None for all the same.
         reference: whether a classical model learns beside it.
         choices: all of it for people, each with its reason.
     """
@@ -99,6 +102,7 @@ class Plan:
     usual: int = 3
     start: Mapping[str, Any] | None = None
     dropout: float | None = None
+    class_weights: Mapping[str, float] | None = None
     reference: bool = False
     choices: tuple[Choice, ...] = field(default=(), compare=False)
 
@@ -111,12 +115,8 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        data = {
-            "split_seed": data["seed"],
-            "start": None,
-            "reference": False,
-            **data,
-        }  # as it was before there were these
+        newer = {"split_seed": data["seed"], "start": None, "class_weights": None, "reference": False}
+        data = {**newer, **data}
         found = {f.name: data[f.name] for f in fields(cls)}
         return cls(
             **found
@@ -143,6 +143,7 @@ def make_plan(
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
     metric = metric_for(data, output, options.get("metric"))
+    classes = class_weights_for(data, split, options.get("class_weights"))
     network = own(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
     kind = TRUNKS.get(network.value)
     hints = kind.recipe(leading(data)) if kind else {}
@@ -174,6 +175,7 @@ def make_plan(
         rate,
         *([mirror] if mirror else []),
         *([metric] if metric else []),
+        *([class_weights_choice(classes, options)] if classes else []),
         budget_choice(budget, capped),
         Choice("device", device, "asked for" if options.get("device") else "the fastest there is"),
         *([reference] if reference else []),
@@ -192,6 +194,7 @@ def make_plan(
         usual=min(int(hints.get("size", 3)), sizes.value[-1]),
         start=start,
         dropout=hints.get("dropout"),
+        class_weights=classes,
         reference=reference is not None,
         choices=tuple(choices),
     )
@@ -260,6 +263,31 @@ def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice
         for target in data.targets:
             check_percentage(target.name, np.asarray(data.stored(target.name).arrays["value"])[data.usable()])
     return Choice("metric", found.name, "asked for; weights are chosen and scored by it")
+
+
+def class_weights_for(
+    data: Dataset, split: Split, asked: str | Mapping[str, float] | None
+) -> Mapping[str, float] | None:
+    """How much each class counts in the training loss. Raises UsageError where there are no such classes."""
+    if asked is None:
+        return None
+    target, values = data.need_target(), data.label_values()
+    if not values or len(data.targets) > 1:
+        raise UsageError(f"class weights need a category to predict, and '{target.name}' is a {target.kind}")
+    if isinstance(asked, str):
+        code = np.asarray(data.stored(target.name).arrays["code"])[split.train]
+        counts = dict(zip(values, np.bincount(code, minlength=len(values)).tolist(), strict=True))
+        return balanced(counts)
+    for label in asked:
+        if label not in values:
+            raise UsageError(unknown("class", label, values))
+    return dict(asked)
+
+
+def class_weights_choice(weights: Mapping[str, float], options: Mapping[str, Any]) -> Choice:
+    even = "balanced, so that every class counts the same" if options["class_weights"] == "balanced" else "asked for"
+    shown = listed((f"{label} {weight:.4g}" for label, weight in weights.items()), 4)
+    return Choice("class weights", shown, f"{even}; they count in the training loss alone")
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:

@@ -39,7 +39,8 @@ def write_report(
     found = suspects.find(run.network, feed, split, validation)
     if found is not None:
         run.folder.write(SUSPECTS, parquet(suspects.frame(found, data)))
-    content = summary(run, data, split, evaluated) | details(run, test) | {"worst": worst(run, data, split, validation)}
+    content = summary(run, data, split, evaluated) | details(run, test, feed.counts(split.test))
+    content |= {"worst": worst(run, data, split, validation)}
     content |= {} if found is None else {"suspects": doubted(run, data, split, found)}
     run.folder.write("report.html", page(cast("Content", content)).encode())
 
@@ -82,9 +83,9 @@ def in_words(value: Any, none: str = "none") -> Any:
     return joined(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
 
 
-def details(run: Run, test: Answers) -> dict[str, Any]:
-    """Metrics and pictures of the output, from the test split."""
-    found = run.network.output.details(*test)
+def details(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any]:
+    """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
+    found = run.network.output.details(*test) if weight is None else run.network.output.details(*test, weight)
     if "residuals" in found:
         some = np.linspace(0, len(test[0]) - 1, min(SCATTER, len(test[0]))).astype(int)
         found["residuals"] |= {k: [found["residuals"][k][i] for i in some] for k in ("true", "predicted")}
@@ -175,13 +176,24 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
         "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.percent},
         "network": {"layers": layers(run.network), "parameters": run.parameters},
         "use": use(run, data),
-        "protocol": (
-            f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
-            f"{record['chosen']['weights']} were chosen on validation; test was looked at "
-            f"{'once' if record['looks'] == 1 else str(record['looks']) + ' times'}."
-        ),
+        "protocol": protocol(run, data, split),
         "versions": record["versions"],
     }
+
+
+def protocol(run: Run, data: Dataset, split: Split) -> str:
+    """How the score was kept honest."""
+    looks = run.record["looks"]
+    lines = [
+        f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
+        f"{run.record['chosen']['weights']} were chosen on validation; test was looked at "
+        f"{'once' if looks == 1 else f'{looks} times'}."
+    ]
+    if data.weight is not None:
+        lines.append(f"Each example counts as '{data.weight.name}' says, in the loss and in every score.")
+    if run.plan.class_weights:
+        lines.append("Classes have weights in the training loss, and none in scores.")
+    return " ".join(lines)
 
 
 def layers(network: torch.nn.Module) -> list[dict[str, Any]]:

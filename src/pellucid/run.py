@@ -15,6 +15,7 @@ from torch import nn
 
 from .data import read_like
 from .data.batch import encode_groups, encode_target
+from .data.weights import check_parts
 from .draw.numbers import figure
 from .errors import PellucidError, UsageError
 from .fields import Field, Note
@@ -59,7 +60,7 @@ class Evaluation:
             "run": self.run, "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
             "baseline": self.baseline.value, "seconds": self.seconds, "steps": self.steps,
             "parameters": self.parameters, "examples": s.n, "metrics": dict(self.metrics),
-            "notes": [str(note) for note in self.notes],
+            "notes": [str(note) for note in self.notes], **({"weights": s.weights} if s.weights else {}),
         }  # fmt: skip
 
 
@@ -123,6 +124,7 @@ class Run:
                 "name": r["reference"]["name"], "value": self.reference.value, "low": self.reference.low,
                 "high": self.reference.high, "seconds": r["reference"]["seconds"],
             },
+            **({"weights": s.weights} if s.weights else {}),
         }  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> Run:
@@ -179,14 +181,19 @@ class Run:
             return f"{name[:1].upper()}{name[1:]} is better than the network, by {apart}: use that, or train longer."
         return f"These examples don't tell the network from {name}."
 
-    def evaluate(self, source: Any, **options: Any) -> Evaluation:
+    def evaluate(self, source: Any, *, weights: str | None = None, **options: Any) -> Evaluation:
         """Score the run on other data that has the target.
+
+        Args:
+            weights: a column of it that says how much each example counts.
 
         Raises:
             PellucidError: when columns are missing or no row can be used.
         """
         started = time.perf_counter()
-        data = read_like(source, self.network.fields, need_target=True, **options)
+        data = read_like(source, self.network.fields, need_target=True, weights=weights, **options)
+        if weights is None and (own := self.record["data"]["options"].get("weights")):
+            data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
         if same_place(source, self.record["data"]["source"]):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         rows = data.usable()
@@ -195,13 +202,17 @@ class Run:
                 "there is no example to score: " + "; ".join(str(note) for note in data.notes[-3:]), where=data.name
             )
         raw, target = self._answers(data, rows, with_target=True)
-        output = self.network.output
+        output, weight = self.network.output, data.weights()
+        how: dict[str, Any] = {}
+        if weights is not None and weight is not None:
+            check_parts(weight, {"evaluated": rows}, weights)
+            how = {"weight": weight[rows]}
         naive = torch.tensor(self.record["naive"]["raw"], device=raw.device).expand(len(raw), -1)
         return Evaluation(
             str(self.path),
-            output.score(raw, target),
-            output.score(naive, target, self.record["naive"]["name"]),
-            output.details(raw, target)["metrics"],
+            output.score(raw, target, **how, weights=weights or ""),
+            output.score(naive, target, self.record["naive"]["name"], **how, weights=weights or ""),
+            output.details(raw, target, **how)["metrics"],
             tuple(data.notes),
             time.perf_counter() - started,
             self.record["steps"],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import data as room
 from .data.batch import Batch, encode_groups, encode_target, gather
 from .data.order import batches, keys
+from .data.weights import loss_weights
 from .errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -75,10 +76,13 @@ class Dataset(room.Dataset):
             self._encoded = network, inputs, as_target(encode_target(self, network.output.fields))
         _, encoded, target = self._encoded
         training = part == "train"
+        weight = loss_weights(self.weights(), parts["train"])
         order = batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
         for rows in order:
             key = keys(rows, seed, epoch) if training else None
-            yield network.tensors(Batch(gather(encoded, rows), target[rows], rows, key))
+            yield network.tensors(
+                Batch(gather(encoded, rows), target[rows], rows, key, None if weight is None else weight[rows])
+            )
 
 
 def read(source: Any, **options: Any) -> Dataset:
@@ -86,7 +90,8 @@ def read(source: Any, **options: Any) -> Dataset:
 
     Args:
         source: a path (CSV, TSV, Parquet, JSON lines, a folder of photos), a DataFrame, a dict of columns or arrays.
-        options: ``target``, ``kinds``, ``ignore``, ``header``, ``split``, ``image_size`` (``pellucid read --help``).
+        options: ``target``, ``kinds``, ``ignore``, ``header``, ``split``, ``image_size``,
+            ``weights`` (``pellucid read --help``).
 
     Raises:
         PellucidError: when nothing can be recognised; says what was expected.

@@ -192,11 +192,13 @@ def evaluate(run: str, data: str, **typed: Any) -> None:
     """
     import pellucid
 
-    scored = pellucid.load(find_run(run)).evaluate(data)
+    options = given("evaluate", typed)
+    as_json = options.pop("json", False)
+    scored = pellucid.load(find_run(run)).evaluate(data, **options)
 
     from . import show
 
-    if typed["json"]:
+    if as_json:
         show.emit({"event": "metrics", **scored.metrics})
         show.emit(scored.result())
     else:

@@ -135,7 +135,9 @@ def score(scored: Any, out: Console, examples: str) -> None:
     plain = "" if plain.lower().startswith(scored.score.metric.lower()) else plain  # the line below says the same
     if plain:
         put(Text(plain, style="bold"), out)
-    facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}")
+    by = getattr(scored.score, "weights", "")
+    weighted = f", weighted by '{by}'" if by else ""
+    facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}{weighted}")
     put(facts, out, above=not plain)
     if beside := getattr(scored, "say_reference", str)():
         put(Text(beside), out, above=False)

@@ -41,12 +41,14 @@ class Batch(Generic[Array]):
         target: (B, ...) what is to be predicted; None where it is not known.
         rows: (B,) int64, rows of the dataset.
         key: (B,) int64, one random key an example for augmentation and dropout; None outside training.
+        weight: (B,) how much each example's loss counts, 1 on average over training; None where all count the same.
     """
 
     inputs: dict[str, Array | Padded[Array]]
     target: Array | None
     rows: np.ndarray
     key: Array | None = None
+    weight: Array | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -154,6 +154,15 @@ class Dataset:
             raise PellucidError(f"there is nothing to predict '{self.target.name}' from", where=self.name)
         return self.target
 
+    @property
+    def weight(self) -> Field | None:
+        """The column that says how much each row counts."""
+        return next((f for f in self.fields.values() if f.role == "weight"), None)
+
+    def weights(self) -> np.ndarray | None:
+        """(n,) how much each row counts, NaN where that is not known; None where all count the same."""
+        return None if self.weight is None else np.asarray(self.stored(self.weight.name).arrays["value"])
+
     def fitted(self, seed: int = 0) -> dict[str, Field]:
         """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
         self.need_target()
@@ -284,6 +293,10 @@ class Dataset:
             keep[self.stored(field.name).bad] = False
         if bad := int((~keep).sum()):
             self.say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
+        if (weight := self.weights()) is not None:
+            gone = np.isnan(weight)
+            self.left_out(np.flatnonzero(gone & keep), "without a weight")
+            keep &= ~gone
         for target in self.targets:
             stored = self.stored(target.name)
             gone = missing(stored)

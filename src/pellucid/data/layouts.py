@@ -27,6 +27,7 @@ from .dataset import Dataset, Reading
 from .listing import SUFFIXES
 from .roles import check_names, fields_of
 from .sources import LAYOUTS, Found, Options, Source, counted, listed
+from .weights import weight_field
 
 Made = TypeVar("Made", bound=Dataset)
 ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
@@ -42,6 +43,7 @@ def read(
     header: bool | None = None,
     split: str | Sequence[float] | None = None,
     image_size: int | tuple[int, int] | None = None,
+    weights: str | None = None,
     cache: str | Path | bool | None = None,
     check: bool = True,
     make: type[Made] = Dataset,  # type: ignore[assignment]
@@ -61,6 +63,7 @@ def read(
         split: shares (``"80,10,10"``, ``"70,30"``), the column that says the parts (``"column:fold"``), groups that
             stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
         image_size: pixels a side, or (height, width), that images are brought to.
+        weights: a column of numbers, 0 and more, that says how much each row counts in the loss and in scores.
         cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
         check: False looks for nothing odd in the values, now or before training, which saves time.
         make: the class of what is returned.
@@ -75,7 +78,7 @@ def read(
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     target = target if target is None or isinstance(target, str) else tuple(target)
-    options = Options(target, dict(kinds or {}), ignored, header, parting.parse(split), size)
+    options = Options(target, dict(kinds or {}), ignored, header, parting.parse(split), size, weights)
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)
     found = recognised(source, replace(options, spool=kept.folder))
@@ -87,7 +90,7 @@ def read(
     data = make(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
-    data.options = given | {"split": split, "image_size": image_size}
+    data.options = given | {"split": split, "image_size": image_size, "weights": weights}
     return data
 
 
@@ -183,6 +186,7 @@ def read_like(
     need_target: bool,
     *,
     texts: bool = False,
+    weights: str | None = None,
     cache: str | Path | bool | None = None,
 ) -> Dataset:
     """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
@@ -192,6 +196,7 @@ def read_like(
             texts also a list of texts.
         fields: the run's fields; those whose role is neither input nor target are passed over.
         texts: the source is a list of texts; otherwise strings are paths.
+        weights: a column that says how much each row counts in scores.
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
 
     Raises:
@@ -200,14 +205,19 @@ def read_like(
     wanted = [f for f in fields if f.role == "input" or f.role == "target"]
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)
-    options = Options(names=tuple(f.name for f in wanted), spool=kept.folder)
+    options = Options(names=tuple(f.name for f in wanted), weights=weights, spool=kept.folder)
     found = _texts(source, wanted) if texts else _new(source, wanted, options)
     opened = found.load()
     if need_target:
         folders.need_classes(opened, found.name, least=1)
-    names = _matched(opened, fields, wanted, need_target, found.name, notes)
+    weight = [] if weights is None else [Field(weights, "number", "weight")]
+    names = _matched(opened, [*fields, *weight], wanted, need_target, found.name, notes)
     present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
     columns = {f.name: _renamed(opened.columns[names[f.name]], f.name) for f in present}
+    if weights is not None:
+        check_names(opened.columns, options)
+        columns[weights] = opened.columns[weights]
+        present.append(weight_field(columns[weights]))
     chosen = replace(opened, columns=columns, notes=[*opened.notes, *notes])
     reading = Reading(
         found.name, opened.layout, len(opened), opened.named, present, "the run predicts it", notes=chosen.notes

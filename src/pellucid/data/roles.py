@@ -13,6 +13,7 @@ from ..fields.category import as_target, words
 from ..fields.labels import counts_of, is_flag
 from .parting import Parting
 from .sources import SPLIT_WORDS, Found, Options, counted
+from .weights import weight_field
 
 TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
 SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
@@ -52,7 +53,7 @@ def _all_the_same(field: Field) -> str:
 def check_names(columns: Iterable[str], options: Options) -> None:
     """Every column that an option names must be there."""
     targets = asked(options.target, columns)
-    named = [*targets, options.split.column, *options.kinds, *options.ignore]
+    named = [*targets, options.split.column, options.weights, *options.kinds, *options.ignore]
     for name in named:
         if name is not None and name not in columns:
             raise UsageError(unknown("column", name, columns))
@@ -61,6 +62,8 @@ def check_names(columns: Iterable[str], options: Options) -> None:
             raise UsageError(f"column '{name}' can't be both target and ignored")
         if name == options.split.column and options.split.by != "time":
             raise UsageError(f"column '{name}' can't be both target and what the rows are split by")
+        if name == options.weights:
+            raise UsageError(f"column '{name}' can't be both target and weights")
     for kind in options.kinds.values():
         kind_named(kind)
 
@@ -78,6 +81,8 @@ def _field(column: Column, found: Found, options: Options) -> Field:
     name = column.name
     if name in options.ignore:
         return Field(name, PLACEHOLDER, "ignore", "as asked")
+    if name == options.weights:
+        return weight_field(column)
     forced = options.kinds.get(name) or found.kinds.get(name)
     settled = _split_by(column, options.split)
     if settled is not None and (name not in options.kinds or name == options.split.column):
@@ -133,7 +138,7 @@ def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tup
     """The target, or targets: named, told by the layout, called like one, or the one column beside texts."""
     if options.target is not None:
         return asked(options.target, fields), "you said so"
-    parting = ("split", "group")
+    parting = ("split", "group", "weight")
     if found.target is not None and found.target not in options.ignore and fields[found.target].role not in parting:
         return (found.target,), found.why
     usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
@@ -193,7 +198,7 @@ def _as_target(field: Field, column: Column, options: Options) -> Field:
 
 def columns_listed(fields: Iterable[Field]) -> str:
     """One line a column, for an error that asks which one to predict."""
-    shown = [f for f in fields if f.role not in ("ignore", "split", "group")]
+    shown = [f for f in fields if f.role not in ("ignore", "split", "group", "weight")]
     width = max((len(f.name) for f in shown), default=0)
     lines = [f"    {f.name:<{width}}  {f.kind:<8}  {f.reason}" for f in shown[:60]]
     return "\n".join(lines + ([f"    and {counted(len(shown) - 60, 'more column')}"] if len(shown) > 60 else []))

@@ -36,6 +36,7 @@ class Options:
     header: bool | None = None
     split: Parting = field(default_factory=Parting)
     image_size: tuple[int, int] | None = None
+    weights: str | None = None
     names: tuple[str, ...] = ()
     spool: Path | None = None
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from .feed import Feed
-from .loop import answers
+from .loop import answers, mean_loss
 from .state import State, copy_into
 
 
@@ -19,7 +19,7 @@ def choose(state: State, feed: Feed, rows: np.ndarray) -> tuple[dict[str, Any], 
     Returns:
         What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
     """
-    network, output = state.network, state.network.output
+    network, output, weight = state.network, state.network.output, feed.counts(rows)
     last = {name: value.clone() for name, value in state.weights.items()}
     candidates = {"the last weights": last, "the average": state.average}
     if state.best_row.get("step") != state.step:
@@ -29,13 +29,13 @@ def choose(state: State, feed: Feed, rows: np.ndarray) -> tuple[dict[str, Any], 
 
     def rank(name: str) -> tuple[float, float]:
         value = metrics[name] if output.higher else -metrics[name]
-        loss = float(output.losses(*found[name]).mean())
+        loss = mean_loss(output, *found[name], weight)
         return (value, -loss) if math.isfinite(value) and math.isfinite(loss) else (-math.inf, -math.inf)
 
     for name, weights in candidates.items():
         copy_into(state.weights, weights)
         found[name] = answers(network, feed, rows, mirrored=True)
-        metrics[name] = output.measure(*found[name])
+        metrics[name] = output.measure(*found[name], weight)
     best = max(found, key=rank)
     copy_into(state.weights, candidates[best])
     return {"weights": best, **metrics}, *found[best]

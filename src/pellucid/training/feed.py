@@ -25,10 +25,19 @@ class Feed:
     Args:
         inputs: encoded inputs by group key, one entry an example. target: the encoded target, or None.
         device: where batches go. Data lives there too when it fits in ``SHARE`` of its free memory.
+        weight: (n,) how much each example's loss counts, ``sample``: each example in scores; None for all the same.
     """
 
-    def __init__(self, inputs: Mapping[str, Encoded], target: np.ndarray | None, device: torch.device):
-        self.device = device
+    def __init__(
+        self,
+        inputs: Mapping[str, Encoded],
+        target: np.ndarray | None,
+        device: torch.device,
+        *,
+        weight: np.ndarray | None = None,
+        sample: np.ndarray | None = None,
+    ):
+        self.device, self.sample = device, sample
         size = sum(a.values.nbytes if isinstance(a, Ragged) else a.nbytes for a in inputs.values())
         self.home = device if device.type == "cpu" or size < SHARE * free_memory(device) else torch.device("cpu")
         self.dense = {k: self._place(a) for k, a in inputs.items() if not isinstance(a, Ragged)}
@@ -44,6 +53,7 @@ class Feed:
         lengths = [a.lengths for a in inputs.values() if isinstance(a, Ragged)]
         self.lengths = np.maximum.reduce(lengths) if lengths else None  # (n,)
         self.target = None if target is None else self._place(target)
+        self.weight = None if weight is None else self._place(weight)
 
     def _place(self, array: np.ndarray) -> Tensor:
         with warnings.catch_warnings():
@@ -60,7 +70,12 @@ class Feed:
             padded = values[index.clamp_max(len(values) - 1)].masked_fill(places >= own.unsqueeze(1), 0)
             inputs[name] = Padded(self._send(padded), self._send(own))
         target = None if self.target is None else self._send(self.target.index_select(0, rows))
-        return Batch(inputs, target, rows, None if key is None else self._send(key))  # type: ignore[arg-type]
+        weight = None if self.weight is None else self._send(self.weight.index_select(0, rows))
+        return Batch(inputs, target, rows, None if key is None else self._send(key), weight)  # type: ignore[arg-type]
+
+    def counts(self, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
+        """How much each of ``rows`` counts in scores; None where all count the same."""
+        return None if self.sample is None else self.sample[rows]
 
     def _send(self, value: Tensor) -> Tensor:
         if value.device.type == self.device.type:

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..data.batch import Batch, Padded
 from ..errors import Interrupted, PellucidError
 from ..network import Network
+from ..outputs import Output
 from ..trunks.layers import GROUP, GroupedBatchNorm
 from .feed import Feed, Order
 from .listeners import Listener, Progress
@@ -141,12 +142,13 @@ class Loop:
         began = time.perf_counter()
         state, output = self.state, self.state.network.output
         raw, target = answers(state.network, self.order.feed, self.validation)
+        weight = self.order.feed.counts(self.validation)
         row = {
             "step": state.step,
             "epoch": state.step / self.order.steps,
             "loss": self._mean_loss(),
-            "validation_loss": float(output.losses(raw, target).mean()),
-            output.metric: output.measure(raw, target),
+            "validation_loss": mean_loss(output, raw, target, weight),
+            output.metric: output.measure(raw, target, weight),
             "lr": rate,
         }
         state.loss_sum.zero_()
@@ -218,6 +220,14 @@ class Loop:
         )
 
 
+def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> float:
+    """The mean loss of some examples; ``weight`` (n,) says how much each counts."""
+    losses = output.losses(raw, target)
+    if weight is None:
+        return float(losses.mean())
+    return float(np.average(losses.double().cpu().numpy(), weights=weight))
+
+
 def seed_step(device: torch.device, seed: int, step: int) -> None:
     """Start torch's generators for this step, for modules of a user's own that draw from them; 4 µs on a CPU."""
     number = (seed * 0x9E3779B97F4A7C15 + step) & 0x7FFFFFFFFFFFFFFF
@@ -244,6 +254,7 @@ def parts(batch: Batch, size: int) -> Iterator[Batch]:
             target=None if batch.target is None else batch.target[cut],
             rows=batch.rows[cut],
             key=None if batch.key is None else batch.key[cut],
+            weight=None if batch.weight is None else batch.weight[cut],
         )
 
 
