@@ -106,6 +106,8 @@ def test_way_of_a_value(kind, role):
     state = kind.fit(stored, TRAIN, {}, role)
     again = json.loads(json.dumps(state, allow_nan=False))
     assert again == state, "the state survives a run folder"
+    kind.settings()({}, "settings")
+    kind.state(role, {})(again, "state")  # and is what a record may hold
     encoded = kind.encode(stored, again)
     assert len(encoded) == 20
     assert (encoded.values if isinstance(encoded, Ragged) else encoded).dtype in (np.float32, np.int32, np.uint8)

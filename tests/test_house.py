@@ -20,7 +20,7 @@ ROOMS = (
     ("errors",),
     ("options", "folder", "draw"),
     ("fields",),
-    ("data", "samples"),
+    ("data", "samples", "record"),
     ("trunks", "references"),
     ("inputs", "outputs"),
     ("network",),
@@ -35,7 +35,7 @@ ROOMS = (
     ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
-TORCH_FREE = ("errors", "options", "folder", "draw", "fields", "data", "samples")
+TORCH_FREE = ("errors", "options", "folder", "draw", "fields", "data", "samples", "record")
 EXCEPTIONS = {
     ("options", "fields"),  # the names of kinds and trunks, looked up when a value is checked
     ("options", "trunks"),

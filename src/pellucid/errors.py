@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# What moves a terminal's cursor, colours it, turns text around, or is no character at all; line ends and tabs aside.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Text from a file as it may be printed: what would steer a terminal is written as an escape.
+
+    >>> visible("red\x1b[31m")
+    'red\\u001b[31m'
+    """
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class PellucidError(Exception):
@@ -20,8 +33,9 @@ class PellucidError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}\n  {self.fix}" if self.fix else text
+        where = self.where.replace("\n", "\\n") if self.where else ""  # a file's name may hold anything
+        text = f"{where}: {self.what}" if where else self.what
+        return visible(f"{text}\n  {self.fix}" if self.fix else text)
 
 
 class UsageError(PellucidError):

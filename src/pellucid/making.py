@@ -40,9 +40,10 @@ from .opening import (
 from .options import Budget, check_options
 from .outputs import Output
 from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
+from .record import FORMAT, read_history, read_record, understood
 from .references import Reference, allowance, refer
 from .reporting import write_history, write_report
-from .run import FORMAT, Run, network_of, read_record
+from .run import Run, network_of
 from .starting import Start
 from .suspects import looked_at
 from .training.choosing import choose
@@ -143,7 +144,9 @@ def resume(
             fix=f"train it for longer with: pellucid resume {path} --more 5m",
         )
     with folder.lock():
-        making = Making.again(folder, record, reopened(record, data), Several(listeners), needed_trunk(record, trunk))
+        making = Making.again(
+            folder, record, reopened(record, folder.path, data), Several(listeners), needed_trunk(record, trunk)
+        )
         return making.complete(making.go_on(more, started))
 
 
@@ -155,7 +158,7 @@ def replayed(source: Folder, data: Any, options: dict[str, Any], tell: Listener,
             "this training has not finished", where=str(source.path), fix=f"first: pellucid resume {source.path}"
         )
     check_replay(options)
-    found = reopened(record, data)
+    found = reopened(record, source.path, data)
     out = Path(options.get("out") or source.path.parent)
     folder = new_folder(out / str(options["name"]) if options.get("name") else free(out, f"{source.path.name}-again"))
     kept = ("format", "data", "fields", "plan", "network", "decisions")
@@ -218,14 +221,16 @@ class Making:
         cls, folder: Folder, record: Mapping[str, Any], data: Dataset, tell: Listener, trunk: Trunk | None
     ) -> Making:
         """A run that was begun before, from its record."""
-        plan = Plan.from_json(record["plan"])
+        with understood(folder.path / "run.json"):
+            plan = Plan.from_json(record["plan"])
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
         making = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
         making.record = dict(record)
         for what, then in record.get("versions", {}).items():
             if versions().get(what) != then:
                 tell.said(f"{what} was {then} and is {versions().get(what)}: numbers may differ in their last digits")
-        written = [without(row, "event") for row in folder.lines(HISTORY) if row["event"] == "decided"]
+        rows = read_history(folder, HISTORY)
+        written = [without(row, "event") for row in rows if row["event"] == "decided"]
         known = [*record["decisions"], *(d for d in written if d not in record["decisions"])]
         making.decisions = Decisions(known, making.write_decision, record["live"])
         return making
@@ -267,8 +272,8 @@ class Making:
             self.folder.truncate_lines(HISTORY, lambda row: False)
             self.decisions = Decisions((), self.write_decision)
             return self.begin(started)
-        network = network_of(self.record, self.own).to(self.device)
-        resumed = any(self.folder.path.glob("checkpoints/*.safetensors"))
+        network = network_of(self.record, self.folder.path, self.own).to(self.device)
+        resumed = self.folder.has_checkpoint()
         if not resumed:
             self.transfer(network)
         state = State(network, self.plan.recipe)
@@ -276,7 +281,7 @@ class Making:
             _, tensors, meta, note = self.folder.load_checkpoint()
             if note:
                 self.tell.said(note)
-            state.restore(tensors, meta)
+            state.restore(tensors, meta, self.folder.path / "checkpoints")
         elif self.record["status"] == "done":
             raise PellucidError(
                 "this run holds no checkpoint to go on from, because it was trained in memory",

@@ -13,6 +13,7 @@ How inputs meet the trunk:
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,12 +23,15 @@ import torch
 from torch import Tensor, nn
 
 from .data.batch import Batch, Padded
-from .errors import PellucidError
+from .errors import PellucidError, UsageError, unknown
 from .fields import Encoded, Field, groups
+from .folder import form
 from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
 from .trunks import Custom, Features, Trunk, trunk_named
 from .trunks.layers import assign_salts
+
+DEEPEST = 5000  # stages of all copies of a trunk; building more takes minutes
 
 
 class Network(nn.Module):
@@ -180,21 +184,39 @@ class Network(nn.Module):
         """The network that ``config`` describes, for these fitted fields.
 
         Raises:
-            PellucidError: when the run was made with a trunk of one's own and ``trunk`` is not given.
+            PellucidError: when the run was made with a trunk of one's own and ``trunk`` is not given, or a part is
+                not known or has a setting that none can have.
         """
         named = {f.name: f for f in fields}
-        layers = [
-            INPUTS[one["kind"]]([named[name] for name in one["fields"]], **one["settings"]) for one in config["inputs"]
-        ]
-        out = config["output"]
-        output = OUTPUTS[out["name"]]([named[name] for name in out["fields"]], **out["settings"])
-        return cls(layers, trunk_from(config["trunk"], trunk), output, seed=seed)
+        layers = [made(INPUTS, one["kind"], one, named) for one in config["inputs"]]
+        output = made(OUTPUTS, config["output"]["name"], config["output"], named)
+        return cls(layers, trunk_from(config["trunk"], trunk, len(layers)), output, seed=seed)
 
 
-def trunk_from(config: Mapping[str, Any], module: nn.Module | None) -> Trunk:
+def made(parts: Mapping[str, Any], name: str, config: Mapping[str, Any], fields: Mapping[str, Field]) -> Any:
+    """An input layer or an output from its ``config()``. Raises PellucidError for what no such part says of itself."""
+    if name not in parts:
+        raise UsageError(unknown("part of a network", name, parts))
+    known = {**parts[name].settings, **({"metric": parts[name].metric} if parts is OUTPUTS else {})}
+    check_settings(config["settings"], known, f"{name}.settings")
+    return parts[name]([fields[field] for field in config["fields"]], **config["settings"])
+
+
+def check_settings(given: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> None:
+    """Raises form.Misfit for a setting that is not known, or not of its default's form."""
+    form.record({name: form.like(default) for name, default in defaults.items()}, optional=defaults)(given, where)
+
+
+def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int = 1) -> Trunk:
+    """A trunk from its ``config()``, of which a network may need ``copies``."""
     sizes = {k: v for k, v in config.items() if k != "name"}
     if config["name"] != Custom.name:
-        return trunk_named(config["name"])(**sizes)
+        kind = trunk_named(config["name"])
+        known = inspect.signature(kind).parameters
+        check_settings(sizes, {name: known[name].default for name in known}, kind.name)
+        if sizes.get("depth", 1) * copies > DEEPEST:
+            raise form.Misfit(f"{kind.name}.depth is {sizes['depth']:,}, more than {DEEPEST // copies:,}")
+        return kind(**sizes)
     if module is None:
         raise PellucidError(
             "this run was trained with a trunk of its user's own, and a run folder never holds code",

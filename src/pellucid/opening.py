@@ -14,6 +14,7 @@ from .fields import Field
 from .network import trunk_from
 from .options import READ, check_options, defaults
 from .planning import Plan
+from .record import understood
 from .starting import Start
 from .trunks import Custom, Trunk, trunk_named
 from .workbench import Dataset, read
@@ -94,13 +95,15 @@ def needed_trunk(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None
     return trunk
 
 
-def reopened(record: Mapping[str, Any], data: Any) -> Dataset:
-    """A run's data, and the assurance that it is still the same."""
+def reopened(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
+    """The data of the run at ``path``, and the assurance that it is still the same."""
     about = record["data"]
     if data is None and not about.get("source"):
         raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
     source = data if data is not None else about["source"]
-    found = source if isinstance(source, Dataset) else read(source, **about["options"])
+    with understood(path / "run.json"):
+        options = check_options("read", about["options"])
+    found = source if isinstance(source, Dataset) else read(source, **options)
     if record["plan"].get("start"):  # whose scales and vocabularies were brought along
         fields = [Field.from_json(one) for one in record["fields"]]
         found = found.like({f.name: f for f in fields if f.role == "input"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +21,20 @@ from .data.weights import check_parts
 from .draw.numbers import figure
 from .errors import PellucidError, UsageError
 from .fields import Field, Note
-from .folder import Files, Folder, InMemory, to_json
+from .folder import Files, Folder, InMemory, damaged, to_json
+from .folder.disk import memory
 from .network import Network, as_target
 from .outputs import Score
 from .planning import Plan, best_device, check_device
+from .record import read_record, understood
 from .training.feed import Feed
 from .training.loop import AT_ONCE, answers
+from .training.state import check_tensors, copy_into
 from .trunks import Custom
 
 if TYPE_CHECKING:
     from .data import Dataset
 
-FORMAT = 1
 SUSPECTS = "suspects.parquet"
 RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.parquet"
 
@@ -79,13 +83,13 @@ class Run:
     def __init__(self, folder: Files, record: Mapping[str, Any], network: Network):
         self.folder, self.record, self.network = folder, record, network
         self.path = folder.path
-        self.plan = Plan.from_json(record["plan"])
-        self.score = Score(**record["score"])
-        self.baseline = Score(**record["baseline"])
+        with understood(folder.path / RECORD):
+            self.plan = Plan.from_json(record["plan"])
+            self.score, self.baseline = (Score(**_numbers(record[name])) for name in ("score", "baseline"))
+            beside = record.get("reference")
+            self.reference = Score(**_numbers(beside["score"])) if beside else None
         self.scored_on = str(record.get("scored on", "test"))
-        self.validation = float(record["validation"])
-        beside = record.get("reference")
-        self.reference = Score(**beside["score"]) if beside else None
+        self.validation = _numbers(record)["validation"]
 
     def __repr__(self) -> str:
         naive = f"{self.baseline.name}: {figure(self.baseline.value)}"
@@ -99,7 +103,8 @@ class Run:
 
         if not (self.folder.lasting or self.folder.exists(HISTORY)):
             return []
-        return pl.read_parquet(self.folder.read(HISTORY)).to_dicts()
+        with understood(self.path / HISTORY):
+            return pl.read_parquet(self.folder.read(HISTORY)).to_dicts()
 
     @property
     def suspects(self) -> list[dict[str, Any]]:
@@ -108,7 +113,8 @@ class Run:
 
         if not self.folder.exists(SUSPECTS):
             return []
-        return pl.read_parquet(self.folder.read(SUSPECTS)).to_dicts()
+        with understood(self.path / SUSPECTS):
+            return pl.read_parquet(self.folder.read(SUSPECTS)).to_dicts()
 
     @property
     def parameters(self) -> int:
@@ -172,7 +178,7 @@ class Run:
         """Whether the network is worth more than its reference, in one plain sentence; empty without one."""
         if not self.reference:
             return ""
-        ahead, name = self.record["reference"]["ahead"], self.reference.name
+        ahead, name = _numbers(self.record["reference"]["ahead"]), self.reference.name
         near, far = sorted((abs(ahead["low"]), abs(ahead["high"])))
         apart = f"{figure(abs(ahead['value']))} ({figure(near)} to {figure(far)})"
         if ahead["low"] > 0:
@@ -208,6 +214,8 @@ class Run:
             check_parts(weight, {"evaluated": rows}, weights)
             how = {"weight": weight[rows]}
         naive = torch.tensor(self.record["naive"]["raw"], device=raw.device).expand(len(raw), -1)
+        if naive.shape != raw.shape:
+            raise damaged("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
         return Evaluation(
             str(self.path),
             output.score(raw, target, **how, weights=weights or ""),
@@ -267,6 +275,11 @@ class Run:
         return [f for f in self.network.fields if f.role != "target"]
 
 
+def _numbers(held: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with what JSON has no number for as NaN again."""
+    return {name: math.nan if value is None else value for name, value in held.items()}
+
+
 def same_place(source: Any, other: str | None) -> bool:
     known = isinstance(source, str | os.PathLike) and other is not None
     return known and os.path.realpath(source) == os.path.realpath(str(other))
@@ -295,39 +308,59 @@ def trained(
         raise PellucidError("this training has not finished", where=where, fix=f"go on with: pellucid resume {where}")
     device = device or best_device()
     check_device(device)
-    network = network_of(record, trunk).to(device)
     tensors, _ = folder.load_tensors(WEIGHTS)
+    network = network_of(record, folder.path, trunk, tensors).to(device)
     fill(network, tensors, folder.path)
     return network.eval()
 
 
-def read_record(folder: Files) -> dict[str, Any]:
-    """``run.json``, checked for what every run has."""
-    record = folder.read_json("run.json")
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
+def network_of(
+    record: Mapping[str, Any],
+    path: Path,
+    trunk: nn.Module | None = None,
+    tensors: Mapping[str, np.ndarray] | None = None,
+) -> Network:
+    """The network that a record describes, with its first weights.
+
+    It is first built without memory (torch's device "meta"): a stranger's record may ask for more than there is.
+
+    Raises:
+        PellucidError: when it can't be built, is too large for this machine, or ``tensors`` are not its weights.
+    """
+
+    def build() -> Network:
+        fields = [Field.from_json(one) for one in record["fields"]]
+        return Network.from_config(record["network"], fields, trunk=trunk, seed=record["plan"]["seed"])
+
+    with understood(path / "run.json"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tensors without entries, by those who ask for such
+            outline = build()
+        if tensors is not None:
+            check_tensors(outline.state_dict(), tensors, path / "weights.safetensors")
+        check_room(outline)
+        return build()
+
+
+def check_room(network: nn.Module) -> None:
+    """Raises PellucidError when a network's weights alone are more than this machine's memory."""
+    size = sum(value.nbytes for value in network.state_dict().values())
+    if size > memory():
         raise PellucidError(
-            f"its format is {record.get('format') if isinstance(record, dict) else type(record).__name__}, "
-            f"this Pellucid reads format {FORMAT}",
-            where=str(folder.path / "run.json"),
-            fix="update Pellucid, or train again",
+            f"the network has {size / 1e9:,.0f} GB of weights, this machine {memory() / 1e9:,.0f} GB of memory",
+            fix="use it on a larger machine, or train with a smaller --size",
         )
-    return record
 
 
-def network_of(record: Mapping[str, Any], trunk: nn.Module | None = None) -> Network:
-    fields = [Field.from_json(one) for one in record["fields"]]
-    return Network.from_config(record["network"], fields, trunk=trunk, seed=record["plan"]["seed"])
-
-
-def fill(network: nn.Module, tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Copy saved weights into a network. Raises PellucidError when they are another network's."""
-    state = network.state_dict()
-    wrong = set(state) ^ set(tensors) or {k for k in state if tuple(state[k].shape) != tensors[k].shape}
-    if wrong:
-        raise PellucidError(
-            f"the weights are not this network's: {min(wrong)} differs", where=str(path / "weights.safetensors"),
-            fix="restore the run folder from a copy, or train again",
-        )  # fmt: skip
+def fill(network: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Copy saved weights into a network. Raises PellucidError when they are another network's or no numbers."""
+    state, path = network.state_dict(), path / "weights.safetensors"
+    check_tensors(state, tensors, path)
+    for name in network.output.positive:
+        if not (tensors[f"output.{name}"] > 0).all():
+            raise damaged(f"it is damaged: output.{name} is not above 0", path)
+    for name, own in state.items():  # places in tables: they follow from the fields
+        if name.startswith("inputs.") and not own.is_floating_point() and (own.cpu().numpy() != tensors[name]).any():
+            raise damaged(f"it is damaged: {name} does not fit the fields", path)
     with torch.no_grad():
-        for name, value in state.items():
-            value.copy_(torch.from_numpy(np.array(tensors[name])))
+        copy_into(state, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})

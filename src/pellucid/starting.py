@@ -22,7 +22,7 @@ from .errors import PellucidError
 from .fields import Field
 from .folder import Folder
 from .network import Network, trunk_from
-from .run import read_record
+from .record import read_record
 from .training.feed import Feed
 from .training.probing import probe
 from .trunks import Trunk

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import Interrupted, PellucidError, UsageError
+from ..errors import Interrupted, PellucidError, UsageError, visible
 from ..options import READ
 from .parse import Verb, Verbs, example_input, find_run, given, process_started, texts_from_stdin
 
@@ -69,7 +69,7 @@ def _mendable(error: BaseException) -> tuple[str, int]:
 
 
 def _say(text: str, code: int) -> int:
-    first, newline, rest = text.partition("\n")
+    first, newline, rest = visible(text).partition("\n")
     colour = None if "NO_COLOR" not in os.environ else False
     sign = click.style("■ " if code == STOPPED else "✗ ", fg="yellow" if code == STOPPED else "red")
     click.echo(sign + first + newline + rest, err=True, color=colour)

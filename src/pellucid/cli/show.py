@@ -13,11 +13,12 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from ..draw.numbers import figure
-from ..errors import UsageError, unknown
+from ..errors import UsageError, unknown, visible
 from ..fields.labels import joined
 
 MOST_ROWS = 50  # predictions, and
@@ -26,9 +27,17 @@ LEVELS = {"info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "r
 TABLES = (".csv", ".json", ".jsonl", ".parquet")
 
 
+class Calm(Console):
+    """Names and texts from files are printed without what would steer the terminal."""
+
+    def render(self, *args: Any, **kwargs: Any) -> Iterator[Segment]:
+        for segment in super().render(*args, **kwargs):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
 def console(stream: TextIO) -> Console:
     """As wide as the terminal, and at most 100 columns."""
-    own = Console(file=stream, highlight=False)
+    own = Calm(file=stream, highlight=False)
     own.width = min(own.width, 100) if own.is_terminal else 100
     return own
 
@@ -88,7 +97,7 @@ def duration(seconds: float) -> str:
 
 def emit(value: Mapping[str, Any]) -> None:
     """One JSON object on one line of standard output; NaN and infinity, which JSON has not, become null."""
-    print(json.dumps(plain(value), ensure_ascii=False, default=str), flush=True)
+    print(visible(json.dumps(plain(value), ensure_ascii=False, default=str)), flush=True)
 
 
 def plain(value: Any) -> Any:
@@ -192,7 +201,7 @@ def predictions(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
     """A table on a terminal; elsewhere every row, tab-separated, for other programs."""
     if not out.is_terminal:
         for row in rows:
-            print("\t".join(_cells(row)))
+            print(visible("\t".join(_cells(row))))
         return
     table = grid()
     table.add_column(style="dim", overflow="ellipsis", no_wrap=True, max_width=44)

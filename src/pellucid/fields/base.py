@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
+from ..folder import form
 
 PIECE = 1 << 18  # rows of a column that are worked on at a time
 ROLES = ("input", "target", "id", "time", "known-ahead", "static", "group", "weight", "split", "ignore")
@@ -267,6 +268,14 @@ class Kind(ABC):
     name: ClassVar[str]
     joint: ClassVar[bool] = False
     axes: ClassVar[int] = 0
+
+    def settings(self) -> form.Form:
+        """The form of a field's settings in a file."""
+        return form.anything
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+        """The form of a state in a file, for a field of this role and these settings; what ``fit`` returns has it."""
+        return form.anything
 
     @abstractmethod
     def recognise(self, column: Column) -> Guess | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register
 
 FEW = 50  # so many different values are categories when they repeat
@@ -22,6 +23,12 @@ class Category(Kind):
 
     name = "category"
     joint = True
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+        values = form.list_of(form.text(), least=int(role == "target"))
+        return form.record(
+            {"role": form.one_of(role), "values": values, "counts": form.list_of(form.whole())}, form.anything
+        )
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()

@@ -12,14 +12,17 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError
+from ..folder import form
 from . import pixels
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
 
 LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
 KEPT = 96  # images that are all alike and at most so large keep their size
 CAP = 128  # the largest side chosen without being asked
+SIDE = 8192  # the largest side there is
 HEADERS = 512  # files looked at to decide the size
 SETTINGS = ("height", "width", "channels", "black", "white")
+SIZES = {"height": form.whole(1, SIDE), "width": form.whole(1, SIDE), "channels": form.one_of(1, 3)}
 FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}  # where there is no image to look at
 NEAR = 20  # paths that tell which folder all of them start from
 SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
@@ -33,6 +36,16 @@ class Image(Kind):
 
     name = "image"
     axes = 2
+
+    def settings(self) -> form.Form:
+        return form.record({**SIZES, "black": form.number(), "white": form.number()}, form.anything, SETTINGS)
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+        """Of the size that the settings bring images to, where they say one."""
+        sizes = {name: form.one_of(settings[name]) if name in settings else known for name, known in SIZES.items()}
+        levels = form.list_of(form.number(0, 1), 1, 3)
+        own = {"role": form.one_of(role), **sizes, "mean": levels, "std": levels, "mirror": form.flag}
+        return form.all_of(form.record(own, form.anything), _levels)
 
     def recognise(self, column: Column) -> Guess | None:
         if isinstance(column.values, np.ndarray) and column.values.ndim >= 3:
@@ -93,6 +106,12 @@ class Image(Kind):
 
     def show(self, stored: Stored, row: int) -> bytes:
         return pixels.to_png(np.asarray(stored.arrays["pixels"][row]))
+
+
+def _levels(value: Any, where: str) -> None:
+    for name in ("mean", "std"):
+        if len(value[name]) != value["channels"]:
+            raise form.Misfit(f"{where}.{name} has {len(value[name])} entries for {value['channels']} channels")
 
 
 def _decided(column: Column) -> Mapping[str, Any]:

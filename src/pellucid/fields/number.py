@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
 
 MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")  # compared in lower case, without spaces around
@@ -22,6 +23,8 @@ MICROSECONDS = 86_400e6  # a day: dates as numbers are days since 1970
 BINS = 48
 POINTS = 256  # of the curve from values to a normal distribution
 LIMIT = 10.0  # encoded inputs stay within this many standard deviations
+MOST = 1 << 16  # bins or points there can be
+SCALES = ("standard", "quantile")
 SKEW, TAIL = 1.0, 6.0  # above either, values are scaled by quantiles; a normal distribution has 0 and 3.4
 
 
@@ -31,6 +34,21 @@ class Number(Kind):
 
     name = "number"
     joint = True
+
+    def settings(self) -> form.Form:
+        return form.record({"scale": form.maybe(form.one_of(*SCALES))}, form.anything, optional=["scale"])
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+        own = {"role": form.one_of(role), "mean": form.number(), "std": form.number(0), "missing": form.number(0, 1)}
+        if role == "target":
+            own |= {"min": form.number(), "max": form.number(), "integer": form.flag, "transform": form.text()}
+        else:
+            own |= {
+                "edges": form.rising(form.number(), most=MOST),
+                "scale": form.one_of(*SCALES),
+                "quantiles": form.maybe(_curve),
+            }
+        return form.all_of(form.record(own, form.anything), _scaled)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
@@ -219,6 +237,19 @@ def _normal_curve(value: np.ndarray) -> dict[str, list[float]]:
     normal = np.array([NormalDist().inv_cdf(level) for level in (end, *inner, 1 - end)])
     middle = np.bincount(inverse, normal) / np.bincount(inverse)
     return {"value": points.tolist(), "normal": middle.round(5).tolist()}
+
+
+def _scaled(value: Any, where: str) -> None:
+    if value.get("scale") == "quantile" and value["quantiles"] is None:
+        raise form.Misfit(f"{where} is scaled by quantiles and has none")
+
+
+def _curve(value: Any, where: str) -> None:
+    """The form of what ``_normal_curve`` returns."""
+    points = form.rising(form.number(), least=1, most=MOST)
+    form.record({"value": points, "normal": points})(value, where)
+    if len(value["value"]) != len(value["normal"]):
+        raise form.Misfit(f"{where} has {len(value['value'])} values for {len(value['normal'])} levels")
 
 
 def _along(x: np.ndarray, xs: list[float], ys: list[float]) -> np.ndarray:

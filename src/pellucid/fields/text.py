@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError
+from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Ragged, Report, Stored, in_memory, register
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ RESERVED = 3  # tokens start behind these; none of them can be typed, so no text
 LONGEST = 512  # tokens, unless set
 CORPUS = 16 << 20  # bytes of training text that the tokenizer is fitted on, from examples spread evenly
 BYTES_A_TOKEN = 200  # of training text for each entry of the vocabulary
+LARGEST = 1 << 26  # characters of a tokenizer's JSON
 BATCH = 4096  # texts tokenized at a time
 # Scripts without spaces: every sign counts as a word.
 WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+"
@@ -32,6 +34,15 @@ class Text(Kind):
 
     name = "text"
     axes = 1
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+        own = {
+            "tokenizer": form.text(LARGEST),
+            "size": form.whole(RESERVED, form.MANY),
+            "longest": form.whole(1, 1 << 16),
+        }
+        own |= {"role": form.one_of(role), "cut": form.number(0, 1)}
+        return form.all_of(form.record(own, form.anything), _tokenizer)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
@@ -108,29 +119,59 @@ def vocabulary_for(size: int) -> int:
 
 
 def load_tokenizer(text: str) -> Tokenizer:
-    """The tokenizer of a state; its JSON may come from a stranger's run.
+    """The tokenizer of a state. Its JSON may come from a stranger's run: only its table of tokens is taken from it.
 
     Raises:
         PellucidError: when it is damaged or is not the byte-level BPE that ``fit`` writes.
     """
-    from tokenizers import Tokenizer
-
     try:
-        if json.loads(text)["model"]["type"] != "BPE":
-            raise ValueError("not a byte-level BPE")
-        return Tokenizer.from_str(text)
+        held = json.loads(text)
+        vocabulary, merges = held["model"].pop("vocab"), held["model"].pop("merges")
+        lower = held["normalizer"] is not None
+        if not _agree(held, json.loads(_empty(lower).to_str())):
+            raise ValueError("it is no byte-level BPE")
+        if type(vocabulary) is not dict or sorted(vocabulary.values()) != list(range(len(vocabulary))):
+            raise ValueError("its tokens are not counted from 0")
+        return _empty(lower, vocabulary, [tuple(pair) for pair in merges])
     except Exception as error:  # the library raises a bare Exception for whatever it can't read
         raise PellucidError(f"the tokenizer can't be read ({error})", fix="train again, the run is damaged") from None
 
 
-def _train(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same in everything that both have; another version may write further keys."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_agree(one[key], other[key]) for key in one.keys() & other.keys() - {"vocab", "merges"})
+    return one == other
 
-    tokenizer = Tokenizer(models.BPE())
+
+def _empty(
+    lower: bool, vocabulary: dict[str, int] | None = None, merges: list[tuple[str, str]] | None = None
+) -> Tokenizer:
+    """A byte-level BPE with these tokens, or without any."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
     if lower:
         tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _tokenizer(value: Any, where: str) -> None:
+    """The form of a state with a tokenizer of the size it claims."""
+    try:
+        held = load_tokenizer(value["tokenizer"]).get_vocab_size()
+    except PellucidError as error:
+        raise form.Misfit(f"{where}: {error.what}") from None
+    if held + RESERVED != value["size"]:
+        raise form.Misfit(f"{where}.size is {value['size']}, but its tokenizer has {held} tokens")
+
+
+def _train(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:
+    from tokenizers import pre_tokenizers, trainers
+
+    tokenizer = _empty(lower)
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=2,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import PellucidError
 
+MOST_JSON = 128 << 20  # bytes; a table of 80,000 columns has so much to tell
 FRESH = ".new-"  # what the names of half-written files start with
 
 
@@ -107,12 +108,42 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def is_file(path: Path) -> bool:
+    """Whether it is an ordinary file, and no link to one."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and no link to one."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
     try:
-        return stat.S_ISREG(path.lstat().st_mode)
+        return path.lstat().st_mode
     except (OSError, ValueError):
-        return False
+        return 0
 
 
 def slurp(path: Path) -> bytes:
+    """All bytes of an ordinary file. A link, a pipe or a device is not read, nor what memory can't hold."""
     with saying("read", path):
-        return path.read_bytes()
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            about = os.fstat(file)
+            if not stat.S_ISREG(about.st_mode):
+                raise PellucidError("it is no file", where=str(path), fix="copy the file here")
+            most = MOST_JSON if path.suffix in (".json", ".jsonl") else memory() // 2
+            if about.st_size > most:
+                raise PellucidError(
+                    f"it has {about.st_size / 1e6:,.0f} MB, more than the {most / 1e6:,.0f} MB that are read",
+                    where=str(path),
+                )
+            with open(file, "rb", closefd=False) as handle:
+                return handle.read()
+        finally:
+            os.close(file)
+
+
+def memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -13,8 +13,8 @@ place, then the manifest forgets the old version. Wherever that is cut, every fi
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -24,13 +24,15 @@ import numpy as np
 
 from ..errors import PellucidError
 from . import disk
-from .disk import FRESH, fresh, is_file, replace, saying, settle, slurp
+from .disk import FRESH, fresh, is_file, is_folder, replace, saying, settle, slurp
 from .lines import from_lines, to_lines
+from .lock import held, sweep
 from .manifest import FORMAT, Version, accepted, is_entry, render, version
 from .plain import damaged, parse, to_json
 from .tensors import Tensors, pack, unpack
 
 MANIFEST, LOCK, CHECKPOINTS = "manifest.json", ".lock", "checkpoints"
+STEP = re.compile("[0-9]{8,15}")
 KEEP = 2  # generations of checkpoints
 
 
@@ -199,6 +201,9 @@ class Folder:
     def load_tensors(self, name: str) -> tuple[Tensors, dict[str, Any]]:
         return unpack(self.read(name), self.path / name)
 
+    def has_checkpoint(self) -> bool:
+        return bool(self._checkpoints())
+
     def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
         """Write a checkpoint; once it is durable, all but the one before it are removed."""
         path = self._place(f"{CHECKPOINTS}/{step:08d}.safetensors")
@@ -239,34 +244,9 @@ class Folder:
         Raises:
             PellucidError: another process holds it.
         """
-        with saying("lock", self.path / LOCK):
-            file = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        try:
-            self._take(file)
-            self._sweep()
+        with held(self.path / LOCK):
+            sweep(self.path)
             yield
-        finally:
-            os.close(file)
-
-    def _take(self, file: int) -> None:
-        with saying("lock", self.path / LOCK):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(file, 32).decode("ascii", "replace").strip()
-                raise PellucidError(
-                    f"another training is writing into this run (process {holder or 'unknown'})",
-                    where=str(self.path),
-                    fix="wait for it or stop it, or train into another folder with --name",
-                ) from None
-            os.ftruncate(file, 0)
-            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-
-    def _sweep(self) -> None:
-        """Remove half-written files that a crash left behind; only the holder of the lock may."""
-        with saying("clean up", self.path):
-            for left in [*self.path.glob(f"{FRESH}*"), *self.path.glob(f"*/{FRESH}*")]:
-                disk.system.unlink(left)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -281,6 +261,8 @@ class Folder:
             path = path / part
             if path.is_symlink():
                 raise PellucidError("links are not followed in a run folder", where=str(path), fix="copy the file here")
+        if os.path.lexists(path) and not is_file(path):  # a pipe would never be opened, a device never end
+            raise PellucidError("it is no file", where=str(path), fix="move it out of the run folder")
         return path
 
     def _files(self) -> dict[str, Version]:
@@ -336,8 +318,9 @@ class Folder:
 
     def _checkpoints(self) -> dict[int, Path]:
         """Step -> file."""
-        found = (self.path / CHECKPOINTS).glob("*.safetensors")
-        return {int(path.stem): path for path in found if path.stem.isdecimal() and is_file(path)}
+        place = self.path / CHECKPOINTS
+        found = place.glob("*.safetensors") if is_folder(place) else ()
+        return {int(path.stem): path for path in found if STEP.fullmatch(path.stem) and is_file(path)}
 
     def _mend_end(self, name: str, path: Path) -> None:
         """Find the CRC-32 the next line continues from, and cut off a last line that has no end."""

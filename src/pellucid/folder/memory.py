@@ -80,6 +80,9 @@ class InMemory:
     def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
         """Nothing: what a checkpoint guards against would take this memory too."""
 
+    def has_checkpoint(self) -> bool:
+        return False
+
     def load_checkpoint(self) -> tuple[int, Tensors, dict[str, Any], str | None]:
         """Raises PellucidError: there is none."""
         raise PellucidError("there is no checkpoint", where=str(self.path), fix="train again")

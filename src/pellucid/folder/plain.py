@@ -39,11 +39,30 @@ def _plain(obj: Any) -> Any:
     return str(obj) if isinstance(obj, os.PathLike) else obj
 
 
+MOST_VALUES = 8_000_000  # in one file; more take gigabytes once they are parsed
+
+
 def parse(data: bytes, path: Path) -> Any:
+    """Strict JSON: no NaN, no key twice. Raises PellucidError."""
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise damaged("it is damaged (not JSON)", path) from None
+        if data.count(b",") > MOST_VALUES:
+            raise ValueError("more values than any run has")
+        return json.loads(data, object_pairs_hook=_once, parse_constant=_refuse)
+    except RecursionError:
+        raise damaged("it is damaged (nested too deep)", path) from None
+    except ValueError as error:
+        raise damaged(f"it is damaged (not JSON: {error})", path) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        raise ValueError("a key is there twice")
+    return held
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def damaged(what: str, path: Path) -> PellucidError:

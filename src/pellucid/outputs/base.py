@@ -61,6 +61,7 @@ class Output(nn.Module):
         metrics: those that can be asked for instead, by name. An output without any makes its own of sums over
             examples, by ``columns`` and ``combine``.
         settings: names and defaults of the choices ``plan`` may make for it, as JSON.
+        positive: names of buffers that no training leaves at 0 or below.
 
     Args:
         metric: another main metric than the usual one.
@@ -72,6 +73,7 @@ class Output(nn.Module):
     higher: bool = True
     percent: bool = False
     metrics: ClassVar[Mapping[str, Metric]] = {}
+    positive: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, fields: Sequence[Field], *, metric: str | None = None, **settings: Any):

@@ -32,6 +32,7 @@ class Category(Output):
     kind = "category"
     metric = "accuracy"
     metrics = OF_CLASSES
+    positive = ("temperature",)
     settings: ClassVar = {"smoothing": 0.0}
 
     temperature: Tensor

@@ -33,6 +33,7 @@ class Number(Output):
     kind = "number"
     metric = "R2"
     metrics = OF_NUMBERS
+    positive = ("std",)
 
     mean: Tensor
     std: Tensor

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..folder import damaged
+from ..folder.form import Misfit, anything, maybe, number, record, whole
 from ..network import Network
 from ..planning import Recipe
 from .optimizer import Optimizer
 
 AVERAGE_EVERY = 4  # steps between updates of the averaged weights
+META = record(
+    {
+        "step": whole(0, 10**12),
+        "seconds": number(0),
+        "evaluating": number(0),
+        "stale": whole(),
+        "lowest": maybe(number()),
+        "skipped": whole(),
+        "loss_count": whole(),
+        "best_row": anything,
+    }
+)
 
 
 class State:
@@ -88,15 +104,44 @@ class State:
         return found | {"lowest": None if self.lowest == float("inf") else self.lowest}
 
     @torch.no_grad()
-    def restore(self, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Take up where a checkpoint stands; its tensors must be exactly those of this network and optimizer."""
+    def restore(self, tensors: Mapping[str, np.ndarray], meta: dict[str, Any], path: Path) -> None:
+        """Take up where a checkpoint of the folder ``path`` stands.
+
+        Raises:
+            PellucidError: when it is not one of this network and optimizer.
+        """
         named = self._named()
-        assert named.keys() == tensors.keys(), set(named) ^ set(tensors)
-        for name, value in named.items():
-            value.copy_(torch.from_numpy(np.array(tensors[name])))
+        check_tensors(named, tensors, path)
+        try:
+            META(meta, "meta")
+            if meta["best_row"]:
+                measured = {"validation_loss": number(), self.network.output.metric: number()}
+                record({"step": whole(), **measured}, anything)(meta["best_row"], "best_row")
+        except Misfit as error:
+            raise damaged(f"it is damaged ({error})", path) from None
+        copy_into(named, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
         for name in self.meta():
             setattr(self, name, meta[name])
         self.lowest = float("inf") if meta["lowest"] is None else meta["lowest"]
+
+
+def check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Raises PellucidError when saved ``tensors`` are not what ``own`` names, or hold what is not a number.
+
+    Of tensors on the device "meta" only names, shapes and types are known. Where one's own value is no number yet, the
+    saved one need not be.
+    """
+    wrong = own.keys() ^ tensors.keys() or {k for k, v in own.items() if not _alike(v, tensors[k])}
+    if wrong:
+        raise damaged(f"the weights are not this network's: {min(wrong)[:80]} differs", path)
+    for name, value in own.items():
+        known = value.is_floating_point() and not value.is_meta and bool(value.isfinite().all())
+        if known and not np.isfinite(tensors[name]).all():
+            raise damaged(f"it is damaged: {name} holds values that are no finite numbers", path)
+
+
+def _alike(one: Tensor, other: np.ndarray) -> bool:
+    return tuple(one.shape) == other.shape and str(one.dtype) == f"torch.{other.dtype.name}"
 
 
 @torch.no_grad()
