@@ -94,8 +94,8 @@ class Labels(Output):
         level = self.threshold.cpu()  # NaN where none is chosen yet
         low, high = level.nan_to_num(torch.inf), level.nan_to_num(-torch.inf) + 1e-3
         raw = torch.where(torch.from_numpy(chosen), raw.maximum(high), raw.minimum(low))  # on its side of the threshold
-        labels = [f"'{self.values[i]}'" for i in np.flatnonzero(chosen)]
-        return raw, f"always {listed(labels, 3)}" if labels else "always no label"
+        labels = listed((f"'{self.values[i]}'" for i in np.flatnonzero(chosen)), 3) or "no label"
+        return raw, f"always {'every label' if chosen.all() and len(chosen) > 1 else labels}"
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """Thresholds for the best score, and the temperature with the least loss, on validation."""
