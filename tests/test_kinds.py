@@ -696,3 +696,38 @@ def test_the_season_is_learned_from_the_date_alone(tmp_path: Path) -> None:
     )
     assert [f.kind for f in run.fields] == ["date"]
     assert run.score.value > 0.4
+
+
+# -- whatever comes
+
+
+pieces = st.sampled_from([*"0123456789/-.:;,| T+apmZ[]'\"", "2020", "Jan", "+02:00", "²", "١٢", "\x00", "cat"])
+cells = st.lists(st.none() | st.text(max_size=12) | st.lists(pieces, max_size=9).map("".join), min_size=1, max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cells, st.sampled_from(["x", "timestamp", "date"]))
+def test_no_text_is_too_strange(values: list[str | None], name: str) -> None:
+    anything = Column(name, pl.Series(name, values, pl.String))
+    for kind in (LABELS, DATE):
+        guess = kind.recognise(anything)
+        how = guess.settings if guess else {}
+        stored = kind.store(anything, how, lambda note: None)
+        for role in ("input", "target"):
+            state = json.loads(json.dumps(kind.fit(stored, np.arange(len(values)), how, role), allow_nan=False))
+            kind.decode(np.asarray(kind.encode(stored, state)), state)
+        assert all(kind.show(stored, row) for row in range(len(values)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=6),
+    st.sampled_from(["timestamp", "date"]),
+)
+def test_no_number_is_too_large_for_a_date(values: list[int | None], name: str) -> None:
+    column = Column(name, pl.Series(name, values, pl.Int64))
+    for unit in (None, "s", "ns", "YYYYMMDD"):
+        stored = DATE.store(column, {"unit": unit} if unit else {}, lambda note: None)
+        state = DATE.fit(stored, np.arange(len(values)), {}, "input")
+        assert np.isfinite(np.asarray(DATE.encode(stored, json.loads(json.dumps(state, allow_nan=False))))).all()
+        assert all(DATE.show(stored, row) for row in range(len(values)))
