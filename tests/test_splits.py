@@ -95,6 +95,8 @@ FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,
         ("12moons,1mo,1mo", "'12moons': Unknown unit 'moons'. Did you mean 'mo'? Known: y, mo, w, d, h, min"),
         ("1.5mo,1mo,1mo", "'1.5mo' is not a whole number of months\n  write it in days, such as 45d"),
         ("0d,1d,1d", "a span of '0d' holds nothing"),
+        ("999999y,1d,1d", "a span of '999999y' is longer than any data"),
+        ("1d,1d,99999999999min", "a span of '99999999999min' is longer than any data"),
         ("12mo", "split '12mo' has 1 span of time, and two or three are needed\n"
                  "  write train, validation and test, such as 12mo,4mo,4mo"),
         ("1y,rest,1y", "split '1y,rest,1y': only train can be the rest\n  write rest,4mo,4mo"),
@@ -109,6 +111,15 @@ def test_what_can_not_be_meant(text: str, message: str) -> None:
         str(error.value).replace("Unknown unit 'moons'. Known", "Unknown unit 'moons'. Did you mean 'mo'? Known")
         == message
     )
+
+
+@given(st.datetimes(datetime(1000, 1, 1), datetime(9000, 1, 1)), st.integers(-6000, 6000), st.integers(0, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_months_are_those_of_the_calendar(start: datetime, months: int, seconds: int) -> None:
+    start = start.replace(microsecond=0)
+    moment = (start - datetime(1970, 1, 1)).total_seconds()
+    moved = pl.Series([start]).dt.offset_by(f"{months}mo")[0] + timedelta(seconds=seconds)
+    assert Span(months, seconds).after(moment) == (moved - datetime(1970, 1, 1)).total_seconds()
 
 
 @given(st.text(max_size=30))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ from ..fields.date import seconds
 if TYPE_CHECKING:
     from .parting import Parting
 
-START = datetime(1970, 1, 1, tzinfo=timezone.utc)
+LONGEST = 10_000  # years of a span
 UNITS = {  # months, seconds
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), (12, 0)),
     **dict.fromkeys(("mo", "mos", "month", "months"), (1, 0)),
@@ -59,6 +58,8 @@ class Span:
             raise UsageError(f"'{text}' is not a whole number of months", fix="write it in days, such as 45d")
         if amount == 0:
             raise UsageError(f"a span of '{text}' holds nothing")
+        if months > 12 * LONGEST or seconds > 366 * 86400 * LONGEST:
+            raise UsageError(f"a span of '{text}' is longer than any data")
         return cls(int(months), seconds)
 
     def __add__(self, other: Span) -> Span:
@@ -69,9 +70,12 @@ class Span:
 
     def after(self, moment: float) -> float:
         """Seconds since 1970 that come this long after ``moment``; the 31st of January and a month: the 28th."""
-        start = pl.Series([START + timedelta(seconds=moment)])
-        moved = start.dt.offset_by(f"{self.months}mo")[0] if self.months else start[0]
-        return (moved - START).total_seconds() + self.seconds
+        day, rest = divmod(moment, 86400)
+        date = np.datetime64(int(day), "D")
+        month = date.astype("M8[M]") + self.months
+        last = (month + 1).astype("M8[D]") - np.timedelta64(1, "D")
+        moved = min(month.astype("M8[D]") + (date - date.astype("M8[M]")), last)
+        return float(moved.astype(np.int64)) * 86400 + rest + self.seconds
 
 
 def is_span(text: str) -> bool:
@@ -128,5 +132,5 @@ def said(moment: float, dates: bool = True) -> str:
     """
     if not dates:
         return f"{moment:,.12g}"
-    text = (START + timedelta(seconds=moment)).replace(tzinfo=None).isoformat(" ", "seconds")
+    text = str(np.datetime64(round(moment), "s")).replace("T", " ")
     return text.removesuffix(" 00:00:00") if text.endswith(" 00:00:00") else text.removesuffix(":00")
