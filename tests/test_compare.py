@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from html import escape
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
+import pytest
+import torch
+from rich.console import Console
 
 import pellucid
+from pellucid import Comparison, Listener, cli, comparing, ranking, references
+from pellucid.cli import compared as table_shown
+from pellucid.data import Dataset as RoomDataset
+from pellucid.errors import Interrupted, PellucidError, UsageError
+from pellucid.folder import Folder
+from pellucid.outputs.metrics import Judge, mean_of
 from pellucid.planning import Plan
+from pellucid.training.memory import Peak, give_back
 
 
 def test_several_seeds_share_one_split(table: Path, tmp_path: Path) -> None:
@@ -22,3 +42,384 @@ def test_several_seeds_share_one_split(table: Path, tmp_path: Path) -> None:
     assert pl.read_parquet(again.path / "predictions.parquet")["row"].to_list() == rows[0]
     before = {k: v for k, v in one.plan.to_json().items() if k != "split_seed"}
     assert Plan.from_json(before).split_seed == 1, "a run from before has one seed for both"
+
+
+# -- comparisons
+
+TINY: dict[str, Any] = {"target": "label", "steps": 3, "size": 0}
+NAMES = ["mlp", "cnn", "rnn", "transformer"]
+
+
+class Ear(Listener):
+    def __init__(self) -> None:
+        self.order: list[tuple[Any, ...]] = []
+        self.trials: list[Mapping[str, Any]] = []
+        self.texts: list[str] = []
+
+    def began(self, *about: Any) -> None:
+        self.order.append(about)
+
+    def ended(self, trial: Mapping[str, Any]) -> None:
+        self.trials.append(trial)
+
+    def said(self, text: str) -> None:
+        self.texts.append(text)
+
+
+@pytest.fixture(scope="module")
+def compared(table: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, Ear]:
+    ear = Ear()
+    out = tmp_path_factory.mktemp("compared")
+    return pellucid.compare(table, networks="mlp,rnn", seeds=2, out=out, listeners=[ear], **TINY), ear
+
+
+def test_each_network_is_trained_with_each_seed_on_one_split(compared: tuple[Comparison, Ear]) -> None:
+    found, ear = compared
+    assert ear.order == [("mlp", 0, 1, 4), ("rnn", 0, 2, 4), ("mlp", 1, 3, 4), ("rnn", 1, 4, 4)]
+    assert found.path.name == "small-compare"
+    runs = {key: pellucid.load(found.path / key) for key in ("mlp-0", "rnn-0", "mlp-1", "rnn-1")}
+    rows = [pl.read_parquet(run.path / "predictions.parquet")["row"].to_list() for run in runs.values()]
+    assert all(row == rows[0] for row in rows)
+    assert {(run.plan.seed, run.plan.split_seed) for run in runs.values()} == {(0, 0), (1, 0)}
+    assert all(run.record["looks"] == 1 for run in runs.values())
+    assert len(set(ear.texts)) == len(ear.texts), "what is true of the data is said once"
+
+
+def test_what_a_comparison_ends_with(compared: tuple[Comparison, Ear]) -> None:
+    found, ear = compared
+    result = json.loads(json.dumps(found.result()))
+    assert sorted(result["ranking"]) == ["mlp", "rnn"]
+    assert set(result["networks"]) == {"mlp", "rnn"}
+    for name, one in result["networks"].items():
+        runs = [pellucid.load(found.path / f"{name}-{seed}") for seed in (0, 1)]
+        assert set(runs[0].result()) < set(one)
+        assert one["value"] == pytest.approx(np.mean([run.score.value for run in runs]))
+        assert one["validation"] == pytest.approx(np.mean([run.validation for run in runs]))
+        assert one["steps"] == 3
+        assert one["latency"] > 0
+        assert one["throughput"] > 1 / one["latency"]
+        assert [seed["seed"] for seed in one["seeds"]] == [0, 1]
+        assert found.run(name).validation == max(run.validation for run in runs)
+        if sys.platform.startswith("linux"):
+            assert 50e6 < one["memory"] < 20e9
+    order = [result["networks"][name]["validation"] for name in result["ranking"]]
+    assert order == sorted(order, reverse=True)
+    assert found.run().path == Path(result["networks"][result["ranking"][0]]["run"])
+    assert found.baseline.name == "always 'yes'" or found.baseline.name == "always 'no'"
+    assert found.reference is not None
+    assert found.reference.name == "gradient boosting on the same split"
+    assert len(ear.trials) == 4
+    assert found.failed == {}
+    assert "mlp: accuracy 0." in repr(found)
+    assert Folder.open(found.path).verify() == []
+
+
+def test_the_report_shows_all_networks_on_one_picture(compared: tuple[Comparison, Ear]) -> None:
+    page = (compared[0].path / "report.html").read_text()
+    assert page.count("<svg") == 2
+    assert "validation of mlp" not in page
+    for words in (*compared[0].say()[:1], "gradient boosting", "examples a second", "Ranked on validation"):
+        assert escape(words, quote=False) in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("source", ["photos", "texts", "numbers"])
+def test_every_kind_of_data_can_be_compared(source: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    data = request.getfixturevalue(source)
+    target = {"texts": "verdict", "numbers": "price"}.get(source)
+    found = pellucid.compare(data, target=target, steps=2, size=0, out=tmp_path, name=source)
+    assert sorted(found.ranking) == sorted(NAMES)
+    assert (found.reference is None) == (source == "photos")
+    assert found.path == tmp_path / f"{source}-compare"
+
+
+def test_nothing_is_decoded_or_referred_to_on_a_network_s_clock(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[str] = []
+
+    class Clock(Listener):
+        def began(self, network: str, *_: Any) -> None:
+            running.append(network)
+
+    def guarded(act: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            assert not running, f"on the clock of {running}"
+            return act(*given, **named)
+
+        return call
+
+    for holder, name in ((RoomDataset, "_decode"), (references, "_boosting")):
+        monkeypatch.setattr(holder, name, guarded(getattr(holder, name)))
+    data = pellucid.read(table, target="label", cache=False)
+    found = pellucid.compare(data, networks=["mlp"], steps=2, size=0, seed=4, out=tmp_path, listeners=[Clock()])
+    assert running == ["mlp"]
+    assert found.reference is not None
+
+
+def test_names_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^Unknown network 'cnnn'\. Did you mean 'cnn'\?"):
+        pellucid.compare(tmp_path / "nowhere.csv", networks="mlp,cnnn")
+    with pytest.raises(UsageError) as caught:
+        pellucid.compare(tmp_path / "nowhere.csv", networks=["mlp", "cnn", "dense"])
+    assert str(caught.value) == "networks ['mlp', 'cnn', 'dense']: 'mlp' and 'dense' are the same network"
+    with pytest.raises(UsageError, match="networks '': expected names such as mlp,cnn"):
+        pellucid.compare(tmp_path / "nowhere.csv", networks="")
+    with pytest.raises(UsageError, match="Unknown option of compare 'like'"):
+        pellucid.compare(tmp_path / "nowhere.csv", like="runs/a")
+
+
+def failing(causes: dict[str, Exception]) -> Any:
+    def train(data: Any, **options: Any) -> pellucid.Run:
+        if options["network"] in causes:
+            raise causes[options["network"]]
+        return pellucid.train(data, **options)
+
+    return train
+
+
+def test_a_network_that_cannot_be_trained_ends_nothing(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    causes = {
+        "rnn": PellucidError("it reads positions", fix="take mlp"),
+        "transformer": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …"),
+    }
+    monkeypatch.setattr(comparing, "train", failing(causes))
+    options = {"networks": "rnn,mlp,transformer", "out": tmp_path, "name": "a", **TINY}
+    found = pellucid.compare(table, **options)
+    assert found.ranking == ["mlp"]
+    assert found.failed == {
+        "rnn": "it reads positions; take mlp",
+        "transformer": "the memory of this machine did not suffice",
+    }
+    assert "rnn could not be trained: it reads positions; take mlp." in found.say()
+    assert "rnn could not be trained" in (found.path / "report.html").read_text()
+    again = Ear()
+    monkeypatch.setattr(comparing, "train", pellucid.train)
+    assert sorted(pellucid.compare(table, listeners=[again], **options).ranking) == ["mlp", "rnn", "transformer"]
+    assert [network for network, *_ in again.order] == ["rnn", "transformer"]
+
+
+def test_no_network_at_all(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "train", failing({"mlp": PellucidError("no")}))
+    with pytest.raises(PellucidError) as caught:
+        pellucid.compare(table, networks="mlp", out=tmp_path, name="a", **TINY)
+    assert str(caught.value) == f"{tmp_path / 'a-compare'}: no network could be trained: no"
+    monkeypatch.setattr(comparing, "train", failing({"mlp": RuntimeError("a bug")}))
+    with pytest.raises(RuntimeError, match="a bug"):
+        pellucid.compare(table, networks="mlp", out=tmp_path, name="b", **TINY)
+
+
+class Stop(Ear):
+    """Asks to stop in the second training, by a signal."""
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        if len(self.order) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_stopped_and_gone_on_with_it_is_the_comparison_that_would_have_been(table: Path, tmp_path: Path) -> None:
+    options = {"networks": "mlp,rnn", "target": "label", "steps": 8, "size": 0}
+    whole = pellucid.compare(table, out=tmp_path, name="whole", **options)
+    with pytest.raises(Interrupted) as caught:
+        pellucid.compare(table, out=tmp_path, name="cut", listeners=[Stop()], **options)
+    where = tmp_path / "cut-compare"
+    assert str(caught.value) == (
+        f"{where}: stopped; 1 of 2 trainings are finished and kept\n  go on with the same command and --name cut"
+    )
+    assert not (where / "report.html").exists()
+    ear = Ear()
+    found = pellucid.compare(table, out=tmp_path, name="cut", listeners=[ear], **options)
+    assert [network for network, *_ in ear.order] == ["rnn"]
+    for name in ("mlp", "rnn"):
+        one, other = found.networks[name], whole.networks[name]
+        assert (one["value"], one["validation"], one["steps"]) == (other["value"], other["validation"], 8)
+    more = pellucid.compare(table, out=tmp_path, name="cut", listeners=[ear := Ear()], **options | {"seeds": 2})
+    assert [about[:2] for about in ear.order] == [("mlp", 1), ("rnn", 1)]
+    assert len(more.networks["mlp"]["seeds"]) == 2
+
+
+def test_a_run_that_was_finished_but_not_noted_is_not_trained_again(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = pellucid.compare(table, networks="mlp", out=tmp_path, name="a", **TINY)
+    folder = Folder.open(found.path)
+    folder.write_json("comparison.json", {**found.record, "trials": {}})
+    monkeypatch.setattr(comparing, "train", failing({"mlp": PellucidError("trained again")}))
+    again = pellucid.compare(table, networks="mlp", out=tmp_path, name="a", **TINY)
+    assert again.networks["mlp"]["value"] == found.networks["mlp"]["value"]
+
+
+def test_a_comparison_of_something_else_is_not_gone_on_with(table: Path, tmp_path: Path) -> None:
+    pellucid.compare(table, networks="mlp", out=tmp_path, name="a", **TINY)
+    with pytest.raises(PellucidError) as caught:
+        pellucid.compare(table, networks="mlp", out=tmp_path, name="a", **TINY | {"steps": 4, "size": 1})
+    assert str(caught.value) == (
+        f"{tmp_path / 'a-compare'}: this comparison was begun with another size and steps\n  choose another --name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"trials": {"mlp-0": {"network": "mlp", "seed": 0}}}, "comparison.trials.mlp-0"),
+        ({"trials": [1]}, "comparison.trials"),
+        ({"format": 2}, "comparison.format"),
+        ({"terms": {"steps": 3}}, "comparison.terms.steps"),
+    ],
+)
+def test_a_comparison_that_was_made_up_is_refused(
+    compared: tuple[Comparison, Ear], table: Path, tmp_path: Path, changes: dict[str, Any], why: str
+) -> None:
+    folder = Folder.create(tmp_path / "a-compare")
+    folder.write_json("comparison.json", {**compared[0].record, **changes})
+    with pytest.raises(PellucidError, match=f"comparison.json: it is damaged .*{why}"):
+        pellucid.compare(table, networks="mlp", out=tmp_path, name="a", **TINY)
+
+
+# -- ranking
+
+
+def test_ranking_never_looks_at_test() -> None:
+    networks = {
+        "a": {"value": 0.9, "validation": 0.6},
+        "b": {"value": 0.1, "validation": 0.7},
+        "c": {"error": "no", "seeds": []},
+    }
+    assert ranking.ranked(networks, higher=True) == ["b", "a"]
+    assert ranking.ranked(networks, higher=False) == ["a", "b"]
+
+
+EVEN = np.ones(500)
+
+
+def right(share: float, seed: int = 0) -> Judge:
+    """The accuracy of someone who is right in this share of cases."""
+    return mean_of((np.random.default_rng(seed).random(len(EVEN)) < share).astype(float))
+
+
+def test_networks_are_told_apart_where_validation_can() -> None:
+    good, fair, bad = right(0.8), right(0.79, seed=1), right(0.6, seed=2)
+    assert ranking.apart([good], [good], EVEN, True) == (0.0, 0.0, 0.0)
+    value, low, high = ranking.apart([good], [bad], EVEN, True)
+    assert value == pytest.approx(float(good(EVEN[None])[0] - bad(EVEN[None])[0]))
+    assert 0 < low < value < high
+    assert ranking.apart([good], [bad], EVEN, False)[0] == -value
+    found = ranking.ties(["good", "fair", "bad"], {"good": [good], "fair": [fair], "bad": [bad]}, EVEN, True)
+    assert [tie["networks"] for tie in found] == [["good", "fair"]]
+    unsteady = [right(0.7, seed=3), right(0.95, seed=4)]  # one seed far better than the other
+    _, low, _ = ranking.apart(unsteady, [bad, bad], EVEN, True)
+    assert low < ranking.apart([unsteady[1]], [bad], EVEN, True)[1]
+
+
+@pytest.mark.parametrize("metric", ["log loss", "f1"])
+def test_any_metric_ranks(metric: str, table: Path, tmp_path: Path) -> None:
+    found = pellucid.compare(table, networks="mlp,rnn", metric=metric, out=tmp_path, **TINY)
+    order = [found.networks[name]["validation"] for name in found.ranking]
+    assert order == sorted(order, reverse=metric == "f1")
+    assert found.networks["mlp"]["metric"] == found.baseline.metric
+    assert ("Shorter" in (found.path / "report.html").read_text()) == (metric == "log loss")
+
+
+def test_chains_of_neighbours_are_said_once() -> None:
+    pairs = [["a", "b"], ["b", "c"], ["d", "e"]]
+    assert ranking.tied([{"networks": pair} for pair in pairs]) == [["a", "b", "c"], ["d", "e"]]
+    assert ranking.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    own = {"metric": "accuracy", "value": 0.75, "low": 0.7, "high": 0.8, "latency": 0.004}
+    ahead = {"value": 0.1, "low": 0.05, "high": 0.15}
+    return {
+        "ranking": ["cnn", "rnn"],
+        "networks": {"cnn": own | {"ahead": ahead}, "rnn": own | {"ahead": ahead, "latency": 0.001}},
+        "ties": [],
+        "seeds": [0],
+        "baseline": own | {"name": "always 'a'", "value": 0.1},
+        "reference": own | {"name": "boosting"},
+        "percent": True,
+        **changes,
+    }
+
+
+def test_what_it_means_in_plain_words() -> None:
+    lead = "cnn is best on validation: it gets accuracy 75.0 % (70.0–80.0 %) on test, where always 'a' gets 10.0 %."
+    plain = [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in ranking.meaning(record())]
+    assert plain == [lead, "Boosting gets 75.0 % (70.0–80.0 %): less than cnn."]
+    tie = {"networks": ["cnn", "rnn"]}
+    said = ranking.meaning(record(ties=[tie], reference=None, seeds=[0, 1]))
+    assert "(the mean of 2 seeds)" in said[0]
+    assert said[1:] == [
+        "cnn and rnn are not told apart by this validation part.",
+        "Of these rnn answers fastest, in 1.0 ms an example.",
+    ]
+    behind = record()
+    for name in ("cnn", "rnn"):
+        behind["networks"][name]["ahead"] = {"value": -0.1, "low": -0.2, "high": -0.05}
+    assert ranking.meaning(behind)[-1].endswith(": better than any network here.")
+    behind["networks"]["rnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
+    assert ranking.meaning(behind)[-1].endswith(": better than cnn.")
+    behind["networks"]["cnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
+    assert ranking.meaning(behind)[-1].endswith(": cnn and it are not told apart by these test examples.")
+
+
+def test_a_peak_forgets_what_was_before_it() -> None:
+    if not (first := Peak(torch.device("cpu"))).known:
+        pytest.skip("this system does not tell the peak of its memory")
+    large = np.ones(20_000_000)  # 160 MB
+    high = first.bytes()
+    del large
+    give_back()
+    after = Peak(torch.device("cpu")).bytes()
+    assert high is not None
+    assert after is not None
+    assert high - after > 100e6
+
+
+# -- the command line
+
+
+def test_on_the_command_line(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "compare",
+        table,
+        "--target",
+        "label",
+        "--steps",
+        2,
+        "--size",
+        0,
+        "--networks",
+        "mlp,rnn",
+        "--out",
+        tmp_path,
+    ]
+    code = cli.exit_code([*map(str, words), "--json"], time.time())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert [line["event"] for line in lines[:-1] if line["event"] in ("began", "ended")] == ["began", "ended"] * 2
+    assert {"ranking", "networks"} < set(lines[-1])
+    assert cli.exit_code([*map(str, words), "--quiet"], time.time()) == 0
+    assert sorted(capsys.readouterr().out.split()) == ["mlp", "rnn"]
+    assert cli.exit_code([*map(str, words)], time.time()) == 0
+    shown = capsys.readouterr()
+    assert "pellucid predict" in shown.out
+    assert "mlp  seed 0, 1 of 2" in shown.err
+    assert "validation accuracy" in shown.err
+
+
+def test_the_table_fits_80_columns(compared: tuple[Comparison, Ear]) -> None:
+    found, _ = compared
+    grown = {
+        name: one | {"parameters": 123_456_789, "seconds": 3600.0, "memory": 12_300_000_000, "throughput": 1_234_567.0}
+        for name, one in found.networks.items()
+    }
+    grown = {"transformer": grown["mlp"], "rnn": grown["rnn"] | {"memory": None}}
+    wide = Comparison(found.path, {**found.record, "networks": grown, "ranking": list(grown)})
+    out = Console(file=io.StringIO(), width=80)
+    table_shown.table(wide, out)
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= 80
+    for word in ("transformer", "123 M", "3600 s", "12 GB", "1.23 M", "reference", "naive", "±"):
+        assert word in text

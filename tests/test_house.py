@@ -23,6 +23,7 @@ ROOMS = (
     ("data", "samples", "record"),
     ("trunks", "references"),
     ("inputs", "outputs"),
+    ("ranking",),
     ("network",),
     ("planning", "workbench"),
     ("training",),
@@ -30,7 +31,7 @@ ROOMS = (
     ("reporting", "starting"),
     ("opening",),
     ("making",),
-    ("estimators",),
+    ("estimators", "comparing"),
     ("cli",),
     ("__main__",),
 )

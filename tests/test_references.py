@@ -71,6 +71,7 @@ def frame(n: int = 400, seed: int = 0) -> pl.DataFrame:
         ("mood", ["story"], BAG, 0.95),
         ("label", ["x", "colour", "story"], BAG, 0.75),
         ("price", ["x", "colour", "story"], BAG, 0.6),
+        ("mood", ["colour", "story"], BAG, 0.95),
     ],
 )
 def test_it_learns_what_there_is_to_learn(target: Any, columns: list[str], name: str, least: float) -> None:
@@ -92,6 +93,24 @@ def test_it_never_sees_a_target_of_the_test_part() -> None:
     one, two = (pellucid.read(t, target="label", split="part", cache=False) for t in (table, turned))
     assert one.split(0).test.tolist() == list(range(340, 400))
     assert np.array_equal(referred(one).test, referred(two).test)
+
+
+@pytest.mark.parametrize(
+    ("columns", "target"),
+    [(["x", "colour"], "label"), (["x", "colour"], "price"), (["story"], "mood"), (["x", "story"], "price")],
+)
+def test_rows_count_as_much_as_they_weigh(columns: list[str], target: str) -> None:
+    """Half of the rows say the contrary of the others; those that weigh more are believed."""
+    table = frame().select([*columns, target])
+    turned = {"yes": "no", "no": "yes", "splendid": "dismal", "dismal": "splendid"}
+    contrary = -pl.col(target) if target == "price" else pl.col(target).replace(turned)
+    both = pl.concat([table.with_columns(w=pl.lit(9.0)), table.with_columns(contrary, w=pl.lit(0.1))])
+    answers = []
+    for weights in ("w", None):
+        data = pellucid.read(both.drop([] if weights else ["w"]), target=target, weights=weights, cache=False)
+        answers.append(referred(data).validation)
+    spread = [np.abs(raw - raw.mean(0)).mean() for raw in answers]
+    assert spread[0] > 2 * spread[1]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +143,13 @@ def test_it_is_held_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "_affordable", lambda *_: 0)
     assert refer(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
     assert SAID[1] == "gradient boosting as a reference is left out: on this data it takes longer than 5 s"
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("found 0 features\nand more")
+
+    monkeypatch.setattr(references, "_boosting", refuse)
+    assert refer(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
+    assert SAID[2] == "gradient boosting as a reference is left out: found 0 features"
 
 
 @pytest.mark.parametrize("columns", [["x", "colour", "label"], ["story", "price"]])

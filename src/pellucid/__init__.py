@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparison": "comparing",
     "Custom": "trunks",
     "Dataset": "workbench",
     "Listener": "training.listeners",
@@ -22,6 +23,7 @@ _HOMES = {
     "PellucidRegressor": "estimators",
     "Plan": "planning",
     "Run": "run",
+    "compare": "comparing",
     "load": "run",
     "plan": "making",
     "read": "workbench",
@@ -35,6 +37,7 @@ __all__ = ["__version__", *_HOMES, *_ROOMS]
 
 if TYPE_CHECKING:
     from . import fields, inputs, outputs, trunks
+    from .comparing import Comparison, compare
     from .errors import PellucidError
     from .estimators import PellucidClassifier, PellucidRegressor
     from .making import plan, resume, train

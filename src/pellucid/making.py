@@ -42,7 +42,7 @@ from .outputs import Output
 from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
 from .record import FORMAT, read_history, read_record, understood
 from .references import Reference, allowance, refer
-from .reporting import write_history, write_report
+from .reporting import SAME_SPLIT, write_history, write_report
 from .run import Run, network_of
 from .starting import Start
 from .suspects import looked_at
@@ -501,7 +501,7 @@ def beside(
     other = output.at_its_word(torch.from_numpy(np.array(reference.test)).to(raw.device))
     return {
         "name": reference.name,
-        "score": output.score(other, target, f"{reference.name} on the same split", **how).to_json(),
+        "score": output.score(other, target, f"{reference.name}{SAME_SPLIT}", **how).to_json(),
         "seconds": reference.seconds,
         "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target, how["weight"]), strict=True)),
     }

@@ -130,7 +130,9 @@ class Option:
     @property
     def usual(self) -> str:
         """What holds without it, in words."""
-        return self.unset if self.default in (None, ()) else str(self.default)
+        if self.default in (None, ()):
+            return self.unset
+        return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
 
     def read(self, value: Any) -> Any:
         """The checked value. Raises UsageError that names the option, what was expected and what was received."""
@@ -232,6 +234,22 @@ def _network(value: Any) -> Any:
     return value
 
 
+def _networks(value: Any) -> tuple[str, ...]:
+    """``"mlp,cnn"`` or a list of names, each another network."""
+    from . import trunks
+
+    words = value.split(",") if isinstance(value, str) else map(str, value)
+    names = tuple(word.strip() for word in words if word.strip())
+    known: dict[str, str] = {}
+    for name in names:
+        same = known.setdefault(trunks.base.trunk_named(name).name, name)
+        if same != name or names.count(name) > 1:
+            raise ValueError(f"'{same}' and '{name}' are the same network")
+    if not names:
+        raise ValueError("expected names such as mlp,cnn")
+    return names
+
+
 def _device(value: Any) -> str:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", str(value)):
         raise ValueError("expected cpu, cuda or cuda:1")
@@ -291,6 +309,17 @@ TRAIN = (
 
 FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.",
              command=True)  # fmt: skip
+NETWORKS = Option("networks", "Networks to compare.", _networks, default=("mlp", "cnn", "rnn", "transformer"),
+                  metavar="NAME,NAME")  # fmt: skip
+SEEDS = Option("seeds", "Trainings of each network, from one seed after the other.", _whole(1), default=1, metavar="N")
+EACH = {  # what is said otherwise where there are several trainings
+    "budget": Option("budget", "What each training may spend, everything included: 1m, 10epochs, 500steps.",
+                     Budget.parse, unset="1m", metavar="BUDGET"),
+    "seed": Option("seed", "The first seed; also of the split that all share.", _whole(0), default=0, metavar="N"),
+    "name": Option("name", "Name of the comparison; given again, it goes on with what is missing.", _folder_name,
+                   unset="the data's", metavar="NAME"),
+}  # fmt: skip
+COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not in ("network", "like", "start")))
 JSON = Option("json", "Print JSON lines for programs, the result last.", command=True)
 QUIET = Option("quiet", "Print the score alone.", command=True)
 PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=True)
@@ -304,6 +333,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "read": (*READ, FIX, JSON),
     "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET),
     "plan": (*READ, *TRAIN),
+    "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, JSON),
     "predict": (TEXT, TABLE, JSON),
     "resume": (MORE, JSON, QUIET),

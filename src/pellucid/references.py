@@ -42,6 +42,7 @@ ROOMY = 1_000_000  # cells of a table for each thread: with fewer they wait for 
 FEWEST = 500  # rows to learn from, unless there are fewer
 
 Parts = Mapping[str, Any]  # train, validation, test -> arrays or sparse matrices of their rows
+Learned = tuple[np.ndarray, np.ndarray | None]  # targets of the training rows, and how much each counts
 Answer = Callable[[Any], np.ndarray]  # inputs of n rows -> (n, R)
 
 
@@ -101,7 +102,11 @@ def refer(
     with _threads(len(split.train) * len(inputs)), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged is said in its name
         fit = _boosting if name == BOOSTING else _bag
-        made = fit(data, inputs, targets, split, began + 0.9 * seconds)
+        try:
+            made = fit(data, inputs, targets, split, began + 0.9 * seconds)
+        except (ValueError, ArithmeticError, MemoryError) as error:  # it is no reason to train no network
+            say(f"{name} as a reference is left out: {(str(error) or type(error).__name__).splitlines()[0]}")
+            return None
     if made is None:
         say(f"{name} as a reference is left out: on this data it takes longer than {seconds:.2g} s")
         return None
@@ -146,24 +151,30 @@ def _keep(data: Dataset, about: tuple[Any, ...], level: str | int, found: Refere
 class _Best:
     """The answers with the least validation loss so far."""
 
-    def __init__(self, x: Parts, true: np.ndarray):
-        self.x, self.true, self.loss = x, true, math.inf
+    def __init__(self, x: Parts, true: np.ndarray, weight: np.ndarray | None):
+        self.x, self.true, self.weight, self.loss = x, true, weight, math.inf
         self.validation = self.test = np.zeros(0, np.float32)
 
     def offer(self, answer: Answer) -> bool:
         """Whether these answers are better; then they are kept."""
         raw = answer(self.x["validation"])
-        loss = _loss(raw, self.true)
+        loss = float(np.average(_losses(raw, self.true), weights=self.weight))
         if not loss < self.loss - 1e-4 * abs(self.loss if self.loss < math.inf else 0):
             return False
         self.loss, self.validation, self.test = loss, raw, answer(self.x["test"])
         return True
 
 
-def _loss(raw: np.ndarray, true: np.ndarray) -> float:  # (n, R), (n,) class numbers or (n, R) -> mean
+def _losses(raw: np.ndarray, true: np.ndarray) -> np.ndarray:  # (n, R), (n,) class numbers or (n, R) -> (n,)
     if true.ndim == 1:
-        return float(-raw[np.arange(len(true)), true].mean())
-    return float(np.square(raw - true).mean())
+        return -raw[np.arange(len(true)), true]
+    return np.square(raw - true).mean(1)
+
+
+def _weights(data: Dataset, rows: np.ndarray) -> np.ndarray | None:
+    """(n,) how much each of these rows counts; None where all count the same."""
+    weights = data.weights()
+    return None if weights is None else weights[rows]
 
 
 def _answer(model: Any, classes: int) -> Answer:
@@ -237,21 +248,22 @@ def _boosting(
         model = kind(warm_start=True, early_stopping=False, categorical_features=categories, random_state=0)
         y = true if classes else true[:, goal : goal + 1]
         now = time.perf_counter()
-        best = _Best(parts, y[split.validation])
-        ended &= _boosted(model, best, y[rows].ravel(), classes, now + (until - now) / (goals - goal))
+        best = _Best(parts, y[split.validation], _weights(data, split.validation))
+        learned = y[rows].ravel(), _weights(data, rows)
+        ended &= _boosted(model, best, learned, classes, now + (until - now) / (goals - goal))
         made.append(best)
     made[0].validation = np.concatenate([best.validation for best in made], 1)
     made[0].test = np.concatenate([best.test for best in made], 1)
     return made[0], _shortfall(ended, len(rows), len(split.train))
 
 
-def _boosted(model: Any, best: _Best, y: np.ndarray, classes: int, until: float) -> bool:
+def _boosted(model: Any, best: _Best, learned: Learned, classes: int, until: float) -> bool:
     """Grow trees by rounds; whether validation ended it rather than the clock."""
     model.max_iter, rounds, stale = 0, FIRST, 0
     while stale < PATIENCE and model.max_iter < MOST_ROUNDS:
         began = time.perf_counter()
         model.max_iter += rounds
-        model.fit(best.x["train"], y)
+        model.fit(best.x["train"], *learned)
         stale = 0 if best.offer(_answer(model, classes)) else stale + 1
         now = time.perf_counter()
         rounds = min(ROUNDS, int(0.8 * rounds * (until - now) / (now - began)))
@@ -294,8 +306,8 @@ def _bag(
     if len(blocks) < len(inputs):
         blocks.append(_beside(data, inputs, parts))
     x = {part: sparse.hstack([block[part] for block in blocks], format="csr") for part in parts}
-    best = _Best(x, true[split.validation])
-    ended = _linear(best, true[rows], classes, until)
+    best = _Best(x, true[split.validation], _weights(data, split.validation))
+    ended = _linear(best, (true[rows], _weights(data, rows)), classes, until)
     return best, _shortfall(ended, len(rows), len(split.train))
 
 
@@ -344,35 +356,37 @@ def _beside(data: Dataset, inputs: Sequence[Field], parts: Mapping[str, np.ndarr
     from sklearn.preprocessing import OneHotEncoder
 
     x, categories = _columns(data, inputs)
+    numbers = sparse.csr_matrix(np.nan_to_num(x[:, ~categories]))
+    if not categories.any():
+        return {part: numbers[rows] for part, rows in parts.items()}
     one_hot = OneHotEncoder(handle_unknown="ignore", dtype=np.float32).fit(x[parts["train"]][:, categories])
     return {
-        part: sparse.hstack([np.nan_to_num(x[rows][:, ~categories]), one_hot.transform(x[rows][:, categories])])
-        for part, rows in parts.items()
+        part: sparse.hstack([numbers[rows], one_hot.transform(x[rows][:, categories])]) for part, rows in parts.items()
     }
 
 
-def _linear(best: _Best, y: np.ndarray, classes: int, until: float) -> bool:
+def _linear(best: _Best, learned: Learned, classes: int, until: float) -> bool:
     """Fit each penalty, the strongest first; whether the clock left time for all."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
     for c in PENALTIES:
         if not classes:
-            model = Ridge(alpha=1 / c, solver="sparse_cg", max_iter=200).fit(best.x["train"], y)
+            model = Ridge(alpha=1 / c, solver="sparse_cg", max_iter=200).fit(best.x["train"], *learned)
             ended = time.perf_counter() < until
         else:
             model = LogisticRegression(C=c, warm_start=True, max_iter=10)
-            ended = _converged(model, best.x["train"], y, until)
+            ended = _converged(model, best.x["train"], learned, until)
         best.offer(_answer(model, classes))
         if not ended:
             return False
     return True
 
 
-def _converged(model: Any, x: Any, y: np.ndarray, until: float) -> bool:
+def _converged(model: Any, x: Any, learned: Learned, until: float) -> bool:
     """Fit some steps at a time, each sitting from where the last one ended; whether it came to its end."""
     while True:
         began = time.perf_counter()
-        model.fit(x, y)
+        model.fit(x, *learned)
         now = time.perf_counter()
         if model.n_iter_.max() < model.max_iter:
             return True

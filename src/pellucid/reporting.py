@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from . import suspects
+from .draw.comparison import comparison
 from .draw.report import page
 from .fields import kind_named
 from .fields.labels import joined
+from .folder import Folder
 from .run import SUSPECTS
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
+    from .draw.comparison import Contents
     from .draw.content import Content
     from .run import Run
     from .suspects import Suspect
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 WORST = 12
 SCATTER = 2000  # points drawn of a regression
+SAME_SPLIT = " on the same split"  # in the name of a reference's score
 
 Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
 
@@ -216,3 +220,50 @@ def use(run: Run, data: Dataset) -> dict[str, list[str]]:
         ],
         "python": ["import pellucid", f'run = pellucid.load("{run.path}")', f"run.predict({python})"],
     }
+
+
+# -- of a comparison
+
+
+def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> None:
+    """``report.html`` of a comparison, from what is written down of it."""
+    networks, parts, metric = record["networks"], record["parts"], record["baseline"]["metric"]
+    others = (record["reference"], record["baseline"])
+    content = {
+        "title": name,
+        "meaning": record["meaning"],
+        "metric": metric,
+        "percent": record["percent"],
+        "higher": record["higher"],
+        "entries": [{"name": one} | networks[one] for one in record["ranking"]],
+        "failed": {one: found["error"] for one, found in networks.items() if "error" in found},
+        "beside": [one | {"name": one["name"].removesuffix(SAME_SPLIT)} for one in others if one],
+        "curves": {one: curve(folder, one, networks[one]["seeds"], metric) for one in record["ranking"]},
+        "facts": [
+            ("budget of each", record["budget"]),
+            ("seeds", ", ".join(map(str, record["seeds"]))),
+            ("examples", " · ".join(f"{n:,} {part}" for part, n in parts.items())),
+        ],
+        "protocol": (
+            f"Parts: {record['split']}. All networks learned from the same rows; each budget counts planning, "
+            "encoding, sizing, training and scoring. Ranked on validation; test was looked at once a training and "
+            "ranked none. Memory is the most that the process had resident at once, its libraries included."
+        ),
+        "versions": record["versions"],
+    }
+    folder.write("report.html", comparison(cast("Contents", content)).encode())
+
+
+def curve(
+    folder: Folder, network: str, seeds: Sequence[Mapping[str, Any]], metric: str
+) -> tuple[list[float], list[float]]:
+    """The metric on validation over the seconds of the training, the mean over seeds at all their moments."""
+    tables = [
+        pl.read_parquet(Folder.open(folder.path / f"{network}-{one['seed']}").read("history.parquet"))
+        for one in seeds
+        if "value" in one
+    ]
+    lines = [(table["seconds"].to_numpy(), table[metric].to_numpy()) for table in tables]
+    end = min(x[-1] for x, _ in lines)
+    moments = np.unique(np.concatenate([x[x <= end] for x, _ in lines]))
+    return moments.tolist(), np.mean([np.interp(moments, x, y) for x, y in lines], 0).tolist()

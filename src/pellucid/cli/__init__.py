@@ -168,6 +168,34 @@ def _scored(done: Any, data: str | None, as_json: bool, quiet: bool) -> None:
         show.next_steps(done.path, example_input(data), out)
 
 
+def compare(data: str, **typed: Any) -> None:
+    """Train several networks on DATA, one split and one budget each, and rank them.
+
+    Ranked on validation, shown on test beside the naive answer and a classical model. Data are read before the first
+    clock starts. Ctrl-C keeps what is finished; the same command with the same --name goes on with what is missing.
+    """
+    options = given("compare", typed)
+    as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
+
+    import pellucid
+
+    from . import compared, progress, show
+
+    with progress.display(as_json, quiet, turns=True) as ear:
+        source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+        ear.read(source)
+        done = pellucid.compare(source, **options, listeners=(ear,))
+    out = show.console(sys.stdout)
+    if as_json:
+        show.emit(done.result())
+    elif quiet:
+        out.print(" ".join(done.ranking), soft_wrap=True)
+    else:
+        compared.table(done, out)
+        compared.meaning(done, out)
+        compared.next_steps(done, example_input(data), out)
+
+
 def resume(run: str, **typed: Any) -> None:
     """Go on with a training that was stopped, or train longer.
 
@@ -290,6 +318,11 @@ for _verb in (
         pellucid train reviews.csv --network transformer --epochs 3 --seed 7 --name reviews
         pellucid train photos/ --plan-only
         pellucid train --like runs/reviews
+    """),
+    Verb("compare", compare, [DATA], """
+        pellucid compare photos/ --budget 1m
+        pellucid compare prices.csv --target price --networks mlp,transformer --seeds 3
+        pellucid compare photos/ --budget 1m --name trial --json
     """),
     Verb("evaluate", evaluate, [RUN, DATA], """
         pellucid evaluate runs/photos newer_photos/

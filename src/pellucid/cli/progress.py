@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..training.listeners import Listener, Progress
-from . import show
+from . import compared, show
 
 Points = list[tuple[float, float]]  # (seconds, value)
 CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "loss"}  # columns of the history that are no reading on validation
@@ -138,10 +138,10 @@ class Screen(Telling):
 
     every = 0.33  # seconds between two drawings
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Console, *, passing: bool = False):
         super().__init__()
         self.console = console
-        self.live = Live("", console=console, auto_refresh=False, vertical_overflow="crop")
+        self.live = Live("", console=console, auto_refresh=False, vertical_overflow="crop", transient=passing)
         self.drawn = 0.0
         self.total: float | None = None  # seconds that all of it took, once it is over
 
@@ -238,6 +238,42 @@ class Lines(Telling):
         return "   ".join([*parts, f"{left} left"])
 
 
+class Turns(Ear):
+    """A comparison: for each training a heading, a display that goes when it is over, and a line of what it gave."""
+
+    def __init__(self, console: Console):
+        super().__init__()
+        self.console, self.ear = console, Ear()
+
+    def __exit__(self, *_: Any) -> None:
+        self.ear.__exit__(*_)
+
+    def read(self, data: Any) -> None:
+        show.brief(data, self.console)
+
+    def said(self, text: str) -> None:
+        self.console.print(Text("  " + text, style="dim"), soft_wrap=not self.console.is_terminal)
+
+    def began(self, network: str, seed: int, place: int, places: int) -> None:
+        self.ear = screen_or_lines(self.console, passing=True)
+        self.console.print(Text.assemble(f"\n  {network}", f"  seed {seed}, {place} of {places}", style="bold"))
+        self.ear.__enter__()
+
+    def ended(self, trial: Mapping[str, Any]) -> None:
+        self.ear.__exit__()
+        self.console.print(Text(f"  {compared.outcome(trial)}"), soft_wrap=True)
+        self.ear = Ear()
+
+    def stepped(self, progress: Progress) -> None:
+        self.ear.stepped(progress)
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        self.ear.evaluated(row)
+
+    def finished(self, run: Any) -> None:
+        self.ear.finished(run)
+
+
 class JsonLines(Ear):
     """``--json``: every event as one JSON object a line on standard output."""
 
@@ -256,12 +292,23 @@ class JsonLines(Ear):
     def evaluated(self, row: Mapping[str, Any]) -> None:
         show.emit({"event": "evaluated", **row})
 
+    def began(self, network: str, seed: int, place: int, places: int) -> None:
+        show.emit({"event": "began", "network": network, "seed": seed, "place": place, "places": places})
 
-def display(json_lines: bool, quiet: bool) -> Ear:
-    """The display that fits: what was asked for, then what standard error can show."""
+    def ended(self, trial: Mapping[str, Any]) -> None:
+        show.emit({"event": "ended", **trial})
+
+
+def display(json_lines: bool, quiet: bool, *, turns: bool = False) -> Ear:
+    """The display that fits: what was asked for, then what standard error can show. ``turns``: for a comparison."""
     if json_lines:
         return JsonLines()
     if quiet:
         return Silent()
     console = show.console(sys.stderr)
-    return Screen(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
+    return Turns(console) if turns else screen_or_lines(console)
+
+
+def screen_or_lines(console: Console, *, passing: bool = False) -> Ear:
+    """A live block where the console can show one; ``passing``: gone when it is over."""
+    return Screen(console, passing=passing) if console.is_terminal and not console.is_dumb_terminal else Lines(console)

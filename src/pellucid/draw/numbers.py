@@ -78,6 +78,23 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min".replace(" 0 min", "")
 
 
+def milliseconds(seconds: float) -> str:
+    """
+    >>> milliseconds(0.00312), milliseconds(0.0312)
+    ('3.1 ms', '31 ms')
+    """
+    return f"{1e3 * seconds:.{1 if seconds < 0.01 else 0}f} ms"
+
+
+def memory(size: float) -> str:
+    """Bytes, as memory is sold.
+
+    >>> memory(512e6), memory(1.234e9), memory(23.4e9)
+    ('512 MB', '1.2 GB', '23 GB')
+    """
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.{1 if size < 1e10 else 0}f} GB"
+
+
 def plain(value: Any) -> str:
     """Any value of a plan or a row as text."""
     if value is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .charts import Bar, bars
 from .content import Content, Score
 from .doubts import doubts
@@ -30,21 +32,23 @@ def page(content: Content) -> str:
             _links(parts),
         ),
         tag("main", [tag("section", tag("h2", title), inside, id=word) for word, title, inside in parts]),
-        _foot(content),
+        foot(content.get("protocol"), content.get("versions", {})),
     )
-    return f"<!doctype html>\n{tag('html', _head(content), body, lang='en')}\n"
+    return document(content["title"], body)
 
 
-def _head(content: Content) -> Markup:
-    return tag(
+def document(title: str, body: Markup) -> str:
+    """A whole page, with its style inside."""
+    head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("title", content["title"]),
+        tag("title", title),
         tag("style", Markup(VARIABLES + CHARTS + PAGE)),
     )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _top(content: Content) -> list[Markup]:
@@ -96,7 +100,8 @@ def _links(parts: list[tuple[str, str, Markup]]) -> Markup | None:
     return tag("nav", [tag("a", title, href=f"#{word}") for word, title, _ in parts]) if len(parts) > 1 else None
 
 
-def _foot(content: Content) -> Markup:
-    versions = ", ".join(f"{name} {version}" for name, version in content.get("versions", {}).items())
-    lines = [content.get("protocol"), versions and f"Made with {versions}."]
+def foot(protocol: str | None, versions: Mapping[str, str]) -> Markup:
+    """How it was kept honest, and what it was made with."""
+    made = ", ".join(f"{name} {version}" for name, version in versions.items())
+    lines = [protocol, made and f"Made with {made}."]
     return tag("footer", tag("p", join(" ".join(line for line in lines if line))))

@@ -54,6 +54,12 @@ class Listener:
     def finished(self, run: Any) -> None:
         """The run is scored and saved."""
 
+    def began(self, network: str, seed: int, place: int, places: int) -> None:
+        """A comparison turns to one of its trainings, the ``place``-th of ``places``."""
+
+    def ended(self, trial: Mapping[str, Any]) -> None:
+        """A training of a comparison is over: what it gave, or ``error``."""
+
 
 class Several(Listener):
     """Tells each of several listeners in turn."""
@@ -84,3 +90,11 @@ class Several(Listener):
     def finished(self, run: Any) -> None:
         for one in self.listeners:
             one.finished(run)
+
+    def began(self, network: str, seed: int, place: int, places: int) -> None:
+        for one in self.listeners:
+            one.began(network, seed, place, places)
+
+    def ended(self, trial: Mapping[str, Any]) -> None:
+        for one in self.listeners:
+            one.ended(trial)

@@ -1,9 +1,13 @@
-"""Keeping freed memory for the next step."""
+"""Keeping freed memory for the next step, giving it back after the last, and how much there was at most."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
+from pathlib import Path
+
+import torch
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of glibc's mallopt
 
@@ -22,3 +26,44 @@ def keep_freed() -> bool:
     except (OSError, AttributeError):  # musl has none
         return False
     return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, 2**31 - 1))
+
+
+def give_back() -> None:
+    """Return freed memory to the system, so that one training's does not count as the next one's."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform.startswith("linux"):
+        try:
+            ctypes.CDLL(None).malloc_trim(0)
+        except (OSError, AttributeError):  # musl has none
+            return
+
+
+class Peak:
+    """The most memory at once since this was made.
+
+    On a GPU what torch took there; else what the process had resident, its libraries included, as Linux tells it.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.known = True
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # from here on VmHWM is the peak since now (proc(5))
+        except OSError:
+            self.known = False
+
+    def bytes(self) -> int | None:
+        """None where the system does not tell."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        try:
+            status = Path("/proc/self/status").read_text() if self.known else ""
+        except OSError:
+            return None
+        found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(found[0]) * 1024 if found else None

@@ -1,0 +1,93 @@
+"""A comparison as a person reads it: a table that fits 80 columns, what it means, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..draw.numbers import PERCENT, memory, milliseconds, spread
+from . import show
+
+HEADINGS = ("", "validation", "test", "parameters", "time", "memory", "one", "a second")
+
+
+def outcome(trial: Mapping[str, Any]) -> str:
+    """What one training gave, on a line."""
+    if "error" in trial:
+        return f"could not be trained: {trial['error']}"
+    parts = [
+        f"validation {trial['metric']} {trial['validation']:.4f}",
+        f"{trial['steps']:,} steps",
+        f"in {show.duration(trial['seconds'])}",
+    ]
+    return "   ".join(parts)
+
+
+def table(found: Any, out: Console) -> None:
+    """Networks, best on validation first; below them the reference, the naive answer and what could not be trained."""
+    networks, ranking = found.networks, found.ranking
+    metric, percent = found.baseline.metric, found.record["percent"]
+    rows = Table(box=None, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in HEADINGS:
+        rows.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for place, name in enumerate(ranking):
+        rows.add_row(Text(name, style="bold green" if place == 0 else "bold"), *_cells(networks[name], percent))
+    beside = [("reference", found.reference), ("naive", found.baseline)]
+    for word, score in beside:
+        if score:
+            rows.add_row(Text(word, style="dim"), "", _test(score.value, score.low, score.high, percent))
+    of = f"{metric}, mean of {len(found.record['seeds'])} seeds" if len(found.record["seeds"]) > 1 else metric
+    show.put(Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on validation", "dim")), out)
+    show.put(rows, out)
+    legend = "one: time to answer one example; a second: examples answered in batches"
+    named = [f"{word}: {score.name.strip(' ,')}" for word, score in beside if score]
+    for line in (*named, legend):
+        show.put(Text(line, style="dim"), out, above=line == (*named, legend)[0])
+
+
+def _cells(one: Mapping[str, Any], percent: bool) -> list[str]:
+    return [
+        spread(one["validation"], one["low"], one["high"], percent)[0],
+        _test(one["value"], one["low"], one["high"], percent),
+        _compact(one["parameters"]),
+        f"{one['seconds']:.0f} s",
+        memory(one["memory"]) if one["memory"] is not None else "-",
+        milliseconds(one["latency"]),
+        _compact(one["throughput"]),
+    ]
+
+
+def _compact(number: float) -> str:
+    """``123,456``, ``1.23 M``."""
+    return show.count(number) if number < 1e6 else f"{number / 1e6:.3g} M"
+
+
+def _test(value: float, low: float, high: float, percent: bool) -> str:
+    """``74.2 ± 0.9 %``: half of the interval on either side."""
+    text, between = spread(value, low, high, percent)
+    if not between:
+        return text
+    half = spread((high - low) / 2, low, high, percent)[0]
+    return f"{text.removesuffix(PERCENT)} ± {half}"
+
+
+def meaning(found: Any, out: Console) -> None:
+    """The plain paragraph."""
+    show.put(Text(" ".join(found.say())), out)
+
+
+def next_steps(found: Any, example: str, out: Console) -> None:
+    """Where it is, and how to use the best network."""
+    run = show.quoted(str(found.networks[found.ranking[0]]["run"]))
+    lines = [
+        ("report", str(found.path / "report.html")),
+        ("best", run),
+        ("predict", f"pellucid predict {run} {example}"),
+    ]
+    out.print()
+    for name, value in lines:
+        out.print(Text.assemble((f"  {name:<10}", "dim"), value), soft_wrap=True)

@@ -1,0 +1,346 @@
+"""Networks compared fairly: one split, one budget each, ranked on validation, shown on test.
+
+n validation examples, R numbers in a raw answer.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from .data import Split
+from .data.batch import encode_groups, encode_target
+from .errors import Interrupted, PellucidError
+from .folder import Folder
+from .folder.form import anything, map_of, maybe, number, one_of, record, text, whole
+from .making import resume, train
+from .network import as_target
+from .opening import opened, parted
+from .options import Budget, check_options, defaults
+from .outputs import Score
+from .outputs.base import evened
+from .outputs.metrics import Judge
+from .planning import best_device, check_device
+from .ranking import meaning, ranked, summed, ties
+from .record import MEASURED, read_record, understood
+from .references import allowance, refer
+from .reporting import write_comparison
+from .run import Run, load
+from .training.feed import Feed
+from .training.listeners import Listener, Several
+from .training.loop import answers, out_of_memory
+from .training.memory import Peak, give_back
+from .workbench import Dataset
+
+FORMAT, RECORD = 1, "comparison.json"
+BUDGET = Budget("seconds", 60.0)
+ANSWERING, MANY = 0.3, 512  # seconds for each measure of how fast it answers, and examples at once
+MEASURES = ("value", "low", "high", "baseline", "validation")
+COUNTS = ("seconds", "latency", "throughput", "steps", "parameters")
+TRIED = record({"network": text(), "seed": whole(), "error": text()})
+TRIAL = record(
+    {
+        **dict.fromkeys(("network", "run", "metric"), text()),
+        **dict.fromkeys(MEASURES, number()),
+        **dict.fromkeys(COUNTS, number(0)),
+        "seed": whole(),
+        "memory": maybe(whole()),
+        "ahead": maybe(record(dict.fromkeys(("value", "low", "high"), MEASURED))),
+    },
+    anything,
+)
+
+
+def trial(value: Any, where: str) -> None:
+    """What is written down of one training: what it gave, or why it gave nothing."""
+    (TRIED if isinstance(value, dict) and "error" in value else TRIAL)(value, where)
+
+
+HELD = record({"format": one_of(FORMAT), "terms": map_of(text()), "trials": map_of(trial)}, anything)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What networks are worth on the same data.
+
+    Attributes:
+        path: the folder, with a run for each training, ``comparison.json`` and ``report.html``.
+        record: everything in it, as JSON.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+
+    @property
+    def ranking(self) -> list[str]:
+        """Names, the best on validation first; networks that could not be trained are left out."""
+        return list(self.record["ranking"])
+
+    @property
+    def networks(self) -> dict[str, dict[str, Any]]:
+        """By name what ``train --json`` ends with, means over seeds, and memory (bytes) and latency (seconds)."""
+        return dict(self.record["networks"])
+
+    @property
+    def baseline(self) -> Score:
+        return Score(**self.record["baseline"])
+
+    @property
+    def reference(self) -> Score | None:
+        found = self.record["reference"]
+        return Score(**found) if found else None
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why networks could not be trained, by name."""
+        return {name: one["error"] for name, one in self.networks.items() if name not in self.ranking}
+
+    def run(self, name: str | None = None) -> Run:
+        """The run of a network, of the best one when left out; of its seeds the best on validation."""
+        return load(self.networks[name or self.ranking[0]]["run"])
+
+    def say(self) -> list[str]:
+        """What it means, in plain sentences."""
+        return list(self.record["meaning"])
+
+    def result(self) -> dict[str, Any]:
+        """What ``compare --json`` ends with."""
+        kept = ("ranking", "networks", "ties", "baseline", "reference", "meaning")
+        return {"comparison": str(self.path)} | {name: self.record[name] for name in kept}
+
+    def __repr__(self) -> str:
+        rows = [f"{name}: {one['metric']} {one['value']:.4f}" for name, one in self.networks.items() if "value" in one]
+        return f"Comparison({str(self.path)!r}; {', '.join(rows)})"
+
+
+def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) -> Comparison:
+    """Train several networks on the same split with the same budget each, and rank them.
+
+    Data are read and decoded before the first clock starts. Each budget counts all that its network needs: planning,
+    encoding, timing, training, scoring. Called again with the same ``name``, it goes on with what is missing.
+
+    Args:
+        data: whatever ``read`` takes, or what it returned.
+        networks: names, such as ``("mlp", "cnn")``. budget: of each training, such as ``"1m"``.
+        seeds: how many trainings of each network; their seeds follow ``seed``. All share one split.
+        listeners: are told how it goes. options: the others of ``pellucid compare``.
+
+    Raises:
+        UsageError: for names that are no networks, before anything is read.
+        PellucidError: when no network can be trained. Interrupted: when stopped; what is finished is kept.
+    """
+    given = defaults("compare") | check_options("compare", {k: v for k, v in options.items() if v is not None})
+    networks, seeds = given.pop("networks"), given.pop("seeds")
+    usual = defaults("train")
+    found, rest = opened(data, {k: v for k, v in given.items() if v != usual.get(k)})
+    out, name = Path(rest.pop("out", usual["out"])), rest.pop("name", None)
+    seed = int(rest.pop("seed", 0))
+    rest = {"budget": BUDGET} | rest if not rest.keys() & {"budget", "epochs", "steps"} else rest
+    rest = {"split_seed": seed} | rest
+    name = str(name or free_name(out, found.name))
+    folder = Folder.create(out / f"{name}-compare")
+    with folder.lock():
+        contest = Contest(folder, name, found, rest, _Once(listeners))
+        return contest.held(networks, range(seed, seed + seeds))
+
+
+def free_name(out: Path, stem: str) -> str:
+    """``stem``, or the first of ``stem-2``, ``stem-3``, … of which there is no comparison yet."""
+    i = 1
+    while (out / f"{(found := stem if i == 1 else f'{stem}-{i}')}-compare").exists():
+        i += 1
+    return found
+
+
+class Contest:
+    """A comparison on its way.
+
+    Args:
+        folder: where, and ``name`` what it is called. data: what all learn from.
+        options: of every training; ``split_seed`` is one of them. tell: the listener.
+    """
+
+    def __init__(self, folder: Folder, name: str, data: Dataset, options: dict[str, Any], tell: Listener):
+        self.folder, self.name, self.data, self.options, self.tell = folder, name, data, options, tell
+        self.split: Split = parted(data, options)
+        check_device(device := options.get("device") or best_device())
+        self.device = torch.device(device)
+        self.record = self.begun()
+
+    def begun(self) -> dict[str, Any]:
+        """What is known already. Raises PellucidError when it is about something else."""
+        terms = {"fingerprint": self.data.fingerprint(), "split": self.split.how}
+        terms |= {k: str(v) for k, v in sorted(self.options.items())}
+        fresh = {"format": FORMAT, "terms": terms, "trials": {}}
+        if not self.folder.exists(RECORD):
+            return fresh
+        known = self.folder.read_json(RECORD)
+        with understood(self.folder.path / RECORD):
+            HELD(known, "comparison")
+        before = known["terms"]
+        if before == terms:
+            return fresh | {"trials": known["trials"]}
+        changed = sorted(k for k in terms.keys() | before.keys() if terms.get(k) != before.get(k))
+        raise PellucidError(
+            f"this comparison was begun with another {' and '.join(changed)}",
+            where=str(self.folder.path),
+            fix="choose another --name",
+        )
+
+    def held(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
+        """All trainings that are missing, then the ranking and the report."""
+        wanted = [(f"{network}-{seed}", network, seed) for seed in seeds for network in networks]
+        try:
+            self.prepare(len(wanted))
+            for place, (key, network, seed) in enumerate(wanted, 1):
+                if "error" in self.record["trials"].get(key, {"error": ""}):
+                    self.tell.began(network, seed, place, len(wanted))
+                    self.tell.ended(self.tried(key, network, seed))
+        except (Interrupted, KeyboardInterrupt):
+            done = sum("value" in self.record["trials"].get(key, {}) for key, _, _ in wanted)
+            raise Interrupted(
+                f"stopped; {done} of {len(wanted)} trainings are finished and kept",
+                where=str(self.folder.path),
+                fix=f"go on with the same command and --name {self.name}",
+            ) from None
+        return self.judged(networks, seeds)
+
+    def prepare(self, trainings: int) -> None:
+        """What no network is to pay for: decoding, texts in the cache, the reference, torch's own start."""
+        for note in self.data.check():
+            if note.level != "info":
+                self.tell.said(str(note))
+        fields = self.data.fitted(self.options["split_seed"])
+        encode_groups(self.data, fields.values())
+        encode_target(self.data, [f for f in fields.values() if f.role == "target"])
+        budget = Budget.of(*(self.options.get(name) for name in ("budget", "epochs", "steps")))
+        assert budget is not None
+        if self.options.get("reference") is not False:
+            seconds = allowance(budget) * (trainings if budget.kind == "seconds" else 1)
+            found = refer(self.data, fields, self.split, seconds, self.tell.said)
+            self.options["reference"] = found is not None  # the trainings find it in the cache, or do without
+        weights = torch.ones(256, 256, requires_grad=True)
+        (weights @ weights).sum().backward()  # starts the threads
+
+    def tried(self, key: str, network: str, seed: int) -> dict[str, Any]:
+        """One training, measured; or why there is none. Written down before it is returned."""
+        give_back()
+        peak = Peak(self.device)
+        told: dict[str, Any] = {"network": network, "seed": seed}
+        try:
+            run = self.trained(key, network, seed)
+            own = {"validation": run.validation, "memory": peak.bytes(), "ahead": None}
+            if run.reference:
+                own["ahead"] = run.record["reference"]["ahead"]
+            if not math.isfinite(run.validation):
+                raise PellucidError(f"its {run.score.metric} on validation is not a number")
+            told |= run.result() | own | self.measured(key, run)
+        except Interrupted:
+            raise
+        except PellucidError as error:
+            told["error"] = str(error).replace("\n ", ";")
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and not out_of_memory(error):
+                raise
+            told["error"] = "the memory of this machine did not suffice"
+        self.record["trials"][key] = told
+        self.folder.write_json(RECORD, self.record)
+        return told
+
+    def trained(self, key: str, network: str, seed: int) -> Run:
+        """The run of one training: made now, or gone on with where it was stopped."""
+        place, ears = self.folder.path / key, (self.tell,)
+        if (place / "run.json").exists():
+            done = read_record(Folder.open(place))["status"] == "done"
+            return load(place) if done else resume(place, data=self.data, listeners=ears)
+        own: dict[str, Any] = {"network": network, "seed": seed, "name": key, "out": str(self.folder.path)}
+        return train(self.data, **self.options, **own, listeners=ears, started=time.time())
+
+    def measured(self, key: str, run: Run) -> dict[str, float]:
+        """How fast the network answers; what it answers to the validation examples is kept for the ranking."""
+        output, rows = run.network.output, self.split.validation
+        target = as_target(encode_target(self.data, output.fields))
+        feed = Feed(encode_groups(self.data, run.fields), target, run.network.device)
+        raw, true = answers(run.network, feed, rows, mirrored=True)
+        self.folder.save_tensors(f"{key}.safetensors", {"raw": raw.cpu().numpy(), "true": true.cpu().numpy()}, {})
+
+        def seconds(some: np.ndarray) -> float:
+            return median(timings(lambda: answers(run.network, feed, some, size=MANY, mirrored=True)[0].cpu()))
+
+        many = rows[:MANY]
+        return {"latency": seconds(rows[:1]), "throughput": len(many) / seconds(many)}
+
+    def judged(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
+        """Rank on validation, write down what it means, draw the report."""
+        trials = {n: [self.record["trials"][f"{n}-{s}"] for s in seeds] for n in networks}
+        good = [t for own in trials.values() for t in own if "value" in t]
+        if not good:
+            causes = "; ".join(dict.fromkeys(t["error"] for own in trials.values() for t in own))
+            raise PellucidError(f"no network could be trained: {causes}", where=str(self.folder.path))
+        any_run = load(self.folder.path / f"{good[0]['network']}-{good[0]['seed']}")
+        output = any_run.network.output
+        found = {name: summed(own, output.better) for name, own in trials.items()}
+        ranking = ranked(found, output.higher)
+        judges = {n: [self.judge(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
+        outcome = self.record | {
+            "ranking": ranking,
+            "networks": found,
+            "ties": ties(ranking, judges, self.counts(), output.higher),
+            "baseline": any_run.baseline.to_json(),
+            "reference": any_run.reference.to_json() if any_run.reference else None,
+            "split": self.split.how,
+            "parts": {part: len(rows) for part, rows in self.split.parts().items()},
+            "budget": str(next(self.options[k] for k in ("budget", "epochs", "steps") if k in self.options)),
+            "seeds": list(seeds),
+            "versions": any_run.record["versions"],
+            "higher": output.higher,
+            "percent": output.percent,
+        }
+        outcome["meaning"] = meaning(outcome)
+        self.folder.write_json(RECORD, outcome)
+        write_comparison(self.folder, self.data.name, outcome)
+        return Comparison(self.folder.path, outcome)
+
+    def counts(self) -> np.ndarray:  # (n,)
+        """How much each validation example counts."""
+        weights, rows = self.data.weights(), self.split.validation
+        return evened(None if weights is None else weights[rows], len(rows))
+
+    def judge(self, network: str, seed: int) -> Judge:
+        """The metric of what a network answered on validation, as a function of the examples' weights."""
+        key = f"{network}-{seed}"
+        kept, _ = self.folder.load_tensors(f"{key}.safetensors")  # raw (n, R), true (n, ...)
+        raw, true = (torch.from_numpy(kept[name]) for name in ("raw", "true"))
+        return load(self.folder.path / key, device="cpu").network.output.judge(raw, true)
+
+
+class _Once(Several):
+    """Says each thing once: what is true of the data is true of it for every network."""
+
+    def __init__(self, listeners: Sequence[Listener]):
+        super().__init__(listeners)
+        self.heard: set[str] = set()
+
+    def said(self, text: str) -> None:
+        if text not in self.heard:
+            self.heard.add(text)
+            super().said(text)
+
+
+def timings(act: Callable[[], Any]) -> list[float]:
+    """Seconds of each of several acts; the first one, which warms up, is left out."""
+    act()
+    found: list[float] = []
+    while len(found) < 3 or (sum(found) < ANSWERING and len(found) < 50):
+        began = time.perf_counter()
+        act()
+        found.append(time.perf_counter() - began)
+    return found
