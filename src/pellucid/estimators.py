@@ -22,8 +22,10 @@ from .data.roles import SPLIT_NAMES
 from .data.splits import FEWEST
 from .errors import Interrupted, PellucidError
 from .making import train
-from .planning import SEEN, Recipe
+from .planning import SEEN, SMALL, Recipe, usual_folds
 from .run import Run
+from .training.rehearsal import MARKS
+from .trunks import Trunk
 from .workbench import read
 
 Columns = dict[str, Any]  # name → n values, or an array (n, H, W, ...) of images
@@ -55,7 +57,8 @@ class PellucidEstimator(BaseEstimator):
         metric: that the weights are chosen by, such as ``"f1"`` or ``"mae"``; ``score`` stays scikit-learn's.
         kinds: of columns by name, where the recognised ones are wrong: ``{"zip": "category"}``.
         validation_fraction: of the rows. They are not trained on: the weights are chosen and the confidence is
-            calibrated there.
+            calibrated there. Left out, it is 0.15; small tables of which neither this nor a length is given are
+            learned from whole, and cross-validation finds the number of steps and how sure to be.
         save: a folder to write the run to. Left out, it stays in memory; ``run_.save(path)`` writes it later.
         random_state: of everything random; whole number, RandomState, or None for another training each time.
 
@@ -82,7 +85,7 @@ class PellucidEstimator(BaseEstimator):
         size: int | None = None,
         metric: str | None = None,
         kinds: Mapping[str, str] | None = None,
-        validation_fraction: float = 0.15,
+        validation_fraction: float | None = None,
         device: str | None = None,
         save: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = 0,
@@ -114,17 +117,25 @@ class PellucidEstimator(BaseEstimator):
     def _train(self, columns: Columns, targets: Columns, kind: str, weight: np.ndarray | None) -> None:
         """Train on all rows but those of validation; ``weight`` is (n,), how much each row counts."""
         n = len(next(iter(targets.values())))
-        if not 0 < self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction is {self.validation_fraction}; expected a share between 0 and 1")
+        given = self.validation_fraction
+        if given is not None and not 0 < given < 1:
+            raise ValueError(f"validation_fraction is {given}; expected a share between 0 and 1")
         if self.save is not None and Path(self.save).exists():
             raise InvalidInput("there is something already", where=str(self.save), fix="save to another folder")
         words = {name: "category" for name in columns if name.lower() in SPLIT_NAMES}  # never which part a row is in
         kinds = words | self._kinds | dict(self.kinds or {}) | dict.fromkeys(targets, kind)
-        parts = (1 - self.validation_fraction, self.validation_fraction, 0.0)
         names = ("network", "steps", "epochs", "budget", "batch_size", "lr", "size", "metric", "device")
         options = {name: getattr(self, name) for name in names}
-        if all(options[name] is None for name in ("steps", "epochs", "budget")):
+        free = all(options[name] is None for name in ("steps", "epochs", "budget"))
+        whole = (
+            free and given is None and self._form == "a table" and n <= SMALL and not isinstance(self.network, Trunk)
+        )
+        if whole:
+            options |= {"steps": MARKS[-1], "folds": usual_folds(n)}
+        elif free:
             options["epochs"] = usual_epochs(n)
+        held = 0.0 if whole else 0.15 if given is None else given
+        parts = (1 - held, held, 0.0)
         with in_their_words():
             told: dict[str, Any] = {"target": tuple(targets), "kinds": kinds, "split": parts}
             weights = {} if weight is None else {unused("sample_weight", columns): weight}

@@ -52,6 +52,7 @@ from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
 from .training.memory import keep_freed
 from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations
+from .training.rehearsal import Rehearsal, rehearsed
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
 from .training.sizing import Timing, largest, timed
@@ -211,6 +212,8 @@ class Making:
         target, labels = as_target(encode_target(data, self.targets)), (self.targets[0].state or {}).get("values", ())
         weights = weighed(data, split, plan, target, labels)
         self.feed = Feed(encode_groups(data, self.inputs), target, self.device, **weights)
+        self.watched = split.validation if len(split.validation) else split.train
+        self.rehearsal: Rehearsal | None = None
         self.order = Order(self.feed, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
         self.reference: Reference | None = None
@@ -247,10 +250,11 @@ class Making:
         trunk, timing = self.sized()
         network = self.network(trunk).to(self.device)
         self.transfer(network)
+        self.rehearsal = self.rehearse(trunk, timing)
         self.record["network"] = network.config()
         self.write_record()
         state = State(network, self.plan.recipe)
-        state.evaluating = timing.answer * len(self.split.validation) if timing else 0.0
+        state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         steps, reason = self.steps(state, timing)
         every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
         why = f"about {EVALUATIONS} times in all, at most {WATCHING:.0%} of the time"
@@ -291,6 +295,8 @@ class Making:
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
+        if self.plan.folds:
+            self.rehearsal = self.rehearse(planned_trunk(self.plan, self.decisions.at(0, "size")))
         self.reference = self.refer()
         self.record["status"] = "training"
         if more is not None:
@@ -324,9 +330,7 @@ class Making:
     def loop(self, state: State, pace: Pace) -> Loop:
         state.seconds = time.time() - self.started
         look = self.plan.start is not None and not state.best_row
-        return Loop(
-            state, self.order, self.split.validation, self.decisions, pace, self.save, self.write_row, self.tell, look
-        )
+        return Loop(state, self.order, self.watched, self.decisions, pace, self.save, self.write_row, self.tell, look)
 
     def complete(self, loop: Loop) -> Run:
         """Train to the end of the schedule, then choose, score and write down."""
@@ -358,6 +362,22 @@ class Making:
             start = Start.of(self.plan.start["run"], self.plan.start["sha256"])
             self.tell.said(start.given_to(network, self.feed, self.split))
 
+    def rehearse(self, trunk: Trunk, timing: Timing | None = None) -> Rehearsal | None:
+        """How long to train, where cross-validation says it; what was found before is only gone through again."""
+        if not self.plan.folds:
+            return None
+        mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.deadline(0), self.plan.budget
+        if deadline is not None and timing is not None:  # half the time, with the answers at each mark
+            most = int(0.4 * (deadline - time.time()) / (self.plan.folds * timing.step))
+        else:
+            most = round(budget.amount * (self.order.steps if budget.kind == "epochs" else 1))
+        rows, targets = self.split.train, self.targets
+        found = rehearsed(self.plan, self.data, trunk, self.feed, rows, targets=targets, most=most, only=mark)
+        if mark is None:
+            why = f"after so many steps {self.plan.folds} networks answered best what each had left out"
+            self.decisions.decide(0, "rehearsal", found.mark, why)
+        return found
+
     def sized(self) -> tuple[Trunk, Timing | None]:
         """The trunk at the size the budget allows, and its timing where the clock matters."""
         deadline, sizes, recipe = self.deadline(0), self.plan.sizes, self.plan.recipe
@@ -383,6 +403,8 @@ class Making:
     def steps(self, state: State, timing: Timing | None) -> tuple[int, str]:
         """How many steps the budget allows, and why."""
         budget, deadline = self.plan.budget, self.deadline(0)
+        if self.rehearsal:
+            return self.rehearsal.steps, f"a third more than the {self.rehearsal.mark} found, because they cool down"
         if deadline is None or timing is None:
             steps = budget.amount * (self.order.steps if budget.kind == "epochs" else 1)
             return max(round(steps), 1), f"{budget} as asked for"
@@ -407,12 +429,13 @@ class Making:
         the training rows whose labels are looked at."""
         twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
         others = twice * len(self.split.test) + len(looked_at(self.split))
-        return 1 + twice * 3 + others / len(self.split.validation)
+        return 1 + twice * 3 + others / len(self.watched)
 
     def pace(self, state: State) -> Pace:
-        patience = PATIENCE if self.seconds(state.step) is not None else 0
+        timed = self.seconds(state.step) is not None and not self.rehearsal
         every = self.decisions.at(0, "evaluate every", 1)
-        return Pace(self.plan.recipe, self.deadline(state.step), every, self.closing(), patience)
+        deadline = self.deadline(state.step) if timed else None
+        return Pace(self.plan.recipe, deadline, every, self.closing(), PATIENCE if timed else 0)
 
     # -- what is written
 
@@ -455,7 +478,9 @@ class Making:
         done, a killed training can be resumed and finished again.
         """
         network, output = state.network, state.network.output
-        chosen, raw, true = choose(state, self.feed, self.split.validation)
+        among = {"the average"} if self.rehearsal else None
+        chosen, *watched = choose(state, self.feed, self.watched, among=among)
+        raw, true, rows = unseen(self.rehearsal, self.feed, self.split.validation, *watched)
         tested = len(self.split.test) > 0
         self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()
@@ -464,7 +489,7 @@ class Making:
         assert self.feed.target is not None
         learned = self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy()
         naive, name = output.naive(learned, self.feed.counts(self.split.train))
-        counts = self.feed.counts(self.split.test if tested else self.split.validation)
+        counts = self.feed.counts(self.split.test if tested else rows)
         how: dict[str, Any] = {"weight": counts, "weights": self.data.weight.name if self.data.weight else ""}
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors("weights.safetensors", weights, {})
@@ -472,9 +497,9 @@ class Making:
             "status": "done",
             "decisions": self.decisions.all,
             "chosen": chosen,
-            "validation": output.measure(raw, true, self.feed.counts(self.split.validation)),
+            "validation": output.measure(raw, true, self.feed.counts(rows)),
             "score": output.score(*seen, **how).to_json(),
-            "scored on": "test" if tested else "validation",
+            "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
             "baseline": output.score(naive.to(self.device).expand(len(seen[0]), -1), seen[1], name, **how).to_json(),
             "naive": {"raw": naive.tolist(), "name": name},
             "reference": beside(self.reference, output, *seen, **how),
@@ -483,7 +508,7 @@ class Making:
         }
         run = Run(self.folder, self.record, network.eval())
         if self.folder.lasting:
-            write_report(run, self.data, self.split, self.feed, (raw, true), seen, HISTORY)
+            write_report(run, self.data, self.split, self.feed, (watched[0], watched[1]), seen, HISTORY)
         else:
             write_history(run, HISTORY)
         self.record["seconds"] = time.time() - self.started
@@ -521,6 +546,25 @@ def weighed(
     if plan.class_weights is not None:
         by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
     return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
+
+
+def unseen(
+    rehearsal: Rehearsal | None, feed: Feed, rows: np.ndarray, raw: Tensor, true: Tensor
+) -> tuple[Tensor, Tensor, np.ndarray]:
+    """All answers to examples that the network which answered had not learned from.
+
+    Args:
+        rows: (n,) the validation part. raw, true: (n, R), (n, ...) answers and targets of what was chosen on.
+
+    Returns:
+        Answers, targets and rows: those of validation and then, where there was one, the rehearsal's.
+    """
+    if rehearsal is None:
+        return raw, true, rows
+    assert feed.target is not None
+    other, known = rehearsal.raw.to(raw.device), feed.target[torch.from_numpy(rehearsal.rows)].to(true.device)
+    raw, true = raw[: len(rows)], true[: len(rows)]  # without a validation part, what was learned from was watched
+    return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, rehearsal.rows])
 
 
 def check_metric(output: Output, feed: Feed, split: Split) -> None:

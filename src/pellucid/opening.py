@@ -37,12 +37,16 @@ def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, An
 
 
 def parted(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) -> Split:
-    """The data's split, with something in every part; unless ``tested``, it may do without a test part."""
+    """The data's split, with something in every part.
+
+    Unless ``tested``, it may do without a test part; and without validation, where cross-validation stands for it.
+    """
     data.need_target()
     own = options.get("split_seed")
     split = data.split(int(own if own is not None else options.get("seed") or 0))
     for part, what in (("validation", "choose the weights on"), ("test", "score them on")):
-        if not len(split[part]) and (tested or part != "test"):
+        spared = not tested and (part == "test" or options.get("folds"))
+        if not len(split[part]) and not spared:
             raise PellucidError(
                 f"there are no {part} examples to {what}",
                 where=data.name,

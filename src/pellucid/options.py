@@ -152,6 +152,13 @@ def _whole(least: int) -> Callable[[Any], int]:
     return check
 
 
+def _folds(value: Any) -> int:
+    folds = _whole(0)(value)
+    if folds == 1:
+        raise ValueError("expected 0, or 2 and more: a part is left out in turn")
+    return folds
+
+
 def _above_zero(value: Any) -> float:
     number = _number(value, "a number")
     if not number > 0:
@@ -303,6 +310,8 @@ TRAIN = (
     Option("device", "cpu, cuda or cuda:1.", _device, unset="the fastest there is", metavar="NAME"),
     Option("name", "Name of the run's folder.", _folder_name, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", str, default="runs", metavar="FOLDER"),
+    Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", _folds,
+           unset="5 for small tables trained by time, else 0", metavar="N"),
     Option("start", "Begin with the weights of an earlier run.", unset="fresh weights", metavar="RUN"),
     Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
 )  # fmt: skip

@@ -169,6 +169,13 @@ class Dataset:
         rows = self.split(seed).train
         return {f.name: self._fit(f, rows) for f in self.fields.values() if f.role in ("input", "target")}
 
+    def fitted_on(self, rows: np.ndarray) -> dict[str, Field]:
+        """The input fields with what they learn from ``rows`` alone; for parts of the training rows, not kept."""
+        return {
+            f.name: f.with_(state=kind_named(f.kind).fit(self.stored(f.name), rows, f.settings, f.role))
+            for f in self.inputs
+        }
+
     def like(self, fitted: Mapping[str, Field]) -> Self:
         """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
         other = copy.copy(self)

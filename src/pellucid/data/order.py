@@ -112,6 +112,21 @@ def parted(
     return [np.sort(rows[order[part == i]]) for i in range(len(fractions))]
 
 
+def dealt(rows: np.ndarray, parts: int, seed: int, classes: np.ndarray | None = None) -> list[np.ndarray]:
+    """Deal ``rows`` at random into parts of equal size, class by class, for a cross-validation.
+
+    Args:
+        rows: (n,) rows of the dataset. classes: (n,) the class of each; None for no classes.
+
+    Returns:
+        One sorted int64 array a part; none is empty while there are as many rows.
+    """
+    rows = np.asarray(rows, np.int64)
+    classes = np.zeros(len(rows), np.int64) if classes is None else classes
+    order = np.lexsort((hashed(rows, seed, 1, _SPLIT), classes))
+    return [np.sort(rows[order[i::parts]]) for i in range(min(parts, len(rows)))]
+
+
 def _sizes(counts: np.ndarray, fractions: Sequence[float]) -> np.ndarray:  # (classes,) -> (classes, parts)
     """How many of each class go to each part: cumulative rounding, so the totals come out right."""
     ends = np.cumsum(counts)

@@ -32,14 +32,14 @@ class Number(Input):
 
     kind = "number"
     offers = (0, 1)
-    settings: ClassVar = {"embedding": 8}
+    settings: ClassVar = {"embedding": 8, "bins": None}
 
     low: Tensor
     scale: Tensor
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
-        edges = [scaled_edges(field) for field in fields]
+        edges = [thinned(scaled_edges(field), self.chosen["bins"]) for field in fields]
         bins = max(len(e) for e in edges) - 1
         low = torch.zeros(len(edges), bins)
         width = torch.ones(len(edges), bins)
@@ -72,6 +72,13 @@ class Number(Input):
         if self.positions == 0:
             x = nnf.relu(x).flatten(1)  # (B, F * E)
         return Features(x, key=key)
+
+
+def thinned(edges: np.ndarray, bins: int | None) -> np.ndarray:  # (K + 1,) -> (at most bins + 1,)
+    """The edges of fewer bins, evenly many of the others in each: small data can't fill them all."""
+    if bins is None or len(edges) <= bins + 1:
+        return edges
+    return edges[np.linspace(0, len(edges) - 1, bins + 1).round().astype(int)]
 
 
 def scaled_edges(field: Field) -> np.ndarray:

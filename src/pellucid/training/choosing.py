@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,13 @@ from .loop import answers, mean_loss
 from .state import State, copy_into
 
 
-def choose(state: State, feed: Feed, rows: np.ndarray) -> tuple[dict[str, Any], Tensor, Tensor]:
+def choose(
+    state: State, feed: Feed, rows: np.ndarray, *, among: Container[str] | None = None
+) -> tuple[dict[str, Any], Tensor, Tensor]:
     """Give the network the weights that answer ``rows`` best: by the metric, and by the loss where that ties.
+
+    Args:
+        among: names of candidates, where not all of them stand for election.
 
     Returns:
         What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
@@ -24,6 +30,7 @@ def choose(state: State, feed: Feed, rows: np.ndarray) -> tuple[dict[str, Any], 
     candidates = {"the last weights": last, "the average": state.average}
     if state.best_row.get("step") != state.step:
         candidates["the best seen" if state.best_row.get("step") else "the frozen trunk"] = state.best
+    candidates = {name: weights for name, weights in candidates.items() if among is None or name in among}
     metrics: dict[str, float] = {}
     found: dict[str, tuple[Tensor, Tensor]] = {}
 

@@ -164,11 +164,7 @@ def part_check(check: OfParts) -> OfParts:
 
 def raw(columns: Mapping[str, Column], fields: Sequence[Field]) -> list[Note]:
     """What is odd about raw columns, before anything is decoded."""
-    with np.errstate(all="ignore"):  # numbers near the end of their range: what overflows compares as false
-        return _raw(Table(columns, fields))
-
-
-def _raw(table: Table) -> list[Note]:
+    table = Table(columns, fields)
     targets = list(table.looks("target"))
     found: dict[str, list[tuple[str, Note]]] = {what: [] for what in COLUMN_CHECKS}
     for look in chain(table.looks("input"), table.ids(), targets):

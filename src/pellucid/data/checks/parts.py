@@ -48,19 +48,18 @@ class Parts:
 
     @cached_property
     def hashes(self) -> dict[str, np.ndarray]:
-        """(n,) uint64 for each text and image, equal for equal ones; texts without regard to case and punctuation."""
-        own = {f.name: self.data.stored(f.name) for f in self.data.inputs if f.kind in ("text", "image")}
-        return {name: hashes for name, stored in own.items() if (hashes := value_hashes(stored)) is not None}
+        """(n,) uint64 for each input, equal for equal values; texts without regard to case and punctuation."""
+        found = {f.name: value_hashes(self.data.stored(f.name)) for f in self.data.inputs}
+        return {name: own for name, own in found.items() if own is not None}
 
     @cached_property
     def keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
+        if len(self.hashes) < len(self.data.inputs) or not self.hashes:
+            return None
         key = np.zeros(len(self.data), np.uint64)
-        for i, field in enumerate(self.data.inputs):
-            own = self.hashes.get(field.name)  # of numbers and words none is kept: there may be many columns
-            if own is None and (own := value_hashes(self.data.stored(field.name))) is None:
-                return None
+        for i, own in enumerate(self.hashes.values()):
             key = hashed(key ^ own, i)
-        return key[self.rows] if self.data.inputs else None
+        return key[self.rows]
 
     def goal(self, target: Field) -> np.ndarray:  # (m,) whole numbers for a category, else float64
         array = next(iter(self.data.stored(target.name).arrays.values()))
@@ -85,8 +84,7 @@ class Parts:
 def decoded(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
     """What is odd about decoded examples and the parts they are in."""
     parts = Parts(data, split, rows)
-    with np.errstate(all="ignore"):  # as in raw
-        return [note for check in PART_CHECKS for note in check(parts)]
+    return [note for check in PART_CHECKS for note in check(parts)]
 
 
 def value_hashes(stored: Stored) -> np.ndarray | None:  # (n,) uint64

@@ -1,0 +1,158 @@
+"""How long to train on a small table, found by cross-validation.
+
+On some hundred rows a validation part says little: of 40 looks at 15 rows the best is chance. So several networks are
+trained first, each leaving out another part of the training rows, and the number of steps after which they answer
+best what they left out is the number of steps of the network that is kept, which learns from all of them (Stone,
+"Cross-Validatory Choice and Assessment of Statistical Predictions", 1974). Their answers, each from a network that has
+not seen the example, also say how sure to be.
+
+n examples, R numbers in a raw answer.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.batch import encode_groups
+from ..data.order import dealt
+from ..errors import PellucidError
+from ..fields import Field
+from ..network import Network
+from ..planning import Plan, Recipe, planned_network
+from ..trunks import Trunk
+from .feed import Feed, Order
+from .loop import Loop, answers, mean_loss, seed_step
+from .pace import Pace
+from .schedule import Decisions
+from .state import State, copy_into
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+
+MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(14))  # steps after which the answers are looked at, up to 2,172
+WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
+LONGER = 1.3  # times the steps found, for a training whose second half cools down
+PATIENCE = 4  # marks without less loss
+
+Cast = Callable[[np.ndarray], tuple[Network, Feed]]  # rows -> a fresh network, and the data encoded, fitted on them
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What the rehearsal found.
+
+    Attributes:
+        mark: the steps after which examples that were left out were answered best.
+        rows: (n,) the training rows. raw: (n, R) the answer to each, from the network that left it out, after ``mark``.
+    """
+
+    mark: int
+    rows: np.ndarray
+    raw: Tensor
+
+    @property
+    def steps(self) -> int:
+        """Of the training that it was for."""
+        return round(LONGER * self.mark)
+
+
+class Fold:
+    """One network that leaves ``held`` out."""
+
+    def __init__(self, cast: Cast, rows: np.ndarray, held: np.ndarray, recipe: Recipe, seed: int):
+        network, self.feed = cast(rows)
+        self.held, self.state = held, State(network, recipe)
+        order, pace = Order(self.feed, rows, recipe.batch_size, seed), Pace(recipe, None, 1)
+        self.loop = Loop(self.state, order, held, Decisions(), pace, lambda s: None, lambda r: None)
+
+    def train_to(self, step: int) -> None:
+        state, loop = self.state, self.loop
+        state.network.train()
+        while state.step < step:
+            state.optimizer.clear()
+            seed_step(state.network.device, loop.order.seed, state.step)
+            if loop.finite(loop.gradients(loop.order.batch(state.step))):
+                state.optimizer.step(min(1.0, (state.step + 1) / WARM))
+            state.step += 1
+            state.follow()
+
+    def answers(self) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
+        """What the averaged weights say of what was left out."""
+        state = self.state
+        present = {name: value.clone() for name, value in state.weights.items()}
+        copy_into(state.weights, state.average)
+        found = answers(state.network, self.feed, self.held)
+        copy_into(state.weights, present)
+        return found
+
+
+def rehearsed(
+    plan: Plan,
+    data: Dataset,
+    trunk: Trunk,
+    feed: Feed,
+    rows: np.ndarray,
+    *,
+    targets: Sequence[Field],
+    most: int,
+    only: int | None = None,
+) -> Rehearsal:
+    """Rehearse a planned training of ``trunk`` on ``rows``. Scales are learned anew for every network.
+
+    Args:
+        feed: of the training itself, for the targets. targets: fields, fitted. most, only: as in ``rehearse``.
+    """
+    assert feed.target is not None
+    known = feed.target.cpu().numpy()
+    weight = None if feed.weight is None else feed.weight.cpu().numpy()
+    classes = known[rows] if known.ndim == 1 else None
+
+    def cast(some: np.ndarray) -> tuple[Network, Feed]:
+        fields = data.fitted_on(some)
+        network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk))
+        return network.to(feed.device), Feed(
+            encode_groups(data, fields.values()), known, feed.device, weight=weight, sample=feed.sample
+        )
+
+    return rehearse(cast, dealt(rows, plan.folds, plan.seed, classes), plan.recipe, plan.seed, most=most, only=only)
+
+
+def rehearse(
+    cast: Cast, parts: Sequence[np.ndarray], recipe: Recipe, seed: int, *, most: int, only: int | None = None
+) -> Rehearsal:
+    """Train one network for each of ``parts`` (rows), leaving it out; find the step with the least loss.
+
+    Args:
+        most: steps. only: the mark that was found before, to get its answers again.
+
+    Raises:
+        PellucidError: when the loss is never finite.
+    """
+    rows = np.concatenate(parts)
+    folds = [Fold(cast, np.setdiff1d(rows, held), held, recipe, seed) for held in parts]
+    best: tuple[float, int, Tensor] | None = None
+    stale = 0
+    for mark in [only] if only else [m for m in MARKS if m <= max(most, MARKS[0])]:
+        for fold in folds:
+            fold.train_to(mark)
+        said = [fold.answers() for fold in folds]
+        raw, true = (torch.cat(some) for some in zip(*said, strict=True))
+        loss = mean_loss(folds[0].state.network.output, raw, true, folds[0].feed.counts(rows))
+        if math.isfinite(loss) and (best is None or loss < best[0]):
+            best, stale = (loss, mark, raw), 0
+        else:
+            stale += 1
+        if stale >= PATIENCE:
+            break
+    if best is None:
+        raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")
+    order = np.argsort(rows, kind="stable")
+    return Rehearsal(best[1], rows[order], best[2][torch.from_numpy(order)])

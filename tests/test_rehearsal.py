@@ -1,0 +1,114 @@
+"""Small tables: cross-validation finds how long to train."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pellucid
+from pellucid.data.order import dealt
+from pellucid.estimators import PellucidClassifier
+from pellucid.training.rehearsal import MARKS
+
+
+def noisy(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes that the first of 10 columns tells apart four times out of five."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 10))
+    return x, np.where((x[:, 0] > 0) ^ (rng.random(n) < 0.2), "yes", "no")
+
+
+def table(n: int = 120) -> dict[str, list]:
+    x, y = noisy(n)
+    return {f"c{i}": x[:, i].tolist() for i in range(10)} | {"label": y.tolist()}
+
+
+def test_parts_are_disjoint_whole_and_even():
+    classes = np.array([0] * 33 + [1] * 17)
+    rows = np.arange(50) * 3
+    parts = dealt(rows, 5, seed=1, classes=classes)
+    assert sorted(np.concatenate(parts).tolist()) == rows.tolist()
+    assert [len(p) for p in parts] == [10] * 5
+    assert all(3 <= (classes[p // 3] == 1).sum() <= 4 for p in parts)
+
+
+def test_no_answer_comes_from_a_network_that_saw_the_example(monkeypatch):
+    """Every network is fitted and trained on other rows than those it answers."""
+    from pellucid.training import rehearsal
+
+    seen: list[tuple[set[int], set[int]]] = []
+    usual = rehearsal.Fold.__init__
+
+    def watched(self, cast, rows, held, recipe, seed):
+        seen.append((set(rows.tolist()), set(held.tolist())))
+        usual(self, cast, rows, held, recipe, seed)
+
+    monkeypatch.setattr(rehearsal.Fold, "__init__", watched)
+    run = PellucidClassifier(random_state=0).fit(*noisy()).run_
+    assert len(seen) == 5
+    assert all(not learned & held for learned, held in seen)
+    assert set().union(*(held for _, held in seen)) == set(range(120))
+    assert run.record["plan"]["folds"] == 5
+
+
+def test_noise_is_learned_for_a_short_time():
+    steps = {}
+    for name, flip in (("noise", 0.45), ("clean", 0.0)):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(90, 3))
+        data = {f"c{i}": x[:, i] for i in range(3)} | {
+            "y": ((abs(x[:, 0]) > 0.7) ^ (rng.random(90) < flip)).astype(str)
+        }
+        run = pellucid.train(pellucid.read(data, target="y", cache=False), save=False, folds=2, steps=280)
+        steps[name] = run.record["steps"]
+    assert steps["noise"] < steps["clean"]
+
+
+def test_the_score_of_a_fit_on_all_rows_is_the_cross_validations():
+    x, y = noisy(200)
+    fitted = PellucidClassifier().fit(x, y)
+    assert 0.6 < fitted.run_.score.value < 0.95, "a score on rows that were learned from would be near 1"
+    assert fitted.run_.score.n == 200
+
+
+def test_twice_gives_the_same():
+    x, y = noisy()
+    first, second = (PellucidClassifier().fit(x, y).predict_proba(x) for _ in range(2))
+    assert (first == second).all()
+
+
+def test_numbers_too():
+    x, _ = noisy(90)
+    y = 3 * x[:, 0] - x[:, 1] + 10
+    data = {f"c{i}": x[:, i] for i in range(10)} | {"y": y}
+    run = pellucid.train(pellucid.read(data, target="y", cache=False), save=False, folds=2, steps=150)
+    assert 0.5 < run.score.value < 1
+    assert run.record["steps"] in {round(1.3 * mark) for mark in MARKS}
+
+
+def test_a_run_on_a_small_table_says_what_it_did_and_replays(tmp_path):
+    data = pellucid.read(table(), target="label", cache=False)
+    run = pellucid.train(data, folds=3, steps=100, out=str(tmp_path), name="a", reference=False)
+    made = {d["name"]: d["value"] for d in run.record["decisions"]}
+    assert run.record["steps"] == round(1.3 * made["rehearsal"])
+    assert run.record["chosen"]["weights"] == "the average"
+    again = pellucid.train(data, like=run.path, name="b")
+    assert all(torch.equal(v, again.network.state_dict()[k]) for k, v in run.network.state_dict().items())
+    assert again.validation == run.validation
+    longer = pellucid.resume(run.path, more="5 steps", data=data)
+    assert longer.record["steps"] == run.record["steps"] + 5
+
+
+def test_it_is_planned_for_small_tables_alone():
+    small = pellucid.plan(pellucid.read(table(), target="label", cache=False))
+    assert small.folds == 5
+    large = pellucid.plan(pellucid.read(table(3000), target="label", cache=False))
+    assert large.folds == 0
+    asked = pellucid.plan(pellucid.read(table(), target="label", cache=False), steps=50)
+    assert asked.folds == 0, "who asks for 50 steps gets 50"
+
+
+def test_one_fold_is_refused():
+    with pytest.raises(pellucid.PellucidError, match="left out in turn"):
+        pellucid.plan(table(), target="label", folds=1)
