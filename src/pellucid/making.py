@@ -244,7 +244,7 @@ class Making:
         """Choose what had to wait for a first timing, write the run down."""
         self.started = started
         check_metric(planned_output(self.plan, self.targets), self.feed, self.split)
-        self.record = self.described()
+        self.record = described(self.data, self.split, self.plan, self.fields)
         self.write_record()
         self.reference = self.refer()
         trunk, timing = self.sized()
@@ -455,22 +455,6 @@ class Making:
         self.folder.append(HISTORY, [], sync=True)  # the rows up to here are durable before the checkpoint is
         self.folder.save_checkpoint(state.step, state.tensors(), state.meta())
 
-    def described(self) -> dict[str, Any]:
-        """``run.json`` as it is before training: all that is needed to do it again."""
-        parts = {name: len(rows) for name, rows in self.split.parts().items()}
-        about = {"fingerprint": self.data.fingerprint(), "split": {"how": self.split.how, **parts}}
-        return {
-            "format": FORMAT,
-            "status": "training",
-            "live": True,
-            "data": self.data.recipe() | about,
-            "fields": [f.to_json() for f in self.fields.values()],
-            "plan": self.plan.to_json(),
-            "network": None,
-            "decisions": [],
-            "versions": versions(),
-        }
-
     def finish(self, state: State) -> Run:
         """Choose the weights on validation, calibrate there, look at test once, write everything down.
 
@@ -577,6 +561,23 @@ def check_metric(output: Output, feed: Feed, split: Split) -> None:
                 f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
                 fix="choose another --metric, or more data for that part with --split",
             )
+
+
+def described(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Field]) -> dict[str, Any]:
+    """``run.json`` as it is before training: all that is needed to do it again."""
+    parts = {name: len(rows) for name, rows in split.parts().items()}
+    about = {"fingerprint": data.fingerprint(), "split": {"how": split.how, **parts}}
+    return {
+        "format": FORMAT,
+        "status": "training",
+        "live": True,
+        "data": data.recipe() | about,
+        "fields": [f.to_json() for f in fields.values()],
+        "plan": plan.to_json(),
+        "network": None,
+        "decisions": [],
+        "versions": versions(),
+    }
 
 
 def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
