@@ -169,6 +169,14 @@ def test_names_are_checked_before_anything_is_read(tmp_path: Path) -> None:
         pellucid.compare(tmp_path / "nowhere.csv", like="runs/a")
 
 
+def test_what_cannot_begin_leaves_no_folder(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(PellucidError, match="there is no 'cuda:99' here"):
+        pellucid.compare(table, out=tmp_path, device="cuda:99", **TINY)
+    with pytest.raises(PellucidError, match="which column is to be predicted is not obvious"):
+        pellucid.compare({"a": [1.5, 2.5, 3.1] * 9, "b": [2.5, 1.5, 2.2] * 9}, out=tmp_path, steps=1)
+    assert not any(tmp_path.iterdir())
+
+
 def failing(causes: dict[str, Exception]) -> Any:
     def train(data: Any, **options: Any) -> pellucid.Run:
         if options["network"] in causes:

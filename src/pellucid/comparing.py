@@ -145,10 +145,12 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
     seed = int(rest.pop("seed", 0))
     rest = {"budget": BUDGET} | rest if not rest.keys() & {"budget", "epochs", "steps"} else rest
     rest = {"split_seed": seed} | rest
+    split, device = parted(found, rest), str(rest.get("device") or best_device())
+    check_device(device)
     name = str(name or free_name(out, found.name))
     folder = Folder.create(out / f"{name}-compare")
     with folder.lock():
-        contest = Contest(folder, name, found, rest, _Once(listeners))
+        contest = Contest(folder, name, found, split, torch.device(device), rest, _Once(listeners))
         return contest.held(networks, range(seed, seed + seeds))
 
 
@@ -164,15 +166,22 @@ class Contest:
     """A comparison on its way.
 
     Args:
-        folder: where, and ``name`` what it is called. data: what all learn from.
+        folder: where, and ``name`` what it is called. data, split, device: what all learn from, and where.
         options: of every training; ``split_seed`` is one of them. tell: the listener.
     """
 
-    def __init__(self, folder: Folder, name: str, data: Dataset, options: dict[str, Any], tell: Listener):
-        self.folder, self.name, self.data, self.options, self.tell = folder, name, data, options, tell
-        self.split: Split = parted(data, options)
-        check_device(device := options.get("device") or best_device())
-        self.device = torch.device(device)
+    def __init__(
+        self,
+        folder: Folder,
+        name: str,
+        data: Dataset,
+        split: Split,
+        device: torch.device,
+        options: dict[str, Any],
+        tell: Listener,
+    ):
+        self.folder, self.name, self.data, self.split, self.device = folder, name, data, split, device
+        self.options, self.tell = options, tell
         self.record = self.begun()
 
     def begun(self) -> dict[str, Any]:
