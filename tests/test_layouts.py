@@ -10,8 +10,10 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -490,3 +492,209 @@ def test_a_run_on_folders_reads_archives_and_metadata(photos: Path, pets: Path, 
     archive = write_archive(tmp_path / "new.tar.gz", {f"{i}.png": picture(i) for i in range(3)})
     assert [one["input"] for one in run.predict(archive)] == ["0.png", "1.png", "2.png"]
     assert len(run.predict(pets)) == 40
+
+
+# data in memory
+
+N = 40
+X = np.random.default_rng(0).normal(size=(N, 3))
+Y = np.arange(N) % 2
+PIXELS = np.random.default_rng(1).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
+PNGS = [picture(i) for i in range(N)]
+
+
+def roles(source: object, **options: object) -> dict[str, tuple[str, str]]:
+    return kinds(read(source, cache=False, **options))
+
+
+TABLE = {f"column_{i}": ("number", "input") for i in (1, 2, 3)} | {"target": ("category", "target")}
+
+
+def test_pairs_of_anything() -> None:
+    from scipy import sparse
+
+    assert roles((torch.tensor(X, requires_grad=True).bfloat16(), torch.tensor(Y).bool())) == TABLE
+    assert roles((X.tolist(), Y.tolist())) == TABLE
+    assert roles((sparse.csr_matrix(X), Y[:, None])) == TABLE
+    assert roles((pl.DataFrame(X, schema=list("abc")).lazy(), pl.Series("answer", Y)))["answer"] == (
+        "category",
+        "target",
+    )
+    data = read((np.ma.array(X, mask=X > 1), Y), cache=False)
+    assert np.isnan(data.stored("column_1").arrays["value"]).sum() == (X[:, 0] > 1).sum() > 0
+    mixed = [(i * 1.5, "ab"[i % 3 > 0], None if i == 4 else i % 7) for i in range(N)]
+    assert {n: k for n, (k, _) in roles((mixed, Y)).items()} == {
+        "column_1": "number", "column_2": "category", "column_3": "number", "target": "category",
+    }  # fmt: skip
+
+
+def test_targets_of_several_columns() -> None:
+    data = read((X, np.eye(4)[np.arange(N) % 4]), cache=False)
+    assert data.reading.classes == {"0": 10, "1": 10, "2": 10, "3": 10}
+    assert "column 'target': one 1 in each row of (40, 4): it is taken for one of 4 classes" in said(data)
+    flags = pd.get_dummies(pd.Series(["yes", "no"] * 20))
+    assert read((X, flags), cache=False).reading.classes == {"no": 20, "yes": 20}
+    several = np.random.default_rng(0).random((N, 4)) < 0.5
+    assert roles((X, several))["target"] == ("labels", "target")
+    assert roles((X, [["a", "b"], ["b", "c"]] * 20))["target"] == ("labels", "target")
+    numbers = read((X, X[:, :2] * 2.5), cache=False)
+    assert [field.name for field in numbers.targets] == ["target_1", "target_2"]
+    assert numbers.reading.why == "it is y of the pair (X, y)"
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_images_in_arrays_and_tensors(first: bool) -> None:
+    given = torch.tensor(PIXELS).permute(0, 3, 1, 2) if first else torch.tensor(PIXELS)
+    data = read((given, Y), cache=False)
+    assert (data.stored("image").arrays["pixels"] == PIXELS).all()
+    where = "first" if first else "last"
+    shape = tuple(given.shape)
+    assert f"column 'image': {shape} is taken for images of 8 × 8 pixels, channels {where}" in said(data)
+
+
+def test_images_of_any_sort_in_columns() -> None:
+    images = [Image.fromarray(pixels) for pixels in PIXELS]
+    broken = Image.open(io.BytesIO(PNGS[0][:-60]))
+    label = ["a", "b"] * 20
+    for photos in (images, list(PIXELS), np.array(PNGS, object), pl.Series(PNGS)):
+        data = read({"photo": photos, "label": label}, cache=False)
+        assert kinds(data) == {"photo": ("image", "input"), "label": ("category", "target")}
+        assert data.stored("photo").arrays["pixels"].shape == (N, 8, 8, 3)
+    assert (read({"photo": images, "label": label}, cache=False).stored("photo").arrays["pixels"] == PIXELS).all()
+    data = read({"photo": [None, broken, *images[2:]], "label": label}, cache=False)
+    assert data.usable().tolist() == list(range(2, N))
+    assert "row 2, column 'photo': there is no image; left out" in said(data)
+    sizes = [pixels[: 4 + i % 5] for i, pixels in enumerate(PIXELS)]
+    ragged = read((sizes, Y), cache=False)
+    assert ragged.stored("image").arrays["pixels"].shape == (N, 32, 32, 3)
+    assert len(ragged.usable()) == N
+    modes = [Image.fromarray(PIXELS[0]).convert(m) for m in ("L", "RGBA", "P", "CMYK", "LA", "1", "YCbCr", "I")] * 5
+    assert len(read((modes, Y), cache=False).usable()) == N
+
+
+def test_images_as_hugging_face_keeps_them(tmp_path: Path) -> None:
+    rows = [{"bytes": b"junk" if i == 3 else png, "path": "x.png"} for i, png in enumerate(PNGS)]
+    frame = pl.DataFrame({"image": rows, "label": ["a", "b"] * 20})
+    frame.write_parquet(tmp_path / "train.parquet")
+    for source in (frame, tmp_path / "train.parquet"):
+        data = read(source)
+        assert kinds(data) == {"image": ("image", "input"), "label": ("category", "target")}
+        assert data.usable().tolist() == [i for i in range(N) if i != 3]
+    assert "train.parquet, row 4, column 'image': is not an image that can be read" in said(data)
+
+
+class Photos(torch.utils.data.Dataset):
+    """A data set of a user's own, of which one item can't be read."""
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, i: int) -> tuple[object, int]:
+        if i == 5:
+            raise OSError("no such photo")
+        return Image.fromarray(PIXELS[i]), i % 2
+
+
+def test_sequences_of_input_and_target() -> None:
+    data = read(Photos(), cache=False)
+    assert kinds(data) == {"image": ("image", "input"), "target": ("category", "target")}
+    assert len(data) == N - 1
+    assert "item 5: OSError: no such photo; left out" in said(data)
+    tensors = torch.utils.data.TensorDataset(torch.rand(N, 1, 8, 8), torch.tensor(Y))
+    assert roles(tensors) == roles(torch.utils.data.Subset(tensors, range(30)))
+    assert roles([(f"a text of number {i}", "ab"[i % 2]) for i in range(N)])["text"] == ("text", "input")
+    assert set(roles([({"a": i / 3, "b": "xyz"[i % 3]}, "ab"[i % 2]) for i in range(N)])) == {"a", "b", "target"}
+    assert roles([({"a": i / 3}) | ({"b": "x"} if i % 2 else {}) for i in range(N)], target="b")["b"][1] == "target"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (torch.utils.data.DataLoader(Photos()), "data of the type DataLoader can't be read\n  pass its dataset"),
+        (iter([1, 2]), "data of the type list_iterator can't be read\n  pass a list of what it gives"),
+        ([(1, 2, 3)] * 9, "data in memory: the items of a list are neither all (input, target) nor all dicts"),
+        (({"a": [1, 2]}, [1, 2, 3]), "X has the shape (2,) and y (3,); expected as many examples in both"),
+        (([], []), "X has the shape (0,) and y (0,); expected as many examples in both"),
+        ((np.zeros((9, 2, 3, 4, 5)), [1] * 9), "column 'image': the shape (9, 2, 3, 4, 5) of type float64 is neither"),
+        ((np.zeros((9, 3)) + 1j, [1] * 9), "column 'column_1': complex numbers can't be read"),
+        ((np.zeros((9, 3)), np.zeros((9, 2, 2))), "y has the shape (9, 2, 2); expected one target each"),
+        ({"a": [1, 2], "b": 3}, "data in memory: column 'b' is a single value"),
+        (pl.LazyFrame({"a": [1]}).select("b"), "data in memory: can't be read (unable to find column"),
+    ],
+)  # fmt: skip
+def test_what_is_no_data_in_memory(source: object, message: str) -> None:
+    with pytest.raises(PellucidError) as error:
+        read(source, cache=False)
+    assert str(error.value).startswith(message)
+
+
+def test_pandas() -> None:
+    frame = pd.DataFrame(
+        {
+            "nullable": pd.array([1, 2, 3, None] * 10, dtype="Int64"),
+            "codes": pd.Categorical([1, 2, 3, 4] * 10),
+            "when": pd.date_range("2020-03-01 22:00", periods=N, tz="Europe/Berlin"),
+            "flag": pd.array([True, False, None, True] * 10, dtype="boolean"),
+            "mixed": [1, "x", None, 2.5] * 10,
+            "took": pd.to_timedelta(np.arange(N) ** 2, "h"),
+            "label": ["a", "b"] * 20,
+        },
+        index=[f"row {i}" for i in range(N)],
+    )
+    data = read(frame, cache=False)
+    assert {name: field.kind for name, field in data.fields.items()} == {
+        "nullable": "number", "codes": "category", "when": "date", "flag": "category", "mixed": "category",
+        "took": "number", "label": "category",
+    }  # fmt: skip
+    assert data.column("nullable").series().null_count() == 10
+    assert data.column("when").series()[0].hour == 22
+    assert "data in memory: the index is not read; reset_index() makes it a column" in said(data)
+    assert "column 'mixed': holds values of several types (float, int, str); all are read as words" in said(data)
+    assert "the index" not in said(read(frame.reset_index(drop=True), cache=False))
+    doubled = read(pd.DataFrame(np.c_[X, Y], columns=["x", "x", 7, "label"]), cache=False)
+    assert list(doubled.fields) == ["x", "x_2", "7", "label"]
+    assert "data in memory: two columns are called 'x'; the later one is called 'x_2'" in said(doubled)
+    shifted = read((pd.DataFrame(X), pd.Series(Y, index=range(1, N + 1), name="answer")), cache=False)
+    assert "data in memory: X and y have different indexes; their rows are taken in order" in said(shifted)
+    assert shifted.target.name == "answer"
+
+
+def test_arrow_and_records() -> None:
+    pa = pytest.importorskip("pyarrow")
+    table = pa.Table.from_arrays([pa.array(X[:, 0]), pa.array(X[:, 1]), pa.array(["a", "b"] * 20)], ["x", "x", "label"])
+    assert list(roles(table)) == ["x", "x_2", "label"]
+    assert list(roles(table.select([0, 2]).to_reader())) == ["x", "label"]
+    records = np.array([(i / 3, "ab"[i % 2]) for i in range(N)], [("x", ">f4"), ("label", "U3")])
+    assert roles(records) == {"x": ("number", "input"), "label": ("category", "target")}
+    assert list(roles((records[["x"]], Y))) == ["x", "target"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.booleans(), st.dates(), st.datetimes(),
+                  st.binary(), st.decimals(), st.complex_numbers(), st.lists(st.integers()), st.tuples(st.text())),
+        min_size=1, max_size=12,
+    ),
+)  # fmt: skip
+def test_any_column_is_read_or_refused_with_a_reason(values: list[object]) -> None:
+    for source in (
+        {"x": values, "label": ["a", "b"] * (len(values) // 2) + ["a"] * (len(values) % 2)},
+        (values, values),
+    ):
+        try:
+            data = read(source, cache=False)
+            assert len(data) == len(values)
+            data.check()
+        except PellucidError:  # anything else is a bug
+            pass
+
+
+def test_a_run_reads_what_is_in_memory(tmp_path: Path) -> None:
+    run = pellucid.train((PIXELS, Y), steps=4, save=False, network="mlp")
+    expected = [one["label"] for one in run.predict(PIXELS)]
+    for new in (torch.tensor(PIXELS), torch.tensor(PIXELS).permute(0, 3, 1, 2), [Image.fromarray(p) for p in PIXELS]):
+        assert [one["label"] for one in run.predict(new)] == expected
+    assert run.predict(Image.fromarray(PIXELS[0]))[0]["label"] == expected[0]
+    assert run.evaluate((torch.tensor(PIXELS), torch.tensor(Y))).score.n == N
+    assert run.evaluate(Photos()).score.n == N - 1

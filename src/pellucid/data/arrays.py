@@ -1,8 +1,9 @@
-"""Data in memory: data frames, dicts of columns, (X, y) pairs of NumPy arrays, lists of rows. n examples."""
+"""Data in memory: data frames, columns, arrays and tensors, (X, y), sequences of (input, target). n examples."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,129 +13,284 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Note
+from ..fields.image import name_images
+from .delimited import unique
+from .held import NAME, SIDE, Held, as_array, is_image
 from .sources import Found, Options, Source, counted, layout
-from .tables import plain_column
 
-NAME = "data in memory"
+SHAPES = "pass X as (n, F), (n, H, W) or (n, H, W, C) and y as (n,)"
+FAULTS = 5  # items that can't be read, said one by one
 
 
 @layout
 def pair(source: Any, options: Options) -> Source | None:
-    """``(X, y)``: X (n, F) numbers, (n, H, W) or (n, H, W, C) images, or n texts; y n targets."""
-    if not isinstance(source, tuple) or len(source) != 2 or isinstance(source[0], str):
+    """``(X, y)``: X a table, numbers (n, F), images or texts; y targets (n,), one-hot (n, C) or numbers (n, R)."""
+    source = getattr(source, "tensors", source)  # torch's TensorDataset
+    if not isinstance(source, tuple) or len(source) != 2 or isinstance(source[0], (str, os.PathLike)):
         return None
-    x, y = _array(source[0]), _array(source[1])
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if x.ndim == 0 or y.ndim != 1 or len(x) != len(y):
-        raise PellucidError(
-            f"X has the shape {x.shape} and y {y.shape}; expected as many examples in both and one target each",
-            fix="pass X as (n, F), (n, H, W) or (n, H, W, C) and y as (n,)",
-        )
-    named = (
-        {"image": x}
-        if x.ndim > 2
-        else {"text": x}
-        if x.ndim == 1 and x.dtype.kind in "OU"
-        else numbered(np.reshape(x, (len(x), -1)))
-    )
-    return _source({**named, "target": y}, "target", "it is y of the pair (X, y)")
+    x, y = source
+    held, goals = Held(), Held()
+    if _size(x) != _size(y) or not _size(x):
+        what = f"X has the shape {_shape(x)} and y {_shape(y)}; expected as many examples in both and one target each"
+        raise PellucidError(what, fix=SHAPES)
+    _inputs(x, held)
+    _targets(y, goals)
+    index: Any = getattr(x, "index", None)
+    if hasattr(index, "equals") and hasattr(getattr(y, "index", None), "equals") and not index.equals(y.index):
+        goals.notes.append(Note("warning", "X and y have different indexes; their rows are taken in order", NAME))
+    return _joined(held, goals, "it is y of the pair (X, y)")
 
 
 @layout
 def frame(source: Any, options: Options) -> Source | None:
-    """A data frame (Polars, pandas, Arrow) or a dict of columns."""
-    if hasattr(source, "items") and not isinstance(source, pl.DataFrame):
-        columns = {str(name): values for name, values in source.items()}
-        if columns and all(np.ndim(values) == 0 for values in columns.values()):
-            columns = {name: [value] for name, value in columns.items()}  # one row
-        return _source(columns) if columns else None
-    if not isinstance(source, pl.DataFrame):
-        if not hasattr(source, "__arrow_c_stream__"):
+    """A data frame (Polars, pandas, Arrow), a dict of columns, or an array of numbers or records."""
+    held = Held()
+    if not _table(source, held):
+        if not (isinstance(source, np.ndarray) or hasattr(source, "detach")) or not source.ndim:
             return None
-        source = pl.DataFrame(source)
-    return _source({series.name: series for series in source.get_columns()})
+        _inputs(source, held)
+    return _source(held) if held.columns or not isinstance(source, Mapping) else None
 
 
 @layout
-def rows(source: Any, options: Options) -> Source | None:
-    """A list of rows: dicts of column → value."""
-    if not isinstance(source, Sequence) or not source or not all(isinstance(row, Mapping) for row in source):
+def sequence(source: Any, options: Options) -> Source | None:
+    """Anything with a length whose items are (input, target), or dicts of column and value."""
+    if hasattr(source, "__next__") or (hasattr(source, "dataset") and not hasattr(source, "__getitem__")):
+        fix = "pass its dataset: loader.dataset" if hasattr(source, "dataset") else "pass a list of what it gives"
+        raise PellucidError(f"data of the type {type(source).__name__} can't be read", fix=fix)
+    if (
+        isinstance(source, (str, bytes, Mapping))
+        or not hasattr(source, "__len__")
+        or not hasattr(source, "__getitem__")
+    ):
         return None
-    return frame(pl.DataFrame(list(source), infer_schema_length=None, strict=False), options)
+    held, goals = Held(), Held()
+    items = _items(source, held.notes)
+    if not items or isinstance(items[0], (str, os.PathLike)):
+        return None
+    if all(isinstance(item, Mapping) for item in items):
+        _rows(items, held)
+    elif all(isinstance(item, (tuple, list)) and len(item) == 2 for item in items):
+        _inputs([item[0] for item in items], held)
+        _targets([item[1] for item in items], goals)
+        return _joined(held, goals, "it is the second of each pair")
+    elif any(isinstance(item, (tuple, list, Mapping)) for item in items):
+        what = f"the items of a {type(source).__name__} are neither all (input, target) nor all dicts of columns"
+        raise PellucidError(what, where=NAME, fix="make each a pair")
+    else:
+        _inputs(items, held)
+    return _source(held)
 
 
 def texts(values: Sequence[str], name: str) -> Source:
     """Single texts for the one text column of a finished run."""
-    return _source({name: list(values)})
+    held = Held()
+    held.add(name, pl.Series(list(values), dtype=pl.String))
+    return _source(held)
 
 
-def images(values: np.ndarray, name: str) -> Source:
-    """(n, H, W) or (n, H, W, C) pixels for the one image column of a finished run."""
-    return _source({name: values})
+def images(values: Any, name: str) -> Source:
+    """Images in memory, as ``are_images`` knows them, for the one image column of a finished run."""
+    held = Held()
+    held.add(name, [values] if is_image(values) else values)
+    return _source(held)
 
 
-def numbered(x: np.ndarray) -> dict[str, np.ndarray]:  # (n, F) -> F × (n,)
-    """The columns of an array under made-up names."""
-    return {f"column_{i + 1}": x[:, i] for i in range(x.shape[1])}
+def are_images(source: Any) -> bool:
+    """Whether new data are images in memory: one of Pillow's, a list of them or of arrays, an array or a tensor."""
+    if isinstance(source, list):
+        return bool(source) and all(is_image(one) or (hasattr(one, "shape") and len(one.shape) > 1) for one in source)
+    return is_image(source) or isinstance(source, np.ndarray) or hasattr(source, "detach")
 
 
-def _array(values: Any) -> np.ndarray:
-    return values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+def _table(source: Any, held: Held) -> bool:
+    """Add the columns of a data frame or a dict; whether it is one."""
+    if hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas
+        names = [" ".join(map(str, n)) if isinstance(n, tuple) else str(n) for n in source.columns]
+        columns = [source.iloc[:, i] for i in range(len(names))]
+        if type(source.index).__name__ != "RangeIndex":
+            held.notes.append(Note("info", "the index is not read; reset_index() makes it a column", NAME))
+    elif hasattr(source, "items"):
+        pairs = list(source.items())
+        names, columns = [str(name) for name, _ in pairs], [values for _, values in pairs]
+        if columns and all(map(_is_single, columns)):
+            columns = [[value] for value in columns]  # one row
+    else:
+        found = _polars(source)
+        if found is None:
+            return False
+        names, columns = found
+    for name, values in zip(unique(names, held.notes, NAME), columns, strict=True):
+        held.add(name, values)
+    return True
 
 
-def _source(columns: Mapping[str, Any], target: str | None = None, why: str = "") -> Source:
-    notes: list[Note] = []
-    made = {name: values for name, column in columns.items() if (values := _values(name, column, notes)) is not None}
-    lengths = {name: len(values) for name, values in made.items()}
+def _is_single(value: Any) -> bool:
+    return isinstance(value, str) or not hasattr(value, "__len__") or getattr(value, "shape", None) == ()
+
+
+def _polars(source: Any) -> tuple[list[str], list[Any]] | None:
+    """Names and values of a Polars or Arrow table; None for anything else."""
+    try:
+        if isinstance(source, pl.LazyFrame):
+            source = source.collect()
+        elif not isinstance(source, pl.DataFrame) and hasattr(source, "__arrow_c_stream__"):
+            names = list(getattr(source, "column_names", ()))
+            doubled = len(set(names)) < len(names)
+            frame = pl.DataFrame(source.rename_columns([str(i) for i in range(len(names))]) if doubled else source)
+            return (names if doubled else frame.columns), frame.get_columns()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise PellucidError(f"can't be read ({str(error).splitlines()[0]})", where=NAME) from None
+    return (source.columns, source.get_columns()) if isinstance(source, pl.DataFrame) else None
+
+
+def _inputs(x: Any, held: Held) -> None:
+    """Add what predictions are made from, under made-up names where it has none."""
+    if not isinstance(x, (list, tuple)) and not hasattr(x, "dtype"):
+        if _table(x, held):
+            return
+    elif isinstance(x, (list, tuple)) and x and all(isinstance(item, Mapping) for item in x):
+        _rows(x, held)
+        return
+    array = as_array(x)
+    if array.dtype.names:
+        for name in array.dtype.names:
+            held.add(name, array[name])
+    elif array.ndim == 2:
+        held.matrix("column", array)
+    elif array.ndim == 1 and (width := _width(array)):
+        for i in range(width):
+            held.add(f"column_{i + 1}", [item[i] for item in array])
+    else:
+        held.add(_called(array), array)
+
+
+def _width(array: np.ndarray) -> int:
+    """How many values of several types each item has, where all have as many; else 0."""
+    widths = {len(item) if isinstance(item, (tuple, list)) else 0 for item in array.tolist()}
+    return widths.pop() if array.dtype == object and len(widths) == 1 else 0
+
+
+def _called(array: np.ndarray) -> str:
+    """What the one input is called: by what it holds."""
+    first = array[0] if array.ndim == 1 else None
+    if array.ndim == 3 and min(array.shape[1:]) < SIDE:
+        return "column"
+    if array.ndim > 2 or is_image(first) or isinstance(first, (np.ndarray, bytes)):
+        return "image"
+    words = [os.fspath(one) for one in array.tolist() if isinstance(one, (str, os.PathLike))]
+    return "column_1" if not words else "image" if name_images(words) else "text"
+
+
+def _targets(y: Any, goals: Held) -> None:
+    """Add what is to be predicted: one column, or several numbers."""
+    if not isinstance(y, (list, tuple)) and not hasattr(y, "dtype") and _table(y, goals):
+        _unhot(goals)
+        return
+    name = str(getattr(y, "name", None) or "target")
+    words = isinstance(y, (list, tuple)) and any(
+        isinstance(one, (list, tuple, set)) and str in map(type, one) for one in y
+    )
+    array = y if words or hasattr(y, "isna") or isinstance(y, pl.Series) else as_array(y)
+    if not isinstance(array, np.ndarray) or array.ndim < 2:
+        goals.add(name, array)
+    elif array.ndim > 2 or not array.shape[1]:
+        raise PellucidError(f"y has the shape {array.shape}; expected one target each", fix=SHAPES)
+    elif array.shape[1] == 1:
+        goals.add(name, array[:, 0])
+    elif _is_hot(array):
+        _hot(array, [str(i) for i in range(array.shape[1])], goals)
+    else:
+        goals.matrix(name, array)
+
+
+def _unhot(goals: Held) -> None:
+    """Put one column of classes in place of several of flags."""
+    columns = [c for c in goals.columns.values() if isinstance(c, pl.Series)]
+    if len(columns) > 1 and all(c.dtype.is_numeric() or c.dtype == pl.Boolean for c in columns):
+        matrix = np.stack([column.to_numpy() for column in columns], axis=1)  # (n, C)
+        if _is_hot(matrix):
+            goals.columns = {}
+            _hot(matrix, [column.name for column in columns], goals)
+
+
+def _is_hot(matrix: np.ndarray) -> bool:  # (n, C)
+    return matrix.dtype.kind in "biuf" and bool(np.isin(matrix, (0, 1)).all()) and bool(matrix.any())
+
+
+def _hot(matrix: np.ndarray, names: Sequence[str], goals: Held) -> None:  # (n, C) of 0 and 1
+    """Add the classes that a matrix of flags stands for: one in each row, or several labels."""
+    if (matrix.sum(1) == 1).all():
+        goals.say(f"one 1 in each row of {matrix.shape}: it is taken for one of {matrix.shape[1]} classes", "target")
+        goals.columns["target"] = pl.Series("target", [names[i] for i in matrix.argmax(1).tolist()], pl.String)
+        goals.kinds["target"] = "category"
+        return
+    goals.say(f"0 and 1 in {matrix.shape}: it is taken for any of {matrix.shape[1]} labels", "target")
+    labels = [[names[i] for i in np.flatnonzero(row).tolist()] for row in matrix]
+    goals.columns["target"] = pl.Series("target", labels, pl.List(pl.String))
+
+
+def _items(source: Any, notes: list[Note]) -> list[Any]:
+    """All items; one that can't be had is left out and said."""
+    if isinstance(source, (list, tuple)):
+        return list(source)
+    found, faults = [], []
+    for i in range(len(source)):
+        try:
+            found.append(source[i])
+        except Exception as error:  # whatever the code of a user's own data set raises
+            faults.append(Note("error", f"{type(error).__name__}: {error}"[:200] + "; left out", f"item {i}"))
+    notes += faults[:FAULTS]
+    if len(faults) > FAULTS:
+        notes.append(Note("error", f"{len(faults) - FAULTS:,} more items can't be read and are left out"))
+    return found
+
+
+def _rows(items: Sequence[Mapping[Any, Any]], held: Held) -> None:
+    """Add the columns of rows; a value that a row lacks is missing."""
+    for name in dict.fromkeys(key for item in items for key in item):
+        held.add(str(name), [item.get(name) for item in items])
+
+
+def _size(values: Any) -> int:
+    """How many examples there are; 0 for what has none."""
+    if isinstance(values, Mapping):
+        return min((_size(column) for column in values.values()), default=0)
+    if isinstance(values, pl.LazyFrame):
+        return values.select(pl.len()).collect().item()
+    shape = getattr(values, "shape", None)
+    return shape[0] if shape else len(values) if shape is None and hasattr(values, "__len__") else 0
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    return tuple(values.shape) if hasattr(values, "shape") else (_size(values),)
+
+
+def _joined(held: Held, goals: Held, why: str) -> Source:
+    """Inputs and targets side by side."""
+    names = unique([*held.columns, *goals.columns], [], NAME)[len(held.columns) :]
+    for name, (own, values) in zip(names, goals.columns.items(), strict=True):
+        held.columns[name] = values.alias(name) if isinstance(values, pl.Series) else values
+        if own in goals.kinds:
+            held.kinds[name] = goals.kinds[own]
+    held.notes += goals.notes
+    return _source(held, tuple(names), why)
+
+
+def _source(held: Held, target: tuple[str, ...] = (), why: str = "") -> Source:
+    lengths = {name: len(values) for name, values in held.columns.items()}
     if len(set(lengths.values())) > 1:
         raise PellucidError(f"columns are not equally long: {lengths}")
-    if not made or not max(lengths.values()):
+    if not held.columns or not max(lengths.values()):
         raise PellucidError("there are no rows", where=NAME)
-    return Source(NAME, _digest(made), partial(_load, made, notes, target, why))
+    return Source(NAME, _digest(held.columns), partial(_load, held, target or None, why))
 
 
-def _values(name: str, column: Any, notes: list[Note]) -> pl.Series | np.ndarray | None:
-    """A Polars Series, or an array for images."""
-    if isinstance(column, pl.Series):
-        return plain_column(column.alias(name), notes, NAME)
-    if (lists := _lists(name, column)) is not None:
-        return lists
-    values = _array(column)
-    if values.ndim > 1:
-        return np.ascontiguousarray(values)
-    if values.dtype.kind == "M":  # polars knows few of NumPy's units of time
-        values = values.astype("datetime64[us]")
-    if values.dtype.kind not in "OUS":
-        return plain_column(pl.Series(name, values), notes, NAME)
-    items = [v.item() if isinstance(v, np.generic) else v for v in values]
-    items = [None if isinstance(v, float) and v != v else v for v in items]
-    if len({type(v) for v in items if v is not None}) > 1:
-        items = [v if v is None else str(v) for v in items]
-    return plain_column(pl.Series(name, items, strict=False), notes, NAME)
-
-
-def _lists(name: str, column: Any) -> pl.Series | None:
-    """A column whose values are lists, tuples, sets or arrays of words or whole numbers; None for any other."""
-    if not isinstance(column, list | tuple) and not isinstance(getattr(column, "dtype", None), np.dtypes.ObjectDType):
-        return None
-    many = (list, tuple, set, frozenset, np.ndarray)
-    items = [None if item is None or (isinstance(item, float) and item != item) else item for item in column]
-    some = [item for item in items if item is not None]
-    if not some or not all(isinstance(item, many) for item in some):
-        return None
-    if not all(isinstance(part, str | int | np.integer) for item in some for part in item):
-        return None
-    texts = [None if item is None else [str(part) for part in item] for item in items]
-    sets = any(isinstance(item, set | frozenset) for item in some)  # their order changes from process to process
-    return pl.Series(name, [t and sorted(t) for t in texts] if sets else texts, pl.List(pl.String))
-
-
-def _load(columns: Mapping[str, pl.Series | np.ndarray], notes: list[Note], target: str | None, why: str) -> Found:
-    made = {name: Column(name, values) for name, values in columns.items()}
+def _load(held: Held, target: tuple[str, ...] | None, why: str) -> Found:
+    made = {name: Column(name, values) for name, values in held.columns.items()}
     n = len(next(iter(made.values())))
     about = f"{counted(n, 'row')} and {counted(len(made), 'column')}"
-    return Found(about, made, list(notes), True, {}, target, why)
+    return Found(about, made, list(held.notes), True, dict(held.kinds), target, why)
 
 
 def _digest(columns: Mapping[str, pl.Series | np.ndarray]) -> str:

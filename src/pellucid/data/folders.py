@@ -88,7 +88,7 @@ def _not_empty(files: Listing, notes: list[Note]) -> list[str]:
 
 def need_classes(found: Found, name: str, least: int = 2) -> None:
     """Raises PellucidError when folders are to tell the classes and tell fewer than ``least``."""
-    if found.target is None or not found.why.startswith(WHY):
+    if not isinstance(found.target, str) or not found.why.startswith(WHY):
         return
     broken = next((note for note in found.notes if note.level == "error" and described.is_metadata(note.where)), None)
     counts = found.columns[found.target].series().drop_nulls().value_counts(name="count")  # type: ignore[union-attr]

@@ -13,8 +13,6 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from ..errors import PellucidError
 from ..fields import Column, Field, Note
 from ..fields.category import words
@@ -143,7 +141,7 @@ def _code() -> str:
 
 
 def _not_known(source: Any) -> PellucidError:
-    known = f"known: folders of images, {' '.join(tables.READERS)} files, data frames, dicts of columns, (X, y) arrays"
+    known = f"known: folders of images, {' '.join(tables.READERS)} files, data frames, dicts of columns, (X, y), pairs"
     if not isinstance(source, Path):
         return PellucidError(f"data of the type {type(source).__name__} can't be read", fix=known)
     if source.is_dir():
@@ -253,7 +251,7 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
             and not all(tables.is_table(p) or is_archive(p) for p in paths)
         ):
             return _with_name(folders.image_files(paths), only.name)
-        if isinstance(source, np.ndarray):
+        if arrays.are_images(source):
             return arrays.images(source, only.name)
     if (
         words_given
@@ -264,8 +262,6 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
         raise PellucidError(f"{len(source)} strings were given, but the run reads {reads}", fix="pass one table")
     if words_given and len(source) == 1:
         source = source[0]
-    if isinstance(source, np.ndarray) and source.ndim == 2:
-        source = arrays.numbered(source)
     return recognised(source, options)
 
 

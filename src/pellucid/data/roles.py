@@ -139,8 +139,9 @@ def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tup
     if options.target is not None:
         return asked(options.target, fields), "you said so"
     parting = ("split", "group", "weight")
-    if found.target is not None and found.target not in options.ignore and fields[found.target].role not in parting:
-        return (found.target,), found.why
+    told = tuple(name for name in asked(found.target, fields) if name not in options.ignore)
+    if told and all(fields[name].role not in parting for name in told):
+        return told, found.why
     usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
     called = [f.name for f in usable if f.name.lower() in TARGET_NAMES]
     if not called and usable and usable[-1].name.lower() == "y":  # elsewhere y may be a measure beside x and z

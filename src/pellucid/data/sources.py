@@ -51,7 +51,7 @@ class Found:
         notes: what was odd on the way.
         named: False when the names are made up, because the table has no header.
         kinds: kinds that the layout itself tells, e.g. that the name of a folder is a category.
-        target: the column the layout makes the obvious target; ``why``: because of what.
+        target: the column, or columns of numbers, the layout makes the obvious target; ``why``: because of what.
         places: where each row comes from, for layouts that know it without their columns.
     """
 
@@ -60,7 +60,7 @@ class Found:
     notes: list[Note] = field(default_factory=list)
     named: bool = True
     kinds: Mapping[str, str] = field(default_factory=dict)
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     why: str = ""
     places: Callable[[int], str] | None = None
 

@@ -212,6 +212,10 @@ def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series 
         return series
     if kind in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
+    if isinstance(kind, pl.Struct) and any(part.name == "bytes" and part.dtype == pl.Binary for part in kind.fields):
+        return series.struct.field("bytes").alias(series.name)  # images as Hugging Face keeps them
+    if kind == pl.Binary:
+        return series
     notes.append(Note("warning", f"column '{series.name}' holds {kind} and is left out", where))
     return None
 

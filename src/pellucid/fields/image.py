@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ SETTINGS = ("height", "width", "channels", "black", "white")
 SIZES = {"height": form.whole(1, SIDE), "width": form.whole(1, SIDE), "channels": form.one_of(1, 3)}
 FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}  # where there is no image to look at
 NEAR = 20  # paths that tell which folder all of them start from
+ENOUGH = 0.8  # this share of a column's values must end as image files do
 SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
 FLAT = 0.25  # drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05
 SAMPLE = 4096  # training images that mean and spread are taken from
@@ -51,12 +53,11 @@ class Image(Kind):
         if isinstance(column.values, np.ndarray) and column.values.ndim >= 3:
             return _guess_array(column.values)
         series = column.series()
-        if series is None or series.dtype != pl.String:
+        if series is not None and series.dtype == pl.Binary and _hold_images(series):
+            return _guess_files(*_files(column))
+        if series is None or series.dtype != pl.String or not name_images(series.drop_nulls()):
             return None
-        share = series.drop_nulls().str.to_lowercase().str.contains(SUFFIX).mean()
-        if share is None or share < 0.8:  # type: ignore[operator]
-            return None
-        return _guess_files(_paths(column, series), column)
+        return _guess_files(*_files(column))
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"pixels": (n, H, W, C) uint8}`` and, of files, ``"about": (n, 5) int32`` (see ``pixels.ABOUT``).
@@ -119,8 +120,19 @@ def _decided(column: Column) -> Mapping[str, Any]:
     if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
         guess = _guess_array(column.values)
     else:
-        guess = _guess_files(_paths(column, column.as_type(pl.String)), column)
+        guess = _guess_files(*_files(column))
     return guess.settings if guess else {}
+
+
+def name_images(paths: Sequence[str] | pl.Series) -> bool:
+    """Whether these look like names of image files."""
+    share = (
+        (paths if isinstance(paths, pl.Series) else pl.Series(paths, dtype=pl.String))
+        .str.to_lowercase()
+        .str.contains(SUFFIX)
+        .mean()
+    )
+    return share is not None and float(share) >= ENOUGH  # type: ignore[arg-type]
 
 
 def plain_path(value: str) -> str:
@@ -153,13 +165,37 @@ def _paths(column: Column, series: pl.Series) -> list[str]:
     ]
 
 
-def _guess_files(paths: list[str], column: Column) -> Guess:
+def _files(column: Column) -> tuple[list[str], pixels.Fetch | None]:
+    """Where each file is (an empty string where there is none) and, when they are not on the disk, how to read them.
+
+    A column of files' contents has their rows in place of paths.
+    """
+    if isinstance(column.values, pl.Series) and column.values.dtype == pl.Binary:
+        contents = column.values
+        rows = [str(row) if there else "" for row, there in enumerate(contents.is_not_null())]
+        return rows, partial(_content, contents)
+    return _paths(column, column.as_type(pl.String)), column.fetch
+
+
+def _content(contents: pl.Series, row: str) -> bytes:
+    if not row:
+        raise pixels.Unreadable("there is no image")
+    return contents[int(row)]
+
+
+def _hold_images(contents: pl.Series) -> bool:
+    """Whether these are contents of image files, by their first bytes."""
+    some = contents.drop_nulls().head(NEAR).to_list()
+    return sum(one.startswith(tuple(pixels.SIGNATURES)) for one in some) > len(some) / 2
+
+
+def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
     """Decided from the headers of some of the files; pixels are read only of those with more than 8 bits."""
     sample = paths[:: max(1, len(paths) // HEADERS)]
     shapes, modes, ranges = [], set(), []
     for path in sample:
         try:
-            image = pixels.open_header(path, column.fetch)
+            image = pixels.open_header(path, fetch)
             shapes.append(pixels.upright_shape(image))
             modes.add(image.mode)
             if image.mode in pixels.DEEP_MODES:
@@ -167,7 +203,7 @@ def _guess_files(paths: list[str], column: Column) -> Guess:
         except pixels.Unreadable:
             continue
     if not shapes:
-        return Guess(0.6, f"{len(paths):,} names of image files, which {_why_none(sample, column)}", role="ignore")
+        return Guess(0.6, f"{len(paths):,} names of image files, which {_why_none(sample, fetch)}", role="ignore")
     grey = modes <= set(pixels.GREY_MODES)
     settings, why = _settings(shapes, 1 if grey else 3)
     if ranges:
@@ -176,11 +212,11 @@ def _guess_files(paths: list[str], column: Column) -> Guess:
     return Guess(0.95, f"{len(paths):,} {'grey' if grey else 'colour'} images, {why}", settings=settings)
 
 
-def _why_none(paths: list[str], column: Column) -> str:
+def _why_none(paths: list[str], fetch: pixels.Fetch | None) -> str:
     """Why none of these can be read."""
     if all(path.lower().startswith(pixels.WEB) for path in paths):
         return "are on the web: nothing is downloaded, so fetch them and name the files"
-    if column.fetch is not None or any(map(os.path.exists, paths)):
+    if fetch is not None or any(map(os.path.exists, paths)):
         return "can't be read"
     return f"do not exist (the first: {paths[0]})"
 
@@ -222,8 +258,10 @@ def _settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, An
 
 
 def _store_files(column: Column, size: pixels.Size, out: np.ndarray, about: np.ndarray, report: Report) -> list[int]:
-    paths = _paths(column, column.as_type(pl.String))
-    bad, resized = pixels.decode_files(paths, size, out, about, column.fetch)
+    paths, fetch = _files(column)
+    bad, resized = pixels.decode_files(paths, size, out, about, fetch)
+    if fetch is not column.fetch:  # contents, not paths
+        return _report_images(bad, resized, size, column, report, column.place)
     base = str(column.base or "") if column.fetch is not None else ""
 
     def in_table(row: int) -> bool:

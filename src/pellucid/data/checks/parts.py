@@ -172,9 +172,11 @@ def contradictions(parts: Parts) -> Iterator[Note]:
     if parts.keys is None or len(parts.data.targets) != 1 or not len(parts.keys):
         return
     (target,) = parts.data.targets
+    if target.kind not in ("category", "number"):
+        return
     _, inverse, counts = np.unique(parts.keys, return_inverse=True, return_counts=True)
     goal, again = parts.goal(target), counts[inverse] > 1
-    if target.kind not in ("category", "number") or goal.ndim != 1 or not again.any():
+    if goal.ndim != 1 or not again.any():
         return
     group = np.unique(inverse[again], return_inverse=True)[1]
     value = np.unique(goal[again], return_inverse=True)[1]
