@@ -491,7 +491,8 @@ def test_a_run_on_folders_reads_archives_and_metadata(photos: Path, pets: Path, 
     run = pellucid.train(photos, steps=4, out=tmp_path / "runs", network="mlp")
     archive = write_archive(tmp_path / "new.tar.gz", {f"{i}.png": picture(i) for i in range(3)})
     assert [one["input"] for one in run.predict(archive)] == ["0.png", "1.png", "2.png"]
-    assert len(run.predict(pets)) == 40
+    write(pets, {"photos/more.png": picture(77)})
+    assert len(run.predict(pets)) == 41, "the table beside the photos is not asked which to predict"
 
 
 # data in memory

@@ -13,7 +13,7 @@ from ..errors import PellucidError
 from ..fields import Column, Note
 from . import described, packs
 from .archives import is_archive
-from .classes import WHY, Classes, classes_of, split_folders
+from .classes import LEVEL, WHY, Classes, classes_of, split_folders
 from .listing import Listing, listing
 from .roles import asked
 from .sources import Found, Options, Source, counted, first_layout, listed
@@ -51,9 +51,9 @@ def _load(files: Listing, options: Options) -> Found:
     keep = _not_empty(files, notes)
     names = (*asked(options.target, ()), *options.names)
     told = classes_of(keep, files.name, names)
-    found = None if told.name in names and told.name != "label" else described.read(files, keep, told, options, notes)
-    if found is None:
-        found = _by_folders(files, keep, told, notes)
+    paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1  # a level was asked for, or images and no more
+    found = None if paths_tell else described.read(files, keep, told, options, notes)
+    found = found or _by_folders(files, keep, told, notes)
     if files.others:
         shown = listed(f"{count:,} {suffix}" for suffix, count in files.others.most_common(4))
         total = sum(files.others.values())

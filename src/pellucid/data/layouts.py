@@ -203,7 +203,8 @@ def read_like(
     wanted = [f for f in fields if f.role == "input" or f.role == "target"]
     notes: list[Note] = []
     kept = open_cache(cache, notes.append)
-    options = Options(names=tuple(f.name for f in wanted), weights=weights, spool=kept.folder)
+    needed = tuple(f.name for f in wanted if need_target or f.role == "input")
+    options = Options(names=needed, weights=weights, spool=kept.folder)
     found = _texts(source, wanted) if texts else _new(source, wanted, options)
     opened = found.load()
     if need_target:
