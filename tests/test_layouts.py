@@ -351,6 +351,13 @@ def test_ways_to_name_an_image(named: str, tmp_path: Path) -> None:
     assert (data.stored("which").arrays["pixels"][4] == np.asarray(Image.open(root / "photos" / "004.png"))).all()
 
 
+def test_numbers_called_label_are_classes_of_images(tmp_path: Path) -> None:
+    rows: list[list[object]] = [[i, i % 10] for i in range(40)]
+    root = write(tmp_path / "p", {**PHOTOS, "train.csv": as_csv(["id", "label"], rows)})
+    assert kinds(read(root)) == {"id": ("image", "input"), "label": ("category", "target")}
+    assert kinds(read(root, kinds={"label": "number"}))["label"] == ("number", "target")
+
+
 def test_tables_that_only_seem_to_name_images(tmp_path: Path) -> None:
     files: dict[str, bytes | str] = {f"{c}/{i}.png": picture(i) for c in "ab" for i in range(10)}
     tables = {

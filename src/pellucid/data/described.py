@@ -132,7 +132,7 @@ def _joined(files: Listing, images: Sequence[str], told: Classes, chosen: list[D
     }
     paths = pl.Series(first.column, [images[i] for i in at], pl.String)
     columns[first.column] = files.column(first.column, paths, lambda row: images[at[row]])
-    kinds = {first.column: "image"}
+    kinds = {name: "category" for name, column in columns.items() if _is_class(name, column)} | {first.column: "image"}
     target, why = first.found.target, first.found.why
     if target in (None, first.column):
         target, why = None, ""
@@ -160,6 +160,17 @@ def _stacked(chosen: list[Described]) -> pl.DataFrame:
         return pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError:  # a column of numbers in one table and of words in another
         return pl.concat([frame.cast(pl.String) for frame in frames], how="diagonal_relaxed")
+
+
+def _is_class(name: str, column: Column) -> bool:
+    """Whether whole numbers are classes, by their name and because they repeat: of images, amounts are called more."""
+    series = column.series()
+    return (
+        name.lower() in ("label", "labels", "class", "class_id", "category")
+        and series is not None
+        and series.dtype.is_integer()
+        and 2 * series.n_unique() <= len(series)
+    )
 
 
 def _from_folders(
