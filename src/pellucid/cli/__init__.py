@@ -89,7 +89,8 @@ def _bug(error: Exception) -> int:
 def read(data: str, **typed: Any) -> None:
     """Say what is in DATA and what would be predicted.
 
-    DATA is a folder of images (one folder a class), or a table: .csv, .tsv, .parquet or .jsonl.
+    DATA is a folder of images (one folder a class, or a table that names them), or a table: .csv, .tsv, .parquet,
+    .jsonl, .xlsx; both also packed (.zip, .tar.xz).
     """
     import pellucid
 
