@@ -15,13 +15,14 @@ BLOCKS = re.findall(r"<!-- runs as a test -->\n```python\n(.*?)```", TEXT, re.S)
 
 
 def test_python_blocks_run(tmp_path: Path) -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(BLOCKS)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
-    assert "class_" in done.stdout.splitlines()[-1]
+    assert "class_" in done.stdout
+    assert "Network(" in done.stdout
 
 
 def test_every_command_it_shows_exists(capsys: pytest.CaptureFixture[str]) -> None:
