@@ -330,6 +330,18 @@ for said, (key, to) in {
     "a level that is none": ("std", ["0.5"] * 3),
 }.items():
     case("photos", state("image", key, to), f"image: {said}")
+for said, (kind, key, to) in {
+    "parts that no calendar has": ("date", "parts", ["__class__"]),
+    "a million parts": ("date", "parts", ["year"] * 1_000_000),
+    "the end of time": ("date", "high", 1e300),
+    "a clock that is a text": ("date", "clock", "no"),
+    "a thousand and one labels": ("labels", "values", [f"{i}" for i in range(1001)]),
+    "less labels than there are": ("labels", "values", []),
+    "labels that are mappings": ("labels", "values", [{}, {}, {}, {}]),
+    "a count of texts": ("labels", "n", "9"),
+}.items():
+    case("mixed", state(kind, key, to), f"{kind}: {said}")
+case("mixed", tensor("temperature", lambda a: a * 0), "labels: a temperature of 0")
 case("photos", edit("fields", 0, "settings", "height", to=10**6), "image: settings for a wall of pixels")
 
 for said, change in {
@@ -441,7 +453,20 @@ case("table", first(dtype="BF16"), "safetensors: a type that NumPy has not")
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory, table: Path, numbers: Path, photos: Path, texts: Path) -> Path:
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table with dates and sets of labels."""
+    path = tmp_path_factory.mktemp("mixed") / "films.csv"
+    genres = ("drama", "crime; drama", "comedy", "comedy; crime", "drama; comedy")
+    kept = ("old; good", "new", "new; good", "old")
+    rows = [f"{1990 + i % 30}-{1 + i % 12:02}-{1 + i % 28:02},{kept[i % 4]},{genres[i % 5]}" for i in range(120)]
+    path.write_text("\n".join(["released,shelf,genres", *rows]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def honest(
+    tmp_path_factory: pytest.TempPathFactory, table: Path, numbers: Path, photos: Path, texts: Path, mixed: Path
+) -> Path:
     """A folder of finished runs, and one that was stopped."""
     out = tmp_path_factory.mktemp("honest")
     for name, source, target, network in (
@@ -449,6 +474,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory, table: Path, numbers: Path,
         ("numbers", numbers, "price", "mlp"),
         ("photos", photos, None, "cnn"),
         ("texts", texts, "verdict", "transformer"),
+        ("mixed", mixed, "genres", "mlp"),
     ):
         pellucid.train(source, target=target, network=network, size=0, steps=2, name=name, out=out)
 
@@ -462,8 +488,9 @@ def honest(tmp_path_factory: pytest.TempPathFactory, table: Path, numbers: Path,
 
 
 @pytest.fixture(scope="module")
-def inputs(table: Path, numbers: Path, photos: Path, texts: Path) -> dict[str, Any]:
-    return {"table": [str(table)], "numbers": [str(numbers)], "photos": [str(photos)], "texts": [str(texts)]}
+def inputs(table: Path, numbers: Path, photos: Path, texts: Path, mixed: Path) -> dict[str, Any]:
+    sources = {"table": table, "numbers": numbers, "photos": photos, "texts": texts, "mixed": mixed}
+    return {name: [str(source)] for name, source in sources.items()}
 
 
 @pytest.fixture(scope="module")

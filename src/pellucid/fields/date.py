@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
 from .number import is_missing
 
@@ -57,6 +58,16 @@ class Date(Kind):
 
     name = "date"
     joint = True
+
+    def settings(self) -> form.Form:
+        known = {"unit": form.one_of(*UNITS, "YYYYMMDD"), "day_first": form.flag}
+        return form.record(known, form.anything, optional=known)
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+        seconds = form.number(-1e15, 1e15)
+        own = {"role": form.one_of(role), "clock": form.flag, "whole": form.flag, "std": form.number(0, 1e15)}
+        own |= {"parts": form.list_of(form.one_of(*CYCLES), most=len(CYCLES))}
+        return form.record(own | {"low": seconds, "high": seconds, "mean": seconds}, form.anything)
 
     def recognise(self, column: Column) -> Guess | None:
         column = column.loaded()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
 from .category import natural, words
 
@@ -29,6 +30,15 @@ class Labels(Kind):
     name = "labels"
     joint = True
     noun = "a set of labels"
+
+    def settings(self) -> form.Form:
+        known = {"separator": form.pattern(".{1,10}"), "brackets": form.flag, "flag": form.text()}
+        return form.record(known, form.anything, optional=known)
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+        values = form.list_of(form.text(), int(role == "target"), MOST)
+        own = {"role": form.one_of(role), "values": values, "counts": form.list_of(form.whole()), "n": form.whole()}
+        return form.record(own, form.anything)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()

@@ -43,6 +43,7 @@ class Labels(Output):
     kind = "labels"
     metric = "micro F1"
     metrics = OF_LABELS
+    positive = ("temperature",)
     settings: ClassVar = {}
 
     threshold: Tensor
