@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from .data import Split
@@ -41,7 +42,7 @@ def parted(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) ->
 
     Unless ``tested``, it may do without a test part; and without validation, where cross-validation stands for it.
     """
-    data.need_target()
+    target = data.need_target()
     own = options.get("split_seed")
     split = data.split(int(own if own is not None else options.get("seed") or 0))
     for part, what in (("validation", "choose the weights on"), ("test", "score them on")):
@@ -52,6 +53,12 @@ def parted(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) ->
                 where=data.name,
                 fix="give shares such as --split 0.8,0.1,0.1",
             )
+    if tested and target.kind == "category":
+        stored = data.stored(target.name)
+        classes = np.unique(stored.arrays["code"][split.train])
+        if len(classes) < 2:
+            only = stored.meta["values"][classes[0]]
+            raise PellucidError(f"all {len(split.train):,} training examples are '{only}'", where=data.name)
     return split
 
 

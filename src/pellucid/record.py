@@ -36,6 +36,7 @@ FORMAT = 1
 MOST_FIELDS = 200_000
 MOST_LINES = 10_000_000
 STEPS = whole(0, 10**12)
+PATH = pattern("[^\\0]{1,10000}")
 
 
 def field(value: Any, where: str) -> None:
@@ -112,7 +113,7 @@ PLAN = record(
         "choices": list_of(record({"name": text(), "value": anything, "reason": text()})),
         "split_seed": SEED,
         "reference": flag,
-        "start": maybe(record({"run": text(), "sha256": text(), "trunk": TRUNK}, anything)),
+        "start": maybe(record({"run": PATH, "sha256": text(), "trunk": TRUNK}, anything)),
     },
     anything,
     optional=("split_seed", "reference", "start"),
@@ -130,7 +131,7 @@ BEGUN = record(
         "format": one_of(FORMAT),
         "status": one_of("training", "done"),
         "live": flag,
-        "data": record({"source": maybe(text()), "options": map_of(anything), "fingerprint": text()}, anything),
+        "data": record({"source": maybe(PATH), "options": map_of(anything), "fingerprint": text()}, anything),
         "fields": list_of(field, least=1, most=MOST_FIELDS),
         "plan": PLAN,
         "network": maybe(NETWORK),

@@ -6,7 +6,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from .data.batch import encode_groups, encode_target
 from .data.weights import check_parts
 from .draw.numbers import figure
 from .errors import PellucidError, UsageError
-from .fields import Field, Note
+from .fields import Field, Note, kind_named
 from .folder import Files, Folder, InMemory, damaged, to_json
 from .folder.disk import memory
 from .network import Network, as_target
@@ -66,6 +66,18 @@ class Evaluation:
             "parameters": self.parameters, "examples": s.n, "metrics": dict(self.metrics),
             "notes": [str(note) for note in self.notes], **({"weights": s.weights} if s.weights else {}),
         }  # fmt: skip
+
+
+class Predictions(list[dict[str, Any]]):
+    """One prediction an example, in order.
+
+    Attributes:
+        notes: what was odd about the data they were made from.
+    """
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), notes: Iterable[Note] = ()):
+        super().__init__(rows)
+        self.notes = tuple(notes)
 
 
 class Run:
@@ -227,8 +239,8 @@ class Run:
             self.parameters,
         )
 
-    def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> list[dict[str, Any]]:
-        """Predict from paths, tables, arrays or texts; one dict an example, in order.
+    def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> Predictions:
+        """Predict from paths, tables, arrays or texts; one dict an example, in order, and ``notes`` on what was odd.
 
         Each has ``input`` (what it was) and the prediction: ``label, probability, probabilities``, for several labels
         ``labels, probabilities``, for numbers ``value, low, high``; an input that can't be read has ``error`` instead,
@@ -241,13 +253,14 @@ class Run:
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
         data, good, raw = self.answers(list(texts) if len(texts) else inputs, texts=bool(len(texts)), **options)
         found: list[dict[str, Any]] = [{} for _ in range(len(data))]
-        for row, prediction in zip(good, self.network.output.decode(raw), strict=True):
+        for row, prediction in zip(good, self.network.output.decode(raw) if len(good) else [], strict=True):
             found[row] = prediction
         problems = data.problems()
-        return [
+        rows = [
             {"input": data.title(row), **(one or {"error": problems.get(row, "could not be read")})}
             for row, one in enumerate(found)
         ]
+        return Predictions(rows, data.notes)
 
     def answers(self, source: Any, *, least: int = 1, **options: Any) -> tuple[Dataset, np.ndarray, torch.Tensor]:
         """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R).
@@ -258,6 +271,9 @@ class Run:
         """
         data = read_like(source, self.network.fields, need_target=False, **options)
         good = data.usable()
+        for field in self.fields:
+            if text := kind_named(field.kind).passed_over(data.stored(field.name), field.state or {}):
+                data.notes.append(Note("warning", text, f"column '{field.name}'"))
         if not len(good):
             return data, good, torch.empty(0)
         over = len(good) % AT_ONCE

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -29,6 +30,8 @@ _READ = {option.name for option in READ}
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The command ``pellucid``."""
     started = process_started() if args is None else time.time()
+    if not os.environ.get("PELLUCID_DEBUG"):
+        warnings.simplefilter("ignore")  # of libraries; what a user should know is said in other words
     code = exit_code(sys.argv[1:] if args is None else args, started)
     try:
         sys.stdout.flush()
@@ -261,6 +264,8 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
             show.emit(row)
     elif not table:
         show.predictions(rows, show.console(sys.stdout))
+    odd = [note for note in getattr(rows, "notes", ()) if note.level == "warning"]
+    show.notes(odd, show.console(sys.stderr), most=5)
     _check_failures(rows)
 
 

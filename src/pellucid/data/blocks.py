@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..fields import Note
+from .signs import check_text
+from .sources import counted
 
 SAMPLE = 1 << 16  # bytes that a file's form is inferred from
 BLOCK = 1 << 24  # bytes; smaller files are one block
@@ -24,17 +26,21 @@ def blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) -> It
         where: how messages call it. notes: is told of an odd encoding.
         quotes: whether a line end between quotation marks ends no record.
     """
+    check_text(path, where)
     encoding, found = encoding_of(path)
     if found:
         notes.append(Note("warning", f"is not UTF-8; read as Western European ({found})", where))
-    return _cut(_plain_ends(_decoded(path, encoding)), quotes)
+    return _cut(_plain_ends(_without_zeros(_decoded(path, encoding), where, notes)), quotes)
 
 
 def encoding_of(path: Path) -> tuple[str, str]:
     """How the file is encoded, and the same once more when that is a guess. Reads all of it."""
     with path.open("rb") as file:
-        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return "utf-16", ""
+        start = file.read(4)
+    if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        return "utf-32", ""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16", ""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for data in _chunks(path):
@@ -60,10 +66,31 @@ def _decoded(path: Path, encoding: str) -> Iterator[bytes]:
             yield data.removeprefix(codecs.BOM_UTF8) if first else data
             first = False
         return
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    western = encoding in ("cp1252", "latin-1")  # byte by byte: the rest may be UTF-8
+    decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)("western" if western else "replace")
     for data in _chunks(path):
         yield decoder.decode(data).encode("utf-8", "replace")
     yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _western(error: UnicodeError) -> tuple[str, int]:
+    """The bytes that are not UTF-8, read as cp1252, and as latin-1 where that has none."""
+    assert isinstance(error, UnicodeDecodeError)
+    odd = error.object[error.start : error.end]
+    return "".join(bytes([b]).decode("latin-1" if UNDEFINED.match(bytes([b])) else "cp1252") for b in odd), error.end
+
+
+codecs.register_error("western", _western)
+
+
+def _without_zeros(chunks: Iterable[bytes], where: str, notes: list[Note]) -> Iterator[bytes]:
+    """The same without zero bytes, which mean nothing in a text and end it for some readers."""
+    count = 0
+    for data in chunks:
+        count += data.count(0)
+        yield data.replace(b"\0", b"")
+    if count:
+        notes.append(Note("warning", f"{counted(count, 'zero byte')} in it taken out", where))
 
 
 def _plain_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:

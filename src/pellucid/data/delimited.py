@@ -23,7 +23,7 @@ from ..errors import PellucidError
 from ..fields import Note
 from .blocks import LONG_CELL, blocks, sample
 from .pieces import Runs, Spool, Table, in_file, joined, kept, runs
-from .sources import Options, counted, listed
+from .sources import Options, check_width, counted, listed
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TYPED = 10_000  # rows of a block that the types of columns are inferred from
@@ -53,6 +53,7 @@ def delimited(path: Path, where: str, options: Options, text: frozenset[str] = f
     separator, head = sniffed(sample(first), path.suffix.lower())
     header = has_header(head, options.names) if options.header is None else options.header
     names, extra = column_names(head, header, notes, where)
+    check_width(len(names), where)
     reader = _Reader(separator, header, names, separator == ";" and _decimal_comma(head), text, line)
     pieces = kept(reader.frames(chain([first], found)), partial(_spool, path, where, options))
     if not pieces:
@@ -270,13 +271,15 @@ def column_names(head: list[list[str]], header: bool, notes: list[Note], where: 
     given = [cell.strip() for cell in head[0]]
     unnamed_first = usual == len(given) + 1 and len(widths) == 1
     if unnamed_first:
-        notes.append(Note("info", "the first column has no name in the header; it is called 'column_1'", where))
         given = ["", *given]
     return unique(given, notes, where), unnamed_first
 
 
 def unique(given: Sequence[str], notes: list[Note], where: str) -> list[str]:
     """Names without blanks and doubles."""
+    blank = [f"column_{i + 1}" for i, name in enumerate(given) if not name]
+    if blank:
+        notes.append(Note("info", f"{counted(len(blank), 'column')} without a name: called {listed(blank)}", where))
     names: dict[str, int] = {}  # with the last number that was put behind each
     for i, name in enumerate(given):
         new, k = name or f"column_{i + 1}", names.get(name, 1)
@@ -317,6 +320,11 @@ def records(data: bytes, separator: str, header: bool, width: int) -> tuple[byte
     return body, lines[keep], cells[keep] - width
 
 
+def _even(rows: list[list[str]]) -> int:
+    """How many rows have the usual number of cells."""
+    return max(Counter(len(row) for row in rows if row).values(), default=0)
+
+
 def _decimal_comma(head: list[list[str]]) -> bool:
     cells = [cell.strip() for record in head for cell in record]
     commas = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", cell)) for cell in cells)
@@ -331,8 +339,9 @@ def requoted(data: bytes, separator: str) -> bytes:
     text = data.decode("utf-8", "replace")
     with _long_cells():
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-        if max(cell.count("\n") for row in rows for cell in row or [""]) > LONG_CELL:
-            rows = [next(csv.reader([line], delimiter=separator), []) for line in text.splitlines()]
+        lines = [next(csv.reader([line], delimiter=separator), []) for line in text.splitlines()]
+    swallowed = max(cell.count("\n") for row in rows for cell in row or [""]) > LONG_CELL
+    rows = lines if swallowed or _even(lines) > _even(rows) else rows
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=separator, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()

@@ -24,7 +24,7 @@ from .cache import opened as open_cache
 from .dataset import Dataset, Reading
 from .listing import SUFFIXES
 from .roles import check_names, fields_of
-from .sources import LAYOUTS, Found, Options, Source, counted, listed
+from .sources import LAYOUTS, Found, Options, Source, check_width, counted, listed
 from .weights import weight_field
 
 Made = TypeVar("Made", bound=Dataset)
@@ -115,6 +115,7 @@ def _beside(source: Source, path: Path) -> Found:
 def _reading(source: Source, options: Options, check: bool) -> Reading:
     """Open the source and find out everything that can be known without decoding it."""
     found = source.load()
+    check_width(len(found.columns), source.name)
     check_names(found.columns, options)
     folders.need_classes(found, source.name)
     notes = list(found.notes)
@@ -150,6 +151,10 @@ def _not_known(source: Any) -> PellucidError:
         readable = [name for name in inside if Path(name).suffix.lower() in tables.READERS]
         fix = f"read a file in it: {source / readable[0]}" if readable else folders.CLASSES_FIX
         return PellucidError(f"there are no images in it ({what})" if inside else what, where=str(source), fix=fix)
+    if not source.is_file():
+        return PellucidError(
+            "it is no file but a pipe, a socket or a device", where=str(source), fix="copy it to a file"
+        )
     suffix = source.suffix.lower()
     if suffix in ARCHIVES:
         return PellucidError("an archive can't be read", where=str(source), fix="unpack it first")
@@ -157,12 +162,16 @@ def _not_known(source: Any) -> PellucidError:
         return PellucidError("a spreadsheet can't be read", where=str(source), fix="save it as CSV")
     if suffix in SUFFIXES:
         return PellucidError("one image is nothing to learn from", where=str(source), fix=folders.CLASSES_FIX)
-    return PellucidError(f"a file that ends in '{suffix}' can't be read", where=str(source), fix=known)
+    what = f"a file that ends in '{suffix}'" if suffix else "a file whose name has no ending"
+    return PellucidError(f"{what} can't be read", where=str(source), fix=known)
 
 
 def _matching(pattern: Path) -> list[Path]:
     """The files that a pattern such as ``data/*.csv`` stands for."""
     found = sorted(map(Path, glob(str(pattern), recursive=True))) if has_magic(str(pattern)) else []
+    if not found and pattern.is_symlink():
+        what = f"it is a link to '{os.readlink(pattern)}', which is not there"
+        raise PellucidError(what, where=str(pattern), fix="name the file itself")
     if not found:
         raise PellucidError("there is no such file or folder", where=str(pattern), fix=_meant(pattern))
     return found

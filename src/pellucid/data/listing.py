@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -96,10 +98,13 @@ def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, int]]:
         for entry in _entries(folder):
             path = f"{inside}/{entry.name}" if inside else entry.name
             try:
+                entry.name.encode()
                 if entry.is_dir():
                     stack += _entered(entry, path, seen, found)
                 elif _read_by(entry.name):
                     about = entry.stat()
+                    if not stat.S_ISREG(about.st_mode):
+                        raise OSError(errno.EINVAL, "it is no file but a pipe, a socket or a device")
                     yield path, about.st_size, about.st_mtime_ns
                 else:
                     found.others[suffix_of(path) or "no suffix"] += 1
@@ -138,6 +143,5 @@ def _identity(about: os.stat_result) -> tuple[int, int]:
 
 
 def _read_by(name: str) -> bool:
-    """Whether a file is worth a look at. Raises UnicodeEncodeError for a name that no text can hold."""
-    name.encode()
+    """Whether a file is worth a look at."""
     return suffix_of(name) in SUFFIXES or suffix_of(name) in TABLES

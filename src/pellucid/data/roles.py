@@ -53,6 +53,8 @@ def _all_the_same(field: Field) -> str:
 def check_names(columns: Iterable[str], options: Options) -> None:
     """Every column that an option names must be there."""
     targets = asked(options.target, columns)
+    if len(set(targets)) < len(targets):
+        raise UsageError(f"a target is named twice in '{','.join(targets)}'")
     named = [*targets, options.split.column, options.weights, *options.kinds, *options.ignore]
     for name in named:
         if name is not None and name not in columns:

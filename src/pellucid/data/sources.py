@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import PellucidError
 from ..fields import Column, Note
 from .parting import Parting
 
+MOST = 20_000  # columns; each is looked at for itself
 PARTS = ("train", "validation", "test")
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -102,6 +104,16 @@ def first_layout(recogniser: Layout) -> Layout:
     for name in later:
         LAYOUTS[name] = LAYOUTS.pop(name)
     return recogniser
+
+
+def check_width(columns: int, where: str) -> None:
+    """Raises PellucidError when there are more columns than can be looked at one by one."""
+    if columns > MOST:
+        raise PellucidError(
+            f"it has {columns:,} columns, and at most {MOST:,} can be told apart in reasonable time",
+            where=where,
+            fix="keep those that may matter, or join some",
+        )
 
 
 def listed(words: Iterable[Any], most: int = 5) -> str:

@@ -56,6 +56,9 @@ def split(data: Dataset, seed: int, fractions: Sequence[float] | None = None) ->
         PellucidError: when there are too few examples, groups or moments for the parts.
     """
     rows, parting = data.usable(), data.reading.parting
+    if not len(rows):
+        why = next((str(note) for note in data.notes if note.level == "error"), "no row has all that is needed")
+        raise PellucidError(f"there is no example that can be used ({why})", where=data.name)
     if fractions:
         parting = replace(parting, shares=tuple(fractions), carved=False)
     target = data.target

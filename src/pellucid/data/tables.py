@@ -103,8 +103,8 @@ def _load(paths: Sequence[Path], name: str, options: Options) -> Found:
 def read_table(path: Path, where: str, options: Options) -> Table:
     """One file by its suffix. Raises PellucidError when it can't be read or has no rows."""
     table = READERS[path.suffix.lower()](path, where, options)
-    if not len(table):
-        raise PellucidError("the table has no rows", where=where)
+    if not len(table) or not table.names:
+        raise PellucidError("the table has no rows" if table.names else "the table has no columns", where=where)
     return table
 
 
@@ -188,12 +188,18 @@ def _json_fault(data: bytes, error: Exception, first: int) -> str:
     """Which line is at fault; ``first`` is the line of the file that ``data`` begins with."""
     for i, line in enumerate(data.decode("utf-8", "replace").splitlines()):
         try:
-            row = json.loads(line) if line.strip() else {}
+            row = json.loads(line, parse_constant=_no_number) if line.strip() else {}
+        except RecursionError:
+            return f"line {i + first:,} is nested too deep"
         except ValueError as fault:
             return f"line {i + first:,} is not JSON ({fault})"
         if not isinstance(row, dict):
             return f"line {i + first:,} is not a JSON object but {line[:40]}"
     return f"cannot be read as JSON ({_first_line(error)})"
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"it has no {word}; write null")
 
 
 def _first_line(error: BaseException) -> str:

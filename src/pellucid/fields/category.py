@@ -81,6 +81,15 @@ class Category(Kind):
         first = 0 if state["role"] == "target" else RESERVED
         return [state["values"][code - first] if code >= first else None for code in np.asarray(encoded).tolist()]
 
+    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
+        seen = set(state["values"])
+        unseen = [value for value in stored.meta["values"] if value not in seen]
+        if not unseen or state["role"] == "target":
+            return ""
+        shown = ", ".join(f"'{value[:40]}'" for value in unseen[:5]) + (", …" if len(unseen) > 5 else "")
+        what = "1 word is" if len(unseen) == 1 else f"{len(unseen):,} words are"
+        return f"{what} new since training, and all new words count as the same: {shown}"
+
     def show(self, stored: Stored, row: int) -> str:
         code = int(stored.arrays["code"][row])
         return stored.meta["values"][code] if code >= 0 else "missing"

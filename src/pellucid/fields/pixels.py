@@ -134,6 +134,10 @@ def open_image(data: bytes) -> Image:
         raise Unreadable(f"is not an image that can be read ({_looks_like(data)})")
     try:
         image = Image.open(BytesIO(data), formats=(name,))
+    except Image.DecompressionBombError:
+        raise Unreadable(f"claims more pixels than the {MOST_PIXELS / 1e6:.0f} million allowed") from None
+    except Image.UnidentifiedImageError:
+        raise Unreadable(f"is damaged (it begins like {name} and is none)") from None
     except Exception as error:  # Pillow's parsers raise whatever damaged bytes lead them to
         raise Unreadable(f"is damaged ({_said(error)})") from None
     width, height = image.size

@@ -182,6 +182,7 @@ def _lines(numbers: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str]]:
     x[~np.isfinite(x)] = np.nan
     gone = np.isnan(x)
     x = np.where(gone, 0, x - np.nanmean(np.where(gone.all(1, keepdims=True), 0, x), 1, keepdims=True))
+    x /= np.maximum(np.abs(x).max(1, keepdims=True), np.finfo(np.float64).tiny)  # squares of huge numbers stay finite
     size = np.sqrt(np.square(x).sum(1, keepdims=True))
     x /= np.where(size > 0, size, np.inf)
     names = list(numbers)
