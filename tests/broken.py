@@ -869,7 +869,13 @@ case(
     says=r"there is no such file or folder",
 )
 case("new: a pipe", good, options=LABEL, new=fifo, fails="predict", says=r"it is no file but a pipe")
-case("new: a table for photos", photos, new=good, fails="predict", says=r"the column 'image' is missing")
+case(
+    "new: a table for photos",
+    photos,
+    new=good,
+    fails="predict",
+    says=r"give them a first line with names: image,label|the column 'image' is missing",
+)
 case(
     "new: a text for a photo",
     photos,
