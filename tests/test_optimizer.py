@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +142,7 @@ def test_making_an_optimizer_does_not_import_torchs_compiler() -> None:
 def small_state() -> State:
     network: Any = Parts()
     network.device = torch.device("cpu")
+    network.output.metric = "accuracy"
     network.trunk.append(nn.BatchNorm1d(4))
     return State(network, Recipe())
 
@@ -177,14 +179,14 @@ def test_a_checkpoint_restores_everything_into_another_state() -> None:
     one.optimizer.step(1.0)
     one.step, one.stale, one.lowest, one.seconds = 4, 3, 0.25, 9.5
     one.follow()
-    one.keep_best({"step": 4, "accuracy": 0.5})
-    two.restore(one.tensors(), one.meta())
+    one.keep_best({"step": 4, "validation_loss": 0.25, "accuracy": 0.5})
+    two.restore(one.tensors(), one.meta(), Path("checkpoints"))
     assert two.meta() == one.meta()
     mine, other = one.tensors(), two.tensors()
     assert mine.keys() == other.keys()
     assert all((mine[k] == other[k]).all() for k in mine)
     assert small_state().meta()["lowest"] is None  # strict JSON has no infinity
-    two.restore(small_state().tensors(), small_state().meta())
+    two.restore(small_state().tensors(), small_state().meta(), Path("checkpoints"))
     assert two.lowest == float("inf")
 
 
