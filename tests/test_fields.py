@@ -372,7 +372,7 @@ def test_encoded_numbers_keep_their_order(train, new, scale):
     assert np.isfinite(encoded).all()
     json.dumps(state, allow_nan=False)
     seen = KINDS["number"].encode(Stored({"value": np.sort(np.array(new + train, float))}, {}, len(new + train)), state)
-    assert (np.diff(seen) >= 0).all()
+    assert (np.diff(seen) >= -1e-9).all()  # a straight line between two points rounds its ends
     assert np.abs(seen).max() <= number.LIMIT
 
 
