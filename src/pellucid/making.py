@@ -52,7 +52,7 @@ from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
 from .training.memory import keep_freed
 from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations
-from .training.rehearsal import Rehearsal, rehearsed
+from .training.rehearsal import MARKS, Rehearsal, rehearsed
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
 from .training.sizing import Timing, largest, timed
@@ -295,7 +295,7 @@ class Making:
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
-        if self.plan.folds:
+        if self.plan.folds and more is None:  # what it found is not for a longer training
             self.rehearsal = self.rehearse(planned_trunk(self.plan, self.decisions.at(0, "size")))
         self.reference = self.refer()
         self.record["status"] = "training"
@@ -370,7 +370,7 @@ class Making:
         if deadline is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(0.4 * (deadline - time.time()) / (self.plan.folds * timing.step))
         else:
-            most = round(budget.amount * (self.order.steps if budget.kind == "epochs" else 1))
+            most = self.most() if budget.kind != "seconds" else MARKS[-1]
         rows, targets = self.split.train, self.targets
         found = rehearsed(self.plan, self.data, trunk, self.feed, rows, targets=targets, most=most, only=mark)
         if mark is None:
@@ -404,13 +404,19 @@ class Making:
         """How many steps the budget allows, and why."""
         budget, deadline = self.plan.budget, self.deadline(0)
         if self.rehearsal:
-            return self.rehearsal.steps, f"a third more than the {self.rehearsal.mark} found, because they cool down"
+            reason = f"a third more than the {self.rehearsal.mark} found, because they cool down"
+            most = self.rehearsal.steps if budget.kind == "seconds" else self.most()
+            return min(self.rehearsal.steps, most), reason
         if deadline is None or timing is None:
-            steps = budget.amount * (self.order.steps if budget.kind == "epochs" else 1)
-            return max(round(steps), 1), f"{budget} as asked for"
+            return self.most(), f"{budget} as asked for"
         left = deadline - time.time() - self.closing() * state.evaluating
         steps = int(left * (1 - WATCHING) / timing.step)
         return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
+
+    def most(self) -> int:
+        """Steps that a budget in steps or epochs allows."""
+        budget = self.plan.budget
+        return max(round(budget.amount * (self.order.steps if budget.kind == "epochs" else 1)), 1)
 
     def seconds(self, step: int) -> float | None:
         """What the training may take in all, from the first word to the written score; None for any time."""

@@ -90,7 +90,10 @@ def begun(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trunk | None
         raise UsageError(
             f"the network is that of {run}: {trunk.name}, with the size it has", fix="leave --network and --size out"
         )
-    return start.brought(data), trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.config}
+    brought = start.brought(data)
+    if brought.fingerprint() == start.record["data"]["fingerprint"] and options.get("split_seed") is None:
+        options["split_seed"] = start.record["plan"]["split_seed"]  # what the run learned from must not come up in test
+    return brought, trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.config}
 
 
 def needed_trunk(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:

@@ -286,7 +286,7 @@ def class_weights_for(
     if asked is None:
         return None
     target, values = data.need_target(), data.label_values()
-    if not values or len(data.targets) > 1:
+    if not values or target.kind != "category" or len(data.targets) > 1:
         raise UsageError(f"class weights need a category to predict, and '{target.name}' is a {target.kind}")
     if isinstance(asked, str):
         code = np.asarray(data.stored(target.name).arrays["code"])[split.train]
@@ -309,7 +309,10 @@ def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, 
     n = len(split.train)
     if asked is not None:
         return Choice("folds", min(asked, n // 2), "asked for")
-    small = leading(data) == "table" and n <= SMALL and trunk is None and budget.kind == "seconds"
+    alike = (
+        data.reading.parting.by == "chance" and not data.reading.given
+    )  # rows of one group, or of one time, may not be parted at random
+    small = leading(data) == "table" and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
     reason = f"{n:,} rows: cross-validation finds the number of steps"
     return Choice("folds", usual_folds(n) if small else 0, reason)
 

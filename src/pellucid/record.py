@@ -157,7 +157,7 @@ DONE = record(
         "steps": STEPS,
         "seconds": number(0),
         "looks": whole(),
-        "scored on": one_of("test", "validation"),
+        "scored on": one_of("test", "validation", "cross-validation"),
         "reference": maybe(REFERENCE),
     },
     anything,

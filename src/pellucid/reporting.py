@@ -187,10 +187,15 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
 
 def protocol(run: Run, data: Dataset, split: Split) -> str:
     """How the score was kept honest."""
-    looks = run.record["looks"]
+    looks, folds = run.record["looks"], run.plan.folds
+    how = (
+        f"after so many steps as {folds}-fold cross-validation found were taken, not chosen on"
+        if folds
+        else "were chosen on"
+    )
     lines = [
         f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
-        f"{run.record['chosen']['weights']} were chosen on validation; test was looked at "
+        f"{run.record['chosen']['weights']} {how} validation; test was looked at "
         f"{'once' if looks == 1 else f'{looks} times'}."
     ]
     if data.weight is not None:

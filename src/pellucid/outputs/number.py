@@ -116,7 +116,9 @@ class Number(Output):
         if self.metric != "R2":
             return super().say(score, baseline)
         names = " and ".join(f"'{f.name}'" for f in self.fields)
+        if min(score.value, baseline.value) < 0:  # a share of what varies can't be less than nothing
+            return f"{score}; {baseline.name} R2 {baseline.value:.4f}: on these examples {names} lie elsewhere."
         return (
             f"Explains {score.value:.1%} of how {names} {'varies' if len(self.fields) == 1 else 'vary'} "
-            f"({score.low:.1%} to {score.high:.1%}); {baseline.name} explains {max(baseline.value, 0):.1%}."
+            f"({score.low:.1%} to {score.high:.1%}); {baseline.name} explains {baseline.value:.1%}."
         )
