@@ -145,3 +145,11 @@ def test_a_start_that_changed_is_told(first, tmp_path):
 
     with pytest.raises(PellucidError, match="has changed"):
         Start.of(Path(record["plan"]["start"]["run"]), record["plan"]["start"]["sha256"])
+
+
+def test_the_same_data_keeps_the_runs_parts(first):
+    """What the run learned from must not come up in the test part of the next."""
+    data = pellucid.read(shapes(("row", "column", "box"), 240, 0), cache=False)
+    run = pellucid.train(data, start=first.path, seed=5, steps=2, out=str(first.path.parent), name="same")
+    assert run.plan.split_seed == first.plan.split_seed
+    assert (data.split(run.plan.split_seed).test == data.split(first.plan.split_seed).test).all()

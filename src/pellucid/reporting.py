@@ -188,11 +188,8 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
 def protocol(run: Run, data: Dataset, split: Split) -> str:
     """How the score was kept honest."""
     looks, folds = run.record["looks"], run.plan.folds
-    how = (
-        f"after so many steps as {folds}-fold cross-validation found were taken, not chosen on"
-        if folds
-        else "were chosen on"
-    )
+    found = f"after as many steps as {folds}-fold cross-validation found was taken, not chosen on"
+    how = found if folds else "were chosen on"
     lines = [
         f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
         f"{run.record['chosen']['weights']} {how} validation; test was looked at "
