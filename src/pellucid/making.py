@@ -52,7 +52,7 @@ from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
 from .training.memory import keep_freed
 from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations
-from .training.rehearsal import MARKS, Rehearsal, rehearsed
+from .training.rehearsal import MARKS, Rehearsal, rehearsed, unseen
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
 from .training.sizing import Timing, largest, timed
@@ -536,25 +536,6 @@ def weighed(
     if plan.class_weights is not None:
         by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
     return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
-
-
-def unseen(
-    rehearsal: Rehearsal | None, feed: Feed, rows: np.ndarray, raw: Tensor, true: Tensor
-) -> tuple[Tensor, Tensor, np.ndarray]:
-    """All answers to examples that the network which answered had not learned from.
-
-    Args:
-        rows: (n,) the validation part. raw, true: (n, R), (n, ...) answers and targets of what was chosen on.
-
-    Returns:
-        Answers, targets and rows: those of validation and then, where there was one, the rehearsal's.
-    """
-    if rehearsal is None:
-        return raw, true, rows
-    assert feed.target is not None
-    other, known = rehearsal.raw.to(raw.device), feed.target[torch.from_numpy(rehearsal.rows)].to(true.device)
-    raw, true = raw[: len(rows)], true[: len(rows)]  # without a validation part, what was learned from was watched
-    return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, rehearsal.rows])
 
 
 def check_metric(output: Output, feed: Feed, split: Split) -> None:

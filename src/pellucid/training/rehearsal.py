@@ -156,3 +156,22 @@ def rehearse(
         raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")
     order = np.argsort(rows, kind="stable")
     return Rehearsal(best[1], rows[order], best[2][torch.from_numpy(order)])
+
+
+def unseen(
+    rehearsal: Rehearsal | None, feed: Feed, rows: np.ndarray, raw: Tensor, true: Tensor
+) -> tuple[Tensor, Tensor, np.ndarray]:
+    """All answers to examples that the network which answered had not learned from.
+
+    Args:
+        rows: (n,) the validation part. raw, true: (n, R), (n, ...) answers and targets of what was chosen on.
+
+    Returns:
+        Answers, targets and rows: those of validation and then, where there was one, the rehearsal's.
+    """
+    if rehearsal is None:
+        return raw, true, rows
+    assert feed.target is not None
+    other, known = rehearsal.raw.to(raw.device), feed.target[torch.from_numpy(rehearsal.rows)].to(true.device)
+    raw, true = raw[: len(rows)], true[: len(rows)]  # without a validation part, what was learned from was watched
+    return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, rehearsal.rows])
