@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import write_table
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import pellucid
@@ -539,3 +541,32 @@ def test_every_warning_says_what_training_does_and_what_one_can_do():
 
 def test_all_checks_are_known():
     assert (len(COLUMN_CHECKS), len(TABLE_CHECKS), len(PART_CHECKS)) == (12, 3, 9)
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.text(max_size=6),
+    st.sampled_from(
+        ["", " ", "n/a", "12 kg", "-999", "2020-01-02", "31/01/2020", "a;b", "é", "É", "0", "1e400", "inf"]
+    ),
+    st.sampled_from(["colour", "colur", "Red", "red ", "99999"]),
+)
+VALUES = st.one_of(
+    st.lists(CELLS, min_size=1, max_size=30),
+    st.lists(st.one_of(st.none(), st.floats()), min_size=1, max_size=30),
+    st.lists(st.one_of(st.none(), st.integers(-(2**60), 2**60)), min_size=1, max_size=30),
+    st.lists(st.one_of(st.none(), st.booleans()), min_size=1, max_size=30),
+    st.lists(st.one_of(st.none(), st.dates()), min_size=1, max_size=30),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(VALUES, min_size=1, max_size=5), st.integers(0, 40))
+def test_no_table_is_too_odd_to_be_checked(columns, n):
+    frame = pl.DataFrame({f"c{i}": (own * (n // len(own) + 1))[: n + 1] for i, own in enumerate(columns)}, strict=False)
+    for target in (None, "c0"):
+        try:
+            for note in pellucid.read(frame, target=target, cache=False).check():
+                assert note.level in ("info", "warning", "error")
+        except pellucid.PellucidError:
+            pass

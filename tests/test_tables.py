@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pellucid.data import blocks, read, read_like
+from pellucid.data import blocks, encode_groups, read, read_like
 from pellucid.errors import PellucidError
 from pellucid.fields.base import Later
 
 QUICK = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 FRAME = pl.DataFrame(
     {
@@ -479,3 +479,108 @@ def test_any_frame_survives_any_format(frame, form, packer, tmp_path):
         assert got.meta == want.meta
         for key in want.arrays:
             np.testing.assert_array_equal(got.arrays[key], want.arrays[key])
+
+
+# larger than memory
+
+
+@pytest.fixture
+def small_limits(monkeypatch):
+    """Everything that is done only for large tables is done for small ones."""
+    monkeypatch.setattr(blocks, "BLOCK", 2000)
+    for name in ("pellucid.data.pieces.PIECE", "pellucid.fields.base.PIECE", "pellucid.data.encoding.PIECE"):
+        monkeypatch.setattr(name, 50)
+    monkeypatch.setattr("pellucid.data.encoding.LARGE", 0)
+    monkeypatch.setattr("pellucid.data.cache.SMALL", 0)
+
+
+def a_table(path, n=400):
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "x": rng.normal(size=n).round(3),
+            "count": rng.poisson(4, n),
+            "day": pl.Series([f"2020-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(n)]),
+            "price": pl.Series([f"${i}" if i % 9 else "n/a" for i in range(n)]),
+            "odd": pl.Series([str(i / 7) if i % 40 else "tall" for i in range(n)]),
+            "word": rng.choice(["a", "b", "c"], n),
+            "label": rng.choice(["yes", "no"], n),
+        }
+    )
+    frame.write_csv(path)
+    return path
+
+
+def test_a_table_by_pieces_is_encoded_as_a_whole_one(tmp_path, request):
+    file = a_table(tmp_path / "t.csv")
+    whole = read(file, cache=tmp_path / "one")
+    expected = encode_groups(whole, whole.fitted().values())
+    request.getfixturevalue("small_limits")
+    parts = read(file, cache=tmp_path / "two")
+    same(parts, whole)
+    fields = parts.fitted()
+    assert {n: f.state for n, f in fields.items()} == {n: f.state for n, f in whole.fitted().items()}
+    found = encode_groups(parts, fields.values())
+    assert found.keys() == expected.keys()
+    for key, array in expected.items():
+        assert isinstance(found[key], np.memmap)
+        np.testing.assert_array_equal(found[key], array)
+    assert [str(note) for note in parts.check()] == [str(note) for note in whole.check()]
+
+
+def test_a_training_on_pieces_ends_with_the_same_weights(tmp_path, request, monkeypatch):
+    import pellucid
+
+    file, options = a_table(tmp_path / "t.csv"), {"steps": 12, "network": "mlp", "size": 0}
+    runs = [pellucid.train(pellucid.read(file, cache=tmp_path / "one"), **options, out=tmp_path / "runs")]
+    request.getfixturevalue("small_limits")
+    monkeypatch.setattr("pellucid.training.feed.MAPPED", 0)
+    monkeypatch.setattr("pellucid.reporting.BLOCK", 7)
+    runs.append(pellucid.train(pellucid.read(file, cache=tmp_path / "two"), **options, out=tmp_path / "runs"))
+    weights = [(run.path / "weights.safetensors").read_bytes() for run in runs]
+    assert weights[0] == weights[1]
+    tables = [pl.read_parquet(run.path / "predictions.parquet") for run in runs]
+    assert tables[0].equals(tables[1])
+    assert tables[0]["input"][0].startswith("row ")
+
+
+def test_the_second_start_of_a_large_table_opens_no_source(tmp_path, small_limits):
+    file = a_table(tmp_path / "t.csv")
+    first = read(file, cache=tmp_path / "cache")
+    first.check()
+    places = [first.place(row) for row in range(len(first))]
+    data = read(file, cache=tmp_path / "cache")
+    data._load = lambda: pytest.fail("the source was opened")
+    data.check()
+    assert [data.place(row) for row in range(len(data))] == places
+    encode_groups(data, data.fitted().values())
+
+
+def test_a_file_of_the_cache_that_is_cut_short_is_said(tmp_path):
+    from pellucid.training.feed import OnDisk
+
+    np.save(tmp_path / "a.npy", np.arange(20.0).reshape(10, 2))
+    rows = OnDisk(np.load(tmp_path / "a.npy", mmap_mode="r"))
+    np.testing.assert_array_equal(rows[np.array([3, 0])], [[6, 7], [0, 1]])
+    with (tmp_path / "a.npy").open("r+b") as file:
+        file.truncate(200)
+    with pytest.raises(PellucidError, match=r"a\.npy: a file of the cache was cut short"):
+        rows[np.array([9])]
+
+
+def test_few_of_very_many_validation_rows_are_watched(tmp_path, monkeypatch):
+    import pellucid
+
+    monkeypatch.setattr("pellucid.training.choosing.WATCHED", 10)
+    monkeypatch.setattr("pellucid.outputs.metrics.GROUPS", 13)
+    said = []
+
+    class Ear(pellucid.Listener):
+        def said(self, text):
+            said.append(text)
+
+    data = pellucid.read(a_table(tmp_path / "t.csv"))
+    run = pellucid.train(data, steps=12, network="mlp", size=0, out=tmp_path, listeners=[Ear()])
+    assert "choices are made on 10 of 40 validation examples, spread evenly" in said
+    assert len(pl.read_parquet(run.path / "predictions.parquet")) == 40
+    assert run.score.low <= run.score.value <= run.score.high

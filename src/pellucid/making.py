@@ -46,7 +46,7 @@ from .reporting import SAME_SPLIT, write_history, write_report
 from .run import Run, network_of
 from .starting import Start
 from .suspects import looked_at
-from .training.choosing import choose
+from .training.choosing import choose, looked_on
 from .training.feed import Feed, Order
 from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
@@ -212,7 +212,8 @@ class Making:
         target, labels = as_target(encode_target(data, self.targets)), (self.targets[0].state or {}).get("values", ())
         weights = weighed(data, split, plan, target, labels)
         self.feed = Feed(encode_groups(data, self.inputs), target, self.device, **weights)
-        self.watched = split.validation if len(split.validation) else split.train
+        self.looked = looked_on(split)
+        self.watched = self.looked.validation if len(split.validation) else split.train
         self.rehearsal: Rehearsal | None = None
         self.order = Order(self.feed, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
@@ -246,6 +247,9 @@ class Making:
         check_metric(planned_output(self.plan, self.targets), self.feed, self.split)
         self.record = described(self.data, self.split, self.plan, self.fields)
         self.write_record()
+        if len(self.watched) < len(self.split.validation):
+            examples = f"{len(self.watched):,} of {len(self.split.validation):,} validation examples"
+            self.tell.said(f"choices are made on {examples}, spread evenly")
         self.reference = self.refer()
         trunk, timing = self.sized()
         network = self.network(trunk).to(self.device)
@@ -434,7 +438,7 @@ class Making:
         """What comes after the last step, in evaluations of validation: the last one, three candidates, the test, and
         the training rows whose labels are looked at."""
         twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
-        others = twice * len(self.split.test) + len(looked_at(self.split))
+        others = twice * len(self.split.test) + len(looked_at(self.looked))
         return 1 + twice * 3 + others / len(self.watched)
 
     def pace(self, state: State) -> Pace:
@@ -470,7 +474,7 @@ class Making:
         network, output = state.network, state.network.output
         among = {"the average"} if self.rehearsal else None
         chosen, *watched = choose(state, self.feed, self.watched, among=among)
-        raw, true, rows = unseen(self.rehearsal, self.feed, self.split.validation, *watched)
+        raw, true, rows = unseen(self.rehearsal, self.feed, self.looked.validation, *watched)
         tested = len(self.split.test) > 0
         self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()

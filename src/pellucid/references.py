@@ -39,6 +39,7 @@ CATEGORIES = 255  # of a column that trees can hold apart; a column with more is
 PENALTIES = (1.0, 10.0)  # C of the linear model: validation chooses
 WORDS, CELLS = 200_000, 20_000_000  # words and pairs that count at most; of them times classes
 ROOMY = 1_000_000  # cells of a table for each thread: with fewer they wait for each other more than they work
+MOST_CELLS = 1 << 25  # of a table; more would take a gigabyte
 FEWEST = 500  # rows to learn from, unless there are fewer
 
 Parts = Mapping[str, Any]  # train, validation, test -> arrays or sparse matrices of their rows
@@ -90,6 +91,9 @@ def refer(
     inputs, targets = ([f for f in fields.values() if f.role == role] for role in ("input", "target"))
     name = reference_for(inputs, targets)
     if name is None:
+        return None
+    if len(data) * len(inputs) > MOST_CELLS:
+        say(f"{name} as a reference is left out: {len(data):,} rows are more than it can hold in memory")
         return None
     about = _about(data, [*inputs, *targets], split)
     found = _kept(data, about, seconds)

@@ -18,6 +18,7 @@ from .fields import kind_named
 from .fields.labels import joined
 from .folder import Folder
 from .run import SUSPECTS
+from .training.choosing import looked_on
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .training.feed import Feed
 
 WORST = 12
+BLOCK = 1 << 14  # predictions made into rows of a table at a time
 SCATTER = 2000  # points drawn of a regression
 SAME_SPLIT = " on the same split"  # in the name of a reference's score
 
@@ -40,12 +42,13 @@ def write_report(
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
     evaluated = write_history(run, history)
     run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
-    found = suspects.find(run.network, feed, split, validation)
+    looked = looked_on(split)
+    found = suspects.find(run.network, feed, looked, validation)
     if found is not None:
         run.folder.write(SUSPECTS, parquet(suspects.frame(found, data)))
     content = summary(run, data, split, evaluated) | details(run, test, feed.counts(split.test))
-    content |= {"worst": worst(run, data, split, validation)}
-    content |= {} if found is None else {"suspects": doubted(run, data, split, found)}
+    content |= {"worst": worst(run, data, looked.validation, validation)}
+    content |= {} if found is None else {"suspects": doubted(run, data, looked, found)}
     run.folder.write("report.html", page(cast("Content", content)).encode())
 
 
@@ -66,10 +69,14 @@ def parquet(frame: pl.DataFrame) -> bytes:
 def predictions(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
     """One line a test example: where it is, the truth, the prediction."""
     output, (raw, target) = run.network.output, answers
-    decoded = [flat({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw)]
-    true = [in_words(value, "") for value in output.truth(target.cpu().numpy())]
-    places = {"row": rows, "input": [data.title(int(r)) for r in rows], "true": true}
-    return pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal")
+    frames = []
+    for start in range(0, max(len(rows), 1), BLOCK):
+        own = slice(start, start + BLOCK)
+        decoded = [flat({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw[own])]
+        true = [in_words(value, "") for value in output.truth(target[own].cpu().numpy())]
+        places = {"row": rows[own], "input": [data.title(int(row)) for row in rows[own]], "true": true}
+        frames.append(pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal"))
+    return pl.concat(frames)
 
 
 def flat(prediction: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,20 +103,20 @@ def details(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any
     return found
 
 
-def worst(run: Run, data: Dataset, split: Split, answers: Answers) -> list[dict[str, Any]]:
-    """The wrong answers on validation with the largest loss, with their inputs shown."""
+def worst(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
+    """The wrong answers on ``rows`` with the largest loss, with their inputs shown."""
     output, (raw, target) = run.network.output, answers
     losses = output.losses(raw, target)
     top = losses.topk(min(WORST, len(losses))).indices
     decoded, truth = output.decode(raw[top]), output.truth(target[top].cpu().numpy())
     return [
         {
-            "shown": shown(data, int(split.validation[int(i)])),
+            "shown": shown(data, int(rows[int(i)])),
             "true": in_words(true),
             "predicted": in_words(answered(one)),
             "probability": one.get("probability"),
             "loss": float(losses[i]),
-            "where": data.title(int(split.validation[int(i)])),
+            "where": data.title(int(rows[int(i)])),
         }
         for i, one, true in zip(top, decoded, truth, strict=True)
         if answered(one) != true

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from ..fields import Encoded, Field, Ragged, groups, kind_named
+from ..fields import Encoded, Field, Ragged, groups
+from .encoding import grouped
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -78,19 +79,10 @@ def encode_groups(dataset: Dataset, fields: Iterable[Field]) -> dict[str, Encode
         fields: with their fitted states; those that are no inputs are passed over.
     """
     named = {field.name: field for field in fields}
-    return {
-        group.key: stacked([dataset.encoded(name, named[name]) for name in group.fields], group.kind)
-        for group in groups(named.values())
-    }
+    return {group.key: grouped(dataset, [named[name] for name in group.fields]) for group in groups(named.values())}
 
 
 def encode_target(dataset: Dataset, fields: Field | Iterable[Field]) -> Encoded:
     """The encoded target, (n,) or (n, ...); of several fields side by side, (n, R). Fields with their fitted states."""
-    columns = [dataset.encoded(field.name, field) for field in ([fields] if isinstance(fields, Field) else fields)]
-    return columns[0] if len(columns) == 1 else stacked(columns, "number")
-
-
-def stacked(columns: list[Encoded], kind: str) -> Encoded:  # F × (n,) or (n, 1) -> (n, F)
-    if not kind_named(kind).joint:
-        return columns[0]
-    return np.concatenate([np.reshape(np.asarray(column), (len(column), -1)) for column in columns], 1)
+    targets = [fields] if isinstance(fields, Field) else list(fields)
+    return dataset.encoded(targets[0].name, targets[0]) if len(targets) == 1 else grouped(dataset, targets)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import secrets
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from ..fields import Note
+from ..fields import Note, Stored
 from ..fields.base import Into, Report, in_memory
 
 FORMAT = 1
 SMALL = 1 << 20  # bytes; smaller arrays are read into memory: a map costs a file handle each
 CHECKED = 256 << 20  # bytes; arrays up to this size are checked in full when opened, larger ones by samples
 SAMPLES, BLOCK = 64, 1 << 16
+AT_ONCE = 1 << 25  # bytes of a large array that are looked at before they are let go
 ABANDONED = 24 * 3600  # seconds after which a half-written entry is taken for abandoned
 
 FORGOTTEN = 7 * ABANDONED  # the same for pieces of large tables, which a training may want to the end
@@ -240,10 +242,11 @@ def _file(folder: Path, name: str) -> Path:
 
 def _check(array: np.ndarray) -> int:
     """CRC-32 of the content: of all of it, or of evenly spaced blocks of a large array."""
-    data = _bytes(array)
+    data, value = _bytes(array), 0
     if len(data) <= CHECKED:
-        return zlib.crc32(data)
-    value = 0
+        for block in _blocks(array):
+            value = zlib.crc32(block, value)
+        return value
     for start in np.linspace(0, len(data) - BLOCK, SAMPLES).astype(np.int64):
         value = zlib.crc32(data[start : start + BLOCK], value)
     return value
@@ -255,13 +258,31 @@ def digest_of(arrays: Mapping[str, np.ndarray], meta: Any) -> str:
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-        digest.update(_bytes(array))
+        for block in _blocks(array):
+            digest.update(block)
     return digest.hexdigest()
 
 
 def _bytes(array: np.ndarray) -> memoryview:
     """The content, without a copy where the array lies in one piece."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _blocks(array: np.ndarray) -> Iterator[memoryview]:
+    """The content, block by block; of a file that is mapped, what was looked at is let go."""
+    data = _bytes(array)
+    for start in range(0, len(data), AT_ONCE):
+        yield data[start : start + AT_ONCE]
+        let_go(array)
+
+
+def let_go(*arrays: np.ndarray | Stored) -> None:
+    """Tell the system that it need not hold the pages of mapped files for us: they are read again when asked for."""
+    for array in arrays:
+        for own in array.arrays.values() if isinstance(array, Stored) else (array,):
+            mapped = getattr(own, "_mmap", None)
+            if mapped is not None and hasattr(mapped, "madvise"):
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _plain(meta: Any) -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from dataclasses import field as kept
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,12 @@ import numpy as np
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
 from . import checks, describe, splits, times
-from .cache import Entry, Memory, key_of
+from .cache import Entry, Memory, key_of, let_go
+from .encoding import code_of
 from .parting import Parting
+from .pieces import Places, kept_places
 from .roles import columns_listed
-from .sources import Found, counted
+from .sources import Found, bare, counted
 from .splits import Split
 
 if TYPE_CHECKING:
@@ -90,16 +91,14 @@ class Dataset:
 
     def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Found], cache: Memory):
         self.source, self.reading, self.cache = source, reading, cache
-        self.name, self.layout = (
-            Path(reading.name).stem.removesuffix(".tar") if isinstance(source, str | os.PathLike) else "data",
-            reading.layout,
-        )
+        self.name, self.layout = _short(source, reading.name), reading.layout
         self.options: dict[str, Any] = {}
         self.fields: dict[str, Field] = {f.name: f for f in reading.fields}
         self.notes: list[Note] = list(reading.notes)
         self.unchecked = False
         self._key, self._load = key, load
         self._stored: dict[str, tuple[Stored, str]] = {}  # with the digest of the content
+        self._split: tuple[Any, Split] | None = None  # the last one, and what it was of
 
     def __len__(self) -> int:
         return self.reading.n
@@ -120,12 +119,7 @@ class Dataset:
 
         The source is None for data in memory.
         """
-        source: Any = None
-        if isinstance(self.source, (str, os.PathLike)):
-            source = _absolute(self.source)
-        elif isinstance(self.source, (list, tuple)) and all(isinstance(s, (str, os.PathLike)) for s in self.source):
-            source = [_absolute(one) for one in self.source]
-        return {"source": source, "options": self.options}
+        return {"source": _absolute(self.source), "options": self.options}
 
     # fields
 
@@ -167,7 +161,8 @@ class Dataset:
         """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
         self.need_target()
         rows = self.split(seed).train
-        return {f.name: self._fit(f, rows) for f in self.fields.values() if f.role in ("input", "target")}
+        about = _digest(rows)
+        return {f.name: self._fit(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
 
     def fitted_on(self, rows: np.ndarray) -> dict[str, Field]:
         """The input fields with what they learn from ``rows`` alone; for parts of the training rows, not kept."""
@@ -180,7 +175,7 @@ class Dataset:
         """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
         other = copy.copy(self)
         known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
-        other.fields, other._stored, other.notes = self.fields | known, {}, list(self.notes)
+        other.fields, other._stored, other._split, other.notes = self.fields | known, {}, None, list(self.notes)
         return other
 
     def label_values(self) -> list[str]:
@@ -188,15 +183,16 @@ class Dataset:
         known = [f for f in self.targets if f.kind in ("category", "labels")]
         return [value for f in known for value in self.stored(f.name).meta["values"]]
 
-    def _fit(self, field: Field, rows: np.ndarray) -> Field:
+    def _fit(self, field: Field, rows: np.ndarray, rows_digest: str) -> Field:
         if field.state is not None:
             return field
-        stored, digest = self._content(field.name)
+        stored, digest = self.content(field.name)
         kind = kind_named(field.kind)
-        about = _code(field.kind), digest, _digest(rows), dict(field.settings), field.role
+        about = code_of(field.kind), digest, rows_digest, dict(field.settings), field.role
         entry = self.cache.made(
             key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.say
         )
+        let_go(stored)
         return field.with_(state=entry.meta)
 
     # values
@@ -212,9 +208,10 @@ class Dataset:
 
     def stored(self, name: str) -> Stored:
         """Compact values, from the cache when the source has not changed; else decoded once and kept there."""
-        return self._content(name)[0]
+        return self.content(name)[0]
 
-    def _content(self, name: str) -> tuple[Stored, str]:
+    def content(self, name: str) -> tuple[Stored, str]:
+        """Compact values and the digest of what they are."""
         self._check(name)
         if name not in self._stored:
             entry = self.cache.made(self._stored_key(name), lambda into: self._decode(name, into), self.say)
@@ -227,7 +224,7 @@ class Dataset:
 
     def _stored_key(self, name: str) -> str:
         field = self.fields[name]
-        return key_of("stored", _code(field.kind), self._key, name, field.kind, dict(field.settings))
+        return key_of("stored", code_of(field.kind), self._key, name, field.kind, dict(field.settings))
 
     def _decode(self, name: str, into: Any) -> tuple[Mapping[str, np.ndarray], Any]:
         field, notes = self.fields[name], list[Note]()
@@ -237,22 +234,29 @@ class Dataset:
 
     def encoded(self, name: str, field: Field) -> Encoded:
         """Arrays for the network. Texts are tokenised once for each state and kept; the rest is quick to make."""
-        stored, digest = self._content(name)
+        stored, digest = self.content(name)
         kind = kind_named(field.kind)
         assert field.state is not None, f"field '{name}' is not fitted"
         if kind.axes != 1:
             return kind.encode(stored, field.state)
-        key = key_of("encoded", _code(field.kind), digest, dict(field.state))
+        key = key_of("encoded", code_of(field.kind), digest, dict(field.state))
         return _as_encoded(self.cache.made(key, lambda _: _as_arrays(kind.encode(stored, field.state or {})), self.say))
 
     def place(self, row: int) -> str:
         """Where an example comes from: a file, or a row of one."""
-        return self._first.place(row).split(", column '")[0]
+        if self._places is not None:
+            return self._places(row)
+        return next(iter(self._found.columns.values())).place(row).split(", column '")[0]
+
+    @cached_property
+    def _places(self) -> Places | None:
+        return kept_places(self.cache, key_of("places", self._key), lambda: self._found.places, self.say)
 
     def title(self, row: int) -> str:
         """A short name for an example: its file, its row, or the beginning of the text it is."""
-        if len(self.fields) == 1 and self._first.name in self.fields and self.fields[self._first.name].kind == "text":
-            text = str(self._first.values[row])
+        only = next(iter(self.fields.values()))
+        if len(self.fields) == 1 and only.kind == "text":
+            text = str(kind_named("text").show(self.stored(only.name), row))
             return text if len(text) <= 80 else text[:79] + "…"
         return self.place(row).removeprefix(f"{self.reading.name}, ")
 
@@ -261,20 +265,18 @@ class Dataset:
         why = {note.where: note.text.removesuffix("; left out") for note in self.notes if note.where}
         found: dict[int, str] = {}
         for field in self.inputs:
+            bad = self.stored(field.name).bad.tolist()
             column = self.column(field.name)
-            for row in self.stored(field.name).bad.tolist():
-                full = str((column.base or Path()) / str(column.values[row]))
+            values = column.values if bad else ()
+            for row in bad:
+                full = str((column.base or Path()) / str(values[row]))
                 found.setdefault(row, why.get(column.place(row)) or why.get(full) or "could not be read")
         return found
-
-    @property
-    def _first(self) -> Column:
-        return next(iter(self._found.columns.values()))
 
     def fingerprint(self) -> str:
         """SHA-256 over names, kinds, roles and content of all fields that are used."""
         used = [f for f in self.fields.values() if f.role != "ignore"]
-        about: list[Any] = [(f.name, f.kind, f.role, self._content(f.name)[1]) for f in used]
+        about: list[Any] = [(f.name, f.kind, f.role, self.content(f.name)[1]) for f in used]
         if self.reading.parting.by == "time":
             about.append(self._time_entry().digest)
         return key_of("fingerprint", about)
@@ -334,7 +336,10 @@ class Dataset:
         Raises:
             PellucidError: when there are too few examples, groups or moments for the parts.
         """
-        return splits.split(self, seed, fractions)
+        about = seed, fractions and tuple(fractions), tuple((f.name, f.role) for f in self.fields.values())
+        if self._split is None or self._split[0] != about:
+            self._split = about, splits.split(self, seed, fractions)
+        return self._split[1]
 
     def given_parts(self) -> tuple[np.ndarray, str] | None:
         """(n,) index of the part each row is in, -1 for none, and how that came about; None where chance decides.
@@ -399,11 +404,20 @@ class Dataset:
 
 
 def _digest(rows: np.ndarray) -> str:
-    return hashlib.sha256(rows.tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
 
 
-def _absolute(path: str | os.PathLike[str]) -> str:
-    return str(Path(path).expanduser().absolute())
+def _short(source: Any, name: str) -> str:
+    """What runs on this data are called after."""
+    return Path(bare(name)).stem.removesuffix(".tar") if isinstance(source, (str, os.PathLike)) else "data"
+
+
+def _absolute(source: Any) -> Any:
+    """A path, or a list of paths, from the root; None for data in memory."""
+    if isinstance(source, (str, os.PathLike)):
+        return str(Path(source).expanduser().absolute())
+    several = isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
+    return [_absolute(one) for one in source] if several else None
 
 
 def missing(stored: Stored) -> np.ndarray:  # (n,) bool
@@ -434,10 +448,3 @@ def _as_arrays(encoded: Encoded) -> tuple[dict[str, np.ndarray], Any]:
 def _as_encoded(entry: Entry) -> Encoded:
     arrays = entry.arrays
     return Ragged(arrays["values"], arrays["ends"]) if "ends" in arrays else arrays["values"]
-
-
-@lru_cache
-def _code(kind: str) -> str:
-    """SHA-256 of the code of a kind: what an older or newer version of it stored is not taken for its own."""
-    file = sys.modules[type(kind_named(kind)).__module__].__file__
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).exists() else ""

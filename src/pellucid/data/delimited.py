@@ -22,7 +22,7 @@ import polars as pl
 from ..errors import PellucidError
 from ..fields import Note
 from .blocks import LONG_CELL, blocks, sample
-from .pieces import Runs, Spool, Table, in_file, joined, kept, runs
+from .pieces import Runs, Spool, Table, in_file, kept, runs
 from .sources import Options, check_width, counted, listed
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -85,7 +85,7 @@ class _Reader:
     def __init__(self, separator: str, header: bool, names: list[str], comma: bool, text: frozenset[str], line: int):
         self.separator, self.names, self.comma, self.line = separator, names, comma, line
         self.header = header  # still to come
-        self.types: dict[str, pl.DataType] = {name: pl.String() for name in text}  # as far as they are known
+        self.text = set(text)  # and what is found to be text; numbers are told anew in each block: " 7" is none
         self.odd: dict[bool, list[int]] = {False: [], True: []}  # the first lines with too few and with too many cells
         self.count = {False: 0, True: 0}
         self.mended = False
@@ -123,27 +123,26 @@ class _Reader:
         """The records as a frame of all columns: short ones are filled with missing values, long ones cut."""
         numbered = [f"c{i}" for i in range(len(self.names))]
         pairs = list(zip(numbered, self.names, strict=True))
-        known = {short: self.types[name] for short, name in pairs if name in self.types}
+        text = {short: pl.String() for short, name in pairs if name in self.text}
         data = self.separator.join(numbered).encode() + b"\n" + body
 
-        def parsed(types: dict[str, pl.DataType], rows: int | None) -> pl.DataFrame:
+        def parsed(rows: int | None) -> pl.DataFrame:
             return pl.read_csv(
                 data,
                 separator=self.separator,
                 decimal_comma=self.comma,
                 truncate_ragged_lines=True,
-                schema_overrides=types,
+                schema_overrides=text,
                 infer_schema_length=rows,
             )
 
         try:
-            frame = parsed(known, TYPED)
+            frame = parsed(TYPED)
             if not _late(frame):
                 return frame.rename(dict(pairs))
         except pl.exceptions.PolarsError:  # a later row is of another type: look at all of them, which takes longer
             pass
-        text = {short: kind for short, kind in known.items() if kind == pl.String}
-        return parsed(text, None).rename(dict(pairs))
+        return parsed(None).rename(dict(pairs))
 
     def _schema(self, frame: pl.DataFrame) -> dict[str, pl.DataType]:
         """The types of a block's columns, Null where it has no value. Text that is dates throughout counts as dates."""
@@ -153,7 +152,8 @@ class _Reader:
             if series.null_count() == len(series):
                 found[name] = pl.Null()
                 continue
-            self.types[name] = joined(self.types.get(name, kind), kind)
+            if kind == pl.String:
+                self.text.add(name)
             found[name] = date_type(series) or kind
         return found
 

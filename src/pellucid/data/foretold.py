@@ -81,7 +81,7 @@ def _by_column(column: Column, asked: Parting) -> tuple[dict[str, int], str]:
 
 def _groups(column: Column, asked: Parting) -> str:
     text = words(column).drop_nulls()
-    counts = text.value_counts()["count"] if len(text) else text
+    counts = text.alias("value").value_counts(name="count")["count"] if len(text) else text
     if not len(counts):
         raise PellucidError(f"column '{column.name}' has no values to keep together")
     low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ import numpy as np
 WINDOW = 32  # batches that are sorted by length together: padding stays small, the order stays random
 _ORDER, _BATCHES, _SPLIT, _KEYS = 1, 2, 3, 4  # salts: one stream of random numbers each
 _ALL = (1 << 64) - 1
+_BLOCK = 1 << 16  # counters at a time, which stay in the processor's cache
 
 
 def _mixed(x: np.ndarray) -> np.ndarray:  # (n,) uint64 -> (n,) uint64
@@ -28,7 +29,11 @@ def hashed(counters: np.ndarray, *keys: int) -> np.ndarray:  # (n,) integers -> 
     state = np.zeros(1, np.uint64)
     for key in keys:
         state = _mixed(state + np.uint64((key + 0x9E3779B97F4A7C15) & _ALL))
-    return _mixed(counters.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + state)
+    found = np.empty(len(counters), np.uint64)
+    for start in range(0, len(counters), _BLOCK):
+        own = counters[start : start + _BLOCK].astype(np.uint64)
+        found[start : start + _BLOCK] = _mixed(own * np.uint64(0x9E3779B97F4A7C15) + state)
+    return found
 
 
 def permutation(n: int, seed: int, epoch: int, salt: int = _ORDER) -> np.ndarray:  # (n,) int64
@@ -37,7 +42,10 @@ def permutation(n: int, seed: int, epoch: int, salt: int = _ORDER) -> np.ndarray
     >>> permutation(5, seed=0, epoch=0).tolist() == permutation(5, seed=0, epoch=0).tolist()
     True
     """
-    return np.argsort(hashed(np.arange(n), seed, epoch, salt), kind="stable")
+    draw = np.empty(n, np.uint64)
+    for start in range(0, n, _BLOCK):
+        draw[start : start + _BLOCK] = hashed(np.arange(start, min(start + _BLOCK, n)), seed, epoch, salt)
+    return np.argsort(draw)  # no two are equal
 
 
 def keys(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:  # (B,) -> (B,) int64, not negative
@@ -104,12 +112,29 @@ def parted(
         One sorted int64 array a part.
     """
     rows = np.asarray(rows, np.int64)
-    classes = np.zeros(len(rows), np.int64) if classes is None else np.unique(classes, return_inverse=True)[1]
-    order = np.lexsort((hashed(rows, seed, 0, _SPLIT), classes))  # by class, at random within
-    counts = np.bincount(classes, minlength=1)  # (classes,)
-    sizes = _sizes(counts, fractions)  # (classes, parts)
-    part = np.repeat(np.tile(np.arange(len(fractions)), len(counts)), sizes.ravel())  # (n,) part of order[i]
-    return [np.sort(rows[order[part == i]]) for i in range(len(fractions))]
+    groups = _members(classes, len(rows))
+    sizes = _sizes(np.array([len(group) for group in groups]), fractions)  # (classes, parts)
+    part = np.zeros(len(rows), np.int8)  # (n,)
+    for group, size in zip(groups, sizes, strict=True):
+        draw = hashed(rows[group], seed, 0, _SPLIT)
+        for last in np.cumsum(size)[:-1]:  # those with the smallest numbers are in the first part, and so on
+            if 0 < last < len(group):
+                part[group] += draw >= np.partition(draw, last)[last]
+            elif last == 0:
+                part[group] += 1
+    found = [rows[part == i] for i in range(len(fractions))]
+    for own in found:
+        own.sort()
+    return found
+
+
+def _members(classes: np.ndarray | None, n: int) -> list[np.ndarray]:
+    """Where each class is, the classes in order."""
+    if classes is None or not n:
+        return [np.arange(n)]
+    order = np.argsort(classes, kind="stable")
+    ends = np.flatnonzero(np.diff(classes[order])) + 1
+    return np.split(order, ends)
 
 
 def dealt(rows: np.ndarray, parts: int, seed: int, classes: np.ndarray | None = None) -> list[np.ndarray]:

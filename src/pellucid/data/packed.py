@@ -15,19 +15,7 @@ from ..fields import Note
 from . import archives
 from .pieces import Piece, Spool
 from .several import File
-from .sources import Options, counted, listed
-
-COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
-
-
-def bare(name: str) -> str:
-    """The name without what says that the file is compressed.
-
-    >>> bare("t.csv.gz"), bare("t.csv")
-    ('t.csv', 't.csv')
-    """
-    stem, dot, last = name.rpartition(".")
-    return stem if f"{dot}{last}".lower() in COMPRESSED else name
+from .sources import Options, bare, counted, listed
 
 
 def unpacked(path: Path, suffixes: Sequence[str], options: Options, notes: list[Note]) -> tuple[list[File], Spool]:

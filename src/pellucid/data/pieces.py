@@ -19,7 +19,9 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Note
-from ..fields.base import PIECE, Later, cut
+from ..fields.base import PIECE, Later, Report, cut
+from .cache import Memory
+from .memory import return_freed
 
 WIDE = (
     1_000  # columns; of a wider table several are read at once, as every look at a file costs its whole list of names
@@ -61,6 +63,9 @@ class Places:
         run = int(np.searchsorted(self.first, row, "right")) - 1
         return f"{self.files[self.file[run]]}, row {int(self.line[run] + row - self.first[run]):,}"
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"first": self.first, "line": self.line, "file": self.file}
+
     def cell(self, column: str, row: int) -> str:
         return f"{self(row)}, column '{column}'"
 
@@ -84,6 +89,17 @@ def in_file(name: str, found: Sequence[Runs]) -> Places:
 def counted_from(name: str, rows: int, line: int = 1) -> Places:
     """The places of rows that stand in one file without gaps."""
     return Places([name], np.zeros(1, np.int64), np.array([line]), np.zeros(1, np.int64))
+
+
+def kept_places(cache: Memory, key: str, places: Callable[[], Places | None], say: Report) -> Places | None:
+    """The places of a table's rows from the cache, so that its file stays closed; None for what is no table."""
+
+    def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+        found = places()
+        return ({}, []) if found is None else (found.arrays(), list(found.files))
+
+    entry = cache.made(key, look, say)
+    return Places(entry.meta, **entry.arrays) if entry.arrays else None
 
 
 @dataclass(frozen=True)
@@ -237,6 +253,7 @@ class Spool:
         base = (near or Path(gettempdir())) / "spool"
         self.folder = base / f"{os.getpid()}-{secrets.token_hex(6)}"
         self.count = 0
+        return_freed()
         try:
             self.folder.mkdir(parents=True, mode=0o700)
         except OSError as error:

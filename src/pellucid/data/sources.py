@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PellucidError
 from ..fields import Column, Note
+
+if TYPE_CHECKING:
+    from .pieces import Places
 from .parting import Parting
 
 MOST = 20_000  # columns; each is looked at for itself
+COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
 PARTS = ("train", "validation", "test")
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -64,7 +68,7 @@ class Found:
     kinds: Mapping[str, str] = field(default_factory=dict)
     target: str | tuple[str, ...] | None = None
     why: str = ""
-    places: Callable[[int], str] | None = None
+    places: Places | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -114,6 +118,16 @@ def check_width(columns: int, where: str) -> None:
             where=where,
             fix="keep those that may matter, or join some",
         )
+
+
+def bare(name: str) -> str:
+    """The name without what says that the file is compressed.
+
+    >>> bare("t.csv.gz"), bare("t.csv")
+    ('t.csv', 't.csv')
+    """
+    stem, dot, last = name.rpartition(".")
+    return stem if f"{dot}{last}".lower() in COMPRESSED else name
 
 
 def listed(words: Iterable[Any], most: int = 5) -> str:

@@ -21,11 +21,11 @@ from ..fields.labels import holds_lists
 from .archives import is_archive
 from .blocks import blocks
 from .delimited import delimited
-from .packed import bare, held_with, unpacked
+from .packed import held_with, unpacked
 from .pieces import Piece, Spool, Table, columns_of, counted_from, in_memory, kept, renamed, scanned
 from .several import File, together
 from .sheets import spreadsheet
-from .sources import Found, Options, Source, counted, layout
+from .sources import Found, Options, Source, bare, counted, layout
 
 LOOSE = (".txt", ".data", ".json")  # such files in a folder are more often something else
 LARGE = 1 << 26  # bytes; the columns of larger Parquet and Arrow files are read one at a time

@@ -121,12 +121,13 @@ class Column:
 
     def pieces(self) -> Iterator[Column]:
         """The column a stretch of rows at a time, so that what is made of a long one is never made at once."""
-        held = self.held if isinstance(self.held, Later) else self.series()
-        if isinstance(held, Later):
-            stretches: Iterable[pl.Series] = held.pieces()
-        else:
-            assert held is not None, "an array with several axes is no column of a table"
-            stretches = cut(held)
+        if isinstance(self.held, Later):
+            stretches = self.held.pieces()
+        elif (series := self.series()) is not None:
+            stretches = cut(series)
+        else:  # an array with several axes is of no use in pieces
+            yield self
+            return
         for stretch in stretches:
             yield replace(self, held=stretch, places=None)
 
@@ -151,6 +152,11 @@ def cut(series: pl.Series) -> Iterator[pl.Series]:
     """A series in stretches of at most ``PIECE`` rows; an empty one as it is."""
     for start in range(0, max(len(series), 1), PIECE):
         yield series.slice(start, PIECE)
+
+
+def thinned(series: pl.Series, most: int = 100_000) -> pl.Series:
+    """At most about so many of the values, spread evenly."""
+    return series.gather_every(max(1, len(series) // most))
 
 
 @dataclass(frozen=True)

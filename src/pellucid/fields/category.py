@@ -49,16 +49,21 @@ class Category(Kind):
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"code": (n,) int32}`` and, in ``meta``, the values they point to, as text in natural order."""
-        text = words(column)
-        values = sorted(text.drop_nulls().unique().to_list(), key=natural)
-        code = into("code", (len(text),), np.int32)
-        if values:
-            code[:] = text.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
-        else:
-            code[:] = -1
-        if missing := text.null_count():
-            report(Note("info", f"{missing:,} of {len(text):,} values are missing", f"column '{column.name}'"))
-        return Stored({"code": code}, {"values": values}, len(text))
+        n, found, missing = len(column), set[str](), 0
+        for piece in column.pieces():
+            text = words(piece)
+            found.update(text.drop_nulls().unique().to_list())
+            missing += text.null_count()
+        values = sorted(found, key=natural)
+        code, start = into("code", (n,), np.int32), 0
+        for piece in column.pieces():
+            text = words(piece)
+            own = text.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy() if values else -1
+            code[start : start + len(text)] = own
+            start += len(text)
+        if missing:
+            report(Note("info", f"{missing:,} of {n:,} values are missing", f"column '{column.name}'"))
+        return Stored({"code": code}, {"values": values}, n)
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """The values in the training rows, in natural order, and how often each is there."""
@@ -103,6 +108,11 @@ def words(column: Column) -> pl.Series:
     >>> words(Column("mark", pl.Series([3.0, 2.5, None]))).to_list()
     ['3', '2.5', None]
     """
+    pieces = [_words(piece) for piece in column.pieces()]
+    return pieces[0] if len(pieces) == 1 else pl.concat(pieces)
+
+
+def _words(column: Column) -> pl.Series:
     series = column.series()
     if series is not None and series.dtype.is_float():
         series = series.fill_nan(None)

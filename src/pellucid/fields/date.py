@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
 from .number import is_missing
 
 DAY = 86_400.0  # seconds
@@ -76,6 +76,9 @@ class Date(Kind):
             return None
         settings: dict[str, Any] = {}
         if series.dtype == pl.String:
+            some = thinned(series)
+            if not _mostly_dates(some.filter(~is_missing(some.str.strip_chars()))):
+                return None
             text = series.filter(~is_missing(series.str.strip_chars()))
             if not _mostly_dates(text):
                 return None

@@ -15,7 +15,7 @@ import polars as pl
 from ..errors import PellucidError
 from ..folder import form
 from . import pixels
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
 
 LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
 KEPT = 96  # images that are all alike and at most so large keep their size
@@ -55,7 +55,7 @@ class Image(Kind):
         series = column.series()
         if series is not None and series.dtype == pl.Binary and _hold_images(series):
             return _guess_files(*_files(column))
-        if series is None or series.dtype != pl.String or not name_images(series.drop_nulls()):
+        if series is None or series.dtype != pl.String or not name_images(thinned(series).drop_nulls()):
             return None
         return _guess_files(*_files(column))
 

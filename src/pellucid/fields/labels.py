@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
 from .category import natural, words
 
 SEPARATORS = (";", "|", ",")
@@ -48,11 +48,11 @@ class Labels(Kind):
             return _guess_lists(parts(column, {}), series.null_count())
         if series.dtype != pl.String:
             return None
-        present = words(column).drop_nulls()
-        some = present.gather_every(max(1, len(present) // LOOK))
+        some = words(Column(column.name, thinned(series, LOOK))).drop_nulls()
         for settings in separations(some):
             table = _parted(some, settings)
             if _are_labels(table, len(some), settings):
+                present = words(column).drop_nulls()
                 how = "in brackets" if settings.get("brackets") else f"between '{settings['separator']}'"
                 return Guess(0.88, f"{_about(_parted(present, settings), len(present))}, {how}", settings=settings)
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, cut, in_memory, register, report_some
 
 MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")  # compared in lower case, without spaces around
 UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"  # taken off a number, and said
@@ -21,6 +22,8 @@ CODE = r"^0\d+$"  # 007, 01234: a code, not a number
 ID_NAMES = ("", "index", "idx", "no", "nr", "row", "rowid", "number", "unnamed: 0")
 MICROSECONDS = 86_400e6  # a day: dates as numbers are days since 1970
 BINS = 48
+FITTED = 1 << 20  # rows that scales are learned from
+MOST_SAID = 5  # odd cells named one by one
 POINTS = 256  # of the curve from values to a normal distribution
 LIMIT = 10.0  # encoded inputs stay within this many standard deviations
 MOST = 1 << 16  # bins or points there can be
@@ -54,8 +57,9 @@ class Number(Kind):
         series = column.series()
         if series is None or not (series.dtype.is_numeric() or series.dtype == pl.String):
             return None
-        value = parse(series)[0].drop_nulls()
-        value = value.filter(value.is_finite())
+        pieces = [parse(stretch)[0].drop_nulls() for stretch in cut(series)]
+        value = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
+        value = value if value.is_finite().all() else value.filter(value.is_finite())
         if not len(value):
             return None
         reason = f"{len(value):,} numbers from {plain(value.min())} to {plain(value.max())}"  # type: ignore[arg-type]
@@ -70,22 +74,32 @@ class Number(Kind):
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
         """``{"value": (n,) float64}``. Cells that can't be read are reported and count as missing."""
-        series = column.series()
-        if series is not None and series.dtype in (pl.Date, pl.Datetime):
-            series = series.cast(pl.Datetime("us")).dt.epoch("us") / MICROSECONDS
-        elif series is None or series.dtype != pl.String:
-            series = column.as_type(pl.Float64)
-        parsed, taken_off = parse(series)
-        value = into("value", (len(series),), np.float64)
-        value[:] = parsed.fill_null(math.nan).to_numpy()
-        _report_unread(column, series, value, report)
+        value = into("value", (len(column),), np.float64)
+        unread, infinite, taken_off, start = _Odd(), _Odd(), Counter[str](), 0
+        for piece in column.pieces():
+            series = _as_numbers(piece)
+            parsed, marks = parse(series)
+            own = parsed.fill_null(math.nan).to_numpy()
+            if series.dtype == pl.String:
+                text = series.str.strip_chars()
+                odd = np.flatnonzero(np.isnan(own) & ~is_missing(text).to_numpy())
+                unread.add(odd + start, [f"'{text[int(r)][:40]}'" for r in odd[:MOST_SAID]])
+            infinite.add(np.flatnonzero(np.isinf(own)) + start, ["an infinite number"] * MOST_SAID)
+            value[start : start + len(own)] = np.where(np.isinf(own), math.nan, own)
+            taken_off.update(marks)
+            start += len(own)
+        unread.say(column, report, "is not a number and counts as missing", "cells of column '{}' are not numbers")
+        infinite.say(column, report, "counts as missing", "infinite numbers in column '{}'")
         for what, count in taken_off.items():
             report(Note("info", f"{what} taken off {count:,} numbers", f"column '{column.name}'"))
-        value[np.isinf(value)] = math.nan
-        return Stored({"value": value}, {}, len(series))
+        return Stored({"value": value}, {}, len(column))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
-        """Mean and spread; for inputs also how to scale, and quantiles in the units of the data."""
+        """Mean and spread; for inputs also how to scale, and quantiles in the units of the data.
+
+        Of more than ``FITTED`` rows so many, spread evenly, are looked at for an input.
+        """
+        rows = rows[:: max(1, len(rows) // FITTED)] if role != "target" else rows
         every = np.asarray(stored.arrays["value"][rows], np.float64)
         value = every[np.isfinite(every)]
         state: dict[str, Any] = {"role": role, "mean": 0.0, "std": 0.0, "missing": _share_missing(every, value)}
@@ -148,7 +162,8 @@ def parse(series: pl.Series) -> tuple[pl.Series, dict[str, int]]:
 
 def is_missing(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool
     """Where a cell is empty or one of the words that stand for an empty one."""
-    return text.is_null() | text.str.to_lowercase().is_in(MISSING)
+    found = [one.is_null() | one.str.to_lowercase().is_in(MISSING) for one in cut(text)]
+    return found[0] if len(found) == 1 else pl.concat(found)
 
 
 def plain(value: float) -> str:
@@ -164,13 +179,16 @@ def plain(value: float) -> str:
 
 def _confidence(series: pl.Series, numbers: int) -> float:
     """How sure it is that text holds numbers: nearly all of it must, and codes with leading zeros don't count."""
-    text = series.str.strip_chars()
-    present = text.filter(~is_missing(text))
-    if numbers < 0.8 * len(present):
+    count, codes = 0, False
+    for text in (stretch.str.strip_chars() for stretch in cut(series)):
+        present = text.filter(~is_missing(text))
+        count += len(present)
+        codes = codes or bool(present.str.contains(CODE).any())
+    if numbers < 0.8 * count:
         return 0.0
-    if present.str.contains(CODE).any():
+    if codes:
         return 0.3
-    return 0.9 if numbers == len(present) else 0.6
+    return 0.9 if numbers == count else 0.6
 
 
 def _like_an_id(name: str, value: pl.Series, n: int) -> str:
@@ -185,18 +203,27 @@ def _like_an_id(name: str, value: pl.Series, n: int) -> str:
     return ""
 
 
-def _report_unread(column: Column, series: pl.Series, value: np.ndarray, report: Report) -> None:
-    if series.dtype == pl.String:
-        text = series.str.strip_chars()
-        unread = np.flatnonzero(np.isnan(value) & ~is_missing(text).to_numpy())
-        notes = (
-            Note("warning", f"'{series[int(r)][:40]}' is not a number and counts as missing", column.place(int(r)))
-            for r in unread
-        )
-        report_some(report, notes, len(unread), f"cells of column '{column.name}' are not numbers")
-    infinite = np.flatnonzero(np.isinf(value))
-    notes = (Note("warning", "an infinite number counts as missing", column.place(int(r))) for r in infinite)
-    report_some(report, notes, len(infinite), f"infinite numbers in column '{column.name}'")
+def _as_numbers(column: Column) -> pl.Series:
+    """The values as numbers or text; dates are days since 1970."""
+    series = column.series()
+    if series is not None and series.dtype in (pl.Date, pl.Datetime):
+        return series.cast(pl.Datetime("us")).dt.epoch("us") / MICROSECONDS
+    return series if series is not None and series.dtype == pl.String else column.as_type(pl.Float64)
+
+
+class _Odd:
+    """Cells that say no number: how many, and the first few of them."""
+
+    def __init__(self) -> None:
+        self.count, self.first = 0, list[tuple[int, str]]()
+
+    def add(self, rows: np.ndarray, shown: list[str]) -> None:
+        self.count += len(rows)
+        self.first += zip(rows[: MOST_SAID - len(self.first)].tolist(), shown, strict=False)
+
+    def say(self, column: Column, report: Report, what: str, more: str) -> None:
+        notes = (Note("warning", f"{shown} {what}", column.place(row)) for row, shown in self.first)
+        report_some(report, notes, self.count, more.format(column.name), MOST_SAID)
 
 
 def _share_missing(every: np.ndarray, value: np.ndarray) -> float:

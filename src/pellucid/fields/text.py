@@ -12,7 +12,7 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Ragged, Report, Stored, in_memory, register
+from .base import Column, Guess, Into, Kind, Note, Ragged, Report, Stored, cut, in_memory, register, thinned
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PADDING, START, END = 0, 1, 2  # END is kept for text that is written
 RESERVED = 3  # tokens start behind these; none of them can be typed, so no text can forge one
 LONGEST = 512  # tokens, unless set
+LOOKED_AT = 1_000_000  # texts, spread evenly, that a column is recognised by
 CORPUS = 16 << 20  # bytes of training text that the tokenizer is fitted on, from examples spread evenly
 BYTES_A_TOKEN = 200  # of training text for each entry of the vocabulary
 LARGEST = 1 << 26  # characters of a tokenizer's JSON
@@ -48,12 +49,16 @@ class Text(Kind):
         series = column.series()
         if series is None or series.dtype != pl.String:
             return None
-        present = series.filter(series.str.strip_chars() != "")
-        if not len(present):
+        count = sum(int((stretch.str.strip_chars() != "").sum()) for stretch in cut(series))
+        if not count:
             return None
+        some = thinned(series, LOOKED_AT)
+        present = some.filter(some.str.strip_chars() != "")
+        if not len(present):
+            present = series.filter(series.str.strip_chars() != "")
         words = float(present.str.count_matches(WORD).mean())  # type: ignore[arg-type]
         length = float(present.str.len_chars().mean())  # type: ignore[arg-type]
-        reason = f"{len(present):,} texts of {words:.0f} words on average"
+        reason = f"{count:,} texts of {words:.0f} words on average"
         return Guess(_confidence(present, words, length), reason)
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:

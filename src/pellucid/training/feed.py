@@ -5,6 +5,7 @@ B batch, n examples, T time (longest of the batch).
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from ..data.batch import Batch, Padded
 from ..data.order import batches, in_order, keys
+from ..errors import PellucidError
 from ..fields import Encoded, Ragged
 
+MAPPED = 1 << 28  # bytes; what is larger is read from its file, as every look into a map brings in up to 2 MB
 SHARE = 0.4  # of the device's free memory that data may take
 
 
@@ -40,7 +43,10 @@ class Feed:
         self.device, self.sample = device, sample
         size = sum(a.values.nbytes if isinstance(a, Ragged) else a.nbytes for a in inputs.values())
         self.home = device if device.type == "cpu" or size < SHARE * free_memory(device) else torch.device("cpu")
-        self.dense = {k: self._place(a) for k, a in inputs.items() if not isinstance(a, Ragged)}
+        plain = {k: a for k, a in inputs.items() if not isinstance(a, Ragged)}
+        large = {k: a for k, a in plain.items() if isinstance(a, np.memmap) and a.nbytes > MAPPED}
+        self.on_disk = {k: OnDisk(a) for k, a in large.items() if self.home.type == "cpu"}
+        self.dense = {k: self._place(a) for k, a in plain.items() if k not in self.on_disk}
         self.ragged = {
             k: (
                 self._place(a.values if len(a.values) else np.zeros(1, a.values.dtype)),
@@ -63,6 +69,7 @@ class Feed:
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
         """The examples with these row numbers, on the device; ``key`` (B,) as in ``Features.key``."""
         inputs: dict[str, Tensor | Padded] = {k: self._send(v.index_select(0, rows)) for k, v in self.dense.items()}
+        inputs |= {k: self._send(torch.from_numpy(v[rows.numpy()])) for k, v in self.on_disk.items()}
         for name, (values, starts, lengths) in self.ragged.items():
             own = lengths.index_select(0, rows)  # (B,)
             places = torch.arange(max(int(own.max()), 1), device=self.home)  # (T,), one position even if all are empty
@@ -87,6 +94,30 @@ class Feed:
         return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, self.lengths)]
 
 
+class OnDisk:
+    """The rows of an array in a file, read as they are asked for, so that memory holds no more than a batch.
+
+    Args:
+        array: all of a file that ``np.load`` mapped, an entry a row.
+    """
+
+    def __init__(self, array: np.memmap):
+        self.shape, self.dtype, self._offset = array.shape[1:], array.dtype, array.offset
+        self._width = int(np.prod(self.shape, dtype=np.int64)) * array.itemsize
+        self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115  as long as the feed lives
+        assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "no whole file"
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
+        found = np.empty((len(rows), *self.shape), self.dtype)
+        places = found.reshape(-1).view(np.uint8).data
+        for i, row in enumerate(rows.tolist()):
+            self._file.seek(self._offset + row * self._width)
+            if self._file.readinto(places[i * self._width : (i + 1) * self._width]) != self._width:
+                fix = "start again: the values are worked out anew"
+                raise PellucidError("a file of the cache was cut short", where=str(self._file.name), fix=fix)
+        return found
+
+
 class Order:
     """Which examples each step sees: a pure function of (seed, step).
 
@@ -98,16 +129,15 @@ class Order:
         self.feed, self.rows, self.seed = feed, rows, seed
         self.batch_size = min(batch_size, len(rows))
         self._epoch = -1
-        self._batches: list[tuple[Tensor, Tensor]] = []  # rows (B,) and keys (B,) of each step of the epoch
+        self._batches: list[np.ndarray] = []  # the rows (B,) of each step of the epoch
         self.steps = len(self._of(0))  # an epoch
 
-    def _of(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
+    def _of(self, epoch: int) -> list[np.ndarray]:
         if epoch != self._epoch:
-            found = batches(
+            self._batches = batches(
                 self.rows, seed=self.seed, epoch=epoch, batch_size=self.batch_size, lengths=self.feed.lengths
             )
             self._epoch = epoch
-            self._batches = [(self._at_home(part), self._at_home(keys(part, self.seed, epoch))) for part in found]
         return self._batches
 
     def _at_home(self, array: np.ndarray) -> Tensor:
@@ -116,7 +146,8 @@ class Order:
     def batch(self, step: int) -> Batch:
         """The batch of one step, with the examples' keys for augmentation and dropout."""
         epoch, place = divmod(step, self.steps)
-        return self.feed.batch(*self._of(epoch)[place])
+        rows = self._of(epoch)[place]
+        return self.feed.batch(self._at_home(rows), self._at_home(keys(rows, self.seed, epoch)))
 
 
 def free_memory(device: torch.device) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...fields import Field, Note, Stored
+from ...fields.base import PIECE
+from ..cache import let_go
 from ..order import hashed
 from ..sources import PARTS, counted, listed
 from .base import PART_CHECKS, part_check
@@ -48,18 +50,25 @@ class Parts:
 
     @cached_property
     def hashes(self) -> dict[str, np.ndarray]:
-        """(n,) uint64 for each input, equal for equal values; texts without regard to case and punctuation."""
-        found = {f.name: value_hashes(self.data.stored(f.name)) for f in self.data.inputs}
-        return {name: own for name, own in found.items() if own is not None}
+        """(n,) uint64 for each text and image, equal for equal ones; texts without regard to case and punctuation."""
+        own = {f.name: self.data.stored(f.name) for f in self.data.inputs if f.kind in ("text", "image")}
+        return {name: hashes for name, stored in own.items() if (hashes := value_hashes(stored)) is not None}
 
     @cached_property
     def keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
-        if len(self.hashes) < len(self.data.inputs) or not self.hashes:
-            return None
         key = np.zeros(len(self.data), np.uint64)
-        for i, own in enumerate(self.hashes.values()):
-            key = hashed(key ^ own, i)
-        return key[self.rows]
+        for i, field in enumerate(self.data.inputs):
+            own = self.hashes.get(field.name)  # of numbers and words none is kept: there may be many columns
+            if own is None and (own := value_hashes(self.data.stored(field.name))) is None:
+                return None
+            key = hashed(np.bitwise_xor(key, own, out=key), i)
+            let_go(self.data.stored(field.name))
+        return key[self.rows] if self.data.inputs else None
+
+    @cached_property
+    def shared(self) -> tuple[np.ndarray, int]:
+        """Which of ``keys`` are there more than once, and how many different ones there are."""
+        return shared(self.keys) if self.keys is not None else (np.zeros(0, np.int64), 0)
 
     def goal(self, target: Field) -> np.ndarray:  # (m,) whole numbers for a category, else float64
         array = next(iter(self.data.stored(target.name).arrays.values()))
@@ -84,7 +93,25 @@ class Parts:
 def decoded(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
     """What is odd about decoded examples and the parts they are in."""
     parts = Parts(data, split, rows)
-    return [note for check in PART_CHECKS for note in check(parts)]
+    with np.errstate(all="ignore"):  # as in raw
+        return [note for check in PART_CHECKS for note in check(parts)]
+
+
+def shared(keys: np.ndarray) -> tuple[np.ndarray, int]:
+    """Which keys (sorted places) are there more than once, and how many different keys there are."""
+    ordered = np.sort(keys)
+    same = ordered[1:] == ordered[:-1]
+    twice = np.unique(ordered[1:][same])
+    different = len(keys) - int(same.sum())
+    del ordered, same
+    if not len(twice):
+        return np.zeros(0, np.int64), different
+    found = []
+    for start in range(0, len(keys), PIECE):
+        own = keys[start : start + PIECE]
+        place = np.searchsorted(twice, own)
+        found.append(np.flatnonzero(twice[np.minimum(place, len(twice) - 1)] == own) + start)
+    return np.concatenate(found), different
 
 
 def value_hashes(stored: Stored) -> np.ndarray | None:  # (n,) uint64
@@ -155,15 +182,16 @@ def same_inputs(parts: Parts) -> Iterator[Note]:
     keys = parts.keys
     if keys is None or not len(keys) or parts.noun == "image":  # images are compared one by one elsewhere
         return
-    distinct, inverse = np.unique(keys, return_inverse=True)
-    if len(distinct) * REPEATING < len(keys):
+    again, different = parts.shared
+    if different * REPEATING < len(keys) or not len(again):
         return
-    part = parts.part[parts.rows]
-    order = np.lexsort((np.arange(len(keys)), part, inverse))  # those of train first among equal ones
+    rows = parts.rows[again]  # (s,)
+    distinct, inverse = np.unique(keys[again], return_inverse=True)
+    order = np.lexsort((np.arange(len(rows)), parts.part[rows], inverse))  # those of train first among equal ones
     leads = order[np.searchsorted(inverse[order], np.arange(len(distinct)))]
-    copies = np.flatnonzero(leads[inverse] != np.arange(len(keys)))
+    copies = np.flatnonzero(leads[inverse] != np.arange(len(rows)))
     how = "has the same inputs as one of train", "have the same inputs as one of train"
-    yield from across(parts, parts.rows[leads[inverse[copies]]], parts.rows[copies], parts.noun, how)
+    yield from across(parts, rows[leads[inverse[copies]]], rows[copies], parts.noun, how)
 
 
 @part_check
@@ -174,11 +202,10 @@ def contradictions(parts: Parts) -> Iterator[Note]:
     (target,) = parts.data.targets
     if target.kind not in ("category", "number"):
         return
-    _, inverse, counts = np.unique(parts.keys, return_inverse=True, return_counts=True)
-    goal, again = parts.goal(target), counts[inverse] > 1
-    if goal.ndim != 1 or not again.any():
+    goal, again = parts.goal(target), parts.shared[0]
+    if goal.ndim != 1 or not len(again):
         return
-    group = np.unique(inverse[again], return_inverse=True)[1]
+    group = np.unique(parts.keys[again], return_inverse=True)[1]
     value = np.unique(goal[again], return_inverse=True)[1]
     pairs, often = np.unique(group * (value.max() + 1) + value, return_counts=True)
     kinds = np.bincount(pairs // (value.max() + 1))  # (groups,) how many different targets

@@ -9,6 +9,7 @@ import numpy as np
 from ...fields import Note
 from ..sources import counted, listed
 from .base import Table, table_check
+from .parts import shared
 
 BY_CHANCE = 5  # times as many equal rows as columns of such values would give by chance are not remarkable
 
@@ -19,9 +20,10 @@ def duplicate_rows(table: Table) -> Iterator[Note]:
     if len(table.used) < 2 or not table.whole:
         return
     key = table.keys()
-    _, first, inverse, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
-    repeated = first[inverse] != np.arange(len(key))
-    if not (count := int(repeated.sum())):
+    again, _ = shared(key)
+    _, first, inverse, counts = np.unique(key[again], return_index=True, return_inverse=True, return_counts=True)
+    repeated = again[first[inverse] != np.arange(len(again))]  # rows
+    if not (count := len(repeated)):
         return
     pairs = float((counts.astype(np.float64) * (counts - 1) / 2).sum())
     level = "info" if pairs <= BY_CHANCE * _chance(table, len(key)) else "warning"
@@ -32,7 +34,7 @@ def duplicate_rows(table: Table) -> Iterator[Note]:
     text += "; copies may fall into different parts" if level == "warning" else ", as few different values make them"
     fix = "take copies out, unless they are different examples that happen to be equal"
     yield Note(
-        level, text, next(table.looks()).row(int(repeated.argmax())), "all of them stay, where the split puts them", fix
+        level, text, next(table.looks()).row(int(repeated[0])), "all of them stay, where the split puts them", fix
     )
 
 

@@ -24,7 +24,7 @@ def nearly_constant(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     if look.role != "input" or look.kind not in ("number", "category") or len(look.series) < ROWS:
         return
     sampled = look.sample.drop_nulls()
-    if not len(sampled) or sampled.value_counts()["count"].max() < 0.99 * len(sampled) - 1:  # type: ignore[operator]
+    if not len(sampled) or sampled.alias("value").value_counts(name="count")["count"].max() < 0.99 * len(sampled) - 1:  # type: ignore[operator]
         return
     present = look.series.drop_nulls()
     counts = present.alias("value").value_counts(name="count", sort=True)

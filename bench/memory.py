@@ -1,0 +1,118 @@
+"""Peak memory of a training on a CSV file as large as the memory it may take: ``--csv 2`` writes 2 GB and trains on it.
+
+The table has 16 numbers, 3 categories and a target that follows from some of them, from a seed. The training runs in a
+process of its own, whose peak resident memory the kernel counts (VmHWM: it includes pages of files that are mapped and
+could be dropped) and whose anonymous memory (RssAnon) is looked at 20 times a second. ``--limit 2`` does not let it
+take more than 2 GB of anonymous memory (RLIMIT_DATA, which counts what is reserved too) in the first place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from common import arguments, report
+
+ROWS = 200_000  # written at a time
+GB = 1e9
+
+
+def write_csv(path: Path, size: float, seed: int = 0) -> int:
+    """A table of about ``size`` bytes; returns its rows."""
+    rng, rows = np.random.default_rng(seed), 0
+    with path.open("wb") as file:
+        while file.tell() < size:
+            numbers = rng.normal(size=(ROWS, 12)).round(4)
+            counts = rng.poisson(40, (ROWS, 4))
+            columns: dict[str, Any] = {f"number_{i}": numbers[:, i] for i in range(12)}
+            columns |= {f"count_{i}": counts[:, i] for i in range(4)}
+            columns |= {f"word_{i}": rng.integers(0, 8 << i, ROWS) for i in range(3)}
+            words = [pl.format("w{}", f"word_{i}").alias(f"word_{i}") for i in range(3)]
+            logit = 2 * numbers[:, 0] - numbers[:, 1] + 0.1 * (counts[:, 0] - 40) + 0.5 * rng.normal(size=ROWS)
+            label = pl.Series("label", np.where(logit > 0, "yes", "no"))
+            frame = pl.DataFrame(columns).with_columns(*words, label)
+            frame.write_csv(file, include_header=not rows)
+            rows += ROWS
+    return rows
+
+
+def watched(command: list[str], limit: float | None = None, **environment: str) -> dict[str, Any]:
+    """Run a command; its exit code, seconds, last line of output as JSON, and peaks of its memory in bytes."""
+
+    def limited() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (int(limit * GB), int(limit * GB)))
+
+    start, peaks = time.perf_counter(), {"VmHWM": 0, "RssAnon": 0}
+    env = {**os.environ, **environment}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        child = subprocess.Popen(command, stdout=out, stderr=errors, env=env, preexec_fn=limited)
+        while child.poll() is None:
+            for name, value in status(child.pid).items():
+                peaks[name] = max(peaks[name], value)
+            time.sleep(0.05)
+        out.seek(0)
+        errors.seek(0)
+        lines, said = out.read().strip().splitlines(), errors.read()
+    if child.returncode:
+        print(said[-2000:], file=sys.stderr)
+    result = json.loads(lines[-1]) if lines and not child.returncode else {}
+    return {"code": child.returncode, "seconds": time.perf_counter() - start, "result": result, **peaks}
+
+
+def status(pid: int) -> dict[str, int]:
+    """VmHWM and RssAnon of a process, in bytes."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    found = dict(line.split(":", 1) for line in lines if line.startswith(("VmHWM", "RssAnon")))
+    return {name: int(value.split()[0]) * 1024 for name, value in found.items()}
+
+
+def csv_row(size: float, limit: float | None, folder: Path, words: list[str]) -> list[Any]:
+    path = folder / "large.csv"
+    start = time.perf_counter()
+    rows = write_csv(path, size * GB)
+    written = f"{path.stat().st_size / GB:.2f} GB, {rows:,} rows"
+    print(f"{written}, written in {time.perf_counter() - start:.0f} s", flush=True)
+    found = []
+    for again in (False, True):  # the second time everything is in the cache
+        command = [sys.executable, "-m", "pellucid", "train", str(path), "--target", "label", "--json", *words]
+        command += ["--out", str(folder / "runs")]
+        run = watched(command, limit, PELLUCID_CACHE=str(folder / "cache"))
+        score = run["result"].get("value", float("nan"))
+        memory = [f"{run[name] / GB:.2f}" for name in ("VmHWM", "RssAnon")]
+        what = "again, from the cache" if again else f"CSV of {written}"
+        done = "done" if run["code"] == 0 else f"exit code {run['code']}"
+        allowed = f"{limit:g} GB" if limit else "none"
+        found.append([what, *memory, allowed, done, f"{run['seconds']:.0f}", f"{score:.3f}"])
+        print(*found[-1], sep="  ", flush=True)
+    return found
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--csv", type=float, default=2.0, metavar="GB", help="size of the table (default: 2)")
+    parser.add_argument("--limit", type=float, metavar="GB", help="anonymous memory the training may take")
+    parser.add_argument("--steps", default="200", help="steps trained (default: 200)")
+    parser.add_argument("--folder", type=Path, help="where to write (default: a temporary folder)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        rows = csv_row(given.csv, given.limit, Path(folder), ["--steps", given.steps])
+    header = ("data", "peak RSS, GB", "peak anonymous, GB", "limit", "", "seconds", "accuracy")
+    note = f"`pellucid train large.csv --target label --steps {given.steps}`, one process, {os.cpu_count()} cores."
+    report("Memory", header, rows, note, given.write)
+
+
+if __name__ == "__main__":
+    main()
