@@ -42,7 +42,7 @@ test: check
 	$(BIN)/pytest
 
 test-all: check
-	$(BIN)/pytest -m "slow or not slow"
+	HYPOTHESIS_PROFILE=default $(BIN)/pytest -m "slow or not slow"
 
 bench: $(VENV)/installed-dev
 	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
