@@ -273,7 +273,7 @@ def test_a_comparison_of_something_else_is_not_gone_on_with(table: Path, tmp_pat
     [
         ({"trials": {"mlp-0": {"network": "mlp", "seed": 0}}}, "comparison.trials.mlp-0"),
         ({"trials": [1]}, "comparison.trials"),
-        ({"format": 2}, "comparison.format"),
+        ({"format": 1}, "comparison.format"),
         ({"terms": {"steps": 3}}, "comparison.terms.steps"),
     ],
 )
@@ -330,6 +330,20 @@ def test_any_metric_ranks(metric: str, table: Path, tmp_path: Path) -> None:
     assert ("Shorter" in (found.path / "report.html").read_text()) == (metric == "log loss")
 
 
+def test_small_tables_are_told_apart_by_the_examples_they_are_ranked_on(table: Path, tmp_path: Path) -> None:
+    found = pellucid.compare(table, target="label", networks="mlp,rnn", steps=24, size=0, folds=2, out=tmp_path)
+    split = pellucid.read(table, target="label").split(0)
+    judged = [Folder.open(found.path).load_tensors(f"{name}-0.safetensors")[0] for name in ("mlp", "rnn")]
+    for name, kept in zip(("mlp", "rnn"), judged, strict=True):
+        assert sorted(kept["rows"]) == sorted([*split.validation, *split.train])
+        right = (kept["raw"].argmax(1) == kept["true"]).mean()
+        assert found.networks[name]["validation"] == pytest.approx(right)
+    assert "on validation and cross-validation" in found.say()[0]
+    page = (found.path / "report.html").read_text()
+    assert "Ranked on validation and cross-validation" in page
+    assert "<dt>seed</dt>" in page
+
+
 def test_chains_of_neighbours_are_said_once() -> None:
     pairs = [["a", "b"], ["b", "c"], ["d", "e"]]
     assert ranking.tied([{"networks": pair} for pair in pairs]) == [["a", "b", "c"], ["d", "e"]]
@@ -344,6 +358,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "networks": {"cnn": own | {"ahead": ahead}, "rnn": own | {"ahead": ahead, "latency": 0.001}},
         "ties": [],
         "seeds": [0],
+        "ranked on": "validation",
         "baseline": own | {"name": "always 'a'", "value": 0.1},
         "reference": own | {"name": "boosting"},
         "percent": True,
@@ -357,9 +372,11 @@ def test_what_it_means_in_plain_words() -> None:
     assert plain == [lead, "Boosting gets 75.0 % (70.0–80.0 %): less than cnn."]
     tie = {"networks": ["cnn", "rnn"]}
     said = ranking.meaning(record(ties=[tie], reference=None, seeds=[0, 1]))
-    assert "(the mean of 2 seeds)" in said[0]
+    assert said[0].startswith(
+        "cnn and rnn are the best on validation (the mean of 2 seeds), not told apart by it; cnn, a little ahead "
+        "there, gets accuracy"
+    )
     assert said[1:] == [
-        "cnn and rnn are not told apart by this validation part.",
         "Of these rnn answers fastest, in 1.0 ms an example.",
     ]
     behind = record()

@@ -243,6 +243,19 @@ def test_missing_numbers_are_taken_and_infinite_ones_refused(iris: tuple[np.ndar
         model.fit(pd.DataFrame({"a": np.full(50, np.inf), "b": ["u", "v"] * 25}), y)
 
 
+def test_words_in_a_column_of_numbers_are_refused(mixed: tuple[pd.DataFrame, np.ndarray]) -> None:
+    x, y = mixed
+    made = PellucidClassifier(steps=2, network="mlp").fit(x, y)
+    number = next(f.name for f in made.run_.fields if f.kind == "number")
+    odd = x.astype({number: object})
+    odd.loc[odd.index[3], number] = "tall"
+    for call in (made.predict, lambda frame: PellucidClassifier(steps=2, network="mlp").fit(frame, y)):
+        with pytest.raises(ValueError, match=f"could not convert string to float: 'tall', in column '{number}'"):
+            call(odd)
+    odd.loc[odd.index[3], number] = "1.5"
+    assert len(made.predict(odd)) == len(x)
+
+
 def test_rows_count_as_much_as_they_are_said_to(iris: tuple[np.ndarray, np.ndarray]) -> None:
     """The same examples with both labels: the heavier label is learned, and one of weight 0 is not there."""
     x, y = np.tile(iris[0], (2, 1)), np.repeat(["first", "second"], 50)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pellucid
+from pellucid.cli.parse import example_input
 from pellucid.data import archives, read, read_like
 from pellucid.data.classes import classes_of
 from pellucid.errors import PellucidError
@@ -492,6 +493,12 @@ def test_a_run_on_photos_with_metadata(pets: Path, tmp_path: Path) -> None:
     assert run.evaluate(archive).score.n == 40
     with pytest.raises(PellucidError, match="the columns 'age' and 'species' are missing"):
         run.predict(pets / "photos")
+    with pytest.raises(PellucidError, match="a photo alone was given, but the run reads file_name") as error:
+        run.predict(pets / "photos" / "001.png")
+    assert "learn" not in str(error.value)
+    example = example_input(str(pets), [f.kind for f in run.fields])
+    assert "label" in run.predict(example)[0]
+    assert example_input(str(pets), ["image"]) == str(pets / "photos" / "000.png")
 
 
 def test_a_run_on_folders_reads_archives_and_metadata(photos: Path, pets: Path, tmp_path: Path) -> None:

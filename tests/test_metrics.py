@@ -291,4 +291,7 @@ def test_a_metric_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
         "the mean absolute percentage error divides by the target, and 'price' is 0 in 2 examples\n"
         "  choose --metric mae"
     )
+    tiny = {"a": a, "price": [1e-12 if i == 7 else 50.0 + i % 30 for i in range(60)]}  # float32 keeps nothing of it
+    with pytest.raises(PellucidError, match="'price' is next to 0 in 1 examples"):
+        pellucid.train(tiny, target="price", metric="mape", out=str(tmp_path))
     assert not list(tmp_path.glob("*/run.json"))

@@ -235,6 +235,16 @@ def test_replay_of_a_time_budget_never_asks_the_clock(
     assert Path(again.record["like"]) == run.path
 
 
+def test_the_reports_of_a_replay_and_of_more_say_what_is_odd_too(tmp_path: Path) -> None:
+    path = tmp_path / "doubles.csv"
+    path.write_text("x,y,label\n" + "".join(f"{i % 30},{i % 30 % 7},{'ab'[i % 2]}\n" for i in range(60)))
+    run = pellucid.train(path, target="label", steps=2, network="mlp", out=tmp_path / "runs")
+    odd = "have the same inputs as one of train"
+    assert odd in (run.path / "report.html").read_text()
+    assert odd in (pellucid.train(like=run.path).path / "report.html").read_text()
+    assert odd in (pellucid.resume(run.path, more="2 steps").path / "report.html").read_text()
+
+
 def test_a_replay_takes_no_options_and_no_other_data(tmp_path: Path, table: Path) -> None:
     run = trained(table, tmp_path / "run", target="label", steps=3)
     with pytest.raises(PellucidError, match="a replay takes its options from the run, and lr, network is another"):

@@ -34,13 +34,15 @@ from .record import MEASURED, read_record, understood
 from .references import allowance, refer
 from .reporting import write_comparison
 from .run import Run, load
+from .training.choosing import looked_on
 from .training.feed import Feed
 from .training.listeners import Listener, Several
 from .training.loop import answers, out_of_memory
 from .training.memory import Peak, give_back
+from .training.rehearsal import Rehearsal, unseen
 from .workbench import Dataset
 
-FORMAT, RECORD = 1, "comparison.json"
+FORMAT, RECORD = 2, "comparison.json"
 BUDGET = Budget("seconds", 60.0)
 ANSWERING, MANY = 0.3, 512  # seconds for each measure of how fast it answers, and examples at once
 MEASURES = ("value", "low", "high", "baseline", "validation")
@@ -274,12 +276,14 @@ class Contest:
         return train(self.data, **self.options, **own, listeners=ears, started=time.time())
 
     def measured(self, key: str, run: Run) -> dict[str, float]:
-        """How fast the network answers; what it answers to the validation examples is kept for the ranking."""
-        output, rows = run.network.output, self.split.validation
-        target = as_target(encode_target(self.data, output.fields))
+        """How fast the network answers; what it answers to the examples that it is ranked on is kept."""
+        rows = looked_on(self.split).validation
+        target = as_target(encode_target(self.data, run.network.output.fields))
         feed = Feed(encode_groups(self.data, run.fields), target, run.network.device)
-        raw, true = answers(run.network, feed, rows, mirrored=True)
-        self.folder.save_tensors(f"{key}.safetensors", {"raw": raw.cpu().numpy(), "true": true.cpu().numpy()}, {})
+        own = answers(run.network, feed, rows, mirrored=True)
+        raw, true, judged = unseen(Rehearsal.of(run.folder), feed, rows, *own)
+        kept = {"raw": raw.cpu().numpy(), "true": true.cpu().numpy(), "rows": judged}
+        self.folder.save_tensors(f"{key}.safetensors", kept, {})
 
         def seconds(some: np.ndarray) -> float:
             return median(timings(lambda: answers(run.network, feed, some, size=MANY, mirrored=True)[0].cpu()))
@@ -302,7 +306,8 @@ class Contest:
         outcome = self.record | {
             "ranking": ranking,
             "networks": found,
-            "ties": ties(ranking, judges, self.counts(), output.higher),
+            "ties": ties(ranking, judges, self.counts(good[0]), output.higher),
+            "ranked on": "validation and cross-validation" if any_run.plan.folds else "validation",
             "baseline": any_run.baseline.to_json(),
             "reference": any_run.reference.to_json() if any_run.reference else None,
             "split": self.split.how,
@@ -318,13 +323,14 @@ class Contest:
         write_comparison(self.folder, self.data.name, outcome)
         return Comparison(self.folder.path, outcome)
 
-    def counts(self) -> np.ndarray:  # (n,)
-        """How much each validation example counts."""
-        weights, rows = self.data.weights(), self.split.validation
+    def counts(self, trial: Mapping[str, Any]) -> np.ndarray:  # (n,)
+        """How much each example counts that networks are ranked on: the same ones for all, as ``trial`` has them."""
+        kept, _ = self.folder.load_tensors(f"{trial['network']}-{trial['seed']}.safetensors")
+        weights, rows = self.data.weights(), kept["rows"]
         return evened(None if weights is None else weights[rows], len(rows))
 
     def judge(self, network: str, seed: int) -> Judge:
-        """The metric of what a network answered on validation, as a function of the examples' weights."""
+        """The metric of what a network answered where it is ranked, as a function of the examples' weights."""
         key = f"{network}-{seed}"
         kept, _ = self.folder.load_tensors(f"{key}.safetensors")  # raw (n, R), true (n, ...)
         raw, true = (torch.from_numpy(kept[name]) for name in ("raw", "true"))

@@ -6,7 +6,7 @@ n examples, F features, C classes, R targets of a regression.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_
 from .data.roles import SPLIT_NAMES
 from .data.splits import FEWEST
 from .errors import Interrupted, PellucidError
+from .fields import Field
+from .fields.number import first_word
 from .making import train
 from .planning import SEEN, SMALL, Recipe, usual_folds
 from .run import Run
@@ -142,6 +144,7 @@ class PellucidEstimator(BaseEstimator):
             data = read(
                 {**columns, **targets, **weights}, **told, weights=next(iter(weights), None), cache=False, check=False
             )
+            check_numbers(columns, data.inputs)
             self.run_ = train(data, save=False, seed=seed_of(self.random_state), **options)
             if self.save is not None:
                 self.run_ = self.run_.save(self.save)
@@ -152,7 +155,9 @@ class PellucidEstimator(BaseEstimator):
         check_is_fitted(self)
         with in_their_words():
             least = LEAST if self._form == "a table" else 1
-            data, rows, raw = self.run_.answers(self._columns(X, reset=False), least=least, cache=False)
+            columns = self._columns(X, reset=False)
+            check_numbers(columns, self.run_.fields)
+            data, rows, raw = self.run_.answers(columns, least=least, cache=False)
             if len(rows) < len(data):
                 where, what = next(iter(data.problems().items()))
                 raise InvalidInput(what, where=f"row {where}")
@@ -322,6 +327,18 @@ def weighed(columns: Columns, y: np.ndarray, sample_weight: Any) -> tuple[Column
     keep = weight > 0
     kept = {k: v.filter(pl.Series(keep)) if isinstance(v, pl.Series) else v[keep] for k, v in columns.items()}
     return kept, y[keep], weight[keep]
+
+
+def check_numbers(columns: Columns, fields: Sequence[Field]) -> None:
+    """Raises ValueError for words in a column of numbers, which would otherwise count as missing."""
+    for field in fields:
+        values = columns[field.name]
+        if field.kind == "number" and not (isinstance(values, np.ndarray) and values.dtype.kind in "biuf"):
+            series = (
+                values if isinstance(values, pl.Series) else pl.Series([None if v is None else str(v) for v in values])
+            )
+            if (word := first_word(series)) is not None:
+                raise ValueError(f"could not convert string to float: {word!r}, in column '{field.name}' of numbers")
 
 
 def unused(name: str, columns: Columns) -> str:

@@ -229,6 +229,7 @@ class Making:
             plan = Plan.from_json(record["plan"])
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
         making = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
+        data.check(making.split)  # its report says again what the first one said
         making.record = dict(record)
         for what, then in record.get("versions", {}).items():
             if versions().get(what) != then:
@@ -479,6 +480,8 @@ class Making:
         self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()
         output.calibrate(raw, true)
+        if self.rehearsal and self.folder.lasting:
+            self.rehearsal.kept(self.folder)
         seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
         assert self.feed.target is not None
         learned = self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy()

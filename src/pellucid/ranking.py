@@ -94,12 +94,15 @@ def meaning(record: Mapping[str, Any]) -> list[str]:
     percent = record["percent"]
     naive = f"{baseline['name'].strip(' ,')} gets {score(baseline, percent, interval=False)}"
     seeds = f" (the mean of {len(record['seeds'])} seeds)" if len(record["seeds"]) > 1 else ""
-    place = f"{first} is best on validation{seeds}: it" if others else f"{first}{seeds}"
+    groups, where = tied(record["ties"]), record["ranked on"]
+    level = groups[0] if groups and first in groups[0] else []
+    place = f"{first} is best on {where}{seeds}: it" if others else f"{first}{seeds}"
+    if level:
+        place = f"{listed(level)} are the best on {where}{seeds}, not told apart by it; {first}, a little ahead there,"
     said = [f"{place} gets {best['metric']} {score(best, percent)} on test, where {naive}."]
-    groups = tied(record["ties"])
-    said += [f"{listed(group)} are not told apart by this validation part." for group in groups]
-    if groups and first in groups[0]:
-        quick = min(groups[0], key=lambda name: networks[name]["latency"])
+    said += [f"{listed(group)} are not told apart by {where}." for group in groups if group is not level]
+    if level:
+        quick = min(level, key=lambda name: networks[name]["latency"])
         if quick != first:
             said.append(f"Of these {quick} answers fastest, in {milliseconds(networks[quick]['latency'])} an example.")
     said += beside(record)

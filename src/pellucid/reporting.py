@@ -218,9 +218,9 @@ def layers(network: torch.nn.Module) -> list[dict[str, Any]]:
 
 
 def use(run: Run, data: Dataset) -> dict[str, list[str]]:
-    kinds = {f.kind for f in data.inputs}
-    one = "photo.jpg" if kinds == {"image"} else '--text "…"' if kinds == {"text"} else "new.csv"
-    python = 'texts=["…"]' if kinds == {"text"} else f'"{one}"'
+    kinds = [f.kind for f in data.inputs]
+    one = "photo.jpg" if kinds == ["image"] else '--text "…"' if kinds == ["text"] else "new.csv"
+    python = 'texts=["…"]' if kinds == ["text"] else f'"{one}"'
     return {
         "cli": [
             f"pellucid predict {run.path} {one}",
@@ -250,13 +250,14 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
         "curves": {one: curve(folder, one, networks[one]["seeds"], metric) for one in record["ranking"]},
         "facts": [
             ("budget of each", record["budget"]),
-            ("seeds", ", ".join(map(str, record["seeds"]))),
+            ("seeds" if len(record["seeds"]) > 1 else "seed", ", ".join(map(str, record["seeds"]))),
             ("examples", " · ".join(f"{n:,} {part}" for part, n in parts.items())),
         ],
         "protocol": (
             f"Parts: {record['split']}. All networks learned from the same rows; each budget counts planning, "
-            "encoding, sizing, training and scoring. Ranked on validation; test was looked at once a training and "
-            "ranked none. Memory is the most that the process had resident at once, its libraries included."
+            f"encoding, sizing, training and scoring. Ranked on {record['ranked on']}; test was looked at "
+            "once a training and ranked none. Memory is the most that the process had resident at once, its libraries "
+            "included."
         ),
         "versions": record["versions"],
     }

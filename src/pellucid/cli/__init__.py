@@ -169,7 +169,7 @@ def _scored(done: Any, data: str | None, as_json: bool, quiet: bool) -> None:
     else:
         show.score(done, out, "examples it never learned from")
         show.doubts(done, out)
-        show.next_steps(done.path, example_input(data), out)
+        show.next_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
 
 
 def compare(data: str, **typed: Any) -> None:
@@ -197,7 +197,7 @@ def compare(data: str, **typed: Any) -> None:
     else:
         compared.table(done, out)
         compared.meaning(done, out)
-        compared.next_steps(done, example_input(data), out)
+        compared.next_steps(done, example_input(data, [f.kind for f in source.inputs]), out)
 
 
 def resume(run: str, **typed: Any) -> None:

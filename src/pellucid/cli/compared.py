@@ -41,7 +41,7 @@ def table(found: Any, out: Console) -> None:
         if score:
             rows.add_row(Text(word, style="dim"), "", _test(score.value, score.low, score.high, percent))
     of = f"{metric}, mean of {len(found.record['seeds'])} seeds" if len(found.record["seeds"]) > 1 else metric
-    show.put(Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on validation", "dim")), out)
+    show.put(Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on {found.record['ranked on']}", "dim")), out)
     show.put(rows, out)
     legend = "one: time to answer one example; a second: examples answered in batches"
     named = [f"{word}: {score.name.strip(' ,')}" for word, score in beside if score]

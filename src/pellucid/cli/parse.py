@@ -6,7 +6,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -91,18 +92,23 @@ def find_run(word: str) -> Path:
     raise PellucidError(unknown("run", word, known) if known else f"there is no run '{word}'", fix=fix)
 
 
-def example_input(data: str | None) -> str:
-    """Something to predict from that exists: the table itself, or the first file of a folder."""
-    if data is None or not os.path.exists(data):
+def example_input(data: str | None, kinds: Sequence[str]) -> str:
+    """Something to predict from that exists: of a folder of photos the first, else the data itself.
+
+    Args:
+        kinds: of the fields that the network reads. A photo alone says nothing of a column beside it.
+    """
+    if data is None or not (os.path.exists(data) or glob(data, recursive=True)):
         return "INPUT"
-    if os.path.isfile(data):
-        return shlex.quote(data)
-    for folder, inner, files in os.walk(data):
-        inner.sort()
-        shown = sorted(name for name in files if not name.startswith("."))
-        if shown:
-            return shlex.quote(os.path.join(folder, shown[0]))
-    return "INPUT"
+    if os.path.isdir(data) and list(kinds) == ["image"]:
+        from ..fields.pixels import SUFFIXES
+
+        for folder, inner, files in os.walk(data):
+            inner.sort()
+            photos = sorted(name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+            if photos:
+                return shlex.quote(os.path.join(folder, photos[0]))
+    return shlex.quote(data)
 
 
 def process_started() -> float:

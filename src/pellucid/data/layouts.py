@@ -263,16 +263,28 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
             return _with_name(folders.image_files(paths), only.name)
         if arrays.are_images(source):
             return arrays.images(source, only.name)
-    if (
-        words_given
-        and len(source) > 1
-        and not all(Path(one).is_file() and tables.is_table(Path(one)) for one in source)
-    ):
-        reads = listed(f"{f.name} ({f.kind})" for f in inputs)
-        raise PellucidError(f"{len(source)} strings were given, but the run reads {reads}", fix="pass one table")
+    if words_given or _is_path(source):
+        _check_files([source] if _is_path(source) else source, inputs)
     if words_given and len(source) == 1:
         source = source[0]
     return recognised(source, options)
+
+
+def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
+    """Raises PellucidError for strings that can't hold what a run reads: texts, or photos without their columns."""
+    texts = [
+        str(one) for one in paths if isinstance(one, str) and not has_magic(one) and not Path(one).expanduser().exists()
+    ]
+    if texts and [f.kind for f in inputs] == ["text"]:
+        shown = texts[0] if len(texts[0]) <= 40 else texts[0][:39] + "…"
+        fix = 'if it is the text itself, give it as one: predict(texts=["…"]), or --text "…"'
+        raise PellucidError("there is no such file", where=shown, fix=fix)
+    reads = listed(f"{f.name} ({f.kind})" for f in inputs)
+    fix = "give a table with these columns, or a folder that holds one beside its photos"
+    if Path(paths[0]).suffix.lower() in SUFFIXES and not Path(paths[0]).is_dir():
+        raise PellucidError(f"a photo alone was given, but the run reads {reads}", where=str(paths[0]), fix=fix)
+    if len(paths) > 1 and not all(Path(one).is_file() and tables.is_table(Path(one)) for one in paths):
+        raise PellucidError(f"{len(paths)} strings were given, but the run reads {reads}", fix="pass one table")
 
 
 def _is_path(source: Any) -> bool:

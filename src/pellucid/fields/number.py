@@ -166,6 +166,15 @@ def is_missing(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool
     return found[0] if len(found) == 1 else pl.concat(found)
 
 
+def first_word(series: pl.Series) -> str | None:
+    """The first cell that is there and no number; None where all are numbers or missing."""
+    if series.dtype != pl.String:
+        return None
+    text = series.str.strip_chars()
+    odd = text.filter(parse(series)[0].is_null() & ~is_missing(text))
+    return odd[0] if len(odd) else None
+
+
 def plain(value: float) -> str:
     """A number as a person writes it.
 

@@ -315,12 +315,22 @@ def medians(values: np.ndarray, weight: np.ndarray) -> np.ndarray:  # (n,), (S, 
 
 
 def check_percentage(name: str, true: np.ndarray) -> None:
-    """Raises PellucidError where the mean absolute percentage error would divide by 0."""
-    if zeros := int((true == 0).sum()):
+    """Raises PellucidError where the mean absolute percentage error would divide by 0.
+
+    Args:
+        true: (n,) float64, as the user has it.
+    """
+    if zeros := int(next_to_nothing(true).sum()):
+        near = "" if (true == 0).any() else "next to "
         raise PellucidError(
-            f"the mean absolute percentage error divides by the target, and '{name}' is 0 in {zeros:,} examples",
+            f"the mean absolute percentage error divides by the target, and '{name}' is {near}0 in {zeros:,} examples",
             fix="choose --metric mae",
         )
+
+
+def next_to_nothing(true: np.ndarray) -> np.ndarray:  # (n,) or (n, R) -> bool
+    """Where a number is 0, or so small that float32, in which it is taken from the mean, keeps nothing of it."""
+    return (true == 0) | (abs(true) < 1e-6 * abs(true - true.mean(0)))
 
 
 OFF = "Off by {value} on average ({low} to {high}), in the unit of {names}; {naive} would be off by {base}."

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..fields import Field
 from ..trunks import Features
 from .base import Output, Score, as_array, evened, measured, register
-from .metrics import OF_NUMBERS, medians
+from .metrics import OF_NUMBERS, medians, next_to_nothing
 
 COVERAGE = 0.9
 
@@ -103,7 +103,7 @@ class Number(Output):
     def details(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
         guess, true = self.read(raw, target)  # (n, R)
         found = measured(self, guess, true, weight)
-        if (true == 0).any():
+        if next_to_nothing(true).any():
             found.pop("mean absolute percentage error", None)
         within = (abs(guess - true) <= as_array(self.spread)).mean(1)
         found[f"errors within the {COVERAGE:.0%} range"] = float(np.average(within, weights=weight))

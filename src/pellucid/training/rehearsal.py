@@ -25,6 +25,7 @@ from ..data.batch import encode_groups
 from ..data.order import dealt
 from ..errors import PellucidError
 from ..fields import Field
+from ..folder import Files
 from ..network import Network
 from ..planning import Plan, Recipe, planned_network
 from ..trunks import Trunk
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..data import Dataset
 
 MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(13))  # steps after which the answers are looked at, up to 1,536
+ANSWERS = "rehearsal.safetensors"
 WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
 LONGER = 1.3  # times the steps found, for a training whose second half cools down
 PATIENCE = 2  # marks without less loss: twice as many steps as were best
@@ -62,6 +64,18 @@ class Rehearsal:
     def steps(self) -> int:
         """Of the training that it was for."""
         return round(LONGER * self.mark)
+
+    def kept(self, folder: Files) -> None:
+        """Write the answers into a run, so that others can be told apart from it by the same examples."""
+        folder.save_tensors(ANSWERS, {"rows": self.rows, "raw": self.raw.cpu().numpy()}, {"mark": str(self.mark)})
+
+    @classmethod
+    def of(cls, folder: Files) -> Rehearsal | None:
+        """That of a finished run; None where there was none."""
+        if not folder.exists(ANSWERS):
+            return None
+        kept, about = folder.load_tensors(ANSWERS)
+        return cls(int(about["mark"]), np.array(kept["rows"]), torch.from_numpy(np.array(kept["raw"])))
 
 
 class Fold:
