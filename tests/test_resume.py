@@ -36,7 +36,8 @@ def left_behind(path: Path) -> dict[str, Any]:
         "weights": folder.read("weights.safetensors"),
         "step": step,
         "tensors": {k: (v.dtype.str, v.shape, v.tobytes()) for k, v in tensors.items()},
-        "meta": {k: v for k, v in meta.items() if k not in CLOCKS} | {"best_row": without_clocks(meta["best_row"])},
+        "meta": {k: v for k, v in meta.items() if k not in (*CLOCKS, "lines")}
+        | {"best_row": without_clocks(meta["best_row"])},
         "rows": [row for row in rows if row["event"] == "evaluated"],
         "decisions": [d for d in record["decisions"] if d["name"] != "size"],
         "score": record["score"],

@@ -18,7 +18,7 @@ import torch
 
 from .data import Split
 from .data.batch import encode_groups, encode_target
-from .errors import Interrupted, PellucidError
+from .errors import Interrupted, PellucidError, no_memory
 from .folder import Folder
 from .folder.form import anything, map_of, maybe, number, one_of, record, text, whole
 from .making import resume, train
@@ -37,7 +37,7 @@ from .run import Run, load
 from .training.choosing import looked_on
 from .training.feed import Feed
 from .training.listeners import Listener, Several
-from .training.loop import answers, out_of_memory
+from .training.loop import answers
 from .training.memory import Peak, give_back
 from .training.rehearsal import Rehearsal, unseen
 from .workbench import Dataset
@@ -259,7 +259,7 @@ class Contest:
         except PellucidError as error:
             told["error"] = str(error).replace("\n ", ";")
         except (RuntimeError, MemoryError) as error:
-            if isinstance(error, RuntimeError) and not out_of_memory(error):
+            if not no_memory(error):
                 raise
             told["error"] = "the memory of this machine did not suffice"
         self.record["trials"][key] = told

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 # What moves a terminal's cursor, colours it, turns text around, or is no character at all; line ends and tabs aside.
@@ -17,6 +18,26 @@ def visible(text: str) -> str:
     'red\\u001b[31m'
     """
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def no_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is used up; torch says it in words, Python by a type."""
+    text = str(error).lower()
+    said = ("can't allocate memory", "out of memory", "bad_alloc", "could not create a ", "unable to allocate")
+    return isinstance(error, MemoryError | OutOfMemory) or (
+        isinstance(error, RuntimeError) and any(words in text for words in said)
+    )
+
+
+@contextmanager
+def enough_memory(what: str, fix: str) -> Iterator[None]:
+    """Say what this machine's memory does not hold, where it is used up."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not no_memory(error):
+            raise
+        raise OutOfMemory(f"the memory of this machine does not hold {what}", fix=fix) from None
 
 
 class PellucidError(Exception):
@@ -40,6 +61,10 @@ class PellucidError(Exception):
 
 class UsageError(PellucidError):
     """An option or a name that does not exist: exit code 2 on the command line."""
+
+
+class OutOfMemory(PellucidError):
+    """What was asked for is more than memory holds, in however small pieces."""
 
 
 class Interrupted(PellucidError):

@@ -5,6 +5,7 @@ The way to a step: ``train`` or ``resume`` → ``Making.complete`` → ``Loop.ru
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import platform
@@ -23,7 +24,7 @@ from .data.batch import encode_groups, encode_target
 from .data.weights import check_parts, loss_weights
 from .errors import Interrupted, PellucidError
 from .fields import Field
-from .folder import Files, Folder, InMemory
+from .folder import Files, Folder, InMemory, damaged
 from .network import Network, as_target
 from .opening import (
     begun,
@@ -40,9 +41,10 @@ from .opening import (
 from .options import Budget, check_options
 from .outputs import Output
 from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
-from .record import FORMAT, read_history, read_record, understood
+from .record import FORMAT, check_whole, read_history, read_record, understood
 from .references import Reference, allowance, refer
-from .reporting import SAME_SPLIT, write_history, write_report
+from .reporting import beside, write_history, write_report
+from .run import LINES as HISTORY
 from .run import Run, network_of
 from .starting import Start
 from .suspects import looked_at
@@ -50,17 +52,16 @@ from .training.choosing import choose, looked_on
 from .training.feed import Feed, Order
 from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
-from .training.memory import keep_freed
-from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations
+from .training.memory import give_back, keep_freed
+from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations, steady
 from .training.rehearsal import MARKS, Rehearsal, rehearsed, unseen
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
-from .training.sizing import Timing, largest, timed
+from .training.sizing import LACKING, Timing, held, largest, timed
 from .training.state import State
 from .trunks import Trunk
 from .workbench import Dataset
 
-HISTORY = "history.jsonl"
 FINISH, EACH = 0.3, 0.1e-3  # seconds for saving and the report, in all and for each test example
 PATIENCE = 10  # evaluations
 
@@ -97,7 +98,7 @@ def train(
     Raises:
         PellucidError: for anything the user can mend. Interrupted: when stopped by a signal, after saving.
     """
-    started, tell = started or time.time(), Several(listeners)
+    started, tell = steady(started), Several(listeners)
     if not save:
         check_in_memory(options, like)
     if like is not None:
@@ -135,7 +136,7 @@ def resume(
     Raises:
         PellucidError: when there is nothing to go on with, or the data has changed.
     """
-    started, folder = time.time(), Folder.open(path)
+    started, folder = time.monotonic(), Folder.open(path)
     record = read_record(folder)
     more = check_options("resume", {"more": more})["more"]
     if record["status"] == "done" and more is None:
@@ -144,10 +145,11 @@ def resume(
             where=str(path),
             fix=f"train it for longer with: pellucid resume {path} --more 5m",
         )
+    tell = Several(listeners)
     with folder.lock():
-        making = Making.again(
-            folder, record, reopened(record, folder.path, data), Several(listeners), needed_trunk(record, trunk)
-        )
+        for problem in folder.verify():
+            tell.said(problem)
+        making = Making.again(folder, record, reopened(record, folder.path, data), tell, needed_trunk(record, trunk))
         return making.complete(making.go_on(more, started))
 
 
@@ -253,12 +255,13 @@ class Making:
             self.tell.said(f"choices are made on {examples}, spread evenly")
         self.reference = self.refer()
         trunk, timing = self.sized()
-        network = self.network(trunk).to(self.device)
-        self.transfer(network)
-        self.rehearsal = self.rehearse(trunk, timing)
-        self.record["network"] = network.config()
-        self.write_record()
-        state = State(network, self.plan.recipe)
+        with self.held():
+            network = self.network(trunk).to(self.device)
+            self.transfer(network)
+            self.rehearsal = self.rehearse(trunk, timing)
+            self.record["network"] = network.config()
+            self.write_record()
+            state = State(network, self.plan.recipe)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         steps, reason = self.steps(state, timing)
         every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
@@ -271,6 +274,8 @@ class Making:
     def go_on(self, more: Budget | None, started: float) -> Loop:
         """Take up the last checkpoint, or the start when there is none yet."""
         if not self.decisions.at(0, "schedule"):  # stopped before its first step
+            if self.folder.has_checkpoint():
+                raise damaged("it has been cut: nothing that was decided is there", self.folder.path / HISTORY)
             if more is not None:
                 where = self.folder.path
                 raise PellucidError(
@@ -287,9 +292,11 @@ class Making:
             self.transfer(network)
         state = State(network, self.plan.recipe)
         if resumed:
-            _, tensors, meta, note = self.folder.load_checkpoint()
+            step, tensors, meta, note = self.folder.load_checkpoint()
             if note:
                 self.tell.said(note)
+                self.folder.drop_checkpoints(after=step)
+            check_whole(self.folder, HISTORY, meta.get("lines", 0))
             state.restore(tensors, meta, self.folder.path / "checkpoints")
         elif self.record["status"] == "done":
             raise PellucidError(
@@ -328,19 +335,19 @@ class Making:
             steps = rest + round(more.amount * (self.order.steps if more.kind == "epochs" else 1))
         else:
             each = state.seconds / state.step if state.step else FIRST  # corrected as soon as it trains
-            steps = int((pace.deadline - time.time() - pace.closing * state.evaluating) / max(each, 1e-6))
+            steps = int((pace.deadline - time.monotonic() - pace.closing * state.evaluating) / max(each, 1e-6))
         pace.begin(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
         self.save(state)
 
     def loop(self, state: State, pace: Pace) -> Loop:
-        state.seconds = time.time() - self.started
+        state.seconds = time.monotonic() - self.started
         look = self.plan.start is not None and not state.best_row
         return Loop(state, self.order, self.watched, self.decisions, pace, self.save, self.write_row, self.tell, look)
 
     def complete(self, loop: Loop) -> Run:
         """Train to the end of the schedule, then choose, score and write down."""
         own = [self.device] if self.device.type == "cuda" else []
-        with stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
+        with self.held(), stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
             try:
                 loop.run()
             except Interrupted as stop:
@@ -348,6 +355,9 @@ class Making:
                     raise Interrupted("stopped; this training was in memory and is lost") from None
                 where = self.folder.path
                 raise Interrupted(stop.what, where=str(where), fix=f"go on with: pellucid resume {where}") from None
+            except LACKING:
+                del loop.state  # so that there is room to try what would fit
+                raise
         return self.finish(loop.state)
 
     def refer(self) -> Reference | None:
@@ -361,6 +371,11 @@ class Making:
     def network(self, trunk: Trunk) -> Network:
         return planned_network(self.plan, self.inputs, self.targets, trunk)
 
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        """Where memory does not hold the training, say of which size it does."""
+        size = self.decisions.at(0, "size")
+        return held(size, lambda one: self.network(planned_trunk(self.plan, one)), self.order, self.plan.recipe)
+
     def transfer(self, network: Network) -> None:
         """Bring the weights that the training starts from, if it does."""
         if self.plan.start is not None:
@@ -373,7 +388,7 @@ class Making:
             return None
         mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.deadline(0), self.plan.budget
         if deadline is not None and timing is not None:  # half the time, with the answers at each mark
-            most = int(0.4 * (deadline - time.time()) / (self.plan.folds * timing.step))
+            most = int(0.4 * (deadline - time.monotonic()) / (self.plan.folds * timing.step))
         else:
             most = self.most() if budget.kind != "seconds" else MARKS[-1]
         rows, targets = self.split.train, self.targets
@@ -400,7 +415,7 @@ class Making:
             lambda size: self.network(planned_trunk(self.plan, size)).to(self.device),
             self.order,
             recipe,
-            deadline - time.time(),
+            deadline - time.monotonic(),
         )
         self.decisions.decide(0, "size", size, reason)
         return planned_trunk(self.plan, size), timing
@@ -414,7 +429,7 @@ class Making:
             return min(self.rehearsal.steps, most), reason
         if deadline is None or timing is None:
             return self.most(), f"{budget} as asked for"
-        left = deadline - time.time() - self.closing() * state.evaluating
+        left = deadline - time.monotonic() - self.closing() * state.evaluating
         steps = int(left * (1 - WATCHING) / timing.step)
         return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
 
@@ -461,10 +476,12 @@ class Making:
         self.folder.write_json("run.json", self.record)
 
     def save(self, state: State) -> None:
+        state.check_finite()
         if not self.folder.lasting:
             return
         self.folder.append(HISTORY, [], sync=True)  # the rows up to here are durable before the checkpoint is
-        self.folder.save_checkpoint(state.step, state.tensors(), state.meta())
+        lines = len(self.folder.lines(HISTORY))
+        self.folder.save_checkpoint(state.step, state.tensors(), state.meta() | {"lines": lines})
 
     def finish(self, state: State) -> Run:
         """Choose the weights on validation, calibrate there, look at test once, write everything down.
@@ -472,6 +489,7 @@ class Making:
         Without a test part the score is validation's, and the run says so. ``run.json`` comes last: until it says
         done, a killed training can be resumed and finished again.
         """
+        give_back()
         network, output = state.network, state.network.output
         among = {"the average"} if self.rehearsal else None
         chosen, *watched = choose(state, self.feed, self.watched, among=among)
@@ -501,32 +519,19 @@ class Making:
             "naive": {"raw": naive.tolist(), "name": name},
             "reference": beside(self.reference, output, *seen, **how),
             "steps": state.step,
-            "seconds": time.time() - self.started,
+            "seconds": time.monotonic() - self.started,
+            "lines": len(self.folder.lines(HISTORY)),
         }
         run = Run(self.folder, self.record, network.eval())
         if self.folder.lasting:
             write_report(run, self.data, self.split, self.feed, (watched[0], watched[1]), seen, HISTORY)
         else:
             write_history(run, HISTORY)
-        self.record["seconds"] = time.time() - self.started
+        give_back()
+        self.record["seconds"] = time.monotonic() - self.started
         self.write_record()
         self.tell.finished(run)
         return run
-
-
-def beside(
-    reference: Reference | None, output: Output, raw: Tensor, target: Tensor, **how: Any
-) -> dict[str, Any] | None:
-    """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
-    if reference is None:
-        return None
-    other = output.at_its_word(torch.from_numpy(np.array(reference.test)).to(raw.device))
-    return {
-        "name": reference.name,
-        "score": output.score(other, target, f"{reference.name}{SAME_SPLIT}", **how).to_json(),
-        "seconds": reference.seconds,
-        "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target, how["weight"]), strict=True)),
-    }
 
 
 def weighed(

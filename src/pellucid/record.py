@@ -158,10 +158,11 @@ DONE = record(
         "seconds": number(0),
         "looks": whole(),
         "scored on": one_of("test", "validation", "cross-validation"),
+        "lines": whole(),
         "reference": maybe(REFERENCE),
     },
     anything,
-    optional=("scored on", "reference"),
+    optional=("scored on", "reference", "lines"),
 )
 
 
@@ -214,6 +215,12 @@ def understood(path: Path) -> Iterator[None]:
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, RuntimeError) as error:
         why = (str(error).splitlines() or [""])[0][:200]
         raise damaged(f"it is damaged ({why or type(error).__name__})", path) from error
+
+
+def check_whole(folder: Files, name: str, lines: int) -> None:
+    """Raises PellucidError when a history has fewer lines than were written when something else was."""
+    if (there := len(folder.lines(name))) < lines:
+        raise damaged(f"it has been cut: {there:,} of {lines:,} lines are there", folder.path / name)
 
 
 def read_history(folder: Files, name: str) -> list[dict[str, Any]]:

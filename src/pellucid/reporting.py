@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .data import Dataset, Split
     from .draw.comparison import Contents
     from .draw.content import Content
+    from .outputs import Output
+    from .references import Reference
     from .run import Run
     from .suspects import Suspect
     from .training.feed import Feed
@@ -34,6 +36,21 @@ SCATTER = 2000  # points drawn of a regression
 SAME_SPLIT = " on the same split"  # in the name of a reference's score
 
 Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
+
+
+def beside(
+    reference: Reference | None, output: Output, raw: Tensor, target: Tensor, **how: Any
+) -> dict[str, Any] | None:
+    """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
+    if reference is None:
+        return None
+    other = output.at_its_word(torch.from_numpy(np.array(reference.test)).to(raw.device))
+    return {
+        "name": reference.name,
+        "score": output.score(other, target, f"{reference.name}{SAME_SPLIT}", **how).to_json(),
+        "seconds": reference.seconds,
+        "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target, how["weight"]), strict=True)),
+    }
 
 
 def write_report(

@@ -19,14 +19,14 @@ from .data import read_like
 from .data.batch import encode_groups, encode_target
 from .data.weights import check_parts
 from .draw.numbers import figure
-from .errors import PellucidError, UsageError
+from .errors import PellucidError, UsageError, enough_memory
 from .fields import Field, Note, kind_named
 from .folder import Files, Folder, InMemory, damaged, to_json
 from .folder.disk import memory
 from .network import Network, as_target
 from .outputs import Score
 from .planning import Plan, best_device, check_device
-from .record import read_record, understood
+from .record import check_whole, read_record, understood
 from .training.feed import Feed
 from .training.loop import AT_ONCE, answers
 from .training.state import check_tensors, copy_into
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .data import Dataset
 
 SUSPECTS = "suspects.parquet"
-RECORD, WEIGHTS, HISTORY = "run.json", "weights.safetensors", "history.parquet"
+RECORD, WEIGHTS, HISTORY, LINES = "run.json", "weights.safetensors", "history.parquet", "history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,10 @@ class Run:
             it flatters.
         reference: that of a classical model which learned on the same split; None where there is none.
         validation: the main metric on validation, which everything was chosen on.
+        damage: what ``load`` found wrong with files that using the run does not need, each in a sentence.
     """
+
+    damage: Sequence[str] = ()
 
     def __init__(self, folder: Files, record: Mapping[str, Any], network: Network):
         self.folder, self.record, self.network = folder, record, network
@@ -281,9 +284,10 @@ class Run:
         return data, good, self._answers(data, rows, with_target=False)[0][: len(good)]
 
     def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        target = as_target(encode_target(data, self.network.output.fields)) if with_target else None
-        feed = Feed(encode_groups(data, self.fields), target, self.network.device)
-        return answers(self.network, feed, rows, mirrored=True)
+        with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
+            target = as_target(encode_target(data, self.network.output.fields)) if with_target else None
+            feed = Feed(encode_groups(data, self.fields), target, self.network.device)
+            return answers(self.network, feed, rows, mirrored=True)
 
     @property
     def fields(self) -> list[Field]:
@@ -312,7 +316,18 @@ def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None
     """
     folder = Folder.open(path)
     record = read_record(folder)
-    return Run(folder, record, trained(folder, record, trunk, device))
+    run = Run(folder, record, trained(folder, record, trunk, device))
+    run.damage = damage(folder, record)
+    return run
+
+
+def damage(folder: Folder, record: Mapping[str, Any]) -> list[str]:
+    """What is missing or damaged in a run beside the two files that it is loaded from, each in a sentence or two."""
+    try:
+        check_whole(folder, LINES, record.get("lines", 0))
+    except PellucidError as error:
+        return sorted({str(error), *folder.verify((RECORD, WEIGHTS))})
+    return folder.verify((RECORD, WEIGHTS))
 
 
 def trained(

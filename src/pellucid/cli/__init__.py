@@ -18,11 +18,12 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import Interrupted, PellucidError, UsageError, visible
+from ..errors import Interrupted, PellucidError, UsageError, no_memory, visible
 from ..options import READ
 from .parse import Verb, Verbs, example_input, find_run, given, process_started, texts_from_stdin
 
 DONE, MENDABLE, USAGE, BUG, STOPPED = 0, 1, 2, 70, 130
+USED_UP = "the memory of this machine is used up\n  make --size, --image-size or --batch-size smaller"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _READ = {option.name for option in READ}
 
@@ -56,7 +57,7 @@ def exit_code(args: Sequence[str], started: float) -> int:
     except (PellucidError, OSError, MemoryError, KeyboardInterrupt, click.Abort) as error:
         return _say(*_mendable(error))
     except Exception as error:
-        return _bug(error)
+        return _say(USED_UP, MENDABLE) if no_memory(error) else _bug(error)
 
 
 def _mendable(error: BaseException) -> tuple[str, int]:
@@ -67,7 +68,7 @@ def _mendable(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}", MENDABLE
     if isinstance(error, MemoryError):
-        return "the memory of this machine is used up\n  make --size, --image-size or --batch-size smaller", MENDABLE
+        return USED_UP, MENDABLE
     return "stopped", STOPPED
 
 
@@ -222,11 +223,9 @@ def evaluate(run: str, data: str, **typed: Any) -> None:
 
     RUN is the folder of a run, or its name under ./runs. DATA is laid out as the data it was trained on.
     """
-    import pellucid
-
     options = given("evaluate", typed)
     as_json = options.pop("json", False)
-    scored = pellucid.load(find_run(run)).evaluate(data, **options)
+    scored = loaded(run).evaluate(data, **options)
 
     from . import show
 
@@ -254,9 +253,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     if not inputs and not texts:
         raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
 
-    import pellucid
-
-    rows = pellucid.load(find_run(run)).predict(list(inputs), texts=list(texts))
+    rows = loaded(run).predict(list(inputs), texts=list(texts))
     if table:
         show.write_table(rows, table)
     if options.get("json"):
@@ -274,6 +271,16 @@ def _check_failures(rows: Sequence[dict[str, Any]]) -> None:
     if failed:
         _say(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {failed[0]['error']}", MENDABLE)
         raise click.exceptions.Exit(MENDABLE)
+
+
+def loaded(run: str) -> Any:
+    """A finished run by its folder or name; what is damaged about it is said, and does not keep it from being used."""
+    import pellucid
+
+    found = pellucid.load(find_run(run))
+    for problem in getattr(found, "damage", ()):
+        click.echo(click.style("! ", fg="yellow") + visible(problem), err=True)
+    return found
 
 
 def sample(name: str | None, to: str | None) -> None:

@@ -165,6 +165,7 @@ def _write(draft: Path, build: Build) -> None:
         if np.prod(shape) == 0:
             return in_memory(name, shape, dtype)
         maps[name] = np.lib.format.open_memmap(_file(draft, name), "w+", np.dtype(dtype), shape)
+        _taken(_file(draft, name))
         return maps[name]
 
     arrays, meta = build(into)
@@ -181,6 +182,13 @@ def _write(draft: Path, build: Build) -> None:
         "arrays": {name: _looks(_file(draft, name), array) for name, array in arrays.items()},
     }
     (draft / "index.json").write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
+
+
+def _taken(file: Path) -> None:
+    """Take a file's room on the disk now, where that can be said: on a full one, writing to the map is a crash."""
+    if hasattr(os, "posix_fallocate"):
+        with file.open("rb+") as handle:
+            os.posix_fallocate(handle.fileno(), 0, file.stat().st_size)
 
 
 def _looks(file: Path, array: np.ndarray) -> dict[str, Any]:

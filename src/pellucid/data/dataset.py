@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import PellucidError, UsageError, unknown
+from ..errors import PellucidError, UsageError, enough_memory, unknown
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
 from . import checks, describe, splits, times
 from .cache import Entry, Memory, key_of, let_go
@@ -228,7 +228,9 @@ class Dataset:
 
     def _decode(self, name: str, into: Any) -> tuple[Mapping[str, np.ndarray], Any]:
         field, notes = self.fields[name], list[Note]()
-        made = kind_named(field.kind).store(self.column(name), field.settings, notes.append, into=into)
+        fix = "make --image-size smaller" if kind_named(field.kind).axes == 2 else "read fewer rows"
+        with enough_memory(f"the {len(self):,} values of '{name}'", fix):
+            made = kind_named(field.kind).store(self.column(name), field.settings, notes.append, into=into)
         meta = {"meta": dict(made.meta), "n": made.n, "notes": [asdict(note) for note in notes]}
         return {**made.arrays, "bad": np.asarray(made.bad, np.int64)}, meta
 

@@ -13,7 +13,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import PellucidError
+from ..errors import PellucidError, enough_memory
 from ..fields import Column, Field, Note
 from ..fields.category import words
 from ..fields.labels import counts_of
@@ -82,9 +82,10 @@ def read(
     found = recognised(source, replace(options, spool=kept.folder))
     found = replace(found, load=once(found.load))  # what is read to recognise it is there when values are asked for
     asked = [found.digest, found.name, asdict(options), check]
-    entry = kept.made(
-        key_of("reading", _code(), asked), lambda _: ({}, _reading(found, options, check).to_json()), notes.append
-    )
+    with enough_memory(f"'{found.name}'", "read fewer rows or columns"):
+        entry = kept.made(
+            key_of("reading", _code(), asked), lambda _: ({}, _reading(found, options, check).to_json()), notes.append
+        )
     data = make(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}

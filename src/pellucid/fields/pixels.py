@@ -138,6 +138,8 @@ def open_image(data: bytes) -> Image:
         raise Unreadable(f"claims more pixels than the {MOST_PIXELS / 1e6:.0f} million allowed") from None
     except Image.UnidentifiedImageError:
         raise Unreadable(f"is damaged (it begins like {name} and is none)") from None
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's parsers raise whatever damaged bytes lead them to
         raise Unreadable(f"is damaged ({_said(error)})") from None
     width, height = image.size
@@ -160,6 +162,8 @@ def decode(image: Image, size: Size) -> tuple[np.ndarray, bool]:
         if resized:
             image = _fitted(image, size)
         return np.asarray(image).reshape(size.shape), resized
+    except MemoryError:
+        raise
     except Exception as error:  # as above
         raise Unreadable(f"is damaged ({_said(error)})") from None
 
@@ -223,6 +227,8 @@ def extremes(image: Image) -> tuple[float, float]:
     """The least and the greatest value of an image with more than 8 bits. Raises Unreadable."""
     try:
         value = np.nan_to_num(np.asarray(image))
+    except MemoryError:
+        raise
     except Exception as error:
         raise Unreadable(f"is damaged ({_said(error)})") from None
     return float(value.min()), float(value.max())

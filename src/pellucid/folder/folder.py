@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -146,13 +146,14 @@ class Folder:
         """The files in the manifest, sorted."""
         return sorted(self._files())
 
-    def verify(self) -> list[str]:
-        """Check every file; one sentence for each that is missing or damaged, none when all is well."""
+    def verify(self, known: Container[str] = ()) -> list[str]:
+        """Check every file but those ``known`` to be good; one sentence for each that is missing or damaged."""
         try:
             files = self._files()
         except PellucidError as e:
             return [str(e), *self._verify_own({})]
-        found = [problem for name in sorted(files) if (problem := self._problem(name, files[name]))]
+        left = [name for name in sorted(files) if name not in known]
+        found = [problem for name in left if (problem := self._problem(name, files[name]))]
         return found + self._verify_own(files)
 
     # -- lines that grow ---------------------------------------------------------------------------------------------
@@ -213,6 +214,13 @@ class Folder:
         with saying("remove an older checkpoint", path.parent):
             for old in steps.keys() - set(kept):
                 disk.system.unlink(steps[old])
+
+    def drop_checkpoints(self, after: int) -> None:
+        """Remove the checkpoints of later steps than ``after``: damaged ones, that were passed over."""
+        with saying("remove a checkpoint", self.path / CHECKPOINTS):
+            for step, path in self._checkpoints().items():
+                if step > after:
+                    disk.system.unlink(path)
 
     def load_checkpoint(self) -> tuple[int, Tensors, dict[str, Any], str | None]:
         """The newest good checkpoint: ``(step, tensors, meta, note)``; ``note`` says which newer ones are damaged.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PellucidError
-from .plain import parse, to_json
+from .plain import damaged, parse, to_json
 
 _TAIL = len(', "crc32": "00000000"}')
 
@@ -40,4 +40,10 @@ def from_lines(data: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
                 fix="copy the file from a backup, or remove it: only the curves of this training are lost",
             )
         rows.append(parse(text, path))
+    if _is_whole(data[data.rfind(b"\n") + 1 : -1], crc):  # a crash cuts a line short; it puts nothing behind one
+        raise damaged("its last line end is damaged", path)
     return rows, crc
+
+
+def _is_whole(line: bytes, crc: int) -> bool:
+    return line[-_TAIL:] == b', "crc32": "%08x"}' % zlib.crc32(line[:-_TAIL] + b"}", crc)

@@ -83,6 +83,9 @@ class InMemory:
     def has_checkpoint(self) -> bool:
         return False
 
+    def drop_checkpoints(self, after: int) -> None:
+        """Nothing: there are none."""
+
     def load_checkpoint(self) -> tuple[int, Tensors, dict[str, Any], str | None]:
         """Raises PellucidError: there is none."""
         raise PellucidError("there is no checkpoint", where=str(self.path), fix="train again")

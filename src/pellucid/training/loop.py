@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..data.batch import Batch, Padded
-from ..errors import Interrupted, PellucidError
+from ..errors import Interrupted, OutOfMemory, PellucidError, no_memory
 from ..network import Network
 from ..outputs import Output
 from ..trunks.layers import GROUP, GroupedBatchNorm
@@ -89,8 +89,8 @@ class Loop:
             micro = self.decisions.at(self.state.step, "micro batch", size)
             try:
                 return sum(self._backward(part, size) for part in parts(batch, micro))  # type: ignore[return-value]
-            except RuntimeError as error:
-                if not out_of_memory(error):
+            except (RuntimeError, MemoryError) as error:
+                if not no_memory(error):
                     raise
             self.state.optimizer.clear()
             self.state.put_back_buffers()
@@ -102,7 +102,7 @@ class Loop:
         group = GROUP if grouped else 1  # examples that are normalised together are not parted
         smaller = max(now // (2 * group), 1) * group
         if smaller >= now:
-            raise PellucidError(
+            raise OutOfMemory(
                 f"not enough memory for {now} examples at once", fix="choose a smaller --size or --image-size"
             )
         if self.state.network.device.type == "cuda":
@@ -268,10 +268,19 @@ def answers(
     order: list[Tensor] = []
     raw: list[Tensor] = []
     target: list[Tensor] = []
-    for part in feed.in_order(rows, size):
-        batch = feed.batch(part)
-        with autocast(network.device):
-            raw.append((network.answer(batch) if mirrored else network(batch)).float())
+    waiting = feed.in_order(rows, size)
+    while waiting:
+        part = waiting.pop()
+        try:
+            batch = feed.batch(part)
+            with autocast(network.device):
+                raw.append((network.answer(batch) if mirrored else network(batch)).float())
+        except (RuntimeError, MemoryError) as error:
+            if len(part) == 1 or not no_memory(error):
+                raise
+            half = len(part) // 2  # from here on; in which order does not matter
+            waiting = [piece for one in (*waiting, part) for piece in one.split(half)]
+            continue
         order.append(part)
         if batch.target is not None:
             target.append(batch.target)
@@ -285,9 +294,3 @@ def answers(
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """bfloat16 where a GPU makes it pay; nothing on a CPU."""
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """torch says it with a type of its own on a GPU, and in words on a CPU."""
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text

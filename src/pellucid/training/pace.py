@@ -37,7 +37,7 @@ class Pace:
     every: int
     closing: float = 1.0
     patience: int = 0
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
     _looks: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds of steps alone, step) over the window
     _paused: float = 0.0  # seconds that evaluations took
     _moved: float = float("-inf")
@@ -94,6 +94,11 @@ class Pace:
     def _stale(self, state: State) -> bool:
         """No better for so many evaluations, and for a quarter of all steps."""
         return state.stale >= self.patience and state.stale * self.every * 4 >= state.step
+
+
+def steady(started: float | None) -> float:
+    """When a training began, on a clock that nobody sets; ``started`` is on that of ``time.time()``, None for now."""
+    return time.monotonic() - (max(time.time() - started, 0.0) if started else 0.0)
 
 
 def between_evaluations(steps: int, epoch: int, step: float = 0.0, evaluation: float = 0.0) -> int:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop that the training loop hears between two steps."""
+"""SIGINT, SIGTERM and SIGHUP as a wish to stop that the training loop hears between two steps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def stopped_by_signals() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in STOPPING}
     try:
         yield lambda: bool(caught)
     finally:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import PellucidError
+from ..errors import OutOfMemory, no_memory
+from ..folder import pack
 from ..network import Network
 from ..planning import Recipe
 from .feed import Order
-from .loop import Loop, answers, out_of_memory
+from .loop import Loop, answers
 from .pace import Pace
 from .schedule import Decisions
 from .state import State
 
+LACKING = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
 STEPS = 4  # timed, of each network that is tried
 TRYING = 0.04  # of the seconds that one size may be timed for
 
@@ -30,11 +36,13 @@ class Timing:
     answer: float
 
 
-def timed(network: Network, order: Order, recipe: Recipe, limit: float = math.inf) -> Timing:
+def timed(
+    network: Network, order: Order, recipe: Recipe, limit: float = math.inf, then: Callable[[State], Any] = id
+) -> Timing:
     """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network.
 
     Args:
-        limit: seconds after which no further step is begun.
+        limit: seconds after which no further step is begun. then: done with the training's state, at the end.
     """
     state = State(network, recipe)
     loop = Loop(state, order, order.rows[:0], Decisions(), Pace(recipe, None, 1), lambda s: None, lambda r: None)
@@ -52,7 +60,42 @@ def timed(network: Network, order: Order, recipe: Recipe, limit: float = math.in
     some = order.rows[: min(256, len(order.rows))]
     start = time.perf_counter()
     answers(network, order.feed, some)
+    then(state)
     return Timing(float(np.median(seconds[1:])), (time.perf_counter() - start) / len(some))
+
+
+@contextmanager
+def held(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe) -> Iterator[None]:
+    """Where memory does not hold a training of ``size``, say which size it does hold: one that was tried."""
+    try:
+        yield
+    except LACKING as error:
+        if not no_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # with all that was allocated there
+    else:
+        return
+    smaller = fitting(size, make, order, recipe)
+    fix = (
+        f"train with --size {smaller}, which it does hold" if smaller is not None else "smaller ones do not fit either"
+    )
+    raise OutOfMemory(f"the memory of this machine does not hold the training of a network of size {size}", fix=fix)
+
+
+def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe) -> int | None:
+    """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint."""
+    for smaller in range(size - 1, -1, -1) if isinstance(size, int) else ():
+        gc.collect()
+        try:
+            network = make(smaller).to(order.feed.device)
+            timed(network, order, recipe, limit=0.0, then=lambda state: pack(state.tensors(), {}))
+        except LACKING as error:
+            if not no_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)
+        else:
+            return smaller
+    return None
 
 
 def largest(
@@ -68,8 +111,8 @@ def largest(
         if size not in tried:
             try:
                 tried[size] = timed(make(size), order, recipe, limit=TRYING * seconds)
-            except (RuntimeError, PellucidError) as error:
-                if size == sizes[0] or not (isinstance(error, PellucidError) or out_of_memory(error)):
+            except LACKING as error:
+                if size == sizes[0] or not no_memory(error):
                     raise
                 tried[size] = Timing(math.inf, math.inf)  # it does not fit
         return seconds / (tried[size].step * order.steps)

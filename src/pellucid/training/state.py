@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import PellucidError
 from ..folder import damaged
 from ..folder.form import Misfit, anything, maybe, number, record, whole
 from ..network import Network
@@ -27,7 +28,9 @@ META = record(
         "skipped": whole(),
         "loss_count": whole(),
         "best_row": anything,
-    }
+        "lines": whole(),
+    },
+    optional=["lines"],
 )
 
 
@@ -44,6 +47,7 @@ class State:
         self.weights = network.state_dict()  # the tensors themselves
         self.average = {k: v.clone() for k, v in self.weights.items()}
         self.best = {k: v.clone() for k, v in self.weights.items()}
+        self._unknown = {k for k, v in self.weights.items() if v.is_floating_point() and not v.isfinite().all()}
         self.best_row: dict[str, Any] = {}
         self.step = 0
         self.seconds = 0.0  # spent so far, over all sittings, from the first word to the last step
@@ -81,6 +85,16 @@ class State:
         for k, v in self.weights.items():
             if not v.is_floating_point():
                 self.average[k].copy_(v)
+
+    def check_finite(self) -> None:
+        """Raises PellucidError when a number that would be saved is none; those that never were one need not be."""
+        saved = [*self.weights.items(), *self.average.items(), *self.best.items(), *self.optimizer.tensors().items()]
+        known = [value for name, value in saved if value.is_floating_point() and name not in self._unknown]
+        if not torch.stack([value.isfinite().all() for value in known]).all():
+            raise PellucidError(
+                f"the weights are no finite numbers any more at step {self.step:,}; they are not saved",
+                fix="train again with a smaller --lr",
+            )
 
     def keep_best(self, row: dict[str, Any]) -> None:
         self.best_row = dict(row)
