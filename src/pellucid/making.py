@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -16,12 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from . import __version__
 from .data import Split
 from .data.batch import encode_groups, encode_target
-from .data.weights import check_parts, loss_weights
 from .errors import Interrupted, PellucidError
 from .fields import Field
 from .folder import Files, Folder, InMemory, damaged
@@ -29,21 +26,23 @@ from .network import Network, as_target
 from .opening import (
     begun,
     check_in_memory,
+    check_metric,
     check_replay,
     free,
     needed_trunk,
+    new_folder,
     opened,
     parted,
     reopened,
     run_path,
     taken_trunk,
+    weighed,
 )
 from .options import Budget, check_options
-from .outputs import Output
 from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
 from .record import FORMAT, check_whole, read_history, read_record, understood
 from .references import Reference, allowance, refer
-from .reporting import beside, write_history, write_report
+from .reporting import scores, write_history, write_report
 from .run import LINES as HISTORY
 from .run import Run, network_of
 from .starting import Start
@@ -173,15 +172,6 @@ def replayed(source: Folder, data: Any, options: dict[str, Any], tell: Listener,
         return making.complete(making.go_on(None, started))
 
 
-def new_folder(path: Path) -> Folder:
-    folder = Folder.create(path)
-    if folder.exists("run.json"):
-        raise PellucidError(
-            "there is a run here already", where=str(path), fix=f"choose another --name, or: pellucid resume {path}"
-        )
-    return folder
-
-
 FIRST = 0.1  # seconds a step may take, before any was made; corrected as soon as it trains
 
 
@@ -233,13 +223,8 @@ class Making:
         making = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
         data.check(making.split)  # its report says again what the first one said
         making.record = dict(record)
-        for what, then in record.get("versions", {}).items():
-            if versions().get(what) != then:
-                tell.said(f"{what} was {then} and is {versions().get(what)}: numbers may differ in their last digits")
-        rows = read_history(folder, HISTORY)
-        written = [without(row, "event") for row in rows if row["event"] == "decided"]
-        known = [*record["decisions"], *(d for d in written if d not in record["decisions"])]
-        making.decisions = Decisions(known, making.write_decision, record["live"])
+        say_versions(record.get("versions", {}), tell)
+        making.decisions = Decisions(decided(folder, record), making.write_decision, record["live"])
         return making
 
     # -- the two ways to a loop
@@ -292,12 +277,7 @@ class Making:
             self.transfer(network)
         state = State(network, self.plan.recipe)
         if resumed:
-            step, tensors, meta, note = self.folder.load_checkpoint()
-            if note:
-                self.tell.said(note)
-                self.folder.drop_checkpoints(after=step)
-            check_whole(self.folder, HISTORY, meta.get("lines", 0))
-            state.restore(tensors, meta, self.folder.path / "checkpoints")
+            restored(state, self.folder, self.tell)
         elif self.record["status"] == "done":
             raise PellucidError(
                 "this run holds no checkpoint to go on from, because it was trained in memory",
@@ -371,10 +351,12 @@ class Making:
     def network(self, trunk: Trunk) -> Network:
         return planned_network(self.plan, self.inputs, self.targets, trunk)
 
+    def sized_to(self, size: int) -> Network:
+        return self.network(planned_trunk(self.plan, size)).to(self.device)
+
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Where memory does not hold the training, say of which size it does."""
-        size = self.decisions.at(0, "size")
-        return held(size, lambda one: self.network(planned_trunk(self.plan, one)), self.order, self.plan.recipe)
+        return held(self.decisions.at(0, "size"), self.sized_to, self.order, self.plan.recipe)
 
     def transfer(self, network: Network) -> None:
         """Bring the weights that the training starts from, if it does."""
@@ -409,14 +391,8 @@ class Making:
         if deadline is None:
             self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
             return planned_trunk(self.plan, sizes[0]), None
-        size, timing, reason = largest(
-            sizes,
-            self.plan.usual,
-            lambda size: self.network(planned_trunk(self.plan, size)).to(self.device),
-            self.order,
-            recipe,
-            deadline - time.monotonic(),
-        )
+        left = deadline - time.monotonic()
+        size, timing, reason = largest(sizes, self.plan.usual, self.sized_to, self.order, recipe, left)
         self.decisions.decide(0, "size", size, reason)
         return planned_trunk(self.plan, size), timing
 
@@ -503,9 +479,9 @@ class Making:
         seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
         assert self.feed.target is not None
         learned = self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy()
-        naive, name = output.naive(learned, self.feed.counts(self.split.train))
+        naive = output.naive(learned, self.feed.counts(self.split.train))
         counts = self.feed.counts(self.split.test if tested else rows)
-        how: dict[str, Any] = {"weight": counts, "weights": self.data.weight.name if self.data.weight else ""}
+        weighted = self.data.weight.name if self.data.weight else ""
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors("weights.safetensors", weights, {})
         self.record |= {
@@ -513,11 +489,8 @@ class Making:
             "decisions": self.decisions.all,
             "chosen": chosen,
             "validation": output.measure(raw, true, self.feed.counts(rows)),
-            "score": output.score(*seen, **how).to_json(),
             "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
-            "baseline": output.score(naive.to(self.device).expand(len(seen[0]), -1), seen[1], name, **how).to_json(),
-            "naive": {"raw": naive.tolist(), "name": name},
-            "reference": beside(self.reference, output, *seen, **how),
+            **scores(output, *seen, naive, self.reference, weight=counts, weights=weighted),
             "steps": state.step,
             "seconds": time.monotonic() - self.started,
             "lines": len(self.folder.lines(HISTORY)),
@@ -534,32 +507,14 @@ class Making:
         return run
 
 
-def weighed(
-    data: Dataset, split: Split, plan: Plan, target: np.ndarray, labels: Sequence[str]
-) -> dict[str, np.ndarray | None]:
-    """How much each example counts: in the loss, and in scores, where class weights count for nothing.
-
-    Args:
-        target: (n, ...) encoded; of a category with these ``labels``.
-    """
-    sample, by_class = data.weights(), None
-    if sample is not None and data.weight is not None:
-        check_parts(sample, split.parts(), data.weight.name)
-    if plan.class_weights is not None:
-        by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
-    return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
-
-
-def check_metric(output: Output, feed: Feed, split: Split) -> None:
-    """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
-    assert feed.target is not None
-    for part in ("validation", "test"):
-        true = feed.target[torch.from_numpy(split[part])].cpu()
-        if len(true) and not math.isfinite(output.measure(output.naive(true.numpy())[0].expand(len(true), -1), true)):
-            raise PellucidError(
-                f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
-                fix="choose another --metric, or more data for that part with --split",
-            )
+def restored(state: State, folder: Files, tell: Listener) -> None:
+    """Take up the newest good checkpoint; damaged ones after it go, or they would come before those made from here."""
+    step, tensors, meta, note = folder.load_checkpoint()
+    if note:
+        tell.said(note)
+        folder.drop_checkpoints(after=step)
+    check_whole(folder, HISTORY, meta.get("lines", 0))
+    state.restore(tensors, meta, folder.path / "checkpoints")
 
 
 def described(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -579,6 +534,12 @@ def described(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Fiel
     }
 
 
+def decided(folder: Files, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was decided for a run so far: by its record, and by its history since that was written."""
+    written = [without(row, "event") for row in read_history(folder, HISTORY) if row["event"] == "decided"]
+    return [*record["decisions"], *(one for one in written if one not in record["decisions"])]
+
+
 def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k != name}
 
@@ -593,3 +554,11 @@ def versions() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
     }
+
+
+def say_versions(before: Mapping[str, Any], tell: Listener) -> None:
+    """Say what has changed since a run was begun."""
+    now = versions()
+    for what, then in before.items():
+        if now.get(what) != then:
+            tell.said(f"{what} was {then} and is {now.get(what)}: numbers may differ in their last digits")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from .data import Split
+from .data.weights import check_parts, loss_weights
 from .errors import PellucidError, UsageError
 from .fields import Field
+from .folder import Folder
 from .network import trunk_from
 from .options import READ, check_options, defaults
+from .outputs import Output
 from .planning import Plan
 from .record import understood
 from .starting import Start
+from .training.feed import Feed
 from .trunks import Custom, Trunk, trunk_named
 from .workbench import Dataset, read
 
@@ -163,3 +169,41 @@ def free(out: Path, stem: str) -> Path:
     while (out / (found := stem if i == 1 else f"{stem}-{i}")).exists():
         i += 1
     return out / found
+
+
+def new_folder(path: Path) -> Folder:
+    """A folder for a new run. Raises PellucidError when there is a run already."""
+    folder = Folder.create(path)
+    if folder.exists("run.json"):
+        raise PellucidError(
+            "there is a run here already", where=str(path), fix=f"choose another --name, or: pellucid resume {path}"
+        )
+    return folder
+
+
+def weighed(
+    data: Dataset, split: Split, plan: Plan, target: np.ndarray, labels: Sequence[str]
+) -> dict[str, np.ndarray | None]:
+    """How much each example counts: in the loss, and in scores, where class weights count for nothing.
+
+    Args:
+        target: (n, ...) encoded; of a category with these ``labels``.
+    """
+    sample, by_class = data.weights(), None
+    if sample is not None and data.weight is not None:
+        check_parts(sample, split.parts(), data.weight.name)
+    if plan.class_weights is not None:
+        by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
+    return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
+
+
+def check_metric(output: Output, feed: Feed, split: Split) -> None:
+    """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
+    assert feed.target is not None
+    for part in ("validation", "test"):
+        true = feed.target[torch.from_numpy(split[part])].cpu()
+        if len(true) and not math.isfinite(output.measure(output.naive(true.numpy())[0].expand(len(true), -1), true)):
+            raise PellucidError(
+                f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
+                fix="choose another --metric, or more data for that part with --split",
+            )

@@ -38,6 +38,19 @@ SAME_SPLIT = " on the same split"  # in the name of a reference's score
 Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
 
 
+def scores(
+    output: Output, raw: Tensor, target: Tensor, naive: tuple[Tensor, str], reference: Reference | None, **how: Any
+) -> dict[str, Any]:
+    """How good the answers raw (n, R) to target (n, ...) are, beside the naive one and a classical model's; JSON."""
+    same, name = naive
+    return {
+        "score": output.score(raw, target, **how).to_json(),
+        "baseline": output.score(same.to(raw.device).expand(len(raw), -1), target, name, **how).to_json(),
+        "naive": {"raw": same.tolist(), "name": name},
+        "reference": beside(reference, output, raw, target, **how),
+    }
+
+
 def beside(
     reference: Reference | None, output: Output, raw: Tensor, target: Tensor, **how: Any
 ) -> dict[str, Any] | None:

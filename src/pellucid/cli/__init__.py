@@ -278,7 +278,7 @@ def loaded(run: str) -> Any:
     import pellucid
 
     found = pellucid.load(find_run(run))
-    for problem in getattr(found, "damage", ()):
+    for problem in found.damage:
         click.echo(click.style("! ", fg="yellow") + visible(problem), err=True)
     return found
 

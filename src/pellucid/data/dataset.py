@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import PellucidError, UsageError, enough_memory, unknown
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
+from ..fields.base import Into
 from . import checks, describe, splits, times
 from .cache import Entry, Memory, key_of, let_go
 from .encoding import code_of
@@ -214,7 +215,9 @@ class Dataset:
         """Compact values and the digest of what they are."""
         self._check(name)
         if name not in self._stored:
-            entry = self.cache.made(self._stored_key(name), lambda into: self._decode(name, into), self.say)
+            entry = self.cache.made(
+                self._stored_key(name), lambda into: _decoded(self.fields[name], self.column(name), into), self.say
+            )
             for note in entry.meta["notes"]:
                 self.say(Note(**note))
             arrays = {k: v for k, v in entry.arrays.items() if k != "bad"}
@@ -225,14 +228,6 @@ class Dataset:
     def _stored_key(self, name: str) -> str:
         field = self.fields[name]
         return key_of("stored", code_of(field.kind), self._key, name, field.kind, dict(field.settings))
-
-    def _decode(self, name: str, into: Any) -> tuple[Mapping[str, np.ndarray], Any]:
-        field, notes = self.fields[name], list[Note]()
-        fix = "make --image-size smaller" if kind_named(field.kind).axes == 2 else "read fewer rows"
-        with enough_memory(f"the {len(self):,} values of '{name}'", fix):
-            made = kind_named(field.kind).store(self.column(name), field.settings, notes.append, into=into)
-        meta = {"meta": dict(made.meta), "n": made.n, "notes": [asdict(note) for note in notes]}
-        return {**made.arrays, "bad": np.asarray(made.bad, np.int64)}, meta
 
     def encoded(self, name: str, field: Field) -> Encoded:
         """Arrays for the network. Texts are tokenised once for each state and kept; the rest is quick to make."""
@@ -439,6 +434,16 @@ def nothing(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
 
 def _are(n: int) -> str:
     return "is" if n == 1 else "are"
+
+
+def _decoded(field: Field, column: Column, into: Into) -> tuple[Mapping[str, np.ndarray], Any]:
+    """A column's compact values as the cache keeps them, and what was noted on the way."""
+    kind, notes = kind_named(field.kind), list[Note]()
+    fix = "make --image-size smaller" if kind.axes == 2 else "read fewer rows"
+    with enough_memory(f"the {len(column):,} values of '{field.name}'", fix):
+        made = kind.store(column, field.settings, notes.append, into=into)
+    meta = {"meta": dict(made.meta), "n": made.n, "notes": [asdict(note) for note in notes]}
+    return {**made.arrays, "bad": np.asarray(made.bad, np.int64)}, meta
 
 
 def _as_arrays(encoded: Encoded) -> tuple[dict[str, np.ndarray], Any]:

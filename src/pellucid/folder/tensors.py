@@ -12,6 +12,8 @@ import numpy as np
 
 from .plain import damaged, to_json
 
+COPIES = 3  # of all arrays that safetensors makes on the way to a file's bytes
+
 Tensors = dict[str, np.ndarray]
 
 
@@ -19,12 +21,15 @@ def pack(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
     """Arrays of any shape (also none, also empty) and JSON ``meta`` as the bytes of one safetensors file.
 
     All metadata sits under one key, because safetensors writes several in random order and equal content must give
-    equal bytes; and arrays are made contiguous, because it writes others scrambled.
+    equal bytes; and arrays are made contiguous, because it writes others scrambled. Raises MemoryError.
     """
     from safetensors.numpy import save  # 10 ms that `pellucid --help` need not wait for
 
     arrays = {name: np.asarray(a, a.dtype.newbyteorder("<"), order="C") for name, a in tensors.items()}
     text = to_json(meta)
+    np.empty(
+        COPIES * sum(a.nbytes for a in arrays.values()), np.uint8
+    )  # where this fails, `save` would end the process
     return save(arrays, metadata={"pellucid": to_json({"sha256": _seal(arrays, text), "meta": text})})
 
 

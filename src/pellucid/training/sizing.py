@@ -37,7 +37,11 @@ class Timing:
 
 
 def timed(
-    network: Network, order: Order, recipe: Recipe, limit: float = math.inf, then: Callable[[State], Any] = id
+    network: Network,
+    order: Order,
+    recipe: Recipe,
+    limit: float = math.inf,
+    then: Callable[[State], Any] = lambda state: None,
 ) -> Timing:
     """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network.
 
@@ -87,8 +91,7 @@ def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Rec
     for smaller in range(size - 1, -1, -1) if isinstance(size, int) else ():
         gc.collect()
         try:
-            network = make(smaller).to(order.feed.device)
-            timed(network, order, recipe, limit=0.0, then=lambda state: pack(state.tensors(), {}))
+            timed(make(smaller), order, recipe, limit=0.0, then=lambda state: pack(state.tensors(), {}))
         except LACKING as error:
             if not no_memory(error):
                 raise
