@@ -23,8 +23,8 @@ def visible(text: str) -> str:
 def no_memory(error: BaseException) -> bool:
     """Whether an error says that memory is used up; torch and the loader say it in words, Python by a type."""
     text = str(error).lower()
-    said = ("can't allocate memory", "out of memory", "bad_alloc", "could not create a ", "unable to allocate")
-    said += ("failed to map segment", "cannot allocate memory")  # of a library that is loaded when it is needed
+    said = ["can't allocate memory", "out of memory", "bad_alloc", "could not create a ", "unable to allocate"]
+    said += ["failed to map segment", "cannot allocate memory"]  # of a library that is loaded when it is needed
     return isinstance(error, MemoryError | OutOfMemory) or (
         isinstance(error, RuntimeError | ImportError) and any(words in text for words in said)
     )

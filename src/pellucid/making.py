@@ -56,7 +56,7 @@ from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations, ste
 from .training.rehearsal import MARKS, Rehearsal, rehearsed, unseen
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
-from .training.sizing import LACKING, Timing, held, largest, timed
+from .training.sizing import Timing, held, largest, timed
 from .training.state import State
 from .trunks import Trunk
 from .workbench import Dataset
@@ -241,12 +241,7 @@ class Making:
         self.reference = self.refer()
         trunk, timing = self.sized()
         with self.held():
-            network = self.network(trunk).to(self.device)
-            self.transfer(network)
-            self.rehearsal = self.rehearse(trunk, timing)
-            self.record["network"] = network.config()
-            self.write_record()
-            state = State(network, self.plan.recipe)
+            state = self.fresh(trunk, timing)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         steps, reason = self.steps(state, timing)
         every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
@@ -255,6 +250,14 @@ class Making:
         pace = self.pace(state)
         pace.begin(0, steps, self.decisions, reason)
         return self.loop(state, pace)
+
+    def fresh(self, trunk: Trunk, timing: Timing | None) -> State:
+        network = self.network(trunk).to(self.device)
+        self.transfer(network)
+        self.rehearsal = self.rehearse(trunk, timing)
+        self.record["network"] = network.config()
+        self.write_record()
+        return State(network, self.plan.recipe)
 
     def go_on(self, more: Budget | None, started: float) -> Loop:
         """Take up the last checkpoint, or the start when there is none yet."""
@@ -327,7 +330,7 @@ class Making:
     def complete(self, loop: Loop) -> Run:
         """Train to the end of the schedule, then choose, score and write down."""
         own = [self.device] if self.device.type == "cuda" else []
-        with self.held(), stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
+        with self.held(loop), stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
             try:
                 loop.run()
             except Interrupted as stop:
@@ -335,10 +338,8 @@ class Making:
                     raise Interrupted("stopped; this training was in memory and is lost") from None
                 where = self.folder.path
                 raise Interrupted(stop.what, where=str(where), fix=f"go on with: pellucid resume {where}") from None
-            except LACKING:
-                del loop.state  # so that there is room to try what would fit
-                raise
-        return self.finish(loop.state)
+        with self.held(loop):
+            return self.finish(loop.state)
 
     def refer(self) -> Reference | None:
         """What a classical model answers; before the first step, so that the schedule knows what it took."""
@@ -354,9 +355,9 @@ class Making:
     def sized_to(self, size: int) -> Network:
         return self.network(planned_trunk(self.plan, size)).to(self.device)
 
-    def held(self) -> contextlib.AbstractContextManager[None]:
+    def held(self, loop: Loop | None = None) -> contextlib.AbstractContextManager[None]:
         """Where memory does not hold the training, say of which size it does."""
-        return held(self.decisions.at(0, "size"), self.sized_to, self.order, self.plan.recipe)
+        return held(self.decisions.at(0, "size"), self.sized_to, self.order, self.plan.recipe, loop)
 
     def transfer(self, network: Network) -> None:
         """Bring the weights that the training starts from, if it does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 import traceback
@@ -19,6 +18,7 @@ from ..network import Network
 from ..planning import Recipe
 from .feed import Order
 from .loop import Loop, answers
+from .memory import give_back
 from .pace import Pace
 from .schedule import Decisions
 from .state import State
@@ -69,16 +69,24 @@ def timed(
 
 
 @contextmanager
-def held(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe) -> Iterator[None]:
-    """Where memory does not hold a training of ``size``, say which size it does hold: one that was tried."""
+def held(
+    size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe, loop: Loop | None = None
+) -> Iterator[None]:
+    """Where memory does not hold a training of ``size``, say which size it does hold: one that was tried.
+
+    Args:
+        loop: of the training, if it has one already; its state is let go of, so that there is room to try.
+    """
     try:
         yield
     except LACKING as error:
         if not no_memory(error):
             raise
-        traceback.clear_frames(error.__traceback__)  # with all that was allocated there
+        _clear(error)
     else:
         return
+    if loop is not None:
+        del loop.state
     smaller = fitting(size, make, order, recipe)
     fix = (
         f"train with --size {smaller}, which it does hold" if smaller is not None else "smaller ones do not fit either"
@@ -89,16 +97,23 @@ def held(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe
 def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe) -> int | None:
     """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint."""
     for smaller in range(size - 1, -1, -1) if isinstance(size, int) else ():
-        gc.collect()
+        give_back()
         try:
             timed(make(smaller), order, recipe, limit=0.0, then=lambda state: pack(state.tensors(), {}))
         except LACKING as error:
             if not no_memory(error):
                 raise
-            traceback.clear_frames(error.__traceback__)
+            _clear(error)
         else:
             return smaller
     return None
+
+
+def _clear(error: BaseException | None) -> None:
+    """Let go of all that was allocated where an error, or one that led to it, came from."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def largest(
