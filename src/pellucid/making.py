@@ -235,9 +235,7 @@ class Making:
         check_metric(planned_output(self.plan, self.targets), self.feed, self.split)
         self.record = described(self.data, self.split, self.plan, self.fields)
         self.write_record()
-        if len(self.watched) < len(self.split.validation):
-            examples = f"{len(self.watched):,} of {len(self.split.validation):,} validation examples"
-            self.tell.said(f"choices are made on {examples}, spread evenly")
+        say_watched(len(self.watched), len(self.split.validation), self.tell)
         self.reference = self.refer()
         trunk, timing = self.sized()
         with self.held():
@@ -343,9 +341,9 @@ class Making:
 
     def refer(self) -> Reference | None:
         """What a classical model answers; before the first step, so that the schedule knows what it took."""
-        if not (self.plan.reference and self.folder.lasting):
-            return None
-        return refer(self.data, self.fields, self.split, allowance(self.plan.budget), self.tell.said)
+        wanted = self.plan.reference and self.folder.lasting
+        allowed = allowance(self.plan.budget)
+        return refer(self.data, self.fields, self.split, allowed, self.tell.said) if wanted else None
 
     # -- what the loop needs
 
@@ -428,8 +426,7 @@ class Making:
         return self.started + seconds - FINISH - EACH * len(self.split.test) * (1.5 if self.reference else 1)
 
     def closing(self) -> float:
-        """What comes after the last step, in evaluations of validation: the last one, three candidates, the test, and
-        the training rows whose labels are looked at."""
+        """What follows the last step, in evaluations: the last, three candidates, test, and labels looked at."""
         twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
         others = twice * len(self.split.test) + len(looked_at(self.looked))
         return 1 + twice * 3 + others / len(self.watched)
@@ -555,6 +552,12 @@ def versions() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
     }
+
+
+def say_watched(some: int, every: int, tell: Listener) -> None:
+    """Say that choices are made on some of the validation examples, where they are."""
+    if some < every:
+        tell.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")
 
 
 def say_versions(before: Mapping[str, Any], tell: Listener) -> None:
