@@ -49,6 +49,8 @@ def made_score(value: float, name: str = "") -> SimpleNamespace:
 class FakeRun:
     """A trained run as the command line sees it."""
 
+    damage = ()
+
     def __init__(self, path: Path = Path("runs/r"), rows: list | None = None):
         self.path, self.rows = path, ROWS if rows is None else rows
         self.score, self.baseline = made_score(0.97), made_score(0.1, "always '3'")
