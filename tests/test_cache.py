@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from pellucid.data import cache as caches
 from pellucid.data.cache import Cache, Memory, key_of, opened
+from pellucid.errors import PellucidError
 
 KEY = key_of("test", 1)
 VALUES = np.arange(500_000, dtype=np.float32).reshape(-1, 5)
@@ -160,3 +162,11 @@ def test_abandoned_drafts_are_swept(tmp_path):
     os.utime(draft, (1, 1))
     opened(tmp_path, print)
     assert not draft.exists()
+
+
+def test_a_disk_without_room_is_said_before_it_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    made = opened(tmp_path, print)
+    with pytest.raises(PellucidError, match=r"the values take 3.0 GB in the cache, and 0.0 GB are free"):
+        made.made("ab" * 32, lambda into: ({"pixels": into("pixels", (1000, 1000, 1000, 3), np.uint8)}, {}), print)
+    assert not list(tmp_path.glob("??/*"))

@@ -331,6 +331,10 @@ def test_class_folders(photos):
     assert data.place(0) == data.title(0)
     assert data.place(0).startswith("class 0/")
     assert read(photos, image_size=16).stored("image").arrays["pixels"].shape == (40, 16, 16, 1)
+    said = [note for note in read(photos, image_size=8192).notes if "decoded, 40 images" in note.text]
+    assert [str(note) for note in said] == [
+        "column 'image': decoded, 40 images of 8192 × 8192 pixels take 2.7 GB in the cache"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,13 @@ def test_missing_numbers_are_taken_and_infinite_ones_refused(iris: tuple[np.ndar
         model.fit(pd.DataFrame({"a": np.full(50, np.inf), "b": ["u", "v"] * 25}), y)
 
 
+def test_what_was_looked_at_is_called_what_it_is(iris: tuple[np.ndarray, np.ndarray]) -> None:
+    whole = PellucidClassifier().fit(*iris).run_.history
+    assert {"training_loss", "training accuracy"} < set(whole[0])
+    assert not {"validation_loss", "accuracy"} & set(whole[0])
+    assert {"validation_loss", "accuracy"} < set(PellucidClassifier(steps=2).fit(*iris).run_.history[0])
+
+
 def test_words_in_a_column_of_numbers_are_refused(mixed: tuple[pd.DataFrame, np.ndarray]) -> None:
     x, y = mixed
     made = PellucidClassifier(steps=2, network="mlp").fit(x, y)

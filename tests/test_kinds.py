@@ -268,6 +268,13 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
     assert np.allclose(rows, np.stack([precision, recall, f1, count], 1))
     each = sk.average_precision_score(true, raw.numpy(), average=None)
     assert [r["average_precision"] for r in found["per_class"]] == pytest.approx(each.tolist())
+    weight = np.random.default_rng(1).choice([0.0, 0.5, 3.0], len(true))
+    weighed = output.details(raw, target, weight)["per_class"]
+    theirs = sk.precision_recall_fscore_support(true, said, zero_division=0, sample_weight=weight)
+    assert np.allclose([(r["precision"], r["recall"], r["f1"]) for r in weighed], np.stack(theirs[:3], 1))
+    each = sk.average_precision_score(true, raw.numpy(), average=None, sample_weight=weight)
+    assert [r["average_precision"] for r in weighed] == pytest.approx(each.tolist())
+    assert [r["count"] for r in weighed] == count.tolist()
 
 
 def test_a_label_that_no_example_has() -> None:

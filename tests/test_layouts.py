@@ -493,7 +493,7 @@ def test_a_run_on_photos_with_metadata(pets: Path, tmp_path: Path) -> None:
     assert run.evaluate(archive).score.n == 40
     with pytest.raises(PellucidError, match="the columns 'age' and 'species' are missing"):
         run.predict(pets / "photos")
-    with pytest.raises(PellucidError, match="a photo alone was given, but the run reads file_name") as error:
+    with pytest.raises(PellucidError, match="a photo alone was given, but the run reads age") as error:
         run.predict(pets / "photos" / "001.png")
     assert "learn" not in str(error.value)
     example = example_input(str(pets), [f.kind for f in run.fields])

@@ -45,6 +45,17 @@ def test_metrics_of_categories(classes: int) -> None:
     assert np.allclose(rows, np.stack([precision, recall, f1, count], 1))
 
 
+def test_figures_of_each_class_count_weights() -> None:
+    rng = np.random.default_rng(3)
+    raw, true = torch.from_numpy(rng.normal(size=(300, 3))).float(), torch.from_numpy(rng.integers(0, 3, 300))
+    weight = rng.choice([0.0, 0.5, 3.0], 300)
+    found = categories(3, "accuracy").details(raw, true, weight)
+    rows = [(r["precision"], r["recall"], r["f1"]) for r in found["per_class"]]
+    theirs = sk.precision_recall_fscore_support(true, raw.argmax(1), labels=[0, 1, 2], sample_weight=weight)
+    assert np.allclose(rows, np.stack(theirs[:3], 1))
+    assert [r["count"] for r in found["per_class"]] == np.bincount(true.numpy()).tolist(), "examples are counted"
+
+
 def test_a_class_that_is_never_said_nor_there_counts_as_nothing() -> None:
     state = {"values": ["a", "b", "c"], "role": "target"}
     output = Category([Field("label", "category", role="target", state=state)])

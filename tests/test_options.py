@@ -100,6 +100,7 @@ def test_check_options():
         ("device", "gpu"),
         ("name", "../away"),
         ("image_size", "8x8x8"),
+        ("image_size", "8193"),
         ("header", "yes"),
         ("kinds", "zip:category"),
     ],

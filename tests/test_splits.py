@@ -267,7 +267,8 @@ def test_the_etdataset_protocol() -> None:
         "by 'date': train 2016-07-01 to 2017-06-30 23:00 (8,760 rows), validation 2017-07-01 to 2017-10-31 23:00 "
         "(2,952 rows), test 2017-11-01 to 2018-02-28 23:00 (2,880 rows)"
     )
-    assert "2,828 examples after the last span of time are left out" in " ".join(map(str, data.notes))
+    said = [note for note in data.notes if "2,828 examples after the last span of time are left out" in note.text]
+    assert [note.level for note in said] == ["warning"], "which a training prints"
     papers = read(real("ETTh1.csv"), target="OT", split="360d,120d,120d")
     assert sizes(papers) == [8640, 2880, 2880], "the papers count months of 30 days"
     shares = read(real("ETTh1.csv"), target="OT", split="time")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import pellucid
@@ -18,7 +19,12 @@ def test_two_numbers_are_learned_scored_and_predicted_together(tmp_path: Path, n
     assert set(first["y"]) == {"value", "low", "high"}
     again = pellucid.load(run.path).evaluate(numbers)
     assert again.score.n == 120
-    assert "the run was trained on most of this" in str(again.notes[-1])
+    most = "the run was trained on most of this"
+    assert most in str(again.notes[-1])
+    frame = pl.read_csv(numbers)
+    for same in (str(numbers.parent / "num*.csv"), frame):
+        assert any(most in note.text for note in run.evaluate(same).notes), "whatever holds the examples"
+    assert not any(most in note.text for note in run.evaluate(frame[:60]).notes)
 
 
 def test_of_several_targets_each_must_be_a_number(table: Path) -> None:
@@ -33,3 +39,11 @@ def test_of_several_targets_each_must_be_a_number(table: Path) -> None:
 def test_a_misspelt_one_of_several_targets_suggests(table: Path) -> None:
     with pytest.raises(pellucid.PellucidError, match=r"Unknown column 'labell'. Did you mean 'label'\?"):
         pellucid.read(table, target="x,labell")
+
+
+def test_a_number_that_is_always_the_same_is_not_predicted() -> None:
+    for y, kinds in (([5] * 60, {}), ([5] * 60, {"y": "number"}), ([5] * 59 + [None], {"y": "number"})):
+        with pytest.raises(
+            pellucid.PellucidError, match="the target 'y' can't be predicted: always 5, which tells noth"
+        ):
+            pellucid.read({"x": list(range(60)), "y": y}, target="y", kinds=kinds)

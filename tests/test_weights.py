@@ -212,6 +212,7 @@ def test_weights_count_in_every_score(target: str, metric: str | None, file: Pat
     assert "Each example counts as &#x27;w&#x27; says" in page.replace("'w'", "&#x27;w&#x27;").replace(
         "&#39;", "&#x27;"
     )
+    assert "those of each class too" in page
     again = pellucid.train(like=run.path, data=data)
     assert (again.path / "weights.safetensors").read_bytes() == (run.path / "weights.safetensors").read_bytes()
     scored = run.evaluate(file, weights="w")
@@ -306,3 +307,16 @@ def test_rows_and_classes_multiply(file: Path, tmp_path: Path) -> None:
     none = pellucid.train(file, ignore=["price", "w"], **how)
     rows_of = [[row[name] for row in run.history] for run in (both, none) for name in ("loss",)]
     assert rows_of[0] == pytest.approx(rows_of[1])
+
+
+def test_the_probe_of_a_frozen_trunk_counts_weights(tmp_path: Path) -> None:
+    """Rows of one answer and of the other that look alike: which is right is what the weights say."""
+    first = pellucid.train({"x": [0.0, 1.0] * 40, "label": ["a", "b"] * 40}, out=str(tmp_path), steps=2, network="mlp")
+    x, label = [float(i // 2 % 2) for i in range(120)], ["a", "b"] * 60
+    solved = {}
+    for heavy in ("a", "b"):
+        w = [9.0 if one == heavy else 1.0 for one in label]
+        data = pellucid.read({"x": x, "label": label, "w": w}, weights="w", target="label")
+        run = pellucid.train(data, start=first.path, out=str(tmp_path), name=heavy, steps=2, lr=1e-9)
+        solved[heavy] = {one["label"] for one in run.predict({"x": x[:4]})}
+    assert solved == {"a": {"a"}, "b": {"b"}}

@@ -518,7 +518,7 @@ def restored(state: State, folder: Files, tell: Listener) -> None:
 def described(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Field]) -> dict[str, Any]:
     """``run.json`` as it is before training: all that is needed to do it again."""
     parts = {name: len(rows) for name, rows in split.parts().items()}
-    about = {"fingerprint": data.fingerprint(), "split": {"how": split.how, **parts}}
+    about = {"fingerprint": data.fingerprint(), "examples": data.examples(), "split": {"how": split.how, **parts}}
     return {
         "format": FORMAT,
         "status": "training",

@@ -21,6 +21,7 @@ _UNITS = {
     **dict.fromkeys(("epoch", "epochs"), ("epochs", 1)),
     **dict.fromkeys(("step", "steps"), ("steps", 1)),
 }
+LARGEST = 8192  # pixels a side
 _PIECE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-z]*)")
 
 
@@ -142,11 +143,13 @@ class Option:
             raise UsageError(f"{self.name.replace('_', ' ')} {value!r}: {error}") from None
 
 
-def _whole(least: int) -> Callable[[Any], int]:
+def _whole(least: int, most: float = math.inf) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         number = _number(value, "a whole number")
         if number != int(number) or number < least:
             raise ValueError(f"expected a whole number of at least {least}")
+        if number > most:
+            raise ValueError(f"expected at most {most:,}")
         return int(number)
 
     return check
@@ -188,7 +191,7 @@ def _pixels(value: Any) -> int | tuple[int, int]:
     sides = typed if isinstance(typed, tuple | list) else [typed]
     if len(sides) not in (1, 2):
         raise ValueError("expected one size in pixels, or HEIGHTxWIDTH")
-    whole = [_whole(1)(side) for side in sides]
+    whole = [_whole(1, LARGEST)(side) for side in sides]
     return whole[0] if len(whole) == 1 else (whole[0], whole[1])
 
 

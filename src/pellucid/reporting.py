@@ -83,9 +83,16 @@ def write_report(
 
 
 def write_history(run: Run, history: str) -> list[dict[str, Any]]:
-    """``history.parquet`` of a finished run; its rows, one an evaluation."""
-    rows = run.folder.lines(history)
-    evaluated = [{k: v for k, v in row.items() if k != "event"} for row in rows if row["event"] == "evaluated"]
+    """``history.parquet`` of a finished run; its rows, one an evaluation.
+
+    Where there was no validation part the training rows were looked at, and their figures are called so.
+    """
+    rows, metric = run.folder.lines(history), run.network.output.metric
+    watched = run.record["data"]["split"]["validation"]
+    names = {} if watched else {"validation_loss": "training_loss", metric: f"training {metric}"}
+    evaluated = [
+        {names.get(k, k): v for k, v in row.items() if k != "event"} for row in rows if row["event"] == "evaluated"
+    ]
     run.folder.write("history.parquet", parquet(pl.DataFrame(evaluated, infer_schema_length=None)))
     return evaluated
 
@@ -233,7 +240,10 @@ def protocol(run: Run, data: Dataset, split: Split) -> str:
         f"{'once' if looks == 1 else f'{looks} times'}."
     ]
     if data.weight is not None:
-        lines.append(f"Each example counts as '{data.weight.name}' says, in the loss and in every score.")
+        lines.append(
+            f"Each example counts as '{data.weight.name}' says, in the loss and in every score and measure, those of "
+            "each class too. Numbers of examples and the pictures (confusion, calibration, errors) count all alike."
+        )
     if run.plan.class_weights:
         lines.append("Classes have weights in the training loss, and none in scores.")
     return " ".join(lines)

@@ -113,7 +113,10 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One row an evaluation: step, epoch, seconds, losses, metric, learning rate; none after a pickle."""
+        """One row an evaluation: step, epoch, seconds, losses, metric, learning rate; none after a pickle.
+
+        ``validation_loss`` and the metric are of validation; without such a part ``training_loss`` and ``training …``.
+        """
         import polars as pl
 
         if not (self.folder.lasting or self.folder.exists(HISTORY)):
@@ -215,7 +218,8 @@ class Run:
         data = read_like(source, self.network.fields, need_target=True, weights=weights, **options)
         if weights is None and (own := self.record["data"]["options"].get("weights")):
             data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
-        if same_place(source, self.record["data"]["source"]):
+        about = self.record["data"]
+        if same_place(source, about["source"]) or data.examples() == about.get("examples"):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         rows = data.usable()
         if not len(rows):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import mmap
 import os
 import secrets
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import PellucidError
 from ..fields import Note, Stored
 from ..fields.base import Into, Report, in_memory
 
@@ -30,6 +32,7 @@ FORMAT = 1
 SMALL = 1 << 20  # bytes; smaller arrays are read into memory: a map costs a file handle each
 CHECKED = 256 << 20  # bytes; arrays up to this size are checked in full when opened, larger ones by samples
 SAMPLES, BLOCK = 64, 1 << 16
+HELD = 1 << 30  # bytes that may stay in memory where the disk has no room for them
 AT_ONCE = 1 << 25  # bytes of a large array that are looked at before they are let go
 ABANDONED = 24 * 3600  # seconds after which a half-written entry is taken for abandoned
 
@@ -164,6 +167,7 @@ def _write(draft: Path, build: Build) -> None:
     def into(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         if np.prod(shape) == 0:
             return in_memory(name, shape, dtype)
+        check_room(draft, math.prod(shape) * np.dtype(dtype).itemsize)
         maps[name] = np.lib.format.open_memmap(_file(draft, name), "w+", np.dtype(dtype), shape)
         _taken(_file(draft, name))
         return maps[name]
@@ -189,6 +193,17 @@ def _taken(file: Path) -> None:
     if hasattr(os, "posix_fallocate"):
         with file.open("rb+") as handle:
             os.posix_fallocate(handle.fileno(), 0, file.stat().st_size)
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raises PellucidError when ``size`` bytes are neither free nor so few that memory holds them instead."""
+    free = shutil.disk_usage(folder).free
+    if free < size > HELD:
+        raise PellucidError(
+            f"the values take {size / 1e9:,.1f} GB in the cache, and {free / 1e9:,.1f} GB are free",
+            where=str(folder.parents[1]),
+            fix="make --image-size smaller, make room there, or set PELLUCID_CACHE to a folder on another disk",
+        )
 
 
 def _looks(file: Path, array: np.ndarray) -> dict[str, Any]:

@@ -278,6 +278,10 @@ class Dataset:
             about.append(self._time_entry().digest)
         return key_of("fingerprint", about)
 
+    def examples(self) -> str:
+        """SHA-256 over the content of inputs and targets: the same for the same examples, whatever holds them."""
+        return key_of("examples", {f.name: self.content(f.name)[1] for f in (*self.inputs, *self.targets)})
+
     def _check(self, name: str) -> None:
         if name not in self.fields:
             raise UsageError(unknown("column", name, self.fields))

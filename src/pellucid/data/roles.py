@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
 
+import numpy as np
 import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Column, Field, Guess, Note, kind_named, recognise
 from ..fields.category import as_target, words
 from ..fields.labels import counts_of, is_flag
+from ..fields.number import plain
 from .parting import Parting
 from .sources import SPLIT_WORDS, Found, Options, counted
 from .weights import weight_field
 
 TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
 SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
+LARGE = 1e9  # bytes of decoded images that are said beforehand
 PLACEHOLDER = "category"  # the kind that columns are listed under that nothing is made of
 
 Say = Callable[[Note], None]
@@ -39,10 +43,21 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
             say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", fix=_all_the_same(field)))
+        if field.kind == "image" and field.role == "input":
+            _say_size(field, found.columns[field.name], say)
         if field.role == "id":
             text = f"taken for an id and left out: {field.reason}"
             say(Note("info", text, f"column '{field.name}'", fix=_all_the_same(field)))
     return list(fields.values()), why
+
+
+def _say_size(field: Field, column: Column, say: Say) -> None:
+    """Say what many or large images take when they are decoded, before they are."""
+    sides = [int(field.settings.get(name, 0)) for name in ("height", "width", "channels")]  # type: ignore[call-overload]
+    if (size := len(column) * prod(sides)) > LARGE:
+        text = f"decoded, {counted(len(column), 'image')} of {sides[1]} × {sides[0]} pixels take {size / 1e9:,.1f} GB"
+        fix = "make --image-size smaller"
+        say(Note("warning", f"{text} in the cache", f"column '{field.name}'", "decodes them once", fix))
 
 
 def _all_the_same(field: Field) -> str:
@@ -187,6 +202,8 @@ def _as_target(field: Field, column: Column, options: Options) -> Field:
         guess = as_target(column, Guess(1, field.reason, settings=field.settings))
         if guess is not None:
             field = field.with_(kind="category", reason=guess.reason, settings=guess.settings)
+    elif field.kind == "number" and (only := _only_number(column)):
+        field = field.with_(role="ignore", reason=f"always {only}, which tells nothing")
     if field.kind == "date":
         raise PellucidError(
             f"the target '{field.name}' is a date, and dates are not predicted",
@@ -197,6 +214,13 @@ def _as_target(field: Field, column: Column, options: Options) -> Field:
             f"the target '{field.name}' can't be predicted: {field.reason}", fix="name another with --target"
         )
     return field.with_(role="target")
+
+
+def _only_number(column: Column) -> str:
+    """The one number that a column has, if it has one alone."""
+    value = kind_named("number").store(column, {}, lambda note: None).arrays["value"]
+    known = value[np.isfinite(value)]
+    return plain(float(known[0])) if len(known) and known.min() == known.max() else ""
 
 
 def columns_listed(fields: Iterable[Field]) -> str:

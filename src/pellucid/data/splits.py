@@ -92,7 +92,7 @@ def _say_left_out(data: Dataset, parting: Parting, rows: np.ndarray) -> None:
     if what:
         missing = data.missing_at(parting.column or "", rows)
         data.left_out(rows[missing], f"without '{parting.column}'")
-        data.left_out(rows[~missing], "after the last span of time", "info")
+        data.left_out(rows[~missing], "after the last span of time")
     else:
         are = "is" if len(rows) == 1 else "are"
         data.say(Note("warning", f"{counted(len(rows), 'row')} in none of the given parts {are} left out"))

@@ -14,16 +14,16 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..folder import form
+from ..options import LARGEST
 from . import pixels
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
 
 LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
 KEPT = 96  # images that are all alike and at most so large keep their size
 CAP = 128  # the largest side chosen without being asked
-SIDE = 8192  # the largest side there is
 HEADERS = 512  # files looked at to decide the size
 SETTINGS = ("height", "width", "channels", "black", "white")
-SIZES = {"height": form.whole(1, SIDE), "width": form.whole(1, SIDE), "channels": form.one_of(1, 3)}
+SIZES = {"height": form.whole(1, LARGEST), "width": form.whole(1, LARGEST), "channels": form.one_of(1, 3)}
 FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}  # where there is no image to look at
 NEAR = 20  # paths that tell which folder all of them start from
 ENOUGH = 0.8  # this share of a column's values must end as image files do

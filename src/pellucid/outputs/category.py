@@ -108,18 +108,23 @@ class Category(Output):
         chances, true = self.read(raw, target)
         guess, classes = chances.argmax(1), len(self.values)
         matrix = np.bincount(true * classes + guess, minlength=classes**2).reshape(classes, classes)  # (true, said)
-        hits, count = matrix.diagonal(), matrix.sum(1)
-        precision, recall = hits / np.maximum(matrix.sum(0), 1), hits / np.maximum(count, 1)
-        f1 = 2 * hits / np.maximum(matrix.sum(0) + count, 1)
+        each = np.bincount(true * classes + guess, evened(weight, len(true)), classes**2).reshape(classes, classes)
+        hits, there, said = each.diagonal(), each.sum(1), each.sum(0)  # in weights
+        precision, recall, f1 = (shares(hits, of) for of in (said, there, (said + there) / 2))
         return {
             "metrics": measured(self, chances, true, weight),
             "confusion": {"labels": self.values, "matrix": matrix.tolist()},
             "calibration": reliability(chances.max(1), guess == true),
             "per_class": [
                 {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
-                for v, p, r, f, c in zip(self.values, precision, recall, f1, count, strict=True)
+                for v, p, r, f, c in zip(self.values, precision, recall, f1, matrix.sum(1), strict=True)
             ],
         }
+
+
+def shares(hits: np.ndarray, of: np.ndarray) -> np.ndarray:  # (C,), (C,) -> (C,)
+    """``hits / of``, and 0 where there is nothing to hit."""
+    return np.divide(hits, of, out=np.zeros(len(of)), where=of > 0)
 
 
 def f1_of_label(label: str, labels: Sequence[str]) -> Metric:

@@ -17,7 +17,7 @@ from ..data.sources import listed
 from ..fields import Field
 from ..trunks import Features
 from .base import Output, as_array, evened, measured, register
-from .category import coolest, reliability
+from .category import coolest, reliability, shares
 from .metrics import OF_LABELS, average_precision
 
 GRID = torch.linspace(-8, 8, 161)  # logits that are tried as thresholds
@@ -128,18 +128,18 @@ class Labels(Output):
     def details(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
         answers, true = self.read(raw, target)
         chances, said = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)
-        hits, count = (said & true).sum(0), true.sum(0)
-        precision, recall = hits / np.maximum(said.sum(0), 1), hits / np.maximum(count, 1)
-        f1 = 2 * hits / np.maximum(said.sum(0) + count, 1)
-        even = np.ones((1, len(true)))
-        average = [float(average_precision(chances[:, i], true[:, i])(even)[0]) for i in range(len(self.values))]
+        even = evened(weight, len(true))  # (n,)
+        hits, there, answered = even @ (said & true), even @ true, even @ said  # (C,) in weights
+        precision, recall, f1 = (shares(hits, of) for of in (answered, there, (answered + there) / 2))
+        judges = [average_precision(chances[:, i], true[:, i]) for i in range(len(self.values))]
+        average = [float(judge(even[None])[0]) for judge in judges]
         return {
             "metrics": measured(self, answers, true, weight),
             "calibration": reliability(chances.ravel(), true.ravel()),
             "per_class": [
                 {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
                 | ({"average_precision": a} if np.isfinite(a) else {"average_precision": 0.0})
-                for v, p, r, f, a, c in zip(self.values, precision, recall, f1, average, count, strict=True)
+                for v, p, r, f, a, c in zip(self.values, precision, recall, f1, average, true.sum(0), strict=True)
             ],
         }
 

@@ -19,12 +19,14 @@ from torch import Tensor
 from ..network import Network
 from ..trunks import Features
 from .feed import Feed
-from .loop import autocast
+from .loop import autocast, mean_loss
 from .optimizer import Adam
 
 MOST = 20_000  # examples that the probe learns from
 STEPS, RATE = 300, 0.02  # of Adam on all of them at once, cooling down to nothing
 DECAYS = (0.0, 0.03, 0.3, 3.0)  # weight decays that validation chooses among
+
+Pooled = tuple[Features, Tensor, Tensor | None]  # of n examples: features, targets (n, ...), weights in the loss (n,)
 
 
 def probe(network: Network, feed: Feed, train: np.ndarray, validation: np.ndarray) -> float:
@@ -32,28 +34,31 @@ def probe(network: Network, feed: Feed, train: np.ndarray, validation: np.ndarra
     if network.output.need().every:
         return math.nan
     some = train[:: -(-len(train) // MOST)]
-    known, chosen = (pooled(network, feed, rows) for rows in (some, validation))
+    known, (features, target, _) = (pooled(network, feed, rows) for rows in (some, validation))
+    counts = feed.counts(validation)
     layer = network.output.layer
     first = [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
     best: tuple[float, float, list[Tensor]] = (math.inf, 0.0, first)
     for decay in DECAYS:
         solve(network, known, first, decay)
         with torch.no_grad():
-            loss = float(network.output.losses(network.output(chosen[0]), chosen[1]).mean())
+            loss = mean_loss(network.output, network.output(features), target, counts)
         if loss < best[0]:
             best = loss, decay, [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
     put(network, best[2])
     return best[1]
 
 
-def solve(network: Network, known: tuple[Features, Tensor], first: list[Tensor], decay: float) -> None:
-    """Train the output layer on features from where it began."""
+def solve(network: Network, known: Pooled, first: list[Tensor], decay: float) -> None:
+    """Train the output layer on features from where it began; examples count as much as in any training."""
     put(network, first)
     params = list(network.output.layer.parameters())  # type: ignore[union-attr]
     matrices, rest = [p for p in params if p.ndim > 1], [p for p in params if p.ndim < 2]
+    features, target, weight = known
     optimizer = Adam([(matrices, decay), (rest, 0.0)], betas=(0.9, 0.99))
     for step in range(STEPS):
-        loss = network.output.losses(network.output(known[0]), known[1]).mean()
+        losses = network.output.losses(network.output(features), target)  # (n,)
+        loss = (losses if weight is None else losses * weight).mean()
         gradients = torch.autograd.grad(loss, params)
         for p, g in zip(params, gradients, strict=True):
             p.grad = g
@@ -69,12 +74,13 @@ def put(network: Network, values: list[Tensor]) -> None:
 
 
 @torch.no_grad()
-def pooled(network: Network, feed: Feed, rows: np.ndarray, size: int = 512) -> tuple[Features, Tensor]:
-    """What the trunk makes of some examples, one vector each, (n, D), and their targets, (n, ...)."""
+def pooled(network: Network, feed: Feed, rows: np.ndarray, size: int = 512) -> Pooled:
+    """What the trunk makes of some examples, one vector each, (n, D)."""
     training = network.training
     network.eval()
     found: list[Tensor] = []
     target: list[Tensor] = []
+    weight: list[Tensor] = []
     for part in feed.in_order(rows, size):
         batch = feed.batch(part)
         with autocast(network.device):
@@ -82,5 +88,7 @@ def pooled(network: Network, feed: Feed, rows: np.ndarray, size: int = 512) -> t
             found.append(network.trunk.pool(f).float())  # type: ignore[operator]
         assert batch.target is not None
         target.append(batch.target)
+        weight += [] if batch.weight is None else [batch.weight]
     network.train(training)
-    return replace(f, x=torch.cat(found), mask=None, key=None), torch.cat(target)
+    own = torch.cat(weight) if weight else None
+    return replace(f, x=torch.cat(found), mask=None, key=None), torch.cat(target), own
