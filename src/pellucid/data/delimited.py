@@ -142,7 +142,12 @@ class _Reader:
                 return frame.rename(dict(pairs))
         except pl.exceptions.PolarsError:  # a later row is of another type: look at all of them, which takes longer
             pass
-        return parsed(None).rename(dict(pairs))
+        try:
+            return parsed(None).rename(dict(pairs))
+        except pl.exceptions.PolarsError:  # Polars takes the digits of other scripts for numbers, and can't read them
+            strange = parsed(0).select(pl.all().str.contains("[^\\x00-\\x7f]").any()).row(0)
+            text |= {short: pl.String() for short, is_strange in zip(numbered, strange, strict=True) if is_strange}
+            return parsed(None).rename(dict(pairs))
 
     def _schema(self, frame: pl.DataFrame) -> dict[str, pl.DataType]:
         """The types of a block's columns, Null where it has no value. Text that is dates throughout counts as dates."""

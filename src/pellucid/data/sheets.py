@@ -12,6 +12,7 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Note
+from .archives import DAMAGE
 from .delimited import LAST, column_names, has_header
 from .pieces import Table, in_file, in_memory, runs
 from .sources import Options, counted, listed
@@ -98,8 +99,11 @@ def _no_bomb(path: Path, where: str) -> None:
     """Raises PellucidError for a workbook that unpacks to what no spreadsheet holds."""
     if not zipfile.is_zipfile(path):
         return  # an old .xls, or damaged: the reader says so
-    with zipfile.ZipFile(path) as book:
-        size = sum(info.file_size for info in book.infolist())
+    try:
+        with zipfile.ZipFile(path) as book:
+            size = sum(info.file_size for info in book.infolist())
+    except DAMAGE as error:
+        raise PellucidError(f"cannot be read as a spreadsheet ({_reason(error)})", where=where, fix=FIX) from None
     if size > FREE or (size > 1 << 28 and size > RATIO * path.stat().st_size):
         what = f"{path.stat().st_size / 1e6:,.2f} MB unpack to {size / 1e6:,.0f} MB, as in files made to do harm"
         raise PellucidError(what, where=where, fix=FIX)

@@ -28,6 +28,7 @@ from .sheets import spreadsheet
 from .sources import Found, Options, Source, bare, counted, layout
 
 LOOSE = (".txt", ".data", ".json")  # such files in a folder are more often something else
+CALENDAR = -719_161, 2_932_895  # days from 1970 to the years 1 and 9999, and a day to spare for time zones
 LARGE = 1 << 26  # bytes; the columns of larger Parquet and Arrow files are read one at a time
 
 Reader = Callable[[Path, str, Options], Table]  # the file, how messages call it
@@ -102,7 +103,13 @@ def _load(paths: Sequence[Path], name: str, options: Options) -> Found:
 
 def read_table(path: Path, where: str, options: Options) -> Table:
     """One file by its suffix. Raises PellucidError when it can't be read or has no rows."""
-    table = READERS[path.suffix.lower()](path, where, options)
+    try:
+        table = READERS[path.suffix.lower()](path, where, options)
+    except BaseException as error:
+        panics = type(error).__name__ == "PanicException"  # libraries written in Rust have one each; it is no Exception
+        if not (panics or isinstance(error, pl.exceptions.PolarsError)):
+            raise
+        raise PellucidError(f"is damaged: its reader gave up ({_first_line(error)})", where=where) from None
     if not len(table) or not table.names:
         raise PellucidError("the table has no rows" if table.names else "the table has no columns", where=where)
     return table
@@ -214,6 +221,8 @@ def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series 
     if kind == pl.Duration:
         notes.append(Note("info", "durations are read as seconds", f"column '{series.name}'"))
         return series.dt.total_microseconds() / 1e6
+    if kind == pl.Date or kind == pl.Datetime:
+        return _in_calendar(series, notes)
     if kind.is_numeric() or kind.is_temporal() or kind in (pl.String, pl.Boolean, pl.Null) or holds_lists(kind):
         return series
     if kind in (pl.Categorical, pl.Enum):
@@ -224,6 +233,19 @@ def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series 
         return series
     notes.append(Note("warning", f"column '{series.name}' holds {kind} and is left out", where))
     return None
+
+
+def _in_calendar(series: pl.Series, notes: list[Note]) -> pl.Series:
+    """Dates and times without those that no calendar has; Polars can hold them and panics when it writes them out."""
+    days = series.to_physical()
+    if isinstance(series.dtype, pl.Datetime):
+        days = days // (86400 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[series.dtype.time_unit])
+    off = ~days.is_between(*CALENDAR)  # null stays null
+    if count := int(off.sum()):
+        text = f"{counted(count, 'value')} outside the years 1 to 9999 counted as missing"
+        notes.append(Note("warning", text, f"column '{series.name}'"))
+        series = pl.select(pl.when(~off).then(series)).to_series().alias(series.name)
+    return series
 
 
 READERS: dict[str, Reader] = {
