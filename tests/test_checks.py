@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pellucid
+from pellucid.data import read
 from pellucid.data.checks.base import COLUMN_CHECKS, PART_CHECKS, TABLE_CHECKS
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
@@ -570,3 +571,24 @@ def test_no_table_is_too_odd_to_be_checked(columns, n):
                 assert note.level in ("info", "warning", "error")
         except pellucid.PellucidError:
             pass
+
+
+def test_labels_of_cells_that_hold_several_are_looked_at_too() -> None:
+    tags = ["cat;dog", "Dog;bird", "dog ; cat", "bird;cat"] * 20 + ["cat;fish"]
+    said = [
+        str(note) for note in read({"x": list(range(81)), "tags": tags}, target="tags", kinds={"tags": "labels"}).notes
+    ]
+    assert (
+        "row 81, column 'tags': 1 label has a single example (fish), here first: it can be learned but not checked"
+        in said
+    )
+    assert "column 'tags': 'dog' (40) and 'Dog' (20) differ by capitals or spaces alone and count as different" in said
+
+
+def test_columns_that_are_not_looked_at_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {f"c{i}": [float((i + 1) * r % 17) for r in range(60)] for i in range(12)} | {"label": ["a", "b"] * 30}
+    few = "only the first 10 of 13 columns are looked at one by one; what is odd in the others is not said here"
+    monkeypatch.setattr("pellucid.data.checks.base.WIDE", 10)
+    assert few in [note.text for note in read(columns, target="label", cache=False).notes]
+    monkeypatch.setattr("pellucid.data.checks.base.WIDE", 13)
+    assert not [note for note in read(columns, target="label", cache=False).notes if "looked at" in note.text]

@@ -95,7 +95,7 @@ class FakeData:
             "name": "diamonds.csv",
             "layout": "a table of 1,300 rows and 3 columns",
             "fields": [{"name": n, "kind": k, "role": r, "reason": f"why {n} " * 9} for n, k, r in columns],
-            "target": {"name": "cut", "kind": "category", "why": "as asked"},
+            "target": {"name": "cut", "kind": "category", "why": "as asked", "what": "one of 3 classes", "from": ""},
             "classes": {"Ideal": 1000, "[Good]": 200, "Fair": 100},
             "split": {"how": "80 : 10 : 10, drawn at random with the same shares of every class"},
         }

@@ -22,7 +22,7 @@ from rich.console import Console
 import pellucid
 from pellucid import Comparison, Listener, cli, comparing, ranking, references
 from pellucid.cli import compared as table_shown
-from pellucid.data import Dataset as RoomDataset
+from pellucid.data import dataset
 from pellucid.errors import Interrupted, PellucidError, UsageError
 from pellucid.folder import Folder
 from pellucid.outputs.metrics import Judge, mean_of
@@ -149,7 +149,7 @@ def test_nothing_is_decoded_or_referred_to_on_a_network_s_clock(
 
         return call
 
-    for holder, name in ((RoomDataset, "_decode"), (references, "_boosting")):
+    for holder, name in ((dataset, "_decoded"), (references, "_boosting")):
         monkeypatch.setattr(holder, name, guarded(getattr(holder, name)))
     data = pellucid.read(table, target="label", cache=False)
     found = pellucid.compare(data, networks=["mlp"], steps=2, size=0, seed=4, out=tmp_path, listeners=[Clock()])

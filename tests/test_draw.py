@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pellucid import draw
-from pellucid.draw import Bar, Content, markup, matrix, numbers, spark
+from pellucid.draw import Bar, Content, markup, matrix, numbers, sections, spark
 from pellucid.draw.markup import VOID
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -365,3 +365,12 @@ def test_what_is_left_out_is_left_out():
 
 def test_equal_content_gives_equal_pages():
     assert draw.page(photos()) == draw.page(photos())
+
+
+def test_decisions_and_ranges_read_as_words() -> None:
+    said = sections.training({"history": [{"step": 1, "loss": 0.5}], "decisions": [
+        {"step": 0, "name": "schedule", "value": [[-0.5, 0.0], [0, 1.0], [1203, 0.0]], "reason": "asked for"}
+    ]})  # fmt: skip
+    assert "<b>schedule: 1,203 steps</b>" in str(said)
+    assert numbers.spread(-5.3, -5.69, -4.93)[1] == "-5.69 to -4.93"
+    assert numbers.spread(5.3, 4.93, 5.69)[1] == "4.93–5.69"

@@ -398,6 +398,24 @@ def test_a_table_of_paths_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.
     assert len(read(str(elsewhere / "labels.csv").replace("%20", " ")).usable()) == 10
 
 
+def test_paths_in_several_tables_start_from_the_folder_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[f"{i}.png", i % 2] for i in range(20)]
+    for folder, own in (("a", rows[:10]), ("b", rows[10:])):
+        write(tmp_path / folder, {"t.csv": as_csv(["photo", "label"], own)})
+        write(tmp_path / folder, {name: picture(label) for name, label in own})
+    tables = [tmp_path / folder / "t.csv" for folder in "ab"]
+    one = write(tmp_path / "a", {"more.csv": as_csv(["photo", "label"], rows[:10])}) / "more.csv"
+    for source in (tables, str(tmp_path / "*" / "t.csv"), [tables[0], one]):
+        data = read(source, target="label", cache=False)
+        assert kinds(data)["photo"] == ("image", "input")
+        assert not len(data.stored("photo").bad)
+    write(tmp_path, {"here/x.png": picture(0), "c/t.csv": as_csv(["photo", "label"], [["here/x.png", 0]] * 10)})
+    write(tmp_path, {"d/t.csv": as_csv(["photo", "label"], [["here/x.png", 1]] * 10)})
+    monkeypatch.chdir(tmp_path)
+    data = read([tmp_path / "c" / "t.csv", tmp_path / "d" / "t.csv"], target="label", cache=False)
+    assert not len(data.stored("photo").bad), "from where the user is, when they are nowhere else"
+
+
 def test_what_a_table_of_paths_cannot_reach(tmp_path: Path) -> None:
     rows: list[list[object]] = [
         ["1.png", 1.5],

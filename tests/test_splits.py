@@ -18,10 +18,11 @@ import pellucid
 from pellucid import PellucidError
 from pellucid.data import read
 from pellucid.data.parting import Parting, parse
-from pellucid.data.splits import by_group, by_time
+from pellucid.data.splits import by_group, by_time, group_of
 from pellucid.data.times import Span, seconds_of
 from pellucid.errors import UsageError
 from pellucid.fields import Column
+from pellucid.outputs.metrics import bootstrap, mean_of
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -100,6 +101,9 @@ FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,
         ("12mo", "split '12mo' has 1 span of time, and two or three are needed\n"
                  "  write train, validation and test, such as 12mo,4mo,4mo"),
         ("1y,rest,1y", "split '1y,rest,1y': only train can be the rest\n  write rest,4mo,4mo"),
+        ("time,70,15,15", "split 'time,70,15,15' is not understood\n  write time:70,15,15"),
+        ("time,12mo,4mo,4mo", "split 'time,12mo,4mo,4mo' is not understood\n  write time:12mo,4mo,4mo"),
+        ("group,70,30", "split 'group,70,30' is not understood\n  write group:COLUMN,70,30"),
         ("group:", "split 'group:' names no column\n  write group:COLUMN"),
         ("group:a,1y,1y", "split 'group:a,1y,1y': groups have shares, not spans of time\n  write group:COLUMN,70,15,15"),
     ],
@@ -394,3 +398,35 @@ def test_reading_once_more_opens_no_source(tmp_path: Path, monkeypatch: pytest.M
     data = read(file, target="ill", split="time")
     data.fields.pop("patient")
     assert np.array_equal(first.test, data.split().test)
+
+
+def test_intervals_draw_whole_groups(tmp_path: Path) -> None:
+    """Rows of one patient are the same ones again and again: ten of them say as much as one."""
+    rng = np.random.default_rng(0)
+    patient = np.repeat(np.arange(60), 10)
+    x = rng.normal(size=60)[patient]
+    label = np.where(x + rng.normal(size=60)[patient] > 0, "yes", "no")
+    columns = {"patient": [f"p{i}" for i in patient], "x": x, "label": label}
+    grouped = pellucid.train(
+        columns, target="label", split="group:patient,60,20,20", steps=4, network="mlp", out=tmp_path, reference=True
+    )
+    assert grouped.score.groups == grouped.baseline.groups == "patient"
+    data = pellucid.read(columns, target="label", split="group:patient,60,20,20")
+    rows = data.split(0).test
+    assert np.array_equal(group_of(data, rows), data.stored("patient").arrays["code"][rows])
+    right = mean_of((rng.random(12) < 0.6).astype(float)[np.repeat(np.arange(12), 10)])
+    single, whole = (bootstrap(right, np.ones(120), group=group) for group in (None, np.repeat(np.arange(12), 10)))
+    each = bootstrap(mean_of(np.array([right(np.eye(120)[[10 * i]])[0] for i in range(12)])), np.ones(12))
+    assert whole[1] - whole[0] > 2 * (single[1] - single[0])
+    assert whole == pytest.approx(each), "as twelve examples would have it"
+    assert "Intervals draw whole values of 'patient'" in (grouped.path / "report.html").read_text()
+    assert any("the interval draws single rows" in note.text for note in grouped.evaluate(columns).notes)
+    assert not pellucid.train(columns, target="label", ignore="patient", steps=4, save=False).score.groups
+
+
+def test_groups_are_drawn_where_networks_are_told_apart(tmp_path: Path) -> None:
+    some = visits() | {"patient": [f"p{i // 10}" for i in range(200)]}
+    found = pellucid.compare(
+        some, target="ill", split="group:patient", steps=3, size=0, networks="mlp,rnn", out=tmp_path, reference=False
+    )
+    assert found.ranking

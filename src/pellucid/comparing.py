@@ -18,6 +18,7 @@ import torch
 
 from .data import Split
 from .data.batch import encode_groups, encode_target
+from .data.splits import group_of
 from .errors import Interrupted, PellucidError, no_memory
 from .folder import Folder
 from .folder.form import anything, map_of, maybe, number, one_of, record, text, whole
@@ -302,11 +303,12 @@ class Contest:
         output = any_run.network.output
         found = {name: summed(own, output.better) for name, own in trials.items()}
         ranking = ranked(found, output.higher)
+        weight, group = self.counts(good[0])
         judges = {n: [self.judge(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
         outcome = self.record | {
             "ranking": ranking,
             "networks": found,
-            "ties": ties(ranking, judges, self.counts(good[0]), output.higher),
+            "ties": ties(ranking, judges, weight, output.higher, group),
             "ranked on": "validation and cross-validation" if any_run.plan.folds else "validation",
             "baseline": any_run.baseline.to_json(),
             "reference": any_run.reference.to_json() if any_run.reference else None,
@@ -323,11 +325,11 @@ class Contest:
         write_comparison(self.folder, self.data.name, outcome)
         return Comparison(self.folder.path, outcome)
 
-    def counts(self, trial: Mapping[str, Any]) -> np.ndarray:  # (n,)
-        """How much each example counts that networks are ranked on: the same ones for all, as ``trial`` has them."""
+    def counts(self, trial: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:  # (n,), (n,)
+        """How much each example counts that networks are ranked on, and whose it is; they are those of ``trial``."""
         kept, _ = self.folder.load_tensors(f"{trial['network']}-{trial['seed']}.safetensors")
         weights, rows = self.data.weights(), kept["rows"]
-        return evened(None if weights is None else weights[rows], len(rows))
+        return evened(None if weights is None else weights[rows], len(rows)), group_of(self.data, rows)
 
     def judge(self, network: str, seed: int) -> Judge:
         """The metric of what a network answered where it is ranked, as a function of the examples' weights."""

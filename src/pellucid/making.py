@@ -42,7 +42,7 @@ from .options import Budget, check_options
 from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
 from .record import FORMAT, check_whole, read_history, read_record, understood
 from .references import Reference, allowance, refer
-from .reporting import scores, write_history, write_report
+from .reporting import counted_by, scores, write_history, write_report
 from .run import LINES as HISTORY
 from .run import Run, network_of
 from .starting import Start
@@ -478,8 +478,8 @@ class Making:
         assert self.feed.target is not None
         learned = self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy()
         naive = output.naive(learned, self.feed.counts(self.split.train))
-        counts = self.feed.counts(self.split.test if tested else rows)
-        weighted = self.data.weight.name if self.data.weight else ""
+        scored = self.split.test if tested else rows
+        how = counted_by(self.data, scored, self.feed.counts(scored))
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors("weights.safetensors", weights, {})
         self.record |= {
@@ -488,7 +488,7 @@ class Making:
             "chosen": chosen,
             "validation": output.measure(raw, true, self.feed.counts(rows)),
             "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
-            **scores(output, *seen, naive, self.reference, weight=counts, weights=weighted),
+            **scores(output, *seen, naive, self.reference, **how),
             "steps": state.step,
             "seconds": time.monotonic() - self.started,
             "lines": len(self.folder.lines(HISTORY)),

@@ -47,7 +47,13 @@ def ranked(networks: Mapping[str, Mapping[str, Any]], higher: bool) -> list[str]
     return sorted(able, key=lambda name: networks[name]["validation"], reverse=higher)
 
 
-def apart(one: Sequence[Judge], other: Sequence[Judge], weight: np.ndarray, higher: bool) -> tuple[float, float, float]:
+def apart(
+    one: Sequence[Judge],
+    other: Sequence[Judge],
+    weight: np.ndarray,
+    higher: bool,
+    group: np.ndarray | None = None,
+) -> tuple[float, float, float]:
     """How much better one network is on validation than another: the difference of mean metrics, low, high.
 
     The interval (95 %) is a bootstrap's over examples, the same for both, so that what is hard for both cancels; and
@@ -55,7 +61,7 @@ def apart(one: Sequence[Judge], other: Sequence[Judge], weight: np.ndarray, high
 
     Args:
         one, other: for each seed, the metric of its answers as a function of the examples' weights.
-        weight: (n,) how much each example counts.
+        weight: (n,) how much each example counts. group: (n,) whose it is, where those of one are drawn together.
     """
     sign, rng = 1 if higher else -1, np.random.default_rng(0)
 
@@ -68,16 +74,20 @@ def apart(one: Sequence[Judge], other: Sequence[Judge], weight: np.ndarray, high
     def gap(sets: np.ndarray, drawn: bool = True) -> np.ndarray:  # (D, n) -> (D,)
         return sign * (middle(one, sets, drawn) - middle(other, sets, drawn))
 
-    return float(gap(weight[None], drawn=False)[0]), *bootstrap(gap, weight)
+    return float(gap(weight[None], drawn=False)[0]), *bootstrap(gap, weight, group=group)
 
 
 def ties(
-    ranking: Sequence[str], judges: Mapping[str, Sequence[Judge]], weight: np.ndarray, higher: bool
+    ranking: Sequence[str],
+    judges: Mapping[str, Sequence[Judge]],
+    weight: np.ndarray,
+    higher: bool,
+    group: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Neighbours in the ranking that validation can't tell apart, with the interval of their difference."""
     found = []
     for one, other in pairwise(ranking):
-        value, low, high = apart(judges[one], judges[other], weight, higher)
+        value, low, high = apart(judges[one], judges[other], weight, higher, group)
         if not low > 0:
             found.append({"networks": [one, other], "apart": {"value": value, "low": low, "high": high}})
     return found

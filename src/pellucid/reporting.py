@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import suspects
+from .data.splits import group_of
 from .draw.comparison import comparison
 from .draw.report import page
 from .fields import kind_named
@@ -38,6 +39,14 @@ SAME_SPLIT = " on the same split"  # in the name of a reference's score
 Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
 
 
+def counted_by(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:
+    """How ``rows`` (n,) count in a score: their ``weight`` (n,), and what is drawn for its interval."""
+    group = group_of(data, rows)
+    group = group if group is not None and len(np.unique(group)) > 1 else None  # of one alone nothing can be drawn
+    weights, groups = data.weight.name if data.weight else "", data.reading.parting.column or ""
+    return {"weight": weight, "weights": weights, "group": group, "groups": groups if group is not None else ""}
+
+
 def scores(
     output: Output, raw: Tensor, target: Tensor, naive: tuple[Tensor, str], reference: Reference | None, **how: Any
 ) -> dict[str, Any]:
@@ -62,7 +71,9 @@ def beside(
         "name": reference.name,
         "score": output.score(other, target, f"{reference.name}{SAME_SPLIT}", **how).to_json(),
         "seconds": reference.seconds,
-        "ahead": dict(zip(("value", "low", "high"), output.ahead(raw, other, target, how["weight"]), strict=True)),
+        "ahead": dict(
+            zip(("value", "low", "high"), output.ahead(raw, other, target, how["weight"], how["group"]), strict=True)
+        ),
     }
 
 
@@ -243,6 +254,11 @@ def protocol(run: Run, data: Dataset, split: Split) -> str:
         lines.append(
             f"Each example counts as '{data.weight.name}' says, in the loss and in every score and measure, those of "
             "each class too. Numbers of examples and the pictures (confusion, calibration, errors) count all alike."
+        )
+    if run.score.groups:
+        lines.append(
+            f"Intervals draw whole values of '{run.score.groups}', with all their rows, because rows of one stand or "
+            "fall together."
         )
     if run.plan.class_weights:
         lines.append("Classes have weights in the training loss, and none in scores.")

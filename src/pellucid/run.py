@@ -219,6 +219,9 @@ class Run:
         if weights is None and (own := self.record["data"]["options"].get("weights")):
             data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
         about = self.record["data"]
+        if self.score.groups:
+            text = f"the interval draws single rows, that of the run's own score whole values of '{self.score.groups}'"
+            data.notes.append(Note("info", text))
         if same_place(source, about["source"]) or data.examples() == about.get("examples"):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         rows = data.usable()

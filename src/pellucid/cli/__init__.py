@@ -101,10 +101,13 @@ def read(data: str, **typed: Any) -> None:
     options = given("read", typed)
     as_json, fix = (options.pop(name, False) for name in ("json", "fix"))
     found = pellucid.read(data, **options)
-    found.check()
 
+    from ..data.roles import DECODES
     from . import show
 
+    if takes_long := [note for note in found.notes if note.action == DECODES]:
+        show.notes(takes_long, show.console(sys.stderr))
+    found.check()
     if as_json:
         show.emit(found.summary())
     elif fix:

@@ -146,7 +146,9 @@ def score(scored: Any, out: Console, examples: str) -> None:
         put(Text(plain, style="bold"), out)
     by = getattr(scored.score, "weights", "")
     weighted = f", weighted by '{by}'" if by else ""
-    facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}{weighted}")
+    groups = getattr(scored.score, "groups", "")
+    drawn = f", drawn by '{groups}'" if groups else ""
+    facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}{weighted}{drawn}")
     put(facts, out, above=not plain)
     if beside := getattr(scored, "say_reference", str)():
         put(Text(beside), out, above=False)
@@ -375,10 +377,7 @@ def target(found: Mapping[str, Any]) -> Text:
     goal = found["target"]
     if goal is None:
         return Text("which column is not obvious: say it with --target", style="yellow")
-    what = f"one of {count(len(found['classes']))} classes" if found["classes"] else f"a {goal['kind']}"
-    if goal["kind"] == "labels":
-        what = f"any of {count(len(found['classes']))} labels"
-    return Text.assemble((goal["name"], "bold green"), f", {what}: {goal['why']}")
+    return Text.assemble((goal["name"], "bold green"), f", {goal['what']}{goal['from']}: {goal['why']}")
 
 
 def classes(counts: Mapping[str, int], out: Console) -> None:
@@ -410,4 +409,5 @@ def notes(found: Sequence[Any], out: Console, most: int = 12) -> None:
         line = Text.assemble((f"{note.where}: " if note.where else "", "bold"), note.text)
         put(hanging(Text(sign, style=style), line), out, above=i == 0)
     if len(ranked) > most:
-        put(f"… and {count(len(ranked) - most)} more notes (read --fix says all)", out, above=False)
+        left = len(ranked) - most
+        put(f"… and {count(left)} more note{'s' * (left > 1)} (read --fix says all)", out, above=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..fields import Note
+from ..fields import Field, Note
 from .sources import counted, listed
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def summary(data: Dataset) -> dict[str, Any]:
         "layout": data.layout,
         "rows": len(data),
         "fields": [{k: v for k, v in f.to_json().items() if k != "state"} for f in data.fields.values()],
-        "target": None if target is None else {"name": goals(data), "kind": target.kind, "why": reading.why},
+        "target": None if target is None else _target(data, target),
         "classes": reading.classes,
         "split": {
             "how": reading.parted,
@@ -46,6 +48,31 @@ def summary(data: Dataset) -> dict[str, Any]:
         "notes": [asdict(n) | {"action": treated(n), "fix": n.fix or MENDS[n.level]} for n in data.notes],
         "cache": str(data.cache),
     }
+
+
+def _target(data: Dataset, target: Field) -> dict[str, str]:
+    """What will be predicted, from what, and why: for every place that says it."""
+    goals = ", ".join(f.name for f in data.targets)
+    about = {"name": goals, "kind": target.kind, "why": data.reading.why}
+    return about | {"what": _what(data, target), "from": _base(data.inputs)}
+
+
+def _what(data: Dataset, target: Field) -> str:
+    classes = len(data.reading.classes)
+    if target.kind == "labels":
+        return f"any of {counted(classes, 'label')}"
+    if len(data.targets) > 1:
+        return f"{len(data.targets)} numbers"
+    return f"one of {counted(classes, 'class', 'classes')}" if classes else f"a {target.kind}"
+
+
+def _base(inputs: Sequence[Field]) -> str:
+    if not inputs:
+        return ", but there is nothing to predict it from"
+    if len(inputs) <= 3:
+        return ", from " + listed(f"{f.name} ({f.kind})" for f in inputs)
+    kinds = Counter(f.kind for f in inputs)
+    return ", from " + listed(f"{n} {MANY.get(k, k + 's') if n > 1 else k}" for k, n in kinds.items())
 
 
 def treated(note: Note) -> str:
@@ -85,33 +112,11 @@ def _shown(fields: list[Any]) -> list[Any]:
 
 def _prediction(data: Dataset) -> list[str]:
     """What will be predicted, from what, and why."""
-    target, inputs = data.target, data.inputs
-    if target is None:
+    if data.target is None:
         return ["Which column is to be predicted is not obvious: say which with --target", ""]
-    if len(inputs) <= 3:
-        base = listed(f"{f.name} ({f.kind})" for f in inputs)
-    else:
-        kinds: dict[str, int] = {}
-        for f in inputs:
-            kinds[f.kind] = kinds.get(f.kind, 0) + 1
-        base = listed(f"{n} {MANY.get(k, k + 's') if n > 1 else k}" for k, n in kinds.items())
-    if target.kind == "labels":
-        what = f"any of {counted(len(data.reading.classes), 'label')}"
-    elif len(data.targets) > 1:
-        what = f"{len(data.targets)} numbers"
-    else:
-        what = (
-            f"one of {counted(len(data.reading.classes), 'class', 'classes')}"
-            if data.reading.classes
-            else f"a {target.kind}"
-        )
-    said = f"Will predict '{goals(data)}', {what}, from {base}: {data.reading.why}"
+    about = _target(data, data.target)
+    said = f"Will predict '{about['name']}', {about['what']}{about['from']}: {about['why']}"
     return [*textwrap.wrap(said, WIDTH), *_classes(data.reading.classes), ""]
-
-
-def goals(data: Dataset) -> str:
-    """The targets' names."""
-    return ", ".join(f.name for f in data.targets)
 
 
 def _classes(classes: dict[str, int]) -> list[str]:

@@ -101,14 +101,23 @@ def recognised(source: Any, options: Options) -> Source:
             source = _matching(source)
     for layout in LAYOUTS.values():
         if (found := layout(source, options)) is not None:
-            return replace(found, load=partial(_beside, found, source)) if isinstance(source, Path) else found
+            near = _near(source)
+            return replace(found, load=partial(_beside, found, near)) if near else found
     raise _not_known(source)
 
 
-def _beside(source: Source, path: Path) -> Found:
-    """Opened, with paths in its columns that start from the folder the file lies in."""
+def _near(source: Any) -> Path | None:
+    """The folder that paths in the columns of files start from; None where the files lie in several, or are none."""
+    if isinstance(source, Path):
+        return source.resolve() if source.is_dir() else source.resolve().parent
+    several = isinstance(source, (list, tuple)) and bool(source) and all(map(_is_path, source))
+    folders = {Path(one).expanduser().resolve().parent for one in source} if several else set()
+    return folders.pop() if len(folders) == 1 else None
+
+
+def _beside(source: Source, near: Path) -> Found:
+    """Opened, with paths in its columns that start from this folder."""
     found = source.load()
-    near = path.resolve().parent
     columns = {name: c if c.base else replace(c, base=near) for name, c in found.columns.items()}
     return replace(found, columns=columns)
 

@@ -13,6 +13,7 @@ from .times import Span, is_span
 USUAL = (0.8, 0.1, 0.1)
 CARVED = 0.1  # of train, for a validation part that was not asked for
 REST = "rest"
+MEANT = {"time": "time:", "group": "group:COLUMN,"}  # a comma where a colon belongs
 FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,4mo"
 
 
@@ -82,6 +83,10 @@ def parse(value: str | Sequence[float | str] | None) -> Parting:
     pieces = re.split(r"[,:/]", text)
     if _meant_as_amounts(pieces):
         return _amounts([piece.strip() for piece in pieces], text, "chance", None)
+    way = pieces[0].strip().lower()
+    if way in MEANT and all(map(_is_amount, pieces[1:])):
+        amounts = ",".join(piece.strip() for piece in pieces[1:])
+        raise UsageError(f"split '{text}' is not understood", fix=f"write {MEANT[way]}{amounts}")
     return Parting("column", text, asked=True)
 
 

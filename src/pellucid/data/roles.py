@@ -20,6 +20,7 @@ from .weights import weight_field
 
 TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
 SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
+DECODES = "decodes them once"
 LARGE = 1e9  # bytes of decoded images that are said beforehand
 PLACEHOLDER = "category"  # the kind that columns are listed under that nothing is made of
 
@@ -57,7 +58,7 @@ def _say_size(field: Field, column: Column, say: Say) -> None:
     if (size := len(column) * prod(sides)) > LARGE:
         text = f"decoded, {counted(len(column), 'image')} of {sides[1]} × {sides[0]} pixels take {size / 1e9:,.1f} GB"
         fix = "make --image-size smaller"
-        say(Note("warning", f"{text} in the cache", f"column '{field.name}'", "decodes them once", fix))
+        say(Note("warning", f"{text} in the cache", f"column '{field.name}'", DECODES, fix))
 
 
 def _all_the_same(field: Field) -> str:

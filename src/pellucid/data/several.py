@@ -13,6 +13,8 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Note
+from ..fields.base import thinned
+from ..fields.image import NEAR, name_images
 from .pieces import Piece, Places, Spool, Table, constant, joined, renamed
 from .roles import SPLIT_NAMES, asked
 from .sources import PARTS, SPLIT_WORDS, Options, listed
@@ -24,11 +26,15 @@ Read = Callable[[Path, str, Options], Table]
 
 @dataclass(frozen=True)
 class File:
-    """One of several files: where it is, how messages call it, and the part of the data it holds, if it tells one."""
+    """One of several files: where it is, how messages call it, and the part of the data it holds, if it tells one.
+
+    ``near`` is the folder that paths in it start from; None for a file of an archive.
+    """
 
     path: Path
     where: str
     part: str | None = None
+    near: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -152,9 +158,11 @@ def _stacked(found: Sequence[_Own], notes: list[Note], options: Options) -> Tabl
     split = next(name for name in SPLIT_NAMES if name not in names) if parted else ""
     spool = Spool(options.spool) if sum(own.file.path.stat().st_size for own in found) > HELD else None
     pieces = []
+    apart = len({own.file.near for own in found}) > 1
     for own in found:
         for piece in own.table.pieces:
             piece = renamed(piece, own.names)
+            piece = _from(own.file.near, piece) if apart and own.file.near else piece
             piece = constant(piece, split, own.file.part) if split else piece
             pieces.append(_on_disk(piece, spool) if spool and piece.held else piece)
     notes += [note for own in found for note in own.table.notes]
@@ -163,6 +171,24 @@ def _stacked(found: Sequence[_Own], notes: list[Note], options: Options) -> Tabl
     return Table(
         about, names + ([split] if split else []), pieces, _places(found), notes, leader.named, leader.goal, leader.why
     )
+
+
+def _from(folder: Path, piece: Piece) -> Piece:
+    """The same piece with names of image files that start from the folder its own file lies in."""
+
+    def read(name: str) -> pl.Series:
+        series = piece.read(name)
+        some = thinned(series).drop_nulls() if series.dtype == pl.String else series.head(0)
+        if not (len(some) and name_images(some) and any((folder / one.strip()).exists() for one in some.head(NEAR))):
+            return series
+        apart = series.str.contains(r"^\s*(/|\w:[\\/]|\w+://)")  # these start elsewhere already
+        return (
+            pl.select(pl.when(apart).then(series).otherwise(f"{folder}/" + series.str.strip_chars()))
+            .to_series()
+            .alias(name)
+        )
+
+    return replace(piece, read=read)
 
 
 def _on_disk(piece: Piece, spool: Spool) -> Piece:

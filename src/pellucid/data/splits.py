@@ -213,6 +213,14 @@ def by_group(
     return own, f"{parting.said()}, every '{parting.column}' in one part only ({of}), seed {seed}"
 
 
+def group_of(data: Dataset, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
+    """Whose each of ``rows`` is, as a number, where rows are parted by groups; None where not."""
+    parting = data.reading.parting
+    if parting.by != "group" or parting.column is None:
+        return None
+    return np.asarray(data.stored(parting.column).arrays["code"])[rows]
+
+
 def in_turn(size: np.ndarray, shares: Sequence[float]) -> np.ndarray:  # (G,) -> (G,) part
     """Groups in their order to train, then validation, then test, cut where it comes nearest to the shares.
 

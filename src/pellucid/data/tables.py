@@ -90,7 +90,7 @@ def _load(paths: Sequence[Path], name: str, options: Options) -> Found:
     spools: list[Spool] = []
     for path in paths:
         if path.suffix.lower() in READERS:
-            files.append(File(path, path.name))
+            files.append(File(path, path.name, near=path.resolve().parent))
         else:
             own, spool = unpacked(path, tuple(READERS), options, notes)
             files += own

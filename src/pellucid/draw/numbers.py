@@ -49,6 +49,8 @@ def spread(value: float, low: float | None, high: float | None, as_percent: bool
 
     >>> spread(0.98123, 0.98012, 0.98218), spread(0.764, 0.755, 0.772, as_percent=True)
     (('0.9812', '0.9801–0.9822'), ('76.4\xa0%', '75.5–77.2\xa0%'))
+    >>> spread(-5.3, -5.69, -4.93)
+    ('-5.30', '-5.69 to -4.93')
     """
     scale, unit = (100, PERCENT) if as_percent else (1, "")
     if low is None or high is None or not math.isfinite(high - low):
@@ -57,9 +59,10 @@ def spread(value: float, low: float | None, high: float | None, as_percent: bool
     digits = min(6, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
     digits = min(digits, 2) if as_percent else digits
     digits = 1 if as_percent and half > 0.1 else digits
+    until = "–" if low >= 0 else " to "  # a dash before a minus sign is not read as one
     return (
         f"{scale * value:,.{digits}f}{unit}",
-        f"{scale * low:,.{digits}f}–{scale * high:,.{digits}f}{unit}",
+        f"{scale * low:,.{digits}f}{until}{scale * high:,.{digits}f}{unit}",
     )
 
 

@@ -125,10 +125,18 @@ def _decided(content: Content) -> Markup | None:
     if not found:
         return None
     lines = [
-        tag("li", tag("b", f"{c['name']}: {plain(c['value'])}"), tag("span", f"{_since(c)}{c.get('reason', '')}"))
+        tag("li", tag("b", f"{c['name']}: {_decision(c)}"), tag("span", f"{_since(c)}{c.get('reason', '')}"))
         for c in found
     ]
     return card("Decided on the way", tag("ul", lines, class_="decisions"))
+
+
+def _decision(choice: Choice) -> str:
+    """A schedule by its end: its corners are a table for programs."""
+    value = choice["value"]
+    if choice["name"] == "schedule" and isinstance(value, list) and value:
+        return f"{value[-1][0]:,.0f} steps"
+    return plain(value)
 
 
 def _since(choice: Choice) -> str:

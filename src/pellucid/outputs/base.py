@@ -33,6 +33,7 @@ class Score:
             says otherwise.
         n: number of examples. name: of a baseline, what it does.
         weights: the column that says how much each example counts; empty where all count the same.
+        groups: the column whose values are drawn for the interval, all rows of one at once; empty for single rows.
     """
 
     metric: str
@@ -42,6 +43,7 @@ class Score:
     n: int
     name: str = ""
     weights: str = ""
+    groups: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -167,6 +169,10 @@ class Output(nn.Module):
     ) -> dict[str, Any]:  # (n, R), (n, ...), (n,)
         """For the report: ``metrics`` (name → value), which count the ``weight`` of examples, and what to draw."""
 
+    def aside(self, name: str) -> str:
+        """What the naive answer is called at the head of a clause."""
+        return name
+
     def say(self, score: Score, baseline: Score) -> str:
         """One plain sentence for a person."""
         if self.measured is None:
@@ -174,7 +180,7 @@ class Output(nn.Module):
         numbers = {"value": score.value, "low": score.low, "high": score.high, "base": baseline.value}
         return self.measured.sentence.format(
             name=self.metric[:1].upper() + self.metric[1:],
-            naive=baseline.name,
+            naive=self.aside(baseline.name),
             names=" and ".join(f"'{f.name}'" for f in self.fields),
             **{name: Shown(number) for name, number in numbers.items()},
         )
@@ -191,23 +197,37 @@ class Output(nn.Module):
         return float(self.judge(raw, target)(evened(weight, len(raw))[None])[0])
 
     def score(
-        self, raw: Tensor, target: Tensor, name: str = "", weight: np.ndarray | None = None, weights: str = ""
+        self,
+        raw: Tensor,
+        target: Tensor,
+        name: str = "",
+        weight: np.ndarray | None = None,
+        weights: str = "",
+        group: np.ndarray | None = None,
+        groups: str = "",
     ) -> Score:
         """The main metric with its interval: the bootstrap's; Wilson's where a share is 0 or 1 and has no spread.
 
         Args:
             name: of a baseline. weight: (n,) how much each example counts; ``weights``: the column that says so.
+            group: (n,) whose each example is, where those of one stand or fall together; ``groups``: the column.
         """
         judge, even = self.judge(raw, target), evened(weight, len(raw))
         value = float(judge(even[None])[0])
         if self.percent and self.higher and value in (0.0, 1.0):
-            low, high = wilson(value, even.sum() ** 2 / (even**2).sum())  # as many as would say it with equal weights
+            each = even if group is None else np.bincount(np.unique(group, return_inverse=True)[1], even)
+            low, high = wilson(value, each.sum() ** 2 / (each**2).sum())  # as many as would say it with equal weights
         else:
-            low, high = bootstrap(judge, even)
-        return Score(self.metric, value, low, high, len(raw), name, weights)
+            low, high = bootstrap(judge, even, group=group)
+        return Score(self.metric, value, low, high, len(raw), name, weights, groups)
 
     def ahead(
-        self, raw: Tensor, other: Tensor, target: Tensor, weight: np.ndarray | None = None
+        self,
+        raw: Tensor,
+        other: Tensor,
+        target: Tensor,
+        weight: np.ndarray | None = None,
+        group: np.ndarray | None = None,
     ) -> tuple[float, float, float]:
         """How much better answers are than others to the same examples: the metric's difference, low, high.
 
@@ -219,7 +239,7 @@ class Output(nn.Module):
         def apart(weight: np.ndarray) -> np.ndarray:  # (S, n) -> (S,)
             return sign * (one(weight) - two(weight))
 
-        return float(apart(even[None])[0]), *bootstrap(apart, even)
+        return float(apart(even[None])[0]), *bootstrap(apart, even, group=group)
 
     def better(self, new: float, old: float) -> bool:
         return new > old if self.higher else new < old

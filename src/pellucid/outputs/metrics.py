@@ -62,23 +62,30 @@ def folded(text: str) -> str:
     return text.strip().lower().replace("-", " ").replace("_", " ").replace("²", "2")
 
 
-def bootstrap(judge: Judge, weight: np.ndarray, repeats: int = 1000) -> tuple[float, float]:  # (n,) -> low, high
+def bootstrap(
+    judge: Judge, weight: np.ndarray, repeats: int = 1000, group: np.ndarray | None = None
+) -> tuple[float, float]:  # (n,) -> low, high
     """The 2.5 % and 97.5 % points of a metric over resampled examples (Efron, 1979).
 
     Of very many examples, groups of them are drawn together: each holds examples from all over, so that groups vary as
     single examples do.
+
+    Args:
+        group: (n,) whose each example is: examples of one stand or fall together, so all of them are drawn at once
+            (the cluster bootstrap; Field and Welsh, 2007).
     """
     n = len(weight)
     if n == 0:
         return float("nan"), float("nan")
-    rng, groups = np.random.default_rng(0), min(n, GROUPS)
+    unit = np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]  # (n,)
+    rng, groups = np.random.default_rng(0), min(int(unit.max()) + 1, GROUPS)
     repeats = repeats if n <= MANY else repeats // 5  # which takes long, and matters in the fourth digit
     values, block = [], int(np.clip(AT_ONCE // n, 1, 50))
     for start in range(0, repeats, block):
         some = min(block, repeats - start)
         drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]  # faster than multinomial
         counts = np.bincount(drawn.ravel(), minlength=some * groups).reshape(some, groups)
-        values.append(judge((counts if groups == n else counts[:, np.arange(n) % groups]) * weight))
+        values.append(judge((counts if group is None and groups == n else counts[:, unit % groups]) * weight))
     found = np.concatenate(values)
     known = found[np.isfinite(found)]  # a resample may hold one class alone, which some metrics say nothing about
     low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)

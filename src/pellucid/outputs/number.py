@@ -73,7 +73,7 @@ class Number(Output):
             name = "number that is off by the smallest share" if shares else "median"
             best = np.array([medians(own, count[None])[0] for own, count in zip(true.T, counts, strict=True)])
         raw = (torch.from_numpy(best) - self.mean.cpu()) / self.std.cpu()
-        return raw.float(), f"always the {name}, {', '.join(f'{v:,.4g}' for v in best)},"
+        return raw.float(), f"always the {name}, {' and '.join(f'{v:,.4g}' for v in best)}"
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """Half the range that holds ``COVERAGE`` of the validation errors, each target for itself."""
@@ -112,13 +112,16 @@ class Number(Output):
             "residuals": {"true": true[:, 0].tolist(), "predicted": guess[:, 0].tolist(), "unit": self.fields[0].name},
         }
 
+    def aside(self, name: str) -> str:
+        return f"{name.strip(' ,')},"
+
     def say(self, score: Score, baseline: Score) -> str:
         if self.metric != "R2":
             return super().say(score, baseline)
-        names = " and ".join(f"'{f.name}'" for f in self.fields)
+        names, naive = " and ".join(f"'{f.name}'" for f in self.fields), self.aside(baseline.name)
         if min(score.value, baseline.value) < 0:  # a share of what varies can't be less than nothing
-            return f"{score}; {baseline.name} R2 {baseline.value:.4f}: on these examples {names} lie elsewhere."
+            return f"{score}; {naive} R2 {baseline.value:.4f}: on these examples {names} lie elsewhere."
         return (
             f"Explains {score.value:.1%} of how {names} {'varies' if len(self.fields) == 1 else 'vary'} "
-            f"({score.low:.1%} to {score.high:.1%}); {baseline.name} explains {baseline.value:.1%}."
+            f"({score.low:.1%} to {score.high:.1%}); {naive} explains {baseline.value:.1%}."
         )

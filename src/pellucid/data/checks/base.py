@@ -21,6 +21,7 @@ import polars as pl
 
 from ...fields import Column, Field, Note
 from ...fields.category import words
+from ...fields.labels import counts_of, parts
 from ...fields.number import parse
 from ..order import hashed
 from ..sources import counted, listed
@@ -76,8 +77,15 @@ class Look:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How often each value is there, the commonest first."""
-        return class_counts(self.labels)
+        """How many rows have each value, or each label where a cell may hold several, the commonest first."""
+        return counts_of(self.column, self.field.settings) if self.kind == "labels" else class_counts(self.labels)
+
+    def first(self, some: Sequence[str]) -> int:
+        """The first row with one of these values or labels."""
+        if self.kind == "labels" and not self.field.settings.get("flag"):
+            table = parts(self.column, self.field.settings)
+            return int(table.filter(table["part"].is_in(some))["row"].min() or 0)  # type: ignore[arg-type]
+        return int(self.labels.is_in(some).arg_max() or 0)
 
     @cached_property
     def codes(self) -> np.ndarray:  # (m,) one whole number for each different value, a missing one included
@@ -175,6 +183,9 @@ def _raw(table: Table) -> list[Note]:
         for what, check in COLUMN_CHECKS.items() if look.kind != "image" else ():
             found[what] += [(look.name, note) for note in check(look, targets)]
     notes = [note for check in TABLE_CHECKS for note in check(table)]
+    if (count := sum(f.role in ("input", "target") for f in table.fields)) > WIDE:
+        text = f"only the first {WIDE:,} of {count:,} columns are looked at one by one"
+        notes.append(Note("info", f"{text}; what is odd in the others is not said here", "", "all are read"))
     return notes + [note for what, some in found.items() for note in _some(what, some)]
 
 

@@ -35,9 +35,9 @@ def variants(look: Look, _: Sequence[Look]) -> Iterator[Note]:
 
 
 def _comparable(look: Look) -> bool:
-    if look.kind != "category" or look.role == "id":
+    if look.kind not in ("category", "labels") or look.role == "id" or look.field.settings.get("flag"):
         return False
-    return look.role == "target" or look.series.n_unique() <= LABELS
+    return look.role == "target" or (len(look.counts) if look.kind == "labels" else look.series.n_unique()) <= LABELS
 
 
 def _folded(value: str) -> str:
@@ -62,7 +62,7 @@ def misspelt(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     pairs = {(a, b) for some in near.values() for a in some for b in some if look.counts[b] <= RARE * look.counts[a]}
     for right, wrong in sorted(pairs):
         if _folded(right) != _folded(wrong) and _slip(right.casefold(), wrong.casefold()):
-            row = int((look.labels == wrong).arg_max() or 0)
+            row = look.first([wrong])
             text = f"'{wrong}' ({look.counts[wrong]:,}) may be '{right}' ({look.counts[right]:,}) misspelt"
             yield Note(level, text, look.place(row), APART, f"if it is, write '{right}'")
 
@@ -87,18 +87,19 @@ def _slip(one: str, other: str) -> bool:
 @column_check("with rare or uneven classes")
 def classes(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     """Rare classes, and uneven ones."""
-    if look.role != "target" or look.kind != "category":
+    if look.role != "target" or look.kind not in ("category", "labels"):
         return
-    counts = look.counts
+    counts, one = look.counts, "label" if look.kind == "labels" else "class"
     for few, what in ((1, "a single example"), (2, "two examples")):
         found = [value for value, count in counts.items() if count == few]
         if found:
-            row = int(look.labels.is_in(found).arg_max() or 0)
-            text = f"{counted(len(found), 'class has', 'classes have')} {what} ({listed(found)}), here first"
+            row = look.first(found)
+            several = "labels" if one == "label" else "classes"
+            text = f"{counted(len(found), f'{one} has', f'{several} have')} {what} ({listed(found)}), here first"
             action = "put into the training part when drawn at random, and never scored"
-            fix = f"bring at least {len(PARTS)} of each class, or take their rows out"
+            fix = f"bring at least {len(PARTS)} of each {one}, or take their rows out"
             yield Note("warning", f"{text}: it can be learned but not checked", look.place(row), action, fix)
-    if len(counts) > 1:
+    if len(counts) > 1 and one == "class":
         (most, many), (least, few) = max(counts.items(), key=lambda c: c[1]), min(counts.items(), key=lambda c: c[1])
         if many >= HEAVY * few and few > 1:
             text = f"classes are uneven: '{most}' has {many:,} examples, '{least}' {few:,}"
