@@ -95,7 +95,13 @@ class FakeData:
             "name": "diamonds.csv",
             "layout": "a table of 1,300 rows and 3 columns",
             "fields": [{"name": n, "kind": k, "role": r, "reason": f"why {n} " * 9} for n, k, r in columns],
-            "target": {"name": "cut", "kind": "category", "why": "as asked", "what": "one of 3 classes", "from": ""},
+            "target": {
+                "name": "cut",
+                "kind": "category",
+                "why": "as asked",
+                "what": "one of 3 classes",
+                "from": "carat (number)",
+            },
             "classes": {"Ideal": 1000, "[Good]": 200, "Fair": 100},
             "split": {"how": "80 : 10 : 10, drawn at random with the same shares of every class"},
         }
@@ -263,7 +269,7 @@ def test_read_fits_the_terminal(width):
     words = " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= width
     assert "diamonds.csv a table of 1,300 rows and 3 columns" in words
-    assert "predicts cut, one of 3 classes: as asked" in words
+    assert "predicts cut, one of 3 classes, from carat (number): as asked" in words
     assert "[Good] 200 ████▊" in words
     assert "split 80 : 10 : 10, drawn at random with the same shares" in words
     assert words.endswith("! row 7: 3 rows repeat an earlier one · column 'c': left out: constant")

@@ -726,6 +726,8 @@ def test_the_summary_is_json_and_the_print_is_readable(photos):
         "name": "label",
         "kind": "category",
         "why": "the images lie in folders named after it",
+        "what": "one of 2 classes",
+        "from": "image (image)",
     }
     assert summary["rows"] == 40
     lines = str(data).splitlines()

@@ -17,6 +17,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from ..data.describe import predicted
 from ..draw.numbers import figure
 from ..errors import UsageError, unknown, visible
 from ..fields.labels import joined
@@ -377,7 +378,7 @@ def target(found: Mapping[str, Any]) -> Text:
     goal = found["target"]
     if goal is None:
         return Text("which column is not obvious: say it with --target", style="yellow")
-    return Text.assemble((goal["name"], "bold green"), f", {goal['what']}{goal['from']}: {goal['why']}")
+    return Text.assemble((goal["name"], "bold green"), f", {predicted(goal)}")
 
 
 def classes(counts: Mapping[str, int], out: Console) -> None:

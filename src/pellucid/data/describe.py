@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,12 @@ def _target(data: Dataset, target: Field) -> dict[str, str]:
     return about | {"what": _what(data, target), "from": _base(data.inputs)}
 
 
+def predicted(about: Mapping[str, str]) -> str:
+    """What a target of ``summary`` is, what it is predicted from, and why it is that one."""
+    base = f", from {about['from']}" if about["from"] else ", but there is nothing to predict it from"
+    return f"{about['what']}{base}: {about['why']}"
+
+
 def _what(data: Dataset, target: Field) -> str:
     classes = len(data.reading.classes)
     if target.kind == "labels":
@@ -67,12 +73,10 @@ def _what(data: Dataset, target: Field) -> str:
 
 
 def _base(inputs: Sequence[Field]) -> str:
-    if not inputs:
-        return ", but there is nothing to predict it from"
     if len(inputs) <= 3:
-        return ", from " + listed(f"{f.name} ({f.kind})" for f in inputs)
+        return listed(f"{f.name} ({f.kind})" for f in inputs)
     kinds = Counter(f.kind for f in inputs)
-    return ", from " + listed(f"{n} {MANY.get(k, k + 's') if n > 1 else k}" for k, n in kinds.items())
+    return listed(f"{n} {MANY.get(k, k + 's') if n > 1 else k}" for k, n in kinds.items())
 
 
 def treated(note: Note) -> str:
@@ -115,7 +119,7 @@ def _prediction(data: Dataset) -> list[str]:
     if data.target is None:
         return ["Which column is to be predicted is not obvious: say which with --target", ""]
     about = _target(data, data.target)
-    said = f"Will predict '{about['name']}', {about['what']}{about['from']}: {about['why']}"
+    said = f"Will predict '{about['name']}', {predicted(about)}"
     return [*textwrap.wrap(said, WIDTH), *_classes(data.reading.classes), ""]
 
 
