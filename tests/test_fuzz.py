@@ -20,7 +20,7 @@ from fuzzing import Fuzzer, trained
 import pellucid
 from pellucid.errors import PellucidError
 
-CASES, SECONDS = 120, 600
+CASES, SECONDS = 80, 600
 
 
 @pytest.fixture(scope="module")
