@@ -6,6 +6,7 @@ B batch, T time, H W grid, D width, n heads, E head width, G groups of examples;
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -71,12 +72,16 @@ def kept(key: Tensor, salt: int, elements: int, p: float) -> Tensor:  # (B,) -> 
     (constants of lowbias32, Wellons 2018), on int32, because that vectorises on a CPU. Each result serves two elements.
     """
     example = hashed(key, salt).to(torch.int32)  # (B,), wraps to the signed range
-    element = hashed(torch.arange((elements + 1) // 2, device=key.device), ~salt).to(torch.int32)  # (N / 2,)
-    h = example[:, None] ^ element  # (B, N / 2)
+    h = example[:, None] ^ element_hashes((elements + 1) // 2, salt, key.device)  # (B, N / 2)
     for factor in (0x7FEB352D, 0x846CA68B - (1 << 32)):
         h.mul_(factor)
         h.bitwise_xor_((h >> 16).bitwise_and_(0xFFFF))
     return h.view(torch.int16)[:, :elements] >= round(p * 2**16) - 2**15
+
+
+@lru_cache(maxsize=64)  # the same in every step, and a third of the time of a small network's dropout
+def element_hashes(count: int, salt: int, device: torch.device) -> Tensor:  # -> (count,) int32
+    return hashed(torch.arange(count, device=device), ~salt).to(torch.int32)
 
 
 def assign_salts(network: nn.Module) -> None:
