@@ -9,7 +9,7 @@ import torch
 import pellucid
 from pellucid.data.order import dealt
 from pellucid.estimators import PellucidClassifier
-from pellucid.training.rehearsal import MARKS
+from pellucid.training.rehearsal import MARKS, smoothed
 
 
 def noisy(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -56,9 +56,9 @@ def test_noise_is_learned_for_a_short_time():
     steps = {}
     for name, flip in (("noise", 0.45), ("clean", 0.0)):
         rng = np.random.default_rng(0)
-        x = rng.normal(size=(90, 3))
+        x = rng.normal(size=(160, 3))
         data = {f"c{i}": x[:, i] for i in range(3)} | {
-            "y": ((abs(x[:, 0]) > 0.7) ^ (rng.random(90) < flip)).astype(str)
+            "y": ((abs(x[:, 0]) > 0.7) ^ (rng.random(160) < flip)).astype(str)
         }
         run = pellucid.train(pellucid.read(data, target="y", cache=False), save=False, folds=2, steps=280)
         steps[name] = run.record["steps"]
@@ -133,3 +133,16 @@ def test_no_more_steps_than_were_asked_for():
 def test_rows_of_one_group_are_not_parted_at_random():
     grouped = table() | {"patient": [f"p{i // 4}" for i in range(120)]}
     assert pellucid.plan(pellucid.read(grouped, target="label", split="group:patient", cache=False)).folds == 0
+
+
+def test_errors_cost_more_than_doubts():
+    run = PellucidClassifier(steps=1).fit(*noisy(40)).run_
+    raw = torch.tensor([[2.0, 0.0], [0.1, 0.0], [0.0, 9.0]])
+    sure, unsure, wrong = run.network.output.costs(raw, torch.zeros(3)).tolist()
+    assert sure < unsure < 0.1
+    assert 1 < wrong < 2
+
+
+def test_neighbouring_marks_are_taken_together():
+    assert smoothed([4.0, 0.0, 8.0]).tolist() == [3.0, 3.0, 6.0]
+    assert smoothed([5.0]).tolist() == [5.0]

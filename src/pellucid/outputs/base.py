@@ -129,6 +129,10 @@ class Output(nn.Module):
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B,) or (B, R) -> (B,)
         """The loss of each example; the caller divides by the size of the whole batch."""
 
+    def costs(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n,)
+        """What the right length of a training is found by; the losses, unless an output knows better."""
+        return self.losses(raw, target)
+
     def columns(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n, K) float64
         """What each example contributes to the sums that the metric is made of."""
         raise NotImplementedError

@@ -30,7 +30,7 @@ from ..network import Network
 from ..planning import Plan, Recipe, planned_network
 from ..trunks import Trunk
 from .feed import Feed, Order
-from .loop import Loop, answers, mean_loss, seed_step
+from .loop import Loop, answers, seed_step
 from .pace import Pace
 from .schedule import Decisions
 from .state import State, copy_into
@@ -42,7 +42,7 @@ MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(13))  # steps after which 
 ANSWERS = "rehearsal.safetensors"
 WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
 LONGER = 1.3  # times the steps found, for a training whose second half cools down
-PATIENCE = 2  # marks without less loss: twice as many steps as were best
+PATIENCE = 4  # marks without less cost: four times as many steps as were best
 
 Cast = Callable[[np.ndarray], tuple[Network, Feed]]  # rows -> a fresh network, and the data encoded, fitted on them
 
@@ -142,34 +142,43 @@ def rehearsed(
 def rehearse(
     cast: Cast, parts: Sequence[np.ndarray], recipe: Recipe, seed: int, *, most: int, only: int | None = None
 ) -> Rehearsal:
-    """Train one network for each of ``parts`` (rows), leaving it out; find the step with the least loss.
+    """Train one network for each of ``parts`` (rows), leaving it out; find the steps after which that costs least.
 
     Args:
         most: steps. only: the mark that was found before, to get its answers again.
 
     Raises:
-        PellucidError: when the loss is never finite.
+        PellucidError: when the cost is never finite.
     """
     rows = np.concatenate(parts)
     folds = [Fold(cast, np.setdiff1d(rows, held), held, recipe, seed) for held in parts]
-    best: tuple[float, int, Tensor] | None = None
-    stale = 0
-    for mark in [only] if only else [m for m in MARKS if m <= max(most, MARKS[0])]:
+    costs: list[float] = []
+    raws: list[Tensor] = []
+    marks = [only] if only else [m for m in MARKS if m <= max(most, MARKS[0])]
+    for mark in marks:
         for fold in folds:
             fold.train_to(mark)
         said = [fold.answers() for fold in folds]
         raw, true = (torch.cat(some) for some in zip(*said, strict=True))
-        loss = mean_loss(folds[0].state.network.output, raw, true, folds[0].feed.counts(rows))
-        if math.isfinite(loss) and (best is None or loss < best[0]):
-            best, stale = (loss, mark, raw), 0
-        else:
-            stale += 1
-        if stale >= PATIENCE:
+        each = folds[0].state.network.output.costs(raw, true).double().cpu()  # (n,)
+        cost = float(np.average(each, weights=folds[0].feed.counts(rows)))
+        if not math.isfinite(cost):  # and what follows will not be
             break
-    if best is None:
+        costs.append(cost)
+        raws.append(raw)
+        if len(costs) - int(np.argmin(costs)) > PATIENCE:
+            break
+    if not costs:
         raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")
+    best = int(np.argmin(smoothed(costs)))
     order = np.argsort(rows, kind="stable")
-    return Rehearsal(best[1], rows[order], best[2][torch.from_numpy(order)])
+    return Rehearsal(marks[best], rows[order], raws[best][torch.from_numpy(order)])
+
+
+def smoothed(costs: Sequence[float]) -> np.ndarray:  # (m,) -> (m,)
+    """Each cost half, and its neighbours' a quarter each, because neighbouring marks differ mostly by chance."""
+    ends = np.concatenate([costs[:1], costs, costs[-1:]])
+    return ends[:-2] / 4 + ends[1:-1] / 2 + ends[2:] / 4
 
 
 def unseen(
