@@ -39,7 +39,7 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
     flags = len(targets) > 1 and all(is_flag(found.columns[t]) and t not in options.kinds for t in targets)
     for target in targets:
         field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
-        fields[target] = _as_target(field, found.columns[target], options)
+        fields[target] = _as_target(field, found.columns[target], options, alone=len(targets) == 1)
     _check_together([fields[target] for target in targets])
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
@@ -197,13 +197,16 @@ def _check_together(targets: Sequence[Field]) -> None:
         )
 
 
-def _as_target(field: Field, column: Column, options: Options) -> Field:
-    """A column as target: an id or a left-out one comes back, numbers that are labels become categories."""
+def _as_target(field: Field, column: Column, options: Options, *, alone: bool) -> Field:
+    """A column as target: an id or a left-out one comes back, numbers that are labels become categories.
+
+    A number that is always the same can't be all that is asked for, though it may be one of several.
+    """
     if field.kind == "number" and field.name not in options.kinds:
         guess = as_target(column, Guess(1, field.reason, settings=field.settings))
         if guess is not None:
             field = field.with_(kind="category", reason=guess.reason, settings=guess.settings)
-    elif field.kind == "number" and (only := _only_number(column)):
+    elif alone and field.kind == "number" and (only := _only_number(column)):
         field = field.with_(role="ignore", reason=f"always {only}, which tells nothing")
     if field.kind == "date":
         raise PellucidError(

@@ -38,11 +38,11 @@ from .state import State, copy_into
 if TYPE_CHECKING:
     from ..data import Dataset
 
-MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(13))  # steps after which the answers are looked at, up to 1,536
+MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(12))  # steps after which the answers are looked at, up to 1,086
 ANSWERS = "rehearsal.safetensors"
 WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
 LONGER = 1.3  # times the steps found, for a training whose second half cools down
-PATIENCE = 4  # marks without less cost: four times as many steps as were best
+PATIENCE = 3  # marks without less cost: nearly three times as many steps as were best
 
 Cast = Callable[[np.ndarray], tuple[Network, Feed]]  # rows -> a fresh network, and the data encoded, fitted on them
 
