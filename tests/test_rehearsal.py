@@ -103,10 +103,22 @@ def test_a_run_on_a_small_table_says_what_it_did_and_replays(tmp_path):
 def test_it_is_planned_for_small_tables_alone():
     small = pellucid.plan(pellucid.read(table(), target="label", cache=False))
     assert small.folds == 5
+    assert (small.norm, small.recipe.matrix_lr) == (False, 0.0)
+    other = pellucid.plan(pellucid.read(table(), target="label", cache=False), network="transformer")
+    assert other.norm is None
+    assert other.recipe.matrix_lr > 0, "what was found for the dense network says nothing of others"
     large = pellucid.plan(pellucid.read(table(3000), target="label", cache=False))
     assert large.folds == 0
     asked = pellucid.plan(pellucid.read(table(), target="label", cache=False), steps=50)
     assert asked.folds == 0, "who asks for 50 steps gets 50"
+
+
+def test_a_small_tables_network_is_not_normalised():
+    run = PellucidClassifier(steps=1).fit(*noisy(60)).run_
+    assert run.network.trunk.config()["norm"] is True, "asked-for steps are not rehearsed"
+    run = pellucid.train(pellucid.read(table(60), target="label", cache=False), save=False, folds=2, steps=24)
+    assert run.network.trunk.config()["norm"] is False
+    assert list(run.network.trunk.stages) == ["layer1", "layer2"]
 
 
 def test_one_fold_is_refused():

@@ -32,10 +32,11 @@ SEEN = (
     100_000  # examples, repeats counted, that a training should see: small data wants more passes, not a larger network
 )
 SMALL = 2_000  # rows of a table up to which its training is rehearsed
-# Found by 5-fold cross-validation on small tables that no bench reports: +0.5 points of accuracy on six of the hardest,
-# against the better of scikit-learn's logistic regression and MLP; without (docs/LOG.md) -2.0 on sixteen.
+# Found by cross-validation on small tables that no bench reports, against the better of scikit-learn's logistic
+# regression and MLP: see docs/LOG.md.
 SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes": (2, 2), "bins": 2}
-SMALL_RECIPE |= {"lr": 3e-3, "matrix_lr": 0.0, "decay": 0.1}  # AdamW alone: as good here, in half the time
+# AdamW alone is as good there as Muon, in half the time; without normalisation a step too many costs less.
+SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False}
 GENTLY = 0.3  # of the usual learning rates, for weights that come from another run
 FEW_TEXTS = 30_000  # on 6,000 news items the bag reaches .875, the transformer .85
 
@@ -88,7 +89,7 @@ class Plan:
         recipe, budget, seed: as trained with. split_seed: of the parts. device: where.
         capped: whether the budget is only an upper limit that nobody asked for.
         start: the run whose weights it begins with: ``run``, ``sha256`` of them, ``trunk`` as configured.
-        usual: the size to try first. dropout: of the trunk; None leaves its own.
+        usual: the size to try first. dropout, norm: of the trunk; None leaves its own.
         class_weights: how much each class counts in the loss, by label; None for all the same.
         folds: of the cross-validation that finds the number of steps; 0 for none.
         reference: whether a classical model learns beside it.
@@ -108,6 +109,7 @@ class Plan:
     usual: int = 3
     start: Mapping[str, Any] | None = None
     dropout: float | None = None
+    norm: bool | None = None
     class_weights: Mapping[str, float] | None = None
     reference: bool = False
     folds: int = 0
@@ -122,7 +124,8 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        newer = {"split_seed": data["seed"], "start": None, "class_weights": None, "reference": False, "folds": 0}
+        newer = {"split_seed": data["seed"], "reference": False, "folds": 0}
+        newer |= dict.fromkeys(("start", "class_weights", "norm"))
         data = {**newer, **data}
         found = {f.name: data[f.name] for f in fields(cls)}
         return cls(
@@ -156,7 +159,8 @@ def make_plan(
     hints = kind.recipe(leading(data)) if kind else {}
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"))
-    hints |= SMALL_RECIPE if folds.value else {}
+    if folds.value:
+        hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
     hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
     if start:  # weights that know something already move more slowly than fresh ones
@@ -208,6 +212,7 @@ def make_plan(
         usual=min(int(hints.get("size", 3)), sizes.value[-1]),
         start=start,
         dropout=hints.get("dropout"),
+        norm=hints.get("norm"),
         class_weights=classes,
         reference=reference is not None,
         folds=folds.value,
@@ -237,9 +242,9 @@ def planned_output(plan: Plan, targets: Sequence[Field]) -> Output:
 def planned_trunk(plan: Plan, size: int) -> Trunk:
     """The planned trunk at a setting of the size dial."""
     trunk = trunk_named(plan.network).sized(size)
-    if plan.dropout is not None and "dropout" in trunk.config():
-        return type(trunk)(**trunk.config() | {"dropout": plan.dropout})
-    return trunk
+    config = trunk.config()
+    planned = {"dropout": plan.dropout, "norm": plan.norm}
+    return type(trunk)(**config | {k: v for k, v in planned.items() if v is not None and k in config})
 
 
 # -- the rules

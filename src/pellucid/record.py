@@ -110,13 +110,14 @@ PLAN = record(
         "device": pattern(r"cpu|cuda(:\d{1,3})?"),
         "usual": whole(0, 1000),
         "dropout": maybe(number(0, 0.999)),
+        "norm": maybe(flag),
         "choices": list_of(record({"name": text(), "value": anything, "reason": text()})),
         "split_seed": SEED,
         "reference": flag,
         "start": maybe(record({"run": PATH, "sha256": text(), "trunk": TRUNK}, anything)),
     },
     anything,
-    optional=("split_seed", "reference", "start"),
+    optional=("split_seed", "reference", "start", "norm"),
 )
 LAYER = record({"kind": one_of(*KINDS), "fields": list_of(text()), "settings": map_of(anything)})
 NETWORK = record(

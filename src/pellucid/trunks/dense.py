@@ -19,9 +19,9 @@ SIZES = ((32, 2), (48, 2), (64, 2), (96, 2), (128, 3), (192, 3), (256, 3), (384,
 class DenseStage(Stage):
     """x + W2 dropout(gelu(W1 norm(x))), W2 zero at the start, so that a deep trunk starts as a shallow one."""
 
-    def __init__(self, width: int, hidden: int, dropout: float):
+    def __init__(self, width: int, hidden: int, dropout: float, norm: bool = True):
         super().__init__()
-        self.norm = Norm(width)
+        self.norm = Norm(width) if norm else nn.Identity()
         self.into = nn.Linear(width, hidden)
         self.out = zeroed(nn.Linear(hidden, width))
         self.dropout = Dropout(dropout)
@@ -56,6 +56,7 @@ class Dense(Trunk):
         depth: number of stages.
         expand: hidden width of a stage, in widths.
         dropout: share of hidden values set to 0 while training.
+        norm: whether each stage, and what is returned, is normalised.
 
     Example:
         >>> trunk = Dense(64, depth=2).build(positions=0)
@@ -68,21 +69,23 @@ class Dense(Trunk):
     reads = (0, 1, 2)
     causal = True  # each position is computed from itself alone
 
-    def __init__(self, width: int = 128, depth: int = 3, *, expand: int = 2, dropout: float = 0.1):
+    def __init__(self, width: int = 128, depth: int = 3, *, expand: int = 2, dropout: float = 0.1, norm: bool = True):
         super().__init__()
         self.width = self.out_width = width
-        self.depth, self.expand, self.dropout = depth, expand, dropout
+        self.depth, self.expand, self.dropout, self.norm = depth, expand, dropout, norm
         self.stages = nn.ModuleDict()
 
     def build(self, positions: int, causal: bool = False) -> Dense:
         check_build(self, positions, causal)
         for i in range(1, self.depth + 1):
-            self.stages[f"layer{i}"] = DenseStage(self.width, self.width * self.expand, self.dropout)
-        self.stages["norm"] = LastNorm(self.width)
+            self.stages[f"layer{i}"] = DenseStage(self.width, self.width * self.expand, self.dropout, self.norm)
+        if self.norm:
+            self.stages["norm"] = LastNorm(self.width)
         return self
 
     def config(self) -> dict[str, Any]:
-        return {"width": self.width, "depth": self.depth, "expand": self.expand, "dropout": self.dropout}
+        sizes = {"width": self.width, "depth": self.depth, "expand": self.expand}
+        return {**sizes, "dropout": self.dropout, "norm": self.norm}
 
     @classmethod
     def sized(cls, size: int) -> Dense:
