@@ -61,7 +61,7 @@ def main() -> None:
     new = sorted(random.Random(0).sample([kind.name for kind in sorted((cifar() / "train").iterdir())], 2))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        eight, pairs = folders(out, new, given.draws)
+        eight, pairs = folders(out / "data", new, given.draws)
         first = train(eight, out, "eight", given.first)
         scratch = [train(two, out, f"scratch-{i}", given.budget) for i, two in enumerate(pairs)]
         started = [train(two, out, f"start-{i}", given.budget, "--start", out / "eight") for i, two in enumerate(pairs)]
