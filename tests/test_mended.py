@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pellucid
 from pellucid.errors import Interrupted
 from pellucid.inputs.text import together
 from pellucid.training.schedule import Decisions
+from pellucid.training.signals import stopped_by_signals
 
 
 def test_strings_are_paths_and_texts_are_texts(tmp_path: Path, texts: Path) -> None:
@@ -107,3 +109,53 @@ def test_evaluating_nothing_is_an_error(tmp_path: Path, table: Path) -> None:
     with pytest.raises(pellucid.PellucidError, match="there is no example to score"):
         run.evaluate(empty)
     json.dumps(run.evaluate(table).result())
+
+
+def test_every_saved_copy_is_whole(tmp_path: Path, table: Path) -> None:
+    run = pellucid.train(table, save=False, steps=12, size=0)
+    kept = run.save(tmp_path / "kept")
+    pickle.loads(pickle.dumps(run)).save(tmp_path / "pickled")
+    kept.save(tmp_path / "copy")
+    for name in ("kept", "pickled", "copy"):
+        assert pellucid.load(tmp_path / name).damage == [], name
+    assert len(pellucid.load(tmp_path / "copy").history) > 0
+
+
+def test_nohup_stays_nohup():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopped_by_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_renamed_columns_are_not_taken_by_their_places(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{h:.2f},{w:.2f},{'tall' if h > w else 'wide'}" for h, w in rng.normal(size=(60, 2))]
+    (tmp_path / "t.csv").write_text("height,width,kind\n" + "\n".join(rows))
+    run = pellucid.train(tmp_path / "t.csv", target="kind", steps=5, size=0, out=tmp_path / "runs")
+    (tmp_path / "other.csv").write_text("breite,hoehe\n1.5,2.5\n2.5,1.0\n")
+    with pytest.raises(pellucid.PellucidError, match="height"):
+        run.predict(tmp_path / "other.csv")
+    (tmp_path / "bare.csv").write_text("1.5,2.5\n2.5,1.0\n")
+    assert len(run.predict(tmp_path / "bare.csv")) == 2
+
+
+def test_a_table_without_a_header_must_have_as_many_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, width in (("four", 4), ("nine", 9)):
+        numbers = rng.normal(size=(60, width)).round(3).tolist()
+        lines = [",".join(map(str, row)) + f",{'ab'[i % 2]}" for i, row in enumerate(numbers)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+    run = pellucid.train(tmp_path / "four.csv", steps=5, size=0, out=tmp_path / "runs")
+    assert len(run.predict(tmp_path / "four.csv")) == 60
+    with pytest.raises(pellucid.PellucidError, match="10 columns without names, the run was trained on 5"):
+        run.predict(tmp_path / "nine.csv")
+
+
+def test_a_tilde_that_is_nobodys_home_is_a_name():
+    with pytest.raises(pellucid.PellucidError):
+        pellucid.read("~nobody-of-that-name/x.csv")

@@ -289,7 +289,8 @@ class Making:
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
         if self.plan.folds and more is None:  # what it found is not for a longer training
-            self.rehearsal = self.rehearse(planned_trunk(self.plan, self.decisions.at(0, "size")))
+            size = self.decisions.at(0, "size")
+            self.rehearsal = self.rehearse(self.own if self.own is not None else planned_trunk(self.plan, size))
         self.reference = self.refer()
         self.record["status"] = "training"
         if more is not None:

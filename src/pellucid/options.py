@@ -314,7 +314,7 @@ TRAIN = (
     Option("name", "Name of the run's folder.", _folder_name, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", str, default="runs", metavar="FOLDER"),
     Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", _folds,
-           unset="5 for small tables trained by time, else 0", metavar="N"),
+           unset="5 for small tables trained by time (3 above 500 rows), else 0", metavar="N"),
     Option("start", "Begin with the weights of an earlier run.", unset="fresh weights", metavar="RUN"),
     Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
 )  # fmt: skip

@@ -163,6 +163,7 @@ class Run:
         with folder.lock():
             for name in [*(n for n in self.folder.names() if n != RECORD), RECORD]:  # what says "done" comes last
                 folder.write(name, self.folder.read(name))
+            folder.append(LINES, self.folder.lines(LINES), sync=True)
         return Run(folder, self.record, self.network)
 
     def __getstate__(self) -> dict[str, bytes]:
@@ -176,7 +177,8 @@ class Run:
                 "a run with a trunk of your own can't be pickled, because the trunk is code",
                 fix="save it: run.save(path), and load it with pellucid.load(path, trunk=module)",
             )
-        return {"record": to_json(self.record).encode(), "weights": self.folder.read(WEIGHTS)}
+        record = {name: value for name, value in self.record.items() if name != "lines"}  # the curves stay behind
+        return {"record": to_json(record).encode(), "weights": self.folder.read(WEIGHTS)}
 
     def __setstate__(self, state: Mapping[str, bytes]) -> None:
         """The same checks as in ``load``; on the device it was trained on, where that is there."""

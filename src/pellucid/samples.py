@@ -48,7 +48,7 @@ def sample(name: str, to: str | Path | None = None) -> Path:
     if name not in SAMPLES:
         raise UsageError(unknown("sample", name, SAMPLES))
     one = SAMPLES[name]
-    place = Path(to if to is not None else ".").expanduser()
+    place = Path(os.path.expanduser(to if to is not None else "."))
     if place.is_dir():
         place = place / one.file
     if place.exists():

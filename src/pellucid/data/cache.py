@@ -143,7 +143,7 @@ def opened(where: str | Path | bool | None, say: Report) -> Memory:
         return Memory()
     chosen = os.environ.get("PELLUCID_CACHE") if where in (None, True) else str(where)
     try:
-        folder = Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "pellucid"
+        folder = Path(os.path.expanduser(chosen)) if chosen else Path.home() / ".cache" / "pellucid"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _sweep(folder)
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home

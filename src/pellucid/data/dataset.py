@@ -416,7 +416,7 @@ def _short(source: Any, name: str) -> str:
 def _absolute(source: Any) -> Any:
     """A path, or a list of paths, from the root; None for data in memory."""
     if isinstance(source, (str, os.PathLike)):
-        return str(Path(source).expanduser().absolute())
+        return str(Path(os.path.expanduser(source)).absolute())
     several = isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
     return [_absolute(one) for one in source] if several else None
 

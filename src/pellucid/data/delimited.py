@@ -234,15 +234,17 @@ def has_header(head: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool
 
     Args:
         head: the first records.
-        names: columns that are looked for; where given, finding one of them decides.
+        names: columns that are looked for. Finding one of them decides; without it only clear votes make a header.
     """
     first, rest = [cell.strip() for cell in head[0]], head[1:]
     if names:
         wanted = {name.casefold() for name in names}
-        return any(cell.casefold() in wanted for cell in first)
+        if any(cell.casefold() in wanted for cell in first):
+            return True
     if any(_is_number(cell) for cell in first):
         return False
-    return sum(_vote(cell, [r[i].strip() for r in rest if i < len(r)]) for i, cell in enumerate(first)) >= 0
+    votes = sum(_vote(cell, [r[i].strip() for r in rest if i < len(r)]) for i, cell in enumerate(first))
+    return votes > 0 if names else votes >= 0
 
 
 def _vote(cell: str, values: list[str]) -> int:

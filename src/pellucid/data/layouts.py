@@ -96,7 +96,7 @@ def read(
 def recognised(source: Any, options: Options) -> Source:
     """The first layout that knows the source. Raises PellucidError that says what could be there instead."""
     if isinstance(source, (str, os.PathLike)):
-        source = Path(source).expanduser()
+        source = Path(os.path.expanduser(source))
         if not source.exists():
             source = _matching(source)
     for layout in LAYOUTS.values():
@@ -111,7 +111,7 @@ def _near(source: Any) -> Path | None:
     if isinstance(source, Path):
         return source.resolve() if source.is_dir() else source.resolve().parent
     several = isinstance(source, (list, tuple)) and bool(source) and all(map(_is_path, source))
-    folders = {Path(one).expanduser().resolve().parent for one in source} if several else set()
+    folders = {Path(os.path.expanduser(one)).resolve().parent for one in source} if several else set()
     return folders.pop() if len(folders) == 1 else None
 
 
@@ -261,7 +261,7 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
     )
     if only is not None and only.kind == "image":
         paths = (
-            [Path(one).expanduser() for one in (source if words_given else [source])]
+            [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
             if _is_path(source) or words_given
             else []
         )
@@ -282,9 +282,8 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
 
 def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
     """Raises PellucidError for strings that can't hold what a run reads: texts, or photos without their columns."""
-    texts = [
-        str(one) for one in paths if isinstance(one, str) and not has_magic(one) and not Path(one).expanduser().exists()
-    ]
+    words = [one for one in paths if isinstance(one, str)]
+    texts = [one for one in words if not os.path.exists(os.path.expanduser(one)) and not glob(one, recursive=True)]
     if texts and [f.kind for f in inputs] == ["text"]:
         shown = texts[0] if len(texts[0]) <= 40 else texts[0][:39] + "…"
         fix = 'if it is the text itself, give it as one: predict(texts=["…"]), or --text "…"'
@@ -326,7 +325,7 @@ def _matched(
     names = {field: column for field, column in names.items() if column}
     needed = [f for f in wanted if need_target or f.role == "input"]
     names |= _only_image(found, [f for f in needed if f.name not in names], names)
-    if any(f.name not in names for f in needed) and not found.named:
+    if not found.named:  # whatever they are called, they were called so here
         names = _by_position(columns, fields, wanted, name)
     for field, column in names.items():
         if column != field and found.named:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -61,7 +62,7 @@ def table_files(source: Any, options: Options) -> Source | None:
     """A list of paths of tables with the same columns."""
     if not isinstance(source, (list, tuple)) or not source or not all(isinstance(s, (str, PathLike)) for s in source):
         return None
-    paths = [Path(one).expanduser() for one in source]
+    paths = [Path(os.path.expanduser(one)) for one in source]
     if not all(is_table(path) or is_archive(path) for path in paths):
         return None
     for path in paths:

@@ -37,7 +37,7 @@ def from_lines(data: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
             raise PellucidError(
                 "the line is damaged or one before it is gone",
                 where=f"{path}, line {number}",
-                fix="copy the file from a backup, or remove it: only the curves of this training are lost",
+                fix="copy it from a backup, or train again: pellucid train --like RUN",
             )
         rows.append(parse(text, path))
     if _is_whole(data[data.rfind(b"\n") + 1 : -1], crc):  # a crash cuts a line short; it puts nothing behind one
