@@ -144,18 +144,6 @@ def test_renamed_columns_are_not_taken_by_their_places(tmp_path):
     assert len(run.predict(tmp_path / "bare.csv")) == 2
 
 
-def test_a_table_without_a_header_must_have_as_many_columns(tmp_path):
-    rng = np.random.default_rng(0)
-    for name, width in (("four", 4), ("nine", 9)):
-        numbers = rng.normal(size=(60, width)).round(3).tolist()
-        lines = [",".join(map(str, row)) + f",{'ab'[i % 2]}" for i, row in enumerate(numbers)]
-        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
-    run = pellucid.train(tmp_path / "four.csv", steps=5, size=0, out=tmp_path / "runs")
-    assert len(run.predict(tmp_path / "four.csv")) == 60
-    with pytest.raises(pellucid.PellucidError, match="10 columns without names, the run was trained on 5"):
-        run.predict(tmp_path / "nine.csv")
-
-
 def test_a_tilde_that_is_nobodys_home_is_a_name():
     with pytest.raises(pellucid.PellucidError):
         pellucid.read("~nobody-of-that-name/x.csv")

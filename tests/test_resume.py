@@ -296,7 +296,7 @@ def test_time_spent_counts_over_sittings(tmp_path: Path, table: Path, always: No
     """What is left of a budget of time is what earlier sittings did not spend, whatever lies between them."""
     with pytest.raises(Interrupted):
         trained(
-            table, tmp_path / "cut", target="label", budget="400s",
+            table, tmp_path / "cut", target="label", budget="400s", folds=0,
             listeners=[Ear(5, lambda: os.kill(os.getpid(), signal.SIGINT))],
         )  # fmt: skip
     folder = Folder.open(tmp_path / "cut")

@@ -289,8 +289,8 @@ class Making:
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
         if self.plan.folds and more is None:  # what it found is not for a longer training
-            size = self.decisions.at(0, "size")
-            self.rehearsal = self.rehearse(self.own if self.own is not None else planned_trunk(self.plan, size))
+            own, size = self.own, self.decisions.at(0, "size")
+            self.rehearsal = self.rehearse(planned_trunk(self.plan, size) if own is None else own)
         self.reference = self.refer()
         self.record["status"] = "training"
         if more is not None:
@@ -369,15 +369,18 @@ class Making:
         if not self.plan.folds:
             return None
         mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.deadline(0), self.plan.budget
+        known = Rehearsal.of(self.folder) if mark is not None else None
         if deadline is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(0.4 * (deadline - time.monotonic()) / (self.plan.folds * timing.step))
         else:
             most = self.most() if budget.kind != "seconds" else MARKS[-1]
-        rows, targets = self.split.train, self.targets
-        found = rehearsed(self.plan, self.data, trunk, self.feed, rows, targets=targets, most=most, only=mark)
+        feed, rows, targets = self.feed, self.split.train, self.targets
+        found = known or rehearsed(self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark)
         if mark is None:
             why = f"after so many steps {self.plan.folds} networks answered best what each had left out"
             self.decisions.decide(0, "rehearsal", found.mark, why)
+        if self.folder.lasting:
+            found.kept(self.folder)
         return found
 
     def sized(self) -> tuple[Trunk, Timing | None]:
@@ -473,8 +476,6 @@ class Making:
         self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()
         output.calibrate(raw, true)
-        if self.rehearsal and self.folder.lasting:
-            self.rehearsal.kept(self.folder)
         seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
         assert self.feed.target is not None
         learned = self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy()

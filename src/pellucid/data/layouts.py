@@ -325,7 +325,7 @@ def _matched(
     names = {field: column for field, column in names.items() if column}
     needed = [f for f in wanted if need_target or f.role == "input"]
     names |= _only_image(found, [f for f in needed if f.name not in names], names)
-    if not found.named:  # whatever they are called, they were called so here
+    if any(f.name not in names for f in needed) and not found.named:
         names = _by_position(columns, fields, wanted, name)
     for field, column in names.items():
         if column != field and found.named:
