@@ -430,3 +430,12 @@ def test_groups_are_drawn_where_networks_are_told_apart(tmp_path: Path) -> None:
         some, target="ill", split="group:patient", steps=3, size=0, networks="mlp,rnn", out=tmp_path, reference=False
     )
     assert found.ranking
+
+
+def test_one_group_alone_is_told_apart_by_its_rows(tmp_path: Path) -> None:
+    """Draws of one group are all the same: they would tell apart what is not."""
+    some = visits() | {"patient": [f"p{i // 67}" for i in range(200)]}  # three patients, one in each part
+    found = pellucid.compare(
+        some, target="ill", split="group:patient", steps=3, size=0, networks="mlp,rnn", out=tmp_path, reference=False
+    )
+    assert [tie["networks"] for tie in found.record["ties"]] == [found.ranking]

@@ -42,7 +42,6 @@ Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
 def counted_by(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:
     """How ``rows`` (n,) count in a score: their ``weight`` (n,), and what is drawn for its interval."""
     group = group_of(data, rows)
-    group = group if group is not None and len(np.unique(group)) > 1 else None  # of one alone nothing can be drawn
     weights, groups = data.weight.name if data.weight else "", data.reading.parting.column or ""
     return {"weight": weight, "weights": weights, "group": group, "groups": groups if group is not None else ""}
 

@@ -214,11 +214,15 @@ def by_group(
 
 
 def group_of(data: Dataset, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
-    """Whose each of ``rows`` is, as a number, where rows are parted by groups; None where not."""
+    """Whose each of ``rows`` is, as a number, where rows are parted by groups; None where not.
+
+    None also where all are of one group: of it alone nothing can be drawn.
+    """
     parting = data.reading.parting
     if parting.by != "group" or parting.column is None:
         return None
-    return np.asarray(data.stored(parting.column).arrays["code"])[rows]
+    group = np.asarray(data.stored(parting.column).arrays["code"])[rows]
+    return group if (group != group[:1]).any() else None
 
 
 def in_turn(size: np.ndarray, shares: Sequence[float]) -> np.ndarray:  # (G,) -> (G,) part
