@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .draw.numbers import milliseconds, spread
+from .draw.numbers import milliseconds, spread, with_interval
 from .outputs.metrics import Judge, bootstrap
 
 MEANS = ("value", "low", "high", "seconds", "validation", "latency", "throughput")
@@ -102,7 +102,8 @@ def meaning(record: Mapping[str, Any]) -> list[str]:
     networks, baseline = record["networks"], record["baseline"]
     best = networks[first]
     percent = record["percent"]
-    naive = f"{baseline['name'].strip(' ,')} gets {score(baseline, percent, interval=False)}"
+    base, _ = spread(baseline["value"], baseline["low"], baseline["high"], percent)
+    naive = f"{baseline['name'].strip(' ,')} gets {base}"
     seeds = f" (the mean of {len(record['seeds'])} seeds)" if len(record["seeds"]) > 1 else ""
     groups, where = tied(record["ties"]), record["ranked on"]
     level = groups[0] if groups and first in groups[0] else []
@@ -154,7 +155,6 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def score(one: Mapping[str, Any], percent: bool, interval: bool = True) -> str:
+def score(one: Mapping[str, Any], percent: bool) -> str:
     """``74.2 % (73.3–75.1 %)``."""
-    value, between = spread(one["value"], one["low"], one["high"], percent)
-    return f"{value} ({between})" if interval and between else value
+    return with_interval(one["value"], one["low"], one["high"], percent)

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..draw.numbers import PERCENT, memory, milliseconds, spread
+from ..draw.numbers import memory, milliseconds, spread, with_interval
 from . import show
 
-HEADINGS = ("", "validation", "test", "parameters", "time", "memory", "one", "a second")
+HEADINGS = ("", "validation", "test", "parameters", "time", "memory", "one")
 
 
 def outcome(trial: Mapping[str, Any]) -> str:
@@ -39,11 +39,11 @@ def table(found: Any, out: Console) -> None:
     beside = [("reference", found.reference), ("naive", found.baseline)]
     for word, score in beside:
         if score:
-            rows.add_row(Text(word, style="dim"), "", _test(score.value, score.low, score.high, percent))
+            rows.add_row(Text(word, style="dim"), "", with_interval(score.value, score.low, score.high, percent))
     of = f"{metric}, mean of {len(found.record['seeds'])} seeds" if len(found.record["seeds"]) > 1 else metric
     show.put(Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on {found.record['ranked on']}", "dim")), out)
     show.put(rows, out)
-    legend = "one: time to answer one example; a second: examples answered in batches"
+    legend = "one: time to answer one example"
     named = [f"{word}: {score.name.strip(' ,')}" for word, score in beside if score]
     for line in (*named, legend):
         show.put(Text(line, style="dim"), out, above=line == (*named, legend)[0])
@@ -52,27 +52,17 @@ def table(found: Any, out: Console) -> None:
 def _cells(one: Mapping[str, Any], percent: bool) -> list[str]:
     return [
         spread(one["validation"], one["low"], one["high"], percent)[0],
-        _test(one["value"], one["low"], one["high"], percent),
+        with_interval(one["value"], one["low"], one["high"], percent),
         _compact(one["parameters"]),
         f"{one['seconds']:.0f} s",
         memory(one["memory"]) if one["memory"] is not None else "-",
         milliseconds(one["latency"]),
-        _compact(one["throughput"]),
     ]
 
 
 def _compact(number: float) -> str:
     """``123,456``, ``1.23 M``."""
     return show.count(number) if number < 1e6 else f"{number / 1e6:.3g} M"
-
-
-def _test(value: float, low: float, high: float, percent: bool) -> str:
-    """``74.2 ± 0.9 %``: half of the interval on either side."""
-    text, between = spread(value, low, high, percent)
-    if not between:
-        return text
-    half = spread((high - low) / 2, low, high, percent)[0]
-    return f"{text.removesuffix(PERCENT)} ± {half}"
 
 
 def meaning(found: Any, out: Console) -> None:

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from .charts import Bar, bars, line
 from .markup import Markup, tag
-from .numbers import duration, memory, milliseconds, spread
+from .numbers import duration, memory, milliseconds, spread, with_interval
 from .report import document, foot
 from .sections import capital, card, cell, facts, grid, table
 
@@ -102,12 +102,6 @@ def _numbers(one: Entry, percent: bool) -> list[str]:
         milliseconds(one["latency"]),
         f"{one['throughput']:,.0f}",
     ]
-
-
-def with_interval(value: float, low: float, high: float, percent: bool) -> str:
-    """``74.2 % (73.3–75.1 %)``; the value alone where its interval is not known."""
-    text, between = spread(value, low, high, percent)
-    return f"{text} ({between})" if between else text
 
 
 def _curves(content: Contents) -> Markup | None:

@@ -66,6 +66,12 @@ def spread(value: float, low: float | None, high: float | None, as_percent: bool
     )
 
 
+def with_interval(value: float, low: float | None, high: float | None, as_percent: bool = False) -> str:
+    """``74.2 % (73.3–75.1 %)``; the value alone where its interval is not known."""
+    text, between = spread(value, low, high, as_percent)
+    return f"{text} ({between})" if between else text
+
+
 def duration(seconds: float) -> str:
     """
     >>> duration(0.42), duration(59), duration(125), duration(7322)
