@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import pellucid
+from pellucid.cli import exit_code
 from pellucid.errors import Interrupted
 from pellucid.inputs.text import together
 from pellucid.training.schedule import Decisions
@@ -147,3 +149,30 @@ def test_renamed_columns_are_not_taken_by_their_places(tmp_path):
 def test_a_tilde_that_is_nobodys_home_is_a_name():
     with pytest.raises(pellucid.PellucidError):
         pellucid.read("~nobody-of-that-name/x.csv")
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_what_reading_notes_is_not_noted_again(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"{i / 7:.3f},{i * i % 31 / 3:.3f},{'yes' if i % 2 else 'no'}" for i in range(60)]
+    (tmp_path / "copies.csv").write_text("\n".join(["a,b,label", *lines, *lines[:3]]))
+    words = [
+        verb,
+        str(tmp_path / "copies.csv"),
+        "--target",
+        "label",
+        "--steps",
+        "2",
+        "--size",
+        "0",
+        "--out",
+        str(tmp_path),
+    ]
+    words += ["--networks", "mlp"] if verb == "compare" else []
+    assert exit_code(words, time.time()) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("3 rows repeat an earlier one") == 1
+    assert "examples to test on: a score of 90 % will be known" in said, "what training alone can say is said"
+    assert exit_code([*words, "--json", "--name", "other"], time.time()) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert any("3 rows repeat an earlier one" in note["text"] for note in events[0]["data"]["notes"])
+    assert not any("3 rows repeat an earlier one" in event.get("text", "") for event in events[1:])

@@ -69,6 +69,7 @@ class Ear(Listener):
         self.readings: dict[str, Points] = {}
         self.losses: Points = []
         self.steps_told = 0  # the end of the schedule that was last said aloud
+        self.known: set[str] = set()  # what reading said of the data; training says it too
 
     def __enter__(self) -> Ear:
         return self
@@ -89,6 +90,14 @@ class Ear(Listener):
 
     def read(self, data: Any) -> None:
         """The data was read."""
+        self.known = {str(note) for note in data.notes}
+
+    def said(self, text: str) -> None:
+        if text not in self.known:
+            self.put(text)
+
+    def put(self, text: str) -> None:
+        """Show a sentence."""
 
     def worth_saying(self, decision: Mapping[str, Any]) -> bool:
         """The clock moves the end of the schedule a little all the time; a fifth is news."""
@@ -115,6 +124,7 @@ class Telling(Ear):
     console: Console
 
     def read(self, data: Any) -> None:
+        super().read(data)
         show.brief(data, self.console)
 
     def planned(self, plan: Any) -> None:
@@ -153,7 +163,7 @@ class Screen(Telling):
         self._draw()
         self.live.stop()
 
-    def said(self, text: str) -> None:
+    def put(self, text: str) -> None:
         self.console.print(Text("  " + text, style="dim"))
 
     def stepped(self, progress: Progress) -> None:
@@ -222,7 +232,7 @@ class Lines(Telling):
         super().__init__()
         self.console, self.printed = console, -math.inf
 
-    def said(self, text: str) -> None:
+    def put(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
 
     def stepped(self, progress: Progress) -> None:
@@ -249,9 +259,10 @@ class Turns(Ear):
         self.ear.__exit__(*_)
 
     def read(self, data: Any) -> None:
+        super().read(data)
         show.brief(data, self.console)
 
-    def said(self, text: str) -> None:
+    def put(self, text: str) -> None:
         self.console.print(Text("  " + text, style="dim"), soft_wrap=not self.console.is_terminal)
 
     def began(self, network: str, seed: int, place: int, places: int) -> None:
@@ -278,9 +289,10 @@ class JsonLines(Ear):
     """``--json``: every event as one JSON object a line on standard output."""
 
     def read(self, data: Any) -> None:
+        super().read(data)
         show.emit({"event": "read", "data": data.summary()})
 
-    def said(self, text: str) -> None:
+    def put(self, text: str) -> None:
         show.emit({"event": "said", "text": text})
 
     def planned(self, plan: Any) -> None:
