@@ -42,7 +42,7 @@ from .options import Budget, check_options
 from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
 from .record import FORMAT, check_whole, read_history, read_record, understood
 from .references import Reference, allowance, refer
-from .reporting import counted_by, scores, write_history, write_report
+from .reporting import scores, write_history, write_report
 from .run import LINES as HISTORY
 from .run import Run, network_of
 from .starting import Start
@@ -477,11 +477,7 @@ class Making:
         self.write_record()
         output.calibrate(raw, true)
         seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
-        assert self.feed.target is not None
-        learned = self.feed.target[torch.from_numpy(self.split.train)].cpu().numpy()
-        naive = output.naive(learned, self.feed.counts(self.split.train))
         scored = self.split.test if tested else rows
-        how = counted_by(self.data, scored, self.feed.counts(scored))
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors("weights.safetensors", weights, {})
         self.record |= {
@@ -490,7 +486,7 @@ class Making:
             "chosen": chosen,
             "validation": output.measure(raw, true, self.feed.counts(rows)),
             "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
-            **scores(output, *seen, naive, self.reference, **how),
+            **scores(output, seen, scored, self.split.train, self.feed, self.data, self.reference),
             "steps": state.step,
             "seconds": time.monotonic() - self.started,
             "lines": len(self.folder.lines(HISTORY)),

@@ -47,10 +47,22 @@ def counted_by(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> di
 
 
 def scores(
-    output: Output, raw: Tensor, target: Tensor, naive: tuple[Tensor, str], reference: Reference | None, **how: Any
+    output: Output,
+    given: Answers,
+    rows: np.ndarray,
+    learned: np.ndarray,
+    feed: Feed,
+    data: Dataset,
+    reference: Reference | None,
 ) -> dict[str, Any]:
-    """How good the answers raw (n, R) to target (n, ...) are, beside the naive one and a classical model's; JSON."""
-    same, name = naive
+    """How good the answers ``given`` to ``rows`` (n,) are, beside the naive one and a classical model's; JSON.
+
+    The naive answer follows from the rows ``learned`` (m,) from alone.
+    """
+    assert feed.target is not None
+    raw, target = given
+    same, name = output.naive(feed.target[torch.from_numpy(learned)].cpu().numpy(), feed.counts(learned))
+    how = counted_by(data, rows, feed.counts(rows))
     return {
         "score": output.score(raw, target, **how).to_json(),
         "baseline": output.score(same.to(raw.device).expand(len(raw), -1), target, name, **how).to_json(),
