@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 import pellucid
 from pellucid.data.order import dealt
+from pellucid.errors import Interrupted
 from pellucid.estimators import PellucidClassifier
 from pellucid.training.rehearsal import MARKS, smoothed
 
@@ -98,6 +104,38 @@ def test_a_run_on_a_small_table_says_what_it_did_and_replays(tmp_path):
     assert again.validation == run.validation
     longer = pellucid.resume(run.path, more="5 steps", data=data)
     assert longer.record["steps"] == run.record["steps"] + 5
+
+
+class Stop(pellucid.Listener):
+    """Asks to stop, by a signal, after a step."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def evaluated(self, row: Mapping[str, Any]) -> None:
+        if row["step"] >= self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_was_rehearsed_is_not_for_a_longer_training(tmp_path):
+    data = pellucid.read(table(), target="label", cache=False)
+    options = {"folds": 2, "steps": 60, "reference": False, "out": str(tmp_path)}
+    whole, cut = (pellucid.train(data, name=name, **options) for name in ("whole", "cut"))
+    assert whole.folder.exists("rehearsal.safetensors")
+    pellucid.resume(whole.path, more="6 steps", data=data)
+    with pytest.raises(Interrupted):
+        pellucid.resume(cut.path, more="6 steps", data=data, listeners=[Stop(cut.record["steps"] + 1)])
+    pellucid.resume(cut.path, data=data)
+    again = pellucid.train(data, like=whole.path, name="again")
+    longer = pellucid.load(whole.path)
+    for other in (pellucid.load(cut.path), again):
+        assert other.record["chosen"] == longer.record["chosen"]
+        assert other.validation == longer.validation
+        assert other.record["score"] == longer.record["score"]
+    for run in (longer, pellucid.load(cut.path)):
+        assert not run.folder.exists("rehearsal.safetensors")
+        assert "rehearsal.safetensors" not in run.folder.names()
+        assert run.damage == []
 
 
 def test_it_is_planned_for_small_tables_alone():

@@ -53,7 +53,7 @@ from .training.listeners import Listener, Several
 from .training.loop import Loop, answers
 from .training.memory import give_back, keep_freed
 from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations, steady
-from .training.rehearsal import MARKS, Rehearsal, rehearsed, unseen
+from .training.rehearsal import ANSWERS, MARKS, Rehearsal, rehearsed, unseen
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
 from .training.sizing import Timing, held, largest, timed
@@ -288,7 +288,7 @@ class Making:
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
-        if self.plan.folds and more is None:  # what it found is not for a longer training
+        if self.plan.folds and more is None and not prolonged(self.decisions):
             own, size = self.own, self.decisions.at(0, "size")
             self.rehearsal = self.rehearse(planned_trunk(self.plan, size) if own is None else own)
         self.reference = self.refer()
@@ -304,6 +304,7 @@ class Making:
 
         What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
         """
+        self.folder.remove(ANSWERS)  # what was found is not for a longer training
         rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
         known = self.seconds(state.step)
         self.decisions.forget_after(state.step)
@@ -534,6 +535,11 @@ def decided(folder: Files, record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was decided for a run so far: by its record, and by its history since that was written."""
     written = [without(row, "event") for row in read_history(folder, HISTORY) if row["event"] == "decided"]
     return [*record["decisions"], *(one for one in written if one not in record["decisions"])]
+
+
+def prolonged(decisions: Decisions) -> bool:
+    """Whether a rehearsed training was given more than was found for it: only that gives it a second schedule."""
+    return sum(one["name"] == "schedule" for one in decisions.all) > 1
 
 
 def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -59,6 +59,10 @@ class InMemory:
     def exists(self, name: str) -> bool:
         return name in self._files or name in self._lines
 
+    def remove(self, name: str) -> None:
+        for held in (self._files, self._objects, self._lines):
+            held.pop(name, None)
+
     def names(self) -> list[str]:
         return sorted(self._files)
 
