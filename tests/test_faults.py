@@ -26,7 +26,7 @@ from torch import nn
 
 import pellucid
 from pellucid.cli import exit_code
-from pellucid.errors import Interrupted, PellucidError
+from pellucid.errors import Interrupted, PellucidError, no_memory
 from pellucid.folder import Folder, disk, unpack
 from pellucid.folder.disk import Disk
 from pellucid.training import loop
@@ -344,6 +344,30 @@ def under(room: int, *words: str | Path) -> tuple[int, str]:
         raise AssertionError(f"it ended with {process.exitcode}") from None
     finally:
         process.join(60)
+
+
+@pytest.mark.parametrize(
+    ("error", "used_up"),
+    [
+        (MemoryError(), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+            True,
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("could not execute a primitive"), True),
+        (RuntimeError("could not create a memory object"), True),
+        (ImportError("libtorch.so: failed to map segment from shared object"), True),
+        (ImportError("libtorch.so: cannot allocate memory"), True),
+        (RuntimeError("could not create a primitive descriptor for the matmul primitive. Run workload with …"), False),
+        (RuntimeError("could not create a stream"), False),
+        (ValueError("could not create a primitive"), False),
+    ],
+)
+def test_what_libraries_say_when_memory_is_used_up(error: Exception, used_up: bool) -> None:
+    assert no_memory(error) == used_up
 
 
 @slow

@@ -10,6 +10,14 @@ from difflib import get_close_matches
 # What moves a terminal's cursor, colours it, turns text around, or is no character at all; line ends and tabs aside.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+# What libraries say when memory is used up: torch and the loader; oneDNN, whose sentence ends there. A "primitive
+# descriptor" that could not be created is a form of layer that it does not have.
+_LACKING = re.compile(
+    "can('|no)t allocate memory|out of memory|bad_alloc|unable to allocate|failed to map segment"
+    "|could not (create|execute) a (primitive|memory object)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
 
 def visible(text: str) -> str:
     """Text from a file as it may be printed: what would steer a terminal is written as an escape.
@@ -22,11 +30,8 @@ def visible(text: str) -> str:
 
 def no_memory(error: BaseException) -> bool:
     """Whether an error says that memory is used up; torch and the loader say it in words, Python by a type."""
-    text = str(error).lower()
-    said = ["can't allocate memory", "out of memory", "bad_alloc", "could not create a ", "unable to allocate"]
-    said += ["failed to map segment", "cannot allocate memory"]  # of a library that is loaded when it is needed
     return isinstance(error, MemoryError | OutOfMemory) or (
-        isinstance(error, RuntimeError | ImportError) and any(words in text for words in said)
+        isinstance(error, RuntimeError | ImportError) and _LACKING.search(str(error)) is not None
     )
 
 
