@@ -681,7 +681,7 @@ def test_labels_on_the_command_line(
     written = pl.read_csv(tmp_path / "out.csv")
     assert written.columns == ["input", "labels", *(f"p_{p}" for p in PETS)]
     found = show.target(pellucid.read(pets, target="tags").summary())
-    assert found.plain == "tags, any of 4 labels, from 2 numbers, 1 date and 1 labels: you said so"
+    assert found.plain == "tags, any of 4 labels, from 2 numbers, 1 date and 1 column of labels: you said so"
 
 
 def test_columns_of_yes_and_no_are_trained_and_evaluated(tmp_path: Path) -> None:

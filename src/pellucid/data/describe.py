@@ -26,7 +26,7 @@ TREATED = {  # words of a note: what they say that training does
 MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
 SHOWN = 40  # columns and notes listed one by one
 WIDTH = 110  # characters of a line
-MANY = {"category": "categories", "labels": "columns of labels"}
+NOUNS = {"category": ("category", "categories"), "labels": ("column of labels", "columns of labels")}
 BAR = 24  # characters of the longest bar
 
 
@@ -76,7 +76,7 @@ def _base(inputs: Sequence[Field]) -> str:
     if len(inputs) <= 3:
         return listed(f"{f.name} ({f.kind})" for f in inputs)
     kinds = Counter(f.kind for f in inputs)
-    return listed(f"{n} {MANY.get(k, k + 's') if n > 1 else k}" for k, n in kinds.items())
+    return listed(counted(n, *NOUNS.get(kind, (kind,))) for kind, n in kinds.items())
 
 
 def treated(note: Note) -> str:
