@@ -445,6 +445,26 @@ def test_several_tables_for_a_finished_run(tmp_path):
     assert data.place(2) == "test.csv, row 2"
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    may, june = (written(tmp_path / month / "sales.csv", "a,b\n1,2\n3,4\n") for month in ("may", "june"))
+    packed = pack(tmp_path / "june" / "all.zip", {"sales.csv": "a,b\n1,2\n3,4\n"})
+    other = pack(tmp_path / "may" / "all.zip", {"sales.csv": "a,b\n5,6\n"})
+    data = read([may, packed, june, other])
+    assert [data.place(row) for row in (0, 2, 5, 6)] == [
+        "may/sales.csv, row 2",
+        "june/all.zip, sales.csv, row 2",
+        "june/sales.csv, row 3",
+        "may/all.zip, sales.csv, row 2",
+    ]
+    written(tmp_path / "june" / "sales.csv", "a,c\n1,2\n")
+    with pytest.raises(PellucidError) as error:
+        read(str(tmp_path / "*" / "sales.csv"))
+    assert str(error.value) == (
+        "may/sales.csv: its columns are not those of june/sales.csv: it lacks 'c' and has 'b' too\n"
+        "  name the files that belong together, or give them the same columns"
+    )
+
+
 def test_a_missing_one_of_several_files_is_said(tmp_path):
     one = written(tmp_path / "a.csv", "a,b\n1,2\n")
     with pytest.raises(PellucidError) as error:

@@ -18,11 +18,13 @@ from .several import File
 from .sources import Options, bare, counted, listed
 
 
-def unpacked(path: Path, suffixes: Sequence[str], options: Options, notes: list[Note]) -> tuple[list[File], Spool]:
+def unpacked(
+    path: Path, where: str, suffixes: Sequence[str], options: Options, notes: list[Note]
+) -> tuple[list[File], Spool]:
     """The tables in a compressed file or in an archive, and the folder they lie in as long as it is referred to.
 
     Args:
-        suffixes: of tables.
+        where: how messages call it. suffixes: of tables.
 
     Raises:
         PellucidError: when it is damaged, unpacks to too much, or holds no table.
@@ -32,7 +34,7 @@ def unpacked(path: Path, suffixes: Sequence[str], options: Options, notes: list[
         place = spool.path(Path(bare(path.name)).suffix.lower())
         with archives.unpacked(path) as file:
             _copied(file, place)
-        return [File(place, path.name)], spool
+        return [File(place, where)], spool
     found, others = [], []
     for member in archives.members(path, notes.append):
         suffix = Path(member.name).suffix.lower()
@@ -42,13 +44,13 @@ def unpacked(path: Path, suffixes: Sequence[str], options: Options, notes: list[
         place = spool.path(suffix)
         with member.open() as file:
             _copied(file, place)
-        found.append(File(place, f"{path.name}, {member.name}"))
+        found.append(File(place, f"{where}, {member.name}"))
     if not found:
         what = f"it holds {listed(others, 3)}" if others else "it is empty"
-        raise PellucidError(f"there is no table in the archive ({what})", where=path.name, fix="put a table into it")
+        raise PellucidError(f"there is no table in the archive ({what})", where=where, fix="put a table into it")
     if others:
         text = f"{counted(len(others), 'other file is', 'other files are')} left out ({listed(others, 3)})"
-        notes.append(Note("info", text, path.name))
+        notes.append(Note("info", text, where))
     return sorted(found, key=lambda file: file.where), spool
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -44,6 +45,18 @@ class _Own:
     file: File
     table: Table
     names: Mapping[str, str]
+
+
+def told_apart(paths: Sequence[Path]) -> list[str]:
+    """How messages call files: by name, after as many of its folders as tell it from the others.
+
+    >>> told_apart([Path("data/may/sales.csv"), Path("data/june/sales.csv"), Path("data/june/prices.csv")])
+    ['may/sales.csv', 'june/sales.csv', 'prices.csv']
+    """
+    longest = max(len(path.parts) for path in paths)
+    tails = [Counter(path.parts[-n:] for path in paths) for n in range(1, longest + 1)]
+    alone = [next((n for n, of in enumerate(tails, 1) if of[path.parts[-n:]] == 1), longest) for path in paths]
+    return [Path(*path.parts[-n:]).as_posix() for n, path in zip(alone, paths, strict=True)]
 
 
 def together(files: Sequence[File], options: Options, read: Read) -> Table:

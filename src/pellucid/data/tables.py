@@ -24,7 +24,7 @@ from .blocks import blocks
 from .delimited import delimited
 from .packed import held_with, unpacked
 from .pieces import Piece, Spool, Table, columns_of, counted_from, in_memory, kept, renamed, scanned
-from .several import File, together
+from .several import File, together, told_apart
 from .sheets import spreadsheet
 from .sources import Found, Options, Source, bare, counted, layout
 
@@ -89,11 +89,11 @@ def _load(paths: Sequence[Path], name: str, options: Options) -> Found:
     notes: list[Note] = []
     files: list[File] = []
     spools: list[Spool] = []
-    for path in paths:
+    for path, where in zip(paths, told_apart(paths), strict=True):
         if path.suffix.lower() in READERS:
-            files.append(File(path, path.name, near=path.resolve().parent))
+            files.append(File(path, where, near=path.resolve().parent))
         else:
-            own, spool = unpacked(path, tuple(READERS), options, notes)
+            own, spool = unpacked(path, where, tuple(READERS), options, notes)
             files += own
             spools.append(spool)
     table = (
