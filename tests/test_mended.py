@@ -13,6 +13,7 @@ import torch
 
 import pellucid
 from pellucid.cli import exit_code
+from pellucid.cli.parse import find_run
 from pellucid.errors import Interrupted
 from pellucid.inputs.text import together
 from pellucid.training.schedule import Decisions
@@ -33,6 +34,24 @@ def test_a_text_for_a_run_that_reads_columns_is_refused(tmp_path: Path, table: P
     run = pellucid.train(table, epochs=1, size=0, out=str(tmp_path))
     with pytest.raises(pellucid.PellucidError, match="a text was given, but the run reads x"):
         run.predict(texts=["hello"])
+
+
+def test_a_text_is_too_long_for_a_file_and_is_refused(tmp_path: Path, table: Path) -> None:
+    run, text = pellucid.train(table, steps=1, size=0, out=str(tmp_path)), "a wonderful film " * 40
+    for given in (lambda: run.predict(text), lambda: run.predict([text]), lambda: pellucid.read(text)):
+        with pytest.raises(pellucid.PellucidError, match=r"^(a wonderful film )+.*…: there is no such file or folder"):
+            given()
+    with pytest.raises(pellucid.PellucidError, match="2 strings were given, but the run reads"):
+        run.predict([text, text])
+    with pytest.raises(pellucid.PellucidError, match=r"\.csv: there is no such file$"):
+        pellucid.read([f"{text}.csv"])
+    for opened in (pellucid.load, pellucid.resume):
+        with pytest.raises(pellucid.PellucidError, match="no such run folder"):
+            opened(text)
+    with pytest.raises(pellucid.PellucidError, match="File name too long"):
+        pellucid.sample("iris", text)
+    with pytest.raises(pellucid.PellucidError, match=r"Unknown run|there is no run"):
+        find_run(text)
 
 
 def test_each_bad_image_says_its_own_reason(tmp_path: Path, photos: Path) -> None:

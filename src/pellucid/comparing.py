@@ -6,6 +6,7 @@ n validation examples, R numbers in a raw answer.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
 def free_name(out: Path, stem: str) -> str:
     """``stem``, or the first of ``stem-2``, ``stem-3``, … of which there is no comparison yet."""
     i = 1
-    while (out / f"{(found := stem if i == 1 else f'{stem}-{i}')}-compare").exists():
+    while os.path.exists(out / f"{(found := stem if i == 1 else f'{stem}-{i}')}-compare"):
         i += 1
     return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,7 +121,7 @@ class PellucidEstimator(BaseEstimator):
         given = self.validation_fraction
         if given is not None and not 0 < given < 1:
             raise ValueError(f"validation_fraction is {given}; expected a share between 0 and 1")
-        if self.save is not None and Path(self.save).exists():
+        if self.save is not None and os.path.exists(self.save):
             raise InvalidInput("there is something already", where=str(self.save), fix="save to another folder")
         words = {name: "category" for name in columns if name.lower() in SPLIT_NAMES}  # never which part a row is in
         kinds = words | self._kinds | dict(self.kinds or {}) | dict.fromkeys(targets, kind)

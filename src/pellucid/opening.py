@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
 def free(out: Path, stem: str) -> Path:
     """``out/stem``, or the first of ``out/stem-2``, ``out/stem-3``, … that is not there yet."""
     i = 1
-    while (out / (found := stem if i == 1 else f"{stem}-{i}")).exists():
+    while os.path.exists(out / (found := stem if i == 1 else f"{stem}-{i}")):
         i += 1
     return out / found
 

@@ -49,9 +49,9 @@ def sample(name: str, to: str | Path | None = None) -> Path:
         raise UsageError(unknown("sample", name, SAMPLES))
     one = SAMPLES[name]
     place = Path(os.path.expanduser(to if to is not None else "."))
-    if place.is_dir():
+    if os.path.isdir(place):
         place = place / one.file
-    if place.exists():
+    if os.path.exists(place):
         raise PellucidError("there is something of this name already", where=str(place), fix="move it, or say --to")
     draft = place.with_name(f".{place.name}-{os.getpid()}")
     try:
@@ -63,7 +63,7 @@ def sample(name: str, to: str | Path | None = None) -> Path:
             f"cannot be written ({error.strerror})", where=str(place), fix="say --to elsewhere"
         ) from None
     finally:
-        if draft.is_dir():
+        if os.path.isdir(draft):
             shutil.rmtree(draft, ignore_errors=True)
         with suppress(OSError):
             draft.unlink()

@@ -85,7 +85,8 @@ def find_run(word: str) -> Path:
     A folder of data may have the name of a run, so what holds a ``run.json`` wins.
     """
     places = (Path(word), Path("runs") / word)
-    for place in (*(p for p in places if (p / "run.json").is_file()), *(p for p in places if p.is_dir())):
+    whole, others = filter(lambda p: os.path.isfile(p / "run.json"), places), filter(os.path.isdir, places)
+    for place in (*whole, *others):
         return place
     known = sorted(found.parent.name for found in Path("runs").glob("*/run.json"))
     fix = "train one with: pellucid train DATA" if not known else None

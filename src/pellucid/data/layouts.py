@@ -97,7 +97,7 @@ def recognised(source: Any, options: Options) -> Source:
     """The first layout that knows the source. Raises PellucidError that says what could be there instead."""
     if isinstance(source, (str, os.PathLike)):
         source = Path(os.path.expanduser(source))
-        if not source.exists():
+        if not os.path.exists(source):  # unlike its own exists(), this takes a text of any length
             source = _matching(source)
     for layout in LAYOUTS.values():
         if (found := layout(source, options)) is not None:
@@ -179,17 +179,17 @@ def _not_known(source: Any) -> PellucidError:
 def _matching(pattern: Path) -> list[Path]:
     """The files that a pattern such as ``data/*.csv`` stands for."""
     found = sorted(map(Path, glob(str(pattern), recursive=True))) if has_magic(str(pattern)) else []
-    if not found and pattern.is_symlink():
+    if not found and os.path.islink(pattern):
         what = f"it is a link to '{os.readlink(pattern)}', which is not there"
         raise PellucidError(what, where=str(pattern), fix="name the file itself")
     if not found:
-        raise PellucidError("there is no such file or folder", where=str(pattern), fix=_meant(pattern))
+        raise PellucidError("there is no such file or folder", where=_short(str(pattern), 200), fix=_meant(pattern))
     return found
 
 
 def _meant(path: Path) -> str:
     """The file that was probably meant."""
-    beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    beside = sorted(p.name for p in path.parent.iterdir()) if os.path.isdir(path.parent) else []
     close = get_close_matches(path.name, beside, n=1, cutoff=0.6)
     return f"Did you mean '{path.parent / close[0]}'?" if close else f"look for it from {Path.cwd()}"
 
@@ -267,7 +267,7 @@ def _new(source: Any, wanted: Sequence[Field], options: Options) -> Source:
         )
         if (
             paths
-            and (len(paths) > 1 or not paths[0].is_dir())
+            and (len(paths) > 1 or not os.path.isdir(paths[0]))
             and not all(tables.is_table(p) or is_archive(p) for p in paths)
         ):
             return _with_name(folders.image_files(paths), only.name)
@@ -285,15 +285,18 @@ def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
     words = [one for one in paths if isinstance(one, str)]
     texts = [one for one in words if not os.path.exists(os.path.expanduser(one)) and not glob(one, recursive=True)]
     if texts and [f.kind for f in inputs] == ["text"]:
-        shown = texts[0] if len(texts[0]) <= 40 else texts[0][:39] + "…"
         fix = 'if it is the text itself, give it as one: predict(texts=["…"]), or --text "…"'
-        raise PellucidError("there is no such file", where=shown, fix=fix)
+        raise PellucidError("there is no such file", where=_short(texts[0], 40), fix=fix)
     reads = listed(f"{f.name} ({f.kind})" for f in inputs)
     fix = "give a table with these columns, or a folder that holds one beside its photos"
-    if Path(paths[0]).suffix.lower() in SUFFIXES and not Path(paths[0]).is_dir():
+    if Path(paths[0]).suffix.lower() in SUFFIXES and not os.path.isdir(paths[0]):
         raise PellucidError(f"a photo alone was given, but the run reads {reads}", where=str(paths[0]), fix=fix)
-    if len(paths) > 1 and not all(Path(one).is_file() and tables.is_table(Path(one)) for one in paths):
+    if len(paths) > 1 and not all(os.path.isfile(one) and tables.is_table(Path(one)) for one in paths):
         raise PellucidError(f"{len(paths)} strings were given, but the run reads {reads}", fix="pass one table")
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _is_path(source: Any) -> bool:

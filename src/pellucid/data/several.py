@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -192,7 +193,8 @@ def _from(folder: Path, piece: Piece) -> Piece:
     def read(name: str) -> pl.Series:
         series = piece.read(name)
         some = thinned(series).drop_nulls() if series.dtype == pl.String else series.head(0)
-        if not (len(some) and name_images(some) and any((folder / one.strip()).exists() for one in some.head(NEAR))):
+        paths = some.head(NEAR) if len(some) and name_images(some) else ()
+        if not any(os.path.exists(folder / one.strip()) for one in paths):
             return series
         apart = series.str.contains(r"^\s*(/|\w:[\\/]|\w+://)")  # these start elsewhere already
         return (

@@ -66,7 +66,7 @@ def table_files(source: Any, options: Options) -> Source | None:
     if not all(is_table(path) or is_archive(path) for path in paths):
         return None
     for path in paths:
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise PellucidError("there is no such file", where=str(path))
     folders = {path.resolve().parent for path in paths}
     name = f"{folders.pop().name}/" if len(folders) == 1 else f"{len(paths):,} files"

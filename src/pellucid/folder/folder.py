@@ -79,10 +79,10 @@ class Folder:
     def open(cls, path: str | os.PathLike[str]) -> Folder:
         """Open a run that exists. Raises PellucidError that names what is missing."""
         folder = cls(path)
-        if not folder.path.is_dir():
-            what = "not a folder" if folder.path.exists() else "no such run folder"
+        if not os.path.isdir(folder.path):
+            what = "not a folder" if os.path.exists(folder.path) else "no such run folder"
             raise PellucidError(what, where=str(folder.path), fix="give the folder that `pellucid train` wrote")
-        if not (folder.path / MANIFEST).exists():
+        if not os.path.exists(folder.path / MANIFEST):
             raise PellucidError(
                 f"not a run: it has no {MANIFEST}",
                 where=str(folder.path),
