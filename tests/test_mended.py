@@ -54,6 +54,25 @@ def test_a_text_is_too_long_for_a_file_and_is_refused(tmp_path: Path, table: Pat
         find_run(text)
 
 
+def test_another_table_without_header_is_refused(tmp_path: Path) -> None:
+    lines = [f"{i % 9}.5,{i % 7}.25,{'ab'[i % 2]}" for i in range(60)]
+    few, many = tmp_path / "few.csv", tmp_path / "many.csv"
+    few.write_text("\n".join(lines))
+    many.write_text("\n".join(f"{line},1.5,2.5,3.5" for line in lines))
+    run = pellucid.train(few, target="column_3", steps=2, size=0, out=tmp_path, name="run")
+    for answer in (run.predict, run.evaluate):
+        with pytest.raises(pellucid.PellucidError) as error:
+            answer(many)
+        assert str(error.value) == (
+            "many.csv: the table has 6 columns without names, the run was trained on 3 (2 without 'column_3')\n"
+            "  give it the same columns, or a first line with their names: column_1,column_2,column_3"
+        )
+    answers = run.predict(few)
+    del run.record["data"]["columns"]  # as in runs of before
+    run.folder.write_json("run.json", run.record)
+    assert pellucid.load(run.path).predict(few) == answers
+
+
 def test_each_bad_image_says_its_own_reason(tmp_path: Path, photos: Path) -> None:
     run = pellucid.train(photos, epochs=1, size=0, out=str(tmp_path / "runs"))
     (tmp_path / "text.jpg").write_text("no image")

@@ -68,12 +68,13 @@ def same(one, other):
 # formats
 
 
-def as_excel(frame, path):
+def as_sheet(path, rows):
     openpyxl = pytest.importorskip("openpyxl", reason="openpyxl writes the spreadsheets of these tests")
     book = openpyxl.Workbook()
-    for row in (frame.columns, *frame.rows()):
+    for row in rows:
         book.active.append(row)
     book.save(path)
+    return path
 
 
 WRITERS = {
@@ -84,7 +85,7 @@ WRITERS = {
     ".feather": lambda f, p: f.write_ipc(p, compression="lz4"),
     ".ipc": lambda f, p: f.write_ipc_stream(p),
     ".jsonl": lambda f, p: f.write_ndjson(p),
-    ".xlsx": as_excel,
+    ".xlsx": lambda f, p: as_sheet(p, (f.columns, *f.rows())),
 }
 
 
@@ -443,6 +444,16 @@ def test_several_tables_for_a_finished_run(tmp_path):
     data = read_like([str(path) for path in new], fields, need_target=False)
     assert len(data) == 4
     assert data.place(2) == "test.csv, row 2"
+
+
+def test_columns_of_a_sheet_without_names_keep_their_place(tmp_path):
+    table = [[i % 9 + 0.5, i % 7 + 0.25, i % 5 + 0.75, "ab"[i % 2]] for i in range(40)]
+    data = read(as_sheet(tmp_path / "t.xlsx", table), target="column_4")
+    fields = list(data.fitted().values())
+    blank = as_sheet(tmp_path / "new.xlsx", [[row[0], None, *row[2:]] for row in table[:3]])
+    new = read_like(blank, fields, need_target=False, columns=data.reading.columns)
+    assert new.stored("column_3").arrays["value"].tolist() == [0.75, 1.75, 2.75]
+    assert np.isnan(new.stored("column_2").arrays["value"]).all()
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):

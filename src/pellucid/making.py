@@ -518,6 +518,7 @@ def described(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Fiel
     """``run.json`` as it is before training: all that is needed to do it again."""
     parts = {name: len(rows) for name, rows in split.parts().items()}
     about = {"fingerprint": data.fingerprint(), "examples": data.examples(), "split": {"how": split.how, **parts}}
+    about["columns"] = data.reading.columns
     return {
         "format": FORMAT,
         "status": "training",

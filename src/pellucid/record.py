@@ -127,12 +127,17 @@ NETWORK = record(
         "output": record({"name": text(), "fields": list_of(text()), "settings": map_of(anything)}),
     }
 )
+DATA = record(
+    {"source": maybe(PATH), "options": map_of(anything), "fingerprint": text(), "columns": list_of(text())},
+    anything,
+    optional=("columns",),
+)
 BEGUN = record(
     {
         "format": one_of(FORMAT),
         "status": one_of("training", "done"),
         "live": flag,
-        "data": record({"source": maybe(PATH), "options": map_of(anything), "fingerprint": text()}, anything),
+        "data": DATA,
         "fields": list_of(field, least=1, most=MOST_FIELDS),
         "plan": PLAN,
         "network": maybe(NETWORK),

@@ -217,7 +217,7 @@ class Run:
             PellucidError: when columns are missing or no row can be used.
         """
         started = time.perf_counter()
-        data = read_like(source, self.network.fields, need_target=True, weights=weights, **options)
+        data = self._read(source, need_target=True, weights=weights, **options)
         if weights is None and (own := self.record["data"]["options"].get("weights")):
             data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
         about = self.record["data"]
@@ -281,7 +281,7 @@ class Run:
             least: fill up to so many rows a batch with repeats. Matrix products round a few rows differently from
                 many; of 16 and more (measured) a row's answer is the same whatever stands beside it.
         """
-        data = read_like(source, self.network.fields, need_target=False, **options)
+        data = self._read(source, need_target=False, **options)
         good = data.usable()
         for field in self.fields:
             if text := kind_named(field.kind).passed_over(data.stored(field.name), field.state or {}):
@@ -291,6 +291,10 @@ class Run:
         over = len(good) % AT_ONCE
         rows = np.resize(good, len(good) + (least - over if 0 < over < least else 0))
         return data, good, self._answers(data, rows, with_target=False)[0][: len(good)]
+
+    def _read(self, source: Any, **options: Any) -> Dataset:
+        """New data with the fields of this run."""
+        return read_like(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
 
     def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):

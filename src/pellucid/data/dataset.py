@@ -39,6 +39,7 @@ class Reading:
         name, layout: the source as messages call it, and a sentence on what it is.
         n: number of examples.
         named: False when column names are made up, because the table has no header.
+        columns: of the source, in their order, used or not; none that only the layout knows.
         fields: in the order of the source.
         why: what makes the target the target; empty when there is none.
         classes: how many examples each class of a category target has, the commonest first.
@@ -57,6 +58,7 @@ class Reading:
     parting: Parting = kept(default_factory=Parting)
     parted: str = ""
     notes: list[Note] = kept(default_factory=list)
+    columns: list[str] = kept(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes")}

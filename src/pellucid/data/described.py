@@ -146,7 +146,8 @@ def _joined(files: Listing, images: Sequence[str], told: Classes, chosen: list[D
     about = f"{counted(len(at), 'image')}, named in {where}, with {counted(len(columns) - 1, 'further column')}"
     if told.splits and "split" in extra:
         about += f", in folders {split_folders(extra['split'])}"
-    return Found(about, columns, notes, first.found.named, kinds, target, why)
+    added = (*first.found.added, *extra)
+    return Found(about, columns, notes, first.found.named, kinds, target, why, added=added)
 
 
 def _stacked(chosen: list[Described]) -> pl.DataFrame:

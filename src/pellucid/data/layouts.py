@@ -140,7 +140,9 @@ def _reading(source: Source, options: Options, check: bool) -> Reading:
         classes |= counts_of(found.columns[field.name], field.settings)
     even = splits.EVEN.get(goal.kind, "") if goal is not None else ""
     how, given, told = foretold.parts(found, fields, options.split, source.name, even, notes.append)
-    return Reading(source.name, found.layout, len(found), found.named, fields, why, classes, given, how, told, notes)
+    columns = [name for name in found.columns if name not in found.added]
+    about = (source.name, found.layout, len(found), found.named, fields, why)
+    return Reading(*about, classes, given, how, told, notes, columns)
 
 
 @lru_cache
@@ -204,6 +206,7 @@ def read_like(
     *,
     texts: bool = False,
     weights: str | None = None,
+    columns: Sequence[str] | None = None,
     cache: str | Path | bool | None = None,
 ) -> Dataset:
     """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
@@ -214,6 +217,8 @@ def read_like(
         fields: the run's fields; those whose role is neither input nor target are passed over.
         texts: the source is a list of texts; otherwise strings are paths.
         weights: a column that says how much each row counts in scores.
+        columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
+            ``fields`` when left out, for runs that did not write them down.
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
 
     Raises:
@@ -229,14 +234,14 @@ def read_like(
     if need_target:
         folders.need_classes(opened, found.name, least=1)
     weight = [] if weights is None else [Field(weights, "number", "weight")]
-    names = _matched(opened, [*fields, *weight], wanted, need_target, found.name, notes)
+    names = _matched(opened, [*fields, *weight], wanted, columns, need_target, found.name, notes)
     present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
-    columns = {f.name: _renamed(opened.columns[names[f.name]], f.name) for f in present}
+    values = {f.name: _renamed(opened.columns[names[f.name]], f.name) for f in present}
     if weights is not None:
         check_names(opened.columns, options)
-        columns[weights] = opened.columns[weights]
-        present.append(weight_field(columns[weights]))
-    chosen = replace(opened, columns=columns, notes=[*opened.notes, *notes])
+        values[weights] = opened.columns[weights]
+        present.append(weight_field(values[weights]))
+    chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     reading = Reading(
         found.name, opened.layout, len(opened), opened.named, present, "the run predicts it", notes=chosen.notes
     )
@@ -319,7 +324,13 @@ def _renamed(column: Column, name: str) -> Column:
 
 
 def _matched(
-    found: Found, fields: Sequence[Field], wanted: Sequence[Field], need_target: bool, name: str, notes: list[Note]
+    found: Found,
+    fields: Sequence[Field],
+    wanted: Sequence[Field],
+    known: Sequence[str] | None,
+    need_target: bool,
+    name: str,
+    notes: list[Note],
 ) -> dict[str, str]:
     """Which column holds which field: by name, by name in other capitals, or by position in a table without header."""
     columns = list(found.columns)
@@ -328,16 +339,16 @@ def _matched(
     names = {field: column for field, column in names.items() if column}
     needed = [f for f in wanted if need_target or f.role == "input"]
     names |= _only_image(found, [f for f in needed if f.name not in names], names)
-    if any(f.name not in names for f in needed) and not found.named:
-        names = _by_position(columns, fields, wanted, name)
+    if not found.named and (known or any(f.name not in names for f in needed)):
+        names = _by_position(found, known or [f.name for f in fields], wanted, name, notes)
     for field, column in names.items():
         if column != field and found.named:
             notes.append(Note("info", f"column '{column}' is taken for '{field}'", name))
     lost = [f for f in needed if f.name not in names]
     if lost:
         raise _lost(lost, [c for c in columns if c not in names.values()], name)
-    known = {f.name for f in fields} | set(names.values())
-    extra = [column for column in columns if column not in known]
+    used = {f.name for f in fields} | set(names.values())
+    extra = [column for column in columns if column not in used]
     if extra:
         notes.append(Note("info", f"{counted(len(extra), 'column')} the run does not use: {listed(extra)}", name))
     return names
@@ -354,17 +365,28 @@ def _folded(name: str) -> str:
     return " ".join(name.casefold().replace("_", " ").split())
 
 
-def _by_position(columns: list[str], fields: Sequence[Field], wanted: Sequence[Field], name: str) -> dict[str, str]:
-    """Columns without names stand where the run's columns stood; the target may be left out."""
-    every = [f.name for f in fields]
-    for order in (every, [f.name for f in fields if f.role != "target"], [f.name for f in wanted]):
-        if len(order) == len(columns):
-            used = {f.name for f in wanted}
-            return {field: column for field, column in zip(order, columns, strict=True) if field in used}
+def _by_position(
+    found: Found, known: Sequence[str], wanted: Sequence[Field], name: str, notes: list[Note]
+) -> dict[str, str]:
+    """Columns without names stand where the run's columns, ``known``, stood; the target may be left out.
+
+    What the layout adds has a name of its own.
+    """
+    here, used = [column for column in found.columns if column not in found.added], {f.name for f in wanted}
+    targets = [f.name for f in wanted if f.role == "target" and f.name in known]
+    for order in (known, [column for column in known if column not in targets]):
+        if len(order) == len(here):
+            if set(order).isdisjoint(here):
+                notes.append(Note("info", "has no header; its columns are taken in the order of the training", name))
+            names = {field: column for field, column in zip(order, here, strict=True) if field in used}
+            return names | {added: added for added in found.added if added in used}
+    without = listed(f"'{one}'" for one in targets)
+    less = f" ({len(known) - len(targets):,} without {without})" if targets else ""
+    shown = ",".join(known) if len(known) <= 12 else ",".join([*known[:12], "…"])
     raise PellucidError(
-        f"the table has {len(columns)} columns without names, the run was trained on {len(every)}",
+        f"the table has {counted(len(here), 'column')} without names, the run was trained on {len(known):,}{less}",
         where=name,
-        fix=f"give them a first line with names: {','.join(every)}",
+        fix=f"give it the same columns, or a first line with their names: {shown}",
     )
 
 

@@ -112,6 +112,7 @@ class Table:
         places: where every row comes from. notes: what was odd on the way.
         named: False when the names are made up. goal: the column that seems to be the target; ``why``: because of what.
         text: reads it once more with these columns as text, as they are written; None where values have types.
+        added: columns that are in no file, such as the part that a file's name tells.
     """
 
     about: str
@@ -123,6 +124,7 @@ class Table:
     goal: str | None = None
     why: str = ""
     text: Callable[[frozenset[str]], Table] | None = None
+    added: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return sum(piece.rows for piece in self.pieces)

@@ -182,9 +182,9 @@ def _stacked(found: Sequence[_Own], notes: list[Note], options: Options) -> Tabl
     notes += [note for own in found for note in own.table.notes]
     shown = listed((own.file.where for own in found), 3)
     about = f"{len(found):,} files, {shown}: {leader.about}" if len(found) > 1 else leader.about
-    return Table(
-        about, names + ([split] if split else []), pieces, _places(found), notes, leader.named, leader.goal, leader.why
-    )
+    added = (split,) if split else ()
+    made = Table(about, [*names, *added], pieces, _places(found), notes, leader.named, leader.goal, leader.why)
+    return replace(made, added=added)
 
 
 def _from(folder: Path, piece: Piece) -> Piece:

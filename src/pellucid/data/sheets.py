@@ -81,7 +81,9 @@ def _table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: Option
     frame = _cells(book, sheet, start + header, text=False)
     names += [f"column_{i + 1}" for i in range(len(names), frame.width)]  # a sheet may be wider below its top
     frame.columns = names[: frame.width]
-    used = [one.name for i, one in enumerate(frame) if one.null_count() < len(one) or (header and head[0][i].strip())]
+    holds = [one.null_count() < len(one) for one in frame]
+    last = max((i for i, some in enumerate(holds) if some), default=0)  # without names, columns are told by their place
+    used = [n for i, n in enumerate(frame.columns) if holds[i] or (head[0][i].strip() if header else i < last)]
     frame = frame.select(used)
     full = _filled(frame).to_numpy() > 0  # (n,)
     if not full.any():

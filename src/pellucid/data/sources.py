@@ -59,6 +59,7 @@ class Found:
         kinds: kinds that the layout itself tells, e.g. that the name of a folder is a category.
         target: the column, or columns of numbers, the layout makes the obvious target; ``why``: because of what.
         places: where each row comes from, for layouts that know it without their columns.
+        added: columns that no table holds, such as the class that an image's folder tells.
     """
 
     layout: str
@@ -69,6 +70,7 @@ class Found:
     target: str | tuple[str, ...] | None = None
     why: str = ""
     places: Places | None = None
+    added: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

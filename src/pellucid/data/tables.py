@@ -122,7 +122,7 @@ def found_in(table: Table, name: str) -> Found:
     shape = f"a table of {counted(len(table), 'row')} and {counted(len(table.names), 'column')}"
     columns = columns_of(table, plain_column, notes, name)
     goal, why = (table.goal, table.why) if table.goal in columns else (None, "")
-    return Found(f"{shape} ({table.about})", columns, notes, table.named, {}, goal, why, table.places)
+    return Found(f"{shape} ({table.about})", columns, notes, table.named, {}, goal, why, table.places, table.added)
 
 
 def parquet(path: Path, where: str, options: Options) -> Table:
