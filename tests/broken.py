@@ -312,7 +312,12 @@ case(
     fails="read",
     says=r"a\\u0000b.csv: there is no such file or folder",
 )
-case("a name of 300 characters", lambda f: f / ("x" * 300 + ".csv"), fails="read", says=r"(?i)file name too long")
+case(
+    "a name of 300 characters",
+    lambda f: f / ("x" * 300 + ".csv"),
+    fails="read",
+    says="x…: there is no such file or folder",
+)
 case(
     "a program",
     file("data.exe", b"MZ" + bytes(1000)),
