@@ -7,6 +7,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+SIDE_BY_SIDE := -n 2 --dist worksteal  # every test is one process with one thread
 BENCHES := $(filter-out bench/common.py bench/sketch_%.py,$(wildcard bench/*.py))
 
 .PHONY: demo test test-all check bench clean
@@ -39,10 +40,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-all: check
-	HYPOTHESIS_PROFILE=default $(BIN)/pytest -m "slow or not slow"
+	HYPOTHESIS_PROFILE=default $(BIN)/pytest $(SIDE_BY_SIDE) -m "slow or not slow"
 
 bench: $(VENV)/installed-dev
 	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

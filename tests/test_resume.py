@@ -219,7 +219,7 @@ def test_replay_of_a_time_budget_never_asks_the_clock(
 ) -> None:
     cut = Ear(9, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(Interrupted):
-        trained(table, tmp_path / "timed", target="label", budget="2.5s", size=None, folds=0, listeners=[cut])
+        trained(table, tmp_path / "timed", target="label", budget="5s", size=None, folds=0, listeners=[cut])
     run = pellucid.resume(tmp_path / "timed")  # the replay follows the decisions of both sittings
     assert run.record["decisions"][-1]["step"] > 9
 

@@ -28,7 +28,7 @@ from .outputs import Score
 from .planning import Plan, best_device, check_device
 from .record import check_whole, read_record, understood
 from .training.feed import Feed
-from .training.loop import AT_ONCE, answers
+from .training.loop import answers
 from .training.state import check_tensors, copy_into
 from .trunks import Custom
 
@@ -288,19 +288,22 @@ class Run:
                 data.notes.append(Note("warning", text, f"column '{field.name}'"))
         if not len(good):
             return data, good, torch.empty(0)
-        over = len(good) % AT_ONCE
-        rows = np.resize(good, len(good) + (least - over if 0 < over < least else 0))
-        return data, good, self._answers(data, rows, with_target=False)[0][: len(good)]
+        return data, good, self._answers(data, good, with_target=False, least=least)[0]
 
     def _read(self, source: Any, **options: Any) -> Dataset:
         """New data with the fields of this run."""
         return read_like(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
 
-    def _answers(self, data: Dataset, rows: np.ndarray, *, with_target: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def _answers(
+        self, data: Dataset, rows: np.ndarray, *, with_target: bool, least: int = 1
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
             target = as_target(encode_target(data, self.network.output.fields)) if with_target else None
             feed = Feed(encode_groups(data, self.fields), target, self.network.device)
-            return answers(self.network, feed, rows, mirrored=True)
+            over = len(rows) % feed.at_once
+            filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
+            raw, true = answers(self.network, feed, filled, mirrored=True)
+            return raw[: len(rows)], true[: len(rows)]
 
     @property
     def fields(self) -> list[Field]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ NEAR = 20  # paths that tell which folder all of them start from
 ENOUGH = 0.8  # this share of a column's values must end as image files do
 SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
 FLAT = 0.25  # drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05
-SAMPLE = 4096  # training images that mean and spread are taken from
+SAMPLE, PIECE = 4096, 64  # training images that mean and spread are taken from, and how many of them at a time
 
 
 @register
@@ -78,9 +78,12 @@ class Image(Kind):
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """Mean and spread of each channel (0..1), and whether a mirrored image is still such an image."""
         good = np.setdiff1d(rows, stored.bad)
-        sample = stored.arrays["pixels"][good[:: max(1, -(-len(good) // SAMPLE))]]  # (m, H, W, C)
-        height, width, channels = stored.arrays["pixels"].shape[1:]
-        counts = np.stack([np.bincount(sample[..., c].ravel(), minlength=256) for c in range(channels)])
+        images, sample = stored.arrays["pixels"], good[:: max(1, -(-len(good) // SAMPLE))]
+        height, width, channels = images.shape[1:]
+        pieces = [sample[start : start + PIECE] for start in range(0, len(sample), PIECE)]  # or memory holds a copy
+        counts = np.zeros((channels, 256), np.int64)
+        for some in map(images.__getitem__, pieces):  # (B, H, W, C)
+            counts += [np.bincount(some[..., c].ravel(), minlength=256) for c in range(channels)]
         share = counts / np.maximum(counts.sum(1, keepdims=True), 1)  # (C, 256)
         level = np.arange(256) / 255
         mean = share @ level
@@ -92,7 +95,7 @@ class Image(Kind):
             "channels": channels,
             "mean": mean.tolist(),
             "std": std.tolist(),
-            "mirror": channels == 3 and photographed(sample),
+            "mirror": channels == 3 and photographed(map(images.__getitem__, pieces)),
         }
 
     def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
@@ -312,11 +315,12 @@ def _report_images(
     return [row for row, _ in bad]
 
 
-def photographed(sample: np.ndarray) -> bool:  # (m, H, W, C) uint8
+def photographed(pieces: Iterable[np.ndarray]) -> bool:  # of (B, H, W, C) uint8
     """Whether these look like photos: neighbouring pixels are seldom exactly equal, as they are in drawings, glyphs
     and screenshots, where left and right may mean something. A photo of a page can deceive it; that is why
     mirroring is printed as an assumption."""
-    if sample.size == 0 or sample.shape[2] < 2:
-        return False
-    equal = (sample[:, :, 1:] == sample[:, :, :-1]).all(-1)  # (m, H, W - 1)
-    return bool(equal.mean() < FLAT)
+    equal = pairs = 0
+    for images in pieces:
+        same = (images[:, :, 1:] == images[:, :, :-1]).all(-1)  # (B, H, W - 1)
+        equal, pairs = equal + int(np.count_nonzero(same)), pairs + same.size
+    return pairs > 0 and equal < FLAT * pairs

@@ -5,6 +5,7 @@ B batch, n examples, T time (longest of the batch).
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from ..fields import Encoded, Ragged
 
 MAPPED = 1 << 28  # bytes; what is larger is read from its file, as every look into a map brings in up to 2 MB
 SHARE = 0.4  # of the device's free memory that data may take
+AT_ONCE, VALUES = 512, 512 * 32 * 32 * 3  # examples that are answered in one batch, and input values in it
 
 
 class Feed:
@@ -66,6 +68,13 @@ class Feed:
             warnings.simplefilter("ignore", UserWarning)  # read-only memory maps: nothing here writes to them
             return torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array)).to(self.home)
 
+    @property
+    def at_once(self) -> int:
+        """Examples that are answered in one batch: fewer where one is large, as its activations are too."""
+        shapes = [a.shape for a in self.dense.values()] + [a.shape for a in self.on_disk.values()]
+        values = sum(math.prod(shape[1:]) for shape in shapes)
+        return max(1, min(AT_ONCE, VALUES // max(values, 1)))
+
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
         """The examples with these row numbers, on the device; ``key`` (B,) as in ``Features.key``."""
         inputs: dict[str, Tensor | Padded] = {k: self._send(v.index_select(0, rows)) for k, v in self.dense.items()}
@@ -102,13 +111,13 @@ class OnDisk:
     """
 
     def __init__(self, array: np.memmap):
-        self.shape, self.dtype, self._offset = array.shape[1:], array.dtype, array.offset
-        self._width = int(np.prod(self.shape, dtype=np.int64)) * array.itemsize
+        self.shape, self.dtype, self._offset = array.shape, array.dtype, array.offset
+        self._width = int(np.prod(self.shape[1:], dtype=np.int64)) * array.itemsize
         self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115  as long as the feed lives
         assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "no whole file"
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
-        found = np.empty((len(rows), *self.shape), self.dtype)
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         places = found.reshape(-1).view(np.uint8).data
         for i, row in enumerate(rows.tolist()):
             self._file.seek(self._offset + row * self._width)

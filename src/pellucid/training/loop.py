@@ -31,7 +31,6 @@ SKIPS = 20  # steps in a row without a finite gradient after which a training gi
 TOLD = 0.2  # seconds between two words to the listeners
 SAVED = 20.0  # seconds between two checkpoints, at the least
 SAVING = 0.02  # of the time that checkpoints may take
-AT_ONCE = 512  # examples that are answered in one batch
 
 
 @dataclass
@@ -260,15 +259,19 @@ def parts(batch: Batch, size: int) -> Iterator[Batch]:
 
 @torch.inference_mode()
 def answers(
-    network: Network, feed: Feed, rows: np.ndarray, *, size: int = AT_ONCE, mirrored: bool = False
+    network: Network, feed: Feed, rows: np.ndarray, *, size: int | None = None, mirrored: bool = False
 ) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
-    """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off."""
+    """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off.
+
+    Args:
+        size: examples in a batch; None leaves it to the feed. mirrored: see ``Network.answer``.
+    """
     training = network.training
     network.eval()
     order: list[Tensor] = []
     raw: list[Tensor] = []
     target: list[Tensor] = []
-    waiting = feed.in_order(rows, size)
+    waiting = feed.in_order(rows, size or feed.at_once)
     while waiting:
         part = waiting.pop()
         try:
