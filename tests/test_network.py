@@ -25,7 +25,7 @@ from pellucid.outputs import category as category_output
 from pellucid.outputs import labels as labels_output
 from pellucid.outputs import number as number_output
 from pellucid.trunks import TRUNKS, Custom, Features, Need
-from pellucid.trunks.layers import GroupedBatchNorm
+from pellucid.trunks.layers import GroupedBatchNorm, Linear
 
 _inputs = (base, number, category, text, image, labels, date)
 for _module in (*_inputs, category_output, labels_output, number_output, network_module):
@@ -168,6 +168,30 @@ def test_missing_and_unknown_values_have_vectors_of_their_own() -> None:
     gone = layer(torch.full((1, 3), torch.nan)).x
     assert gone.isfinite().all()
     assert not torch.allclose(gone, layer(torch.zeros(1, 3)).x)
+
+
+def test_without_an_embedding_numbers_enter_as_they_are() -> None:
+    layer = layer_of("number", 0, embedding=0, bins=2)
+    value = torch.stack([layer.low[:, 1], layer.low[:, 0], torch.full((3,), torch.nan)])  # (3, F): middle, least, none
+    x = layer(value).x
+    assert list(layer.parameters()) == []
+    assert x.shape == (3, layer.out_width)
+    assert torch.equal(x[:2, :3], value[:2])
+    assert x[0, 3:9].tolist() == [1, -1] * 3, "behind the first bin, before the second"
+    assert x[1, 3:9].tolist() == [-1, -1] * 3
+    gaps = sum(field.state["missing"] > 0 for field in layer.fields)  # type: ignore[index]
+    assert layer.out_width == 9 + gaps
+    assert x[2].isfinite().all()
+    assert x[:, 9:].tolist() == [[0.0] * gaps, [0.0] * gaps, [1.0] * gaps]
+
+
+def test_a_layers_weights_may_be_those_of_several_networks() -> None:
+    one, other = Linear(3, 2), Linear(3, 2)
+    x = torch.randn(2, 5, 3)
+    both = Linear(3, 2)
+    both.weight = nn.Parameter(torch.stack([one.weight, other.weight]))
+    both.bias = nn.Parameter(torch.stack([one.bias, other.bias]))
+    assert torch.allclose(both(x), torch.stack([one(x[0]), other(x[1])]), atol=1e-6)
 
 
 # -- outputs

@@ -15,6 +15,7 @@ import pellucid
 from pellucid.data.order import dealt
 from pellucid.errors import Interrupted
 from pellucid.estimators import PellucidClassifier
+from pellucid.training import folds, rehearsal
 from pellucid.training.rehearsal import MARKS, smoothed
 
 
@@ -41,16 +42,14 @@ def test_parts_are_disjoint_whole_and_even():
 
 def test_no_answer_comes_from_a_network_that_saw_the_example(monkeypatch):
     """Every network is fitted and trained on other rows than those it answers."""
-    from pellucid.training import rehearsal
-
     seen: list[tuple[set[int], set[int]]] = []
-    usual = rehearsal.Fold.__init__
+    usual = folds.Fold.__init__
 
     def watched(self, cast, rows, held, recipe, seed):
         seen.append((set(rows.tolist()), set(held.tolist())))
         usual(self, cast, rows, held, recipe, seed)
 
-    monkeypatch.setattr(rehearsal.Fold, "__init__", watched)
+    monkeypatch.setattr(folds.Fold, "__init__", watched)
     run = PellucidClassifier(random_state=0).fit(*noisy()).run_
     assert len(seen) == 5
     assert all(not learned & held for learned, held in seen)
@@ -191,6 +190,36 @@ def test_errors_cost_more_than_doubts():
     sure, unsure, wrong = run.network.output.costs(raw, torch.zeros(3)).tolist()
     assert sure < unsure < 0.1
     assert 1 < wrong < 2
+
+
+@pytest.mark.parametrize("task", ["category", "number", "gaps"])
+def test_together_they_are_what_each_would_be_alone(task, monkeypatch, tmp_path):
+    """The same draws, the same dropout, the same steps: only sums are rounded otherwise."""
+    x, y = noisy(150)
+    if task == "gaps":
+        x[::7, 2] = np.nan
+    data = {f"c{i}": x[:, i] for i in range(10)} | {"y": 3 * x[:, 0] + x[:, 3] if task == "number" else y}
+    data = pellucid.read(data, target="y", cache=False)
+    found = {}
+    for way, no_longer in (("together", folds.Apart), ("apart", folds.Together)):
+        monkeypatch.setattr(
+            rehearsal, "can_be_together", folds.can_be_together if way == "together" else lambda f: False
+        )
+        with monkeypatch.context() as watched:
+            watched.setattr(no_longer, "train_to", None)  # the other way would fail
+            run = pellucid.train(data, out=str(tmp_path), name=way, steps=70, folds=3, reference=False)
+        found[way] = rehearsal.Rehearsal.of(run.folder)
+    assert found["together"].mark == found["apart"].mark
+    assert torch.allclose(found["together"].raw, found["apart"].raw, atol=1e-4)
+
+
+def test_networks_that_differ_in_shape_are_trained_apart(monkeypatch):
+    """A value that one part alone holds is a row of the others' tables less."""
+    x, y = noisy(60)
+    data = {"x": x[:, 0], "kind": [["a", "b", "c"][i % 3] if i else "once" for i in range(60)], "y": y}
+    monkeypatch.setattr(folds.Together, "train_to", None)
+    run = pellucid.train(pellucid.read(data, target="y", cache=False), save=False, steps=24, folds=3)
+    assert run.record["steps"] == 24
 
 
 def test_neighbouring_marks_are_taken_together():

@@ -29,7 +29,7 @@ from .folder import form
 from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
 from .trunks import Custom, Features, Trunk, trunk_named
-from .trunks.layers import assign_salts
+from .trunks.layers import Linear, assign_salts
 
 DEEPEST = 5000  # stages of all copies of a trunk; building more takes minutes
 
@@ -86,7 +86,7 @@ class Network(nn.Module):
         for layer, positions in zip(self.layers, made, strict=True):
             layer.build(positions, need)
         total = sum(layer.out_width for layer in self.layers)
-        self.entry: nn.Module = nn.Linear(total, trunk.width) if self.vector else nn.Identity()
+        self.entry: nn.Module = Linear(total, trunk.width) if self.vector else nn.Identity()
         self.trunk = trunk.build(0 if self.vector else made[0] if single else 1, need.causal)
         self.output.build(trunk.out_width)
 

@@ -36,7 +36,7 @@ SMALL = 2_000  # rows of a table up to which its training is rehearsed
 # regression and MLP: see docs/LOG.md.
 SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes": (2, 2), "bins": 2}
 # AdamW alone is as good there as Muon, in half the time; without normalisation a step too many costs less.
-SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False}
+SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embedding": 0}
 GENTLY = 0.3  # of the usual learning rates, for weights that come from another run
 FEW_TEXTS = 30_000  # on 6,000 news items the bag reaches .875, the transformer .85
 
@@ -178,7 +178,7 @@ def make_plan(
     image = {"mirror": bool(mirror and mirror.value), "shift": 0.125, "cover": float(hints.get("cover", 0.0))}
     settings: dict[str, dict[str, Any]] = {
         "image": image,
-        "number": {"bins": hints.get("bins")},
+        "number": {name: hints[name] for name in ("embedding", "bins") if name in hints},
         "text": {"drop": hints.get("token_drop", 0.1)},
     }
     smoothing = {"smoothing": hints.get("smoothing", 0.0)} if output.name == "category" else {}

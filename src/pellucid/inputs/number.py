@@ -1,6 +1,6 @@
 """Numbers → features: piecewise-linear embedding.
 
-B batch, F number fields, K bins, E embedding width, D trunk width.
+B batch, F number fields, K bins, E embedding width, D trunk width; *B also has an axis for networks side by side.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ class Number(Input):
     for a missing value go through a linear map of the field's own. Gorishniy et al., "On Embeddings for Numerical
     Features in Tabular Deep Learning", 2022; we add the scaled value, so that the map stays linear outside the bins.
 
-    Reads (B, F) float32 with NaN for missing. Gives (B, F * E) for a vector, (B, F, D) for a sequence of fields.
+    With an embedding of 0 a vector is made of those numbers themselves: some hundred rows can't teach a map for every
+    field.
+
+    Reads (B, F) float32 with NaN for missing. Gives (B, F * E) for a vector, (B, F, D) for a sequence of fields, and
+    without embedding (B, F * (K + 1) + G) for a vector, G being the fields with gaps.
+
+    Settings:
+        embedding: E. bins: K at most; None for as many as there are.
     """
 
     kind = "number"
@@ -36,6 +43,7 @@ class Number(Input):
 
     low: Tensor
     scale: Tensor
+    gaps: Tensor
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
@@ -54,18 +62,31 @@ class Number(Input):
 
     def build(self, positions: int, need: Need) -> Number:
         count, bins = self.low.shape
+        self.positions = positions
+        if self.plain:
+            missing = [i for i, field in enumerate(self.fields) if field.state and field.state["missing"]]
+            self.register_buffer("gaps", torch.tensor(missing, dtype=torch.int64))  # (G,)
+            self.out_width = count * (bins + 1) + len(missing)
+            return self
         each = need.width if positions else self.chosen["embedding"]
         assert each is not None
-        self.positions = positions
         self.weight = scaled_uniform(count, bins + 2, each, fan_in=bins + 2)
         self.bias = nn.Parameter(torch.randn(count, each) * 0.02)
         self.out_width = each if positions else count * each
         return self
 
-    def forward(self, value: Tensor, key: Tensor | None = None) -> Features:  # (B, F) -> (B, F * E) or (B, F, D)
+    @property
+    def plain(self) -> bool:
+        """Whether fields are not embedded."""
+        return self.positions == 0 and self.chosen["embedding"] == 0
+
+    def forward(self, value: Tensor, key: Tensor | None = None) -> Features:  # (*B, F) -> (*B, F * E) or (B, F, D)
         missing = value.isnan()
         value = value.masked_fill(missing, 0.0)
         filled = ((value.unsqueeze(-1) - self.low) * self.scale).clamp(0, 1)  # (B, F, K)
+        if self.plain:
+            gaps = missing[..., self.gaps].to(value.dtype)  # (B, G)
+            return Features(torch.cat([value, (2 * filled - 1).flatten(-2), gaps], -1), key=key)
         filled = filled.masked_fill(missing.unsqueeze(-1), 0.0)
         parts = torch.cat([filled, value.unsqueeze(-1), missing.unsqueeze(-1).to(value.dtype)], dim=-1)  # (B, F, K + 2)
         x = torch.baddbmm(self.bias.unsqueeze(1), parts.transpose(0, 1), self.weight).transpose(0, 1)  # (B, F, E)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..errors import UsageError, unknown
 from ..fields import Field
 from ..trunks import Features
+from ..trunks.layers import Linear
 from .base import Output, as_array, evened, measured, register
 from .metrics import OF_CLASSES, Metric, f1_of, folded
 
@@ -43,12 +44,12 @@ class Category(Output):
         self.register_buffer("temperature", torch.ones(()))
 
     def build(self, width: int) -> Category:
-        self.layer = nn.Linear(width, len(self.values))
+        self.layer = Linear(width, len(self.values))
         nn.init.normal_(self.layer.weight, std=0.5 * width**-0.5)
         nn.init.zeros_(self.layer.bias)
         return self
 
-    def forward(self, f: Features) -> Tensor:  # (B, D) -> (B, C)
+    def forward(self, f: Features) -> Tensor:  # (*B, D) -> (*B, C)
         return self.layer(f.x)
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, C), (B,) -> (B,)

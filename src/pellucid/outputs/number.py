@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..fields import Field
 from ..trunks import Features
+from ..trunks.layers import Linear
 from .base import Output, Score, as_array, evened, measured, register
 from .metrics import OF_NUMBERS, medians, next_to_nothing
 
@@ -47,12 +48,12 @@ class Number(Output):
         self.register_buffer("spread", torch.full((len(fields),), float("nan")))  # (R,) half the range, raw units
 
     def build(self, width: int) -> Number:
-        self.layer = nn.Linear(width, len(self.fields))
+        self.layer = Linear(width, len(self.fields))
         nn.init.zeros_(self.layer.weight)  # step 0 is the training mean, the naive answer
         nn.init.zeros_(self.layer.bias)
         return self
 
-    def forward(self, f: Features) -> Tensor:  # (B, D) -> (B, R)
+    def forward(self, f: Features) -> Tensor:  # (*B, D) -> (*B, R)
         return self.layer(f.x)
 
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B, R) -> (B,)

@@ -152,11 +152,16 @@ class Order:
     def _at_home(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.feed.home)
 
-    def batch(self, step: int) -> Batch:
-        """The batch of one step, with the examples' keys for augmentation and dropout."""
+    def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:  # -> (B,), (B,)
+        """The rows of one step, and their keys for augmentation and dropout."""
         epoch, place = divmod(step, self.steps)
         rows = self._of(epoch)[place]
-        return self.feed.batch(self._at_home(rows), self._at_home(keys(rows, self.seed, epoch)))
+        return rows, keys(rows, self.seed, epoch)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of one step."""
+        rows, key = self.at(step)
+        return self.feed.batch(self._at_home(rows), self._at_home(key))
 
 
 def free_memory(device: torch.device) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,22 +29,17 @@ from ..folder import Files
 from ..network import Network
 from ..planning import Plan, Recipe, planned_network
 from ..trunks import Trunk
-from .feed import Feed, Order
-from .loop import Loop, answers, seed_step
-from .pace import Pace
-from .schedule import Decisions
-from .state import State, copy_into
+from .feed import Feed
+from .folds import Apart, Cast, Fold, Together, can_be_together
 
 if TYPE_CHECKING:
     from ..data import Dataset
 
-MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(12))  # steps after which the answers are looked at, up to 1,086
+MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(14))  # steps after which the answers are looked at, up to 2,172
 ANSWERS = "rehearsal.safetensors"
-WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
 LONGER = 1.3  # times the steps found, for a training whose second half cools down
 PATIENCE = 3  # marks without less cost: nearly three times as many steps as were best
-
-Cast = Callable[[np.ndarray], tuple[Network, Feed]]  # rows -> a fresh network, and the data encoded, fitted on them
+LESS = 1e-3  # of cost; one error in 1,000 examples
 
 
 @dataclass(frozen=True)
@@ -76,36 +71,6 @@ class Rehearsal:
             return None
         kept, about = folder.load_tensors(ANSWERS)
         return cls(int(about["mark"]), np.array(kept["rows"]), torch.from_numpy(np.array(kept["raw"])))
-
-
-class Fold:
-    """One network that leaves ``held`` out."""
-
-    def __init__(self, cast: Cast, rows: np.ndarray, held: np.ndarray, recipe: Recipe, seed: int):
-        network, self.feed = cast(rows)
-        self.held, self.state = held, State(network, recipe)
-        order, pace = Order(self.feed, rows, recipe.batch_size, seed), Pace(recipe, None, 1)
-        self.loop = Loop(self.state, order, held, Decisions(), pace, lambda s: None, lambda r: None)
-
-    def train_to(self, step: int) -> None:
-        state, loop = self.state, self.loop
-        state.network.train()
-        while state.step < step:
-            state.optimizer.clear()
-            seed_step(state.network.device, loop.order.seed, state.step)
-            if loop.finite(loop.gradients(loop.order.batch(state.step))):
-                state.optimizer.step(min(1.0, (state.step + 1) / WARM))
-            state.step += 1
-            state.follow()
-
-    def answers(self) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
-        """What the averaged weights say of what was left out."""
-        state = self.state
-        present = {name: value.clone() for name, value in state.weights.items()}
-        copy_into(state.weights, state.average)
-        found = answers(state.network, self.feed, self.held)
-        copy_into(state.weights, present)
-        return found
 
 
 def rehearsed(
@@ -152,21 +117,20 @@ def rehearse(
     """
     rows = np.concatenate(parts)
     folds = [Fold(cast, np.setdiff1d(rows, held), held, recipe, seed) for held in parts]
+    training = Together(folds) if can_be_together(folds) else Apart(folds)
     costs: list[float] = []
     raws: list[Tensor] = []
     marks = [only] if only else [m for m in MARKS if m <= max(most, MARKS[0])]
     for mark in marks:
-        for fold in folds:
-            fold.train_to(mark)
-        said = [fold.answers() for fold in folds]
-        raw, true = (torch.cat(some) for some in zip(*said, strict=True))
+        training.train_to(mark)
+        raw, true = (torch.cat(some) for some in zip(*training.answers(), strict=True))
         each = folds[0].state.network.output.costs(raw, true).double().cpu()  # (n,)
         cost = float(np.average(each, weights=folds[0].feed.counts(rows)))
         if not math.isfinite(cost):  # and what follows will not be
             break
         costs.append(cost)
         raws.append(raw)
-        if len(costs) - int(np.argmin(costs)) > PATIENCE:
+        if len(costs) > PATIENCE and min(costs[-PATIENCE:]) > min(costs[:-PATIENCE]) - LESS:
             break
     if not costs:
         raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")

@@ -79,7 +79,7 @@ class State:
         """Move the averaged weights towards the present ones; its memory grows with the training, up to 1 / 50."""
         if self.step % AVERAGE_EVERY:
             return
-        rate = max(1 / 50, 1 / (1 + self.step / AVERAGE_EVERY))
+        rate = share_of_present(self.step)
         floats = [k for k, v in self.weights.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.average[k] for k in floats], [self.weights[k] for k in floats], rate)
         for k, v in self.weights.items():
@@ -158,7 +158,12 @@ def _alike(one: Tensor, other: np.ndarray) -> bool:
     return tuple(one.shape) == other.shape and str(one.dtype) == f"torch.{other.dtype.name}"
 
 
+def share_of_present(step: int) -> float:
+    """Of the weights in their average, when it is updated at ``step``."""
+    return max(1 / 50, 1 / (1 + step / AVERAGE_EVERY))
+
+
 @torch.no_grad()
-def copy_into(to: dict[str, Tensor], source: dict[str, Tensor]) -> None:
+def copy_into(to: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> None:
     for name, value in source.items():
         to[name].copy_(value)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import Features, Inside, Stage, State, Trunk, register
-from .layers import Dropout, LastNorm, Norm, check_build, pick, zeroed
+from .layers import Dropout, LastNorm, Linear, Norm, check_build, pick, zeroed
 
 SIZES = ((32, 2), (48, 2), (64, 2), (96, 2), (128, 3), (192, 3), (256, 3), (384, 3), (512, 4), (768, 4))  # width, depth
 
@@ -22,8 +22,8 @@ class DenseStage(Stage):
     def __init__(self, width: int, hidden: int, dropout: float, norm: bool = True):
         super().__init__()
         self.norm = Norm(width) if norm else nn.Identity()
-        self.into = nn.Linear(width, hidden)
-        self.out = zeroed(nn.Linear(hidden, width))
+        self.into = Linear(width, hidden)
+        self.out = zeroed(Linear(hidden, width))
         self.dropout = Dropout(dropout)
 
     def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions, D)

@@ -36,6 +36,15 @@ def pick(sizes: tuple[tuple[int, ...], ...], size: int) -> tuple[int, ...]:
     return sizes[size]
 
 
+class Linear(nn.Linear):
+    """torch's, whose weights may also be those of K networks at once: (K, out, in), for x (K, B, in)."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (..., in) -> (..., out)
+        if self.weight.ndim == 2:
+            return F.linear(x, self.weight, self.bias)
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
+
+
 # ---------------------------------------------------------------- dropout
 
 
@@ -58,7 +67,7 @@ class Dropout(nn.Module):
             return x
         if key is None:
             return F.dropout(x, self.p)
-        keep = kept(key, self.salt, x[0].numel(), self.p).reshape(x.shape)
+        keep = kept(key.flatten(), self.salt, x.shape[key.ndim :].numel(), self.p).reshape(x.shape)
         return x * keep.to(x.dtype).mul_(1 / (1 - self.p))
 
     def extra_repr(self) -> str:
