@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import sys
 from pathlib import Path
 
 import torch
+
+from ..data.memory import of_glibc
+from ..trunks.layers import element_hashes
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of glibc's mallopt
 
@@ -17,27 +18,20 @@ def keep_freed() -> bool:
 
     Every step frees and takes the same large activations. By default blocks over 32 MB go back at once, and each of
     their pages costs a fault when it is touched anew: 10 % of a convolutional step and 20 % of a transformer's here.
-    Peak memory stays what it was. Only glibc; elsewhere nothing happens.
+    Peak memory stays what it was.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # musl has none
-        return False
-    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, 2**31 - 1))
+    mallopt = of_glibc("mallopt")
+    return bool(mallopt and mallopt(MMAP_MAX, 0) and mallopt(TRIM_THRESHOLD, 2**31 - 1))
 
 
 def give_back() -> None:
     """Return freed memory to the system, so that one training's does not count as the next one's."""
+    element_hashes.cache_clear()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    if sys.platform.startswith("linux"):
-        try:
-            ctypes.CDLL(None).malloc_trim(0)
-        except (OSError, AttributeError):  # musl has none
-            return
+    if trim := of_glibc("malloc_trim"):
+        trim(0)
 
 
 class Peak:
