@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import tempfile
 from pathlib import Path
 
 # Before anything of pellucid or torch is loaded, and for the processes that tests start.
 os.environ["PELLUCID_CACHE"] = _cache = tempfile.mkdtemp(prefix="pellucid-tests-")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and tests send it
 
 import shutil
 
