@@ -11,7 +11,6 @@ from pathlib import Path
 # Before anything of pellucid or torch is loaded, and for the processes that tests start.
 os.environ["PELLUCID_CACHE"] = _cache = tempfile.mkdtemp(prefix="pellucid-tests-")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and tests send it
 
 import shutil
 
@@ -19,6 +18,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and tests send it
 
 # The same examples every time, so that a change is red for what it does; `make test-all` draws new ones.
 settings.register_profile("same", derandomize=True, database=None)
