@@ -373,8 +373,8 @@ def test_what_it_means_in_plain_words() -> None:
     tie = {"networks": ["cnn", "rnn"]}
     said = ranking.meaning(record(ties=[tie], reference=None, seeds=[0, 1]))
     assert said[0].startswith(
-        "cnn and rnn are the best on validation (the mean of 2 seeds), not told apart by it; cnn, a little ahead "
-        "there, gets accuracy"
+        "cnn and rnn are the best on validation (the mean of 2 seeds), not told apart by it; cnn, listed first, "
+        "gets accuracy"
     )
     assert said[1:] == [
         "Of these rnn answers fastest, in 1.0 ms an example.",

@@ -306,3 +306,23 @@ def test_a_metric_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
     with pytest.raises(PellucidError, match="'price' is next to 0 in 1 examples"):
         pellucid.train(tiny, target="price", metric="mape", out=str(tmp_path))
     assert not list(tmp_path.glob("*/run.json"))
+
+
+@pytest.mark.parametrize(("n", "least", "most"), [(10, 0.5, 1), (10_000, 0, 0.35)])
+def test_answers_that_are_all_right_do_not_take_all_doubt(n: int, least: float, most: float) -> None:
+    from pellucid.outputs.category import coolest
+
+    logits, true = torch.tensor([[2.0, 0.0]]).repeat(n, 1), torch.zeros(n, dtype=torch.int64)
+    found = coolest(lambda t: torch.nn.functional.cross_entropy(logits / t, true).item(), n)
+    assert max(least, 1 / 8 - 1e-6) <= found <= most
+
+
+def test_many_examples_say_how_sure_to_be() -> None:
+    from pellucid.outputs.category import coolest
+
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(5000, 3)) * 2)
+    true = torch.distributions.Categorical(logits=logits).sample()
+    assert coolest(lambda t: torch.nn.functional.cross_entropy(3 * logits / t, true).item(), 5000) == pytest.approx(
+        3, 0.1
+    )

@@ -225,3 +225,26 @@ def test_networks_that_differ_in_shape_are_trained_apart(monkeypatch):
 def test_neighbouring_marks_are_taken_together():
     assert smoothed([4.0, 0.0, 8.0]).tolist() == [3.0, 3.0, 6.0]
     assert smoothed([5.0]).tolist() == [5.0]
+
+
+def test_a_handful_of_rows_is_trained_without():
+    few = pellucid.read(table(10), target="label", split="50,20,30", cache=False)
+    assert pellucid.plan(few).folds == 0
+    with pytest.raises(pellucid.PellucidError, match="too few for --folds"):
+        pellucid.plan(few, folds=3)
+
+
+def test_folds_do_not_part_a_group():
+    grouped = pellucid.read(
+        table() | {"patient": [f"p{i // 4}" for i in range(120)]}, target="label", split="group:patient", cache=False
+    )
+    with pytest.raises(pellucid.PellucidError, match="those of one group must stay together"):
+        pellucid.plan(grouped, folds=3)
+    assert pellucid.plan(grouped, folds=0).folds == 0
+
+
+def test_photos_keep_their_recipe(photos):
+    data = pellucid.read(photos, cache=False)
+    usual, folded = pellucid.plan(data), pellucid.plan(data, folds=2)
+    assert folded.folds == 2
+    assert (folded.sizes, folded.dropout) == (usual.sizes, usual.dropout)

@@ -31,7 +31,7 @@ CAP = Budget("seconds", 600.0)  # without a budget
 SEEN = (
     100_000  # examples, repeats counted, that a training should see: small data wants more passes, not a larger network
 )
-SMALL = 2_000  # rows of a table up to which its training is rehearsed
+SMALL, FEWEST = 2_000, 8  # rows of a table up to, and from, which its training is rehearsed
 # Found by cross-validation on small tables that no bench reports, against the better of scikit-learn's logistic
 # regression and MLP: see docs/LOG.md.
 SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes": (2, 2), "bins": 2}
@@ -159,7 +159,7 @@ def make_plan(
     hints = kind.recipe(leading(data)) if kind else {}
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"))
-    if folds.value:
+    if folds.value and leading(data) == "table":
         hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
     hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
@@ -312,20 +312,23 @@ def class_weights_choice(weights: Mapping[str, float], options: Mapping[str, Any
 
 def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, asked: int | None) -> Choice:
     """Whether the number of steps is found by cross-validation: a validation part of a small table says too little."""
-    n = len(split.train)
+    n, by = len(split.train), data.reading.parting.by
+    alike = by == "chance" and not data.reading.given  # rows of one group or time may not be parted at random
+    if asked and by in ("group", "time"):
+        fix = "leave --folds out"
+        raise UsageError(f"--folds parts rows at random, and those of one {by} must stay together", fix=fix)
+    if asked and n < FEWEST:
+        raise UsageError(f"there are {n} rows to learn from, too few for --folds", fix="leave --folds out")
     if asked is not None:
         return Choice("folds", min(asked, n // 2), "asked for")
-    alike = (
-        data.reading.parting.by == "chance" and not data.reading.given
-    )  # rows of one group, or of one time, may not be parted at random
     small = leading(data) == "table" and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
     reason = f"{n:,} rows: cross-validation finds the number of steps"
     return Choice("folds", usual_folds(n) if small else 0, reason)
 
 
 def usual_folds(rows: int) -> int:
-    """Five of few rows; three where each still learns from many."""
-    return min(5 if rows <= 500 else 3, rows // 2)
+    """Five of few rows; three where each still learns from many; none of hardly any."""
+    return min(5 if rows <= 500 else 3, rows // 2) if rows >= FEWEST else 0
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:

@@ -109,7 +109,7 @@ def meaning(record: Mapping[str, Any]) -> list[str]:
     level = groups[0] if groups and first in groups[0] else []
     place = f"{first} is best on {where}{seeds}: it" if others else f"{first}{seeds}"
     if level:
-        place = f"{listed(level)} are the best on {where}{seeds}, not told apart by it; {first}, a little ahead there,"
+        place = f"{listed(level)} are the best on {where}{seeds}, not told apart by it; {first}, listed first,"
     said = [f"{place} gets {best['metric']} {score(best, percent)} on test, where {naive}."]
     said += [f"{listed(group)} are not told apart by {where}." for group in groups if group is not level]
     if level:

@@ -5,6 +5,7 @@ B batch, n examples, C classes, D width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -19,6 +20,8 @@ from ..trunks import Features
 from ..trunks.layers import Linear
 from .base import Output, as_array, evened, measured, register
 from .metrics import OF_CLASSES, Metric, f1_of, folded
+
+USUAL = 0.5  # standard deviation of the logarithm of a temperature before anything was seen
 
 
 @register
@@ -88,9 +91,9 @@ class Category(Output):
         return raw, f"always '{self.values[best]}'"
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
-        """The temperature with the least validation loss."""
+        """The temperature with the least validation loss, near 1 where few examples speak."""
         logits, true = raw.float(), target.long()
-        self.temperature.fill_(coolest(lambda t: nnf.cross_entropy(logits / t, true).item()))
+        self.temperature.fill_(coolest(lambda t: nnf.cross_entropy(logits / t, true).item(), len(true)))
 
     def at_its_word(self, raw: Tensor) -> Tensor:
         return raw * self.temperature.to(raw.device)
@@ -148,12 +151,23 @@ def f1_named(text: str, labels: Sequence[str]) -> Metric | None:
     return next((f1_of(i, label) for i, label in enumerate(labels) if text == f1_of(i, label).name), None)
 
 
-def coolest(loss: Callable[[float], float]) -> float:
-    """The temperature with the least ``loss``, from a grid of 1/8 to 8 refined twice."""
+def coolest(loss: Callable[[float], float], n: int) -> float:
+    """The likeliest temperature, from a grid of 1/8 to 8 refined twice.
+
+    Before anything is seen its logarithm is normal around 0 with ``USUAL``: twenty examples that are all answered right
+    would else ask for no doubt at all, and the first error of new ones would cost without end.
+
+    Args:
+        loss: mean of ``n`` examples at a temperature.
+    """
+
+    def cost(log: float) -> float:
+        return n * loss(2**log) + (log * math.log(2) / USUAL) ** 2 / 2
+
     middle, reach = 0.0, 3.0  # log2 of the temperature
     for _ in range(3):
-        logs = torch.linspace(middle - reach, middle + reach, 25).tolist()
-        middle, reach = logs[int(np.argmin([loss(2**t) for t in logs]))], reach / 8
+        logs = torch.linspace(middle - reach, middle + reach, 25).clamp(-3, 3).tolist()
+        middle, reach = logs[int(np.argmin([cost(log) for log in logs]))], reach / 8
     return 2**middle
 
 

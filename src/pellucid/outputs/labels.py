@@ -104,7 +104,9 @@ class Labels(Output):
         together = self.metric != "macro F1"
         self.threshold.copy_(self.threshold.new_zeros(()) if likeliest else thresholds(*tallies(raw, target), together))
         logits, true = raw.float(), target.float()
-        self.temperature.fill_(coolest(lambda t: nnf.binary_cross_entropy_with_logits(logits / t, true).item()))
+        self.temperature.fill_(
+            coolest(lambda t: nnf.binary_cross_entropy_with_logits(logits / t, true).item(), len(true))
+        )
 
     def at_its_word(self, raw: Tensor) -> Tensor:
         return raw * self.temperature.to(raw.device)
