@@ -209,7 +209,7 @@ def test_help_is_quick_and_light():
         (["train", "x", "--kind", "zip"], "expected COLUMN=KIND, such as zip=category"),
         (["predict"], "Missing argument 'RUN'"),
         (["predict", "r", "x.png", "--out", "x.xls"], "Unknown ending of --out '.xls'."),
-        (["read", "a", "b"], "unexpected extra argument"),
+        (["sample", "a", "b"], "unexpected extra argument"),
     ],
 )
 def test_usage_is_exit_code_2(args, said, calls, capsys):
@@ -564,3 +564,19 @@ def test_durations(seconds, said):
 )
 def test_short_readings(value, said):
     assert show.short(value) == said
+
+
+def test_several_files_are_one_table(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """As the shell makes of ``part*.csv``; and the run that comes of it can be used."""
+    head, *rows = table.read_text().splitlines()
+    for name, part in (("part1.csv", rows[:60]), ("part2.csv", rows[60:])):
+        (tmp_path / name).write_text("\n".join([head, *part]))
+    monkeypatch.chdir(tmp_path)
+    parts = ["part1.csv", "part2.csv"]
+    assert pellucid_command("train", *parts, "--target", "label", "--steps", "4", "--name", "both") == 0
+    assert "120 rows" in "".join(capsys.readouterr())
+    assert pellucid_command("resume", "both", "--more", "2 steps") == 0
+    assert pellucid_command("evaluate", "both", *parts) == 0
+    assert "trained on most of this" in " ".join("".join(capsys.readouterr()).split())

@@ -26,6 +26,7 @@ from .folder.form import (
     maybe,
     number,
     one_of,
+    one_or_more,
     pattern,
     record,
     text,
@@ -128,7 +129,12 @@ NETWORK = record(
     }
 )
 DATA = record(
-    {"source": maybe(PATH), "options": map_of(anything), "fingerprint": text(), "columns": list_of(text())},
+    {
+        "source": maybe(one_or_more(PATH)),
+        "options": map_of(anything),
+        "fingerprint": text(),
+        "columns": list_of(text()),
+    },
     anything,
     optional=("columns",),
 )

@@ -316,9 +316,12 @@ def _numbers(held: Mapping[str, Any]) -> dict[str, Any]:
     return {name: math.nan if value is None else value for name, value in held.items()}
 
 
-def same_place(source: Any, other: str | None) -> bool:
-    known = isinstance(source, str | os.PathLike) and other is not None
-    return known and os.path.realpath(source) == os.path.realpath(str(other))
+def same_place(source: Any, other: str | list[str] | None) -> bool:
+    """Whether a path, or several, are where a run's data were."""
+    one, two = ([each] if isinstance(each, str | os.PathLike) else each for each in (source, other))
+    if not two or not isinstance(one, list | tuple) or not all(isinstance(each, str | os.PathLike) for each in one):
+        return False
+    return [os.path.realpath(each) for each in one] == [os.path.realpath(each) for each in two]
 
 
 def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None = None) -> Run:

@@ -28,6 +28,9 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _READ = {option.name for option in READ}
 
 
+Data = str | list[str]  # a name, or those of several files
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The command ``pellucid``."""
     started = process_started() if args is None else time.time()
@@ -90,11 +93,11 @@ def _bug(error: Exception) -> int:
 # --- verbs -------------------------------------------------------------------------------------------------------
 
 
-def read(data: str, **typed: Any) -> None:
+def read(data: Data, **typed: Any) -> None:
     """Say what is in DATA and what would be predicted.
 
     DATA is a folder of images (one folder a class, or a table that names them), or a table: .csv, .tsv, .parquet,
-    .jsonl, .xlsx; both also packed (.zip, .tar.xz).
+    .jsonl, .xlsx; both also packed (.zip, .tar.xz). Several tables are read as one.
     """
     import pellucid
 
@@ -116,7 +119,7 @@ def read(data: str, **typed: Any) -> None:
         show.dataset(found, show.console(sys.stdout))
 
 
-def train(data: str | None, **typed: Any) -> None:
+def train(data: Data | None, **typed: Any) -> None:
     """Train a network on DATA and score it.
 
     The network, its size and its recipe are planned, and every decision is printed with its reason. The run's folder
@@ -135,7 +138,7 @@ def train(data: str | None, **typed: Any) -> None:
         _train(data, options, as_json, quiet)
 
 
-def _plan(data: str | None, options: dict[str, Any], as_json: bool) -> None:
+def _plan(data: Data | None, options: dict[str, Any], as_json: bool) -> None:
     import pellucid
 
     from . import show
@@ -147,7 +150,7 @@ def _plan(data: str | None, options: dict[str, Any], as_json: bool) -> None:
         show.plan(made, show.console(sys.stdout))
 
 
-def _train(data: str | None, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def _train(data: Data | None, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     import pellucid
 
     from . import progress
@@ -161,7 +164,7 @@ def _train(data: str | None, options: dict[str, Any], as_json: bool, quiet: bool
     _scored(done, data, as_json, quiet)
 
 
-def _scored(done: Any, data: str | None, as_json: bool, quiet: bool) -> None:
+def _scored(done: Any, data: Data | None, as_json: bool, quiet: bool) -> None:
     """The score of a finished run, and what to do next."""
     from . import show
 
@@ -176,7 +179,7 @@ def _scored(done: Any, data: str | None, as_json: bool, quiet: bool) -> None:
         show.next_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
 
 
-def compare(data: str, **typed: Any) -> None:
+def compare(data: Data, **typed: Any) -> None:
     """Train several networks on DATA, one split and one budget each, and rank them.
 
     Ranked on validation, shown on test beside the naive answer and a classical model. Data are read before the first
@@ -221,7 +224,7 @@ def resume(run: str, **typed: Any) -> None:
     _scored(done, None, as_json, quiet)
 
 
-def evaluate(run: str, data: str, **typed: Any) -> None:
+def evaluate(run: str, data: Data, **typed: Any) -> None:
     """Score a run on labelled DATA.
 
     RUN is the folder of a run, or its name under ./runs. DATA is laid out as the data it was trained on.
@@ -316,31 +319,41 @@ def verbs(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-DATA, RUN = click.Argument(["data"]), click.Argument(["run"])
+def together(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Data | None:
+    """One name, or those of several files, as the shell makes of ``part*.csv``."""
+    return list(given) if len(given) > 1 else given[0] if given else None
+
+
+def data_argument(required: bool = True) -> click.Argument:
+    metavar = "DATA" if required else "[DATA]"
+    return click.Argument(["data"], nargs=-1, required=required, metavar=metavar, callback=together)
+
+
+RUN = click.Argument(["run"])
 verbs.examples = """
     pellucid sample digits                       a folder of small images to try it on
     pellucid train digits --budget 30s           train, score, report
     pellucid train prices.csv --target price     a table; the rest is planned
 """
 for _verb in (
-    Verb("read", read, [DATA], """
+    Verb("read", read, [data_argument()], """
         pellucid read photos/
         pellucid read prices.csv --target price --kind zip=category --ignore id
         pellucid read prices.csv --target price --fix
     """),
-    Verb("train", train, [click.Argument(["data"], required=False)], """
+    Verb("train", train, [data_argument(required=False)], """
         pellucid train photos/
         pellucid train prices.csv --target price --network mlp --budget 30s
         pellucid train reviews.csv --network transformer --epochs 3 --seed 7 --name reviews
         pellucid train photos/ --plan-only
         pellucid train --like runs/reviews
     """),
-    Verb("compare", compare, [DATA], """
+    Verb("compare", compare, [data_argument()], """
         pellucid compare photos/ --budget 1m
         pellucid compare prices.csv --target price --networks mlp,transformer --seeds 3
         pellucid compare photos/ --budget 1m --name trial --json
     """),
-    Verb("evaluate", evaluate, [RUN, DATA], """
+    Verb("evaluate", evaluate, [RUN, data_argument()], """
         pellucid evaluate runs/photos newer_photos/
         pellucid evaluate photos newer_photos/ --json
     """),

@@ -93,12 +93,13 @@ def find_run(word: str) -> Path:
     raise PellucidError(unknown("run", word, known) if known else f"there is no run '{word}'", fix=fix)
 
 
-def example_input(data: str | None, kinds: Sequence[str]) -> str:
+def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
     """Something to predict from that exists: of a folder of photos the first, else the data itself.
 
     Args:
         kinds: of the fields that the network reads. A photo alone says nothing of a column beside it.
     """
+    data = data[0] if isinstance(data, list) else data
     if data is None or not (os.path.exists(data) or glob(data, recursive=True)):
         return "INPUT"
     if os.path.isdir(data) and list(kinds) == ["image"]:

@@ -120,6 +120,12 @@ def list_of(form: Form, least: int = 0, most: int = MANY) -> Form:
     return check
 
 
+def one_or_more(form: Form) -> Form:
+    """What ``form`` takes, or a list of such."""
+    several = list_of(form, least=1)
+    return lambda value, where: (several if isinstance(value, list) else form)(value, where)
+
+
 def rising(form: Form, least: int = 0, most: int = MANY) -> Form:
     """A list of numbers, each larger than the one before."""
     listed = list_of(form, least, most)
