@@ -81,7 +81,7 @@ class Apart:
 
 class Together:
     """Folds of small dense networks on numbers, trained in one pass: five little matrices at once take hardly longer
-    than one. The same sums as ``Apart``, rounded otherwise.
+    than one. The same sums as ``Apart``, rounded otherwise; only of a gradient that is no number the rest still counts.
 
     Args:
         folds: that ``can_be_together``.
