@@ -144,6 +144,12 @@ def resume(
             where=str(path),
             fix=f"train it for longer with: pellucid resume {path} --more 5m",
         )
+    if record["status"] == "done" and not folder.has_checkpoint():
+        raise PellucidError(
+            "this run holds no checkpoint to go on from, because it was trained in memory",
+            where=str(path),
+            fix="train again, for longer",
+        )
     tell = Several(listeners)
     with folder.lock():
         for problem in folder.verify():
@@ -279,12 +285,6 @@ class Making:
         state = State(network, self.plan.recipe)
         if resumed:
             restored(state, self.folder, self.tell)
-        elif self.record["status"] == "done":
-            raise PellucidError(
-                "this run holds no checkpoint to go on from, because it was trained in memory",
-                where=str(self.folder.path),
-                fix="train again, for longer",
-            )
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
