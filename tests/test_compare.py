@@ -118,7 +118,7 @@ def test_the_report_shows_all_networks_on_one_picture(compared: tuple[Comparison
     page = (compared[0].path / "report.html").read_text()
     assert page.count("<svg") == 2
     assert "validation of mlp" not in page
-    for words in (*compared[0].say()[:1], "gradient boosting", "examples a second", "Ranked on validation"):
+    for words in (*compared[0].say()[:1], "gradient boosting", "examples/s", "Ranked on validation"):
         assert escape(words, quote=False) in page
     assert "<script" not in page
 

@@ -11,7 +11,7 @@ from .numbers import duration, memory, milliseconds, spread, with_interval
 from .report import document, foot
 from .sections import capital, card, cell, facts, grid, table
 
-COLUMNS = ("network", "validation", "test", "parameters", "training", "memory", "one example", "examples a second")
+COLUMNS = ("network", "validation", "test", "parameters", "training", "memory", "one example", "examples/s")
 
 
 class Entry(TypedDict):
@@ -88,7 +88,7 @@ def _table(content: Contents) -> Markup:
     why = [
         tag("p", f"{name} could not be trained: {cause}", class_="caption") for name, cause in content["failed"].items()
     ]
-    heads = (COLUMNS[0], f"{content['metric']} on validation", "on test", *COLUMNS[3:])
+    heads = (COLUMNS[0], f"{content['metric']}: validation", *COLUMNS[2:])
     return card(None, [table(heads, rows, numbers=7), why], wide=True)
 
 
