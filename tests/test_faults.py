@@ -386,7 +386,7 @@ def test_a_network_that_is_too_large_names_one_that_is_not(
         "✗ the memory of this machine does not hold the training of a network of size 9\n  train with --size " in said
     )
     size = said.split("--size ")[1].split(",")[0]
-    assert 0 <= int(size) < 9  # how much fits differs from run to run, by how the address space is cut up
+    assert 1 <= int(size) < 9
     code, said = under(room << 20, *args, "--size", size, "--name", "fits")
     assert code == 0, said
 
