@@ -288,7 +288,7 @@ def test_what_cannot_be_learned_is_said() -> None:
     x = np.arange(20.0)[:, None]
     wrong: list[tuple[dict[str, Any], Any, str]] = [
         ({"network": "mpl"}, [0, 1] * 10, "Unknown network 'mpl'. Did you mean 'mlp'?"),
-        ({"steps": 3, "epochs": 2}, [0, 1] * 10, "a training has one budget, and 2epochs and 3steps are two"),
+        ({"steps": 3, "epochs": 2}, [0, 1] * 10, "a training has one budget, and 2 epochs and 3 steps are two"),
         ({"validation_fraction": 1.5}, [0, 1] * 10, "validation_fraction is 1.5; expected a share between 0 and 1"),
         ({"steps": 3}, range(20), "no example is left for validation"),
         ({"steps": 3}, [[0, 1]] * 20, "y should be a 1d array"),

@@ -329,7 +329,7 @@ def test_lines_torn_damaged_and_truncated(tmp_path):
 
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[2])  # a line is gone from the middle
-    with pytest.raises(PellucidError, match="line 2: the line is damaged or one before it is gone"):
+    with pytest.raises(PellucidError, match="line 2 is damaged or one before it is gone"):
         folder.lines("history.jsonl")
 
 

@@ -776,5 +776,5 @@ def test_the_command_line_says_it_in_a_line(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(f"✗ {tmp_path}/run/run.json: it is damaged (run.fields[0].kind is '\\x1b[2J"), said.err
-    assert said.err.endswith(")\n  copy it from a backup, or train again: pellucid train --like RUN\n")
+    assert said.err.endswith(")\n  copy it from a backup, or train again\n")
     assert said.err.count("\n") == 2

@@ -21,11 +21,11 @@ FIX = "\n  write it like 30s, 5m, 1h30m, 10epochs or 500steps"
         ("90 seconds", "seconds", 90, "1m30s"),
         ("0.25s", "seconds", 0.25, "0.25s"),
         ("59.9999s", "seconds", 59.9999, "1m"),
-        ("10epochs", "epochs", 10, "10epochs"),
-        ("1 epoch", "epochs", 1, "1epoch"),
-        ("0.5 epochs", "epochs", 0.5, "0.5epochs"),
-        ("500 steps", "steps", 500, "500steps"),
-        ("12,345,678 steps", "steps", 12345678, "12345678steps"),
+        ("10epochs", "epochs", 10, "10 epochs"),
+        ("1 epoch", "epochs", 1, "1 epoch"),
+        ("0.5 epochs", "epochs", 0.5, "0.5 epochs"),
+        ("500 steps", "steps", 500, "500 steps"),
+        ("12,345,678 steps", "steps", 12345678, "12345678 steps"),
     ],
 )
 def test_budget_reads_and_writes(text, kind, amount, shown):
@@ -69,7 +69,7 @@ def test_one_budget_only():
     assert Budget.of(None, None, None) is None
     assert Budget.of("5m", None, None) == Budget("seconds", 300)
     assert Budget.of(None, 2, None) == Budget("epochs", 2)
-    with pytest.raises(UsageError, match="5m and 2epochs are two"):
+    with pytest.raises(UsageError, match="5m and 2 epochs are two"):
         Budget.of("5m", 2, None)
 
 

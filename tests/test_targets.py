@@ -6,7 +6,10 @@ import polars as pl
 import pytest
 
 import pellucid
+from pellucid import PellucidError
 from pellucid.cli import show
+from pellucid.fields import KINDS
+from pellucid.outputs import OUTPUTS
 
 
 def test_two_numbers_are_learned_scored_and_predicted_together(tmp_path: Path, numbers: Path) -> None:
@@ -51,3 +54,23 @@ def test_a_number_that_is_always_the_same_is_not_predicted() -> None:
             pellucid.PellucidError, match="the target 'y' can't be predicted: always 5, which tells noth"
         ):
             pellucid.read({"x": list(range(60)), "y": y}, target="y", kinds=kinds)
+
+
+STORIES = [f"the {a} ship went {b} the {c} island and came back late" for a in "abcde" for b in "vwxyz" for c in "klmn"]
+
+
+def test_a_text_is_not_predicted() -> None:
+    table = {"label": STORIES, "m": [i * 7 % 13 for i in range(100)], "l": [i**2 % 17 for i in range(100)]}
+    with pytest.raises(PellucidError) as error:
+        pellucid.read(table, target="label")
+    assert str(error.value) == (
+        "the target 'label' is a text, and texts are not predicted\n"
+        "  name another with --target, or say what it is: --kind label=category"
+    )
+    data = pellucid.read(table)  # and is not taken for the target because of its name
+    assert data.target is None
+    assert {f.name: f.role for f in data.fields.values()} == {"label": "input", "m": "input", "l": "input"}
+
+
+def test_what_can_be_a_target_has_an_output() -> None:
+    assert {name for name, kind in KINDS.items() if kind.predictable} == {output.kind for output in OUTPUTS.values()}

@@ -21,7 +21,7 @@ from .data import Split
 from .data.batch import encode_groups, encode_target
 from .errors import Interrupted, PellucidError
 from .fields import Field
-from .folder import Files, Folder, InMemory, damaged
+from .folder import WEIGHTS, Files, Folder, InMemory, damaged
 from .network import Network, as_target
 from .opening import (
     begun,
@@ -480,7 +480,7 @@ class Making:
         seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
         scored = self.split.test if tested else rows
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
-        self.folder.save_tensors("weights.safetensors", weights, {})
+        self.folder.save_tensors(WEIGHTS, weights, {})
         self.record |= {
             "status": "done",
             "decisions": self.decisions.all,

@@ -31,8 +31,8 @@ class Budget:
 
     >>> Budget.parse("1h30m")
     Budget(kind='seconds', amount=5400.0)
-    >>> str(Budget.parse("10 epochs"))
-    '10epochs'
+    >>> str(Budget.parse("10epochs"))
+    '10 epochs'
 
     Attributes:
         kind: ``"seconds"`` of wall clock, ``"epochs"`` (passes over the training examples) or ``"steps"``.
@@ -87,7 +87,7 @@ class Budget:
 
     def __str__(self) -> str:
         if self.kind != "seconds":
-            return f"{self.amount:.12g}{self.kind[:-1] if self.amount == 1 else self.kind}"
+            return f"{self.amount:.12g} {self.kind[:-1] if self.amount == 1 else self.kind}"
         minutes, seconds = divmod(round(self.amount, 3), 60)
         hours, minutes = divmod(int(minutes), 60)
         clock = ((hours, "h"), (minutes, "m"), (round(seconds, 3), "s"))

@@ -21,7 +21,7 @@ from .data.weights import check_parts
 from .draw.numbers import figure
 from .errors import PellucidError, UsageError, enough_memory
 from .fields import Field, Note, kind_named
-from .folder import Files, Folder, InMemory, damaged, to_json
+from .folder import WEIGHTS, Files, Folder, InMemory, damaged, to_json
 from .folder.disk import memory
 from .network import Network, as_target
 from .outputs import Score
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .data import Dataset
 
 SUSPECTS = "suspects.parquet"
-RECORD, WEIGHTS, HISTORY, LINES = "run.json", "weights.safetensors", "history.parquet", "history.jsonl"
+RECORD, HISTORY, LINES = "run.json", "history.parquet", "history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -300,9 +300,10 @@ class Run:
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
             target = as_target(encode_target(data, self.network.output.fields)) if with_target else None
             feed = Feed(encode_groups(data, self.fields), target, self.network.device)
-            over = len(rows) % feed.at_once
+            size = max(feed.at_once, least)
+            over = len(rows) % size
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
-            raw, true = answers(self.network, feed, filled, mirrored=True)
+            raw, true = answers(self.network, feed, filled, size=size, mirrored=True)
             return raw[: len(rows)], true[: len(rows)]
 
     @property
@@ -387,7 +388,7 @@ def network_of(
             warnings.simplefilter("ignore")  # of tensors without entries, by those who ask for such
             outline = build()
         if tensors is not None:
-            check_tensors(outline.state_dict(), tensors, path / "weights.safetensors")
+            check_tensors(outline.state_dict(), tensors, path / WEIGHTS)
         check_room(outline)
         return build()
 
@@ -404,7 +405,7 @@ def check_room(network: nn.Module) -> None:
 
 def fill(network: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
     """Copy saved weights into a network. Raises PellucidError when they are another network's or no numbers."""
-    state, path = network.state_dict(), path / "weights.safetensors"
+    state, path = network.state_dict(), path / WEIGHTS
     check_tensors(state, tensors, path)
     for name in network.output.positive:
         if not (tensors[f"output.{name}"] > 0).all():

@@ -20,15 +20,13 @@ from .data import Split
 from .data.sources import listed
 from .errors import PellucidError
 from .fields import Field
-from .folder import Folder
+from .folder import WEIGHTS, Folder
 from .network import Network, trunk_from
 from .record import read_record
 from .training.feed import Feed
 from .training.probing import probe
 from .trunks import Trunk
 from .workbench import Dataset
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)

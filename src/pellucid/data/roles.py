@@ -161,9 +161,11 @@ def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tup
     if told and all(fields[name].role not in parting for name in told):
         return told, found.why
     usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
-    called = [f.name for f in usable if f.name.lower() in TARGET_NAMES]
-    if not called and usable and usable[-1].name.lower() == "y":  # elsewhere y may be a measure beside x and z
-        called = [usable[-1].name]
+    possible = [f for f in usable if kind_named(f.kind).predictable]
+    called = [f.name for f in possible if f.name.lower() in TARGET_NAMES]
+    last = [f.name for f in usable[-1:] if f in possible]
+    if not called and last and last[0].lower() == "y":  # elsewhere y may be a measure beside x and z
+        called = last
     if len(called) == 1 and len(usable) > 1:
         return (called[0],), "it is called so"
     inputs = [f for f in usable if f.role == "input"]
@@ -212,6 +214,11 @@ def _as_target(field: Field, column: Column, options: Options, *, alone: bool) -
         raise PellucidError(
             f"the target '{field.name}' is a date, and dates are not predicted",
             fix=f"--kind {field.name}=number predicts it as days since 1970 (for dates written YYYY-MM-DD)",
+        )
+    if field.role != "ignore" and not kind_named(field.kind).predictable:
+        raise PellucidError(
+            f"the target '{field.name}' is {kind_named(field.kind).noun}, and {field.kind}s are not predicted",
+            fix=f"name another with --target, or say what it is: --kind {field.name}=category",
         )
     if field.role == "ignore":
         raise PellucidError(

@@ -269,11 +269,13 @@ class Kind(ABC):
         name: the word the user sees and types (``--kind zip=category``).
         joint: True when every field of this kind is one column of a single (n, F) array and shares one input layer.
         axes: how many position axes a value brings along (0 number, 1 text, 2 image).
+        predictable: whether there is an output for it, so that it can be a target.
     """
 
     name: ClassVar[str]
     joint: ClassVar[bool] = False
     axes: ClassVar[int] = 0
+    predictable: ClassVar[bool] = False
 
     def settings(self) -> form.Form:
         """The form of a field's settings in a file."""

@@ -29,6 +29,7 @@ class Labels(Kind):
 
     name = "labels"
     joint = True
+    predictable = True
     noun = "a set of labels"
 
     def settings(self) -> form.Form:

@@ -37,6 +37,7 @@ class Number(Kind):
 
     name = "number"
     joint = True
+    predictable = True
 
     def settings(self) -> form.Form:
         return form.record({"scale": form.maybe(form.one_of(*SCALES))}, form.anything, optional=["scale"])

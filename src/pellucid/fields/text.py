@@ -58,7 +58,7 @@ class Text(Kind):
             present = series.filter(series.str.strip_chars() != "")
         words = float(present.str.count_matches(WORD).mean())  # type: ignore[arg-type]
         length = float(present.str.len_chars().mean())  # type: ignore[arg-type]
-        reason = f"{count:,} texts of {words:.0f} words on average"
+        reason = f"{count:,} texts of {words:.0f} word{'' if round(words) == 1 else 's'} on average"
         return Guess(_confidence(present, words, length), reason)
 
     def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:

@@ -2,7 +2,7 @@
 
 from .folder import Folder
 from .memory import Files, InMemory
-from .plain import damaged, to_json
+from .plain import WEIGHTS, damaged, to_json
 from .tensors import Tensors, pack, unpack
 
-__all__ = ["Files", "Folder", "InMemory", "Tensors", "damaged", "pack", "to_json", "unpack"]
+__all__ = ["WEIGHTS", "Files", "Folder", "InMemory", "Tensors", "damaged", "pack", "to_json", "unpack"]

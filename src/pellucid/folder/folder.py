@@ -240,7 +240,7 @@ class Folder:
         raise PellucidError(
             f"no good checkpoint ({'; '.join(bad)})" if bad else "there is no checkpoint",
             where=str(self.path),
-            fix="start the training again: pellucid train --like RUN",
+            fix="start the training again",
         )
 
     # -- one training at a time --------------------------------------------------------------------------------------

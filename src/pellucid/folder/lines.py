@@ -9,7 +9,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ..errors import PellucidError
 from .plain import damaged, parse, to_json
 
 _TAIL = len(', "crc32": "00000000"}')
@@ -34,11 +33,7 @@ def from_lines(data: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
         text = line[:-_TAIL] + b"}"
         crc = zlib.crc32(text, crc)
         if line[-_TAIL:] != b', "crc32": "%08x"}' % crc:
-            raise PellucidError(
-                "the line is damaged or one before it is gone",
-                where=f"{path}, line {number}",
-                fix="copy it from a backup, or train again: pellucid train --like RUN",
-            )
+            raise damaged(f"line {number} is damaged or one before it is gone", path)
         rows.append(parse(text, path))
     if _is_whole(data[data.rfind(b"\n") + 1 : -1], crc):  # a crash cuts a line short; it puts nothing behind one
         raise damaged("its last line end is damaged", path)

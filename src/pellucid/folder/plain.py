@@ -15,6 +15,8 @@ import numpy as np
 
 from ..errors import PellucidError
 
+WEIGHTS = "weights.safetensors"
+
 
 def to_json(obj: Any, indent: int | None = None) -> str:
     """Strict JSON: non-finite numbers become null, NumPy values their Python ones, paths text, tuples lists."""
@@ -66,4 +68,6 @@ def _refuse(word: str) -> Any:
 
 
 def damaged(what: str, path: Path) -> PellucidError:
-    return PellucidError(what, where=str(path), fix="copy it from a backup, or train again: pellucid train --like RUN")
+    """The error for a file of a run that can't be used. Only a finished run has weights, and can be done again."""
+    again = f"train again: pellucid train --like {path.parent}" if path.name == WEIGHTS else "train again"
+    return PellucidError(what, where=str(path), fix=f"copy it from a backup, or {again}")

@@ -44,8 +44,8 @@ def unpack(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]:
         own = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["pellucid"])
         good = own["sha256"] == _seal(arrays, own["meta"])
         meta = json.loads(own["meta"])
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as e:
-        raise damaged(f"it is damaged or not written by Pellucid ({type(e).__name__})", path) from None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise damaged("it is damaged or not written by Pellucid", path) from None
     if not good or not isinstance(meta, dict):
         raise damaged("it is damaged (its checksum is wrong)", path)
     return arrays, meta

@@ -95,8 +95,12 @@ def held(
 
 
 def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe) -> int | None:
-    """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint."""
-    for smaller in range(size - 1, -1, -1) if isinstance(size, int) else ():
+    """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint.
+
+    From the smallest on, because what does not fit leaves memory in pieces, and less of it for what is tried next.
+    """
+    fits = None
+    for smaller in range(size) if isinstance(size, int) else ():
         give_back()
         try:
             timed(make(smaller), order, recipe, limit=0.0, then=lambda state: pack(state.tensors(), {}))
@@ -104,9 +108,9 @@ def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Rec
             if not no_memory(error):
                 raise
             _clear(error)
-        else:
-            return smaller
-    return None
+            break
+        fits = smaller
+    return fits
 
 
 def _clear(error: BaseException | None) -> None:
@@ -142,4 +146,5 @@ def largest(
         while size < sizes[-1] and epochs(size) >= 1.8 * recipe.epochs and epochs(size + 1) >= recipe.epochs:
             size += 1
     found = epochs(size)
-    return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {found:.3g} epochs"
+    said = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
+    return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {said} epochs"
