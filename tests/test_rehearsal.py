@@ -16,7 +16,7 @@ from pellucid.data.order import dealt
 from pellucid.errors import Interrupted
 from pellucid.estimators import PellucidClassifier
 from pellucid.training import folds, rehearsal
-from pellucid.training.rehearsal import MARKS, smoothed
+from pellucid.training.rehearsal import MARKS, best_of, smoothed
 
 
 def noisy(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -248,3 +248,9 @@ def test_photos_keep_their_recipe(photos):
     usual, folded = pellucid.plan(data), pellucid.plan(data, folds=2)
     assert folded.folds == 2
     assert (folded.sizes, folded.dropout) == (usual.sizes, usual.dropout)
+
+
+def test_of_two_marks_that_cost_the_same_the_later_is_taken():
+    assert best_of([0.5] * 6) == 5
+    assert best_of([0.5, 0.3, 0.1, 0.1, 0.1, 0.3, 0.5]) == 3
+    assert best_of([0.1, 0.1, 0.2, 0.3, 0.4]) == 0

@@ -25,7 +25,7 @@ from .fields.number import first_word
 from .making import train
 from .planning import SEEN, SMALL, Recipe, usual_folds
 from .run import Run
-from .training.rehearsal import MARKS
+from .training.rehearsal import LONGER, MARKS
 from .trunks import Trunk
 from .workbench import read
 
@@ -132,7 +132,7 @@ class PellucidEstimator(BaseEstimator):
             free and given is None and self._form == "a table" and n <= SMALL and not isinstance(self.network, Trunk)
         )
         if whole:
-            options |= {"steps": MARKS[-1], "folds": usual_folds(n)}
+            options |= {"steps": round(LONGER * MARKS[-1]), "folds": usual_folds(n)}
         elif free:
             options["epochs"] = usual_epochs(n)
         held = 0.0 if whole else 0.15 if given is None else given
