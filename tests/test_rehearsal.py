@@ -213,6 +213,39 @@ def test_together_they_are_what_each_would_be_alone(task, monkeypatch, tmp_path)
     assert torch.allclose(found["together"].raw, found["apart"].raw, atol=1e-4)
 
 
+@pytest.mark.parametrize("ill", [torch.nan, torch.inf])
+def test_what_is_not_finite_in_one_network_stays_out_of_all(ill, monkeypatch):
+    """Together they share every step; a loss that is no number costs one of them a step, and the others nothing."""
+    x, y = noisy(90)
+    data = pellucid.read({f"c{i}": x[:, i] for i in range(10)} | {"y": y}, target="y", cache=False)
+    real, found = folds.Together.losses, {}
+    for name, sick in (("well", []), ("ill", [3, 4, 11])):
+
+        def losses(self, rows, keys, sick=sick):
+            each = real(self, rows, keys)
+            return each * torch.tensor([1.0, ill, 1.0]) if self.step in sick else each
+
+        with monkeypatch.context() as patched:
+            patched.setattr(folds.Together, "losses", losses)
+            patched.setattr(rehearsal.Together, "answers", keeping(found, name))
+            pellucid.train(data, save=False, steps=24, folds=3)
+    assert found["well"].keys() == found["ill"].keys()
+    for name, values in found["ill"].items():
+        assert torch.isfinite(values).all()
+        assert torch.equal(values[[0, 2]], found["well"][name][[0, 2]])
+    assert any(not torch.equal(values[1], found["well"][name][1]) for name, values in found["ill"].items())
+
+
+def keeping(found, name):
+    real = folds.Together.answers
+
+    def answers(self):
+        found[name] = {n: p.detach().clone() for n, p in self.weights.items()}
+        return real(self)
+
+    return answers
+
+
 def test_networks_that_differ_in_shape_are_trained_apart(monkeypatch):
     """A value that one part alone holds is a row of the others' tables less."""
     x, y = noisy(60)

@@ -123,6 +123,27 @@ def loop_of(work: Any, steps: int = 6, **options: Any) -> tuple[Loop, list[dict[
     return Loop(state, order, data.split(0).validation, decisions, pace, lambda s: None, rows.append, **options), rows
 
 
+def test_few_large_examples_are_answered_at_once() -> None:
+    """As many input values in a batch, however many examples they make; never none."""
+    for side, expected in ((8, 512), (32, 512), (64, 128), (320, 5), (4096, 1)):
+        large = np.broadcast_to(np.zeros(1, np.uint8), (3, side, side, 3))
+        assert Feed({"image:file": large}, None, CPU).at_once == expected
+    assert Feed({"number": np.zeros((3, 10))}, None, CPU).at_once == 512
+
+
+def test_answers_are_cut_by_how_large_an_example_is(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pellucid.read(photos, cache=False)
+    net = data.network("cnn")
+    feed = Feed(encode_groups(data, [f for f in net.fields if f.role != "target"]), None, CPU)
+    whole = answers(net, feed, np.arange(20))[0]
+    sizes: list[int] = []
+    real = net.forward
+    monkeypatch.setattr(net, "forward", lambda batch: sizes.append(len(batch.rows)) or real(batch))
+    monkeypatch.setattr("pellucid.training.feed.VALUES", 7 * 8 * 8 * 3)
+    assert torch.allclose(answers(net, feed, np.arange(20))[0], whole, atol=1e-5)
+    assert sorted(sizes) == [6, 7, 7]
+
+
 def test_a_loop_learns_and_writes_its_history(work: Any) -> None:
     told: list[Progress] = []
 
