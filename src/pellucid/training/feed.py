@@ -138,16 +138,19 @@ class Order:
         self.feed, self.rows, self.seed = feed, rows, seed
         self.batch_size = min(batch_size, len(rows))
         self._epoch = -1
-        self._batches: list[np.ndarray] = []  # the rows (B,) of each step of the epoch
+        self._steps: list[tuple[np.ndarray, np.ndarray]] = []  # the rows (B,) of each step of the epoch, and their keys
         self.steps = len(self._of(0))  # an epoch
 
-    def _of(self, epoch: int) -> list[np.ndarray]:
+    def _of(self, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
         if epoch != self._epoch:
-            self._batches = batches(
+            rows = batches(
                 self.rows, seed=self.seed, epoch=epoch, batch_size=self.batch_size, lengths=self.feed.lengths
             )
+            key = keys(np.concatenate(rows), self.seed, epoch)
+            ends = np.cumsum([len(batch) for batch in rows])[:-1]
+            self._steps = list(zip(rows, np.split(key, ends), strict=True))
             self._epoch = epoch
-        return self._batches
+        return self._steps
 
     def _at_home(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.feed.home)
@@ -155,8 +158,7 @@ class Order:
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:  # -> (B,), (B,)
         """The rows of one step, and their keys for augmentation and dropout."""
         epoch, place = divmod(step, self.steps)
-        rows = self._of(epoch)[place]
-        return rows, keys(rows, self.seed, epoch)
+        return self._of(epoch)[place]
 
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
