@@ -75,12 +75,12 @@ class Dropout(nn.Module):
 
 
 def kept(key: Tensor, salt: int, elements: int, p: float) -> Tensor:  # (B,) -> (B, N) bool, False with probability p
-    """Which elements of each example dropout keeps: a hash of the example mixed with a hash of the element.
+    """Which elements of each example dropout keeps: the example's key, itself random, mixed with a hash of the element.
 
-    Both hashes are good and small; what is done B x N / 2 times is one exclusive or and a two-round finaliser
-    (constants of lowbias32, Wellons 2018), on int32, because that vectorises on a CPU. Each result serves two elements.
+    What is done B x N / 2 times is one exclusive or and a two-round finaliser (constants of lowbias32, Wellons 2018),
+    on int32, because that vectorises on a CPU. Each result serves two elements.
     """
-    example = hashed(key, salt).to(torch.int32)  # (B,), wraps to the signed range
+    example = key.to(torch.int32)  # (B,), its lowest bits
     h = example[:, None] ^ element_hashes((elements + 1) // 2, salt, key.device)  # (B, N / 2)
     for factor in (0x7FEB352D, 0x846CA68B - (1 << 32)):
         h.mul_(factor)
