@@ -99,6 +99,8 @@ def test_check_options():
         ("seed", -1),
         ("device", "gpu"),
         ("name", "../away"),
+        ("out", ""),
+        ("out", "a\0b"),
         ("image_size", "8x8x8"),
         ("image_size", "8193"),
         ("header", "yes"),

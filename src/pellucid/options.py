@@ -272,6 +272,12 @@ def _folder_name(value: Any) -> str:
     return str(value)
 
 
+def _place(value: Any) -> str:
+    if not str(value) or "\0" in str(value):
+        raise ValueError("expected the name of a folder; '.' is this one")
+    return str(value)
+
+
 WEIGHTS = Option("weights", "Column that says how much each row counts.", str, unset="all count the same",
                  metavar="COLUMN")  # fmt: skip
 READ = (
@@ -312,7 +318,7 @@ TRAIN = (
            metavar="N"),
     Option("device", "cpu, cuda or cuda:1.", _device, unset="the fastest there is", metavar="NAME"),
     Option("name", "Name of the run's folder.", _folder_name, unset="made from data and network", metavar="NAME"),
-    Option("out", "Folder that runs are written to.", str, default="runs", metavar="FOLDER"),
+    Option("out", "Folder that runs are written to.", _place, default="runs", metavar="FOLDER"),
     Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", _folds,
            unset="5 for small tables trained by time (3 above 500 rows), else 0", metavar="N"),
     Option("start", "Begin with the weights of an earlier run.", unset="fresh weights", metavar="RUN"),

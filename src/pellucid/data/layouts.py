@@ -13,7 +13,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import PellucidError, enough_memory
+from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Column, Field, Note
 from ..fields.category import words
 from ..fields.labels import counts_of
@@ -96,6 +96,8 @@ def read(
 def recognised(source: Any, options: Options) -> Source:
     """The first layout that knows the source. Raises PellucidError that says what could be there instead."""
     if isinstance(source, (str, os.PathLike)):
+        if not str(source):  # which `Path` takes for the folder one is in
+            raise UsageError("the name of the data is empty", fix="name a file or a folder; '.' is this one")
         source = Path(os.path.expanduser(source))
         if not os.path.exists(source):  # unlike its own exists(), this takes a text of any length
             source = _matching(source)
