@@ -738,3 +738,19 @@ def test_no_number_is_too_large_for_a_date(values: list[int | None], name: str) 
         state = DATE.fit(stored, np.arange(len(values)), {}, "input")
         assert np.isfinite(np.asarray(DATE.encode(stored, json.loads(json.dumps(state, allow_nan=False))))).all()
         assert all(DATE.show(stored, row) for row in range(len(values)))
+
+
+def test_numbers_that_training_has_not_seen_the_like_of_are_said() -> None:
+    table = {"cm": [150, 160, 175, 190] * 20, "w": [60, 71, 72, 85, 90] * 16, "label": ["a", "b"] * 40}
+    run = pellucid.train(pellucid.read(table, target="label", cache=False), steps=2, save=False)
+    metres = {"cm": [1.7, 1.8, 1.65], "w": [70, None, 80]}
+    assert [str(note) for note in run.predict(metres).notes] == [
+        "column 'cm': 3 of 3 lie far outside what was learned from (from 150 to 190): another unit?",
+        "column 'w': 1 number is missing, as none was in training: one from the middle stands in",
+    ]
+    assert run.predict({"cm": [220.0, 120.0, 900.0, 171.0], "w": [70, 71, 72, 73]}).notes == ()
+    holes = table | {"w": [None] * 20 + table["w"][20:]}
+    scored = run.evaluate(holes)
+    assert "column 'w': 20 numbers are missing, as none was in training" in " ".join(map(str, scored.notes))
+    gaps = pellucid.train(pellucid.read(holes, target="label", cache=False), steps=2, save=False)
+    assert gaps.predict({"cm": [170.0], "w": [None]}).notes == ()

@@ -283,16 +283,17 @@ class Run:
         """
         data = self._read(source, need_target=False, **options)
         good = data.usable()
-        for field in self.fields:
-            if text := kind_named(field.kind).passed_over(data.stored(field.name), field.state or {}):
-                data.notes.append(Note("warning", text, f"column '{field.name}'"))
         if not len(good):
             return data, good, torch.empty(0)
         return data, good, self._answers(data, good, with_target=False, least=least)[0]
 
     def _read(self, source: Any, **options: Any) -> Dataset:
-        """New data with the fields of this run."""
-        return read_like(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
+        """New data with the fields of this run; what it holds that training has not seen is noted."""
+        data = read_like(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
+        for field in self.fields:
+            if text := kind_named(field.kind).passed_over(data.stored(field.name), field.state or {}):
+                data.notes.append(Note("warning", text, f"column '{field.name}'"))
+        return data
 
     def _answers(
         self, data: Dataset, rows: np.ndarray, *, with_target: bool, least: int = 1

@@ -28,6 +28,7 @@ POINTS = 256  # of the curve from values to a normal distribution
 LIMIT = 10.0  # encoded inputs stay within this many standard deviations
 MOST = 1 << 16  # bins or points there can be
 SCALES = ("standard", "quantile")
+FAR = 0.5  # of new numbers, outside by more than the range of those learned from, look like another unit
 SKEW, TAIL = 1.0, 6.0  # above either, values are scaled by quantiles; a normal distribution has 0 and 3.4
 
 
@@ -136,6 +137,22 @@ class Number(Kind):
         else:
             value = scaled * state["std"] + state["mean"]
         return [float(v) if math.isfinite(v) else None for v in value]
+
+    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
+        value = np.asarray(stored.arrays["value"], np.float64)
+        present, said = value[np.isfinite(value)], []
+        if state["role"] == "target" or not state["edges"]:
+            return ""
+        if len(present) < len(value) and not state["missing"]:
+            gone = "1 number is" if len(value) - len(present) == 1 else f"{len(value) - len(present):,} numbers are"
+            said.append(f"{gone} missing, as none was in training: one from the middle stands in")
+        low, high = state["edges"][0], state["edges"][-1]
+        reach = high - low
+        far = int(((present < low - reach) | (present > high + reach)).sum())
+        if far > FAR * len(present):
+            seen = f"from {plain(low)} to {plain(high)}"
+            said.append(f"{far:,} of {len(present):,} lie far outside what was learned from ({seen}): another unit?")
+        return "; ".join(said)
 
     def show(self, stored: Stored, row: int) -> str:
         value = float(stored.arrays["value"][row])
