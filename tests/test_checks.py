@@ -141,6 +141,11 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
         "info: column 'f': rows are in order of time; drawn at random",
         plain(f=pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), eager=True).shuffle(1)),
     ),
+    "rows in order of time, as text": (
+        plain(f=pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), eager=True).dt.strftime("%d.%m.%Y")),
+        "info: column 'f': rows are in order of time; drawn at random",
+        plain(f=pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), eager=True).shuffle(1).dt.strftime("%d.%m.%Y")),
+    ),
     "rows that repeat": (
         plain(f=X) | {"x": at(X[0], [10], X), "f": at(X[0], [10], X)},
         "warning: row 11: 1 row repeats an earlier one (0.2%), this one first",

@@ -226,7 +226,7 @@ def test_a_class_of_one_and_a_class_alone() -> None:
 
 def test_several_targets_and_their_shape() -> None:
     x = np.random.default_rng(0).normal(size=(120, 1))
-    model = PellucidRegressor(steps=150).fit(x, np.hstack([x, 100 - 30 * x, 0 * x]))
+    model = PellucidRegressor(steps=300).fit(x, np.hstack([x, 100 - 30 * x, 0 * x]))
     assert model.predict(x).shape == (120, 3)
     assert model.predict(x)[:, 1] == pytest.approx((100 - 30 * x)[:, 0], abs=20)
     assert PellucidRegressor(steps=5).fit(x, x[:, 0]).predict(x).shape == (120,)

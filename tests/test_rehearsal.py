@@ -284,6 +284,8 @@ def test_photos_keep_their_recipe(photos):
 
 
 def test_of_two_marks_that_cost_the_same_the_later_is_taken():
-    assert best_of([0.5] * 6) == 5
-    assert best_of([0.5, 0.3, 0.1, 0.1, 0.1, 0.3, 0.5]) == 3
-    assert best_of([0.1, 0.1, 0.2, 0.3, 0.4]) == 0
+    assert best_of([0.5] * 6, 0.01) == 5
+    assert best_of([0.5, 0.3, 0.1, 0.1, 0.1, 0.3, 0.5], 0.01) == 3
+    assert best_of([0.1, 0.1, 0.2, 0.3, 0.4], 0.01) == 0
+    assert best_of([0.1, 0.1, 0.1015]) == 0
+    assert best_of([0.1, 0.1, 0.1015], 0.01) == 2

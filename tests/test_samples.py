@@ -43,10 +43,23 @@ def test_what_goes_wrong_is_said(tmp_path):
         sample("wien", tmp_path)
     known = "digits, wine, iris, breast-cancer, diabetes"
     assert str(error.value) == f"Unknown sample 'wien'. Did you mean 'wine'? Known: {known}"
-    sample("iris", tmp_path)
+    (tmp_path / "iris.csv").write_text("my own\n")
     with pytest.raises(PellucidError, match="something of this name already"):
         sample("iris", tmp_path)
+    assert (tmp_path / "iris.csv").read_text() == "my own\n"
     (tmp_path / "file").touch()
     with pytest.raises(PellucidError, match="cannot be written"):
         sample("iris", tmp_path / "file" / "iris.csv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "iris.csv"]
+
+
+@pytest.mark.parametrize("name", ["iris", "digits"])
+def test_a_sample_that_is_there_is_taken_again_if_it_is_whole(name, tmp_path):
+    place = sample(name, tmp_path)
+    times = {path: path.stat().st_mtime_ns for path in place.rglob("*.png")}
+    assert sample(name, tmp_path) == place
+    assert times == {path: path.stat().st_mtime_ns for path in place.rglob("*.png")}
+    one = place if place.is_file() else next(place.glob("*/*.png"))
+    one.write_bytes(one.read_bytes()[:-1])
+    with pytest.raises(PellucidError, match="something of this name already"):
+        sample(name, tmp_path)

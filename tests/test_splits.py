@@ -317,7 +317,7 @@ def test_time_runs_from_train_to_test(times: list[int]) -> None:
     [
         ({"day": None}, "time", "data in memory: there is no column of dates or times to split by\n  name one: time:COLUMN"),
         ({"born": "1950-01-01"}, "time", "data in memory: dates are in 'day' and 'born'\n  name one: time:day"),
-        ({}, "time:ill", "'ill' holds no dates, times or numbers to split by"),
+        ({}, "time:ill", "'ill' holds no dates, times or numbers to split by\n  name a column of them: time:COLUMN"),
         ({}, "time:dose,1y,1y,1y", "data in memory: 'dose' holds numbers, and spans of time need dates\n  write time:dose,80,10,10"),
         ({}, "1y,1mo,1mo", "'day' goes from 2020-01-01 to 2020-07-18, and none of it is left for validation\n  give shorter spans of time"),
         ({"day": datetime(2020, 1, 1)}, "time", "'day' has 1 different moment, and 3 parts need one each"),

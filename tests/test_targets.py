@@ -79,3 +79,11 @@ def test_what_can_be_a_target_has_an_output() -> None:
 def test_an_empty_name_is_no_data() -> None:
     with pytest.raises(PellucidError, match="the name of the data is empty\n  name a file or a folder"):
         pellucid.read("")
+
+
+def test_without_names_a_text_in_the_last_column_is_not_the_target(tmp_path: Path) -> None:
+    place = tmp_path / "spam.csv"
+    place.write_text("".join(f"{'ham' if i % 3 else 'spam'},{story} {i}\n" for i, story in enumerate(STORIES)))
+    data = pellucid.read(place, cache=False)
+    assert data.target is not None
+    assert (data.target.name, data.target.kind) == ("column_1", "category")

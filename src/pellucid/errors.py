@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -26,6 +27,15 @@ def visible(text: str) -> str:
     'red\\u001b[31m'
     """
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def quoted(word: object) -> str:
+    """A path or a word in a command as a shell reads it back.
+
+    >>> quoted("runs/my run")
+    "'runs/my run'"
+    """
+    return shlex.quote(str(word))
 
 
 def no_memory(error: BaseException) -> bool:

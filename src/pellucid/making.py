@@ -19,7 +19,7 @@ import torch
 from . import __version__
 from .data import Split
 from .data.batch import encode_groups, encode_target
-from .errors import Interrupted, PellucidError
+from .errors import Interrupted, PellucidError, quoted
 from .fields import Field
 from .folder import WEIGHTS, Files, Folder, InMemory, damaged
 from .network import Network, as_target
@@ -142,7 +142,7 @@ def resume(
         raise PellucidError(
             "this training is finished",
             where=str(path),
-            fix=f"train it for longer with: pellucid resume {path} --more 5m",
+            fix=f"train it for longer with: pellucid resume {quoted(path)} --more 5m",
         )
     if record["status"] == "done" and not folder.has_checkpoint():
         raise PellucidError(
@@ -163,7 +163,9 @@ def replayed(source: Folder, data: Any, options: dict[str, Any], tell: Listener,
     record = read_record(source)
     if record["status"] != "done":
         raise PellucidError(
-            "this training has not finished", where=str(source.path), fix=f"first: pellucid resume {source.path}"
+            "this training has not finished",
+            where=str(source.path),
+            fix=f"first: pellucid resume {quoted(source.path)}",
         )
     check_replay(options)
     found = reopened(record, source.path, data)
@@ -273,7 +275,7 @@ class Making:
                 raise PellucidError(
                     "this training has not begun, so there is nothing to add to",
                     where=str(where),
-                    fix=f"first: pellucid resume {where}",
+                    fix=f"first: pellucid resume {quoted(where)}",
                 )
             self.folder.truncate_lines(HISTORY, lambda row: False)
             self.decisions = Decisions((), self.write_decision)
@@ -337,7 +339,9 @@ class Making:
                 if not self.folder.lasting:
                     raise Interrupted("stopped; this training was in memory and is lost") from None
                 where = self.folder.path
-                raise Interrupted(stop.what, where=str(where), fix=f"go on with: pellucid resume {where}") from None
+                raise Interrupted(
+                    stop.what, where=str(where), fix=f"go on with: pellucid resume {quoted(where)}"
+                ) from None
         with self.held(loop):
             return self.finish(loop.state)
 
@@ -404,9 +408,10 @@ class Making:
         """How many steps the budget allows, and why."""
         budget, deadline = self.plan.budget, self.deadline(0)
         if self.rehearsal:
-            reason = f"a third more than the {self.rehearsal.mark} found, because they cool down"
-            most = self.rehearsal.steps if budget.kind == "seconds" else self.most()
-            return min(self.rehearsal.steps, most), reason
+            found = self.rehearsal.steps
+            if budget.kind != "seconds" and found > self.most():
+                return self.most(), f"{budget} as asked for; cross-validation would have given {found}"
+            return found, f"a third more than the {self.rehearsal.mark} found, because they cool down"
         if deadline is None or timing is None:
             return self.most(), f"{budget} as asked for"
         left = deadline - time.monotonic() - self.closing() * state.evaluating

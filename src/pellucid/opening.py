@@ -14,7 +14,7 @@ from torch import nn
 
 from .data import Split
 from .data.weights import check_parts, loss_weights
-from .errors import PellucidError, UsageError
+from .errors import PellucidError, UsageError, quoted
 from .fields import Field
 from .folder import Folder
 from .network import trunk_from
@@ -177,7 +177,9 @@ def new_folder(path: Path) -> Folder:
     folder = Folder.create(path)
     if folder.exists("run.json"):
         raise PellucidError(
-            "there is a run here already", where=str(path), fix=f"choose another --name, or: pellucid resume {path}"
+            "there is a run here already",
+            where=str(path),
+            fix=f"choose another --name, or: pellucid resume {quoted(path)}",
         )
     return folder
 

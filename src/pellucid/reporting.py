@@ -15,6 +15,7 @@ from . import suspects
 from .data.splits import group_of
 from .draw.comparison import comparison
 from .draw.report import page
+from .errors import quoted
 from .fields import kind_named
 from .fields.labels import joined
 from .folder import Folder
@@ -290,9 +291,9 @@ def use(run: Run, data: Dataset) -> dict[str, list[str]]:
     python = 'texts=["…"]' if kinds == ["text"] else f'"{one}"'
     return {
         "cli": [
-            f"pellucid predict {run.path} {one}",
-            f"pellucid evaluate {run.path} DATA",
-            f"pellucid resume {run.path} --more 5m",
+            f"pellucid predict {quoted(run.path)} {one}",
+            f"pellucid evaluate {quoted(run.path)} DATA",
+            f"pellucid resume {quoted(run.path)} --more 5m",
         ],
         "python": ["import pellucid", f'run = pellucid.load("{run.path}")', f"run.predict({python})"],
     }

@@ -19,7 +19,7 @@ from .data import read_like
 from .data.batch import encode_groups, encode_target
 from .data.weights import check_parts
 from .draw.numbers import figure
-from .errors import PellucidError, UsageError, enough_memory
+from .errors import PellucidError, UsageError, enough_memory, quoted
 from .fields import Field, Note, kind_named
 from .folder import WEIGHTS, Files, Folder, InMemory, damaged, to_json
 from .folder.disk import memory
@@ -357,7 +357,9 @@ def trained(
     """The network of a finished run with its weights, in evaluation mode."""
     if record["status"] != "done":
         where = str(folder.path)
-        raise PellucidError("this training has not finished", where=where, fix=f"go on with: pellucid resume {where}")
+        raise PellucidError(
+            "this training has not finished", where=where, fix=f"go on with: pellucid resume {quoted(where)}"
+        )
     device = device or best_device()
     check_device(device)
     tensors, _ = folder.load_tensors(WEIGHTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import os
 import shutil
 from collections.abc import Callable
@@ -31,6 +32,14 @@ class Sample:
     write: Callable[[Path], None]
 
 
+def alike(one: Path, other: Path) -> bool:
+    """Whether two files, or all files of two folders, hold the same bytes."""
+    if one.is_file() or other.is_file():
+        return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+    names = [sorted(path.relative_to(each) for path in each.rglob("*") if path.is_file()) for each in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+
+
 def sample(name: str, to: str | Path | None = None) -> Path:
     """Write a sample data set and return where it is.
 
@@ -43,7 +52,7 @@ def sample(name: str, to: str | Path | None = None) -> Path:
 
     Raises:
         UsageError: for a name that is not there, with a suggestion.
-        PellucidError: when something else lies there already or it cannot be written.
+        PellucidError: when something else lies there already (not this sample) or it cannot be written.
     """
     if name not in SAMPLES:
         raise UsageError(unknown("sample", name, SAMPLES))
@@ -51,13 +60,14 @@ def sample(name: str, to: str | Path | None = None) -> Path:
     place = Path(os.path.expanduser(to if to is not None else "."))
     if os.path.isdir(place):
         place = place / one.file
-    if os.path.exists(place):
-        raise PellucidError("there is something of this name already", where=str(place), fix="move it, or say --to")
     draft = place.with_name(f".{place.name}-{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         one.write(draft)
-        draft.rename(place)
+        if not os.path.exists(place):
+            draft.rename(place)
+        elif not alike(draft, place):
+            raise PellucidError("there is something of this name already", where=str(place), fix="move it, or say --to")
     except OSError as error:
         raise PellucidError(
             f"cannot be written ({error.strerror})", where=str(place), fix="say --to elsewhere"

@@ -18,7 +18,7 @@ from torch import nn
 
 from .data import Split
 from .data.sources import listed
-from .errors import PellucidError
+from .errors import PellucidError, quoted
 from .fields import Field
 from .folder import WEIGHTS, Folder
 from .network import Network, trunk_from
@@ -51,7 +51,7 @@ class Start:
             raise PellucidError(
                 "this training has not finished, so there is nothing to start from",
                 where=str(path),
-                fix=f"first: pellucid resume {path}",
+                fix=f"first: pellucid resume {quoted(path)}",
             )
         found = hashlib.sha256(folder.read(WEIGHTS)).hexdigest()
         if checksum not in (None, found):

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import Interrupted, PellucidError, UsageError, no_memory, visible
+from ..errors import Interrupted, PellucidError, UsageError, no_memory, quoted, visible
 from ..options import READ
 from .parse import Verb, Verbs, example_input, find_run, given, process_started, texts_from_stdin
 
@@ -303,7 +303,7 @@ def sample(name: str | None, to: str | None) -> None:
     else:
         place = samples.sample(name, to)
         out.print(f"  written to {place}", soft_wrap=True)
-        out.print(f"  next: pellucid train {show.quoted(str(place))} --budget 30s", soft_wrap=True)
+        out.print(f"  next: pellucid train {quoted(place)} --budget 30s", soft_wrap=True)
 
 
 @click.group(cls=Verbs, invoke_without_command=True, context_settings=_SETTINGS)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..draw.numbers import memory, milliseconds, spread, with_interval
+from ..errors import quoted
 from . import show
 
 HEADINGS = ("", "validation", "test", "parameters", "time", "memory", "one")
@@ -72,7 +73,7 @@ def meaning(found: Any, out: Console) -> None:
 
 def next_steps(found: Any, example: str, out: Console) -> None:
     """Where it is, and how to use the best network."""
-    run = show.quoted(str(found.networks[found.ranking[0]]["run"]))
+    run = quoted(str(found.networks[found.ranking[0]]["run"]))
     lines = [
         ("report", str(found.path / "report.html")),
         ("best", run),

@@ -219,6 +219,7 @@ def decided(decision: Mapping[str, Any]) -> str:
     name, value, step = decision["name"], decision["value"], decision["step"]
     if name == "schedule":  # [step, share of the learning rate] at each corner; the last one is the end
         value = f"{show.count(value[-1][0])} steps"
+    value = f"{value:.4g}" if isinstance(value, float) else value
     when = f"step {step:,}: " if step else ""
     return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from ..data.describe import predicted
 from ..draw.numbers import figure
-from ..errors import UsageError, unknown, visible
+from ..errors import UsageError, quoted, unknown, visible
 from ..fields.labels import joined
 
 MOST_ROWS = 50  # predictions, and
@@ -188,13 +188,6 @@ def next_steps(folder: Path, example: str, out: Console) -> None:
     for name, value in lines:
         line = Text.assemble((f"  {name:<10}", "dim"), value)
         out.print(line, soft_wrap=True)  # never broken in two: it is there to be copied
-
-
-def quoted(word: str) -> str:
-    """As a shell reads it back."""
-    import shlex
-
-    return shlex.quote(word)
 
 
 # --- predictions -------------------------------------------------------------------------------------------------

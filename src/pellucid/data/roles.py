@@ -158,7 +158,8 @@ def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tup
         return asked(options.target, fields), "you said so"
     parting = ("split", "group", "weight")
     told = tuple(name for name in asked(found.target, fields) if name not in options.ignore)
-    if told and all(fields[name].role not in parting for name in told):
+    can = found.named or all(kind_named(fields[name].kind).predictable for name in told)  # without names it is a guess
+    if told and can and all(fields[name].role not in parting for name in told):
         return told, found.why
     usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
     possible = [f for f in usable if kind_named(f.kind).predictable]

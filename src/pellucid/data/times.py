@@ -99,7 +99,9 @@ def ordering(column: Column) -> tuple[np.ndarray, bool]:  # (n,) float64, whethe
     if found is not None:
         return found, True
     if series is None or not series.dtype.is_numeric():
-        raise PellucidError(f"'{column.name}' holds no dates, times or numbers to split by")
+        raise PellucidError(
+            f"'{column.name}' holds no dates, times or numbers to split by", fix="name a column of them: time:COLUMN"
+        )
     return series.cast(pl.Float64).fill_null(np.nan).to_numpy(), False
 
 

@@ -319,11 +319,11 @@ class Kind(ABC):
     @property
     def noun(self) -> str:
         """What a value is, in a sentence."""
-        return f"a {self.name}"
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
 
     def warp(self, *_: Any) -> Any:
         """Move a value with a geometric change of its example; kinds without geometry refuse."""
-        raise PellucidError(f"a {self.name} has no geometry to move")
+        raise PellucidError(f"{self.noun} has no geometry to move")
 
 
 KINDS: dict[str, Kind] = {}

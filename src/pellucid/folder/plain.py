@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import PellucidError
+from ..errors import PellucidError, quoted
 
-WEIGHTS = "weights.safetensors"
+RECORD, WEIGHTS = "run.json", "weights.safetensors"
+MOST_BYTES = 1 << 26  # of a record
 
 
 def to_json(obj: Any, indent: int | None = None) -> str:
@@ -68,6 +69,18 @@ def _refuse(word: str) -> Any:
 
 
 def damaged(what: str, path: Path) -> PellucidError:
-    """The error for a file of a run that can't be used. Only a finished run has weights, and can be done again."""
-    again = f"train again: pellucid train --like {path.parent}" if path.name == WEIGHTS else "train again"
-    return PellucidError(what, where=str(path), fix=f"copy it from a backup, or {again}")
+    """The error for a file of a run that can't be used; a finished run can be done again."""
+    like = f": pellucid train --like {quoted(path.parent)}" if _is_of_a_finished_run(path) else ""
+    return PellucidError(what, where=str(path), fix=f"copy it from a backup, or train again{like}")
+
+
+def _is_of_a_finished_run(path: Path) -> bool:
+    """Whether the record beside a file says so; that of a run in memory is nowhere."""
+    record = path.with_name(RECORD)
+    try:
+        if path == record or record.is_symlink() or not record.is_file():
+            return False
+        with record.open("rb") as file:
+            return bool(json.loads(file.read(MOST_BYTES))["status"] == "done")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -64,6 +64,7 @@ class Output(nn.Module):
             examples, by ``columns`` and ``combine``.
         settings: names and defaults of the choices ``plan`` may make for it, as JSON.
         positive: names of buffers that no training leaves at 0 or below.
+        halved: what, of ``costs``, a training of half as many steps must save: counts of few errors are noisy.
 
     Args:
         metric: another main metric than the usual one.
@@ -77,6 +78,7 @@ class Output(nn.Module):
     metrics: ClassVar[Mapping[str, Metric]] = {}
     positive: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[Mapping[str, Any]] = {}
+    halved: ClassVar[float] = 0.0
 
     def __init__(self, fields: Sequence[Field], *, metric: str | None = None, **settings: Any):
         super().__init__()

@@ -36,6 +36,7 @@ class Category(Output):
     kind = "category"
     metric = "accuracy"
     metrics = OF_CLASSES
+    halved = 0.01
     positive = ("temperature",)
     settings: ClassVar = {"smoothing": 0.0}
 

@@ -40,7 +40,6 @@ ANSWERS = "rehearsal.safetensors"
 LONGER = 1.3  # times the steps found, for a training whose second half cools down
 PATIENCE = 3  # marks without less cost: nearly three times as many steps as were best
 LESS = 1e-3  # of cost; one error in 1,000 examples
-SHORTER = 0.01  # of cost, that half as many steps must save: small samples end too early, and more rows want more steps
 
 
 @dataclass(frozen=True)
@@ -135,15 +134,15 @@ def rehearse(
             break
     if not costs:
         raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")
-    best = best_of(costs)
+    best = best_of(costs, folds[0].state.network.output.halved)
     order = np.argsort(rows, kind="stable")
     return Rehearsal(marks[best], rows[order], raws[best][torch.from_numpy(order)])
 
 
-def best_of(costs: Sequence[float]) -> int:
-    """The mark with the least cost, each smoothed; one half as long must be better by ``SHORTER``."""
+def best_of(costs: Sequence[float], halved: float = 0.0) -> int:
+    """The mark with the least cost, each smoothed; one half as long must be better by ``halved``."""
     doublings = np.log2(MARKS[: len(costs)])
-    return int(np.argmin(smoothed(costs) - SHORTER * doublings))
+    return int(np.argmin(smoothed(costs) - halved * doublings))
 
 
 def smoothed(costs: Sequence[float]) -> np.ndarray:  # (m,) -> (m,)

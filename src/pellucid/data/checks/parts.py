@@ -14,6 +14,7 @@ from ...fields.base import PIECE
 from ..cache import let_go
 from ..order import hashed
 from ..sources import PARTS, counted, listed
+from ..times import seconds_of
 from .base import PART_CHECKS, part_check
 
 if TYPE_CHECKING:
@@ -245,15 +246,21 @@ def in_order_of_time(parts: Parts) -> Iterator[Note]:
     if parts.given or parts.data.reading.parting.by != "chance":
         return
     for field in [f for f in parts.data.fields.values() if f.kind not in ("number", "text", "image")][:MOST_TIMES]:
-        first = next(parts.data.column(field.name).pieces()).series()
-        if first is None or not first.dtype.is_temporal():
+        column = parts.data.column(field.name)
+        first = next(column.pieces()).series()
+        if first is None or not (field.kind == "date" or first.dtype.is_temporal()):
             continue
-        times = parts.data.column(field.name).series()
-        if times is not None and len(times) > 2 and times.is_sorted() and times.n_unique() > len(times) / 2:
+        times = seconds_of(column)
+        if times is not None and _rise(times):
             text = "rows are in order of time; drawn at random, a row is scored between two that were learned from"
             fix = "to predict what comes next, put later rows into test: --split time"
             yield Note("info", text, f"column '{field.name}'", "parted at random", fix)
             return
+
+
+def _rise(times: np.ndarray) -> bool:  # (n,) seconds
+    """Whether they never fall and most differ."""
+    return len(times) > 2 and bool((np.diff(times) >= 0).all()) and len(np.unique(times)) > len(times) / 2
 
 
 @part_check
