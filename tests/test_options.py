@@ -149,3 +149,20 @@ def test_the_page_of_options_is_what_is_declared():
     verbs = [verb for verb in options.VERBS if verb != "plan"]  # plan takes what train takes
     assert all(options.markdown(verb) in page for verb in verbs)
     assert len(page.split("\n## ")) == len(verbs) + 1
+
+
+def test_commands_that_are_suggested_can_be_pasted(tmp_path):
+    from pellucid.errors import PellucidError
+    from pellucid.folder import damaged
+    from pellucid.opening import new_folder
+
+    place = tmp_path / "my run"
+    place.mkdir()
+    (place / "run.json").write_text('{"status": "done"}')
+    (place / "manifest.json").write_text("{}")
+    assert f"train again: pellucid train --like '{place}'" in str(damaged("it is damaged", place / "history.jsonl"))
+    assert str(damaged("it is damaged", place / "run.json")).endswith("or train again"), "it can't be read"
+    (place / "run.json").write_text('{"status": "training"}')
+    assert str(damaged("it is damaged", place / "weights.safetensors")).endswith("or train again")
+    with pytest.raises(PellucidError, match=f"or: pellucid resume '{place}'"):
+        new_folder(place)
