@@ -164,5 +164,6 @@ def test_commands_that_are_suggested_can_be_pasted(tmp_path):
     assert str(damaged("it is damaged", place / "run.json")).endswith("or train again"), "it can't be read"
     (place / "run.json").write_text('{"status": "training"}')
     assert str(damaged("it is damaged", place / "weights.safetensors")).endswith("or train again")
+    assert str(damaged("it is damaged", Path("."))).endswith("or train again"), "a path without a name is no trouble"
     with pytest.raises(PellucidError, match=f"or: pellucid resume '{place}'"):
         new_folder(place)

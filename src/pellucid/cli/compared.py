@@ -73,7 +73,7 @@ def meaning(found: Any, out: Console) -> None:
 
 def next_steps(found: Any, example: str, out: Console) -> None:
     """Where it is, and how to use the best network."""
-    run = quoted(str(found.networks[found.ranking[0]]["run"]))
+    run = quoted(found.networks[found.ranking[0]]["run"])
     lines = [
         ("report", str(found.path / "report.html")),
         ("best", run),

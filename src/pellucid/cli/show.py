@@ -175,7 +175,7 @@ def metrics(values: Mapping[str, float], out: Console) -> None:
 
 def next_steps(folder: Path, example: str, out: Console) -> None:
     """Where the run is and commands that work as they stand."""
-    run = quoted(str(folder))
+    run = quoted(folder)
     lines = [("run", str(folder))]
     if (folder / "report.html").exists():
         lines.append(("report", str(folder / "report.html")))

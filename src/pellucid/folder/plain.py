@@ -76,8 +76,8 @@ def damaged(what: str, path: Path) -> PellucidError:
 
 def _is_of_a_finished_run(path: Path) -> bool:
     """Whether the record beside a file says so; that of a run in memory is nowhere."""
-    record = path.with_name(RECORD)
     try:
+        record = path.with_name(RECORD)  # a ValueError for a path that has no name, such as '.'
         if path == record or record.is_symlink() or not record.is_file():
             return False
         with record.open("rb") as file:

@@ -97,7 +97,7 @@ def held(
 def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe) -> int | None:
     """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint.
 
-    From the smallest on, because what does not fit leaves memory in pieces, and less of it for what is tried next.
+    From the smallest on: tried after larger ones that did not fit, one that fits was sometimes passed over.
     """
     fits = None
     for smaller in range(size) if isinstance(size, int) else ():
