@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -58,9 +59,11 @@ from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
 from .training.sizing import Timing, held, largest, timed
 from .training.state import State
+from .training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
 from .trunks import Trunk
 from .workbench import Dataset
 
+REHEARSING = 0.4  # of the time left, that cross-validation may take
 FINISH, EACH = 0.3, 0.1e-3  # seconds for saving and the report, in all and for each test example
 PATIENCE = 10  # evaluations
 
@@ -111,7 +114,7 @@ def train(
     made = make_plan(found, split, trunk, start, **rest)
     tell.planned(made)
     folder = new_folder(run_path(found.name, made, rest)) if save else InMemory()
-    with folder.lock():
+    with folder.lock(), restore_threads():
         making = Making(folder, found, split, made, tell, trunk=trunk)
         return making.complete(making.begin(started))
 
@@ -151,7 +154,7 @@ def resume(
             fix="train again, for longer",
         )
     tell = Several(listeners)
-    with folder.lock():
+    with folder.lock(), restore_threads():
         for problem in folder.verify():
             tell.said(problem)
         making = Making.again(folder, record, reopened(record, folder.path, data), tell, needed_trunk(record, trunk))
@@ -174,7 +177,7 @@ def replayed(source: Folder, data: Any, options: dict[str, Any], tell: Listener,
     kept = ("format", "data", "fields", "plan", "network", "decisions")
     fresh = {k: record[k] for k in kept} | {"versions": versions(), "like": str(source.path), "live": False}
     fresh["status"] = "training"
-    with folder.lock():
+    with folder.lock(), restore_threads():
         folder.write_json("run.json", fresh)
         making = Making.again(folder, fresh, found, tell, needed_trunk(record, taken_trunk(options)))
         return making.complete(making.go_on(None, started))
@@ -205,6 +208,7 @@ class Making:
         self.folder, self.data, self.split, self.plan, self.tell, self.own = folder, data, split, plan, tell, trunk
         check_device(plan.device)
         self.device = torch.device(plan.device)
+        self.thread_counts = thread_counts(self.device)
         keep_freed()
         self.fields = dict(fields) if fields is not None else data.fitted(plan.split_seed)
         self.inputs = [f for f in self.fields.values() if f.role == "input"]
@@ -231,8 +235,8 @@ class Making:
         making = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
         data.check(making.split)  # its report says again what the first one said
         making.record = dict(record)
-        say_versions(record.get("versions", {}), tell)
         making.decisions = Decisions(decided(folder, record), making.write_decision, record["live"])
+        say_versions(record.get("versions", {}), most_threads(making.decisions), tell)
         return making
 
     # -- the two ways to a loop
@@ -280,6 +284,7 @@ class Making:
             self.folder.truncate_lines(HISTORY, lambda row: False)
             self.decisions = Decisions((), self.write_decision)
             return self.begin(started)
+        use_threads(self.decisions.at(0, "threads"))
         network = network_of(self.record, self.folder.path, self.own).to(self.device)
         resumed = self.folder.has_checkpoint()
         if not resumed:
@@ -375,12 +380,15 @@ class Making:
             return None
         mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.deadline(0), self.plan.budget
         known = Rehearsal.of(self.folder) if mark is not None else None
-        if deadline is not None and timing is not None:  # half the time, with the answers at each mark
-            most = int(0.4 * (deadline - time.monotonic()) / (self.plan.folds * timing.step))
+        seconds = REHEARSING * (deadline - time.monotonic()) if deadline is not None and mark is None else None
+        if seconds is not None and timing is not None:  # half the time, with the answers at each mark
+            most = int(seconds / (self.plan.folds * timing.step))
         else:
             most = self.most() if budget.kind != "seconds" else MARKS[-1]
         feed, rows, targets = self.feed, self.split.train, self.targets
-        found = known or rehearsed(self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark)
+        found = known or rehearsed(
+            self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark, seconds=seconds
+        )
         if mark is None:
             why = f"after so many steps {self.plan.folds} networks answered best what each had left out"
             self.decisions.decide(0, "rehearsal", found.mark, why)
@@ -394,15 +402,26 @@ class Making:
         if self.own is not None:
             reason = f"as in {self.plan.start['run']}" if self.plan.start else "your own trunk"
             self.decisions.decide(0, "size", "own", reason)
-            thrown_away = self.network(copy.deepcopy(self.own)).to(self.device) if deadline else None
-            return self.own, timed(thrown_away, self.order, recipe) if thrown_away else None
+            if deadline is None:
+                return self.own, None
+            thrown_away = self.network(copy.deepcopy(self.own)).to(self.device)
+            return self.own, self.on_threads(timed(thrown_away, self.order, recipe, counts=self.thread_counts))
         if deadline is None:
             self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
             return planned_trunk(self.plan, sizes[0]), None
         left = deadline - time.monotonic()
-        size, timing, reason = largest(sizes, self.plan.usual, self.sized_to, self.order, recipe, left)
+        size, timing, reason = largest(
+            sizes, self.plan.usual, self.sized_to, self.order, recipe, left, self.thread_counts
+        )
         self.decisions.decide(0, "size", size, reason)
-        return planned_trunk(self.plan, size), timing
+        return planned_trunk(self.plan, size), self.on_threads(timing)
+
+    def on_threads(self, timing: Timing) -> Timing:
+        """Go on with as many threads as the timing found fastest, where there was a choice."""
+        if timing.others:
+            self.decisions.decide(0, "threads", timing.threads, timing.compare_threads())
+            use_threads(timing.threads)
+        return timing
 
     def steps(self, state: State, timing: Timing | None) -> tuple[int, str]:
         """How many steps the budget allows, and why."""
@@ -433,7 +452,11 @@ class Making:
         seconds = self.seconds(step)
         if seconds is None or not self.decisions.live:
             return None
-        return self.started + seconds - FINISH - EACH * len(self.split.test) * (1.5 if self.reference else 1)
+        return self.started + seconds - self.finishing()
+
+    def finishing(self) -> float:
+        """Seconds for saving and the report, on a processor of its own."""
+        return FINISH + EACH * len(self.split.test) * (1.5 if self.reference else 1)
 
     def closing(self) -> float:
         """What follows the last step, in evaluations: the last, three candidates, test, and labels looked at."""
@@ -442,10 +465,17 @@ class Making:
         return 1 + twice * 3 + others / len(self.watched)
 
     def pace(self, state: State) -> Pace:
-        timed = self.seconds(state.step) is not None and not self.rehearsal
-        every = self.decisions.at(0, "evaluate every", 1)
-        deadline = self.deadline(state.step) if timed else None
-        return Pace(self.plan.recipe, deadline, every, self.closing(), PATIENCE if timed else 0)
+        deadline, grow = self.deadline(state.step), not self.rehearsal
+        return Pace(
+            self.plan.recipe,
+            deadline,
+            every=self.decisions.at(0, "evaluate every", 1),
+            closing=self.closing(),
+            patience=PATIENCE if grow and self.seconds(state.step) is not None else 0,
+            finish=self.finishing(),
+            grow=grow,
+            tuner=None if deadline is None else ThreadTuner(self.thread_counts),
+        )
 
     # -- what is written
 
@@ -544,8 +574,9 @@ def decided(folder: Files, record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def prolonged(decisions: Decisions) -> bool:
-    """Whether a rehearsed training was given more than was found for it: only that gives it a second schedule."""
-    return sum(one["name"] == "schedule" for one in decisions.all) > 1
+    """Whether a rehearsed training was given more than was found for it: the clock only ever moves its end nearer."""
+    first, *others = [one["value"] for one in decisions.all if one["name"] == "schedule"]
+    return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)
 
 
 def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -570,9 +601,19 @@ def say_watched(some: int, every: int, tell: Listener) -> None:
         tell.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")
 
 
-def say_versions(before: Mapping[str, Any], tell: Listener) -> None:
-    """Say what has changed since a run was begun."""
+def say_versions(before: Mapping[str, Any], threads: int, tell: Listener) -> None:
+    """Say what has changed since a run was begun that its numbers depend on.
+
+    Args:
+        before: versions of then. threads: the most that were decided; 0 where torch's own number was used.
+    """
     now = versions()
+    if threads:
+        now["threads"] = before.get("threads") if threads <= (os.cpu_count() or 1) else os.cpu_count()
     for what, then in before.items():
         if now.get(what) != then:
             tell.said(f"{what} was {then} and is {now.get(what)}: numbers may differ in their last digits")
+
+
+def most_threads(decisions: Decisions) -> int:
+    return max((one["value"] for one in decisions.all if one["name"] == "threads"), default=0)

@@ -85,6 +85,7 @@ DECIDED = {
     "schedule": schedule,
     "evaluate every": whole(1),
     "micro batch": whole(1),
+    "threads": whole(1, 4096),
     "seconds": maybe(number(0)),
     "stopped improving": flag,
 }

@@ -100,7 +100,9 @@ class Ear(Listener):
         """Show a sentence."""
 
     def worth_saying(self, decision: Mapping[str, Any]) -> bool:
-        """The clock moves the end of the schedule a little all the time; a fifth is news."""
+        """The clock moves the end of the schedule; a fifth is news; trials of threads are none."""
+        if decision["name"] == "threads" and decision["step"]:
+            return False
         if decision["name"] != "schedule":
             return True
         steps = decision["value"][-1][0]

@@ -26,6 +26,7 @@ from .listeners import Listener, Progress
 from .pace import Pace
 from .schedule import Decisions, Points, end_of, factor, phase
 from .state import State
+from .threads import use_threads
 
 SKIPS = 20  # steps in a row without a finite gradient after which a training gives up
 TOLD = 0.2  # seconds between two words to the listeners
@@ -62,9 +63,11 @@ class Loop:
         state.network.train()
         self._since = self._saved = self._told = time.perf_counter()
         self._heard, self._rate, self._saving, self._loss = state.step, 0.0, 0.0, math.nan
+        use_threads(decisions.at(state.step, "threads"))
         if self.look_first:
             self.evaluate(0.0)
         while state.step < end_of(points := decisions.at(state.step, "schedule")):
+            use_threads(decisions.at(state.step, "threads"))
             if self.stop():
                 self.save(state)
                 raise Interrupted(f"stopped after step {state.step:,}; everything up to there is saved")

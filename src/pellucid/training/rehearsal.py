@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,11 +84,13 @@ def rehearsed(
     targets: Sequence[Field],
     most: int,
     only: int | None = None,
+    seconds: float | None = None,
 ) -> Rehearsal:
     """Rehearse a planned training of ``trunk`` on ``rows``. Scales are learned anew for every network.
 
     Args:
-        feed: of the training itself, for the targets. targets: fields, fitted. most, only: as in ``rehearse``.
+        feed: of the training itself, for the targets. targets: fields, fitted. most, only, seconds: as in
+            ``rehearse``.
     """
     assert feed.target is not None
     known = feed.target.cpu().numpy()
@@ -101,16 +104,25 @@ def rehearsed(
             encode_groups(data, fields.values()), known, feed.device, weight=weight, sample=feed.sample
         )
 
-    return rehearse(cast, dealt(rows, plan.folds, plan.seed, classes), plan.recipe, plan.seed, most=most, only=only)
+    folds = dealt(rows, plan.folds, plan.seed, classes)
+    return rehearse(cast, folds, plan.recipe, plan.seed, most=most, only=only, seconds=seconds)
 
 
 def rehearse(
-    cast: Cast, parts: Sequence[np.ndarray], recipe: Recipe, seed: int, *, most: int, only: int | None = None
+    cast: Cast,
+    parts: Sequence[np.ndarray],
+    recipe: Recipe,
+    seed: int,
+    *,
+    most: int,
+    only: int | None = None,
+    seconds: float | None = None,
 ) -> Rehearsal:
     """Train one network for each of ``parts`` (rows), leaving it out; find the steps after which that costs least.
 
     Args:
         most: steps. only: the mark that was found before, to get its answers again.
+        seconds: that it may take; a mark that would be reached later is not trained to.
 
     Raises:
         PellucidError: when the cost is never finite.
@@ -121,7 +133,11 @@ def rehearse(
     costs: list[float] = []
     raws: list[Tensor] = []
     marks = [only] if only else [m for m in MARKS if m <= max(most, MARKS[0])]
+    began = time.perf_counter()
     for mark in marks:
+        spent = time.perf_counter() - began
+        if seconds is not None and costs and spent * mark / marks[len(costs) - 1] > seconds:
+            break
         training.train_to(mark)
         raw, true = (torch.cat(some) for some in zip(*training.answers(), strict=True))
         each = folds[0].state.network.output.costs(raw, true).double().cpu()  # (n,)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-import numpy as np
+import torch
 
 from ..errors import OutOfMemory, no_memory
 from ..folder import pack
@@ -22,18 +23,28 @@ from .memory import give_back
 from .pace import Pace
 from .schedule import Decisions
 from .state import State
+from .threads import use_threads
 
 LACKING = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
-STEPS = 4  # timed, of each network that is tried
+TURNS, STEPS = 2, 2  # of each number of threads, and steps in each turn at the least
+TURN_SECONDS = 0.05  # which a turn takes at the least: more than another program gets a processor for at a time
+HOPELESS = 1.5  # times the best mean so far, from which a number of threads has no further turn
 TRYING = 0.04  # of the seconds that one size may be timed for
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds a training step of a network, and seconds to answer one example."""
+    """Seconds a training step of a network, and seconds to answer one example, on so many threads."""
 
     step: float
     answer: float
+    threads: int = 1
+    others: Mapping[int, float] = field(default_factory=dict)  # seconds a step on other numbers of threads
+
+    def compare_threads(self) -> str:
+        """The numbers of threads beside each other, for people."""
+        each = [f"{seconds * 1e3:.3g} ms on {threads}" for threads, seconds in self.others.items()]
+        return f"a step takes {self.step * 1e3:.3g} ms on {self.threads}" + "".join(f", {one}" for one in each)
 
 
 def timed(
@@ -42,30 +53,66 @@ def timed(
     recipe: Recipe,
     limit: float = math.inf,
     then: Callable[[State], Any] = lambda state: None,
+    counts: Sequence[int] = (),
 ) -> Timing:
     """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network.
 
     Args:
         limit: seconds after which no further step is begun. then: done with the training's state, at the end.
+        counts: numbers of threads to choose from; torch is left on the fastest. Without any, on the present one.
     """
     state = State(network, recipe)
     loop = Loop(state, order, order.rows[:0], Decisions(), Pace(recipe, None, 1), lambda s: None, lambda r: None)
     network.train()
-    seconds: list[float] = []
-    for step in range(STEPS + 1):
-        if len(seconds) > 1 and sum(seconds) > limit:
-            break
+    steps = count(0)
+
+    def one_step() -> float:
         start = time.perf_counter()
         state.optimizer.clear()
-        loop.gradients(order.batch(step))
+        loop.gradients(order.batch(next(steps)))
         state.optimizer.norm().item()
         state.optimizer.step(0.01)
-        seconds.append(time.perf_counter() - start)
+        return time.perf_counter() - start
+
+    one_step()
+    means = time_thread_counts(one_step, counts or [torch.get_num_threads()], limit)
+    best = min(means, key=lambda threads: means[threads])
+    use_threads(best)
     some = order.rows[: min(256, len(order.rows))]
     start = time.perf_counter()
     answers(network, order.feed, some)
     then(state)
-    return Timing(float(np.median(seconds[1:])), (time.perf_counter() - start) / len(some))
+    answer = (time.perf_counter() - start) / len(some)
+    return Timing(means.pop(best), answer, best, means)
+
+
+def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], limit: float) -> dict[int, float]:
+    """The mean seconds of a step on each number of threads: means, because it is the stalls that are looked for.
+
+    The numbers take turns, so that a change of the machine's load meets them all; one that is far behind after its
+    first turn has no second.
+
+    Args:
+        one_step: makes a step and returns its seconds. limit: seconds in all, once each has made a step.
+    """
+    taken: dict[int, list[float]] = {threads: [] for threads in counts}
+
+    def mean(threads: int) -> float:
+        return sum(taken[threads]) / len(taken[threads])
+
+    for turn in range(TURNS):
+        for threads in counts:
+            known = [mean(other) for other in counts if taken[other]]
+            if turn and mean(threads) > HOPELESS * min(known):
+                continue
+            use_threads(threads)
+            turn_seconds: list[float] = []
+            while len(turn_seconds) < STEPS or sum(turn_seconds) < TURN_SECONDS:
+                if taken[threads] and sum(map(sum, taken.values())) > limit:
+                    break
+                turn_seconds.append(one_step())
+                taken[threads].append(turn_seconds[-1])
+    return {threads: mean(threads) for threads in counts}
 
 
 @contextmanager
@@ -121,18 +168,24 @@ def _clear(error: BaseException | None) -> None:
 
 
 def largest(
-    sizes: tuple[int, ...], usual: int, make: Callable[[int], Network], order: Order, recipe: Recipe, seconds: float
+    sizes: tuple[int, ...],
+    usual: int,
+    make: Callable[[int], Network],
+    order: Order,
+    recipe: Recipe,
+    seconds: float,
+    counts: Sequence[int] = (),
 ) -> tuple[int, Timing, str]:
     """The largest size that leaves time for ``recipe.epochs`` passes in ``seconds``; its timing, and why.
 
-    Sizes about double the work, so a neighbour is only timed when it has a chance.
+    Sizes about double the work, so a neighbour is only timed when it has a chance. ``counts`` as for ``timed``.
     """
     tried: dict[int, Timing] = {}
 
     def epochs(size: int) -> float:
         if size not in tried:
             try:
-                tried[size] = timed(make(size), order, recipe, limit=TRYING * seconds)
+                tried[size] = timed(make(size), order, recipe, limit=TRYING * seconds, counts=counts)
             except LACKING as error:
                 if size == sizes[0] or not no_memory(error):
                     raise

@@ -1,0 +1,109 @@
+"""How many threads a training runs on: one or all, whichever makes its steps faster.
+
+torch's threads meet at the end of every operation and spin until the last is there. On an idle machine all of them are
+fastest; where other programs keep a core busy, one is late each time and a step takes 5 to 40 times as long. So both
+are timed, with real steps: while the network's size is chosen, when steps have become much slower, and now and then.
+The number is a decision: rounding depends on it, so resume and replay use the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+
+from .schedule import Decisions
+
+SLOWDOWN = 2.0  # times the seconds a step took before, from which the other number is tried
+TRIAL_SECONDS = 0.5  # of steps, after which it is seen whether the other number is faster
+RECENT_SECONDS = 1.0  # over which the speed is taken: what a trial is compared with must be fresh
+RECHECK_SECONDS = 10.0  # after a change; twice as long after each trial that changed nothing
+WORTHWHILE = 0.9  # of the seconds a step, which another number must stay below
+
+
+def thread_counts(device: torch.device) -> tuple[int, ...]:
+    """The numbers of threads to choose from: all that torch has, and one. On a GPU there is nothing to choose."""
+    every = torch.get_num_threads()
+    return (every, 1) if every > 1 and device.type == "cpu" else (every,)
+
+
+def use_threads(count: int | None) -> None:
+    """Compute on ``count`` threads from here on, or as many as there are processors; None changes nothing."""
+    if count and count != torch.get_num_threads():
+        torch.set_num_threads(min(count, os.cpu_count() or 1))
+
+
+@contextmanager
+def restore_threads() -> Iterator[None]:
+    """Leave the number of threads as it was found: it is the whole process's."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        use_threads(before)
+
+
+@dataclass
+class ThreadTuner:
+    """Tries the other number of threads when steps have become slow, and now and then, and keeps the faster.
+
+    A trial is a stretch of the training itself, so nothing is computed in vain.
+
+    Attributes:
+        counts: to choose from. usual: seconds a step took when the number in force was chosen, once known.
+    """
+
+    counts: tuple[int, ...]
+    usual: float | None = None
+    _looks: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds, step) with the number in force
+    _before: float | None = None  # seconds a step with the other number, during a trial
+    _wait: float = RECHECK_SECONDS
+    _since: float | None = None  # seconds at which the last trial ended
+
+    def after_look(self, step: int, now: float, left: float, decisions: Decisions) -> bool:
+        """Decide whether to try the other number, or what a trial has shown. -> whether the number changed.
+
+        Args:
+            step: of the training. now: seconds on a clock that stands still during evaluations. left: until the end.
+        """
+        each = self._seconds_a_step(now, step) if len(self.counts) > 1 else None
+        if each is None:
+            return False
+        if self._before is not None:
+            return self._end_trial(step, each, now, decisions)
+        self.usual = self.usual or each
+        self._since = now if self._since is None else self._since
+        slow = each > SLOWDOWN * self.usual
+        if left < 4 * TRIAL_SECONDS or not (slow or now - self._since > self._wait):
+            return False
+        self._before = each
+        compared = f", {self.usual * 1e3:.3g} ms before" if slow else ""
+        return self._change(step, decisions, f"tried, because a step takes {each * 1e3:.3g} ms{compared}")
+
+    def _seconds_a_step(self, now: float, step: int) -> float | None:
+        """Over the last second or less; None until there are enough."""
+        looks = self._looks
+        looks.append((now, step))
+        while len(looks) > 2 and now - looks[1][0] >= RECENT_SECONDS:
+            looks.popleft()
+        seconds, steps = now - looks[0][0], step - looks[0][1]
+        return seconds / steps if steps and seconds >= TRIAL_SECONDS else None
+
+    def _end_trial(self, step: int, each: float, now: float, decisions: Decisions) -> bool:
+        assert self._before is not None
+        before, self._before, self._since = self._before, None, now
+        if each < WORTHWHILE * before:
+            self.usual, self._wait = each, RECHECK_SECONDS
+            return False
+        self.usual, self._wait = before, 2 * self._wait
+        return self._change(step, decisions, f"{before * 1e3:.3g} ms a step, against {each * 1e3:.3g} ms")
+
+    def _change(self, step: int, decisions: Decisions, reason: str) -> bool:
+        now, (every, one) = decisions.at(step, "threads", self.counts[0]), self.counts
+        decisions.decide(step, "threads", one if now == every else every, reason)
+        self._looks.clear()
+        return True
