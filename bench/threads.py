@@ -125,8 +125,8 @@ def main() -> None:
             "Threads",
             ["data", "one thread: steps (score; longest)", "all threads", "ours", "ours to the better one, steps"],
             ways,
-            f"`--budget {given.budget}s`, median of {given.repeats}, {os.cpu_count()} cores; busy: {LOOPS} endless loops "
-            "beside it. Wanted: at least 0.9.",
+            f"`--budget {given.budget}s`, median of {given.repeats}, {os.cpu_count()} cores; busy: {LOOPS} endless "
+            "loops beside it. Wanted: at least 0.9.",
             given.write,
         )
     if kept:

@@ -454,13 +454,3 @@ def test_data_in_memory_is_asked_for_again(tmp_path: Path, table: Path) -> None:
     assert longer.record["steps"] == 5
     with pytest.raises(PellucidError, match="the data has changed since this training began"):
         pellucid.resume(run.path, more="2steps", data=frame.head(100))
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_training_on_a_gpu(photos: Path, tmp_path: Path) -> None:
-    run = pellucid.train(photos, network="cnn", size=0, epochs=12, out=tmp_path, device="cuda")
-    assert run.score.value > run.baseline.value
-    cpu = pellucid.load(run.path, device="cpu")
-    files = [str(p) for p in sorted(photos.glob("*/*.png"))[:20]]
-    assert [p["label"] for p in cpu.predict(files)] == [p["label"] for p in run.predict(files)]

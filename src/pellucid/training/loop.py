@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..data.batch import Batch, Padded
 from ..errors import Interrupted, OutOfMemory, PellucidError, no_memory
@@ -28,6 +29,7 @@ from .schedule import Decisions, Points, end_of, factor, phase
 from .state import State
 from .threads import use_threads
 
+ATTENTIONS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 SKIPS = 20  # steps in a row without a finite gradient after which a training gives up
 TOLD = 0.2  # seconds between two words to the listeners
 SAVED = 20.0  # seconds between two checkpoints, at the least
@@ -299,4 +301,12 @@ def answers(
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """bfloat16 where a GPU makes it pay; nothing on a CPU."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+    return _half_precision() if device.type == "cuda" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _half_precision() -> Iterator[None]:
+    # cuDNN's attention is left out: it compiles a plan for each new length of a batch, which takes 0.2 s every time,
+    # and lengths of texts differ from step to step.
+    with torch.autocast("cuda", torch.bfloat16), sdpa_kernel(ATTENTIONS):
+        yield
