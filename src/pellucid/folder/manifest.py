@@ -8,7 +8,7 @@ from typing import Any
 
 from .plain import to_json
 
-FORMAT = 1
+FORMAT, MANIFEST = 1, "manifest.json"
 
 Version = dict[str, Any]  # {"sha256", "size"} of one version of a file
 
