@@ -27,7 +27,7 @@ from . import disk
 from .disk import FRESH, fresh, is_file, is_folder, replace, saying, settle, slurp
 from .lines import from_lines, to_lines
 from .lock import CHECKPOINTS, LOCK, held, is_left, sweep
-from .manifest import FORMAT, MANIFEST, Version, accepted, is_entry, render, version
+from .manifest import FORMAT, MANIFEST, Version, accepted, is_entry, is_run_folder, render, version
 from .plain import damaged, parse, to_json
 from .tensors import Tensors, pack, unpack
 
@@ -66,7 +66,7 @@ class Folder:
             found = [path.name for path in folder.path.iterdir() if not is_left(path)]
         if not found:
             folder._list_files({})
-        elif MANIFEST not in found or not folder._has_own_manifest():
+        elif not is_run_folder(folder.path) and (MANIFEST not in found or not folder._has_own_manifest()):
             raise PellucidError(
                 f"the folder is not empty and not a run (it holds '{min(found)}')",
                 where=str(folder.path),
