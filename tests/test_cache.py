@@ -1,16 +1,21 @@
 """The cache finds values again, notices damage and survives company."""
 
+import grp
 import json
 import os
+import pwd
 import shutil
 import stat
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
+from trees import picture
 
 from pellucid.data import cache as caches
+from pellucid.data import cachefolder
 from pellucid.data.cache import Cache, Memory, key_of, opened
 from pellucid.errors import PellucidError
 
@@ -154,14 +159,259 @@ def test_where_the_cache_is(tmp_path, monkeypatch):
     assert notes[0].text.startswith("no cache can be kept")
 
 
-def test_abandoned_drafts_are_swept(tmp_path):
-    draft = tmp_path / "ab" / ".abcd-1-2"
-    draft.mkdir(parents=True)
+DRAFT = f".{KEY[:16]}-4711-0123abcd"
+PIECES = "4711-0123456789ab"
+LONG_AGO = (1, 1)
+
+
+def make_old(*paths):
+    for path in paths:
+        os.utime(path, LONG_AGO, follow_symlinks=False)
+
+
+@pytest.mark.parametrize("draft", [DRAFT, DRAFT + "-old"])
+def test_abandoned_drafts_are_swept(draft, tmp_path):
     opened(tmp_path, print)
-    assert draft.exists()
-    os.utime(draft, (1, 1))
+    left = tmp_path / KEY[:2] / draft
+    left.mkdir(parents=True)
+    (left / "mapped.npy").write_bytes(b"half")
     opened(tmp_path, print)
-    assert not draft.exists()
+    assert left.exists()
+    make_old(left)
+    opened(tmp_path, print)
+    assert not left.exists()
+
+
+def test_abandoned_pieces_of_large_tables_are_swept(tmp_path):
+    opened(tmp_path, print)
+    left = tmp_path / "spool" / PIECES
+    left.mkdir(parents=True)
+    (left / "1.arrow").write_bytes(b"half")
+    yesterday = time.time() - 2 * 24 * 3600
+    os.utime(left, (yesterday, yesterday))
+    opened(tmp_path, print)
+    assert left.exists()
+    make_old(left)
+    opened(tmp_path, print)
+    assert not left.exists()
+
+
+def folder_of_projects(place):
+    (place / "ml" / ".git").mkdir(parents=True)
+    (place / "ml" / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    make_old(place / "ml" / ".git")
+
+
+def folder_of_git_objects(place):
+    (place / "ab" / ("c" * 38)).mkdir(parents=True)
+    (place / "ab" / ".hidden").mkdir()
+    (place / "spool" / "mail").mkdir(parents=True)
+    make_old(place / "ab" / ".hidden", place / "spool" / "mail")
+
+
+def folder_with_names_of_our_form(place):
+    (place / KEY[:2] / DRAFT).mkdir(parents=True)
+    (place / KEY[:2] / DRAFT / "x.npy").write_text("mine")
+    (place / "spool" / PIECES).mkdir(parents=True)
+    (place / "notes.txt").write_text("mine")
+    make_old(place / KEY[:2] / DRAFT, place / "spool" / PIECES)
+
+
+def folder_with_an_empty_one(place):
+    (place / "ab").mkdir()
+
+
+def folder_marked_by_another(place):
+    (place / "CACHEDIR.TAG").write_bytes(cachefolder.SIGNATURE + b"\n# This file was made by cargo.\n")
+    (place / KEY[:2] / DRAFT).mkdir(parents=True)
+    make_old(place / KEY[:2] / DRAFT)
+
+
+def folder_marked_by_a_link(place):
+    tag = place.parent / "tag"
+    tag.write_bytes(cachefolder.SIGNATURE + b"\n" + cachefolder.OWNER_LINE + b"\n")
+    (place / "CACHEDIR.TAG").symlink_to(tag)
+    (place / KEY[:2] / DRAFT).mkdir(parents=True)
+    make_old(place / KEY[:2] / DRAFT)
+
+
+FOREIGN = [
+    folder_of_projects, folder_of_git_objects, folder_with_names_of_our_form, folder_with_an_empty_one,
+    folder_marked_by_another, folder_marked_by_a_link,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fill", FOREIGN)
+def test_a_folder_that_holds_other_things_is_left_as_it_is(fill, tmp_path):
+    place = tmp_path / "h"
+    place.mkdir()
+    fill(place)
+    before, notes = picture(place), []
+    cache = opened(place, notes.append)
+    cache.made(KEY, build, notes.append)
+    assert str(cache) == str(place / "pellucid-cache")
+    assert str(opened(place, notes.append)) == str(place / "pellucid-cache")
+    assert str(opened(cache.folder, notes.append)) == str(cache.folder)
+    assert notes == []
+    assert picture(place, ours=lambda path: path.name == "pellucid-cache") == before
+    assert cachefolder.is_marked(place / "pellucid-cache")
+
+
+def test_names_of_our_form_that_are_not_ours_stay(tmp_path):
+    """In a marked cache, too: links, files, and folders that hold anything else."""
+    cache, outside = tmp_path / "h", tmp_path / "outside"
+    opened(cache, print)
+    (outside / DRAFT).mkdir(parents=True)
+    (outside / DRAFT / "x.npy").write_text("mine")
+    (outside / PIECES).mkdir()
+    (outside / PIECES / "1.csv").write_text("mine")
+    shelf = cache / "ab"
+    shelf.mkdir()
+    (shelf / DRAFT).symlink_to(outside / DRAFT)
+    (shelf / (DRAFT[:-1] + "e")).write_text("a file")
+    inner = shelf / (DRAFT[:-1] + "f")
+    (inner / "folder").mkdir(parents=True)
+    linked = shelf / (DRAFT[:-1] + "0")
+    linked.mkdir()
+    (linked / "x.npy").symlink_to(outside / DRAFT / "x.npy")
+    text = shelf / (DRAFT[:-1] + "1")
+    text.mkdir()
+    (text / "notes.txt").write_text("mine")
+    others = [shelf / name for name in (".git", ".abcd-1-2", DRAFT.upper(), DRAFT + "-older")]
+    for path in others:
+        path.mkdir()
+    (cache / "cd").symlink_to(outside)
+    (cache / "spool").symlink_to(outside)
+    make_old(outside / DRAFT, outside / PIECES, inner, linked, text, *others)
+    make_old(shelf / DRAFT, shelf / (DRAFT[:-1] + "e"), cache / "cd", cache / "spool")
+    before = picture(tmp_path)
+    opened(cache, print)
+    assert picture(tmp_path) == before
+
+
+def test_entries_of_a_version_without_marker_are_found(place, tmp_path):
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "ab" / DRAFT).mkdir(parents=True)
+    make_old(tmp_path / "ab" / DRAFT)
+    assert not cachefolder.is_marked(tmp_path)
+    assert str(opened(tmp_path, print)) == str(tmp_path)
+    opened(tmp_path, print).made(KEY, never, print)
+    lines = (tmp_path / "CACHEDIR.TAG").read_text().splitlines()
+    assert lines[0] == "Signature: 8a477f597d28d172789f06886806bc55"
+    assert "Pellucid" in lines[1]
+    assert not (tmp_path / "ab" / DRAFT).exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "why"), [("shelf", f"'{KEY[:2]}' is a link"), ("entry", "Not a directory")], ids=["shelf", "entry"]
+)
+def test_nothing_is_written_or_read_through_a_link(where, why, tmp_path):
+    cache, outside = tmp_path / "h", tmp_path / "outside"
+    opened(cache, print)
+    Cache(outside).made(KEY, lambda into: ({"small": np.zeros(3)}, {"whose": "theirs"}), print)
+    link = cache / KEY[:2] if where == "shelf" else cache / KEY[:2] / KEY
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside / link.relative_to(cache))
+    before, notes = picture(tmp_path), []
+    assert opened(cache, print).made(KEY, build, notes.append).meta == {"a": "ü"}
+    assert [note.text for note in notes] == [f"the cache cannot be written ({why}); values stay in memory"]
+    assert picture(tmp_path) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_another_user_is_no_cache(tmp_path):
+    (tmp_path / "h").mkdir()
+    os.chown(tmp_path / "h", 12345, -1)
+    notes = []
+    assert type(opened(tmp_path / "h", notes.append)) is Memory
+    assert [str(note) for note in notes] == [
+        f"{tmp_path / 'h'}: this folder belongs to another user, so no cache is kept and values stay in memory "
+        "(set PELLUCID_CACHE to a folder of your own)"
+    ]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o702, 0o1777])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_folder_that_others_can_write_to_is_no_cache(mode, full, tmp_path):
+    place = tmp_path / "my h"
+    place.mkdir()
+    if full:
+        folder_of_projects(place)
+    place.chmod(mode)
+    before, notes = picture(tmp_path), []
+    cache = opened(place, notes.append)
+    if full and mode == 0o1777:  # where nobody can rename what is ours
+        assert str(cache) == str(place / "pellucid-cache")
+        return
+    assert type(cache) is Memory
+    assert [str(note) for note in notes] == [
+        f"{place}: other users can write to this folder, so no cache is kept and values stay in memory "
+        f"(chmod go-w '{place}', or set PELLUCID_CACHE to a folder of your own)"
+    ]
+    assert picture(tmp_path) == before
+
+
+def test_a_group_that_only_the_user_is_in_are_no_others(tmp_path, monkeypatch):
+    place = tmp_path / "h"
+    place.mkdir(0o775)
+    place.chmod(0o775)
+    user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(place.stat().st_gid)
+    for name, members, kept in [
+        (user.pw_name, [], True),
+        (user.pw_name, [user.pw_name], True),
+        (user.pw_name, [user.pw_name, "eve"], False),
+        ("staff", [], False),
+    ]:
+        one = grp.struct_group((name, "x", group.gr_gid, members))
+        monkeypatch.setattr(grp, "getgrgid", lambda gid, one=one: one)
+        assert isinstance(opened(place, [].append), Cache) is kept
+
+
+def test_a_subfolder_that_is_not_ours_is_no_cache(tmp_path):
+    (tmp_path / "pellucid-cache").mkdir()
+    (tmp_path / "pellucid-cache" / "thesis.tex").write_text("mine")
+    before, notes = picture(tmp_path), []
+    assert type(opened(tmp_path, notes.append)) is Memory
+    assert [str(note) for note in notes] == [
+        f"{tmp_path / 'pellucid-cache'}: this folder holds files that are not Pellucid's, so no cache is kept and "
+        "values stay in memory (set PELLUCID_CACHE to another folder)"
+    ]
+    assert picture(tmp_path) == before
+
+
+def test_a_link_as_subfolder_is_no_cache(tmp_path):
+    (tmp_path / "h").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "h" / "pellucid-cache").symlink_to(tmp_path / "elsewhere")
+    before, notes = picture(tmp_path), []
+    assert type(opened(tmp_path / "h", notes.append)) is Memory
+    link = tmp_path / "h" / "pellucid-cache"
+    assert [note.text for note in notes] == [
+        f"no cache can be kept ([Errno 20] 'pellucid-cache' is a link: '{link}'); values stay in memory"
+    ]
+    assert picture(tmp_path) == before
+
+
+def test_the_folder_itself_may_be_named_by_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "h").symlink_to(tmp_path / "disk")
+    assert str(opened(tmp_path / "h", print)) == str(tmp_path / "disk")
+    assert cachefolder.is_marked(tmp_path / "disk")
+
+
+def test_processes_that_begin_a_cache_together_agree_where_it_is(tmp_path):
+    code = (
+        "import sys, time; from pellucid.data.cache import opened\n"
+        "from pathlib import Path\n"
+        "for i in range(60):\n"
+        "    while time.time() < float(sys.argv[2]) + i / 50: pass\n"
+        "    assert str(opened(Path(sys.argv[1]) / str(i), print)) == str(Path(sys.argv[1]) / str(i))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(time.time() + 2)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [one.communicate(timeout=60)[0] for one in running] == ["", ""]
+    assert [one.returncode for one in running] == [0, 0]
+    assert [sorted(os.listdir(tmp_path / str(i))) for i in range(60)] == [["CACHEDIR.TAG"]] * 60
 
 
 def test_a_disk_without_room_is_said_before_it_is_full(tmp_path, monkeypatch):

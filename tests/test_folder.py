@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trees import picture
 
 from pellucid.errors import PellucidError
 from pellucid.folder import Folder, disk, pack, unpack
@@ -393,7 +395,7 @@ with Folder.open(sys.argv[1]).lock():
 
 def test_two_trainings_are_refused_and_death_lets_go(tmp_path):
     folder = Folder.create(tmp_path / "run")
-    (folder.path / ".new-99-left").write_bytes(b"half")
+    (folder.path / ".new-99-run.json").write_bytes(b"half")
     command = [sys.executable, "-c", HOLD, str(folder.path)]
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "held\n"
@@ -402,9 +404,78 @@ def test_two_trainings_are_refused_and_death_lets_go(tmp_path):
     other.kill()
     other.wait()
     with folder.lock():
-        assert not (folder.path / ".new-99-left").exists()
+        assert not (folder.path / ".new-99-run.json").exists()
     with folder.lock():  # and once more, in the same process
         pass
+
+
+NOT_OURS = [
+    ".new-idea.txt",
+    ".new-2024-plan.txt",
+    ".new-1-run.json.bak",
+    ".new-x-run.json",
+    "notes/.new-1-run.json",
+    "checkpoints/.new-1-left",
+]
+
+
+def test_half_written_files_are_known_by_their_whole_names(tmp_path):
+    folder = Folder.create(tmp_path / "run")
+    (folder.path / "notes").mkdir()
+    folder.save_checkpoint(3, {}, {})
+    for name in NOT_OURS:
+        (folder.path / name).write_text("mine")
+    (folder.path / ".new-1-run.json").mkdir()
+    (folder.path / ".new-2-run.json").symlink_to(tmp_path / "outside")
+    before = picture(folder.path, ours=lambda path: path.name == ".lock")
+    ours = [".new-1-run.jsonl", ".new-12345-weights.safetensors", "checkpoints/.new-1-00000004.safetensors"]
+    for name in ours:
+        (folder.path / name).write_text("half")
+    with folder.lock():
+        assert picture(folder.path, ours=lambda path: path.name == ".lock") == before
+
+
+@pytest.mark.parametrize("name", [*NOT_OURS[:4], ".lock", ".new-1-run.json", "manifest.json"])
+def test_a_folder_of_somebody_else_is_no_place_for_a_run(name, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / name).write_text('{"manifest_version": 3}')
+    before = picture(tmp_path)
+    with pytest.raises(PellucidError) as error:
+        Folder.create(tmp_path / "full")
+    assert str(error.value) == (
+        f"{tmp_path / 'full'}: the folder is not empty and not a run (it holds '{name}')\n"
+        "  choose another folder, or empty this one"
+    )
+    assert picture(tmp_path) == before
+
+
+@pytest.mark.parametrize("left", [{".lock": "4711\n"}, {".lock": ""}, {".new-4711-manifest.json": '{"for'}])
+def test_what_is_left_of_a_run_without_files_is_no_hindrance(left, tmp_path):
+    (tmp_path / "run").mkdir()
+    for name, text in left.items():
+        (tmp_path / "run" / name).write_text(text)
+    folder = Folder.create(tmp_path / "run")
+    with folder.lock():
+        folder.write_json("run.json", {})
+    assert sorted(os.listdir(folder.path)) == [".lock", "manifest.json", "run.json"]
+
+
+def test_a_copy_of_hard_links_stays_as_it_was(tmp_path):
+    """As `cp -al` and backups make them: lines are added to a file of the run's own."""
+    folder = Folder.create(tmp_path / "run")
+    folder.write("run.json", b"1")
+    folder.append("history.jsonl", [{"step": 1}])
+    shutil.copytree(folder.path, tmp_path / "copy", copy_function=os.link)
+    before = picture(tmp_path / "copy")
+    again = Folder.open(folder.path)
+    again.append("history.jsonl", [{"step": 2}])
+    again.write("run.json", b"2")
+    again.truncate_lines("history.jsonl", lambda row: row["step"] == 2)
+    again.append("history.jsonl", [{"step": 3}])
+    assert again.lines("history.jsonl") == [{"step": 2}, {"step": 3}]
+    assert again.verify() == []
+    assert picture(tmp_path / "copy") == before
+    assert Folder.open(tmp_path / "copy").lines("history.jsonl") == [{"step": 1}]
 
 
 # -- opening ---------------------------------------------------------------------------------------------------------

@@ -723,12 +723,12 @@ def test_half_written_files_are_swept_up_here_alone(tmp_path: Path) -> None:
     folder = Folder.create(tmp_path / "run")
     outside = tmp_path / "outside"
     outside.mkdir()
-    (outside / ".new-1-mine").write_text("not theirs")
+    (outside / ".new-1-run.json").write_text("not theirs")
     (folder.path / "inside").symlink_to(outside)
-    (folder.path / ".new-2-half").write_text("half")
+    (folder.path / ".new-2-run.json").write_text("half")
     with folder.lock():
-        assert (outside / ".new-1-mine").exists()
-        assert not (folder.path / ".new-2-half").exists()
+        assert (outside / ".new-1-run.json").exists()
+        assert not (folder.path / ".new-2-run.json").exists()
 
 
 def test_checkpoints_in_a_linked_folder_are_none(honest: Path, tmp_path: Path) -> None:

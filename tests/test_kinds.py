@@ -18,7 +18,7 @@ from rich.console import Console
 from sklearn import metrics as sk
 
 import pellucid
-from pellucid.cli import show
+from pellucid.cli import output, show
 from pellucid.fields import KINDS, Column, Field, Guess, recognise
 from pellucid.fields import date as dates
 from pellucid.fields import labels as several
@@ -677,7 +677,7 @@ def test_labels_on_the_command_line(
     assert [line.split("  ") and " ".join(line.split()) for line in shown if line.strip()] == [
         "row 8 cat 70% dog 25% bird 10.0%", "row 9 none bird 12.5% cat 12.5%",
     ]  # fmt: skip
-    show.write_table(rows, tmp_path / "out.csv")
+    output.write_output(rows, tmp_path / "out.csv")
     written = pl.read_csv(tmp_path / "out.csv")
     assert written.columns == ["input", "labels", *(f"p_{p}" for p in PETS)]
     found = show.target(pellucid.read(pets, target="tags").summary())

@@ -1,6 +1,9 @@
 """Samples: real data in the layout a person would have it in, from an installed package."""
 
+import os
+
 import pytest
+from trees import picture
 
 from pellucid.data import read
 from pellucid.errors import PellucidError, UsageError
@@ -63,3 +66,23 @@ def test_a_sample_that_is_there_is_taken_again_if_it_is_whole(name, tmp_path):
     one.write_bytes(one.read_bytes()[:-1])
     with pytest.raises(PellucidError, match="something of this name already"):
         sample(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["iris", "digits"])
+def test_nothing_but_the_sample_is_written(name, tmp_path):
+    """Neither through a link of its name, nor into what lies beside it under the name of a draft."""
+    file = SAMPLES[name].file
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "x.txt").write_text("mine")
+    (tmp_path / f".{file}-{os.getpid()}").symlink_to(tmp_path / "outside")
+    before = picture(tmp_path)
+    assert sample(name, tmp_path) == tmp_path / file
+    assert picture(tmp_path, ours=lambda path: path == tmp_path / file) == before
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / file).symlink_to(tmp_path / "nowhere")
+    before = picture(tmp_path)
+    with pytest.raises(PellucidError) as error:
+        sample(name, tmp_path / "linked")
+    place = tmp_path / "linked" / file
+    assert str(error.value) == f"{place}: there is something of this name already\n  move it, or say --to"
+    assert picture(tmp_path) == before

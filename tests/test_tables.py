@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import stat
 import sys
 import tarfile
 import zipfile
@@ -15,8 +16,10 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from trees import picture
 
 from pellucid.data import blocks, encode_groups, read, read_like
+from pellucid.data.pieces import Spool
 from pellucid.errors import PellucidError
 from pellucid.fields.base import Later
 
@@ -226,6 +229,37 @@ def test_pieces_on_disk_go_with_the_data(tmp_path, monkeypatch):
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_pieces_lie_in_a_folder_that_nobody_else_has(cached, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "spool").mkdir()  # of another user, who came first
+    (tmp_path / "spool").chmod(0o500)
+    before = picture(tmp_path)
+    spool = Spool(tmp_path / "cache" if cached else None)
+    assert spool.folder.parent == (tmp_path / "cache" / "spool" if cached else tmp_path)
+    assert stat.S_IMODE(spool.folder.stat().st_mode) == 0o700
+    spool.path(".csv").write_text("a\n")
+    folder = spool.folder
+    del spool
+    assert not folder.exists()
+    assert picture(tmp_path, ours=lambda path: path.name == "cache") == before
+
+
+def test_pieces_never_lie_behind_a_link(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "spool").symlink_to(tmp_path / "outside")
+    before = picture(tmp_path)
+    with pytest.raises(PellucidError) as error:
+        Spool(tmp_path / "cache")
+    spool = tmp_path / "cache" / "spool"
+    assert str(error.value) == (
+        f"{tmp_path / 'cache'}: a large table is read in pieces, which cannot be kept here "
+        f"([Errno 20] 'spool' is a link: '{spool}')\n  set PELLUCID_CACHE to a folder with room to write in"
+    )
+    assert picture(tmp_path) == before
+
+
 def test_too_little_room_for_the_pieces_is_said(tmp_path, monkeypatch):
     import shutil
 
@@ -296,11 +330,12 @@ def test_a_large_compressed_file_stays_unpacked_as_long_as_it_is_read(tmp_path, 
     monkeypatch.setattr("pellucid.data.tables.LARGE", 1)
     FRAME.write_parquet(tmp_path / "t.parquet")
     data = read(
-        written(tmp_path / "t.parquet.gz", gzip.compress((tmp_path / "t.parquet").read_bytes())), cache=tmp_path
+        written(tmp_path / "t.parquet.gz", gzip.compress((tmp_path / "t.parquet").read_bytes())),
+        cache=tmp_path / "cache",
     )
     assert data.column("n").values.to_list() == FRAME["n"].to_list()
     del data
-    assert not list((tmp_path / "spool").iterdir())
+    assert not list((tmp_path / "cache" / "spool").iterdir())
 
 
 def test_zstandard_needs_a_python_that_knows_it(tmp_path):

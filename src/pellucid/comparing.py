@@ -153,6 +153,8 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
     check_device(device)
     name = str(name or free_name(out, found.name))
     folder = Folder.create(out / f"{name}-compare")
+    if folder.exists("run.json"):
+        raise PellucidError("there is a run here already", where=str(folder.path), fix="choose another --name")
     with folder.lock():
         contest = Contest(folder, name, found, split, torch.device(device), rest, _Once(listeners))
         return contest.held(networks, range(seed, seed + seeds))
@@ -161,7 +163,7 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
 def free_name(out: Path, stem: str) -> str:
     """``stem``, or the first of ``stem-2``, ``stem-3``, … of which there is no comparison yet."""
     i = 1
-    while os.path.exists(out / f"{(found := stem if i == 1 else f'{stem}-{i}')}-compare"):
+    while os.path.lexists(out / f"{(found := stem if i == 1 else f'{stem}-{i}')}-compare"):
         i += 1
     return found
 

@@ -167,14 +167,16 @@ def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
 def free(out: Path, stem: str) -> Path:
     """``out/stem``, or the first of ``out/stem-2``, ``out/stem-3``, … that is not there yet."""
     i = 1
-    while os.path.exists(out / (found := stem if i == 1 else f"{stem}-{i}")):
+    while os.path.lexists(out / (found := stem if i == 1 else f"{stem}-{i}")):
         i += 1
     return out / found
 
 
 def new_folder(path: Path) -> Folder:
-    """A folder for a new run. Raises PellucidError when there is a run already."""
+    """A folder for a new run. Raises PellucidError when there is a run or a comparison already."""
     folder = Folder.create(path)
+    if folder.exists("comparison.json"):
+        raise PellucidError("there is a comparison here already", where=str(path), fix="choose another --name")
     if folder.exists("run.json"):
         raise PellucidError(
             "there is a run here already",

@@ -344,6 +344,7 @@ PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=Tru
 TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", _several, default=(),
               metavar="TEXT", flag="--text", many=True)  # fmt: skip
 TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", command=True, metavar="FILE")
+FORCE = Option("force", "Replace the file of --out where there is one.", command=True)
 MORE = Option("more", "Go on for longer: 5m, 10epochs.", Budget.parse, unset="what was left", metavar="BUDGET")
 TO = Option("to", "Where to put it.", str, unset="./NAME", metavar="PATH")
 
@@ -353,7 +354,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, JSON),
-    "predict": (TEXT, TABLE, JSON),
+    "predict": (TEXT, TABLE, FORCE, JSON),
     "resume": (MORE, JSON, QUIET),
     "sample": (TO,),
 }

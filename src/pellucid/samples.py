@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import filecmp
 import os
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -60,23 +59,20 @@ def sample(name: str, to: str | Path | None = None) -> Path:
     place = Path(os.path.expanduser(to if to is not None else "."))
     if os.path.isdir(place):
         place = place / one.file
-    draft = place.with_name(f".{place.name}-{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        one.write(draft)
-        if not os.path.exists(place):
-            draft.rename(place)
-        elif not alike(draft, place):
-            raise PellucidError("there is something of this name already", where=str(place), fix="move it, or say --to")
+        with TemporaryDirectory(prefix=".pellucid-", dir=place.parent) as folder:
+            draft = Path(folder) / place.name
+            one.write(draft)
+            if not os.path.lexists(place):
+                draft.rename(place)
+            elif not os.path.exists(place) or not alike(draft, place):
+                what = "there is something of this name already"
+                raise PellucidError(what, where=str(place), fix="move it, or say --to")
     except OSError as error:
         raise PellucidError(
             f"cannot be written ({error.strerror})", where=str(place), fix="say --to elsewhere"
         ) from None
-    finally:
-        if os.path.isdir(draft):
-            shutil.rmtree(draft, ignore_errors=True)
-        with suppress(OSError):
-            draft.unlink()
     return place
 
 

@@ -251,17 +251,20 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     RUN is the folder of a run, or its name under ./runs. INPUT is an image, a folder of images, or a table of which
     every row is predicted. Without any, every line of standard input is a text.
     """
-    from . import show
+    from . import output, show
 
     options = given("predict", typed)
-    table = show.check_table(options["out"]) if "out" in options else None
+    force = bool(options.get("force"))
+    if force and "out" not in options:
+        raise UsageError("--force is about the file of --out, and none is given", fix="add --out FILE")
+    table = output.check_output(options["out"], run, inputs, force) if "out" in options else None
     texts = options.get("texts", ()) or (() if inputs else texts_from_stdin())
     if not inputs and not texts:
         raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
 
     rows = loaded(run).predict(list(inputs), texts=list(texts))
     if table:
-        show.write_table(rows, table)
+        output.write_output(rows, table, force)
     if options.get("json"):
         for row in rows:
             show.emit(row)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import polars as pl
 from rich.console import Console
 from rich.padding import Padding
 from rich.segment import Segment
@@ -19,13 +17,12 @@ from rich.text import Text
 
 from ..data.describe import predicted
 from ..draw.numbers import figure
-from ..errors import UsageError, quoted, unknown, visible
+from ..errors import quoted, visible
 from ..fields.labels import joined
 
 MOST_ROWS = 50  # predictions, and
 MOST_FIELDS = 24  # columns of a table, shown on a terminal
 LEVELS = {"info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "red")}
-TABLES = (".csv", ".json", ".jsonl", ".parquet")
 
 
 class Calm(Console):
@@ -265,32 +262,6 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
         value = joined(value, "") if name == "labels" else value
         cells.update({f"{inner}_{key}": v for key, v in value.items()} if isinstance(value, Mapping) else {name: value})
     return cells
-
-
-def check_table(path: str) -> Path:
-    """Where predictions go; raises UsageError for an ending that no writer has, before any work is done."""
-    if Path(path).suffix.lower() not in TABLES:
-        raise UsageError(unknown("ending of --out", Path(path).suffix or path, TABLES))
-    return Path(path)
-
-
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Predictions as CSV or Parquet (one column a class) or JSON (as ``--json`` prints them).
-
-    The file appears whole or not at all.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    ending = path.suffix.lower()
-    if ending == ".json":
-        half.write_text(json.dumps(plain(list(rows)), ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    elif ending == ".jsonl":
-        lines = (json.dumps(plain(row), ensure_ascii=False, default=str) for row in rows)
-        half.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    else:
-        table = pl.DataFrame([flat(row) for row in rows], infer_schema_length=None)
-        table.write_csv(half) if ending == ".csv" else table.write_parquet(half)
-    half.replace(path)
 
 
 # --- datasets and samples ----------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ import mmap
 import os
 import secrets
 import shutil
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -27,6 +26,8 @@ import numpy as np
 from ..errors import PellucidError
 from ..fields import Note, Stored
 from ..fields.base import Into, Report, in_memory
+from ..folder.disk import is_folder
+from .cachefolder import ENTRY_FILE, find_folder, make_own, remove_files, sweep
 
 FORMAT = 1
 SMALL = 1 << 20  # bytes; smaller arrays are read into memory: a map costs a file handle each
@@ -34,9 +35,6 @@ CHECKED = 256 << 20  # bytes; arrays up to this size are checked in full when op
 SAMPLES, BLOCK = 64, 1 << 16
 HELD = 1 << 30  # bytes that may stay in memory where the disk has no room for them
 AT_ONCE = 1 << 25  # bytes of a large array that are looked at before they are let go
-ABANDONED = 24 * 3600  # seconds after which a half-written entry is taken for abandoned
-
-FORGOTTEN = 7 * ABANDONED  # the same for pieces of large tables, which a training may want to the end
 
 Build = Callable[[Into], tuple[Mapping[str, np.ndarray], Any]]  # -> arrays, meta
 
@@ -98,6 +96,8 @@ class Cache(Memory):
         if key in self._entries:
             return self._entries[key]
         place = self._place(key)
+        if not (is_folder(place.parent) and is_folder(place)):  # links lead to what is not ours
+            return None
         if not (place / "index.json").exists():  # asked first: another process may be about to put it there
             return None
         try:
@@ -114,7 +114,8 @@ class Cache(Memory):
             return found
         try:
             place = self._place(key)
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_own(place.parent)
             draft = place.parent / f".{place.name[:16]}-{os.getpid()}-{secrets.token_hex(4)}"
             draft.mkdir(mode=0o700)
         except OSError as error:
@@ -126,7 +127,7 @@ class Cache(Memory):
         except OSError as error:
             found = self._in_memory(key, build, say, error)
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            remove_files(draft, ENTRY_FILE)
         return found
 
     def _place(self, key: str) -> Path:
@@ -138,26 +139,30 @@ class Cache(Memory):
 
 
 def opened(where: str | Path | bool | None, say: Report) -> Memory:
-    """The cache in a folder; None stands for ``$PELLUCID_CACHE`` or ``~/.cache/pellucid``, False for memory alone."""
+    """The cache in a folder; None stands for ``$PELLUCID_CACHE`` or ``~/.cache/pellucid``, False for memory alone.
+
+    In a folder that holds other things than a cache it lies in a subfolder (``cachefolder.find_folder``). Where there
+    can be none, or others could change it, that is said, and values stay in memory.
+    """
     if where is False:
         return Memory()
     chosen = os.environ.get("PELLUCID_CACHE") if where in (None, True) else str(where)
     try:
-        folder = Path(os.path.expanduser(chosen)) if chosen else Path.home() / ".cache" / "pellucid"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sweep(folder)
+        folder = find_folder(Path(os.path.expanduser(chosen)) if chosen else Path.home() / ".cache" / "pellucid")
+        sweep(folder)
+    except PellucidError as error:
+        say(
+            Note(
+                "warning",
+                f"{error.what}, so no cache is kept and values stay in memory ({error.fix})",
+                error.where or "",
+            )
+        )
+        return Memory()
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         say(Note("warning", f"no cache can be kept ({error}); values stay in memory", str(chosen or "~/.cache")))
         return Memory()
-    return Cache(folder.absolute())
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what interrupted processes left half-written."""
-    for draft in (*folder.glob("??/.*"), *folder.glob("spool/*")):
-        with suppress(OSError):
-            if time.time() - draft.stat().st_mtime > (ABANDONED if draft.parent.name != "spool" else FORGOTTEN):
-                shutil.rmtree(draft, ignore_errors=True)
+    return Cache(folder)
 
 
 def _write(draft: Path, build: Build) -> None:
@@ -229,13 +234,15 @@ def _settle(draft: Path, place: Path) -> None:
             draft.rename(place)
             return
         except OSError:  # not empty
+            if not is_folder(place):
+                raise
             with suppress(Damaged, OSError, ValueError, KeyError, TypeError):
                 _opened(place)
                 return
             with suppress(OSError):
                 aside = draft.with_name(draft.name + "-old")
                 place.rename(aside)
-                shutil.rmtree(aside, ignore_errors=True)
+                remove_files(aside, ENTRY_FILE)
     draft.rename(place)
 
 

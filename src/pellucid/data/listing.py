@@ -15,6 +15,9 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Note, pixels
+from ..folder import MANIFEST, is_run_folder
+from .cachefolder import MARKER, is_marked
+from .sources import counted, listed
 from .tables import READERS
 
 SUFFIXES = frozenset(f".{suffix}" for suffix in pixels.SUFFIXES)
@@ -30,6 +33,7 @@ class Listing:
         paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``times`` in nanoseconds.
         tables: the files that may be tables, by path: size and time.
         others: how many other files there are, by suffix.
+        made: folders that Pellucid made, which are passed over.
         fetch: the content of an image, by path; None where it is a file under ``root``.
         table: a file that holds one of ``tables``; None where that is under ``root``.
     """
@@ -40,6 +44,7 @@ class Listing:
     times: list[int] = field(default_factory=list)
     tables: dict[str, tuple[int, int]] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
+    made: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     fetch: Callable[[str], bytes] | None = None
     table: Callable[[str], Path] | None = None
@@ -81,12 +86,17 @@ def suffix_of(path: str) -> str:
 def listing(root: Path) -> Listing:
     """Every image under ``root``. Hidden files are passed over, folders that link back to themselves entered once.
 
+    Runs, comparisons and caches that lie there are passed over: what was made of data is no data. ``root`` may be one.
+
     Raises:
         PellucidError: for a folder that may not be opened.
     """
     found = Listing(root)
     for path, size, time in sorted(_walk(str(root), found)):
         found.add(path, size, time)
+    if found.made:
+        many = counted(len(found.made), "folder that Pellucid made is", "folders that Pellucid made are")
+        found.notes.append(Note("info", f"{many} left out ({listed(sorted(found.made), 3)})", found.name))
     return found
 
 
@@ -95,7 +105,11 @@ def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, int]]:
     stack, seen = [("", root)], {_identity(os.stat(root))}
     while stack:
         inside, folder = stack.pop()
-        for entry in _entries(folder):
+        entries = _entries(folder)
+        if inside and _is_made(folder, {entry.name for entry in entries}):
+            found.made.append(inside)
+            continue
+        for entry in entries:
             path = f"{inside}/{entry.name}" if inside else entry.name
             try:
                 entry.name.encode()
@@ -126,6 +140,12 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             where=folder,
             fix="give yourself the permission to read it, or move it out of the way",
         ) from None
+
+
+def _is_made(folder: str, names: set[str]) -> bool:
+    """Whether a folder is a run, a comparison or a cache."""
+    place = Path(folder)
+    return (MANIFEST in names and is_run_folder(place)) or (MARKER in names and is_marked(place))
 
 
 def _entered(entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], found: Listing) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import gettempdir, mkdtemp
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..errors import PellucidError
 from ..fields import Column, Note
 from ..fields.base import PIECE, Later, Report, cut
 from .cache import Memory
+from .cachefolder import PIECE_FILE, SPOOL, make_own, remove_files
 from .memory import return_freed
 
 WIDE = (
@@ -248,19 +249,17 @@ class Spool:
     """A folder for pieces on their way, gone when nothing refers to it any more.
 
     Args:
-        near: the cache's folder; the system's folder for temporary files when there is none.
+        near: the cache's folder; a new one among the system's temporary files when there is none.
     """
 
     def __init__(self, near: Path | None):
-        base = (near or Path(gettempdir())) / "spool"
-        self.folder = base / f"{os.getpid()}-{secrets.token_hex(6)}"
         self.count = 0
         return_freed()
         try:
-            self.folder.mkdir(parents=True, mode=0o700)
+            self.folder = _new_folder(near)
         except OSError as error:
-            raise _no_room(self.folder, error) from None
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+            raise _no_room((near or Path(gettempdir())) / SPOOL, error) from None
+        weakref.finalize(self, remove_files, self.folder, PIECE_FILE)
 
     def need(self, size: int, where: str) -> None:
         """Raises PellucidError when there are fewer than ``size`` bytes left on the disk."""
@@ -288,6 +287,17 @@ class Spool:
             return pl.read_ipc(path, columns=names)
 
         return Piece(len(frame), schema, _by_column(read, frame.columns, len(frame)))
+
+
+def _new_folder(near: Path | None) -> Path:
+    """A folder that nobody else has. Raises OSError."""
+    if near is None:
+        return Path(mkdtemp(prefix="pellucid-"))
+    near.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_own(near / SPOOL)
+    folder = near / SPOOL / f"{os.getpid()}-{secrets.token_hex(6)}"
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def kept(frames: Iterable[tuple[pl.DataFrame, Mapping[str, pl.DataType]]], spool: Callable[[], Spool]) -> list[Piece]:

@@ -26,12 +26,11 @@ from ..errors import PellucidError
 from . import disk
 from .disk import FRESH, fresh, is_file, is_folder, replace, saying, settle, slurp
 from .lines import from_lines, to_lines
-from .lock import held, sweep
-from .manifest import FORMAT, Version, accepted, is_entry, render, version
+from .lock import CHECKPOINTS, LOCK, held, is_left, sweep
+from .manifest import FORMAT, MANIFEST, Version, accepted, is_entry, is_run_folder, render, version
 from .plain import damaged, parse, to_json
 from .tensors import Tensors, pack, unpack
 
-MANIFEST, LOCK, CHECKPOINTS = "manifest.json", ".lock", "checkpoints"
 STEP = re.compile("[0-9]{8,15}")
 KEEP = 2  # generations of checkpoints
 
@@ -64,12 +63,12 @@ class Folder:
         folder = cls(path)
         with saying("make the run folder", folder.path):
             disk.system.mkdir(folder.path)
-            held = [name for name in os.listdir(folder.path) if name != LOCK and not name.startswith(FRESH)]
-        if not held:
+            found = [path.name for path in folder.path.iterdir() if not is_left(path)]
+        if not found:
             folder._list_files({})
-        elif MANIFEST not in held:
+        elif not is_run_folder(folder.path) and (MANIFEST not in found or not folder._has_own_manifest()):
             raise PellucidError(
-                f"the folder is not empty and not a run (it holds '{min(held)}')",
+                f"the folder is not empty and not a run (it holds '{min(found)}')",
                 where=str(folder.path),
                 fix="choose another folder, or empty this one",
             )
@@ -292,6 +291,11 @@ class Folder:
             )
         raise damaged("it is damaged", path)
 
+    def _has_own_manifest(self) -> bool:
+        """Whether the manifest is a run's, however damaged; other programs have files of that name too."""
+        held = parse(slurp(self.path / MANIFEST), self.path / MANIFEST)
+        return isinstance(held, dict) and {"format", "files"} <= held.keys()
+
     def _list_files(self, files: Mapping[str, Version]) -> None:
         replace(self.path / MANIFEST, render(files))
 
@@ -338,7 +342,9 @@ class Folder:
         data = slurp(path)
         _, self._ends[name] = from_lines(data, path)
         whole = data.rfind(b"\n") + 1
-        if whole < len(data):
+        if path.stat().st_nlink > 1:  # a copy of the run made of hard links would grow with this one
+            replace(path, data[:whole])
+        elif whole < len(data):
             with saying("mend", path):
                 file = disk.system.extend(path)
                 try:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import PellucidError
 from . import disk
-from .disk import FRESH, is_folder, saying
+from .disk import FRESH, is_file, is_folder, saying, slurp
+from .manifest import MANIFEST
+
+LOCK, CHECKPOINTS = ".lock", "checkpoints"
+LOCKED = re.compile(rb"([0-9]{1,10}\n)?")  # what a lock holds
+HALF_WRITTEN = re.compile(re.escape(FRESH) + r"[0-9]{1,10}-[^/]+\.(json|jsonl|parquet|html|safetensors)")
 
 
 @contextlib.contextmanager
@@ -44,9 +50,21 @@ def _take(file: int, path: Path) -> None:
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
 
 
+def is_left(path: Path) -> bool:
+    """Whether a file is what is left of a run without files: its lock, or its first file half-written."""
+    if path.name == LOCK:
+        return is_file(path) and LOCKED.fullmatch(slurp(path)) is not None
+    return path.name.endswith(f"-{MANIFEST}") and is_half_written(path)
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether a file is a half-written one of ours: by its whole name, and no link or folder."""
+    return HALF_WRITTEN.fullmatch(path.name) is not None and is_file(path)
+
+
 def sweep(path: Path) -> None:
-    """Remove half-written files that a crash left behind in a folder; only the holder of its lock may."""
+    """Remove half-written files that a crash left behind in a run folder; only the holder of its lock may."""
     with saying("clean up", path):
-        for folder in (path, *(one for one in path.iterdir() if is_folder(one))):
-            for left in [one for one in folder.iterdir() if one.name.startswith(FRESH)]:
+        for folder in filter(is_folder, (path, path / CHECKPOINTS)):
+            for left in filter(is_half_written, list(folder.iterdir())):
                 disk.system.unlink(left)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from .disk import is_file
 from .plain import to_json
 
-FORMAT = 1
+FORMAT, MANIFEST = 1, "manifest.json"
+
+RECORDS = ("run.json", "comparison.json")  # one of which says what a folder is about
 
 Version = dict[str, Any]  # {"sha256", "size"} of one version of a file
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder is a run's or a comparison's, finished or not."""
+    return is_file(path / MANIFEST) and any(is_file(path / name) for name in RECORDS)
 
 
 def version(data: bytes) -> Version:

@@ -1,0 +1,214 @@
+"""Nothing of the user's is lost: no command changes, removes or replaces what is not ours, whatever lies around it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from trees import picture
+
+import pellucid
+from pellucid.cli import exit_code, output
+from pellucid.errors import PellucidError
+
+TRAIN = ("--steps", "2", "--size", "0", "--quiet", "--no-reference")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, table: Path, photos: Path) -> Path:
+    """A folder with two runs, ``table`` and ``photos``, and a comparison."""
+    place = tmp_path_factory.mktemp("runs")
+    for name, source in (("table", table), ("photos", photos)):
+        assert exit_code(["train", str(source), *TRAIN, "--out", str(place), "--name", name], 0.0) == 0
+    words = ["--networks", "mlp", "--out", str(place), "--name", "table"]
+    assert exit_code(["compare", str(table), *TRAIN, *words], 0.0) == 0
+    return place
+
+
+@pytest.fixture
+def place(tmp_path: Path, runs: Path, table: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder, which is the current one: runs, a table, photos, and links to them."""
+    shutil.copytree(runs, tmp_path / "runs")
+    shutil.copy2(table, tmp_path / "d.csv")
+    shutil.copytree(photos, tmp_path / "photos")
+    shutil.copy2(table, tmp_path / "photos" / "old.csv")
+    (tmp_path / "other.csv").write_text("mine\n")
+    os.link(tmp_path / "d.csv", tmp_path / "hard.csv")
+    (tmp_path / "soft.csv").symlink_to("d.csv")
+    (tmp_path / "nowhere.csv").symlink_to("gone.csv")
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "same").symlink_to("photos")
+    (tmp_path / "run").symlink_to("runs/table")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "photos" / "far").symlink_to("../far")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+INPUT = "{out}: it is one of the inputs, and predictions would take its place\n  write to another file"
+RUN = "{out}: it lies in the folder of a run\n  write it to another folder"
+LINK = "{out}: it is a link to '{to}', and nothing is written through links\n  name the file itself"
+INSIDE = (
+    "{out}: it lies in '{to}', which is predicted from, and would be taken for part of it from then on\n"
+    "  write it to another folder"
+)
+THERE = "{out}: there is a file of this name already\n  choose another name, or have it replaced with --force"
+REFUSED = [
+    ("table", "d.csv", "d.csv", INPUT, ""),
+    ("table", "d.csv", "./photos/../d.csv", INPUT, ""),
+    ("table", "d.csv", "hard.csv", INPUT, ""),
+    ("table", "soft.csv", "d.csv", INPUT, ""),
+    ("table", "d*.csv", "d.csv", INPUT, ""),
+    ("table", "d.csv", "soft.csv", LINK, "d.csv"),
+    ("table", "d.csv", "nowhere.csv", LINK, "gone.csv"),
+    ("table", "d.csv", "folder.csv", "{out}: it is a folder\n  name a file", ""),
+    ("table", "d.csv", "pipe.csv", "{out}: it is no file but a pipe, a socket or a device\n  name a file", ""),
+    ("table", "d.csv", "runs/table/predictions.parquet", RUN, ""),
+    ("table", "d.csv", "runs/table/new.csv", RUN, ""),
+    ("table", "d.csv", "runs/table/new/er.csv", RUN, ""),
+    ("table", "d.csv", "run/new.csv", RUN, ""),
+    ("table", "d.csv", "runs/photos/run.json", RUN, ""),
+    ("table", "d.csv", "runs/table-compare/comparison.json", RUN, ""),
+    ("table", "d.csv", "runs/table-compare/new.csv", RUN, ""),
+    ("photos", "photos", "photos/new.csv", INSIDE, "photos"),
+    ("photos", "photos", "photos/above/new.csv", INSIDE, "photos"),
+    ("photos", "photos", "same/new.csv", INSIDE, "photos"),
+    ("photos", "same", "photos/new.csv", INSIDE, "same"),
+    ("photos", "photos", "photos/old.csv", INPUT, ""),
+    ("photos", "photos", "far/x.csv", INPUT, ""),
+    ("photos", ".", "new.csv", INSIDE, "."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(("run", "source", "out", "said", "to"), REFUSED, ids=lambda word: word[:30])
+def test_predictions_never_replace_an_input_or_lie_in_a_run(
+    run: str, source: str, out: str, said: str, to: str, force: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not replacing was asked for, and before anything is predicted."""
+    monkeypatch.setattr(pellucid, "load", None)
+    before = picture(place)
+    with pytest.raises(PellucidError) as error:
+        output.check_output(out, run, [source], force)
+    assert str(error.value) == said.format(out=out, to=to)
+    assert exit_code(["predict", run, source, "--out", out, *["--force"] * force], 0.0) == 1
+    assert picture(place) == before
+
+
+def test_another_file_is_replaced_only_when_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "other.csv").chmod(0o600)
+    before = picture(place)
+    words = ["predict", "table", "d.csv", "--out", "other.csv"]
+    assert exit_code(words, 0.0) == 1
+    assert capsys.readouterr().err == f"✗ {THERE.format(out='other.csv')}\n"
+    assert picture(place) == before
+    assert exit_code([*words, "--force"], 0.0) == 0
+    assert picture(place, ours=lambda path: path.name == "other.csv") == {
+        name: what for name, what in before.items() if name != "other.csv"
+    }
+    assert pl.read_csv(place / "other.csv").height == 120
+    assert (place / "other.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_force_without_a_file_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["predict", "table", "d.csv", "--force"], 0.0) == 2
+    assert capsys.readouterr().err == ("✗ --force is about the file of --out, and none is given\n  add --out FILE\n")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+@pytest.mark.parametrize("came", ["a file", "a link"])
+def test_a_file_that_comes_while_predicting_is_not_replaced(
+    came: str, links: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported")))
+    path = output.check_output("new.csv", "table", ["d.csv"], False)
+    path.write_text("mine\n") if came == "a file" else path.symlink_to("other.csv")
+    before = picture(place)
+    with pytest.raises(PellucidError) as error:
+        output.write_output([{"input": "a", "value": 1.0}], path)
+    assert str(error.value) == THERE.format(out="new.csv")
+    assert picture(place) == before
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_is_written_whole_and_alone(
+    force: bool, links: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported")))
+    before = picture(place)
+    output.write_output([{"input": "a", "value": 1.5}], place / "deep" / "new.csv", force)
+    assert (place / "deep" / "new.csv").read_text() == "input,value\na,1.5\n"
+    assert os.listdir(place / "deep") == ["new.csv"]
+    assert (place / "deep" / "new.csv").stat().st_nlink == 1
+    assert picture(place, ours=lambda path: path.name == "deep") == before
+
+
+def test_a_link_that_comes_while_predicting_is_not_written_through(place: Path) -> None:
+    (place / "new.csv").symlink_to("other.csv")
+    output.write_output([{"input": "a", "value": 1.5}], place / "new.csv", force=True)
+    assert (place / "other.csv").read_text() == "mine\n"
+
+
+# -- runs and comparisons --------------------------------------------------------------------------------------------
+
+
+def test_a_run_and_a_comparison_spare_each_other(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = picture(place)
+    assert exit_code(["train", "d.csv", *TRAIN, "--name", "table-compare"], 0.0) == 1
+    assert capsys.readouterr().err.endswith(
+        "✗ runs/table-compare: there is a comparison here already\n  choose another --name\n"
+    )
+    shutil.copytree("runs/table", "runs/other-compare")
+    after = picture(place)
+    assert exit_code(["compare", "d.csv", *TRAIN, "--networks", "mlp", "--name", "other"], 0.0) == 1
+    assert capsys.readouterr().err.endswith(
+        "✗ runs/other-compare: there is a run here already\n  choose another --name\n"
+    )
+    assert picture(place) == after
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("link", ["runs/d-dense", "runs/d-compare"])
+def test_a_link_to_nowhere_keeps_its_name(link: str, place: Path) -> None:
+    (place / link).symlink_to("gone")
+    before = picture(place)
+    verb = ("train", "--network", "mlp") if link.endswith("dense") else ("compare", "--networks", "mlp")
+    assert exit_code([verb[0], "d.csv", *verb[1:], *TRAIN], 0.0) == 0
+    new = {"d-dense-2", "d-2-compare"}
+    assert picture(place, ours=lambda path: path.name in new) == before
+    assert len(new & set(os.listdir("runs"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["photos", "tables"])
+def test_what_was_made_of_data_is_no_data(kind: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training in the folder of the data, twice, with the cache there too."""
+    data = place / "photos"
+    if kind == "tables":
+        data = place / "tables"
+        data.mkdir()
+        for name in ("a", "b"):
+            shutil.copy2(place / "d.csv", data / f"{name}.csv")
+    monkeypatch.chdir(data)
+    monkeypatch.setenv("PELLUCID_CACHE", ".")
+    shutil.copytree(place / "runs" / "table-compare", data / "earlier")
+    before = picture(data)
+    alone = pellucid.read(data, cache=False)
+    for name in ("one", "two"):
+        assert exit_code(["train", ".", *TRAIN, "--name", name], 0.0) == 0
+    assert exit_code(["resume", "one", "--more", "1steps", "--quiet"], 0.0) == 0
+    assert exit_code(["predict", "one", ".", "--out", "../new.csv"], 0.0) == 0
+    again = pellucid.read(data)
+    assert again.fingerprint() == alone.fingerprint()
+    assert again.examples() == alone.examples()
+    assert picture(data, ours=lambda path: path.name in ("runs", "pellucid-cache")) == before
+    if kind == "photos":
+        left = "4 folders that Pellucid made are left out (earlier, pellucid-cache, runs/one and 1 more)"
+        assert left in [note.text for note in pellucid.read(data, cache=False).notes]
