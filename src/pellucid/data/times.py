@@ -27,6 +27,9 @@ UNITS = {  # months, seconds
     **dict.fromkeys(("min", "mins", "minute", "minutes"), (0, 60)),
     **dict.fromkeys(("s", "sec", "second", "seconds"), (0, 1)),
 }
+LENGTHS = {  # seconds of what a length of time is told in, and what is told in the one before
+    "year": 365.25 * 86400, "month": 365.25 / 12 * 86400, "day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0,
+}  # fmt: skip
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
 
 
@@ -76,6 +79,38 @@ class Span:
         last = (month + 1).astype("M8[D]") - np.timedelta64(1, "D")
         moved = min(month.astype("M8[D]") + (date - date.astype("M8[M]")), last)
         return float(moved.astype(np.int64)) * 86400 + rest + self.seconds
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When examples are, where rows are parted by time.
+
+    Attributes:
+        value: (n,) seconds since 1970 or other numbers, NaN for none. column: that says it. dates: they are seconds.
+    """
+
+    value: np.ndarray
+    column: str
+    dates: bool
+
+    def length_in_words(self, moments: float) -> str:
+        """How long so many moments last on average, e.g. ``"about 3 days"``; of numbers how many of them that is."""
+        known = np.unique(self.value[np.isfinite(self.value)])
+        if self.dates and len(known) > 1:
+            return f"about {length_in_words(moments * float(known[-1] - known[0]) / (len(known) - 1))}"
+        return f"{max(round(moments), 1):,} different value{'s' * (round(moments) > 1)} of '{self.column}'"
+
+
+def length_in_words(seconds: float) -> str:
+    """A length of time in the largest unit of which there are at least two.
+
+    >>> length_in_words(3 * 86400), length_in_words(90 * 86400), length_in_words(5400), length_in_words(0.2)
+    ('3 days', '3 months', '90 minutes', '1 second')
+    """
+    unit = next((name for name, size in LENGTHS.items() if seconds >= 1.9 * size), None)
+    unit = unit or next((name for name, size in LENGTHS.items() if seconds >= 0.9 * size), "second")
+    count = max(round(seconds / LENGTHS[unit]), 1)
+    return f"{count:,} {unit}{'s' * (count > 1)}"
 
 
 def is_span(text: str) -> bool:
