@@ -371,7 +371,9 @@ class Dataset:
         name = self.reading.parting.column or ""
 
         def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
-            time, dates = times.ordering(self.column(name))
+            own = self.fields.get(name)
+            known = own is not None and own.kind == "date" and own.state is not None
+            time, dates = times.ordering(self.column(name), own.settings if own is not None and known else None)
             return {"time": time}, {"dates": dates}
 
         return self.cache.made(key_of("times", self._key, name), look, self.say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -128,8 +128,16 @@ def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
     return None if clock else value
 
 
-def ordering(column: Column) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
-    """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither."""
+def ordering(
+    column: Column, settings: Mapping[str, Any] | None = None
+) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
+    """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither.
+
+    Args:
+        settings: how a run reads the dates of this column, where it does: a few new ones may not tell day and month.
+    """
+    if settings is not None and not (read := seconds(column, settings, absolute=True))[1]:
+        return read[0], True
     found, series = seconds_of(column), column.series()
     if found is not None:
         return found, True
@@ -138,6 +146,12 @@ def ordering(column: Column) -> tuple[np.ndarray, bool]:  # (n,) float64, whethe
             f"'{column.name}' holds no dates, times or numbers to split by", fix="name a column of them: time:COLUMN"
         )
     return series.cast(pl.Float64).fill_null(np.nan).to_numpy(), False
+
+
+def orders(column: Column) -> bool:
+    """Whether a column puts the rows in order."""
+    series = column.series()
+    return seconds_of(column) is not None or (series is not None and series.dtype.is_numeric())
 
 
 def time_column(columns: Mapping[str, Column], parting: Parting, where: str) -> str:
