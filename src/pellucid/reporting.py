@@ -331,6 +331,7 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
             "included."
         ),
         "versions": record["versions"],
+        "tested": record["tested"],
     }
     folder.write("report.html", comparison(cast("Contents", content)).encode())
 

@@ -18,8 +18,8 @@ from torch import nn
 from .data import read_like
 from .data.batch import encode_groups, encode_target
 from .data.parting import parse
-from .data.splits import moments_of
 from .data.sources import counted
+from .data.splits import moments_of
 from .data.weights import check_parts
 from .draw.numbers import figure
 from .errors import PellucidError, UsageError, enough_memory, quoted
@@ -261,7 +261,7 @@ class Run:
         )
 
     def _times(self) -> tuple[bool, str | None]:
-        """Whether the run was parted by time, and the column that said it; None for a run that did not write it down."""
+        """Whether the run was parted by time, and the column that said it; None where it did not write that down."""
         if self.score.times:
             return True, self.score.times
         with understood(self.path / RECORD):  # a run from before intervals drew blocks of time
@@ -271,8 +271,8 @@ class Run:
     def _say_times(self, data: Dataset, times: str | None, moments: Moments | None) -> None:
         """Say where the interval can't draw blocks of time, though errors near in time are probably alike."""
         if moments is None:
-            why = f"'{times}' is not there, or says no times" if times else "the run did not write down what says the time"
-            text = f"the interval draws single rows, because {why}; where these follow each other in time it is too narrow"
+            why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
+            text = f"the interval draws single rows, because {why}; where those are near in time it is too narrow"
             data.notes.append(Note("warning", text))
         elif lost := int(np.isnan(moments.value).sum()):
             text = f"{counted(lost, 'row')} without '{times}', which the interval takes as independent of all others"

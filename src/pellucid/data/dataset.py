@@ -371,9 +371,7 @@ class Dataset:
         name = self.reading.parting.column or ""
 
         def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
-            own = self.fields.get(name)
-            known = own is not None and own.kind == "date" and own.state is not None
-            time, dates = times.ordering(self.column(name), own.settings if own is not None and known else None)
+            time, dates = times.ordering(self.column(name), self.fields.get(name))
             return {"time": time}, {"dates": dates}
 
         return self.cache.made(key_of("times", self._key, name), look, self.say)

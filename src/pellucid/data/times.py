@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
-from ..fields import Column, kind_named
+from ..fields import Column, Field, kind_named
 from ..fields.date import seconds
 
 if TYPE_CHECKING:
@@ -129,15 +129,17 @@ def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
 
 
 def ordering(
-    column: Column, settings: Mapping[str, Any] | None = None
+    column: Column, field: Field | None = None
 ) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
     """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither.
 
     Args:
-        settings: how a run reads the dates of this column, where it does: a few new ones may not tell day and month.
+        field: of the column. Where a run reads dates from it, new ones are read alike: a few don't tell day from month.
     """
-    if settings is not None and not (read := seconds(column, settings, absolute=True))[1]:
-        return read[0], True
+    if field is not None and field.kind == "date" and field.state is not None:
+        value, clock = seconds(column, field.settings, absolute=True)
+        if not clock:
+            return value, True
     found, series = seconds_of(column), column.series()
     if found is not None:
         return found, True

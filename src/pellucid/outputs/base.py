@@ -62,7 +62,7 @@ class Score:
         return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
 
     def say_blocks(self) -> str:
-        """How the interval was drawn where rows are parted by time, and whether to trust it; empty where they are not."""
+        """How the interval was drawn where rows are parted by time, and whether to trust it; empty elsewhere."""
         if not self.times:
             return ""
         if not self.block:
@@ -75,8 +75,8 @@ def few_blocks(blocks: int) -> str:
     """That an interval over so many blocks of time can't be trusted; empty where it can."""
     if blocks >= ENOUGH_BLOCKS:
         return ""
-    only = "is no longer than one such block" if blocks < 2 else f"holds only {blocks} such blocks"
-    return f"The scored part {only}: the interval may still be too narrow."
+    only = "are no more than one such block" if blocks < 2 else f"hold only {blocks} such blocks"
+    return f"These examples {only}: intervals may still be too narrow."
 
 
 class Output(nn.Module):

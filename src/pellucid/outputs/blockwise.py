@@ -6,14 +6,14 @@ n examples, M stretches of time (one moment each, unless there are very many), S
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .metrics import AT_ONCE, MANY, Judge, bootstrap, resampled
 
-MAX_STRETCHES = 1000
+MAX_STRETCHES, REPEATS = 1000, 1000
 # Politis and White's length makes the error of the variance least; a longer block costs little width and gains coverage
 # (Sun, Phillips and Jin, 2008). Three times: found with simulated AR(1) errors, see bench/coverage.py.
 LENGTHENED = 3
@@ -62,7 +62,7 @@ class Blocks:
         return student_95(self.count - 1) / NORMAL_95 * math.sqrt(self.count / (self.count - 1))
 
 
-def blocks_of_time(judges: list[Judge], weight: np.ndarray, time: np.ndarray) -> Blocks:
+def blocks_of_time(judges: Sequence[Judge], weight: np.ndarray, time: np.ndarray) -> Blocks:
     """Blocks as long as the errors' correlation asks for (Politis and White, 2004; Patton, Politis and White, 2009).
 
     The errors are looked at through the metric: how much it changes when one stretch of time is left out. Of several
@@ -70,7 +70,7 @@ def blocks_of_time(judges: list[Judge], weight: np.ndarray, time: np.ndarray) ->
 
     Args:
         judges: metrics as functions of the examples' weights (S, n), without a random part.
-        weight: (n,) how much each example counts. time: (n,) what orders them, NaN for none: moments of their own, last.
+        weight: (n,) how much each example counts. time: (n,) what orders them, NaN for none.
     """
     place, moments = order_of(time)
     most = MAX_STRETCHES if len(time) <= MANY else MAX_STRETCHES // 5
@@ -96,8 +96,9 @@ def block_bootstrap(
     if blocks.moments == 1:
         return *bootstrap(judge, weight), blocks
     rng = np.random.default_rng(0)
-    values = resampled(judge, len(weight), lambda some: blocks.counts(rng, some) * weight)
-    low, high = widened(values, float(judge(weight[None])[0]), blocks.widening())
+    repeats = REPEATS if len(weight) <= MANY else REPEATS // 5
+    values = resampled(judge, len(weight), lambda some: blocks.counts(rng, some) * weight, repeats)
+    low, high = widened(values[np.isfinite(values)], float(judge(weight[None])[0]), blocks.widening())
     return max(low, limits[0]), min(high, limits[1]), blocks
 
 
@@ -111,7 +112,10 @@ def widened(values: np.ndarray, value: float, times: float) -> tuple[float, floa
 
 
 def order_of(time: np.ndarray) -> tuple[np.ndarray, int]:  # (n,) -> (n,) 0 … moments - 1, moments
-    """The moment of each example, in order of time whatever the order of rows; those without one come last, each alone."""
+    """The moment of each example, in order of time, whatever the order of rows.
+
+    Those without one, NaN, come last; each is a moment of its own.
+    """
     moments, place = np.unique(time, return_inverse=True, equal_nan=False)
     return place.reshape(-1), len(moments)
 

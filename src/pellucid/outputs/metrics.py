@@ -70,7 +70,7 @@ def bootstrap(
     """The 2.5 % and 97.5 % points of a metric over resampled examples (Efron, 1979).
 
     Of very many examples, groups of them are drawn together: each holds examples from all over, so that groups vary as
-    single examples do.
+    single examples do; and fewer times, which takes long and matters in the fourth digit.
 
     Args:
         group: (n,) whose each example is: examples of one stand or fall together, so all of them are drawn at once
@@ -79,27 +79,36 @@ def bootstrap(
     n = len(weight)
     if n == 0:
         return float("nan"), float("nan")
-    unit = np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]  # (n,)
-    rng, groups = np.random.default_rng(0), min(int(unit.max()) + 1, GROUPS)
-
-    def draw(some: int) -> np.ndarray:  # -> (some, n)
-        drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]  # faster than multinomial
-        counts = np.bincount(drawn.ravel(), minlength=some * groups).reshape(some, groups)
-        return (counts if group is None and groups == n else counts[:, unit % groups]) * weight
-
-    known = resampled(judge, n, draw, repeats)
+    rng, draw = np.random.default_rng(0), drawn_units(weight, group)
+    known = resampled(judge, n, lambda some: draw(rng, some) * weight, repeats if n <= MANY else repeats // 5)
+    known = known[np.isfinite(known)]
     low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
     return float(low), float(high)
 
 
-def resampled(
-    judge: Judge, n: int, draw: Callable[[int], np.ndarray], repeats: int = 1000
-) -> np.ndarray:  # -> (repeats,), fewer where some say nothing
-    """A metric of ``n`` examples under drawn weights; ``draw(S)`` makes S of them, (S, n)."""
-    repeats = repeats if n <= MANY else repeats // 5  # which takes long, and matters in the fourth digit
+def drawn_units(
+    weight: np.ndarray, group: np.ndarray | None = None
+) -> Callable[[np.random.Generator, int], np.ndarray]:  # (n,), (n,)
+    """What draws as many examples, or groups, as there are: S times gives how often each comes up, (S, n)."""
+    n = len(weight)
+    unit = np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]  # (n,)
+    groups = min(int(unit.max()) + 1, GROUPS)
+
+    def draw(rng: np.random.Generator, some: int) -> np.ndarray:
+        drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]  # faster than multinomial
+        counts = np.bincount(drawn.ravel(), minlength=some * groups).reshape(some, groups)
+        return counts if group is None and groups == n else counts[:, unit % groups]
+
+    return draw
+
+
+def resampled(judge: Judge, n: int, draw: Callable[[int], np.ndarray], repeats: int) -> np.ndarray:  # -> (repeats, ...)
+    """A metric of ``n`` examples under weights that ``draw(S)`` makes S of, (S, n).
+
+    NaN where a resample holds one class alone, which some metrics say nothing about.
+    """
     block = int(np.clip(AT_ONCE // n, 1, 50))
-    found = np.concatenate([judge(draw(min(block, repeats - start))) for start in range(0, repeats, block)])
-    return found[np.isfinite(found)]  # a resample may hold one class alone, which some metrics say nothing about
+    return np.concatenate([judge(draw(min(block, repeats - start))) for start in range(0, repeats, block)])
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
