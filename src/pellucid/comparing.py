@@ -19,7 +19,8 @@ import torch
 
 from .data import Split
 from .data.batch import encode_groups, encode_target
-from .data.splits import group_of
+from .data.splits import group_of, moments_of
+from .data.times import Moments
 from .errors import Interrupted, PellucidError, no_memory
 from .folder import Folder
 from .folder.form import anything, map_of, maybe, number, one_of, record, text, whole
@@ -31,7 +32,7 @@ from .outputs import Score
 from .outputs.base import evened
 from .outputs.metrics import Judge
 from .planning import best_device, check_device
-from .ranking import meaning, ranked, summed, ties
+from .ranking import Judged, behind_first, meaning, ranked, summed, ties
 from .record import MEASURED, read_record, understood
 from .references import allowance, refer
 from .reporting import write_comparison
@@ -306,12 +307,14 @@ class Contest:
         output = any_run.network.output
         found = {name: summed(own, output.better) for name, own in trials.items()}
         ranking = ranked(found, output.higher)
-        weight, group = self.counts(good[0])
         judges = {n: [self.judge(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
+        judged = Judged(judges, output.higher, *self.counts(good[0]))
+        behind = behind_first(ranking, judged)
         outcome = self.record | {
             "ranking": ranking,
-            "networks": found,
-            "ties": ties(ranking, judges, weight, output.higher, group),
+            "networks": {name: one | {"behind": behind.get(name)} for name, one in found.items()},
+            "ties": ties(ranking[0], behind),
+            "tested": judged.say_how(),
             "ranked on": "validation and cross-validation" if any_run.plan.folds else "validation",
             "baseline": any_run.baseline.to_json(),
             "reference": any_run.reference.to_json() if any_run.reference else None,
@@ -328,11 +331,12 @@ class Contest:
         write_comparison(self.folder, self.data.name, outcome)
         return Comparison(self.folder.path, outcome)
 
-    def counts(self, trial: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:  # (n,), (n,)
-        """How much each example counts that networks are ranked on, and whose it is; they are those of ``trial``."""
+    def counts(self, trial: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None, Moments | None]:  # (n,), (n,)
+        """How much each example of ``trial`` counts that networks are ranked on, whose it is, and when."""
         kept, _ = self.folder.load_tensors(f"{trial['network']}-{trial['seed']}.safetensors")
         weights, rows = self.data.weights(), kept["rows"]
-        return evened(None if weights is None else weights[rows], len(rows)), group_of(self.data, rows)
+        even = evened(None if weights is None else weights[rows], len(rows))
+        return even, group_of(self.data, rows), moments_of(self.data, rows)
 
     def judge(self, network: str, seed: int) -> Judge:
         """The metric of what a network answered where it is ranked, as a function of the examples' weights."""

@@ -6,17 +6,27 @@ n validation examples, S seeds, D draws.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from itertools import combinations
 from statistics import mean
 from typing import Any
 
 import numpy as np
 
+from .data.times import Moments
 from .draw.numbers import milliseconds, spread, with_interval
-from .outputs.metrics import Judge, bootstrap
+from .outputs.base import few_blocks
+from .outputs.blockwise import Blocks, blocks_of_time, order_of, widened
+from .outputs.metrics import Judge, drawn_units, resampled
 
 MEANS = ("value", "low", "high", "seconds", "validation", "latency", "throughput")
 WHOLE = ("steps", "parameters", "memory")  # their means are rounded
+LEVEL = 0.05  # of the error of one or more comparisons
+# At .05 over 6 pairs 10,000 draws leave 42 beyond 0 on either side. They are made where the first 2,000 come near the
+# level; of more than 10,000 examples fewer are affordable.
+FIRST_DRAWS, DRAWS, DRAWN_WEIGHTS = 2000, 10_000, 100_000_000
+NEAR_LEVEL = (0.01, 0.2)
 
 Trial = Mapping[str, Any]
 
@@ -47,50 +57,147 @@ def ranked(networks: Mapping[str, Mapping[str, Any]], higher: bool) -> list[str]
     return sorted(able, key=lambda name: networks[name]["validation"], reverse=higher)
 
 
-def apart(
-    one: Sequence[Judge],
-    other: Sequence[Judge],
-    weight: np.ndarray,
-    higher: bool,
-    group: np.ndarray | None = None,
-) -> tuple[float, float, float]:
-    """How much better one network is on validation than another: the difference of mean metrics, low, high.
+@dataclass(frozen=True)
+class Judged:
+    """What networks are ranked on.
 
-    The interval (95 %) is a bootstrap's over examples, the same for both, so that what is hard for both cancels; and
-    over seeds, where there are several.
-
-    Args:
-        one, other: for each seed, the metric of its answers as a function of the examples' weights.
-        weight: (n,) how much each example counts. group: (n,) whose it is, where those of one are drawn together.
+    Attributes:
+        judges: by network, for each seed, the metric of its answers as a function of the examples' weights.
+        higher: whether more of the metric is better. weight: (n,) how much each example counts.
+        group: (n,) whose each example is, where those of one are drawn together.
+        moments: when each is, where blocks of time are drawn.
     """
-    sign, rng = 1 if higher else -1, np.random.default_rng(0)
 
-    def middle(judges: Sequence[Judge], sets: np.ndarray, drawn: bool) -> np.ndarray:  # (D, n) -> (D,)
-        metric = np.stack([judge(sets) for judge in judges], 1)  # (D, S)
-        if drawn:
-            metric = np.take_along_axis(metric, rng.integers(0, metric.shape[1], metric.shape), 1)
-        return metric.mean(1)
+    judges: Mapping[str, Sequence[Judge]]
+    higher: bool
+    weight: np.ndarray
+    group: np.ndarray | None = None
+    moments: Moments | None = None
 
-    def gap(sets: np.ndarray, drawn: bool = True) -> np.ndarray:  # (D, n) -> (D,)
-        return sign * (middle(one, sets, drawn) - middle(other, sets, drawn))
+    def values(self) -> dict[str, float]:
+        """Each network's metric, the mean over its seeds."""
+        return {name: float(middle(own, self.weight[None])[0]) for name, own in self.judges.items()}
 
-    return float(gap(weight[None], drawn=False)[0]), *bootstrap(gap, weight, group=group)
+    @cached_property
+    def means(self) -> list[Judge]:
+        return [partial(middle, own) for own in self.judges.values()]
+
+    @cached_property
+    def blocks(self) -> Blocks | None:
+        """The blocks of time that are drawn; None where single examples or groups are."""
+        if self.moments is None or order_of(self.moments.value)[1] < 2:
+            return None
+        return blocks_of_time(self.means, self.weight, self.moments.value)
+
+    def resamples(self, draws: int) -> dict[str, np.ndarray]:
+        """Each network's metric, (D,), of at most so many ``draws``, the same for all.
+
+        So what is hard for all cancels. Where there are several seeds these are drawn too, one fewer than there are:
+        the spread of their mean is not underrated then (McCarthy and Snowden, 1985).
+        """
+        draws = min(draws, max(DRAWN_WEIGHTS // len(self.weight), FIRST_DRAWS))
+        draw = self.blocks.counts if self.blocks else drawn_units(self.weight, self.group)
+        rng = np.random.default_rng(0)
+
+        def every(weights: np.ndarray) -> np.ndarray:  # (S, n) -> (S, networks)
+            return np.stack([middle(own, weights, rng) for own in self.judges.values()], 1)
+
+        found = resampled(every, len(self.weight), lambda some: draw(rng, some) * self.weight, draws)
+        return dict(zip(self.judges, found.T, strict=True))
+
+    def say_how(self) -> str:
+        """What is drawn to tell networks apart, in plain sentences; empty where there is one network alone."""
+        if len(self.judges) < 2:
+            return ""
+        what = "examples" if self.group is None else "groups of examples"
+        if self.blocks and self.moments:
+            what = f"blocks of time ({self.moments.length_in_words(self.blocks.block_moments)} each)"
+        seeds = " and over seeds" if max(map(len, self.judges.values())) > 1 else ""
+        said = (
+            f"Each network was tested against the first by a paired bootstrap over {what}{seeds}; p is adjusted for "
+            f"the number of comparisons (Holm, Shaffer), and below {LEVEL} a network is significantly behind. The "
+            "others were not tested against each other."
+        )
+        return f"{said} {few_blocks(self.blocks.count)}".strip() if self.blocks else said
 
 
-def ties(
-    ranking: Sequence[str],
-    judges: Mapping[str, Sequence[Judge]],
-    weight: np.ndarray,
-    higher: bool,
-    group: np.ndarray | None = None,
-) -> list[dict[str, Any]]:
-    """Neighbours in the ranking that validation can't tell apart, with the interval of their difference."""
-    found = []
-    for one, other in pairwise(ranking):
-        value, low, high = apart(judges[one], judges[other], weight, higher, group)
-        if not low > 0:
-            found.append({"networks": [one, other], "apart": {"value": value, "low": low, "high": high}})
+def middle(
+    judges: Sequence[Judge], weights: np.ndarray, rng: np.random.Generator | None = None
+) -> np.ndarray:  # (S, n) -> (S,)
+    """The mean metric over seeds; over drawn ones where there is an ``rng``."""
+    metric = np.stack([judge(weights) for judge in judges], 1)  # (S, seeds)
+    seeds = metric.shape[1]
+    if rng is not None and seeds > 1:
+        metric = np.take_along_axis(metric, rng.integers(0, seeds, (len(metric), seeds - 1)), 1)
+    return metric.mean(1)
+
+
+def behind_first(ranking: Sequence[str], judged: Judged) -> dict[str, dict[str, float]]:
+    """How far each network is behind the first of the ranking on validation, and whether that can be chance.
+
+    ``value``, ``low`` and ``high`` are the difference of the mean metrics with its own 95 % interval, a bootstrap's.
+    ``p`` is the probability of such a difference between equal networks, adjusted for the number of comparisons. As the
+    first is chosen by the same examples, these are all pairs: a step-down test (Holm, 1979) whose steps divide by how
+    many pairs may still be equal (Shaffer, 1986). Where p is not below .05, the two are not told apart.
+    """
+    found = gaps(ranking, judged, FIRST_DRAWS)
+    near, far = NEAR_LEVEL
+    return gaps(ranking, judged, DRAWS) if any(near < one["p"] < far for one in found.values()) else found
+
+
+def gaps(ranking: Sequence[str], judged: Judged, draws: int) -> dict[str, dict[str, float]]:
+    """The same from at most so many ``draws``."""
+    values, sign = judged.values(), 1 if judged.higher else -1
+    drawn, wider = judged.resamples(draws), judged.blocks.widening() if judged.blocks else 1.0
+    found, chances = dict[str, dict[str, float]](), dict[tuple[str, str], float]()
+    for one, other in combinations(ranking, 2):
+        value, gap = sign * (values[one] - values[other]), sign * (drawn[one] - drawn[other])
+        gap = gap[np.isfinite(gap)]
+        low, high = widened(gap, value, wider)
+        chances[one, other] = chance(value + wider * (gap - value))
+        if one == ranking[0]:
+            found[other] = {"value": value, "low": low, "high": high}
+    adjusted = stepped_down(chances, len(ranking))
+    return {name: one | {"p": adjusted[ranking[0], name]} for name, one in found.items()}
+
+
+def chance(gap: np.ndarray) -> float:  # (D,)
+    """The two-sided bootstrap p-value of a difference: twice the share of draws on the far side of 0."""
+    far = min(int((gap <= 0).sum()), int((gap >= 0).sum()))
+    return min(1.0, 2 * (far + 1) / (len(gap) + 1))
+
+
+def stepped_down(chances: Mapping[tuple[str, str], float], networks: int) -> dict[tuple[str, str], float]:
+    """p-values of all pairs of so many networks, adjusted: the error of one or more is at most what each is below.
+
+    The smallest is taken times the number of pairs, the next times the most pairs that can be equal when one is not …
+    """
+    possible = sorted(equal_pairs(networks), reverse=True)
+    found, highest = dict[tuple[str, str], float](), 0.0
+    for rejected, pair in enumerate(sorted(chances, key=lambda pair: chances[pair])):
+        left = len(chances) - rejected
+        highest = max(highest, min(1.0, chances[pair] * next(count for count in possible if count <= left)))
+        found[pair] = highest
     return found
+
+
+@cache
+def equal_pairs(networks: int) -> frozenset[int]:
+    """How many pairs of so many networks can be equal: those inside the groups of every way to group them."""
+    if networks == 0:
+        return frozenset({0})
+    return frozenset(
+        size * (size - 1) // 2 + rest for size in range(1, networks + 1) for rest in equal_pairs(networks - size)
+    )
+
+
+def ties(first: str, behind: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """The networks that validation does not tell apart from the first, with the 95 % interval of the difference."""
+    return [
+        {"networks": [first, name], "apart": {k: one[k] for k in ("value", "low", "high")}}
+        for name, one in behind.items()
+        if not one["p"] < LEVEL
+    ]
 
 
 # -- in words
@@ -105,17 +212,18 @@ def meaning(record: Mapping[str, Any]) -> list[str]:
     base, _ = spread(baseline["value"], baseline["low"], baseline["high"], percent)
     naive = f"{baseline['name'].strip(' ,')} gets {base}"
     seeds = f" (the mean of {len(record['seeds'])} seeds)" if len(record["seeds"]) > 1 else ""
-    groups, where = tied(record["ties"]), record["ranked on"]
-    level = groups[0] if groups and first in groups[0] else []
-    place = f"{first} is best on {where}{seeds}: it" if others else f"{first}{seeds}"
-    if level:
-        place = f"{listed(level)} are the best on {where}{seeds}, not told apart by it; {first}, listed first,"
+    where, level = record["ranked on"], [first, *(tie["networks"][1] for tie in record["ties"])]
+    place = f"{first} {placed(level, len(others), where)}{seeds}: it" if others else f"{first}{seeds}"
     said = [f"{place} gets {best['metric']} {score(best, percent)} on test, where {naive}."]
-    said += [f"{listed(group)} are not told apart by {where}." for group in groups if group is not level]
-    if level:
+    if level[1:]:
+        are = "are" if len(level) > 2 else "is"
+        said.append(f"{listed(level[1:])} {are} not told apart from {first} by {where}.")
+        if behind := [name for name in others if name not in level]:
+            said.append(f"{listed(behind)} {'are' if len(behind) > 1 else 'is'} significantly behind {first}.")
         quick = min(level, key=lambda name: networks[name]["latency"])
         if quick != first:
-            said.append(f"Of these {quick} answers fastest, in {milliseconds(networks[quick]['latency'])} an example.")
+            same = "Of the two" if len(level) == 2 else f"Of {first} and those not told apart from it"
+            said.append(f"{same} {quick} answers fastest, in {milliseconds(networks[quick]['latency'])} an example.")
     said += beside(record)
     return said + [f"{name} could not be trained: {one['error']}." for name, one in networks.items() if "error" in one]
 
@@ -138,16 +246,11 @@ def beats_all(record: Mapping[str, Any]) -> bool:
     return all(record["networks"][name]["ahead"]["high"] < 0 for name in record["ranking"])
 
 
-def tied(ties: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Neighbours that are not told apart, joined to chains."""
-    chains: list[list[str]] = []
-    for tie in ties:
-        one, other = tie["networks"]
-        if chains and chains[-1][-1] == one:
-            chains[-1].append(other)
-        else:
-            chains.append([one, other])
-    return chains
+def placed(level: Sequence[str], others: int, where: str) -> str:
+    """Where the first of a ranking stands, as far as it was tested; ``level``: it and those not told apart from it."""
+    if level[1:]:
+        return f"is first on {where}"
+    return f"is best on {where}, significantly ahead of {'the other' if others == 1 else 'each of the others'}"
 
 
 def listed(names: Sequence[str]) -> str:

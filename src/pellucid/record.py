@@ -155,7 +155,13 @@ BEGUN = record(
 )
 MEASURED = maybe(number())
 SCORE = record(
-    {"metric": text(), "value": MEASURED, "low": MEASURED, "high": MEASURED, "n": whole(), "name": text()}, anything
+    {
+        **dict.fromkeys(("metric", "name", "times", "block"), text()),
+        **dict.fromkeys(("value", "low", "high"), MEASURED),
+        **dict.fromkeys(("n", "blocks"), whole()),
+    },
+    anything,
+    optional=("times", "block", "blocks"),
 )
 AHEAD = record({"value": MEASURED, "low": MEASURED, "high": MEASURED}, anything)
 REFERENCE = record({"name": text(), "score": SCORE, "ahead": AHEAD, "seconds": number(0)}, anything)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import suspects
-from .data.splits import group_of
+from .data.splits import group_of, moments_of
 from .draw.comparison import comparison
 from .draw.report import page
 from .errors import quoted
@@ -44,7 +44,9 @@ def counted_by(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> di
     """How ``rows`` (n,) count in a score: their ``weight`` (n,), and what is drawn for its interval."""
     group = group_of(data, rows)
     weights, groups = data.weight.name if data.weight else "", data.reading.parting.column or ""
-    return {"weight": weight, "weights": weights, "group": group, "groups": groups if group is not None else ""}
+    groups = groups if group is not None else ""
+    moments = moments_of(data, rows)
+    return {"weight": weight, "weights": weights, "group": group, "groups": groups, "moments": moments}
 
 
 def scores(
@@ -79,13 +81,12 @@ def beside(
     if reference is None:
         return None
     other = output.at_its_word(torch.from_numpy(np.array(reference.test)).to(raw.device))
+    ahead = output.ahead(raw, other, target, how["weight"], how["group"], how["moments"])
     return {
         "name": reference.name,
         "score": output.score(other, target, f"{reference.name}{SAME_SPLIT}", **how).to_json(),
         "seconds": reference.seconds,
-        "ahead": dict(
-            zip(("value", "low", "high"), output.ahead(raw, other, target, how["weight"], how["group"]), strict=True)
-        ),
+        "ahead": dict(zip(("value", "low", "high"), ahead, strict=True)),
     }
 
 
@@ -272,6 +273,8 @@ def protocol(run: Run, data: Dataset, split: Split) -> str:
             f"Intervals draw whole values of '{run.score.groups}', with all their rows, because rows of one stand or "
             "fall together."
         )
+    if run.score.times:
+        lines.append(run.score.say_blocks())
     if run.plan.class_weights:
         lines.append("Classes have weights in the training loss, and none in scores.")
     return " ".join(lines)
@@ -328,6 +331,7 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
             "included."
         ),
         "versions": record["versions"],
+        "tested": record["tested"],
     }
     folder.write("report.html", comparison(cast("Contents", content)).encode())
 

@@ -17,6 +17,9 @@ from torch import nn
 
 from .data import read_like
 from .data.batch import encode_groups, encode_target
+from .data.parting import parse
+from .data.sources import counted
+from .data.splits import moments_of
 from .data.weights import check_parts
 from .draw.numbers import figure
 from .errors import PellucidError, UsageError, enough_memory, quoted
@@ -34,6 +37,7 @@ from .trunks import Custom
 
 if TYPE_CHECKING:
     from .data import Dataset
+    from .data.times import Moments
 
 SUSPECTS = "suspects.parquet"
 RECORD, HISTORY, LINES = "run.json", "history.parquet", "history.jsonl"
@@ -64,7 +68,7 @@ class Evaluation:
             "run": self.run, "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
             "baseline": self.baseline.value, "seconds": self.seconds, "steps": self.steps,
             "parameters": self.parameters, "examples": s.n, "metrics": dict(self.metrics),
-            "notes": [str(note) for note in self.notes], **({"weights": s.weights} if s.weights else {}),
+            "notes": [str(note) for note in self.notes], **said_of(s),
         }  # fmt: skip
 
 
@@ -148,7 +152,7 @@ class Run:
                 "name": r["reference"]["name"], "value": self.reference.value, "low": self.reference.low,
                 "high": self.reference.high, "seconds": r["reference"]["seconds"],
             },
-            **({"weights": s.weights} if s.weights else {}),
+            **said_of(s),
         }  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> Run:
@@ -217,16 +221,20 @@ class Run:
             PellucidError: when columns are missing or no row can be used.
         """
         started = time.perf_counter()
-        data = self._read(source, need_target=True, weights=weights, **options)
+        by_time, times = self._times()
+        data = self._read(source, need_target=True, weights=weights, times=times, **options)
         if weights is None and (own := self.record["data"]["options"].get("weights")):
             data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
         about = self.record["data"]
         if self.score.groups:
             text = f"the interval draws single rows, that of the run's own score whole values of '{self.score.groups}'"
             data.notes.append(Note("info", text))
+        rows = data.usable()
+        moments = moments_of(data, rows)
+        if by_time:
+            self._say_times(data, times, moments)
         if same_place(source, about["source"]) or data.examples() == about.get("examples"):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
-        rows = data.usable()
         if not len(rows):
             raise PellucidError(
                 "there is no example to score: " + "; ".join(str(note) for note in data.notes[-3:]), where=data.name
@@ -234,6 +242,7 @@ class Run:
         raw, target = self._answers(data, rows, with_target=True)
         output, weight = self.network.output, data.weights()
         how: dict[str, Any] = {}
+        drawn: dict[str, Any] = {"weights": weights or "", "moments": moments}
         if weights is not None and weight is not None:
             check_parts(weight, {"evaluated": rows}, weights)
             how = {"weight": weight[rows]}
@@ -242,14 +251,32 @@ class Run:
             raise damaged("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
         return Evaluation(
             str(self.path),
-            output.score(raw, target, **how, weights=weights or ""),
-            output.score(naive, target, self.record["naive"]["name"], **how, weights=weights or ""),
+            output.score(raw, target, **how, **drawn),
+            output.score(naive, target, self.record["naive"]["name"], **how, **drawn),
             output.details(raw, target, **how)["metrics"],
             tuple(data.notes),
             time.perf_counter() - started,
             self.record["steps"],
             self.parameters,
         )
+
+    def _times(self) -> tuple[bool, str | None]:
+        """Whether the run was parted by time, and the column that said it; None where it did not write that down."""
+        if self.score.times:
+            return True, self.score.times
+        with understood(self.path / RECORD):  # a run from before intervals drew blocks of time
+            asked = parse(self.record["data"]["options"].get("split"))
+        return asked.by == "time", asked.column if asked.by == "time" else None
+
+    def _say_times(self, data: Dataset, times: str | None, moments: Moments | None) -> None:
+        """Say where the interval can't draw blocks of time, though errors near in time are probably alike."""
+        if moments is None:
+            why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
+            text = f"the interval draws single rows, because {why}; where those are near in time it is too narrow"
+            data.notes.append(Note("warning", text))
+        elif lost := int(np.isnan(moments.value).sum()):
+            text = f"{counted(lost, 'row')} without '{times}', which the interval takes as independent of all others"
+            data.notes.append(Note("info", text))
 
     def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> Predictions:
         """Predict from paths, tables, arrays or texts; one dict an example, in order, and ``notes`` on what was odd.
@@ -311,6 +338,12 @@ class Run:
     def fields(self) -> list[Field]:
         """The input fields with their fitted states."""
         return [f for f in self.network.fields if f.role != "target"]
+
+
+def said_of(score: Score) -> dict[str, Any]:
+    """What ``--json`` says of how a score was weighted and its interval drawn, where that is not as usual."""
+    blocks = {"times": score.times, "block": score.block, "blocks": score.blocks} if score.times else {}
+    return ({"weights": score.weights} if score.weights else {}) | blocks
 
 
 def _numbers(held: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ..draw.numbers import memory, milliseconds, spread, with_interval
 from ..errors import quoted
 from . import show
 
+LEVEL_WITH_FIRST = "~"
 HEADINGS = ("", "validation", "test", "parameters", "time", "memory", "one")
 
 
@@ -35,8 +36,10 @@ def table(found: Any, out: Console) -> None:
     rows = Table(box=None, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
     for heading in HEADINGS:
         rows.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    level = {tie["networks"][1] for tie in found.record["ties"]}
     for place, name in enumerate(ranking):
-        rows.add_row(Text(name, style="bold green" if place == 0 else "bold"), *_cells(networks[name], percent))
+        word = f"{name} {LEVEL_WITH_FIRST}" if name in level else name
+        rows.add_row(Text(word, style="bold green" if place == 0 else "bold"), *_cells(networks[name], percent))
     beside = [("reference", found.reference), ("naive", found.baseline)]
     for word, score in beside:
         if score:
@@ -45,6 +48,7 @@ def table(found: Any, out: Console) -> None:
     show.put(Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on {found.record['ranked on']}", "dim")), out)
     show.put(rows, out)
     legend = "one: time to answer one example"
+    legend += f"; {LEVEL_WITH_FIRST} not told apart from {ranking[0]} on validation" if level else ""
     named = [f"{word}: {score.name.strip(' ,')}" for word, score in beside if score]
     for line in (*named, legend):
         show.put(Text(line, style="dim"), out, above=line == (*named, legend)[0])

@@ -148,6 +148,8 @@ def score(scored: Any, out: Console, examples: str) -> None:
     drawn = f", drawn by '{groups}'" if groups else ""
     facts = sentence(scored).append(f"; 95 % interval over {count(scored.score.n)} {examples}{weighted}{drawn}")
     put(facts, out, above=not plain)
+    if blocks := getattr(scored.score, "say_blocks", str)():
+        put(Text(blocks, style="dim"), out, above=False)
     if beside := getattr(scored, "say_reference", str)():
         put(Text(beside), out, above=False)
 

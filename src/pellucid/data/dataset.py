@@ -351,7 +351,7 @@ class Dataset:
         """
         parting = self.reading.parting
         if parting.by == "time":
-            time, dates = self._times()
+            time, dates = self.times()
             return splits.by_time(time, parting, dates)
         field = next((f for f in self.fields.values() if f.role == "split"), None)
         if field is None:
@@ -362,7 +362,7 @@ class Dataset:
         part = np.append(of, -1)[stored.arrays["code"]]  # code -1 picks the last: none
         return (part, how) if (part == 0).any() else None
 
-    def _times(self) -> tuple[np.ndarray, bool]:
+    def times(self) -> tuple[np.ndarray, bool]:
         """(n,) what orders the rows, NaN for none, and whether it is dates; kept, so that the source stays closed."""
         entry = self._time_entry()
         return np.asarray(entry.arrays["time"]), bool(entry.meta["dates"])
@@ -371,7 +371,7 @@ class Dataset:
         name = self.reading.parting.column or ""
 
         def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
-            time, dates = times.ordering(self.column(name))
+            time, dates = times.ordering(self.column(name), self.fields.get(name))
             return {"time": time}, {"dates": dates}
 
         return self.cache.made(key_of("times", self._key, name), look, self.say)
@@ -379,7 +379,7 @@ class Dataset:
     def missing_at(self, name: str, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) bool
         """Where the column that parts the rows has no value."""
         if self.reading.parting.by == "time":
-            return np.isnan(self._times()[0][rows])
+            return np.isnan(self.times()[0][rows])
         return missing(self.stored(name))[rows]
 
     def check(self, split: Split | None = None) -> list[Note]:

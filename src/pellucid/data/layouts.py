@@ -25,6 +25,7 @@ from .dataset import Dataset, Reading
 from .listing import SUFFIXES
 from .roles import check_names, fields_of
 from .sources import LAYOUTS, Found, Options, Source, check_width, counted, listed
+from .times import orders
 from .weights import weight_field
 
 Made = TypeVar("Made", bound=Dataset)
@@ -208,6 +209,7 @@ def read_like(
     *,
     texts: bool = False,
     weights: str | None = None,
+    times: str | None = None,
     columns: Sequence[str] | None = None,
     cache: str | Path | bool | None = None,
 ) -> Dataset:
@@ -219,6 +221,7 @@ def read_like(
         fields: the run's fields; those whose role is neither input nor target are passed over.
         texts: the source is a list of texts; otherwise strings are paths.
         weights: a column that says how much each row counts in scores.
+        times: a column that orders the rows; where there is one, the data is parted by it (``splits.moments_of``).
         columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
             ``fields`` when left out, for runs that did not write them down.
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
@@ -243,10 +246,12 @@ def read_like(
         check_names(opened.columns, options)
         values[weights] = opened.columns[weights]
         present.append(weight_field(values[weights]))
+    parts = parting.Parting()
+    if times is not None and (column := values.get(times) or opened.columns.get(times)) and orders(column):
+        values[times], parts = column, parting.Parting("time", times)
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
-    reading = Reading(
-        found.name, opened.layout, len(opened), opened.named, present, "the run predicts it", notes=chosen.notes
-    )
+    why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
+    reading = Reading(*about, why, notes=chosen.notes, parting=parts)
     return Dataset(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
 
 

@@ -15,7 +15,7 @@ from ..fields.labels import rarest
 from .order import hashed, parted
 from .parting import CARVED, Parting
 from .sources import PARTS, SPLIT_WORDS, counted, listed
-from .times import Span, said
+from .times import Moments, Span, said
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -223,6 +223,14 @@ def group_of(data: Dataset, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (
         return None
     group = np.asarray(data.stored(parting.column).arrays["code"])[rows]
     return group if (group != group[:1]).any() else None
+
+
+def moments_of(data: Dataset, rows: np.ndarray) -> Moments | None:  # (m,)
+    """When each of ``rows`` is, where they are parted by time; None where not."""
+    if data.reading.parting.by != "time":
+        return None
+    time, dates = data.times()
+    return Moments(time[rows], data.reading.parting.column or "", dates)
 
 
 def in_turn(size: np.ndarray, shares: Sequence[float]) -> np.ndarray:  # (G,) -> (G,) part

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
-from ..fields import Column, kind_named
+from ..fields import Column, Field, kind_named
 from ..fields.date import seconds
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ UNITS = {  # months, seconds
     **dict.fromkeys(("min", "mins", "minute", "minutes"), (0, 60)),
     **dict.fromkeys(("s", "sec", "second", "seconds"), (0, 1)),
 }
+LENGTHS = {  # seconds of what a length of time is told in, and what is told in the one before
+    "year": 365.25 * 86400, "month": 365.25 / 12 * 86400, "day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0,
+}  # fmt: skip
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
 
 
@@ -78,6 +81,38 @@ class Span:
         return float(moved.astype(np.int64)) * 86400 + rest + self.seconds
 
 
+@dataclass(frozen=True)
+class Moments:
+    """When examples are, where rows are parted by time.
+
+    Attributes:
+        value: (n,) seconds since 1970 or other numbers, NaN for none. column: that says it. dates: they are seconds.
+    """
+
+    value: np.ndarray
+    column: str
+    dates: bool
+
+    def length_in_words(self, moments: float) -> str:
+        """How long so many moments last on average, e.g. ``"about 3 days"``; of numbers how many of them that is."""
+        known = np.unique(self.value[np.isfinite(self.value)])
+        if self.dates and len(known) > 1:
+            return f"about {length_in_words(moments * float(known[-1] - known[0]) / (len(known) - 1))}"
+        return f"{max(round(moments), 1):,} different value{'s' * (round(moments) > 1)} of '{self.column}'"
+
+
+def length_in_words(seconds: float) -> str:
+    """A length of time in the largest unit of which there are at least two.
+
+    >>> length_in_words(3 * 86400), length_in_words(90 * 86400), length_in_words(5400), length_in_words(0.2)
+    ('3 days', '3 months', '90 minutes', '1 second')
+    """
+    unit = next((name for name, size in LENGTHS.items() if seconds >= 1.9 * size), None)
+    unit = unit or next((name for name, size in LENGTHS.items() if seconds >= 0.9 * size), "second")
+    count = max(round(seconds / LENGTHS[unit]), 1)
+    return f"{count:,} {unit}{'s' * (count > 1)}"
+
+
 def is_span(text: str) -> bool:
     """Whether a text is a number and a unit of time."""
     found = _PIECE.fullmatch(text.strip())
@@ -93,8 +128,18 @@ def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
     return None if clock else value
 
 
-def ordering(column: Column) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
-    """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither."""
+def ordering(
+    column: Column, field: Field | None = None
+) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
+    """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither.
+
+    Args:
+        field: of the column. Where a run reads dates from it, new ones are read alike: a few don't tell day from month.
+    """
+    if field is not None and field.kind == "date" and field.state is not None:
+        value, clock = seconds(column, field.settings, absolute=True)
+        if not clock:
+            return value, True
     found, series = seconds_of(column), column.series()
     if found is not None:
         return found, True
@@ -103,6 +148,12 @@ def ordering(column: Column) -> tuple[np.ndarray, bool]:  # (n,) float64, whethe
             f"'{column.name}' holds no dates, times or numbers to split by", fix="name a column of them: time:COLUMN"
         )
     return series.cast(pl.Float64).fill_null(np.nan).to_numpy(), False
+
+
+def orders(column: Column) -> bool:
+    """Whether a column puts the rows in order."""
+    series = column.series()
+    return seconds_of(column) is not None or (series is not None and series.dtype.is_numeric())
 
 
 def time_column(columns: Mapping[str, Column], parting: Parting, where: str) -> str:

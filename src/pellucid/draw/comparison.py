@@ -7,11 +7,31 @@ from typing import TypedDict
 
 from .charts import Bar, bars, line
 from .markup import Markup, tag
-from .numbers import duration, memory, milliseconds, spread, with_interval
+from .numbers import duration, memory, milliseconds, p_value, spread, with_interval
 from .report import document, foot
 from .sections import capital, card, cell, facts, grid, table
 
-COLUMNS = ("network", "validation", "test", "parameters", "training", "memory", "one example", "examples/s")
+COLUMNS = (
+    "network",
+    "validation",
+    "behind",
+    "p",
+    "test",
+    "parameters",
+    "training",
+    "memory",
+    "one example",
+    "examples/s",
+)
+
+
+class Gap(TypedDict):
+    """How far a network is behind the first on validation, and the adjusted p-value of that."""
+
+    value: float
+    low: float
+    high: float
+    p: float
 
 
 class Entry(TypedDict):
@@ -19,6 +39,7 @@ class Entry(TypedDict):
 
     name: str
     validation: float
+    behind: Gap | None  # None for the first
     value: float  # on test, with its interval
     low: float
     high: float
@@ -53,6 +74,7 @@ class Contents(TypedDict):
     facts: Sequence[tuple[str, str]]
     protocol: str
     versions: Mapping[str, str]
+    tested: str  # how networks were told apart; empty for one network
 
 
 def comparison(content: Contents) -> str:
@@ -84,17 +106,20 @@ def _table(content: Contents) -> Markup:
     ]
     for other in content["beside"]:
         shown = with_interval(other["value"], other["low"], other["high"], percent)
-        rows.append([cell(other["name"], "why"), cell("", "n"), cell(shown, "n"), *[cell("", "n")] * 5])
+        rows.append([cell(other["name"], "why"), *[cell("", "n")] * 3, cell(shown, "n"), *[cell("", "n")] * 5])
     why = [
         tag("p", f"{name} could not be trained: {cause}", class_="caption") for name, cause in content["failed"].items()
     ]
-    heads = (COLUMNS[0], f"{content['metric']}: validation", *COLUMNS[2:])
-    return card(None, [table(heads, rows, numbers=7), why], wide=True)
+    first = content["entries"][0]["name"]
+    heads = (COLUMNS[0], f"{content['metric']}: validation", f"behind {first}", *COLUMNS[3:])
+    note = tag("p", content["tested"], class_="caption") if content["tested"] else None
+    return card(None, [table(heads, rows, numbers=9), note, why], wide=True)
 
 
 def _numbers(one: Entry, percent: bool) -> list[str]:
     return [
         spread(one["validation"], one["low"], one["high"], percent)[0],
+        *_gap(one["behind"], percent),
         with_interval(one["value"], one["low"], one["high"], percent),
         f"{one['parameters']:,}",
         duration(one["seconds"]),
@@ -102,6 +127,13 @@ def _numbers(one: Entry, percent: bool) -> list[str]:
         milliseconds(one["latency"]),
         f"{one['throughput']:,.0f}",
     ]
+
+
+def _gap(gap: Gap | None, percent: bool) -> list[str]:
+    """How far behind the first, with its interval, and p."""
+    if gap is None:
+        return ["", ""]
+    return [with_interval(gap["value"], gap["low"], gap["high"], percent), p_value(gap["p"])]
 
 
 def _curves(content: Contents) -> Markup | None:

@@ -72,6 +72,16 @@ def with_interval(value: float, low: float | None, high: float | None, as_percen
     return f"{text} ({between})" if between else text
 
 
+def p_value(value: float) -> str:
+    """
+    >>> p_value(0.0312), p_value(0.0004), p_value(1.0)
+    ('.031', '< .001', '1')
+    """
+    if value < 0.001:
+        return "< .001"
+    return f"{value:.3f}".lstrip("0") if value < 0.9995 else "1"
+
+
 def duration(seconds: float) -> str:
     """
     >>> duration(0.42), duration(59), duration(125), duration(7322)

@@ -5,6 +5,7 @@ B batch, n examples, D width, R numbers in a raw answer.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.times import Moments
 from ..draw.numbers import figure
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Field, kind_named
 from ..trunks import Features, Need
+from .blockwise import ENOUGH_BLOCKS, block_bootstrap, order_of
 from .metrics import Judge, Metric, Shown, bootstrap, named, wilson
 
 FEW = 50  # classes for which slow metrics are worked out unasked
@@ -29,11 +32,13 @@ class Score:
 
     Attributes:
         metric: its name; ``value``: what it is.
-        low, high: the 95 % interval: bootstrap, 1,000 resamples of the examples (Efron 1979), unless an output
-            says otherwise.
+        low, high: the 95 % interval: bootstrap, 1,000 resamples of the examples (Efron 1979) or of blocks of time,
+            unless an output says otherwise.
         n: number of examples. name: of a baseline, what it does.
         weights: the column that says how much each example counts; empty where all count the same.
         groups: the column whose values are drawn for the interval, all rows of one at once; empty for single rows.
+        times: the column that orders the rows, where the interval draws blocks of time; ``block``: how long one is, in
+            words; ``blocks``: how many such blocks the examples are.
     """
 
     metric: str
@@ -44,6 +49,9 @@ class Score:
     name: str = ""
     weights: str = ""
     groups: str = ""
+    times: str = ""
+    block: str = ""
+    blocks: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,6 +60,23 @@ class Score:
         weighted = f" weighted by '{self.weights}'" if self.weights else ""
         value, low, high = map(figure, (self.value, self.low, self.high))
         return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
+
+    def say_blocks(self) -> str:
+        """How the interval was drawn where rows are parted by time, and whether to trust it; empty elsewhere."""
+        if not self.times:
+            return ""
+        if not self.block:
+            return f"No error varies in time, so the interval takes each different '{self.times}' as one example."
+        said = f"The interval was drawn in blocks of {self.block}, because errors near in time are alike."
+        return f"{said} {few_blocks(self.blocks)}".strip()
+
+
+def few_blocks(blocks: int) -> str:
+    """That an interval over so many blocks of time can't be trusted; empty where it can."""
+    if blocks >= ENOUGH_BLOCKS:
+        return ""
+    only = "are no more than one such block" if blocks < 2 else f"hold only {blocks} such blocks"
+    return f"These examples {only}: intervals may still be too narrow."
 
 
 class Output(nn.Module):
@@ -211,21 +236,28 @@ class Output(nn.Module):
         weights: str = "",
         group: np.ndarray | None = None,
         groups: str = "",
+        moments: Moments | None = None,
     ) -> Score:
         """The main metric with its interval: the bootstrap's; Wilson's where a share is 0 or 1 and has no spread.
 
         Args:
             name: of a baseline. weight: (n,) how much each example counts; ``weights``: the column that says so.
             group: (n,) whose each example is, where those of one stand or fall together; ``groups``: the column.
+            moments: when each example is, where they are parted by time: blocks of time are drawn.
         """
+        unit = group if moments is None else order_of(moments.value)[0]
         judge, even = self.judge(raw, target), evened(weight, len(raw))
         value = float(judge(even[None])[0])
+        about: dict[str, Any] = {} if moments is None else {"times": moments.column}
         if self.percent and self.higher and value in (0.0, 1.0):
-            each = even if group is None else np.bincount(np.unique(group, return_inverse=True)[1], even)
+            each = even if unit is None else np.bincount(np.unique(unit, return_inverse=True)[1], even)
             low, high = wilson(value, each.sum() ** 2 / (each**2).sum())  # as many as would say it with equal weights
+        elif moments is not None and len(even):
+            low, high, blocks = block_bootstrap(judge, even, moments.value, self.limits)
+            about |= {"block": moments.length_in_words(blocks.block_moments), "blocks": blocks.count}
         else:
             low, high = bootstrap(judge, even, group=group)
-        return Score(self.metric, value, low, high, len(raw), name, weights, groups)
+        return Score(self.metric, value, low, high, len(raw), name, weights, groups, **about)
 
     def ahead(
         self,
@@ -234,6 +266,7 @@ class Output(nn.Module):
         target: Tensor,
         weight: np.ndarray | None = None,
         group: np.ndarray | None = None,
+        moments: Moments | None = None,
     ) -> tuple[float, float, float]:
         """How much better answers are than others to the same examples: the metric's difference, low, high.
 
@@ -245,7 +278,15 @@ class Output(nn.Module):
         def apart(weight: np.ndarray) -> np.ndarray:  # (S, n) -> (S,)
             return sign * (one(weight) - two(weight))
 
-        return float(apart(even[None])[0]), *bootstrap(apart, even, group=group)
+        value = float(apart(even[None])[0])
+        if moments is not None and len(even):
+            return value, *block_bootstrap(apart, even, moments.value)[:2]
+        return value, *bootstrap(apart, even, group=group)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What the main metric can't pass."""
+        return (-math.inf, math.inf) if self.measured is None else self.measured.limits
 
     def better(self, new: float, old: float) -> bool:
         return new > old if self.higher else new < old

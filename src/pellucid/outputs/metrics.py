@@ -7,6 +7,7 @@ n examples, S sets of weights at once, C classes, R target numbers, G groups of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class Metric:
             Answers are probabilities of classes (of labels, beside whether each is said), or numbers in the user's
             units.
         higher: whether more is better. percent: whether it is a share, read best in percent. slow: whether it takes
-            its time for every class.
+            its time for every class. limits: that it can't pass.
         sentence: of a score for a person, with the numbers ``value``, ``low``, ``high`` and ``base`` (the naive
             answer's), ``naive`` (what that is), ``name`` (the metric's) and ``names`` (of the targets).
     """
@@ -49,6 +50,7 @@ class Metric:
     higher: bool = True
     percent: bool = False
     slow: bool = False
+    limits: tuple[float, float] = (0.0, 1.0)
     sentence: str = "{name} {value} ({low} to {high}); {naive}: {base}."
 
 
@@ -68,7 +70,7 @@ def bootstrap(
     """The 2.5 % and 97.5 % points of a metric over resampled examples (Efron, 1979).
 
     Of very many examples, groups of them are drawn together: each holds examples from all over, so that groups vary as
-    single examples do.
+    single examples do; and fewer times, which takes long and matters in the fourth digit.
 
     Args:
         group: (n,) whose each example is: examples of one stand or fall together, so all of them are drawn at once
@@ -77,19 +79,36 @@ def bootstrap(
     n = len(weight)
     if n == 0:
         return float("nan"), float("nan")
-    unit = np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]  # (n,)
-    rng, groups = np.random.default_rng(0), min(int(unit.max()) + 1, GROUPS)
-    repeats = repeats if n <= MANY else repeats // 5  # which takes long, and matters in the fourth digit
-    values, block = [], int(np.clip(AT_ONCE // n, 1, 50))
-    for start in range(0, repeats, block):
-        some = min(block, repeats - start)
-        drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]  # faster than multinomial
-        counts = np.bincount(drawn.ravel(), minlength=some * groups).reshape(some, groups)
-        values.append(judge((counts if group is None and groups == n else counts[:, unit % groups]) * weight))
-    found = np.concatenate(values)
-    known = found[np.isfinite(found)]  # a resample may hold one class alone, which some metrics say nothing about
+    rng, draw = np.random.default_rng(0), drawn_units(weight, group)
+    known = resampled(judge, n, lambda some: draw(rng, some) * weight, repeats if n <= MANY else repeats // 5)
+    known = known[np.isfinite(known)]
     low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
     return float(low), float(high)
+
+
+def drawn_units(
+    weight: np.ndarray, group: np.ndarray | None = None
+) -> Callable[[np.random.Generator, int], np.ndarray]:  # (n,), (n,)
+    """What draws as many examples, or groups, as there are: S times gives how often each comes up, (S, n)."""
+    n = len(weight)
+    unit = np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]  # (n,)
+    groups = min(int(unit.max()) + 1, GROUPS)
+
+    def draw(rng: np.random.Generator, some: int) -> np.ndarray:
+        drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]  # faster than multinomial
+        counts = np.bincount(drawn.ravel(), minlength=some * groups).reshape(some, groups)
+        return counts if group is None and groups == n else counts[:, unit % groups]
+
+    return draw
+
+
+def resampled(judge: Judge, n: int, draw: Callable[[int], np.ndarray], repeats: int) -> np.ndarray:  # -> (repeats, ...)
+    """A metric of ``n`` examples under weights that ``draw(S)`` makes S of, (S, n).
+
+    NaN where a resample holds one class alone, which some metrics say nothing about.
+    """
+    block = int(np.clip(AT_ONCE // n, 1, 50))
+    return np.concatenate([judge(draw(min(block, repeats - start))) for start in range(0, repeats, block)])
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
@@ -340,6 +359,7 @@ def next_to_nothing(true: np.ndarray) -> np.ndarray:  # (n,) or (n, R) -> bool
     return (true == 0) | (abs(true) < 1e-6 * abs(true - true.mean(0)))
 
 
+UNBOUNDED = (0.0, math.inf)  # limits of an error
 OFF = "Off by {value} on average ({low} to {high}), in the unit of {names}; {naive} would be off by {base}."
 OF_CLASSES = {
     metric.name: metric
@@ -350,7 +370,7 @@ OF_CLASSES = {
                sentence="Finds {value:.1%} of a class on average ({low:.1%} to {high:.1%}); {naive} would find "
                         "{base:.1%}."),
         Metric("macro F1", macro_f1, ("f1", "f1 macro")),
-        Metric("log loss", log_loss, ("log loss", "logloss", "cross entropy"), higher=False),
+        Metric("log loss", log_loss, ("log loss", "logloss", "cross entropy"), higher=False, limits=UNBOUNDED),
         Metric("ROC AUC", roc_auc, ("auc", "roc"), slow=True,
                sentence="Puts two examples of different classes in the right order {value:.1%} of the time "
                         "({low:.1%} to {high:.1%}); by chance it would be {base:.1%}."),
@@ -373,19 +393,21 @@ OF_LABELS = {
         Metric("labels wrong", labels_wrong, ("hamming", "hamming loss"), higher=False, percent=True,
                sentence="Of all labels, {value:.1%} are wrongly said or left out ({low:.1%} to {high:.1%}); of "
                         "{naive} it would be {base:.1%}."),
-        Metric("log loss", log_loss_of_labels, ("log loss", "logloss", "cross entropy"), higher=False),
+        Metric("log loss", log_loss_of_labels, ("log loss", "logloss", "cross entropy"), higher=False,
+               limits=UNBOUNDED),
     )
 }  # fmt: skip
 OF_NUMBERS = {
     metric.name: metric
     for metric in (
-        Metric("R2", r2, ("r2", "r squared")),
-        Metric("mean absolute error", mean_absolute_error, ("mae",), higher=False, sentence=OFF),
-        Metric("root mean squared error", root_mean_squared_error, ("rmse",), higher=False,
+        Metric("R2", r2, ("r2", "r squared"), limits=(-math.inf, 1.0)),
+        Metric("mean absolute error", mean_absolute_error, ("mae",), higher=False, limits=UNBOUNDED, sentence=OFF),
+        Metric("root mean squared error", root_mean_squared_error, ("rmse",), higher=False, limits=UNBOUNDED,
                sentence=OFF.replace("on average", "by the root of the mean square")),
-        Metric("median absolute error", median_absolute_error, ("medae",), higher=False,
+        Metric("median absolute error", median_absolute_error, ("medae",), higher=False, limits=UNBOUNDED,
                sentence=OFF.replace("Off by {value} on average", "Half of the answers are off by at most {value}")),
         Metric("mean absolute percentage error", mean_absolute_percentage_error, ("mape",), higher=False, percent=True,
+               limits=UNBOUNDED,
                sentence="Off by {value:.1%} on average ({low:.1%} to {high:.1%}); {naive} would be off by {base:.1%}."),
     )
 }  # fmt: skip
