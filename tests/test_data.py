@@ -80,7 +80,7 @@ def test_iris_has_no_header_and_its_last_column_is_the_target():
 
 @pytest.mark.parametrize(
     ("name", "rows", "columns", "kind"),
-    [("sonar.csv", 208, 61, "category"), ("winequality-red.csv", 1599, 12, "category")],
+    [("sonar.csv", 208, 61, "category"), ("winequality-red.csv", 1599, 12, "number")],
 )
 def test_tables_without_header(name, rows, columns, kind):
     data = read(real(name))
@@ -818,7 +818,7 @@ def test_missing_values_are_known_by_what_kinds_write():
 
 
 def test_unchecked_data_has_no_suspicions(tmp_path: Path) -> None:
-    columns = {"x": [1.0, 2.0, 1.0, 2.0] * 10, "copy": [1, 0, 1, 0] * 10, "label": [1, 0, 1, 0] * 10}
+    columns = {"x": [1.0, 2.0, 1.0, 2.0] * 10, "copy": [1, 0, 1, 0] * 10, "label": ["b", "a", "b", "a"] * 10}
     checked, unchecked = (read(columns, cache=tmp_path, check=check) for check in (True, False))
     assert any("repeat" in str(note) for note in checked.check())
     assert unchecked.check() == []

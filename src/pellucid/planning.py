@@ -185,7 +185,7 @@ def make_plan(
     device = options.get("device") or best_device()
     reference = reference_choice(data, options.get("reference"), budget)
     choices = [
-        Choice("predict", ", ".join(f.name for f in data.targets), why),
+        predicted(data, why),
         Choice("network", network.value, network.reason),
         size_choice(sizes),
         batch,
@@ -254,6 +254,13 @@ def leading(data: Dataset) -> str:
     """The kind that makes most of the input: image before text before the kinds of a table."""
     kinds = {f.kind for f in data.inputs}
     return next((kind for kind in ("image", "text") if kind in kinds), "table")
+
+
+def predicted(data: Dataset, why: str) -> Choice:
+    """What is predicted; of a single target also what was seen in it, with how to have another kind."""
+    (first, *others) = data.targets
+    reason = why if others or first.kind == "labels" or not first.reason else f"{why}: {first.reason}"
+    return Choice("predict", ", ".join(f.name for f in data.targets), reason)
 
 
 def own(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:

@@ -11,11 +11,11 @@ import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Column, Field, Guess, Note, kind_named, recognise
-from ..fields.category import as_target, words
+from ..fields.category import MOST_CLASSES, are_classes, class_reason, could_be_classes, whole_numbers, words
 from ..fields.labels import counts_of, is_flag
 from ..fields.number import plain
 from .parting import Parting
-from .sources import SPLIT_WORDS, Found, Options, counted
+from .sources import SPLIT_WORDS, Found, Options, counted, listed
 from .weights import weight_field
 
 TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
@@ -39,7 +39,7 @@ def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], st
     flags = len(targets) > 1 and all(is_flag(found.columns[t]) and t not in options.kinds for t in targets)
     for target in targets:
         field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
-        fields[target] = _as_target(field, found.columns[target], options, alone=len(targets) == 1)
+        fields[target] = _as_target(field, found.columns[target], options, say, alone=len(targets) == 1)
     _check_together([fields[target] for target in targets])
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
@@ -63,7 +63,7 @@ def _say_size(field: Field, column: Column, say: Say) -> None:
 
 def _all_the_same(field: Field) -> str:
     """How to have a column read that was left out."""
-    return f"to read it all the same: {shlex.join(['--kind', f'{field.name}={field.kind}'])}"
+    return f"to read it all the same: {_kind_option(field.name, field.kind)}"
 
 
 def check_names(columns: Iterable[str], options: Options) -> None:
@@ -200,17 +200,18 @@ def _check_together(targets: Sequence[Field]) -> None:
         )
 
 
-def _as_target(field: Field, column: Column, options: Options, *, alone: bool) -> Field:
+def _as_target(field: Field, column: Column, options: Options, say: Say, *, alone: bool) -> Field:
     """A column as target: an id or a left-out one comes back, numbers that are labels become categories.
 
     A number that is always the same can't be all that is asked for, though it may be one of several.
     """
     if field.kind == "number" and field.name not in options.kinds:
-        guess = as_target(column, Guess(1, field.reason, settings=field.settings))
-        if guess is not None:
-            field = field.with_(kind="category", reason=guess.reason, settings=guess.settings)
+        field = _classes_or_amount(field, column, say, alone=alone)
     elif alone and field.kind == "number" and (only := _only_number(column)):
         field = field.with_(role="ignore", reason=f"always {only}, which tells nothing")
+    elif field.kind == "category" and field.name not in options.kinds and _numbers_by_type(column):
+        counts = whole_numbers(column)
+        field = _said_classes(field, counts, say) if len(counts) > 1 else field
     if field.kind == "date":
         raise PellucidError(
             f"the target '{field.name}' is a date, and dates are not predicted",
@@ -226,6 +227,47 @@ def _as_target(field: Field, column: Column, options: Options, *, alone: bool) -
             f"the target '{field.name}' can't be predicted: {field.reason}", fix="name another with --target"
         )
     return field.with_(role="target")
+
+
+def _classes_or_amount(field: Field, column: Column, say: Say, *, alone: bool) -> Field:
+    """Whole numbers as classes or as an amount, with a note on how to have the other; other numbers as they are.
+
+    Of several targets only those of two values are classes: more of them can't be predicted together, amounts can.
+    """
+    counts = whole_numbers(column)
+    if are_classes(counts) and (alone or len(counts) == 2):
+        return _said_classes(field.with_(kind="category"), counts, say)
+    if not alone or field.role == "ignore" or not could_be_classes(counts):
+        return field
+    instead = f"{_kind_option(field.name, 'category')} predicts classes instead"
+    text = f"its {_shown(counts)} are taken for an amount; {instead}"
+    say(Note("info", text, f"column '{field.name}'", "predicts an amount", "say what they are, if not that"))
+    return field.with_(reason=f"{field.reason}; {instead}")
+
+
+def _said_classes(field: Field, counts: Mapping[int, int], say: Say) -> Field:
+    """Whole numbers that are classes, with a note on how to have an amount."""
+    instead = f"{_kind_option(field.name, 'number')} predicts an amount instead"
+    text = f"its {_shown(counts)} are taken for classes; {instead}"
+    say(Note("info", text, f"column '{field.name}'", "predicts classes", "say what they are, if not that"))
+    return field.with_(reason=class_reason(field.name, counts))
+
+
+def _shown(counts: Mapping[int, int]) -> str:
+    """Whole numbers, for a sentence."""
+    values = [str(value) for value in counts]
+    few = len(values) <= MOST_CLASSES
+    return f"{len(values)} whole numbers ({listed(values, MOST_CLASSES) if few else f'{values[0]} to {values[-1]}'})"
+
+
+def _numbers_by_type(column: Column) -> bool:
+    """Whether the values are numbers by their type, and not words such as the names of folders."""
+    series = next(column.pieces()).series()
+    return series is not None and series.dtype.is_numeric()
+
+
+def _kind_option(name: str, kind: str) -> str:
+    return shlex.join(["--kind", f"{name}={kind}"])
 
 
 def _only_number(column: Column) -> str:

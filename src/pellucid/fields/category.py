@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,9 @@ from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, re
 
 FEW = 50  # so many different values are categories when they repeat
 MISSING, UNKNOWN, RESERVED = 0, 1, 2  # codes of an input; its values start behind them
-LABELS = 10  # a target with at most so many whole numbers is taken for labels
+MOST_CLASSES = 10  # a target with more different whole numbers is an amount
+MIN_CLASS_ROWS = 5  # of each of three and more numbered classes
+MANY_CLASS_ROWS = 100  # rows a number: with so many, numbers with holes or rare ones are classes too
 
 
 @register
@@ -138,18 +141,50 @@ def natural(value: str) -> tuple[Any, ...]:
 
 
 def as_target(column: Column, guess: Guess) -> Guess | None:
-    """The guess that ``column``, recognised as numbers, holds labels when it is the target; None if it does not.
+    """The guess that ``column``, recognised as numbers, holds classes when it is the target; None if it does not."""
+    counts = whole_numbers(column)
+    if not are_classes(counts):
+        return None
+    return Guess(guess.confidence, class_reason(column.name, counts), settings=guess.settings)
 
-    Few whole numbers that repeat (0 and 1, marks from 3 to 8) are more often labels than amounts.
-    """
+
+def class_reason(name: str, counts: Mapping[int, int]) -> str:
+    """What the whole numbers of a target are when they are classes, and how to have an amount."""
+    instead = shlex.join(["--kind", f"{name}=number"])
+    return f"{len(counts)} labels ({', '.join(map(str, counts))}); {instead} predicts an amount instead"
+
+
+def whole_numbers(column: Column) -> dict[int, int]:
+    """How often each number is there, in order; empty where a value is no whole number, or written in two ways."""
     present = words(column).drop_nulls()
-    if not 2 <= present.n_unique() <= min(LABELS, max(2, 0.01 * len(present))):
-        return None
-    values = sorted(present.unique().to_list(), key=natural)
-    if not all(re.fullmatch(r"[+-]?\d+", value) for value in values):
-        return None
-    reason = f"{len(values)} labels ({', '.join(values)}); --kind {column.name}=number predicts an amount instead"
-    return Guess(guess.confidence, reason, settings=guess.settings)
+    if present.n_unique() > FEW:
+        return {}
+    table = present.alias("value").value_counts(name="count")
+    if not table["value"].str.contains(r"^[+-]?\d{1,18}(\.0*)?$").all():
+        return {}
+    counts = {int(value.partition(".")[0]): count for value, count in table.iter_rows()}
+    return dict(sorted(counts.items())) if len(counts) == len(table) else {}
+
+
+def are_classes(counts: Mapping[int, int]) -> bool:
+    """Whether the whole numbers of a target, with how often each is there, are more often classes than an amount.
+
+    Two are. So are three to ten that count from 0 or 1 on without a hole, each in at least five rows; and any three to
+    ten with a hundred rows a number, but for a stretch that starts above 1 (marks from 3 to 8, years), which is a part
+    of a scale.
+    """
+    if len(counts) <= 2 or len(counts) > MOST_CLASSES:
+        return len(counts) == 2
+    first, last = min(counts), max(counts)
+    in_a_row = last - first == len(counts) - 1
+    if in_a_row and first in (0, 1) and min(counts.values()) >= MIN_CLASS_ROWS:
+        return True
+    return sum(counts.values()) >= MANY_CLASS_ROWS * len(counts) and not (in_a_row and first > 1)
+
+
+def could_be_classes(counts: Mapping[int, int]) -> bool:
+    """Whether the whole numbers of an amount could be classes: few, and most of them there more than once."""
+    return 2 <= len(counts) <= sum(counts.values()) // 2
 
 
 def _guess_words(present: pl.Series, distinct: int, reason: str) -> Guess:

@@ -17,6 +17,7 @@ LITTLE = 0.02  # of the naive answer's errors that are left: below, one column s
 OFTEN = 5  # times a value must be there on average to say anything
 FEWEST = 30  # rows
 SURE = 300  # rows from which a single column that says the target is no chance
+MIN_LINE_ROWS = 20  # in which a number that is in line with numbered classes is no chance
 STRAIGHT = 1e-9
 NUMBERS = 500  # columns compared with each other
 TEXTS = 20_000  # texts searched for the names of their classes
@@ -42,6 +43,8 @@ def _copy(one: Look, target: Look) -> tuple[bool, str] | None:
     if one.kind == target.kind == "number":
         how = _in_line(one.numbers, target.numbers)
         return (True, f"{how} {name}") if how else None
+    if one.kind == "number" and len(one.series) >= MIN_LINE_ROWS and (how := _in_line(one.numbers, target.numbers)):
+        return True, f"{how} {name}"  # classes that are numbered
     if one.kind == "number" and target.kind == "category" and (cuts := _cuts(one, target)):
         return len(one.series) >= SURE, f"{name} follows from it alone: {cuts}"
     if target.kind == "number":

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from ...fields import Note
+from ...fields.spelling import folded, is_slip, with_one_letter_less, without_accents
 from ..sources import PARTS, counted, listed
 from .base import Look, column_check
 
 HEAVY = 20  # the largest class is so many times the smallest: worth saying
 RARE = 0.05  # a misspelt label is at most so often there as the right one
-SHORTEST = 4  # letters of words that may be misspelt: 'cat' and 'car' are two words
 LABELS = 200  # different values of an input that are compared
 JOINED = "write them all the same way"
 APART = "counted as different"
@@ -19,34 +18,32 @@ APART = "counted as different"
 
 @column_check("with values that differ by little")
 def variants(look: Look, _: Sequence[Look]) -> Iterator[Note]:
-    """Values that differ by capitals, spaces or accents alone."""
+    """Values that differ by capitals, spaces, accents, or punctuation at the end alone."""
     if not _comparable(look):
         return
     level = "warning" if look.role == "target" else "info"
     alike: dict[str, list[str]] = {}
     for value in look.counts:
-        alike.setdefault(_bare(_folded(value)), []).append(value)
+        alike.setdefault(without_accents(folded(value)), []).append(value)
     for some in alike.values():
         if len(some) > 1:
-            same = len({_folded(value) for value in some}) == 1
             shown = listed(f"'{value}' ({look.counts[value]:,})" for value in some)
-            by = "capitals or spaces" if same else "capitals, spaces or accents"
+            by = _apart_by(some)
             yield Note(level, f"{shown} differ by {by} alone and count as different", look.where, APART, JOINED)
+
+
+def _apart_by(some: Sequence[str]) -> str:
+    """What values of one meaning differ by."""
+    accents = len({folded(value) for value in some}) > 1
+    signs = len({value.rstrip().endswith(tuple(".,;:!?")) for value in some}) > 1
+    by = ["capitals", "spaces", *(["accents"] if accents else []), *(["punctuation"] if signs else [])]
+    return f"{', '.join(by[:-1])} or {by[-1]}"
 
 
 def _comparable(look: Look) -> bool:
     if look.kind not in ("category", "labels") or look.role == "id" or look.field.settings.get("flag"):
         return False
     return look.role == "target" or (len(look.counts) if look.kind == "labels" else look.series.n_unique()) <= LABELS
-
-
-def _folded(value: str) -> str:
-    return " ".join(value.casefold().replace("_", " ").replace("-", " ").split())
-
-
-def _bare(value: str) -> str:
-    """Without accents."""
-    return "".join(c for c in unicodedata.normalize("NFKD", value) if not unicodedata.combining(c))
 
 
 @column_check("with values that look misspelt")
@@ -57,31 +54,14 @@ def misspelt(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     level = "warning" if look.role == "target" else "info"
     near: dict[str, list[str]] = {}
     for value in look.counts:
-        for form in _forms(value):
+        for form in with_one_letter_less(value):
             near.setdefault(form, []).append(value)
     pairs = {(a, b) for some in near.values() for a in some for b in some if look.counts[b] <= RARE * look.counts[a]}
     for right, wrong in sorted(pairs):
-        if _folded(right) != _folded(wrong) and _slip(right.casefold(), wrong.casefold()):
+        if folded(right) != folded(wrong) and is_slip(right.casefold(), wrong.casefold()):
             row = look.first([wrong])
             text = f"'{wrong}' ({look.counts[wrong]:,}) may be '{right}' ({look.counts[right]:,}) misspelt"
             yield Note(level, text, look.place(row), APART, f"if it is, write '{right}'")
-
-
-def _forms(value: str) -> set[str]:
-    """The word and all it becomes when a letter is left out: those of two near words meet (Garbe, SymSpell, 2012)."""
-    word = value.casefold()
-    return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))} if SHORTEST <= len(word) <= 40 else set()
-
-
-def _slip(one: str, other: str) -> bool:
-    """Whether two words are one typing slip apart: a letter too few, another one, or two changed about."""
-    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    a, b = one[start:], other[start:]
-    if not (a + b).isalpha() and not ((a or b)[:1].isalpha() and (b or a)[:1].isalpha()):
-        return False  # 'class 1' and 'class 2' are no slip
-    if any(letter.isdigit() for letter in a[:1] + b[:1]):
-        return False
-    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[:2][::-1] and len(a) > 1 and a[2:] == b[2:])
 
 
 @column_check("with rare or uneven classes")

@@ -1,0 +1,170 @@
+"""How two words differ, in plain words: for values that were likely meant to be one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+MIN_SLIP_LETTERS = 4  # of words that may be misspelt: 'cat' and 'car' are two words
+MAX_SLIP_LETTERS = 40  # longer ones are sentences
+MAX_NEW_WORDS = 20  # that are compared, each with all known ones
+SHOWN_WORDS = 5  # of each side that are named
+SHOWN_PAIRS = 3
+SIGN_NAMES = {
+    ".": "a full stop", ",": "a comma", ";": "a semicolon", ":": "a colon", "-": "a hyphen", "_": "an underscore",
+    " ": "a blank", "'": "an apostrophe", "’": "an apostrophe", '"': "a quotation mark", "!": "an exclamation mark",
+    "?": "a question mark", "(": "a bracket", ")": "a bracket", "/": "a slash",
+}  # fmt: skip
+
+
+def difference(one: str, other: str) -> str:
+    """How two words differ, in plain words; empty when they are equal, or two words rather than two spellings of one.
+
+    Numbers are two words unless they are equal, and so are words that differ by a digit, or by a letter where they
+    are short.
+
+    >>> difference("yes.", "yes"), difference("Yes", "yes"), difference("color", "colour"), difference("cat", "car")
+    ('a full stop', 'capitals', 'one letter', '')
+    """
+    numbers = [_number(word) for word in (one, other)]
+    if one == other or None not in numbers:
+        return "how the number is written" if one != other and numbers[0] == numbers[1] else ""
+    one, other = (unicodedata.normalize("NFC", word) for word in (one, other))
+    if one == other:
+        return "how an accent is written"
+    a, b = _letters(one), _letters(other)
+    if not a or without_accents(a.casefold()) != without_accents(b.casefold()):
+        return _slip_said(one, other)
+    said = [*(["capitals"] if without_accents(a) != without_accents(b) else [])]
+    said += ["an accent"] if a.casefold() != b.casefold() else []
+    if (signs := _signs_said(one, other)) is None:
+        return ""
+    said += [signs] if signs else []
+    said = said or ["where the punctuation stands"]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+
+
+def nearest(word: str, known: Iterable[str]) -> tuple[str, str] | None:
+    """The known word that ``word`` is another spelling of, and how they differ; None where there is none.
+
+    Spellings of the same letters come before slips of one letter.
+    """
+    slip: tuple[str, str] | None = None
+    for other in known:
+        if how := difference(word, other):
+            if how not in SLIPS:
+                return other, how
+            slip = slip or (other, how)
+    return slip
+
+
+def compared(new: Sequence[str], known: Sequence[str]) -> str:
+    """Both sides' values, the nearest first, and how those differ that are spelt nearly alike.
+
+    >>> compared(["yes."], ["no", "yes"])
+    "'yes.' is new; known are 'yes' and 'no': 'yes.' and 'yes' differ by a full stop"
+    """
+    near = {word: found for word in new[:MAX_NEW_WORDS] if (found := nearest(word, known)) is not None}
+    first = list(dict.fromkeys(word for word, _ in near.values()))
+    new = [*near, *(word for word in new if word not in near)]
+    known = [*first, *(word for word in known if word not in first)]
+    text = f"{_listed(new)} {'is' if len(new) == 1 else 'are'} new; {_known(known)}"
+    if len(new) == len(known) == len(near) == 1:
+        return f"{text}: they differ by {near[new[0]][1]}"
+    by_how: dict[str, list[str]] = {}
+    for word, (other, how) in list(near.items())[:SHOWN_PAIRS]:
+        by_how.setdefault(how, []).append(f"{_quoted(word)} and {_quoted(other)}")
+    pairs = "; ".join(f"{', '.join(some)} differ by {how}" for how, some in by_how.items())
+    return f"{text}: {pairs}" if pairs else text
+
+
+def folded(value: str) -> str:
+    """A value without regard to capitals, blanks, hyphens, and punctuation at its end; never empty."""
+    plain = " ".join(value.casefold().replace("_", " ").replace("-", " ").split())
+    return plain.rstrip(".,;:!?").rstrip() or value
+
+
+def without_accents(value: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", value) if not unicodedata.combining(c))
+
+
+def with_one_letter_less(value: str) -> set[str]:
+    """The word and all it becomes when a letter is left out: those of two near words meet (Garbe, SymSpell, 2012)."""
+    word = value.casefold()
+    if not MIN_SLIP_LETTERS <= len(word) <= MAX_SLIP_LETTERS:
+        return set()
+    return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
+
+
+def is_slip(one: str, other: str) -> bool:
+    """Whether two words are one typing slip apart: a letter too few, another one, or two changed about."""
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    a, b = one[start:], other[start:]
+    if not (a + b).isalpha() and not ((a or b)[:1].isalpha() and (b or a)[:1].isalpha()):
+        return False  # 'class 1' and 'class 2' are no slip
+    if any(letter.isdigit() for letter in a[:1] + b[:1]):
+        return False
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or _changed_about(a, b)
+
+
+SLIPS = ("one letter", "two letters that changed places")
+
+
+def _changed_about(a: str, b: str) -> bool:
+    return len(a) > 1 and a[:2] == b[:2][::-1] and a[2:] == b[2:]
+
+
+def _slip_said(one: str, other: str) -> str:
+    one, other = one.casefold(), other.casefold()
+    lengths = sorted((len(one), len(other)))
+    if lengths[0] < MIN_SLIP_LETTERS or lengths[1] > MAX_SLIP_LETTERS or lengths[1] - lengths[0] > 1:
+        return ""
+    if not is_slip(one, other):
+        return ""
+    return SLIPS[len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 2]
+
+
+def _number(word: str) -> float | None:
+    return float(word) if re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", word, re.ASCII | re.I) else None
+
+
+def _letters(word: str) -> str:
+    """Letters and digits alone."""
+    return "".join(c for c in word if c.isalnum())
+
+
+def _signs(word: str) -> Counter[str]:
+    return Counter(" " if c.isspace() else c for c in word if not c.isalnum())
+
+
+def _signs_said(one: str, other: str) -> str | None:
+    """The signs that one word has and the other has not; empty where there are none, None for signs that mean much."""
+    own, theirs = _signs(one), _signs(other)
+    odd = list((own - theirs) + (theirs - own))
+    if not odd:
+        return ""
+    if not all(sign in SIGN_NAMES for sign in odd):
+        return None  # 'C' and 'C++' are two words
+    if odd == [" "] and one.strip() == other.strip():
+        return "a blank at the end" if one.lstrip() != other.lstrip() else "a blank at the beginning"
+    names = list(dict.fromkeys(SIGN_NAMES[sign] for sign in odd))
+    return " and ".join(names) if len(names) < 3 else "punctuation"
+
+
+def _known(known: Sequence[str]) -> str:
+    if not known:
+        return "none is known"
+    return f"known {'is' if len(known) == 1 else 'are'} {_listed(known)}"
+
+
+def _quoted(word: str) -> str:
+    return f"'{word if len(word) <= 40 else word[:39] + '…'}'"
+
+
+def _listed(words: Sequence[str]) -> str:
+    shown = [_quoted(word) for word in words[:SHOWN_WORDS]]
+    if len(words) > SHOWN_WORDS:
+        return f"{', '.join(shown)} and {len(words) - SHOWN_WORDS:,} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
