@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import io
 import shutil
 
 import numpy as np
@@ -10,7 +12,10 @@ import pytest
 
 import pellucid
 from pellucid.draw.doubts import doubts
+from pellucid.folder import Folder
 from pellucid.suspects import LEAST, Suspect, disagreeing, looked_at, pairs, thresholds
+
+COLUMNS = ["row", "input", "part", "given", "suggested", "confidence", "times_off"]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,28 @@ def test_the_surest_come_first():
     which, suggested = disagreeing(chances, np.array([1, 1, 1, 1]), np.array([0.5, 0.5]))
     assert which.tolist() == [1, 2, 0]
     assert suggested.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("chances", "suggested"),
+    [
+        # The rare class 2 reaches its threshold of next to nothing, but the network answers 1.
+        ([0.08, 0.59, 0.33], None),
+        ([0.02, 0.51, 0.47], None),
+        ([0.05, 0.90, 0.05], 1),
+        # Nine tenths of a threshold of 0.7.
+        ([0.05, 0.64, 0.31], 1),
+        ([0.05, 0.62, 0.33], None),
+        # Of three classes the likeliest, with half or less.
+        ([0.10, 0.42, 0.48], None),
+        ([0.04, 0.46, 0.50], None),
+        ([0.04, 0.44, 0.52], 2),
+        ([0.12, 0.00, 0.88], None),
+    ],
+)
+def test_only_the_networks_own_answer_above_one_half_is_suggested(chances, suggested):
+    which, classes = disagreeing(np.array([chances]), np.array([0]), np.array([0.5, 0.7, 0.01]))
+    assert (which.tolist(), classes.tolist()) == (([], []) if suggested is None else ([0], [suggested]))
 
 
 def test_spoiled_labels_of_validation_are_found(spoiled):
@@ -84,7 +111,8 @@ def test_how_many_training_rows_are_looked_at():
 def test_they_are_in_the_report_and_in_the_folder(spoiled):
     run, *_ = spoiled
     table = pl.read_parquet(run.path / "suspects.parquet")
-    assert table.columns == ["row", "input", "part", "given", "suggested", "confidence"]
+    assert table.columns == COLUMNS
+    assert table["times_off"].to_list() == [None] * len(table)
     assert table.to_dicts() == run.suspects == pellucid.load(run.path).suspects
     report = (run.path / "report.html").read_text()
     assert "Labels worth checking" in report
@@ -130,8 +158,55 @@ def test_numbers_far_off_are_found(tmp_path):
     one = found[int(wrong[0])]
     assert one["given"] == pytest.approx(data["y"][wrong[0]], rel=1e-6)
     assert abs(one["suggested"] - y[wrong[0]]) < 8
-    assert one["confidence"] > 3
-    assert "times the usual range away" in (run.path / "report.html").read_text()
+    assert one["confidence"] is None
+    error = abs(one["given"] - one["suggested"])
+    assert one["times_off"] == pytest.approx(error / float(run.network.output.spread[0]), rel=1e-5)
+    assert one["times_off"] > 3
+    assert f"({one['times_off']:.1f} times the usual range away)" in (run.path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("wrong_by", [4e3, -1e6])
+def test_one_value_that_outweighs_all_others_is_found(tmp_path, wrong_by):
+    """By R2 over all of validation, such a value alone makes the network no better than the mean."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(500, 2))
+    y = 3 * x[:, 0] + x[:, 1] + rng.normal(size=500) / 10
+    row = pellucid.read({"a": x[:, 0], "b": x[:, 1], "y": y}, target="y").split().validation[3]
+    y[row] += wrong_by
+    data = {"a": x[:, 0], "b": x[:, 1], "y": y}
+    run = pellucid.train(data, target="y", steps=150, size=0, network="mlp", out=str(tmp_path), name="one")
+    assert run.suspects[0]["row"] == row
+
+
+SHARES = {"words": [0.4, 0.3, 0.3], "rare words": [0.85, 0.1, 0.05]}
+
+
+@pytest.mark.parametrize("kind", ["words", "rare words", "numbers"])
+def test_a_network_that_guesses_doubts_nothing_and_the_report_says_so(tmp_path, kind):
+    rng = np.random.default_rng(3)
+    target = rng.normal(size=400) ** 3 if kind == "numbers" else rng.choice(["cat", "dog", "cow"], 400, p=SHARES[kind])
+    run = pellucid.train((rng.normal(size=(400, 4)), target), steps=200, network="mlp", out=str(tmp_path), name="guess")
+    assert run.suspects == []
+    assert pl.read_parquet(run.path / "suspects.parquet").columns == COLUMNS
+    said = f"Not looked for, because the network is no better than the baseline on validation ({run.baseline.name})."
+    report = html.unescape((run.path / "report.html").read_text())
+    assert said in report
+    assert "no label looks wrong" not in report
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("cat", {"confidence": 0.9, "times_off": None}), (2.5, {"confidence": None, "times_off": 18.0})],
+)
+def test_files_of_before_are_read_under_the_names_of_now(spoiled, tmp_path, given, expected):
+    run, *_ = spoiled
+    before = {"row": 7, "input": "row 7", "part": "train", "given": given, "suggested": given}
+    before["confidence"] = 0.9 if given == "cat" else 18.0
+    shutil.copytree(run.path, tmp_path / "old")
+    buffer = io.BytesIO()
+    pl.DataFrame([before]).write_parquet(buffer)
+    Folder.open(tmp_path / "old").write("suspects.parquet", buffer.getvalue())
+    assert pellucid.load(tmp_path / "old").suspects == [before | expected]
 
 
 def test_several_targets_have_no_section(tmp_path):
@@ -156,7 +231,7 @@ def test_pairs_and_a_poor_judge():
             "examples": [one.to_json() | {"shown": {"text": "<script>"}, "where": "row 1"} for one in found],
         },
     }
-    html = str(doubts(content))  # type: ignore[arg-type]
-    assert "The network is wrong on 30\xa0% of validation itself, so expect many of these to be right." in html
-    assert "<script>" not in html
-    assert "&lt;b&gt;" in html
+    page = str(doubts(content))  # type: ignore[arg-type]
+    assert "The network is wrong on 30\xa0% of validation itself, so expect many of these to be right." in page
+    assert "<script>" not in page
+    assert "&lt;b&gt;" in page

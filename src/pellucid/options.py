@@ -22,6 +22,7 @@ _UNITS = {
     **dict.fromkeys(("step", "steps"), ("steps", 1)),
 }
 LARGEST = 8192  # pixels a side
+PHOTO_CHANGES = ("mirror", "shift", "cover")  # that training can make of a photo, for --augment
 _PIECE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-z]*)")
 
 
@@ -231,6 +232,17 @@ def _target(value: Any) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(str(name) for name in value)
 
 
+def _augment(value: Any) -> str | tuple[str, ...]:
+    """``"auto"``, ``"none"``, or ``"shift,mirror"`` and ``["shift", "mirror"]`` → ``("mirror", "shift")``."""
+    words = value.split(",") if isinstance(value, str) else [str(one) for one in value]
+    names = {word.strip().lower() for word in words}
+    if names in ({"auto"}, {"none"}):
+        return names.pop()
+    if not names or names - set(PHOTO_CHANGES):
+        raise ValueError(f"expected auto, none, or some of {','.join(PHOTO_CHANGES)}")
+    return tuple(name for name in PHOTO_CHANGES if name in names)
+
+
 def _several(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
@@ -310,6 +322,8 @@ TRAIN = (
     Option("reference", "Whether a classical model learns on the same split, to compare with.", _yes_no,
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
     Option("output", "Kind of answer: category or number.", str, unset="picked by the target's kind", metavar="NAME"),
+    Option("augment", "How photos change in training: auto, none, or some of mirror,shift,cover.", _augment,
+           default="auto", metavar="CHANGES"),
     Option("class_weights", "How much classes count in the loss: balanced, or cat=2,dog=1.", _class_weights,
            unset="all count the same", metavar="WEIGHTS"),
     Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", str,

@@ -6,7 +6,7 @@ Every rule is one function that returns a ``Choice``; a rule that a trunk knows 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from .data.sources import listed
 from .data.weights import balanced
 from .errors import PellucidError, UsageError, unknown
-from .fields import Field, groups
+from .fields import Field, groups, kind_named
 from .inputs import INPUTS
 from .network import Network
 from .options import Budget
@@ -37,6 +37,7 @@ SMALL, FEWEST = 2_000, 8  # rows of a table up to, and from, which its training 
 SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes": (2, 2), "bins": 2}
 # AdamW alone is as good there as Muon, in half the time; without normalisation a step too many costs less.
 SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embedding": 0}
+SHIFT_SHARE, COVER_SHARE = 0.125, 0.4  # of a photo's side: how far it moves at most, and the square that is covered
 GENTLY = 0.3  # of the usual learning rates, for weights that come from another run
 FEW_TEXTS = 30_000  # on 6,000 news items the bag reaches .875, the transformer .85
 
@@ -148,7 +149,7 @@ def make_plan(
         data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
         start: as in ``Plan``.
         options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device,
-            metric.
+            metric, augment.
     """
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
@@ -170,14 +171,13 @@ def make_plan(
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
     seed, own_split = int(options.get("seed") or 0), options.get("split_seed")
     split_seed = seed if own_split is None else int(own_split)
-    mirror = mirroring(data, split_seed)
+    changes = augmentation_for(data, split_seed, hints, options.get("augment"))
     known = {f.name for f in fields(Recipe)}
     recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
     if options.get("lr") and recipe.matrix_lr:
         recipe = replace(recipe, matrix_lr=recipe.matrix_lr * rate.value / hints.get("lr", Recipe.lr))
-    image = {"mirror": bool(mirror and mirror.value), "shift": 0.125, "cover": float(hints.get("cover", 0.0))}
     settings: dict[str, dict[str, Any]] = {
-        "image": image,
+        "image": photo_settings(changes.value, hints) if changes else {},
         "number": {name: hints[name] for name in ("embedding", "bins") if name in hints},
         "text": {"drop": hints.get("token_drop", 0.1)},
     }
@@ -190,7 +190,7 @@ def make_plan(
         size_choice(sizes),
         batch,
         rate,
-        *([mirror] if mirror else []),
+        *([replace(changes, value=", ".join(changes.value) or "none")] if changes else []),
         *([metric] if metric else []),
         *([class_weights_choice(classes, options)] if classes else []),
         budget_choice(budget, capped),
@@ -392,19 +392,51 @@ def size_choice(sizes: Choice) -> Choice:
 GLYPHS = {"left", "right", "b", "d", "p", "q", "east", "west", "cw", "ccw", "clockwise", "counterclockwise"}
 
 
-def mirroring(data: Dataset, seed: int) -> Choice | None:
-    """Whether a mirror image means the same: an assumption, printed as one."""
+def augmentation_for(
+    data: Dataset, seed: int, hints: Mapping[str, Any], asked: str | tuple[str, ...] | None
+) -> Choice | None:
+    """How photos change in training, some of ``PHOTO_CHANGES``; None where there are no photos.
+
+    A change is made only where the targets stay true of the changed photo, which their kinds say.
+
+    Raises:
+        UsageError: for changes that are asked for where there is no photo.
+    """
     photos = [f for f in data.inputs if f.kind == "image"]
+    if isinstance(asked, tuple):
+        if not photos:
+            raise UsageError(f"there is no photo among the inputs to {' or '.join(asked)}", fix="leave --augment out")
+        return Choice("augmentation", asked, "asked for")
     if not photos:
         return None
-    state = data.fitted(seed)[photos[0].name].state or {}
-    if not state["mirror"]:
-        return Choice("mirroring", False, "assumed that handedness matters: no colour photos, perhaps signs or scans")
+    if asked == "none":
+        return Choice("augmentation", (), "asked for")
+    fixed = [f for f in data.targets if not kind_named(f.kind).augmentable]
+    if fixed:
+        reason = f"'{fixed[0].name}' is {kind_named(fixed[0].kind).noun}, which may change with the photo"
+        return Choice("augmentation", (), f"{reason}; where it does not: --augment mirror,shift")
+    why_not = handedness(data, seed)
+    names = [*([] if why_not else ["mirror"]), "shift", *(["cover"] if hints.get("cover") else [])]
+    return Choice("augmentation", tuple(names), why_not or "assumed that a photo's mirror image shows the same")
+
+
+def handedness(data: Dataset, seed: int) -> str:
+    """Why a mirror image may not mean the same: an assumption, printed as one; empty where it is assumed to."""
+    fitted = data.fitted(seed)
+    if not all((fitted[f.name].state or {})["mirror"] for f in data.inputs if f.kind == "image"):
+        return "not mirrored: assumed that handedness matters, no colour photos, perhaps signs or scans"
     labels = {str(v).lower() for v in data.label_values()}
     signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
-    if signs:
-        return Choice("mirroring", False, f"assumed that handedness matters: labels such as '{min(signs)}'")
-    return Choice("mirroring", True, "assumed that a photo's mirror image shows the same")
+    return f"not mirrored: assumed that handedness matters, labels such as '{min(signs)}'" if signs else ""
+
+
+def photo_settings(changes: Collection[str], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an image's input layer that make these changes."""
+    return {
+        "mirror": "mirror" in changes,
+        "shift": SHIFT_SHARE if "shift" in changes else 0.0,
+        "cover": float(hints.get("cover") or COVER_SHARE) if "cover" in changes else 0.0,
+    }
 
 
 def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choice | None:

@@ -97,12 +97,10 @@ def write_report(
     evaluated = write_history(run, history)
     run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
     looked = looked_on(split)
-    found = suspects.find(run.network, feed, looked, validation)
-    if found is not None:
-        run.folder.write(SUSPECTS, parquet(suspects.frame(found, data)))
     content = summary(run, data, split, evaluated) | details(run, test, feed.counts(split.test))
     content |= {"worst": worst(run, data, looked.validation, validation)}
-    content |= {} if found is None else {"suspects": doubted(run, data, looked, found)}
+    if suspects.can_tell(run.network.output):
+        content |= {"suspects": write_suspects(run, data, looked, feed, validation)}
     run.folder.write("report.html", page(cast("Content", content)).encode())
 
 
@@ -187,6 +185,16 @@ def worst(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> list[d
 def answered(prediction: Mapping[str, Any]) -> Any:
     """What a prediction says, without how sure it is."""
     return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
+
+
+def write_suspects(run: Run, data: Dataset, split: Split, feed: Feed, validation: Answers) -> dict[str, Any]:
+    """``suspects.parquet``, without a line where the network knows too little; what the report says of it."""
+    how, naive = counted_by(data, split.validation, feed.counts(split.validation)), run.record["naive"]
+    output, raw = run.network.output, torch.tensor(naive["raw"])
+    able = suspects.knows_more(output, validation, raw, how["weight"], how["group"])
+    found = suspects.find(run.network, feed, split, validation) if able else []
+    run.folder.write(SUSPECTS, parquet(suspects.frame(found, data)))
+    return doubted(run, data, split, found) if able else {"no_better_than": naive["name"]}
 
 
 def doubted(run: Run, data: Dataset, split: Split, found: Sequence[Suspect]) -> dict[str, Any]:

@@ -136,7 +136,16 @@ class Run:
         if not self.folder.exists(SUSPECTS):
             return []
         with understood(self.path / SUSPECTS):
-            return pl.read_parquet(self.folder.read(SUSPECTS)).to_dicts()
+            table = pl.read_parquet(self.folder.read(SUSPECTS))
+            # Files once had how far off a number is under confidence.
+            if "times_off" not in table.columns:
+                other = pl.lit(None, pl.Float64)
+                number = table["given"].dtype.is_float()
+                table = table.with_columns(
+                    confidence=other if number else pl.col("confidence"),
+                    times_off=pl.col("confidence") if number else other,
+                )
+            return table.to_dicts()
 
     @property
     def parameters(self) -> int:

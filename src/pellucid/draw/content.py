@@ -99,13 +99,15 @@ class Doubted(TypedDict, total=False):
     part: str
     given: Any
     suggested: Any
-    confidence: float
+    confidence: float | None
+    times_off: float | None  # of a number
     where: str
 
 
 class Suspects(TypedDict, total=False):
     looked_at: Mapping[str, int]  # examples of each part
     found: Mapping[str, int]
+    no_better_than: str  # the baseline, where the network is not: then nothing was looked for
     errs: float  # share of validation that the network is wrong on
     pairs: Sequence[tuple[Any, Any, int]]  # given, suggested, how often
     examples: Sequence[Doubted]

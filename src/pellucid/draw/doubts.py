@@ -18,14 +18,18 @@ def doubts(content: Content) -> Markup | None:
     found = content.get("suspects")
     if found is None:
         return None
+    if baseline := found.get("no_better_than"):
+        why = f"Not looked for, because the network is no better than the baseline on validation ({baseline})."
+        return tag("p", why, class_="quiet")
     counts, looked = found.get("found", {}), found.get("looked_at", {})
     if not any(counts.values()):
         return tag("p", f"None: {_looked(looked)}, and no label looks wrong.", class_="quiet")
-    number = any(isinstance(one.get("given"), float) for one in found.get("examples", ()))
+    number = any(one.get("times_off") is not None for one in found.get("examples", ()))
     listed = (
         "A value is listed that is more than three times as far from what the network says as nine in ten"
         if number
-        else "A label is listed where the network is sure of another one and gives its own little chance"
+        else "A label is listed where the network's answer is another one, with a probability above one half, and that of "
+        "the label given is at most a tenth"
     )
     note = f"Looked at: {_looked(looked)}. {listed}. It may be wrong, or the example a hard one: look before "
     note += "changing it. Test is never looked at."
@@ -69,8 +73,8 @@ def _part(found: Suspects, part: str, why: str) -> Markup:
 
 
 def _caption(one: Doubted) -> Markup:
-    given, sure = one.get("given"), one.get("confidence", 0.0)
-    how = f"{sure:.1f} times the usual range away" if isinstance(given, float) else percent(sure, 0)
+    given, times, sure = one.get("given"), one.get("times_off"), one.get("confidence")
+    how = f"{times:.1f} times the usual range away" if times is not None else percent(sure or 0.0, 0)
     where = tag("span", one["where"], class_="where") if one.get("where") else None
     said = tag("b", plain(one.get("suggested")), class_="said")
     label = tag("b", plain(given), class_="true")

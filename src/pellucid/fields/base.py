@@ -270,12 +270,16 @@ class Kind(ABC):
         joint: True when every field of this kind is one column of a single (n, F) array and shares one input layer.
         axes: how many position axes a value brings along (0 number, 1 text, 2 image).
         predictable: whether there is an output for it, so that it can be a target.
+        augmentable: as a target, whether it stays true of a photo that is mirrored, shifted or partly covered in
+            training: because it does not change (a class, labels), or because it moves along by ``warp``. False where
+            it may say where, how many or how much of something is in the photo.
     """
 
     name: ClassVar[str]
     joint: ClassVar[bool] = False
     axes: ClassVar[int] = 0
     predictable: ClassVar[bool] = False
+    augmentable: ClassVar[bool] = False
 
     def settings(self) -> form.Form:
         """The form of a field's settings in a file."""

@@ -27,6 +27,7 @@ class Category(Kind):
     name = "category"
     joint = True
     predictable = True
+    augmentable = True
 
     def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
         values = form.list_of(form.text(), least=int(role == "target"))

@@ -30,6 +30,7 @@ class Labels(Kind):
     name = "labels"
     joint = True
     predictable = True
+    augmentable = True
     noun = "a set of labels"
 
     def settings(self) -> form.Form:

@@ -64,8 +64,12 @@ class Image(Input):
     trunk's ``longest`` allows; for P = 1 that is a 3×3 convolution, and without the overlap the patches of Dosovitskiy
     et al. (2020). Rows (B, H, D). A flat vector (B, D).
 
-    Reads (B, H, W, C) uint8. In training examples are shifted, mirrored (only where the plan says a mirror image means
-    the same) and partly covered (DeVries & Taylor, "Cutout", 2017).
+    Reads (B, H, W, C) uint8. In training examples are shifted, mirrored and partly covered (DeVries & Taylor,
+    "Cutout", 2017), each only where the plan says that the target stays true.
+
+    Settings:
+        mirror: half of the examples are mirrored, and answers are averaged with the mirror image's. shift: by at most
+            this share of a side. cover: the side of the covered square as a share of the photo's; 0 for none.
     """
 
     kind = "image"
