@@ -468,7 +468,9 @@ def test_an_archive_is_unpacked_once_and_nothing_of_it_gets_a_name(
 ) -> None:
     path = write_archive(tmp_path / "x.tar.gz", {f"{c}/{i}.png": picture(i) for c in "ab" for i in range(6)})
     read(path).usable()
-    assert not [p for p in Path(os.environ["PELLUCID_CACHE"]).rglob("*") if p.suffix not in ("", ".npy", ".json")]
+    assert not [
+        p for p in Path(os.environ["PELLUCID_CACHE"]).rglob("*") if p.suffix not in ("", ".npy", ".json", ".TAG")
+    ]
     monkeypatch.setattr(archives, "members", lambda *_: pytest.fail("opened again"))
     monkeypatch.setattr("pellucid.data.packs.members", lambda *_: pytest.fail("opened again"))
     assert read(path, image_size=4).stored("image").arrays["pixels"].shape == (12, 4, 4, 3)

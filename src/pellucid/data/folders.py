@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from . import described, packs
 from .archives import is_archive
 from .classes import LEVEL, WHY, Classes, classes_of, split_folders
 from .listing import Listing, listing
+from .marks import mark_at, mark_of
 from .roles import asked
 from .sources import Found, Options, Source, counted, first_layout, listed
 
@@ -38,9 +38,9 @@ def image_archive(source: Any, options: Options) -> Source | None:
     if not isinstance(source, Path) or not source.is_file() or not is_archive(source):
         return None
     about = source.stat()
-    if not packs.holds(source, about.st_size, about.st_mtime_ns):
+    if not packs.holds(source, mark_of(about)):
         return None
-    alone = Listing(source, [""], [about.st_size], [about.st_mtime_ns])
+    alone = Listing(source, [""], [about.st_size], [mark_of(about)])
     pack = partial(packs.unpacked, alone.digest, source, options.spool)
     return Source(source.name, alone.digest, lambda: _load(pack(), options))
 
@@ -105,19 +105,12 @@ def need_classes(found: Found, name: str, least: int = 2) -> None:
         )
 
 
-def _stat(name: str) -> os.stat_result | None:
-    try:
-        return os.stat(name)
-    except OSError:
-        return None
-
-
 def image_files(paths: list[Path]) -> Source:
     """Single images, in the order given; for predictions. One that is missing or no image fails for itself alone."""
     names = [str(path.absolute()) for path in paths]
-    stats = [(s.st_size, s.st_mtime_ns) if (s := _stat(name)) else (-1, -1) for name in names]
-    found = Listing(Path("/"), names, [size for size, _ in stats], [time for _, time in stats])
+    found = Listing(Path("/"), names, marks=[mark_at(name) for name in names])
     shown = [str(path) for path in paths]
-    columns = {"image": Column("image", pl.Series("image", names, pl.String), None, partial(_path, shown))}
+    series = pl.Series("image", names, pl.String)
+    columns = {"image": Column("image", series, None, partial(_path, shown), marked=True)}
     name = shown[0] if len(shown) == 1 else f"{len(shown):,} images"
     return Source(name, found.digest, lambda: Found(counted(len(shown), "image"), columns, kinds={"image": "image"}))

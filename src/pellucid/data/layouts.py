@@ -23,6 +23,7 @@ from .cache import key_of
 from .cache import opened as open_cache
 from .dataset import Dataset, Reading
 from .listing import SUFFIXES
+from .marks import with_named_files
 from .roles import check_names, fields_of
 from .sources import LAYOUTS, Found, Options, Source, check_width, counted, listed
 from .times import orders
@@ -82,8 +83,10 @@ def read(
     kept = open_cache(cache, notes.append)
     found = recognised(source, replace(options, spool=kept.folder))
     found = replace(found, load=once(found.load))  # what is read to recognise it is there when values are asked for
-    asked = [found.digest, found.name, asdict(options), check]
+    images = {name for name, kind in options.kinds.items() if kind == "image"}
     with enough_memory(f"'{found.name}'", "read fewer rows or columns"):
+        found = with_named_files(found, images, kept, _code(), notes.append)
+        asked = [found.digest, found.name, asdict(options), check]
         entry = kept.made(
             key_of("reading", _code(), asked), lambda _: ({}, _reading(found, options, check).to_json()), notes.append
         )
@@ -235,6 +238,9 @@ def read_like(
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
     options = Options(names=needed, weights=weights, spool=kept.folder)
     found = _texts(source, wanted) if texts else _new(source, wanted, options)
+    found = replace(found, load=once(found.load))
+    images = {f.name for f in wanted if f.kind == "image"}
+    found = with_named_files(found, images, kept, _code(), notes.append)
     opened = found.load()
     if need_target:
         folders.need_classes(opened, found.name, least=1)

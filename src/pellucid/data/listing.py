@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections import Counter
@@ -17,6 +16,7 @@ from ..errors import PellucidError
 from ..fields import Column, Note, pixels
 from ..folder import MANIFEST, is_run_folder
 from .cachefolder import MARKER, is_marked
+from .marks import Mark, digest_marks, mark_of
 from .sources import counted, listed
 from .tables import READERS
 
@@ -30,8 +30,8 @@ class Listing:
 
     Attributes:
         root: the folder or archive. name: how messages call it.
-        paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``times`` in nanoseconds.
-        tables: the files that may be tables, by path: size and time.
+        paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``marks`` tell when files change.
+        tables: the files that may be tables, by path: size and mark.
         others: how many other files there are, by suffix.
         made: folders that Pellucid made, which are passed over.
         fetch: the content of an image, by path; None where it is a file under ``root``.
@@ -41,8 +41,8 @@ class Listing:
     root: Path
     paths: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    tables: dict[str, tuple[int, int]] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    tables: dict[str, tuple[int, Mark]] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
     made: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -55,27 +55,25 @@ class Listing:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of path, size and time of every file."""
-        lines = [f"{p}\0{s}\0{t}" for p, s, t in zip(self.paths, self.sizes, self.times, strict=True)]
-        lines += [f"{p}\0{s}\0{t}" for p, (s, t) in self.tables.items()]
-        text = "\n".join([str(self.root.resolve()), *lines])
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        """SHA-256 of path and mark of every file."""
+        tables = ((path, mark) for path, (_, mark) in self.tables.items())
+        return digest_marks([(str(self.root.resolve()), ()), *zip(self.paths, self.marks, strict=True), *tables])
 
     def column(self, name: str, values: pl.Series, places: Callable[[int], str]) -> Column:
         """A column whose values, where they are paths, are paths of this listing."""
-        return Column(name, values, self.root, places, self.fetch)
+        return Column(name, values, self.root, places, self.fetch, marked=True)
 
-    def add(self, path: str, size: int, time: int) -> None:
+    def add(self, path: str, size: int, mark: Mark) -> None:
         """Take note of a file, whatever it is."""
         suffix = suffix_of(path)
         if suffix in SUFFIXES:
             self.paths.append(path)
             self.sizes.append(size)
-            self.times.append(time)
+            self.marks.append(mark)
             return
         self.others[suffix or "no suffix"] += 1
         if suffix in TABLES:
-            self.tables[path] = size, time
+            self.tables[path] = size, mark
 
 
 def suffix_of(path: str) -> str:
@@ -92,16 +90,16 @@ def listing(root: Path) -> Listing:
         PellucidError: for a folder that may not be opened.
     """
     found = Listing(root)
-    for path, size, time in sorted(_walk(str(root), found)):
-        found.add(path, size, time)
+    for path, size, mark in sorted(_walk(str(root), found)):
+        found.add(path, size, mark)
     if found.made:
         many = counted(len(found.made), "folder that Pellucid made is", "folders that Pellucid made are")
         found.notes.append(Note("info", f"{many} left out ({listed(sorted(found.made), 3)})", found.name))
     return found
 
 
-def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, int]]:
-    """(path, bytes, time) of every file. A stack, not recursion: folders may be nested as deep as they like."""
+def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, Mark]]:
+    """(path, bytes, mark) of every file. A stack, not recursion: folders may be nested as deep as they like."""
     stack, seen = [("", root)], {_identity(os.stat(root))}
     while stack:
         inside, folder = stack.pop()
@@ -119,7 +117,7 @@ def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, int]]:
                     about = entry.stat()
                     if not stat.S_ISREG(about.st_mode):
                         raise OSError(errno.EINVAL, "it is no file but a pipe, a socket or a device")
-                    yield path, about.st_size, about.st_mtime_ns
+                    yield path, about.st_size, mark_of(about)
                 else:
                     found.others[suffix_of(path) or "no suffix"] += 1
             except UnicodeEncodeError:

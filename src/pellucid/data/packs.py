@@ -22,14 +22,15 @@ from ..fields.pixels import MOST_BYTES, Unreadable
 from .archives import Member, members
 from .cache import key_of, opened
 from .listing import SUFFIXES, TABLES, Listing, suffix_of
+from .marks import Mark
 from .pieces import Spool
 
 FIRST, MOST = 1 << 24, 1 << 29  # bytes of the first block and of the largest one
 
 
 @lru_cache(maxsize=64)
-def holds(path: Path, size: int, time: int) -> bool:
-    """Whether there are images in an archive; ``size`` and ``time`` tell when to look again. Raises PellucidError."""
+def holds(path: Path, mark: Mark) -> bool:
+    """Whether there are images in an archive; its mark tells when to look again. Raises PellucidError."""
     return any(suffix_of(member.name) in SUFFIXES for member in members(path, lambda note: None))
 
 
@@ -37,7 +38,7 @@ def unpacked(digest: str, path: Path, cache: Path | None) -> Listing:
     """What lies in an archive, as if it were a folder.
 
     Args:
-        digest: of path, size and time of the archive. cache: the cache's folder; None keeps everything in memory.
+        digest: of path and mark of the archive. cache: the cache's folder; None keeps everything in memory.
 
     Raises:
         PellucidError: as ``archives.members`` does, and when the disk is full.
@@ -48,7 +49,7 @@ def unpacked(digest: str, path: Path, cache: Path | None) -> Listing:
     found = Listing(path.resolve(), notes=[*said, *(Note(**note) for note in entry.meta["notes"])])
     place = {}
     for name, size, block, start in sorted(entry.meta["files"]):
-        found.add(name, size, 0)
+        found.add(name, size, ())
         place[name] = block, start, size
 
     def content(name: str) -> bytes:

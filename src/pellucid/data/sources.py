@@ -82,7 +82,7 @@ class Source:
 
     Attributes:
         name: how messages call it, e.g. ``"diamonds.csv"``.
-        digest: SHA-256 of path, size and time of every file, or of the content of data in memory.
+        digest: SHA-256 of path and mark (``marks.mark_of``) of every file, or of the content of data in memory.
         load: opens it.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from ..fields.labels import holds_lists
 from .archives import is_archive
 from .blocks import blocks
 from .delimited import delimited
+from .marks import digest_marks, mark_of
 from .packed import held_with, unpacked
 from .pieces import Piece, Spool, Table, columns_of, counted_from, in_memory, kept, renamed, scanned
 from .several import File, together, told_apart
@@ -79,10 +79,8 @@ def is_table(path: Path) -> bool:
 
 
 def digest_of(paths: Sequence[Path]) -> str:
-    """SHA-256 of path, size and time of every file."""
-    about = [(path.resolve(), path.stat()) for path in paths]
-    lines = "\0".join(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}" for path, stat in about)
-    return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
+    """SHA-256 of path and mark of every file."""
+    return digest_marks((str(path.resolve()), mark_of(path.stat())) for path in paths)
 
 
 def _load(paths: Sequence[Path], name: str, options: Options) -> Found:

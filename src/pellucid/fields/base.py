@@ -87,6 +87,7 @@ class Column:
         places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
         fetch: the content of the file that a value names, where files are not on the disk but in an archive or in
             memory; raises ``pixels.Unreadable``.
+        marked: whether the digest of the source tells when files that values name have changed.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Column:
     base: Path | None = None
     places: Callable[[int], str] | None = None
     fetch: Callable[[str], bytes] | None = None
+    marked: bool = False
 
     def __len__(self) -> int:
         return len(self.held)

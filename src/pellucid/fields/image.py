@@ -180,6 +180,15 @@ def _files(column: Column) -> tuple[list[str], pixels.Fetch | None]:
     return _paths(column, column.as_type(pl.String)), column.fetch
 
 
+def files_of(column: Column) -> list[str]:
+    """Absolute paths of the files on this disk that the values of a column name."""
+    if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
+        return []
+    paths, fetch = _files(column)
+    here = (path for path in paths if path and not path.lower().startswith(pixels.WEB))
+    return [] if fetch is not None else [os.path.abspath(path) for path in here]
+
+
 def _content(contents: pl.Series, row: str) -> bytes:
     if not row:
         raise pixels.Unreadable("there is no image")
