@@ -17,7 +17,7 @@ import numpy as np
 from common import arguments, report
 
 from pellucid.outputs.blockwise import block_bootstrap
-from pellucid.outputs.metrics import Judge, bootstrap, mean_of, mean_absolute_error, r2
+from pellucid.outputs.metrics import Judge, bootstrap, mean_absolute_error, mean_of, r2
 
 RIGHT, VARIANCE = 0.8, 0.3  # the accuracy, and the errors' variance beside the truth's, 1
 RATIO = 1.2  # of the errors of the other of a pair
@@ -80,8 +80,8 @@ def main() -> None:
     header = ("n", "φ", "metric", "blocks of time", "single rows", "blocks in the part", "")
     note = (
         f"{given.times} simulated parts a line: the share of 95 % intervals that hold the true value (± "
-        f"{100 * math.sqrt(0.95 * 0.05 / given.times):.1f} points by chance). Where a part holds fewer than 8 blocks the "
-        "report says that the interval may be too narrow."
+        f"{100 * math.sqrt(0.95 * 0.05 / given.times):.1f} points by chance). Where a part holds fewer than 8 blocks "
+        "the report says that the interval may be too narrow."
     )
     report("Coverage of intervals in time", header, rows(given.sizes, given.phis, given.times), note, given.write)
 

@@ -25,6 +25,7 @@ def trained(device: str, words: list[Any], seconds: int, cache: str) -> dict[str
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--budget", type=int, default=20, help="seconds of a training")
+    parser.add_argument("--only", default="", help="data and network whose name holds this")
     given = parser.parse_args()
     if not torch.cuda.is_available():
         print("no CUDA device: nothing to measure")
@@ -41,6 +42,8 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as cache:
         for name, words in work.items():
+            if given.only not in name:
+                continue
             trained("cpu", words, 6, cache)  # the data are decoded once, before any clock counts
             found = {device: trained(device, words, given.budget, cache) for device in DEVICES}
             cells = [

@@ -24,7 +24,7 @@ from .cache import opened as open_cache
 from .dataset import Dataset, Reading
 from .listing import SUFFIXES
 from .marks import with_named_files
-from .roles import check_names, fields_of
+from .roles import PLACEHOLDER, check_names, fields_of
 from .sources import LAYOUTS, Found, Options, Source, check_width, counted, listed
 from .times import orders
 from .weights import weight_field
@@ -245,20 +245,29 @@ def read_like(
     if need_target:
         folders.need_classes(opened, found.name, least=1)
     weight = [] if weights is None else [Field(weights, "number", "weight")]
-    names = _matched(opened, [*fields, *weight], wanted, columns, need_target, found.name, notes)
+    when = _ordered_by(opened, times, wanted)
+    names = _matched(opened, [*fields, *weight, *when], wanted, columns, need_target, found.name, notes)
     present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
     values = {f.name: _renamed(opened.columns[names[f.name]], f.name) for f in present}
     if weights is not None:
         check_names(opened.columns, options)
         values[weights] = opened.columns[weights]
         present.append(weight_field(values[weights]))
-    parts = parting.Parting()
-    if times is not None and (column := values.get(times) or opened.columns.get(times)) and orders(column):
-        values[times], parts = column, parting.Parting("time", times)
+    for field in when:
+        values[field.name] = opened.columns[field.name]
+        present.append(field)
+    parts = parting.Parting("time", times) if times in values and orders(values[times]) else parting.Parting()
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts)
     return Dataset(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
+
+
+def _ordered_by(found: Found, times: str | None, wanted: Sequence[Field]) -> list[Field]:
+    """The column that orders the rows, where it is there and the run does not read it anyway."""
+    if times is None or times not in found.columns or times in (f.name for f in wanted):
+        return []
+    return [Field(times, PLACEHOLDER, "ignore", "orders the rows")]
 
 
 def _texts(source: Sequence[str], wanted: Sequence[Field]) -> Source:

@@ -28,8 +28,8 @@ def doubts(content: Content) -> Markup | None:
     listed = (
         "A value is listed that is more than three times as far from what the network says as nine in ten"
         if number
-        else "A label is listed where the network's answer is another one, with a probability above one half, and that of "
-        "the label given is at most a tenth"
+        else "A label is listed where the network's answer is another one, with a probability above one half, and that "
+        "of the label given is at most a tenth"
     )
     note = f"Looked at: {_looked(looked)}. {listed}. It may be wrong, or the example a hard one: look before "
     note += "changing it. Test is never looked at."

@@ -73,6 +73,8 @@ def blocks_of_time(judges: Sequence[Judge], weight: np.ndarray, time: np.ndarray
         weight: (n,) how much each example counts. time: (n,) what orders them, NaN for none.
     """
     place, moments = order_of(time)
+    if moments == 1:
+        return Blocks(place, 1, 1, 1)
     most = MAX_STRETCHES if len(time) <= MANY else MAX_STRETCHES // 5
     stretches = min(moments, most)
     place = place if moments == stretches else place * stretches // moments
@@ -87,7 +89,8 @@ def block_bootstrap(
 ) -> tuple[float, float, Blocks]:  # (n,), (n,)
     """The 95 % interval of a metric over resampled blocks of time (Politis and Romano, 1992), widened for few blocks.
 
-    All rows of a moment are drawn together. Where all are of one moment, single rows are.
+    All rows of a moment are drawn together. Where all are of one moment, single rows are; where blocks are few, the
+    interval of single rows is held inside.
 
     Args:
         limits: that the metric can't pass.
@@ -99,6 +102,9 @@ def block_bootstrap(
     repeats = REPEATS if len(weight) <= MANY else REPEATS // 5
     values = resampled(judge, len(weight), lambda some: blocks.counts(rng, some) * weight, repeats)
     low, high = widened(values[np.isfinite(values)], float(judge(weight[None])[0]), blocks.widening())
+    if blocks.count < ENOUGH_BLOCKS:  # which may be alike by chance: rows alone are never surer
+        least, most = bootstrap(judge, weight)
+        low, high = min(low, least), max(high, most)
     return max(low, limits[0]), min(high, limits[1]), blocks
 
 
