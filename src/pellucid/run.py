@@ -17,6 +17,7 @@ from torch import nn
 
 from .data import read_like
 from .data.batch import encode_groups, encode_target
+from .data.shortfall import check_known
 from .data.weights import check_parts
 from .draw.numbers import figure
 from .errors import PellucidError, UsageError, enough_memory, quoted
@@ -227,10 +228,7 @@ class Run:
         if same_place(source, about["source"]) or data.examples() == about.get("examples"):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         rows = data.usable()
-        if not len(rows):
-            raise PellucidError(
-                "there is no example to score: " + "; ".join(str(note) for note in data.notes[-3:]), where=data.name
-            )
+        check_known(data, rows)
         raw, target = self._answers(data, rows, with_target=True)
         output, weight = self.network.output, data.weights()
         how: dict[str, Any] = {}
