@@ -11,8 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pellucid.data import LAYOUTS, encode_groups, encode_target, gather, read, read_like
-from pellucid.data import dataset as room
+from pellucid.data import LAYOUTS, encode_groups, encode_target, gather, read, read_like, shortfall
 from pellucid.data.delimited import has_header
 from pellucid.data.layouts import recognised
 from pellucid.data.sources import Options, layout
@@ -528,7 +527,8 @@ def test_classes_that_are_not_in_the_given_train_are_left_out():
     frame = {"n": list(range(40)), "label": ["a", "b"] * 19 + ["c", "a"], "split": ["train"] * 20 + ["test"] * 20}
     data = read(frame)
     assert 38 not in data.split().test
-    assert "row 39: 1 example of classes that are not in train is left out, this one first" in texts(data)
+    text = "row 39: 1 of 20 examples of test is left out, this one first: 1 of classes that are not in train; "
+    assert f"{text}'c' is new; known are 'a' and 'b'" in texts(data)
 
 
 def test_shares_can_be_said():
@@ -813,8 +813,8 @@ def test_reading_leaves_torch_unloaded(tmp_path):
 
 def test_missing_values_are_known_by_what_kinds_write():
     data = read({"n": [1.5, None, 3.0], "w": ["a", "b", None], "label": ["x", "y", "x"]}, target="label")
-    assert room.missing(data.stored("n")).tolist() == [False, True, False]
-    assert room.missing(kind_named("category").store(data.column("w"), {}, print)).tolist() == [False, False, True]
+    assert shortfall.missing(data.stored("n")).tolist() == [False, True, False]
+    assert shortfall.missing(kind_named("category").store(data.column("w"), {}, print)).tolist() == [False, False, True]
 
 
 def test_unchecked_data_has_no_suspicions(tmp_path: Path) -> None:

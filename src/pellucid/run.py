@@ -18,6 +18,7 @@ from torch import nn
 from .data import read_like
 from .data.batch import encode_groups, encode_target
 from .data.parting import parse
+from .data.shortfall import check_known
 from .data.sources import counted
 from .data.splits import moments_of
 from .data.weights import check_parts
@@ -244,10 +245,7 @@ class Run:
             self._say_times(data, times, moments)
         if same_place(source, about["source"]) or data.examples() == about.get("examples"):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
-        if not len(rows):
-            raise PellucidError(
-                "there is no example to score: " + "; ".join(str(note) for note in data.notes[-3:]), where=data.name
-            )
+        check_known(data, rows)
         raw, target = self._answers(data, rows, with_target=True)
         output, weight = self.network.output, data.weights()
         how: dict[str, Any] = {}

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import PellucidError, UsageError, enough_memory, unknown
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
 from ..fields.base import Into
-from . import checks, describe, splits, times
+from . import checks, describe, shortfall, splits, times
 from .cache import Entry, Memory, key_of, let_go
 from .encoding import code_of
 from .parting import Parting
@@ -102,6 +102,8 @@ class Dataset:
         self._key, self._load = key, load
         self._stored: dict[str, tuple[Stored, str]] = {}  # with the digest of the content
         self._split: tuple[Any, Split] | None = None  # the last one, and what it was of
+        self._unusable: tuple[Any, dict[str, np.ndarray]] | None = None  # and what it was of
+        self.given_left: dict[str, int] | None = None  # usable rows of each given part, once they are known
 
     def __len__(self) -> int:
         return self.reading.n
@@ -179,6 +181,7 @@ class Dataset:
         other = copy.copy(self)
         known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
         other.fields, other._stored, other._split, other.notes = self.fields | known, {}, None, list(self.notes)
+        other._unusable = None
         return other
 
     def label_values(self) -> list[str]:
@@ -300,28 +303,19 @@ class Dataset:
 
         The others are noted, and so are rows whose class a fitted target has not seen.
         """
-        keep = np.ones(len(self), bool)
-        for field in self.inputs:
-            keep[self.stored(field.name).bad] = False
-        if bad := int((~keep).sum()):
-            self.say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
-        if (weight := self.weights()) is not None:
-            gone = np.isnan(weight)
-            self.left_out(np.flatnonzero(gone & keep), "without a weight")
-            keep &= ~gone
-        for target in self.targets:
-            stored = self.stored(target.name)
-            gone = missing(stored)
-            gone[stored.bad] = True
-            self.left_out(np.flatnonzero(gone & keep), f"without '{target.name}'")
-            if target.state is not None:
-                if text := kind_named(target.kind).passed_over(stored, target.state):
-                    self.say(Note("warning", text, f"column '{target.name}'"))
-                unseen = nothing(np.asarray(kind_named(target.kind).encode(stored, target.state))) & ~gone
-                self.left_out(np.flatnonzero(unseen & keep), f"whose '{target.name}' the run has never seen")
-                gone |= unseen
-            keep &= ~gone
-        return np.flatnonzero(keep)
+        for what, rows in self.unusable().items():
+            if what is not shortfall.UNREADABLE:
+                self.left_out(rows, what)
+            elif bad := len(rows):
+                self.say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
+        return np.flatnonzero(shortfall.usable_mask(self))
+
+    def unusable(self) -> dict[str, np.ndarray]:
+        """The other rows (sorted int64), each once, by what keeps them out, in words that follow "3 examples"."""
+        about = tuple((f.name, f.role, f.state is not None) for f in self.fields.values())
+        if self._unusable is None or self._unusable[0] != about:
+            self._unusable = about, shortfall.unusable_rows(self)
+        return self._unusable[1]
 
     def left_out(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
         """Note that ``rows`` (sorted) take no part."""
@@ -352,7 +346,7 @@ class Dataset:
         parting = self.reading.parting
         if parting.by == "time":
             time, dates = self.times()
-            return splits.by_time(time, parting, dates)
+            return splits.by_time(time, parting, dates, shortfall.usable_mask(self))
         field = next((f for f in self.fields.values() if f.role == "split"), None)
         if field is None:
             return None
@@ -380,7 +374,7 @@ class Dataset:
         """Where the column that parts the rows has no value."""
         if self.reading.parting.by == "time":
             return np.isnan(self.times()[0][rows])
-        return missing(self.stored(name))[rows]
+        return shortfall.missing(self.stored(name))[rows]
 
     def check(self, split: Split | None = None) -> list[Note]:
         """Decode everything and look for what only shows then: unreadable files, copies across parts. Adds notes.
@@ -421,21 +415,6 @@ def _absolute(source: Any) -> Any:
         return str(Path(os.path.expanduser(source)).absolute())
     several = isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
     return [_absolute(one) for one in source] if several else None
-
-
-def missing(stored: Stored) -> np.ndarray:  # (n,) bool
-    """Where there is no value."""
-    gone = np.zeros(stored.n, bool)
-    for array in stored.arrays.values():
-        if array.shape == (stored.n,):
-            gone |= nothing(array)
-    return gone
-
-
-def nothing(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
-    """Where kinds write that there is no value: NaN, or a negative code."""
-    gone = np.asarray(np.isnan(array) if array.dtype.kind == "f" else array < 0)
-    return gone if gone.ndim == 1 else np.asarray(gone.reshape(len(gone), -1).any(1))
 
 
 def _are(n: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..fields import Field, Note
+from .shortfall import counts_of_parts, told_parts
 from .sources import counted, listed
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ BAR = 24  # characters of the longest bar
 def summary(data: Dataset) -> dict[str, Any]:
     """What was found, as plain JSON."""
     reading, target = data.reading, data.target
+    how, given = parted_as(data)
     return {
         "name": data.name,
         "source": str(data.source) if isinstance(data.source, str) or hasattr(data.source, "__fspath__") else data.name,
@@ -42,12 +44,21 @@ def summary(data: Dataset) -> dict[str, Any]:
         "target": None if target is None else _target(data, target),
         "classes": reading.classes,
         "split": {
-            "how": reading.parted,
-            **({"given": reading.given} if reading.given else {"fractions": list(reading.parting.shares)}),
+            "how": how,
+            **({"given": given} if reading.given else {"fractions": list(reading.parting.shares)}),
         },
         "notes": [asdict(n) | {"action": treated(n), "fix": n.fix or MENDS[n.level]} for n in data.notes],
         "cache": str(data.cache),
     }
+
+
+def parted_as(data: Dataset) -> tuple[str, dict[str, int]]:
+    """How rows come into parts, in words, and the rows of each given part: those in use, once that is known."""
+    reading, left = data.reading, data.given_left
+    if left is None or (parts := data.given_parts()) is None:
+        return reading.parted, reading.given
+    part, how = parts
+    return (how if reading.parting.by == "time" else told_parts(how, counts_of_parts(part), left)), left
 
 
 def _target(data: Dataset, target: Field) -> dict[str, str]:
@@ -140,7 +151,7 @@ def _classes(classes: dict[str, int]) -> list[str]:
 
 
 def _parts(data: Dataset) -> list[str]:
-    return textwrap.wrap(f"Split: {data.reading.parted}", WIDTH, subsequent_indent="  ")
+    return textwrap.wrap(f"Split: {parted_as(data)[0]}", WIDTH, subsequent_indent="  ")
 
 
 def _notes(data: Dataset) -> list[str]:

@@ -13,9 +13,11 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Note
+from ..fields.category import words
 from .classes import Classes, split_folders
 from .listing import Listing, suffix_of
 from .naming import Names, values_of
+from .roles import SPLIT_NAMES
 from .sources import SPLIT_WORDS, Found, Options, counted, listed
 from .tables import found_in, read_table
 
@@ -61,7 +63,7 @@ def read(files: Listing, images: Sequence[str], told: Classes, options: Options,
     for one in chosen:
         files.others[suffix_of(one.path)] -= 1
     files.others += type(files.others)()  # without those that are down to nothing
-    return _joined(files, images, told, chosen, notes)
+    return _joined(files, images, told, chosen, options, notes)
 
 
 def is_metadata(path: str) -> bool:
@@ -115,7 +117,9 @@ def _chosen(tables: list[Described], notes: list[Note], name: str) -> list[Descr
     return sorted(chosen, key=lambda one: one.path)
 
 
-def _joined(files: Listing, images: Sequence[str], told: Classes, chosen: list[Described], notes: list[Note]) -> Found:
+def _joined(
+    files: Listing, images: Sequence[str], told: Classes, chosen: list[Described], options: Options, notes: list[Note]
+) -> Found:
     """The rows of all tables that have an image, with what the image's folders say."""
     first = chosen[0]
     origin = [(one, row) for one in chosen for row in one.rows]
@@ -123,6 +127,7 @@ def _joined(files: Listing, images: Sequence[str], told: Classes, chosen: list[D
     for one in chosen:
         notes += one.found.notes
         _say_lost(one, notes)
+    _check_parts(chosen, options, files.name)
     named = set(at)
     _say_unnamed([path for i, path in enumerate(images) if i not in named], chosen, notes, files.name)
     frame = _stacked(chosen)
@@ -206,6 +211,33 @@ def _say_lost(one: Described, notes: list[Note]) -> None:
     text = f"{counted(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
     where = one.found.columns[one.column].place(one.lost[0])
     notes.append(Note("warning", f"{text} and {'is' if len(one.lost) == 1 else 'are'} left out, here first", where))
+
+
+def _check_parts(chosen: list[Described], options: Options, name: str) -> None:
+    """Raises PellucidError when no row of a part, as a column or a table's name gives it, has its image."""
+    kept, lost = set[str](), dict[str, int]()
+    for one in chosen:
+        values = _parts_of_rows(one, options)
+        kept |= {values[row] for row in one.rows if values}
+        for value in (values[row] for row in one.lost if values):
+            lost[value] = lost.get(value, 0) + 1
+    if kept and (gone := [value for value in lost if value not in kept]):
+        raise PellucidError(
+            f"'{gone[0]}' is given as a part, and none of the images of its {counted(lost[gone[0]], 'row')} is there",
+            where=f"{name}, {chosen[0].path}",
+            fix="copy the images to where the table says, or take these rows out to have that part drawn from others",
+        )
+
+
+def _parts_of_rows(one: Described, options: Options) -> list[str]:
+    """What a table's column of parts, or its name, says of each of its rows; nothing where neither says any."""
+    columns = one.found.columns
+    named = options.split.column if options.split.by == "column" else None
+    column = columns.get(named) if named else next((c for n, c in columns.items() if n.lower() in SPLIT_NAMES), None)
+    if column is not None and (named or {w.lower() for w in words(column).drop_nulls()} <= SPLIT_WORDS.keys()):
+        return [word or "" for word in words(column).to_list()]
+    stem = one.name.split(".")[0].lower()
+    return [stem] * len(one.found) if stem in SPLIT_WORDS else []
 
 
 def _say_unnamed(paths: list[str], chosen: list[Described], notes: list[Note], name: str) -> None:

@@ -16,7 +16,7 @@ from .classes import LEVEL, WHY, Classes, classes_of, split_folders
 from .listing import Listing, listing
 from .marks import mark_at, mark_of
 from .roles import asked
-from .sources import Found, Options, Source, counted, first_layout, listed
+from .sources import PARTS, Found, Options, Source, counted, first_layout, listed
 
 CLASSES_FIX = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
 
@@ -51,6 +51,8 @@ def _load(files: Listing, options: Options) -> Found:
     keep = _not_empty(files, notes)
     names = (*asked(options.target, ()), *options.names)
     told = classes_of(keep, files.name, names)
+    if len(keep) < len(files.paths):
+        _check_parts(files, keep)
     paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1  # a level was asked for, or images and no more
     found = None if paths_tell else described.read(files, keep, told, options, notes)
     found = found or _by_folders(files, keep, told, notes)
@@ -84,6 +86,18 @@ def _not_empty(files: Listing, notes: list[Note]) -> list[str]:
     if len(empty) > 5:
         notes.append(Note("error", f"{len(empty) - 5:,} more empty files are left out"))
     return [path for path, size in zip(files.paths, files.sizes, strict=True) if size]
+
+
+def _check_parts(files: Listing, keep: list[str]) -> None:
+    """Raises PellucidError when all images of a folder that is a part are empty: none of train stand in for them."""
+    splits = classes_of(files.paths, files.name).splits
+    kept = {split for path, split in zip(files.paths, splits, strict=False) if path in set(keep)} if splits else set()
+    for part in (part for part in PARTS if part in splits and part not in kept):
+        raise PellucidError(
+            f"{part} is given, and all its {counted(splits.count(part), 'image')} are empty files",
+            where=files.name,
+            fix=f"copy them again, or take the folder {part} away to have it drawn from the other images",
+        )
 
 
 def need_classes(found: Found, name: str, least: int = 2) -> None:

@@ -11,7 +11,8 @@ from ..errors import PellucidError
 from ..fields import Column, Field, Note
 from ..fields.category import natural, words
 from .parting import Parting
-from .sources import PARTS, Found, counted, listed
+from .shortfall import counts_of_parts, lost_beforehand, told_parts
+from .sources import Found, counted
 from .splits import by_time, given, meaning
 from .times import ordering, time_column
 
@@ -40,43 +41,38 @@ def parts(
         return asked, {}, _groups(found.columns[str(asked.column)], asked)
     if asked.by == "time":
         asked = replace(asked, column=time_column(found.columns, asked, where))
-        own, how = by_time(*_time(found.columns[str(asked.column)], asked))
-        left = int((own < 0).sum())
-        return asked, _counts(own), how + (f"; {counted(left, 'row')} in none of them" if left else "")
+        return _by_time(found, fields, asked)
     field = next((f for f in fields if f.role == "split"), None)
     if field is not None:
-        counts, told = _by_column(found.columns[field.name], asked)
-        if counts:
+        part, how = _by_column(found.columns[field.name], asked)
+        if (part == 0).any():
+            left = counts_of_parts(np.where(lost_beforehand(found, fields, part), -1, part))
             if asked.by == "chance" and asked.asked:
                 text = f"the data gives its own parts, and these are kept; to part it anew, add --ignore {field.name}"
                 say(Note("warning", text, f"column '{field.name}'"))
-            return asked, counts, told
+            return asked, left, told_parts(how, counts_of_parts(part), left)
         say(Note("warning", "the given split has no training part and is not used"))
     for note in entities(found, fields):
         say(note)
     return asked, {}, f"{asked.said()}, drawn at random" + (f" with the same shares of {even}" if even else "")
 
 
-def _time(column: Column, asked: Parting) -> tuple[np.ndarray, Parting, bool]:
-    time, dates = ordering(column)
-    return time, asked, dates
+def _by_time(found: Found, fields: Sequence[Field], asked: Parting) -> tuple[Parting, dict[str, int], str]:
+    time, dates = ordering(found.columns[str(asked.column)])
+    every, _ = by_time(time, asked, dates)
+    lost = lost_beforehand(found, fields, every)
+    own, how = by_time(time, asked, dates, ~lost)
+    left = int((own < 0).sum())
+    told = how + (f"; {counted(left, 'row')} in none of them" if left else "")
+    return asked, counts_of_parts(np.where(lost, -1, own)), told
 
 
-def _counts(part: np.ndarray) -> dict[str, int]:
-    return {name: int((part == i).sum()) for i, name in enumerate(PARTS) if (part == i).any()}
-
-
-def _by_column(column: Column, asked: Parting) -> tuple[dict[str, int], str]:
+def _by_column(column: Column, asked: Parting) -> tuple[np.ndarray, str]:  # -> (n,) part, -1 for none; how
     text = words(column)
     values = sorted(text.drop_nulls().unique().to_list(), key=natural)
     of, how = meaning(values, column.name) if asked.by == "column" else (given(values), "given by the data")
     place = {value: int(part) for value, part in zip(values, of, strict=True)}
-    counts = _counts(np.array([place.get(word, -1) for word in text.to_list()]))
-    if "train" not in counts:
-        return {}, ""
-    carved = [name for name in ("validation", "test") if name not in counts]
-    shown = listed(f"{name} {count:,}" for name, count in counts.items())
-    return counts, f"{how}: {shown}" + (f"; {listed(carved)} taken from train" if carved else "")
+    return np.array([place.get(word, -1) for word in text.to_list()], np.int64), how
 
 
 def _groups(column: Column, asked: Parting) -> str:

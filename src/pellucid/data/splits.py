@@ -14,6 +14,7 @@ from ..fields import Note
 from ..fields.labels import rarest
 from .order import hashed, parted
 from .parting import CARVED, Parting
+from .shortfall import STRANGE, check_given, check_labels, strange_classes
 from .sources import PARTS, SPLIT_WORDS, counted, listed
 from .times import Moments, Span, said
 
@@ -68,8 +69,9 @@ def split(data: Dataset, seed: int, fractions: Sequence[float] | None = None) ->
     elif target is not None and target.kind == "labels":
         classes = rarest([data.stored(one.name) for one in data.targets])[rows]
     given = data.given_parts()
-    if parting.by == "group" and parting.column is not None:
-        group = np.asarray(data.stored(parting.column).arrays["code"])[rows]
+    grouped = parting.by == "group" and parting.column is not None
+    if grouped:
+        group = np.asarray(data.stored(str(parting.column)).arrays["code"])[rows]
         own, how = by_group(group, parting, seed, classes)
     elif given is not None:
         own, how = given[0][rows], given[1]  # (n,)
@@ -77,9 +79,15 @@ def split(data: Dataset, seed: int, fractions: Sequence[float] | None = None) ->
         return at_random(rows, parting, seed, classes, EVEN.get(target.kind if target else "", ""))
     _say_left_out(data, parting, rows[own < 0])
     if classes is not None and target is not None and target.kind == "category":
-        strange = (own > 0) & ~np.isin(classes, classes[own == 0])
-        data.left_out(rows[strange], "of classes that are not in train")
+        strange = strange_classes(classes, own)
+        if grouped:
+            data.left_out(rows[strange], STRANGE)
         own = np.where(strange, -1, own)
+    if given is not None and not grouped:
+        part = np.full(len(data), -1, np.int64)
+        part[rows] = own
+        check_given(data, given[0], part)
+        check_labels(data, part)
     if parting.by in ("group", "time"):
         return checked([rows[own == i] for i in range(3)], how, parting)
     return honoured(own, rows, parting, seed, classes, how)
@@ -252,13 +260,16 @@ def in_turn(size: np.ndarray, shares: Sequence[float]) -> np.ndarray:  # (G,) ->
 # -- parts by time
 
 
-def by_time(time: np.ndarray, parting: Parting, dates: bool) -> tuple[np.ndarray, str]:  # (n,) -> (n,) part, how
+def by_time(
+    time: np.ndarray, parting: Parting, dates: bool, usable: np.ndarray | None = None
+) -> tuple[np.ndarray, str]:  # (n,), (n,) bool -> (n,) part, how
     """The earliest rows are train, later ones validation, the last test; rows of one moment stay together.
 
     Spans of time count from the first row; what comes after them is in no part. After ``rest`` they are the last ones.
 
     Args:
         time: seconds or other numbers that order the rows, NaN for none, which is in no part. dates: they are seconds.
+        usable: the rows that are counted in what is said, all when left out; all are parted.
 
     Raises:
         PellucidError: when there are fewer moments than parts, or the data ends before the spans do.
@@ -274,9 +285,9 @@ def by_time(time: np.ndarray, parting: Parting, dates: bool) -> tuple[np.ndarray
     part[np.isfinite(time)] = turn[index]
     ends = [
         f"{name} {said(moments[turn == i][0], dates)} to {said(moments[turn == i][-1], dates)}"
-        f" ({counted(int(size[turn == i].sum()), 'row')})"
+        f" ({counted(count, 'row')})"
         for i, name in enumerate(PARTS)
-        if (turn == i).any()
+        if (count := int((part == i if usable is None else (part == i) & usable).sum()))
     ]
     return part, f"by '{parting.column}': {', '.join(ends)}"
 

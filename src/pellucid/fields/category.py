@@ -12,6 +12,7 @@ import polars as pl
 
 from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register
+from .spelling import compared, differing
 
 FEW = 50  # so many different values are categories when they repeat
 MISSING, UNKNOWN, RESERVED = 0, 1, 2  # codes of an input; its values start behind them
@@ -94,11 +95,14 @@ class Category(Kind):
     def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
         seen = set(state["values"])
         unseen = [value for value in stored.meta["values"] if value not in seen]
-        if not unseen or state["role"] == "target":
+        if not unseen:
             return ""
+        if state["role"] == "target":
+            return compared(unseen, state["values"])
         shown = ", ".join(f"'{value[:40]}'" for value in unseen[:5]) + (", …" if len(unseen) > 5 else "")
+        near = differing(unseen, state["values"])
         what = "1 word is" if len(unseen) == 1 else f"{len(unseen):,} words are"
-        return f"{what} new since training, and all new words count as the same: {shown}"
+        return f"{what} new since training, and all new words count as the same: {shown}{near}"
 
     def show(self, stored: Stored, row: int) -> str:
         code = int(stored.arrays["code"][row])

@@ -14,6 +14,7 @@ import polars as pl
 from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
 from .category import natural, words
+from .spelling import differing
 
 SEPARATORS = (";", "|", ",")
 MISSING, OTHER, RESERVED = 0, 1, 2  # columns of an input; its labels start behind them
@@ -134,7 +135,8 @@ class Labels(Kind):
             return ""
         shown = ", ".join(f"'{stored.meta['values'][i]}'" for i in unseen[:5]) + (", …" if len(unseen) > 5 else "")
         what = "1 label is" if len(unseen) == 1 else f"{len(unseen):,} labels are"
-        return f"{what} passed over, which training has not seen: {shown}"
+        near = differing([stored.meta["values"][i] for i in unseen], state["values"])
+        return f"{what} passed over, which training has not seen: {shown}{near}"
 
 
 def joined(labels: Sequence[str], none: str = "none") -> str:

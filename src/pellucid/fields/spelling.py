@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 MIN_SLIP_LETTERS = 4  # of words that may be misspelt: 'cat' and 'car' are two words
 MAX_SLIP_LETTERS = 40  # longer ones are sentences
@@ -66,18 +66,23 @@ def compared(new: Sequence[str], known: Sequence[str]) -> str:
     >>> compared(["yes."], ["no", "yes"])
     "'yes.' is new; known are 'yes' and 'no': 'yes.' and 'yes' differ by a full stop"
     """
-    near = {word: found for word in new[:MAX_NEW_WORDS] if (found := nearest(word, known)) is not None}
+    near = _near(new, known)
     first = list(dict.fromkeys(word for word, _ in near.values()))
     new = [*near, *(word for word in new if word not in near)]
     known = [*first, *(word for word in known if word not in first)]
     text = f"{_listed(new)} {'is' if len(new) == 1 else 'are'} new; {_known(known)}"
     if len(new) == len(known) == len(near) == 1:
         return f"{text}: they differ by {near[new[0]][1]}"
-    by_how: dict[str, list[str]] = {}
-    for word, (other, how) in list(near.items())[:SHOWN_PAIRS]:
-        by_how.setdefault(how, []).append(f"{_quoted(word)} and {_quoted(other)}")
-    pairs = "; ".join(f"{', '.join(some)} differ by {how}" for how, some in by_how.items())
-    return f"{text}: {pairs}" if pairs else text
+    return text + _pairs_said(near, ": ")
+
+
+def differing(new: Sequence[str], known: Collection[str]) -> str:
+    """How new words differ from known ones that are spelt nearly alike, to end a sentence with; empty for none.
+
+    >>> differing(["yes.", "maybe"], ["no", "yes"])
+    "; 'yes.' and 'yes' differ by a full stop"
+    """
+    return _pairs_said(_near(new, known), "; ")
 
 
 def folded(value: str) -> str:
@@ -151,6 +156,18 @@ def _signs_said(one: str, other: str) -> str | None:
         return "a blank at the end" if one.lstrip() != other.lstrip() else "a blank at the beginning"
     names = list(dict.fromkeys(SIGN_NAMES[sign] for sign in odd))
     return " and ".join(names) if len(names) < 3 else "punctuation"
+
+
+def _near(new: Sequence[str], known: Collection[str]) -> dict[str, tuple[str, str]]:
+    return {word: found for word in new[:MAX_NEW_WORDS] if (found := nearest(word, known)) is not None}
+
+
+def _pairs_said(near: Mapping[str, tuple[str, str]], start: str) -> str:
+    by_how: dict[str, list[str]] = {}
+    for word, (other, how) in list(near.items())[:SHOWN_PAIRS]:
+        by_how.setdefault(how, []).append(f"{_quoted(word)} and {_quoted(other)}")
+    said = "; ".join(f"{', '.join(pairs)} differ by {how}" for how, pairs in by_how.items())
+    return start + said if said else ""
 
 
 def _known(known: Sequence[str]) -> str:

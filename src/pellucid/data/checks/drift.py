@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...fields import Field, Note
+from ...fields.spelling import differing
 from ..sources import PARTS, counted, listed
 from .base import MOST, part_check
 from .parts import Parts
@@ -62,7 +63,8 @@ def _differs(parts: Parts, field: Field, train: np.ndarray, rows: np.ndarray, ot
     new = [values[i] for i in np.flatnonzero((a[1:] == 0) & (b[1:] > 0))]
     unseen = b[1:][a[1:] == 0].sum() / b.sum()
     if unseen > NEW:
-        return f"{unseen:.0%} of {other} has values that train never has: {listed((repr(v) for v in new), 3)}"
+        near = differing(new, [values[i] for i in np.flatnonzero(a[1:])])
+        return f"{unseen:.0%} of {other} has values that train never has: {listed((repr(v) for v in new), 3)}{near}"
     gap = np.abs(a / a.sum() - b / b.sum())
     if gap.sum() / 2 > FAR + chance:
         i = int(gap[1:].argmax())
