@@ -1,4 +1,4 @@
-"""Photos are changed in training only where their targets stay true: asked of the targets' kinds, or said by the user."""
+"""Photos are changed in training only where their targets stay true: their kinds are asked, or the user says it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,14 @@ def notes(source, **options) -> list[str]:
     """Everything that is said of data, each with its level."""
     data = pellucid.read(source, cache=False, **options)
     return [f"{note.level}: {note}" for note in data.check()]
+
+
+@pytest.mark.parametrize("column", ["units", "words"])
+def test_of_long_columns_it_is_said_how_many_values_were_looked_at(column, monkeypatch):
+    monkeypatch.setattr("pellucid.data.checks.base.SAMPLE", N // 2)
+    values = KG if column == "units" else [f"{i % 40}" if i % 3 else "tall" for i in range(N)]
+    found = [note for note in notes(plain(f=values)) if "column 'f'" in note]
+    assert any(re.search(r": (200|133) of 200 values looked at are numbers(,| with a unit) ", note) for note in found)
 
 
 def at(value, rows, base):

@@ -164,6 +164,8 @@ def test_thinning_keeps_the_peaks():
         draw.line({"a": ([0, 1], [None, float("nan")])}, level=("baseline", 0.0), mark=(0, 0, "best")),
         draw.line({EVIL: ([0, 1], [1e308, -1e308])}, x_label=EVIL, y_label=EVIL, level=(EVIL, 1.0)),
         draw.line({"a": ([0, 1], [1e-12, 1e12])}, log=True, as_percent=True),
+        draw.histogram([1 + 1e-16, 1, 1 - 2e-16]),
+        draw.histogram([1e17, 1e17 + 64, 1e17]),
         draw.scatter([], []),
         draw.scatter([1, 1], [1, 1]),
         draw.scatter([1, float("inf")], [None, 2], diagonal=False),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from .data.batch import Batch, Padded
+from .data.sources import listed
 from .errors import PellucidError, UsageError, unknown
 from .fields import Encoded, Field, groups
 from .folder import form
@@ -31,7 +32,23 @@ from .outputs import OUTPUTS, Output, output_for
 from .trunks import Custom, Features, Trunk, trunk_named
 from .trunks.layers import Linear, assign_salts
 
+SIDE_BY_SIDE = "inputs side by side"
+MOST_NAMED = 4  # fields in the name of a stage
 DEEPEST = 5000  # stages of all copies of a trunk; building more takes minutes
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One stage on the way of the data.
+
+    Attributes:
+        name: for people. gives: the shape of what it returns of one example; ``"length"`` stands for a sequence's own.
+        parameters: in it; of what several stages share, the first has them.
+    """
+
+    name: str
+    gives: tuple[int | str, ...]
+    parameters: int
 
 
 class Network(nn.Module):
@@ -141,6 +158,51 @@ class Network(nn.Module):
         other = {k: batch.inputs[k] if v is None else v for k, v in mirrored.items()}
         return (raw + self(replace(batch, inputs=other))) / 2
 
+    @torch.inference_mode()
+    def trace(self, batch: Batch) -> list[Traced]:
+        """What the examples of ``batch`` pass, in order, from the input layers to the output; parameters sum to all."""
+        order, given, returned = self._stages(), {}, {}
+
+        def note(module: nn.Module, arguments: Any, result: Any) -> None:
+            given[module], returned[module] = arguments[0], result
+
+        hooks = [module.register_forward_hook(note) for _, module, _ in order]
+        training = self.training
+        try:
+            self.eval()(self.tensors(batch))
+        finally:
+            self.train(training)
+            for hook in hooks:
+                hook.remove()
+        found: list[Traced] = []
+        counted: set[int] = set()
+        for name, module, before in order:
+            entered = shape_of(given[module]) if before else ()
+            if before and (not found or entered != found[-1].gives or before == SIDE_BY_SIDE):
+                found.append(Traced(before, entered, 0))
+            own = {id(p): p.numel() for p in module.parameters() if id(p) not in counted}
+            counted |= own.keys()
+            found.append(Traced(name, shape_of(returned[module]), sum(own.values())))
+        rest = self.parameter_count - sum(one.parameters for one in found)
+        return [*found, *([Traced("outside of stages", (), rest)] if rest else [])]
+
+    def _stages(self) -> list[tuple[str, nn.Module, str]]:
+        """Every stage in the order of the data's way: its name, the module, what happens before it without a module."""
+        found: list[tuple[str, nn.Module, str]] = []
+        for i, layer in enumerate(self.layers):
+            name = listed([f.name for f in layer.fields], MOST_NAMED)
+            found.append((f"input: {name} ({layer.kind})", layer, ""))
+            if i in self.parted:
+                own = self.parts[str(i)].stages.items()  # type: ignore[union-attr,operator]
+                found += [(f"{name}: {stage}", module, "") for stage, module in own]
+                found.append((f"{name}: as a token", self.links[str(i)], f"{name}: pooled"))
+        joined = SIDE_BY_SIDE if len(self.layers) > 1 else ""
+        found += [("linear map to the trunk", self.entry, joined)] if self.vector else []
+        for i, (stage, module) in enumerate(self.trunk.stages.items()):
+            found.append((stage, module, joined if not (i or self.vector) else ""))
+        targets = listed([f.name for f in self.output.fields], MOST_NAMED)
+        return [*found, (f"output: {targets} ({self.output.name})", self.output, "pooled")]
+
     # -- what it is
 
     def keys(self) -> list[str]:
@@ -223,6 +285,13 @@ def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int 
             fix="load it with pellucid.load(run, trunk=module)",
         )
     return module if isinstance(module, Custom) else Custom(module, **sizes)
+
+
+def shape_of(value: Features | Tensor) -> tuple[int | str, ...]:
+    """The shape of one example's values; a sequence with padding has no length of its own."""
+    x = value.x if isinstance(value, Features) else value
+    ragged = isinstance(value, Features) and value.mask is not None and x.ndim == 3
+    return ("length", *x.shape[2:]) if ragged else tuple(x.shape[1:])
 
 
 def is_table(layer: Input) -> bool:

@@ -19,13 +19,14 @@ from .errors import quoted
 from .fields import kind_named
 from .fields.labels import joined
 from .folder import Folder
-from .run import SUSPECTS
+from .run import SUSPECTS, with_rates
 from .training.choosing import looked_on
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
     from .draw.comparison import Contents
     from .draw.content import Content
+    from .network import Network
     from .outputs import Output
     from .references import Reference
     from .run import Run
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 WORST = 12
 BLOCK = 1 << 14  # predictions made into rows of a table at a time
-SCATTER = 2000  # points drawn of a regression
 SAME_SPLIT = " on the same split"  # in the name of a reference's score
 
 Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
@@ -98,6 +98,7 @@ def write_report(
     run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
     looked = looked_on(split)
     content = summary(run, data, split, evaluated) | details(run, test, feed.counts(split.test))
+    content |= {"watched": len(looked.validation), "network": stages(run.network, feed, looked.validation)}
     content |= {"worst": worst(run, data, looked.validation, validation)}
     if suspects.can_tell(run.network.output):
         content |= {"suspects": write_suspects(run, data, looked, feed, validation)}
@@ -113,7 +114,9 @@ def write_history(run: Run, history: str) -> list[dict[str, Any]]:
     watched = run.record["data"]["split"]["validation"]
     names = {} if watched else {"validation_loss": "training_loss", metric: f"training {metric}"}
     evaluated = [
-        {names.get(k, k): v for k, v in row.items() if k != "event"} for row in rows if row["event"] == "evaluated"
+        {names.get(k, k): v for k, v in row.items() if k != "event"}
+        for row in with_rates(rows, run.plan.recipe)
+        if row["event"] == "evaluated"
     ]
     run.folder.write("history.parquet", parquet(pl.DataFrame(evaluated, infer_schema_length=None)))
     return evaluated
@@ -155,11 +158,7 @@ def in_words(value: Any, none: str = "none") -> Any:
 
 def details(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any]:
     """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
-    found = run.network.output.details(*test) if weight is None else run.network.output.details(*test, weight)
-    if "residuals" in found:
-        some = np.linspace(0, len(test[0]) - 1, min(SCATTER, len(test[0]))).astype(int)
-        found["residuals"] |= {k: [found["residuals"][k][i] for i in some] for k in ("true", "predicted")}
-    return found
+    return run.network.output.details(*test) if weight is None else run.network.output.details(*test, weight)
 
 
 def worst(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
@@ -254,7 +253,6 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
         "decisions": record["decisions"],
         "history": list(history),
         "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.percent},
-        "network": {"layers": layers(run.network), "parameters": run.parameters},
         "use": use(run, data),
         "protocol": protocol(run, data, split),
         "versions": record["versions"],
@@ -266,9 +264,11 @@ def protocol(run: Run, data: Dataset, split: Split) -> str:
     looks, folds = run.record["looks"], run.plan.folds
     found = f"after as many steps as {folds}-fold cross-validation found was taken, not chosen on"
     how = found if folds else "were chosen on"
+    some, every = len(looked_on(split).validation), len(split.validation)
+    part = "validation" if some == every else f"{some:,} of {every:,} validation examples, spread evenly"
     lines = [
         f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
-        f"{run.record['chosen']['weights']} {how} validation; test was looked at "
+        f"{run.record['chosen']['weights']} {how} {part}; test was looked at "
         f"{'once' if looks == 1 else f'{looks} times'}."
     ]
     if data.weight is not None:
@@ -288,12 +288,13 @@ def protocol(run: Run, data: Dataset, split: Split) -> str:
     return " ".join(lines)
 
 
-def layers(network: torch.nn.Module) -> list[dict[str, Any]]:
-    """Named parts with the shapes of their weights."""
-    return [
-        {"name": name, "shape": " × ".join(map(str, p.shape)), "parameters": p.numel()}
-        for name, p in network.named_parameters()
+def stages(network: Network, feed: Feed, rows: np.ndarray) -> dict[str, Any]:
+    """What data passes in the network, from the input layers to the output; an example of ``rows`` shows the shapes."""
+    passed = network.trace(feed.batch(torch.from_numpy(rows[:1]).to(feed.home)))
+    layers = [
+        {"name": one.name, "shape": " × ".join(map(str, one.gives)), "parameters": one.parameters} for one in passed
     ]
+    return {"layers": layers, "parameters": network.parameter_count}
 
 
 def use(run: Run, data: Dataset) -> dict[str, list[str]]:

@@ -29,7 +29,7 @@ from .folder import WEIGHTS, Files, Folder, InMemory, damaged, to_json
 from .folder.disk import memory
 from .network import Network, as_target
 from .outputs import Score
-from .planning import Plan, best_device, check_device
+from .planning import Plan, Recipe, best_device, check_device
 from .record import check_whole, read_record, understood
 from .training.feed import Feed
 from .training.loop import answers
@@ -118,8 +118,9 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One row an evaluation: step, epoch, seconds, losses, metric, learning rate; none after a pickle.
+        """One row an evaluation: step, epoch, seconds, losses, metric, learning rates; none after a pickle.
 
+        ``lr`` is AdamW's rate, ``matrix_lr`` Muon's for hidden matrices, ``lr_factor`` the schedule's share of both.
         ``validation_loss`` and the metric are of validation; without such a part ``training_loss`` and ``training …``.
         """
         import polars as pl
@@ -127,7 +128,7 @@ class Run:
         if not (self.folder.lasting or self.folder.exists(HISTORY)):
             return []
         with understood(self.path / HISTORY):
-            return pl.read_parquet(self.folder.read(HISTORY)).to_dicts()
+            return with_rates(pl.read_parquet(self.folder.read(HISTORY)).to_dicts(), self.plan.recipe)
 
     @property
     def suspects(self) -> list[dict[str, Any]]:
@@ -351,6 +352,18 @@ def said_of(score: Score) -> dict[str, Any]:
     """What ``--json`` says of how a score was weighted and its interval drawn, where that is not as usual."""
     blocks = {"times": score.times, "block": score.block, "blocks": score.blocks} if score.times else {}
     return ({"weights": score.weights} if score.weights else {}) | blocks
+
+
+def with_rates(rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """Rows of a history with actual learning rates; earlier ones had the schedule's factor under ``lr``."""
+    found = []
+    for row in rows:
+        factor, rates = row.get("lr"), {}
+        if row.get("lr_factor") is None and isinstance(factor, int | float):
+            rates = {"lr": recipe.lr * factor, "lr_factor": factor}
+            rates |= {"matrix_lr": recipe.matrix_lr * factor} if recipe.matrix_lr else {}
+        found.append({**row, **rates})
+    return found
 
 
 def _numbers(held: Mapping[str, Any]) -> dict[str, Any]:

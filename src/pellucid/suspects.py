@@ -159,9 +159,7 @@ def _far_off(output: Number, part: str, rows: np.ndarray, raw: Tensor, target: T
     guess, true, times = output.units(raw)[:, 0], output.units(target)[:, 0], times_off(output, raw, target)
     order = np.argsort(-times, kind="stable")
     far = order[times[order] > FAR][:MOST]
-    return [
-        Suspect(int(rows[i]), part, _seven(true[i]), _seven(guess[i]), times_off=float(times[i])) for i in far
-    ]
+    return [Suspect(int(rows[i]), part, _seven(true[i]), _seven(guess[i]), times_off=float(times[i])) for i in far]
 
 
 def times_off(output: Number, raw: Tensor, target: Tensor) -> np.ndarray:  # (n, 1), (n, 1) -> (n,)

@@ -22,7 +22,8 @@ from ..training.listeners import Listener, Progress
 from . import compared, show
 
 Points = list[tuple[float, float]]  # (seconds, value)
-CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "loss"}  # columns of the history that are no reading on validation
+# Columns of the history that are no reading on validation.
+CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "matrix_lr", "lr_factor", "loss"}
 LOSS = "validation loss"
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bit of each dot, 4 rows x 2 columns a cell
 

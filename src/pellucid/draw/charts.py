@@ -125,7 +125,9 @@ def histogram(values: Values, *, x_label: str = "", zero: bool = False, height: 
     real = finite(values)
     real = real[np.isfinite(real)]
     low, high = np.quantile(real, [0.005, 0.995]) if len(real) else (0.0, 1.0)
-    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
+    # What differs by rounding alone can't be cut into bins.
+    size = max(abs(low), abs(high))
+    low, high = (low, high) if high - low > 1e-9 * size else (low - max(0.5, 1e-6 * size), high + max(0.5, 1e-6 * size))
     bins = int(np.clip(np.sqrt(len(real)), 8, 40))
     count, edge = np.histogram(real.clip(low, high), bins, (low, high))
     y = Scale(0, float(count.max(initial=1)) * 1.06)

@@ -51,7 +51,9 @@ class Row(TypedDict, total=False):
     loss: float | None
     validation_loss: float | None
     metric: float | None
-    lr: float | None
+    lr: float | None  # of AdamW; in a history without ``lr_factor``, that factor
+    matrix_lr: float | None  # of Muon, for the hidden matrices
+    lr_factor: float | None  # the schedule's share of both
 
 
 class Confusion(TypedDict):
@@ -63,6 +65,7 @@ class Residuals(TypedDict, total=False):
     true: Sequence[float]
     predicted: Sequence[float]
     unit: str
+    targets: int  # predicted together; these numbers are of the first
     log: bool  # show on logarithmic axes
 
 
@@ -114,8 +117,10 @@ class Suspects(TypedDict, total=False):
 
 
 class Layer(TypedDict, total=False):
+    """One stage that data passes."""
+
     name: str
-    shape: str
+    shape: str  # of what it gives for one example: "32 × 32 × 24"
     parameters: int
 
 
@@ -141,6 +146,7 @@ class Content(TypedDict, total=False):
     decisions: Sequence[Choice]
     metric: Metric
     history: Sequence[Row]
+    watched: int  # validation examples that training looked on; all when left out
     confusion: Confusion
     residuals: Residuals
     calibration: Calibration

@@ -19,11 +19,12 @@ def doubts(content: Content) -> Markup | None:
     if found is None:
         return None
     if baseline := found.get("no_better_than"):
-        why = f"Not looked for, because the network is no better than the baseline on validation ({baseline})."
-        return tag("p", why, class_="quiet")
+        why = f"on validation the network is no better than the baseline beyond chance ({baseline})"
+        return tag("p", f"Not looked for, because {why}.", class_="quiet")
+    every = content.get("data", {}).get("splits", {})
     counts, looked = found.get("found", {}), found.get("looked_at", {})
     if not any(counts.values()):
-        return tag("p", f"None: {_looked(looked)}, and no label looks wrong.", class_="quiet")
+        return tag("p", f"None: {_looked(looked, every)}, and no label looks wrong.", class_="quiet")
     number = any(one.get("times_off") is not None for one in found.get("examples", ()))
     listed = (
         "A value is listed that is more than three times as far from what the network says as nine in ten"
@@ -31,7 +32,7 @@ def doubts(content: Content) -> Markup | None:
         else "A label is listed where the network's answer is another one, with a probability above one half, and that "
         "of the label given is at most a tenth"
     )
-    note = f"Looked at: {_looked(looked)}. {listed}. It may be wrong, or the example a hard one: look before "
+    note = f"Looked at: {_looked(looked, every)}. {listed}. It may be wrong, or the example a hard one: look before "
     note += "changing it. Test is never looked at."
     if (errs := found.get("errs", 0.0)) > UNSURE:
         note += (
@@ -49,8 +50,10 @@ WHY = {
 }
 
 
-def _looked(looked: Mapping[str, int]) -> str:
-    return " and ".join(f"{n:,} examples of {part}" for part, n in looked.items())
+def _looked(looked: Mapping[str, int], every: Mapping[str, int]) -> str:
+    """How many examples of each part; of how many, where not all of them."""
+    counts = {part: f"{n:,}" + (f" of {every[part]:,}" if every.get(part, n) > n else "") for part, n in looked.items()}
+    return " and ".join(f"{count} examples of {part}" for part, count in counts.items())
 
 
 def _pairs(found: Suspects) -> Markup:

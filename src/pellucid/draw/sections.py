@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .charts import Bar, bars, calibration, histogram, line, scatter
+from .charts import MOST_POINTS, Bar, bars, calibration, histogram, line, scatter
 from .content import Choice, Content, PerClass, Row, Worst
 from .markup import Markup, join, tag
 from .matrix import READABLE, confused, confusion
@@ -111,12 +111,37 @@ def _metric(content: Content, history: Sequence[Row], x: np.ndarray, by: str) ->
     chart = line(
         {name: (x, y)}, x_label=by, as_percent=as_percent(content), level=level, mark=(x[best], y[best], f"best {text}")
     )
-    return card(f"{capital(name)} on validation", chart)
+    note = tag("p", f"Measured {on_validation(content)}.", class_="caption") if _sampled(content) else None
+    return card(f"{capital(name)} on validation", [chart, note])
+
+
+def _sampled(content: Content) -> bool:
+    """Whether training looked on some of the validation examples alone."""
+    every = content.get("data", {}).get("splits", {}).get("validation", 0)
+    return content.get("watched", every) < every
+
+
+def on_validation(content: Content) -> str:
+    """What was looked on, in words."""
+    if not _sampled(content):
+        return "on the validation split"
+    every = content["data"]["splits"]["validation"]
+    return f"on {content['watched']:,} of {every:,} validation examples, spread evenly"
 
 
 def _rate(history: Sequence[Row], x: np.ndarray, by: str) -> Markup | None:
-    lr = _column(history, "lr")
-    return card("Learning rate", line({"learning rate": (x, lr)}, x_label=by)) if np.isfinite(lr).sum() > 1 else None
+    """The learning rates; a history from before they were written has the schedule's factor in their place."""
+    rates = {"AdamW": _column(history, "lr"), "Muon": _column(history, "matrix_lr")}
+    shown = {name: (x, y) for name, y in rates.items() if np.isfinite(y).sum() > 1}
+    if not shown:
+        return None
+    if not np.isfinite(_column(history, "lr_factor")).any():
+        return card("Share of the full learning rate", line({"share": shown["AdamW"]}, x_label=by))
+    whose = "AdamW's of all weights"
+    if "Muon" in shown:
+        whose = "Muon's of the hidden matrices, AdamW's of all other weights"
+    note = tag("p", f"At each evaluation: {whose}.", class_="caption")
+    return card("Learning rate", [line(shown, x_label=by), note])
 
 
 def _decided(content: Content) -> Markup | None:
@@ -185,29 +210,36 @@ def _residuals(content: Content) -> list[Markup | None]:
     true, predicted = finite(found["true"]), finite(found["predicted"])
     log = found.get("log", False)
     wrong = predicted - true
+    known = int(np.isfinite(wrong).sum())
+    some = f"{MOST_POINTS:,} of {known:,} test examples, spread evenly." if known > MOST_POINTS else ""
+    goals = found.get("targets", 1)
+    first = f"Of '{found.get('unit')}' alone, the first of {goals} targets." if goals > 1 else ""
+    note = " ".join(filter(None, (first, some)))
     return [
         card(
             "Predicted against true",
-            scatter(true, predicted, x_label=f"true{unit}", y_label=f"predicted{unit}", log=log),
+            [
+                scatter(true, predicted, x_label=f"true{unit}", y_label=f"predicted{unit}", log=log),
+                tag("p", note, class_="caption") if note else None,
+            ],
         ),
         card(
             "Errors",
             [
                 histogram(wrong, x_label=f"predicted minus true{unit}", zero=True, height=390),
-                _usual(wrong, found.get("unit", "")),
+                _usual(wrong, found.get("unit", ""), first),
             ],
         ),
     ]
 
 
-def _usual(wrong: np.ndarray, unit: str) -> Markup | None:
+def _usual(wrong: np.ndarray, unit: str, first: str) -> Markup | None:
     size = np.abs(wrong[np.isfinite(wrong)])
     if not len(size):
         return None
     half, most = (number(float(q), 3) + (f" {unit}" if unit else "") for q in np.quantile(size, [0.5, 0.9]))
-    return tag(
-        "p", f"Half of the predictions are within {half} of the truth, nine in ten within {most}.", class_="caption"
-    )
+    said = f"Half of the predictions are within {half} of the truth, nine in ten within {most}"
+    return tag("p", " ".join(filter(None, (first, f"{said} (all {len(size):,} test examples)."))), class_="caption")
 
 
 def _calibration(content: Content) -> Markup | None:
@@ -257,9 +289,8 @@ def worst(content: Content) -> Markup | None:
     found = list(content.get("worst", []))[:MOST_WORST]
     if not found:
         return None
-    note = (
-        "The largest errors on the validation split. The test split is not shown, so that looking here spoils no score."
-    )
+    note = f"The largest errors {on_validation(content)}. "
+    note += "The test split is not shown, so that looking here spoils no score."
     broad = any("image_png" not in w.get("shown", {}) for w in found)
     figures = [tag("figure", example(w.get("shown", {})), _caption(w)) for w in found]
     return join([tag("p", note, class_="quiet"), tag("div", figures, class_="worst broad" if broad else "worst")])
@@ -312,10 +343,11 @@ def network(content: Content) -> Markup | None:
         for layer in layers
     ]
     note = tag("p", f"{total:,} parameters: the numbers that training moved.", class_="quiet")
-    inside = table(["layer", "gives", "parameters"], rows, numbers=1)
+    order = "In the order in which data passes them; what a stage gives is the shape of one example's."
+    inside = table(["stage", "gives", "parameters"], rows, numbers=1)
     if len(rows) > MOST_LINES:
         inside = tag("details", tag("summary", f"All {len(rows)} of them"), inside)
-    return join([note, grid(card(None, inside, wide=True)) if rows else None])
+    return join([note, grid(card(None, [tag("p", order, class_="caption"), inside], wide=True)) if rows else None])
 
 
 def use(content: Content) -> Markup | None:

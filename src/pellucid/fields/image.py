@@ -218,6 +218,7 @@ def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
         return Guess(0.6, f"{len(paths):,} names of image files, which {_why_none(sample, fetch)}", role="ignore")
     grey = modes <= set(pixels.GREY_MODES)
     settings, why = _settings(shapes, 1 if grey else 3)
+    why += f" ({len(sample):,} looked at)" if len(sample) < len(paths) else ""
     if ranges:
         lows, highs = zip(*ranges, strict=True)
         settings |= pixels.black_and_white(min(lows), max(highs))

@@ -110,7 +110,12 @@ class Number(Output):
         found[f"errors within the {COVERAGE:.0%} range"] = float(np.average(within, weights=weight))
         return {
             "metrics": found,
-            "residuals": {"true": true[:, 0].tolist(), "predicted": guess[:, 0].tolist(), "unit": self.fields[0].name},
+            "residuals": {
+                "true": true[:, 0].tolist(),
+                "predicted": guess[:, 0].tolist(),
+                "unit": self.fields[0].name,
+                "targets": len(self.fields),
+            },
         }
 
     def aside(self, name: str) -> str:

@@ -49,7 +49,11 @@ class Listener:
         """Some steps were made (called a few times a second, not every step)."""
 
     def evaluated(self, row: Mapping[str, Any]) -> None:
-        """A line of the history: step, epoch, seconds, loss, validation loss, metric, learning rate."""
+        """A line of the history: step, epoch, seconds, loss, validation loss, metric, learning rates.
+
+        ``lr`` is AdamW's rate, ``matrix_lr`` Muon's for the hidden matrices where it has some, ``lr_factor`` what the
+        schedule multiplies both with.
+        """
 
     def finished(self, run: Any) -> None:
         """The run is scored and saved."""

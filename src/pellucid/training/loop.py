@@ -141,8 +141,12 @@ class Loop:
             torch._foreach_mul_([p.grad for p in state.optimizer.parameters if p.grad is not None], clip / norm)
         return True
 
-    def evaluate(self, rate: float) -> None:
-        """A line of the history: training loss since the last one, loss and metric on validation."""
+    def evaluate(self, share: float) -> None:
+        """A line of the history: training loss since the last one, loss and metric on validation, learning rates.
+
+        Args:
+            share: of the full learning rates, as scheduled for the next step.
+        """
         began = time.perf_counter()
         state, output = self.state, self.state.network.output
         raw, target = answers(state.network, self.order.feed, self.validation)
@@ -153,7 +157,8 @@ class Loop:
             "loss": self._mean_loss(),
             "validation_loss": mean_loss(output, raw, target, weight),
             output.metric: output.measure(raw, target, weight),
-            "lr": rate,
+            **state.optimizer.rates(share),
+            "lr_factor": share,
         }
         state.loss_sum.zero_()
         state.loss_count = 0

@@ -150,6 +150,11 @@ class Optimizer:
         self.adam.step(self.recipe.lr * factor)
         self.muon.step(self.recipe.matrix_lr * factor)
 
+    def rates(self, factor: float) -> dict[str, float]:
+        """The learning rates of a step with this ``factor``: ``lr`` of AdamW; ``matrix_lr`` of Muon, if it has work."""
+        muon = {"matrix_lr": self.recipe.matrix_lr * factor} if self.muon.groups else {}
+        return {"lr": self.recipe.lr * factor, **muon}
+
     def tensors(self) -> dict[str, Tensor]:
         """All of the optimizer's state by name; the tensors themselves, not copies."""
         return self.muon.tensors() | self.adam.tensors()

@@ -38,20 +38,26 @@ def numbers_and_words(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     units = present.str.contains(UNIT)
     number = parse(present)[0].is_not_null()
     if units.sum() >= HALF * len(present):
-        yield _units(look, present.filter(units), int(units.sum()), len(present))
+        yield _units(look, present.filter(units), f"{units.sum():,} of {_values(look, len(present))}")
     elif HALF * len(present) <= number.sum() < len(present):
         odd = present.filter(~number)
         if odd.n_unique() <= FEW or look.kind == "number":
             first = int((look.series.str.strip_chars() == odd[0]).arg_max() or 0)
-            text = f"{number.sum():,} of {len(present):,} values are numbers, the others are not: {_examples(odd)}"
+            of = f"{number.sum():,} of {_values(look, len(present))}"
+            text = f"{of} are numbers, the others are not: {_examples(odd)}"
             action = "the others count as missing" if look.kind == "number" else f"all are read as {look.kind}"
             fix = "write numbers alone, and nothing where there is none"
             yield Note("warning", text, look.place(first), action, fix)
 
 
-def _units(look: Look, values: pl.Series, count: int, total: int) -> Note:
+def _values(look: Look, count: int) -> str:
+    """So many values, or so many of a sample."""
+    return f"{count:,} values" + (" looked at" if look.step > 1 else "")
+
+
+def _units(look: Look, values: pl.Series, of: str) -> Note:
     kinds = values.str.replace(r"^[+-]?\d[\d.,]*\s*", "").unique(maintain_order=True).to_list()
-    text = f"{count:,} of {total:,} values are numbers with a unit ({_examples(values)})"
+    text = f"{of} are numbers with a unit ({_examples(values)})"
     several = f"; the units differ: {listed(kinds, 4)}" if len(kinds) > 1 else ""
     action = f"read as {look.kind}, not as amounts"
     if look.kind == "number":
