@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from . import __version__
 from .data import Split
 from .data.batch import encode_groups, encode_target
 from .errors import Interrupted, PellucidError, quoted
@@ -48,6 +44,7 @@ from .run import LINES as HISTORY
 from .run import Run, network_of
 from .starting import Start
 from .suspects import looked_at
+from .training.budget import finishing_seconds, max_steps, planned_steps, seconds_allowed
 from .training.choosing import choose, looked_on
 from .training.feed import Feed, Order
 from .training.listeners import Listener, Several
@@ -57,14 +54,14 @@ from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations, ste
 from .training.rehearsal import ANSWERS, MARKS, Rehearsal, rehearsed, unseen
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
-from .training.sizing import Timing, held, largest, timed
+from .training.sizing import Timing, decide_threads, held, largest, timed
 from .training.state import State
 from .training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
+from .training.versions import most_threads, say_versions, versions
 from .trunks import Trunk
 from .workbench import Dataset
 
 REHEARSING = 0.4  # of the time left, that cross-validation may take
-FINISH, EACH = 0.3, 0.1e-3  # seconds for saving and the report, in all and for each test example
 PATIENCE = 10  # evaluations
 
 
@@ -253,7 +250,9 @@ class Making:
         with self.held():
             state = self.fresh(trunk, timing)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
-        steps, reason = self.steps(state, timing)
+        deadline = self.deadline(0)
+        left = None if deadline is None else deadline - time.monotonic() - self.closing() * state.evaluating
+        steps, reason = planned_steps(self.plan.budget, self.order.steps, left, self.rehearsal, timing)
         every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
         why = f"about {EVALUATIONS} times in all, at most {WATCHING:.0%} of the time"
         self.decisions.decide(0, "evaluate every", every, why)
@@ -313,12 +312,12 @@ class Making:
         """
         self.folder.remove(ANSWERS)  # what was found is not for a longer training
         rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
-        known = self.seconds(state.step)
+        known = seconds_allowed(self.plan.budget, self.decisions, state.step)
         self.decisions.forget_after(state.step)
         self.folder.truncate_lines(HISTORY, lambda row: row["step"] <= state.step)
         unspent = max((known or 0.0) - state.seconds, 0.0) if rest > 0 else 0.0
         seconds = state.seconds + unspent + more.amount if more.kind == "seconds" else None
-        if seconds != self.seconds(state.step):
+        if seconds != seconds_allowed(self.plan.budget, self.decisions, state.step):
             self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked for")
         pace, state.stale = self.pace(state), 0
         if pace.deadline is None:
@@ -384,7 +383,7 @@ class Making:
         if seconds is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(seconds / (self.plan.folds * timing.step))
         else:
-            most = self.most() if budget.kind != "seconds" else MARKS[-1]
+            most = max_steps(self.plan.budget, self.order.steps) if budget.kind != "seconds" else MARKS[-1]
         feed, rows, targets = self.feed, self.split.train, self.targets
         found = known or rehearsed(
             self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark, seconds=seconds
@@ -405,7 +404,9 @@ class Making:
             if deadline is None:
                 return self.own, None
             thrown_away = self.network(copy.deepcopy(self.own)).to(self.device)
-            return self.own, self.on_threads(timed(thrown_away, self.order, recipe, counts=self.thread_counts))
+            return self.own, decide_threads(
+                timed(thrown_away, self.order, recipe, counts=self.thread_counts), self.decisions
+            )
         if deadline is None:
             self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
             return planned_trunk(self.plan, sizes[0]), None
@@ -414,49 +415,18 @@ class Making:
             sizes, self.plan.usual, self.sized_to, self.order, recipe, left, self.thread_counts
         )
         self.decisions.decide(0, "size", size, reason)
-        return planned_trunk(self.plan, size), self.on_threads(timing)
-
-    def on_threads(self, timing: Timing) -> Timing:
-        """Go on with as many threads as the timing found fastest, where there was a choice."""
-        if timing.others:
-            self.decisions.decide(0, "threads", timing.threads, timing.compare_threads())
-            use_threads(timing.threads)
-        return timing
-
-    def steps(self, state: State, timing: Timing | None) -> tuple[int, str]:
-        """How many steps the budget allows, and why."""
-        budget, deadline = self.plan.budget, self.deadline(0)
-        if self.rehearsal:
-            found = self.rehearsal.steps
-            if budget.kind != "seconds" and found > self.most():
-                return self.most(), f"{budget} as asked for; cross-validation would have given {found}"
-            return found, f"a third more than the {self.rehearsal.mark} found, because they cool down"
-        if deadline is None or timing is None:
-            return self.most(), f"{budget} as asked for"
-        left = deadline - time.monotonic() - self.closing() * state.evaluating
-        steps = int(left * (1 - WATCHING) / timing.step)
-        return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
-
-    def most(self) -> int:
-        """Steps that a budget in steps or epochs allows."""
-        budget = self.plan.budget
-        return max(round(budget.amount * (self.order.steps if budget.kind == "epochs" else 1)), 1)
-
-    def seconds(self, step: int) -> float | None:
-        """What the training may take in all, from the first word to the written score; None for any time."""
-        budget = self.plan.budget
-        return self.decisions.at(step, "seconds", budget.amount if budget.kind == "seconds" else None)
+        return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
 
     def deadline(self, step: int) -> float | None:
         """When what follows the closing evaluations must begin; None without a clock."""
-        seconds = self.seconds(step)
+        seconds = seconds_allowed(self.plan.budget, self.decisions, step)
         if seconds is None or not self.decisions.live:
             return None
-        return self.started + seconds - self.finishing()
+        return self.started + seconds - self.reserve
 
-    def finishing(self) -> float:
-        """Seconds for saving and the report, on a processor of its own."""
-        return FINISH + EACH * len(self.split.test) * (1.5 if self.reference else 1)
+    @property
+    def reserve(self) -> float:
+        return finishing_seconds(len(self.split.test), self.reference is not None)
 
     def closing(self) -> float:
         """What follows the last step, in evaluations: the last, three candidates, test, and labels looked at."""
@@ -466,13 +436,14 @@ class Making:
 
     def pace(self, state: State) -> Pace:
         deadline, grow = self.deadline(state.step), not self.rehearsal
+        timed = seconds_allowed(self.plan.budget, self.decisions, state.step) is not None
         return Pace(
             self.plan.recipe,
             deadline,
             every=self.decisions.at(0, "evaluate every", 1),
             closing=self.closing(),
-            patience=PATIENCE if grow and self.seconds(state.step) is not None else 0,
-            finish=self.finishing(),
+            patience=PATIENCE if grow and timed else 0,
+            finish=self.reserve,
             grow=grow,
             tuner=None if deadline is None else ThreadTuner(self.thread_counts),
         )
@@ -583,37 +554,7 @@ def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k != name}
 
 
-def versions() -> dict[str, Any]:
-    """What the exact bytes of a training depend on beside plan, decisions and data."""
-    return {
-        "pellucid": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-    }
-
-
 def say_watched(some: int, every: int, tell: Listener) -> None:
     """Say that choices are made on some of the validation examples, where they are."""
     if some < every:
         tell.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")
-
-
-def say_versions(before: Mapping[str, Any], threads: int, tell: Listener) -> None:
-    """Say what has changed since a run was begun that its numbers depend on.
-
-    Args:
-        before: versions of then. threads: the most that were decided; 0 where torch's own number was used.
-    """
-    now = versions()
-    if threads:
-        now["threads"] = before.get("threads") if threads <= (os.cpu_count() or 1) else os.cpu_count()
-    for what, then in before.items():
-        if now.get(what) != then:
-            tell.said(f"{what} was {then} and is {now.get(what)}: numbers may differ in their last digits")
-
-
-def most_threads(decisions: Decisions) -> int:
-    return max((one["value"] for one in decisions.all if one["name"] == "threads"), default=0)

@@ -47,6 +47,14 @@ class Timing:
         return f"a step takes {self.step * 1e3:.3g} ms on {self.threads}" + "".join(f", {one}" for one in each)
 
 
+def decide_threads(timing: Timing, decisions: Decisions) -> Timing:
+    """Go on with as many threads as the timing found fastest, where there was a choice."""
+    if timing.others:
+        decisions.decide(0, "threads", timing.threads, timing.compare_threads())
+        use_threads(timing.threads)
+    return timing
+
+
 def timed(
     network: Network,
     order: Order,
