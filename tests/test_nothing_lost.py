@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from trees import picture
 
 import pellucid
 from pellucid.cli import exit_code, output
+from pellucid.data.cachefolder import is_marked
 from pellucid.errors import PellucidError
 
 TRAIN = ("--steps", "2", "--size", "0", "--quiet", "--no-reference")
@@ -212,3 +220,174 @@ def test_what_was_made_of_data_is_no_data(kind: str, place: Path, monkeypatch: p
     if kind == "photos":
         left = "4 folders that Pellucid made are left out (earlier, pellucid-cache, runs/one and 1 more)"
         assert left in [note.text for note in pellucid.read(data, cache=False).notes]
+
+
+# -- any tree --------------------------------------------------------------------------------------------------------
+
+DRAFT, PIECES, KEY = ".0123456789abcdef-4711-0123abcd", "4711-0123456789ab", "ab" * 32
+OLD = 10**15  # nanoseconds: 1970
+CACHE_PLACES = ["h", "h/ab", "h/cd", "h/spool", f"h/ab/{KEY}", "h/pellucid-cache", "h/pellucid-cache/ab"]
+PLACES = [*CACHE_PLACES, ".", "data", "data/photos", "data/photos/a", "runs", "runs/one", "runs/one/checkpoints"]
+NAMES = [
+    DRAFT, f"{DRAFT}-old", f"{DRAFT}-older", ".0123456789abcdef-4711-0123abc", PIECES, "ab", "ml", "spool", KEY, ".git",
+    ".abcd-1-2", ".hidden", "CACHEDIR.TAG", ".marker-1-0123abcd", "notes.txt", "x.csv", "x.npy", "index.json",
+    ".new-idea.txt", ".new-1-run.json", ".new-1-report.html", ".pellucid-0123456789abcdef", "new.csv", ".new.csv.4711",
+    "d-dense", "d-compare", "d", "trial-compare", "two", "mlp-0", "00000001.safetensors.bak", "out",
+]  # fmt: skip
+THINGS = [
+    "file", "folder", "folder of files", "folder of folders", "draft", "pieces", "link to a file", "link to a folder",
+    "link outside", "link to nowhere", "link to itself", "link up", "hard link", "pipe",
+]  # fmt: skip
+PLANTS = st.lists(
+    st.tuples(st.sampled_from(PLACES), st.sampled_from(NAMES), st.sampled_from(THINGS), st.booleans()), max_size=12
+)
+COMMANDS = [
+    ["read", "data/d.csv"],
+    ["read", "data/photos"],
+    ["train", "data/d.csv", *TRAIN, "--name", "two"],
+    ["train", "data/d.csv", *TRAIN],
+    ["predict", "one", "data/d.csv", "--out", "new.csv"],
+    ["compare", "data/d.csv", *TRAIN, "--networks", "mlp", "--name", "trial"],
+    ["resume", "one", "--more", "1steps", "--quiet"],
+]
+
+
+def plant(root: Path, place: str, name: str, thing: str, old: bool) -> None:
+    """Put one thing into a tree, where nothing is."""
+    path = root / "home" / place / name
+    if os.path.lexists(path) or not os.path.realpath(path.parent).startswith(f"{root}/home"):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    links = {
+        "link to a file": "/".join([".."] * place.count("/") + ["../data/d.csv"]),
+        "link to a folder": str(root / "home" / "data"),
+        "link outside": str(root / "outside"),
+        "link to nowhere": "gone",
+        "link to itself": name,
+        "link up": "..",
+    }
+    inside = {"folder of files": "notes.txt", "draft": "x.npy", "pieces": "1.arrow", "folder of folders": "x/y"}
+    if thing in links:
+        path.symlink_to(links[thing])
+    elif thing == "hard link":
+        os.link(root / "outside" / "x.csv", path)
+    elif thing == "pipe":
+        os.mkfifo(path)
+    elif thing == "file":
+        path.write_text("mine\n")
+    else:
+        path.mkdir()
+        if thing in inside:
+            (path / inside[thing]).parent.mkdir(exist_ok=True)
+            (path / inside[thing]).write_text("mine\n")
+    if old:
+        os.utime(path, ns=(OLD, OLD), follow_symlinks=False)
+
+
+def may_go(name: str, before: Mapping[str, tuple[Any, ...]], caches: list[str]) -> bool:
+    """Whether a thing that was there may be changed or removed: what is half-written and ours, and a run's own files.
+
+    Args:
+        before: what was there. caches: folders that carry our marker.
+    """
+    own = r"(run|history|manifest)\.jsonl?|(history|predictions|suspects)\.parquet|report\.html|weights\.safetensors|\.lock"
+    half = r"(checkpoints/)?\.new-1-\w+\.(json|html)"
+    if re.fullmatch(rf"runs/one/({own}|{half}|checkpoints/\d{{8}}\.safetensors)", name):
+        return stat.S_ISREG(before[name][0])
+    inner = next((name.removeprefix(f"{cache}/") for cache in caches if name.startswith(f"{cache}/")), "")
+    found = re.match(rf"[0-9a-f]{{2}}/{re.escape(DRAFT)}(-old)?(?=/|$)|spool/{PIECES}(?=/|$)", inner)
+    if not found:
+        return False
+    top = name.removesuffix(inner) + found[0]
+    form = r"\d+\.\w+" if found[0].startswith("spool") else r"index\.json|\w+\.npy"
+    inside = {one.removeprefix(f"{top}/"): what for one, what in before.items() if one.startswith(f"{top}/")}
+    plain = all(stat.S_ISREG(what[0]) and re.fullmatch(form, one) for one, what in inside.items())
+    return stat.S_ISDIR(before[top][0]) and plain
+
+
+def may_come(name: str, caches: list[str]) -> bool:
+    """Whether a command may make a thing of this name where there was none."""
+    runs = r"runs/(two|d-dense(-2)?|trial-compare)(/.*)?|runs/one/checkpoints/\d{8}\.safetensors|new\.csv|h"
+    entries = r"CACHEDIR\.TAG|spool|[0-9a-f]{2}(/[0-9a-f]{64}(/(index\.json|\w+\.npy))?)?"
+    own = [rf"{cache}(/({entries}))?" for cache in caches]
+    return any(re.fullmatch(form, name) for form in (runs, *own))
+
+
+def check_nothing_is_lost(root: Path, begun: bool, plants: list[Any], commands: list[list[str]]) -> None:
+    """Plant, do, and hold what is there against what was there.
+
+    Args:
+        begun: whether the cache is one already when things are planted in it.
+    """
+    home, outside = root / "home", root / "outside"
+    (outside / DRAFT).mkdir(parents=True)
+    (outside / "x.csv").write_text("theirs\n")
+    (outside / DRAFT / "x.npy").write_text("theirs\n")
+    os.utime(outside / DRAFT, ns=(OLD, OLD))
+    if begun:
+        assert exit_code(["read", "data/d.csv"], 0.0) == 0
+    for one in plants:
+        plant(root, *one)
+    before, theirs = picture(home), picture(outside, times=True)
+    for command in commands:
+        assert exit_code(command, 0.0) in (0, 1), command
+    assert picture(outside, times=True) == theirs
+    after = picture(home)
+    caches = [name for name in ("h", "h/pellucid-cache") if is_marked(home / name)]
+    mine = {name: what for name, what in before.items() if not may_go(name, before, caches)}
+    assert {name: after.get(name) for name in mine} == mine
+    assert [name for name in after if name not in before and not may_come(name, caches)] == []
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, table: Path, photos: Path) -> Path:
+    """A home with data and a run of them."""
+    home = tmp_path_factory.mktemp("template") / "home"
+    (home / "data").mkdir(parents=True)
+    shutil.copy2(table, home / "data" / "d.csv")
+    for name in ("above", "below"):
+        (home / "data" / "photos" / name).mkdir(parents=True)
+        for i, file in enumerate(sorted((photos / name).iterdir())[:6]):
+            shutil.copy2(file, home / "data" / "photos" / name / f"{i}.png")
+    words = ["--out", str(home / "runs"), "--name", "one"]
+    assert exit_code(["train", str(home / "data" / "d.csv"), *TRAIN, *words], 0.0) == 0
+    return home
+
+
+@pytest.fixture
+def tried(template: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Does commands in a tree of its own."""
+
+    def run(begun: bool, plants: list[Any], commands: list[list[str]]) -> None:
+        with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
+            home = Path(os.path.realpath(folder)) / "home"
+            shutil.copytree(template, home)
+            patch.chdir(home)
+            patch.setenv("PELLUCID_CACHE", str(home / "h"))
+            check_nothing_is_lost(home.parent, begun, plants, commands)
+
+    return run
+
+
+def quick(examples: int) -> settings:
+    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    return settings(max_examples=examples, deadline=None, suppress_health_check=checks)
+
+
+@quick(40)
+@given(begun=st.booleans(), plants=PLANTS)
+def test_reading_and_sweeping_change_nothing(tried: Callable[..., None], begun: bool, plants: list[Any]) -> None:
+    tried(begun, plants, COMMANDS[:2])
+
+
+@quick(4)
+@given(begun=st.booleans(), plants=PLANTS)
+def test_no_command_changes_anything(tried: Callable[..., None], begun: bool, plants: list[Any]) -> None:
+    tried(begun, plants, COMMANDS)
+
+
+@pytest.mark.slow
+@quick(300)
+@given(begun=st.booleans(), plants=PLANTS)
+def test_no_command_changes_anything_in_many_trees(tried: Callable[..., None], begun: bool, plants: list[Any]) -> None:
+    tried(begun, plants, COMMANDS)

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def picture(root: Path, ours: Callable[[Path], bool] = lambda _: False) -> dict[str, tuple[object, ...]]:
+def picture(
+    root: Path, ours: Callable[[Path], bool] = lambda _: False, times: bool = False
+) -> dict[str, tuple[object, ...]]:
     """Every file, folder and link under ``root`` by name: type and mode, and content and time or where it leads.
 
     Args:
-        ours: what is passed over, with all that lies in it. A folder that something of ours lies in has other times,
-            so those of folders are not looked at.
+        ours: what is passed over, with all that lies in it.
+        times: look at those of folders too, which change where something of ours comes into one.
     """
     found: dict[str, tuple[object, ...]] = {}
     stack = [root]
@@ -26,7 +28,7 @@ def picture(root: Path, ours: Callable[[Path], bool] = lambda _: False) -> dict[
             if stat.S_ISLNK(mode):
                 found[name] = mode, os.readlink(path), about.st_mtime_ns
             elif stat.S_ISDIR(mode):
-                found[name] = (mode,)
+                found[name] = mode, about.st_mtime_ns * times
                 stack.append(path)
             else:
                 found[name] = mode, path.read_bytes() if stat.S_ISREG(mode) else b"", about.st_mtime_ns

@@ -122,21 +122,25 @@ def is_marked(folder: Path) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder is marked, empty, or holds nothing but entries, as an earlier Pellucid left it."""
+    """Whether a folder is marked, empty, or holds nothing but what an earlier Pellucid, which left no marker, wrote."""
     names = os.listdir(folder)  # before the marker is looked for: another process may just be putting it there
     if is_marked(folder):
         return True
-    return all(DRAFTED_MARKER.fullmatch(name) or _is_old(folder / name) for name in names)
+    own = [folder / name for name in names if not DRAFTED_MARKER.fullmatch(name)]
+    return not own or (all(map(_is_shelf, own)) and any(map(_has_entry, own)))
 
 
-def _is_old(path: Path) -> bool:
-    """Whether this is a folder of entries or of pieces, with nothing else in it; an empty one could be anybody's."""
-    form = PIECES if path.name == SPOOL else ENTRY if SHELF.fullmatch(path.name) else None
-    if form is None or not is_folder(path):
+def _is_shelf(path: Path) -> bool:
+    """Whether this is a folder of entries or of pieces, with nothing else in it."""
+    forms = (PIECES,) if path.name == SPOOL else (ENTRY, DRAFT) if SHELF.fullmatch(path.name) else ()
+    if not forms or not is_folder(path):
         return False
-    names = os.listdir(path)
-    known = (form.fullmatch(name) or (form is ENTRY and DRAFT.fullmatch(name)) for name in names)
-    return (bool(names) or form is PIECES) and all(known) and all(is_folder(path / name) for name in names)
+    inside = list(path.iterdir())
+    return all(is_folder(one) and any(form.fullmatch(one.name) for form in forms) for one in inside)
+
+
+def _has_entry(shelf: Path) -> bool:
+    return any(ENTRY.fullmatch(place.name) and is_file(place / "index.json") for place in shelf.iterdir())
 
 
 def _mark(folder: Path) -> None:
