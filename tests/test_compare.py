@@ -335,6 +335,14 @@ def test_networks_are_told_apart_where_validation_can() -> None:
     assert two["high"] - two["low"] > 2 * (one["high"] - one["low"]), "a seed that is far better says little"
 
 
+def test_seeds_vary_as_much_as_their_mean_does() -> None:
+    """The spread of a mean of three numbers is that of a sample of three: divided by two, not by three."""
+    seeds = [mean_of(np.full(500, value)) for value in (0.1, 0.2, 0.6)]
+    drawn = ranking.Judged({"a": seeds}, True, EVEN).resamples(10_000)["a"]
+    assert drawn.mean() == pytest.approx(0.3, abs=0.01)
+    assert drawn.std() == pytest.approx(np.std([0.1, 0.2, 0.6], ddof=1) / np.sqrt(3), rel=0.02)
+
+
 def test_a_copy_is_never_told_apart() -> None:
     found = standing({"a": right(0.7), "b": right(0.7), "c": right(0.2, seed=1)})
     assert found["b"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
