@@ -167,21 +167,23 @@ def test_there_is_a_choice_only_with_several_threads_on_a_cpu(two_threads: None)
 # -- whole runs
 
 
+class Restless(ThreadTuner):
+    """Takes the other number of threads at every look."""
+
+    def after_look(self, step: int, now: float, left: float, decisions: Decisions) -> bool:
+        return self._change(step, decisions, "always")
+
+
 @pytest.fixture
 def restless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trials all the time, which change nothing or something as the machine pleases."""
-    from pellucid.training import loop, threads
-
-    monkeypatch.setattr(threads, "TRIAL_SECONDS", 0.01)
-    monkeypatch.setattr(threads, "RECHECK_SECONDS", 0.02)
-    monkeypatch.setattr("pellucid.making.ThreadTuner", lambda counts: ThreadTuner(counts, _wait=0.02))
-    monkeypatch.setattr(loop, "TOLD", 0.02)
+    monkeypatch.setattr("pellucid.making.ThreadTuner", Restless)
+    monkeypatch.setattr("pellucid.training.loop.TOLD", 0.005)
 
 
 def test_the_number_of_threads_is_a_decision_that_is_replayed(
     two_threads: None, restless: None, table: Path, tmp_path: Path
 ) -> None:
-    run = pellucid.train(table, target="label", network="rnn", budget="4s", folds=0, out=tmp_path, name="timed")
+    run = pellucid.train(table, target="label", network="rnn", budget="6s", folds=0, out=tmp_path, name="timed")
     chosen = [(d["step"], d["value"]) for d in run.record["decisions"] if d["name"] == "threads"]
     assert chosen[0][0] == 0
     assert {value for _, value in chosen} == {1, 2}, "nothing was tried"
