@@ -290,7 +290,8 @@ def may_go(name: str, before: Mapping[str, tuple[Any, ...]], caches: list[str]) 
     Args:
         before: what was there. caches: folders that carry our marker.
     """
-    own = r"(run|history|manifest)\.jsonl?|(history|predictions|suspects)\.parquet|report\.html|weights\.safetensors|\.lock"
+    own = r"(run|history|manifest)\.jsonl?|(history|predictions|suspects)\.parquet"
+    own += r"|report\.html|weights\.safetensors|\.lock"
     half = r"(checkpoints/)?\.new-1-\w+\.(json|html)"
     if re.fullmatch(rf"runs/one/({own}|{half}|checkpoints/\d{{8}}\.safetensors)", name):
         return stat.S_ISREG(before[name][0])
