@@ -79,7 +79,7 @@ def test_iris_has_no_header_and_its_last_column_is_the_target():
 
 @pytest.mark.parametrize(
     ("name", "rows", "columns", "kind"),
-    [("sonar.csv", 208, 61, "category"), ("winequality-red.csv", 1599, 12, "number")],
+    [("sonar.csv", 208, 61, "category"), ("winequality-red.csv", 1599, 12, "category")],
 )
 def test_tables_without_header(name, rows, columns, kind):
     data = read(real(name))

@@ -52,9 +52,9 @@ def counted(**rows: int) -> list[int]:
         ([0, 1, 2, 3, 4, 5] * 7, CLASSES),  # children
         ([1, 2, 4] * 20, AMOUNT),
         ([1, 2, 4] * 100, CLASSES),
-        ([3, 4, 5, 6, 7, 8] * 20, AMOUNT),  # marks, part of a scale
-        ([3, 4, 5, 6, 7, 8] * 200, AMOUNT),
-        ([2018, 2019, 2020, 2021] * 200, AMOUNT),
+        ([3, 4, 5, 6, 7, 8] * 20, AMOUNT),
+        ([3, 4, 5, 6, 7, 8] * 200, CLASSES),  # a hundred rows a number, as ever
+        ([2018, 2019, 2020, 2021] * 200, CLASSES),
         ([-1, 0, 1] * 20, AMOUNT),
         ([-1, 0, 1] * 100, CLASSES),
         ([0, 1] * 10, CLASSES),

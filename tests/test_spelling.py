@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pellucid
-from pellucid.fields.spelling import compared, difference, nearest
+from pellucid.fields.spelling import compare_words, explain_difference, find_nearest
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ from pellucid.fields.spelling import compared, difference, nearest
     ],
 )
 def test_how_two_words_differ(one: str, other: str, how: str) -> None:
-    assert difference(one, other) == how
-    assert sorted(difference(other, one).split(" and ")) == sorted(how.split(" and "))
+    assert explain_difference(one, other) == how
+    assert sorted(explain_difference(other, one).split(" and ")) == sorted(how.split(" and "))
 
 
 def test_the_nearest_word() -> None:
-    assert nearest("colour.", ["colours", "colour", "red"]) == ("colour", "a full stop")
-    assert nearest("colur", ["red", "colour"]) == ("colour", "one letter")
-    assert nearest("blue", ["red", "colour"]) is None
+    assert find_nearest("colour.", ["colours", "colour", "red"]) == ("colour", "a full stop")
+    assert find_nearest("colur", ["red", "colour"]) == ("colour", "one letter")
+    assert find_nearest("blue", ["red", "colour"]) is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_nearest_word() -> None:
     ],
 )
 def test_both_sides_in_a_sentence(new: list[str], known: list[str], text: str) -> None:
-    assert compared(new, known) == text
+    assert compare_words(new, known) == text
 
 
 def test_a_full_stop_within_one_column_is_noticed() -> None:

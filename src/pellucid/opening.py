@@ -16,7 +16,7 @@ from .data import Split
 from .data.weights import check_parts, loss_weights
 from .errors import PellucidError, UsageError, quoted
 from .fields import Field
-from .fields.category import whole_numbers
+from .fields.category import count_whole_numbers
 from .folder import Folder
 from .network import trunk_from
 from .options import READ, check_options, defaults
@@ -43,10 +43,10 @@ def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, An
     if data is None:
         raise PellucidError("there is no data to train on", fix="name a folder or a table")
     found = read(data, **{k: v for k, v in checked.items() if k in reading})
-    return found if rest.get("start") is None else kept_kind(found, Start.of(rest["start"]).fields), rest
+    return found if rest.get("start") is None else keep_kind(found, Start.of(rest["start"]).fields), rest
 
 
-def kept_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
+def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     """The data with its target taken for what it was in an earlier run: whole numbers for classes or for an amount.
 
     What whole numbers are taken for when nobody says it is a guess, and later versions guess otherwise.
@@ -55,7 +55,7 @@ def kept_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     own, said = data.target, data.options.get("kinds") or {}
     if own is None or own.name in said or {own.kind, before.get(own.name)} != {"number", "category"}:
         return data
-    if not whole_numbers(data.column(own.name)):
+    if not count_whole_numbers(data.column(own.name)):
         return data
     kinds = {**said, own.name: before[own.name]}
     options = {**data.options, "kinds": kinds, "cache": data.cache.folder or False, "check": not data.unchecked}
@@ -145,7 +145,7 @@ def reopened(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
     found = source if isinstance(source, Dataset) else read(source, **options)
     with understood(path / "run.json"):
         fields = [Field.from_json(one) for one in record["fields"]]
-    found = kept_kind(found, fields)
+    found = keep_kind(found, fields)
     if record["plan"].get("start"):  # whose scales and vocabularies were brought along
         found = found.like({f.name: f for f in fields if f.role == "input"})
     if found.fingerprint() != about["fingerprint"]:

@@ -185,7 +185,7 @@ def make_plan(
     device = options.get("device") or best_device()
     reference = reference_choice(data, options.get("reference"), budget)
     choices = [
-        predicted(data, why),
+        predict_choice(data, why),
         Choice("network", network.value, network.reason),
         size_choice(sizes),
         batch,
@@ -256,7 +256,7 @@ def leading(data: Dataset) -> str:
     return next((kind for kind in ("image", "text") if kind in kinds), "table")
 
 
-def predicted(data: Dataset, why: str) -> Choice:
+def predict_choice(data: Dataset, why: str) -> Choice:
     """What is predicted; of a single target also what was seen in it, with how to have another kind."""
     (first, *others) = data.targets
     reason = why if others or first.kind == "labels" or not first.reason else f"{why}: {first.reason}"

@@ -308,13 +308,13 @@ class Dataset:
                 self.left_out(rows, what)
             elif bad := len(rows):
                 self.say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
-        return np.flatnonzero(shortfall.usable_mask(self))
+        return np.flatnonzero(shortfall.mask_usable(self))
 
     def unusable(self) -> dict[str, np.ndarray]:
         """The other rows (sorted int64), each once, by what keeps them out, in words that follow "3 examples"."""
         about = tuple((f.name, f.role, f.state is not None) for f in self.fields.values())
         if self._unusable is None or self._unusable[0] != about:
-            self._unusable = about, shortfall.unusable_rows(self)
+            self._unusable = about, shortfall.find_unusable(self)
         return self._unusable[1]
 
     def left_out(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
@@ -346,7 +346,7 @@ class Dataset:
         parting = self.reading.parting
         if parting.by == "time":
             time, dates = self.times()
-            return splits.by_time(time, parting, dates, shortfall.usable_mask(self))
+            return splits.by_time(time, parting, dates, shortfall.mask_usable(self))
         field = next((f for f in self.fields.values() if f.role == "split"), None)
         if field is None:
             return None

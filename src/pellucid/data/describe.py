@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..fields import Field, Note
-from .shortfall import counts_of_parts, told_parts
+from .shortfall import count_parts, say_parts
 from .sources import counted, listed
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ BAR = 24  # characters of the longest bar
 def summary(data: Dataset) -> dict[str, Any]:
     """What was found, as plain JSON."""
     reading, target = data.reading, data.target
-    how, given = parted_as(data)
+    how, given = describe_parts(data)
     return {
         "name": data.name,
         "source": str(data.source) if isinstance(data.source, str) or hasattr(data.source, "__fspath__") else data.name,
@@ -52,13 +52,13 @@ def summary(data: Dataset) -> dict[str, Any]:
     }
 
 
-def parted_as(data: Dataset) -> tuple[str, dict[str, int]]:
+def describe_parts(data: Dataset) -> tuple[str, dict[str, int]]:
     """How rows come into parts, in words, and the rows of each given part: those in use, once that is known."""
     reading, left = data.reading, data.given_left
     if left is None or (parts := data.given_parts()) is None:
         return reading.parted, reading.given
     part, how = parts
-    return (how if reading.parting.by == "time" else told_parts(how, counts_of_parts(part), left)), left
+    return (how if reading.parting.by == "time" else say_parts(how, count_parts(part), left)), left
 
 
 def _target(data: Dataset, target: Field) -> dict[str, str]:
@@ -151,7 +151,7 @@ def _classes(classes: dict[str, int]) -> list[str]:
 
 
 def _parts(data: Dataset) -> list[str]:
-    return textwrap.wrap(f"Split: {parted_as(data)[0]}", WIDTH, subsequent_indent="  ")
+    return textwrap.wrap(f"Split: {describe_parts(data)[0]}", WIDTH, subsequent_indent="  ")
 
 
 def _notes(data: Dataset) -> list[str]:

@@ -127,7 +127,7 @@ def _joined(
     for one in chosen:
         notes += one.found.notes
         _say_lost(one, notes)
-    _check_parts(chosen, options, files.name)
+    _check_named(chosen, options, files.name)
     named = set(at)
     _say_unnamed([path for i, path in enumerate(images) if i not in named], chosen, notes, files.name)
     frame = _stacked(chosen)
@@ -213,7 +213,7 @@ def _say_lost(one: Described, notes: list[Note]) -> None:
     notes.append(Note("warning", f"{text} and {'is' if len(one.lost) == 1 else 'are'} left out, here first", where))
 
 
-def _check_parts(chosen: list[Described], options: Options, name: str) -> None:
+def _check_named(chosen: list[Described], options: Options, name: str) -> None:
     """Raises PellucidError when no row of a part, as a column or a table's name gives it, has its image."""
     kept, lost = set[str](), dict[str, int]()
     for one in chosen:

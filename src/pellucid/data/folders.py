@@ -52,7 +52,7 @@ def _load(files: Listing, options: Options) -> Found:
     names = (*asked(options.target, ()), *options.names)
     told = classes_of(keep, files.name, names)
     if len(keep) < len(files.paths):
-        _check_parts(files, keep)
+        _check_empty(files, keep)
     paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1  # a level was asked for, or images and no more
     found = None if paths_tell else described.read(files, keep, told, options, notes)
     found = found or _by_folders(files, keep, told, notes)
@@ -88,7 +88,7 @@ def _not_empty(files: Listing, notes: list[Note]) -> list[str]:
     return [path for path, size in zip(files.paths, files.sizes, strict=True) if size]
 
 
-def _check_parts(files: Listing, keep: list[str]) -> None:
+def _check_empty(files: Listing, keep: list[str]) -> None:
     """Raises PellucidError when all images of a folder that is a part are empty: none of train stand in for them."""
     splits = classes_of(files.paths, files.name).splits
     kept = {split for path, split in zip(files.paths, splits, strict=False) if path in set(keep)} if splits else set()

@@ -11,7 +11,7 @@ from ..errors import PellucidError
 from ..fields import Column, Field, Note
 from ..fields.category import natural, words
 from .parting import Parting
-from .shortfall import counts_of_parts, lost_beforehand, told_parts
+from .shortfall import count_parts, find_lost, say_parts
 from .sources import Found, counted
 from .splits import by_time, given, meaning
 from .times import ordering, time_column
@@ -46,11 +46,11 @@ def parts(
     if field is not None:
         part, how = _by_column(found.columns[field.name], asked)
         if (part == 0).any():
-            left = counts_of_parts(np.where(lost_beforehand(found, fields, part), -1, part))
+            left = count_parts(np.where(find_lost(found, fields, part), -1, part))
             if asked.by == "chance" and asked.asked:
                 text = f"the data gives its own parts, and these are kept; to part it anew, add --ignore {field.name}"
                 say(Note("warning", text, f"column '{field.name}'"))
-            return asked, left, told_parts(how, counts_of_parts(part), left)
+            return asked, left, say_parts(how, count_parts(part), left)
         say(Note("warning", "the given split has no training part and is not used"))
     for note in entities(found, fields):
         say(note)
@@ -60,11 +60,11 @@ def parts(
 def _by_time(found: Found, fields: Sequence[Field], asked: Parting) -> tuple[Parting, dict[str, int], str]:
     time, dates = ordering(found.columns[str(asked.column)])
     every, _ = by_time(time, asked, dates)
-    lost = lost_beforehand(found, fields, every)
+    lost = find_lost(found, fields, every)
     own, how = by_time(time, asked, dates, ~lost)
     left = int((own < 0).sum())
     told = how + (f"; {counted(left, 'row')} in none of them" if left else "")
-    return asked, counts_of_parts(np.where(lost, -1, own)), told
+    return asked, count_parts(np.where(lost, -1, own)), told
 
 
 def _by_column(column: Column, asked: Parting) -> tuple[np.ndarray, str]:  # -> (n,) part, -1 for none; how

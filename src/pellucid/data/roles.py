@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown
 from ..fields import Column, Field, Guess, Note, kind_named, recognise
-from ..fields.category import MOST_CLASSES, are_classes, class_reason, could_be_classes, whole_numbers, words
+from ..fields.category import MOST_CLASSES, are_classes, could_be_classes, count_whole_numbers, explain_classes, words
 from ..fields.labels import counts_of, is_flag
 from ..fields.number import plain
 from .parting import Parting
@@ -210,7 +210,7 @@ def _as_target(field: Field, column: Column, options: Options, say: Say, *, alon
     elif alone and field.kind == "number" and (only := _only_number(column)):
         field = field.with_(role="ignore", reason=f"always {only}, which tells nothing")
     elif field.kind == "category" and field.name not in options.kinds and _numbers_by_type(column):
-        counts = whole_numbers(column)
+        counts = count_whole_numbers(column)
         field = _said_classes(field, counts, say) if len(counts) > 1 else field
     if field.kind == "date":
         raise PellucidError(
@@ -234,7 +234,7 @@ def _classes_or_amount(field: Field, column: Column, say: Say, *, alone: bool) -
 
     Of several targets only those of two values are classes: more of them can't be predicted together, amounts can.
     """
-    counts = whole_numbers(column)
+    counts = count_whole_numbers(column)
     if are_classes(counts) and (alone or len(counts) == 2):
         return _said_classes(field.with_(kind="category"), counts, say)
     if not alone or field.role == "ignore" or not could_be_classes(counts):
@@ -250,7 +250,7 @@ def _said_classes(field: Field, counts: Mapping[int, int], say: Say) -> Field:
     instead = f"{_kind_option(field.name, 'number')} predicts an amount instead"
     text = f"its {_shown(counts)} are taken for classes; {instead}"
     say(Note("info", text, f"column '{field.name}'", "predicts classes", "say what they are, if not that"))
-    return field.with_(reason=class_reason(field.name, counts))
+    return field.with_(reason=explain_classes(field.name, counts))
 
 
 def _shown(counts: Mapping[int, int]) -> str:

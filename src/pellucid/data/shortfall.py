@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import PellucidError, quoted
 from ..fields import Field, Note, Stored, kind_named
-from ..fields.spelling import compared
+from ..fields.spelling import compare_words
 from .parting import Parting
 from .roles import SPLIT_NAMES
 from .sources import PARTS, Found, counted, listed
@@ -39,7 +39,7 @@ def nothing(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
     return gone if gone.ndim == 1 else np.asarray(gone.reshape(len(gone), -1).any(1))
 
 
-def unusable_rows(data: Dataset) -> dict[str, np.ndarray]:
+def find_unusable(data: Dataset) -> dict[str, np.ndarray]:
     """Rows (sorted int64) that can't be used, each once, by what keeps them out; what of it is new is noted."""
     keep, found = np.ones(len(data), bool), {}
     for what, gone in _reasons(data):
@@ -48,7 +48,7 @@ def unusable_rows(data: Dataset) -> dict[str, np.ndarray]:
     return found
 
 
-def usable_mask(data: Dataset) -> np.ndarray:  # (n,) bool
+def mask_usable(data: Dataset) -> np.ndarray:  # (n,) bool
     keep = np.ones(len(data), bool)
     for rows in data.unusable().values():
         keep[rows] = False
@@ -76,12 +76,12 @@ def _reasons(data: Dataset) -> Iterator[tuple[str, np.ndarray]]:
         yield f"whose '{target.name}' the run has never seen", nothing(encoded) & ~gone
 
 
-def strange_classes(code: np.ndarray, part: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,) bool
+def find_strange(code: np.ndarray, part: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,) bool
     """Rows of validation and test whose class, a number, no row of train has."""
     return (part > 0) & ~np.isin(code, code[part == 0])
 
 
-def told_parts(how: str, given: Mapping[str, int], left: Mapping[str, int]) -> str:
+def say_parts(how: str, given: Mapping[str, int], left: Mapping[str, int]) -> str:
     """Given parts in a sentence, by how many rows each has and has left: none that is empty is named as if it were."""
     shown = listed(f"{name} {count:,}" for name, count in left.items()) or "nothing that can be used"
     carved = [name for name in PARTS[1:] if name not in given]
@@ -90,18 +90,18 @@ def told_parts(how: str, given: Mapping[str, int], left: Mapping[str, int]) -> s
     return said + (f"; no row of {listed(lost)} can be used" if lost else "")
 
 
-def counts_of_parts(part: np.ndarray) -> dict[str, int]:  # (n,) index of PARTS, -1 for none
+def count_parts(part: np.ndarray) -> dict[str, int]:  # (n,) index of PARTS, -1 for none
     return {name: int((part == i).sum()) for i, name in enumerate(PARTS) if (part == i).any()}
 
 
-def lost_beforehand(found: Found, fields: Sequence[Field], part: np.ndarray) -> np.ndarray:  # (n,) -> (n,) bool
+def find_lost(found: Found, fields: Sequence[Field], part: np.ndarray) -> np.ndarray:  # (n,) -> (n,) bool
     """Rows of given parts that are known to be lost before inputs are decoded: without target or weight, or strange."""
     lost = np.zeros(len(part), bool)
     for field in (f for f in fields if f.role in ("target", "weight")):
         stored = kind_named(field.kind).store(found.columns[field.name], field.settings, lambda note: None)
         lost |= missing(stored)
         if field.role == "target" and field.kind == "category":
-            lost |= strange_classes(stored.arrays["code"], np.where(lost, -1, part))
+            lost |= find_strange(stored.arrays["code"], np.where(lost, -1, part))
     return lost
 
 
@@ -114,8 +114,8 @@ def check_given(data: Dataset, asked: np.ndarray, own: np.ndarray) -> None:
     Raises:
         PellucidError: when nothing is left of a part that is given; it is noted, too.
     """
-    data.given_left = counts_of_parts(own)
-    why = {**data.unusable(), STRANGE: np.flatnonzero((asked > 0) & (own < 0) & usable_mask(data))}
+    data.given_left = count_parts(own)
+    why = {**data.unusable(), STRANGE: np.flatnonzero((asked > 0) & (own < 0) & mask_usable(data))}
     for i, name in enumerate(PARTS):
         rows, kept = np.flatnonzero(asked == i), int((own == i).sum())
         if kept == len(rows) or (i == 0 and kept):
@@ -156,12 +156,12 @@ def check_labels(data: Dataset, own: np.ndarray) -> None:
             if not new:
                 continue
             text = f"{counted(len(new), 'label')} of {name} {'is' if len(new) == 1 else 'are'} not in train"
-            text += f" and passed over: {compared(new, [values[c] for c in known])}"
+            text += f" and passed over: {compare_words(new, [values[c] for c in known])}"
             if len(new) < len(there):
                 data.say(Note("warning", text, f"column '{target.name}'", "the others count", "spell them alike"))
                 continue
             error = PellucidError(
-                f"no label of {name} is in train: {compared(new, [values[c] for c in known])}",
+                f"no label of {name} is in train: {compare_words(new, [values[c] for c in known])}",
                 where=f"{data.name}, column '{target.name}'",
                 fix=f"write labels the same way in both parts, or part the rows anew: {_anew(data)}",
             )
@@ -182,7 +182,7 @@ def check_known(data: Dataset, rows: np.ndarray) -> None:
     for target in (f for f in data.targets if f.kind == "labels" and f.state is not None):
         values, known = data.stored(target.name).meta["values"], target.state["values"]  # type: ignore[index]
         if values and not set(values) & set(known):
-            text = f"the run has learned none of the labels of '{target.name}': {compared(values, known)}"
+            text = f"the run has learned none of the labels of '{target.name}': {compare_words(values, known)}"
             raise PellucidError(text, where=data.name, fix="write them as in the training")
 
 
@@ -201,7 +201,7 @@ def _values_said(data: Dataset, rows: np.ndarray, own: np.ndarray) -> str:
     stored = data.stored(target.name)
     code, values = np.asarray(stored.arrays["code"]), stored.meta["values"]
     known = np.unique(code[own == 0])
-    return f"; {compared([values[c] for c in np.unique(code[rows])], [values[c] for c in known if c >= 0])}"
+    return f"; {compare_words([values[c] for c in np.unique(code[rows])], [values[c] for c in known if c >= 0])}"
 
 
 def _mend(counts: Mapping[str, int], data: Dataset) -> str:

@@ -14,7 +14,7 @@ from ..fields import Note
 from ..fields.labels import rarest
 from .order import hashed, parted
 from .parting import CARVED, Parting
-from .shortfall import STRANGE, check_given, check_labels, strange_classes
+from .shortfall import STRANGE, check_given, check_labels, find_strange
 from .sources import PARTS, SPLIT_WORDS, counted, listed
 from .times import Moments, Span, said
 
@@ -79,7 +79,7 @@ def split(data: Dataset, seed: int, fractions: Sequence[float] | None = None) ->
         return at_random(rows, parting, seed, classes, EVEN.get(target.kind if target else "", ""))
     _say_left_out(data, parting, rows[own < 0])
     if classes is not None and target is not None and target.kind == "category":
-        strange = strange_classes(classes, own)
+        strange = find_strange(classes, own)
         if grouped:
             data.left_out(rows[strange], STRANGE)
         own = np.where(strange, -1, own)

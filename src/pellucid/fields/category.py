@@ -12,7 +12,7 @@ import polars as pl
 
 from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register
-from .spelling import compared, differing
+from .spelling import compare_words, say_differences
 
 FEW = 50  # so many different values are categories when they repeat
 MISSING, UNKNOWN, RESERVED = 0, 1, 2  # codes of an input; its values start behind them
@@ -98,9 +98,9 @@ class Category(Kind):
         if not unseen:
             return ""
         if state["role"] == "target":
-            return compared(unseen, state["values"])
+            return compare_words(unseen, state["values"])
         shown = ", ".join(f"'{value[:40]}'" for value in unseen[:5]) + (", …" if len(unseen) > 5 else "")
-        near = differing(unseen, state["values"])
+        near = say_differences(unseen, state["values"])
         what = "1 word is" if len(unseen) == 1 else f"{len(unseen):,} words are"
         return f"{what} new since training, and all new words count as the same: {shown}{near}"
 
@@ -147,19 +147,19 @@ def natural(value: str) -> tuple[Any, ...]:
 
 def as_target(column: Column, guess: Guess) -> Guess | None:
     """The guess that ``column``, recognised as numbers, holds classes when it is the target; None if it does not."""
-    counts = whole_numbers(column)
+    counts = count_whole_numbers(column)
     if not are_classes(counts):
         return None
-    return Guess(guess.confidence, class_reason(column.name, counts), settings=guess.settings)
+    return Guess(guess.confidence, explain_classes(column.name, counts), settings=guess.settings)
 
 
-def class_reason(name: str, counts: Mapping[int, int]) -> str:
+def explain_classes(name: str, counts: Mapping[int, int]) -> str:
     """What the whole numbers of a target are when they are classes, and how to have an amount."""
     instead = shlex.join(["--kind", f"{name}=number"])
     return f"{len(counts)} labels ({', '.join(map(str, counts))}); {instead} predicts an amount instead"
 
 
-def whole_numbers(column: Column) -> dict[int, int]:
+def count_whole_numbers(column: Column) -> dict[int, int]:
     """How often each number is there, in order; empty where a value is no whole number, or written in two ways."""
     present = words(column).drop_nulls()
     if present.n_unique() > FEW:
@@ -175,8 +175,7 @@ def are_classes(counts: Mapping[int, int]) -> bool:
     """Whether the whole numbers of a target, with how often each is there, are more often classes than an amount.
 
     Two are. So are three to ten that count from 0 or 1 on without a hole, each in at least five rows; and any three to
-    ten with a hundred rows a number, but for a stretch that starts above 1 (marks from 3 to 8, years), which is a part
-    of a scale.
+    ten with a hundred rows a number.
     """
     if len(counts) <= 2 or len(counts) > MOST_CLASSES:
         return len(counts) == 2
@@ -184,7 +183,7 @@ def are_classes(counts: Mapping[int, int]) -> bool:
     in_a_row = last - first == len(counts) - 1
     if in_a_row and first in (0, 1) and min(counts.values()) >= MIN_CLASS_ROWS:
         return True
-    return sum(counts.values()) >= MANY_CLASS_ROWS * len(counts) and not (in_a_row and first > 1)
+    return sum(counts.values()) >= MANY_CLASS_ROWS * len(counts)
 
 
 def could_be_classes(counts: Mapping[int, int]) -> bool:

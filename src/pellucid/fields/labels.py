@@ -14,7 +14,7 @@ import polars as pl
 from ..folder import form
 from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
 from .category import natural, words
-from .spelling import differing
+from .spelling import say_differences
 
 SEPARATORS = (";", "|", ",")
 MISSING, OTHER, RESERVED = 0, 1, 2  # columns of an input; its labels start behind them
@@ -135,7 +135,7 @@ class Labels(Kind):
             return ""
         shown = ", ".join(f"'{stored.meta['values'][i]}'" for i in unseen[:5]) + (", …" if len(unseen) > 5 else "")
         what = "1 label is" if len(unseen) == 1 else f"{len(unseen):,} labels are"
-        near = differing([stored.meta["values"][i] for i in unseen], state["values"])
+        near = say_differences([stored.meta["values"][i] for i in unseen], state["values"])
         return f"{what} passed over, which training has not seen: {shown}{near}"
 
 

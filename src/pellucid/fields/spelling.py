@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 MIN_SLIP_LETTERS = 4  # of words that may be misspelt: 'cat' and 'car' are two words
 MAX_SLIP_LETTERS = 40  # longer ones are sentences
-MAX_NEW_WORDS = 20  # that are compared, each with all known ones
+MAX_NEW_WORDS = 20  # that are compare_words, each with all known ones
 SHOWN_WORDS = 5  # of each side that are named
 SHOWN_PAIRS = 3
 SIGN_NAMES = {
@@ -19,14 +19,14 @@ SIGN_NAMES = {
 }  # fmt: skip
 
 
-def difference(one: str, other: str) -> str:
+def explain_difference(one: str, other: str) -> str:
     """How two words differ, in plain words; empty when they are equal, or two words rather than two spellings of one.
 
     Numbers are two words unless they are equal, and so are words that differ by a digit, or by a letter where they
     are short.
 
-    >>> difference("yes.", "yes"), difference("Yes", "yes"), difference("color", "colour"), difference("cat", "car")
-    ('a full stop', 'capitals', 'one letter', '')
+    >>> explain_difference("yes.", "yes"), explain_difference("color", "colour"), explain_difference("cat", "car")
+    ('a full stop', 'one letter', '')
     """
     numbers = [_number(word) for word in (one, other)]
     if one == other or None not in numbers:
@@ -35,9 +35,9 @@ def difference(one: str, other: str) -> str:
     if one == other:
         return "how an accent is written"
     a, b = _letters(one), _letters(other)
-    if not a or without_accents(a.casefold()) != without_accents(b.casefold()):
+    if not a or strip_accents(a.casefold()) != strip_accents(b.casefold()):
         return _slip_said(one, other)
-    said = [*(["capitals"] if without_accents(a) != without_accents(b) else [])]
+    said = [*(["capitals"] if strip_accents(a) != strip_accents(b) else [])]
     said += ["an accent"] if a.casefold() != b.casefold() else []
     if (signs := _signs_said(one, other)) is None:
         return ""
@@ -46,24 +46,24 @@ def difference(one: str, other: str) -> str:
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
 
 
-def nearest(word: str, known: Iterable[str]) -> tuple[str, str] | None:
+def find_nearest(word: str, known: Iterable[str]) -> tuple[str, str] | None:
     """The known word that ``word`` is another spelling of, and how they differ; None where there is none.
 
     Spellings of the same letters come before slips of one letter.
     """
     slip: tuple[str, str] | None = None
     for other in known:
-        if how := difference(word, other):
+        if how := explain_difference(word, other):
             if how not in SLIPS:
                 return other, how
             slip = slip or (other, how)
     return slip
 
 
-def compared(new: Sequence[str], known: Sequence[str]) -> str:
+def compare_words(new: Sequence[str], known: Sequence[str]) -> str:
     """Both sides' values, the nearest first, and how those differ that are spelt nearly alike.
 
-    >>> compared(["yes."], ["no", "yes"])
+    >>> compare_words(["yes."], ["no", "yes"])
     "'yes.' is new; known are 'yes' and 'no': 'yes.' and 'yes' differ by a full stop"
     """
     near = _near(new, known)
@@ -76,26 +76,26 @@ def compared(new: Sequence[str], known: Sequence[str]) -> str:
     return text + _pairs_said(near, ": ")
 
 
-def differing(new: Sequence[str], known: Collection[str]) -> str:
+def say_differences(new: Sequence[str], known: Collection[str]) -> str:
     """How new words differ from known ones that are spelt nearly alike, to end a sentence with; empty for none.
 
-    >>> differing(["yes.", "maybe"], ["no", "yes"])
+    >>> say_differences(["yes.", "maybe"], ["no", "yes"])
     "; 'yes.' and 'yes' differ by a full stop"
     """
     return _pairs_said(_near(new, known), "; ")
 
 
-def folded(value: str) -> str:
+def fold_spelling(value: str) -> str:
     """A value without regard to capitals, blanks, hyphens, and punctuation at its end; never empty."""
     plain = " ".join(value.casefold().replace("_", " ").replace("-", " ").split())
     return plain.rstrip(".,;:!?").rstrip() or value
 
 
-def without_accents(value: str) -> str:
+def strip_accents(value: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", value) if not unicodedata.combining(c))
 
 
-def with_one_letter_less(value: str) -> set[str]:
+def drop_letters(value: str) -> set[str]:
     """The word and all it becomes when a letter is left out: those of two near words meet (Garbe, SymSpell, 2012)."""
     word = value.casefold()
     if not MIN_SLIP_LETTERS <= len(word) <= MAX_SLIP_LETTERS:
@@ -159,7 +159,7 @@ def _signs_said(one: str, other: str) -> str | None:
 
 
 def _near(new: Sequence[str], known: Collection[str]) -> dict[str, tuple[str, str]]:
-    return {word: found for word in new[:MAX_NEW_WORDS] if (found := nearest(word, known)) is not None}
+    return {word: found for word in new[:MAX_NEW_WORDS] if (found := find_nearest(word, known)) is not None}
 
 
 def _pairs_said(near: Mapping[str, tuple[str, str]], start: str) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...fields import Field, Note
-from ...fields.spelling import differing
+from ...fields.spelling import say_differences
 from ..sources import PARTS, counted, listed
 from .base import MOST, part_check
 from .parts import Parts
 
-LEAST = 50  # examples of a part that can be compared
+LEAST = 50  # examples of a part that can be compare_words
 FAR = 0.25  # distance between distributions, of 1, beyond what chance gives
 NEW = 0.01  # share of values that were never seen in train
 ROWS = 20_000  # of a part
@@ -63,7 +63,7 @@ def _differs(parts: Parts, field: Field, train: np.ndarray, rows: np.ndarray, ot
     new = [values[i] for i in np.flatnonzero((a[1:] == 0) & (b[1:] > 0))]
     unseen = b[1:][a[1:] == 0].sum() / b.sum()
     if unseen > NEW:
-        near = differing(new, [values[i] for i in np.flatnonzero(a[1:])])
+        near = say_differences(new, [values[i] for i in np.flatnonzero(a[1:])])
         return f"{unseen:.0%} of {other} has values that train never has: {listed((repr(v) for v in new), 3)}{near}"
     gap = np.abs(a / a.sum() - b / b.sum())
     if gap.sum() / 2 > FAR + chance:

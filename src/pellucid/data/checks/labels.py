@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...fields import Note
-from ...fields.spelling import folded, is_slip, with_one_letter_less, without_accents
+from ...fields.spelling import drop_letters, fold_spelling, is_slip, strip_accents
 from ..sources import PARTS, counted, listed
 from .base import Look, column_check
 
 HEAVY = 20  # the largest class is so many times the smallest: worth saying
 RARE = 0.05  # a misspelt label is at most so often there as the right one
-LABELS = 200  # different values of an input that are compared
+LABELS = 200  # different values of an input that are compare_words
 JOINED = "write them all the same way"
 APART = "counted as different"
 
@@ -24,7 +24,7 @@ def variants(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     level = "warning" if look.role == "target" else "info"
     alike: dict[str, list[str]] = {}
     for value in look.counts:
-        alike.setdefault(without_accents(folded(value)), []).append(value)
+        alike.setdefault(strip_accents(fold_spelling(value)), []).append(value)
     for some in alike.values():
         if len(some) > 1:
             shown = listed(f"'{value}' ({look.counts[value]:,})" for value in some)
@@ -34,7 +34,7 @@ def variants(look: Look, _: Sequence[Look]) -> Iterator[Note]:
 
 def _apart_by(some: Sequence[str]) -> str:
     """What values of one meaning differ by."""
-    accents = len({folded(value) for value in some}) > 1
+    accents = len({fold_spelling(value) for value in some}) > 1
     signs = len({value.rstrip().endswith(tuple(".,;:!?")) for value in some}) > 1
     by = ["capitals", "spaces", *(["accents"] if accents else []), *(["punctuation"] if signs else [])]
     return f"{', '.join(by[:-1])} or {by[-1]}"
@@ -54,11 +54,11 @@ def misspelt(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     level = "warning" if look.role == "target" else "info"
     near: dict[str, list[str]] = {}
     for value in look.counts:
-        for form in with_one_letter_less(value):
+        for form in drop_letters(value):
             near.setdefault(form, []).append(value)
     pairs = {(a, b) for some in near.values() for a in some for b in some if look.counts[b] <= RARE * look.counts[a]}
     for right, wrong in sorted(pairs):
-        if folded(right) != folded(wrong) and is_slip(right.casefold(), wrong.casefold()):
+        if fold_spelling(right) != fold_spelling(wrong) and is_slip(right.casefold(), wrong.casefold()):
             row = look.first([wrong])
             text = f"'{wrong}' ({look.counts[wrong]:,}) may be '{right}' ({look.counts[right]:,}) misspelt"
             yield Note(level, text, look.place(row), APART, f"if it is, write '{right}'")
