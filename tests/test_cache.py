@@ -300,10 +300,10 @@ def test_a_folder_without_our_marker_is_not_swept(tmp_path):
     (tmp_path / "spool" / PIECES).mkdir(parents=True)
     make_old(tmp_path / "ab" / DRAFT, tmp_path / "spool" / PIECES)
     before = picture(tmp_path)
-    cachefolder.sweep(tmp_path)
+    cachefolder.sweep_cache(tmp_path)
     assert picture(tmp_path) == before
-    cachefolder._mark(tmp_path)
-    cachefolder.sweep(tmp_path)
+    cachefolder._put_marker(tmp_path)
+    cachefolder.sweep_cache(tmp_path)
     assert list(tmp_path.glob("*/*")) == []
 
 
