@@ -235,9 +235,15 @@ def folder_marked_by_a_link(place):
     make_old(place / KEY[:2] / DRAFT)
 
 
+def folder_of_nothing_but_a_draft(place):
+    (place / KEY[:2] / DRAFT).mkdir(parents=True)
+    (place / "spool").mkdir()
+    make_old(place / KEY[:2] / DRAFT)
+
+
 FOREIGN = [
-    folder_of_projects, folder_of_git_objects, folder_with_names_of_our_form, folder_with_an_empty_one,
-    folder_marked_by_another, folder_marked_by_a_link,
+    folder_of_projects, folder_of_nothing_but_a_draft, folder_of_git_objects, folder_with_names_of_our_form,
+    folder_with_an_empty_one, folder_marked_by_another, folder_marked_by_a_link,
 ]  # fmt: skip
 
 
@@ -287,6 +293,18 @@ def test_names_of_our_form_that_are_not_ours_stay(tmp_path):
     before = picture(tmp_path)
     opened(cache, print)
     assert picture(tmp_path) == before
+
+
+def test_a_folder_without_our_marker_is_not_swept(tmp_path):
+    (tmp_path / "ab" / DRAFT).mkdir(parents=True)
+    (tmp_path / "spool" / PIECES).mkdir(parents=True)
+    make_old(tmp_path / "ab" / DRAFT, tmp_path / "spool" / PIECES)
+    before = picture(tmp_path)
+    cachefolder.sweep_cache(tmp_path)
+    assert picture(tmp_path) == before
+    cachefolder._put_marker(tmp_path)
+    cachefolder.sweep_cache(tmp_path)
+    assert list(tmp_path.glob("*/*")) == []
 
 
 def test_entries_of_a_version_without_marker_are_found(place, tmp_path):

@@ -431,7 +431,8 @@ def test_half_written_files_are_known_by_their_whole_names(tmp_path):
     ours = [".new-1-run.jsonl", ".new-12345-weights.safetensors", "checkpoints/.new-1-00000004.safetensors"]
     for name in ours:
         (folder.path / name).write_text("half")
-    with folder.lock():
+    (tmp_path / "link").symlink_to(folder.path)
+    with Folder.open(tmp_path / "link").lock():
         assert picture(folder.path, ours=lambda path: path.name == ".lock") == before
 
 

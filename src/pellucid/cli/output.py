@@ -45,7 +45,7 @@ def check_output(name: str, run: str, inputs: Sequence[str], force: bool) -> Pat
         raise PellucidError(what, where=name, fix="name a file")
     _check_apart(path, name, find_run(run), inputs)
     if os.path.lexists(path) and not force:
-        raise _taken(name)
+        raise _there_already(name)
     return path
 
 
@@ -84,7 +84,7 @@ def _are_same(one: str | Path, other: str | Path) -> bool:
         return False
 
 
-def _taken(name: str | Path) -> PellucidError:
+def _there_already(name: str | Path) -> PellucidError:
     fix = "choose another name, or have it replaced with --force"
     return PellucidError("there is a file of this name already", where=str(name), fix=fix)
 
@@ -127,8 +127,8 @@ def _put(draft: Path, path: Path, force: bool) -> None:
     try:
         os.link(draft, path)  # unlike a renaming, it never replaces what has come there in the meantime
     except FileExistsError:
-        raise _taken(path) from None
+        raise _there_already(path) from None
     except OSError:  # a file system without hard links
         if os.path.lexists(path):
-            raise _taken(path) from None
+            raise _there_already(path) from None
         draft.rename(path)

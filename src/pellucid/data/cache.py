@@ -27,7 +27,7 @@ from ..errors import PellucidError
 from ..fields import Note, Stored
 from ..fields.base import Into, Report, in_memory
 from ..folder.disk import is_folder
-from .cachefolder import ENTRY_FILE, find_folder, make_own, remove_files, sweep
+from .cachefolder import ENTRY_FILE, find_folder, make_own, remove_files, sweep_cache
 
 FORMAT = 1
 SMALL = 1 << 20  # bytes; smaller arrays are read into memory: a map costs a file handle each
@@ -149,15 +149,10 @@ def opened(where: str | Path | bool | None, say: Report) -> Memory:
     chosen = os.environ.get("PELLUCID_CACHE") if where in (None, True) else str(where)
     try:
         folder = find_folder(Path(os.path.expanduser(chosen)) if chosen else Path.home() / ".cache" / "pellucid")
-        sweep(folder)
+        sweep_cache(folder)
     except PellucidError as error:
-        say(
-            Note(
-                "warning",
-                f"{error.what}, so no cache is kept and values stay in memory ({error.fix})",
-                error.where or "",
-            )
-        )
+        text = f"{error.what}, so no cache is kept and values stay in memory ({error.fix})"
+        say(Note("warning", text, error.where or ""))
         return Memory()
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         say(Note("warning", f"no cache can be kept ({error}); values stay in memory", str(chosen or "~/.cache")))

@@ -66,7 +66,7 @@ def find_folder(named: Path) -> Path:
         raise PellucidError(what, where=str(folder), fix="set PELLUCID_CACHE to another folder")
     if not is_marked(folder):
         with suppress(OSError):  # one that can only be read from is of use too
-            _mark(folder)
+            _put_marker(folder)
     return folder
 
 
@@ -143,7 +143,7 @@ def _has_entry(shelf: Path) -> bool:
     return any(ENTRY.fullmatch(place.name) and is_file(place / "index.json") for place in shelf.iterdir())
 
 
-def _mark(folder: Path) -> None:
+def _put_marker(folder: Path) -> None:
     """Put the marker there, whole or not at all."""
     draft = folder / f".marker-{os.getpid()}-{secrets.token_hex(4)}"
     with draft.open("xb") as file:
@@ -156,7 +156,7 @@ def _mark(folder: Path) -> None:
         draft.unlink()
 
 
-def sweep(folder: Path) -> None:
+def sweep_cache(folder: Path) -> None:
     """Remove what interrupted processes left half-written in a cache, where it is marked as ours."""
     if not is_marked(folder):
         return

@@ -16,7 +16,7 @@ from ..errors import PellucidError
 from ..fields import Column, Note, pixels
 from ..folder import MANIFEST, is_run_folder
 from .cachefolder import MARKER, is_marked
-from .marks import Mark, digest_marks, mark_of
+from .marks import FileMark, digest_marks, mark_of
 from .sources import counted, listed
 from .tables import READERS
 
@@ -41,8 +41,8 @@ class Listing:
     root: Path
     paths: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
-    tables: dict[str, tuple[int, Mark]] = field(default_factory=dict)
+    marks: list[FileMark] = field(default_factory=list)
+    tables: dict[str, tuple[int, FileMark]] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
     made: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Listing:
         """A column whose values, where they are paths, are paths of this listing."""
         return Column(name, values, self.root, places, self.fetch, marked=True)
 
-    def add(self, path: str, size: int, mark: Mark) -> None:
+    def add(self, path: str, size: int, mark: FileMark) -> None:
         """Take note of a file, whatever it is."""
         suffix = suffix_of(path)
         if suffix in SUFFIXES:
@@ -98,7 +98,7 @@ def listing(root: Path) -> Listing:
     return found
 
 
-def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, Mark]]:
+def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]]:
     """(path, bytes, mark) of every file. A stack, not recursion: folders may be nested as deep as they like."""
     stack, seen = [("", root)], {_identity(os.stat(root))}
     while stack:

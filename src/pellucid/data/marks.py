@@ -16,10 +16,10 @@ from .sources import Found, Source
 
 FIRST_VALUES = 20  # of a column that tell whether a closer look is worth it
 
-Mark = tuple[int, ...]
+FileMark = tuple[int, ...]
 
 
-def mark_of(about: os.stat_result) -> Mark:
+def mark_of(about: os.stat_result) -> FileMark:
     """What changes with a file's content: size, time of writing, time of the last change (ns), and inode.
 
     The time of writing is the user's to set (``touch``, ``cp -p``, unpacking), so a file may change and keep it; the
@@ -30,7 +30,7 @@ def mark_of(about: os.stat_result) -> Mark:
     return about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
 
 
-def mark_at(path: str | os.PathLike[str]) -> Mark:
+def mark_at(path: str | os.PathLike[str]) -> FileMark:
     """The same of a path; empty where there is no file."""
     try:
         return mark_of(os.stat(path))
@@ -38,7 +38,7 @@ def mark_at(path: str | os.PathLike[str]) -> Mark:
         return ()
 
 
-def digest_marks(marked: Iterable[tuple[str, Mark]]) -> str:
+def digest_marks(marked: Iterable[tuple[str, FileMark]]) -> str:
     """SHA-256 of files by path and mark."""
     lines = "\n".join(f"{path}\0{mark}" for path, mark in marked)
     return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()

@@ -22,14 +22,14 @@ from ..fields.pixels import MOST_BYTES, Unreadable
 from .archives import Member, members
 from .cache import key_of, opened
 from .listing import SUFFIXES, TABLES, Listing, suffix_of
-from .marks import Mark
+from .marks import FileMark
 from .pieces import Spool
 
 FIRST, MOST = 1 << 24, 1 << 29  # bytes of the first block and of the largest one
 
 
 @lru_cache(maxsize=64)
-def holds(path: Path, mark: Mark) -> bool:
+def holds(path: Path, mark: FileMark) -> bool:
     """Whether there are images in an archive; its mark tells when to look again. Raises PellucidError."""
     return any(suffix_of(member.name) in SUFFIXES for member in members(path, lambda note: None))
 

@@ -15,7 +15,7 @@ from .disk import FRESH, is_file, is_folder, saying, slurp
 from .manifest import MANIFEST
 
 LOCK, CHECKPOINTS = ".lock", "checkpoints"
-LOCKED = re.compile(rb"([0-9]{1,10}\n)?")  # what a lock holds
+LOCK_TEXT = re.compile(rb"([0-9]{1,10}\n)?")  # what a lock holds
 HALF_WRITTEN = re.compile(re.escape(FRESH) + r"[0-9]{1,10}-[^/]+\.(json|jsonl|parquet|html|safetensors)")
 
 
@@ -53,7 +53,7 @@ def _take(file: int, path: Path) -> None:
 def is_left(path: Path) -> bool:
     """Whether a file is what is left of a run without files: its lock, or its first file half-written."""
     if path.name == LOCK:
-        return is_file(path) and LOCKED.fullmatch(slurp(path)) is not None
+        return is_file(path) and path.stat().st_size < 16 and LOCK_TEXT.fullmatch(slurp(path)) is not None
     return path.name.endswith(f"-{MANIFEST}") and is_half_written(path)
 
 
@@ -65,6 +65,6 @@ def is_half_written(path: Path) -> bool:
 def sweep(path: Path) -> None:
     """Remove half-written files that a crash left behind in a run folder; only the holder of its lock may."""
     with saying("clean up", path):
-        for folder in filter(is_folder, (path, path / CHECKPOINTS)):
+        for folder in (path, *filter(is_folder, [path / CHECKPOINTS])):
             for left in filter(is_half_written, list(folder.iterdir())):
                 disk.system.unlink(left)
