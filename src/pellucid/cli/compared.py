@@ -48,7 +48,7 @@ def table(found: Any, out: Console) -> None:
     show.put(Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on {found.record['ranked on']}", "dim")), out)
     show.put(rows, out)
     legend = "one: time to answer one example"
-    legend += f"; {LEVEL_WITH_FIRST} not told apart from {ranking[0]} on validation" if level else ""
+    legend += f"; {LEVEL_WITH_FIRST} not told apart from {ranking[0]}" if level else ""
     named = [f"{word}: {score.name.strip(' ,')}" for word, score in beside if score]
     for line in (*named, legend):
         show.put(Text(line, style="dim"), out, above=line == (*named, legend)[0])
