@@ -226,7 +226,10 @@ def test_replay_of_a_time_budget_never_asks_the_clock(
     def asked(*_: Any) -> float:
         raise AssertionError("a replay asked the clock")
 
-    monkeypatch.setattr(pace.Pace, "_each", asked)
+    for reads_the_clock in ("_look", "_slowness"):
+        monkeypatch.setattr(pace.Pace, reads_the_clock, asked)
+    with pytest.raises(AssertionError, match="a replay asked the clock"):  # as a training of its own does
+        trained(table, tmp_path / "live", target="label", budget="3s", size=None, folds=0)
     cut = Ear(12, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(Interrupted):
         pellucid.train(like=run.path, name="again", listeners=[cut])
