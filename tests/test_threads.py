@@ -148,7 +148,7 @@ def test_the_faster_number_of_threads_is_found(two_threads: None) -> None:
         return seconds[torch.get_num_threads()]
 
     assert time_thread_counts(one_step, (2, 1), 60.0) == pytest.approx(seconds)
-    assert steps == {2: 2, 1: 6}, "what is far behind has no second turn; a turn takes 0.05 s at the least"
+    assert steps == {2: 1, 1: 6}, "what is far behind has one step; a turn takes 0.05 s at the least"
     steps |= {1: 0, 2: 0}
     time_thread_counts(one_step, (2, 1), 0.0)
     assert steps == {1: 1, 2: 1}, "each one step, then the limit"

@@ -28,7 +28,7 @@ from .threads import use_threads
 LACKING = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
 TURNS, STEPS = 2, 2  # of each number of threads, and steps in each turn at the least
 TURN_SECONDS = 0.05  # which a turn takes at the least: more than another program gets a processor for at a time
-HOPELESS = 1.5  # times the best mean so far, from which a number of threads has no further turn
+HOPELESS = 1.5  # times the best mean so far, from which a number of threads has no further step
 TRYING = 0.04  # of the seconds that one size may be timed for
 
 
@@ -82,6 +82,8 @@ def timed(
         state.optimizer.step(0.01)
         return time.perf_counter() - start
 
+    # On a busy machine a step on all threads may take seconds: what allocates need not be one of them.
+    use_threads(min(counts, default=None))
     one_step()
     means = time_thread_counts(one_step, counts or [torch.get_num_threads()], limit)
     best = min(means, key=lambda threads: means[threads])
@@ -97,8 +99,8 @@ def timed(
 def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], limit: float) -> dict[int, float]:
     """The mean seconds of a step on each number of threads: means, because it is the stalls that are looked for.
 
-    The numbers take turns, so that a change of the machine's load meets them all; one that is far behind after its
-    first turn has no second.
+    The numbers take turns, the smallest first, so that a change of the machine's load meets them all; one that falls
+    far behind has no further step.
 
     Args:
         one_step: makes a step and returns its seconds. limit: seconds in all, once each has made a step.
@@ -108,15 +110,15 @@ def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], lim
     def mean(threads: int) -> float:
         return sum(taken[threads]) / len(taken[threads])
 
-    for turn in range(TURNS):
-        for threads in counts:
-            known = [mean(other) for other in counts if taken[other]]
-            if turn and mean(threads) > HOPELESS * min(known):
-                continue
+    def hopeless(threads: int) -> bool:
+        return bool(taken[threads]) and mean(threads) > HOPELESS * min(mean(other) for other in counts if taken[other])
+
+    for _ in range(TURNS):
+        for threads in sorted(counts):
             use_threads(threads)
             turn_seconds: list[float] = []
             while len(turn_seconds) < STEPS or sum(turn_seconds) < TURN_SECONDS:
-                if taken[threads] and sum(map(sum, taken.values())) > limit:
+                if hopeless(threads) or (taken[threads] and sum(map(sum, taken.values())) > limit):
                     break
                 turn_seconds.append(one_step())
                 taken[threads].append(turn_seconds[-1])
