@@ -15,7 +15,7 @@ import pellucid
 from pellucid.planning import Recipe
 from pellucid.training.pace import Pace
 from pellucid.training.schedule import Decisions, end_of
-from pellucid.training.sizing import time_thread_counts
+from pellucid.training.sizing import Timing, time_thread_counts
 from pellucid.training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
 
 CPU = torch.device("cpu")
@@ -152,6 +152,13 @@ def test_the_faster_number_of_threads_is_found(two_threads: None) -> None:
     steps |= {1: 0, 2: 0}
     time_thread_counts(one_step, (2, 1), 0.0)
     assert steps == {1: 1, 2: 1}, "each one step, then the limit"
+
+
+def test_the_reason_sets_the_numbers_of_threads_beside_each_other() -> None:
+    assert Timing(0.0347, 0.001, 1, {2: 0.0841}).compare_threads() == (
+        "a step takes 34.7 ms with 1 thread, 84.1 ms with 2"
+    )
+    assert Timing(0.004, 0.001, 2, {1: 0.005}).compare_threads() == "a step takes 4 ms with 2 threads, 5 ms with 1"
 
 
 def test_there_is_a_choice_only_with_several_threads_on_a_cpu(two_threads: None) -> None:

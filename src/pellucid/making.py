@@ -383,7 +383,7 @@ class Making:
         if seconds is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(seconds / (self.plan.folds * timing.step))
         else:
-            most = max_steps(self.plan.budget, self.order.steps) if budget.kind != "seconds" else MARKS[-1]
+            most = max_steps(budget, self.order.steps) if budget.kind != "seconds" else MARKS[-1]
         feed, rows, targets = self.feed, self.split.train, self.targets
         found = known or rehearsed(
             self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark, seconds=seconds
