@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pellucid.planning import Recipe
 from pellucid.training.pace import Pace
 from pellucid.training.schedule import Decisions, end_of
 from pellucid.training.sizing import Timing, time_thread_counts
-from pellucid.training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
+from pellucid.training.threads import ThreadTuner, restore_threads, thread_counts, threads_stall, use_threads
 
 CPU = torch.device("cpu")
 
@@ -36,8 +37,12 @@ class Machine:
         self.decisions = Decisions()
         self.pace = Pace(
             Recipe(), None, 10**9, clock=lambda: self.now, processor=lambda: self.share * self.now,
-            tuner=ThreadTuner((2, 1)),
+            tuner=ThreadTuner((2, 1), stall=self.stall),
         )  # fmt: skip
+
+    def stall(self, threads: int) -> bool:
+        """As seen by a small operation, which takes next to no time."""
+        return self.step(self.now, threads) > 3 * self.step(self.now, 1)
 
     @property
     def threads(self) -> int:
@@ -140,8 +145,10 @@ def test_found_steps_are_cut_short_by_the_clock_but_never_drawn_out() -> None:
 # -- timing
 
 
-def test_the_faster_number_of_threads_is_found(two_threads: None) -> None:
+def test_the_faster_number_of_threads_is_found(two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds, steps = {1: 0.02, 2: 0.3}, {1: 0, 2: 0}
+
+    monkeypatch.setattr("pellucid.training.sizing.threads_stall", lambda threads: threads > 2)
 
     def one_step() -> float:
         steps[torch.get_num_threads()] += 1
@@ -152,11 +159,36 @@ def test_the_faster_number_of_threads_is_found(two_threads: None) -> None:
     steps |= {1: 0, 2: 0}
     time_thread_counts(one_step, (2, 1), 0.0)
     assert steps == {1: 1, 2: 1}, "each one step, then the limit"
+    steps |= {1: 0, 2: 0}
+    assert time_thread_counts(one_step, (4, 1), 60.0) == {4: math.inf, 1: pytest.approx(0.02)}, "stalled: no step"
+
+
+def test_threads_that_are_kept_from_running_stall(two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    took = {1: 0.001, 2: 0.001, 4: 0.02}
+    monkeypatch.setattr("pellucid.training.threads._operation_seconds", lambda count: took[count])
+    assert [threads_stall(count) for count in (1, 2, 4)] == [False, False, True]
+
+
+def test_the_probe_leaves_the_number_of_threads_as_it_was(two_threads: None) -> None:
+    threads_stall(2)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
+    threads_stall(2)
+    assert torch.get_num_threads() == 1
+
+
+def test_stalled_threads_are_not_tried(two_threads: None) -> None:
+    machine = Machine(busy_between(0.0, 1e9))
+    machine.train(60.0, 0.006, threads=1)
+    assert machine.shares()[1] == 1.0
 
 
 def test_the_reason_sets_the_numbers_of_threads_beside_each_other() -> None:
     assert Timing(0.0347, 0.001, 1, {2: 0.0841}).compare_threads() == (
         "a step takes 34.7 ms with 1 thread, 84.1 ms with 2"
+    )
+    assert Timing(0.0347, 0.001, 1, {2: math.inf}).compare_threads() == (
+        "a step takes 34.7 ms with 1 thread, 2 wait for each other"
     )
     assert Timing(0.004, 0.001, 2, {1: 0.005}).compare_threads() == "a step takes 4 ms with 2 threads, 5 ms with 1"
 

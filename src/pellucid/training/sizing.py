@@ -23,10 +23,10 @@ from .memory import give_back
 from .pace import Pace
 from .schedule import Decisions
 from .state import State
-from .threads import use_threads
+from .threads import threads_stall, use_threads
 
 LACKING = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
-TURNS, STEPS = 2, 2  # of each number of threads, and steps in each turn at the least
+TURNS = 2  # of each number of threads
 TURN_SECONDS = 0.05  # which a turn takes at the least: more than another program gets a processor for at a time
 HOPELESS = 1.5  # times the best mean so far, from which a number of threads has no further step
 TRYING = 0.04  # of the seconds that one size may be timed for
@@ -39,11 +39,14 @@ class Timing:
     step: float
     answer: float
     threads: int = 1
-    others: Mapping[int, float] = field(default_factory=dict)  # seconds a step on other numbers of threads
+    others: Mapping[int, float] = field(default_factory=dict)  # seconds a step on other numbers; inf: they stall
 
     def compare_threads(self) -> str:
         """The numbers of threads beside each other: ``a step takes 35 ms with 1 thread, 84 ms with 2``."""
-        others = "".join(f", {seconds * 1e3:.3g} ms with {threads}" for threads, seconds in self.others.items())
+        others = "".join(
+            f", {seconds * 1e3:.3g} ms with {threads}" if math.isfinite(seconds) else f", {threads} wait for each other"
+            for threads, seconds in self.others.items()
+        )
         word = "thread" if self.threads == 1 else "threads"
         return f"a step takes {self.step * 1e3:.3g} ms with {self.threads} {word}{others}"
 
@@ -101,7 +104,7 @@ def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], lim
     """The mean seconds of a step on each number of threads: means, because it is the stalls that are looked for.
 
     The numbers take turns, the smallest first, so that a change of the machine's load meets them all; one that falls
-    far behind has no further step.
+    far behind has no further step, and one whose threads wait for each other has none: it is said to take for ever.
 
     Args:
         one_step: makes a step and returns its seconds. limit: seconds in all, once each has made a step.
@@ -114,15 +117,21 @@ def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], lim
     def hopeless(threads: int) -> bool:
         return bool(taken[threads]) and mean(threads) > HOPELESS * min(mean(other) for other in counts if taken[other])
 
+    def seconds() -> float:
+        return sum(sum(taken[threads]) for threads in tried)
+
+    # Alone, a number has nothing to be compared with.
+    taken |= {threads: [math.inf] for threads in counts if len(counts) > 1 and threads_stall(threads)}
+    tried = sorted(threads for threads in counts if not taken[threads])
     for _ in range(TURNS):
-        for threads in sorted(counts):
+        for threads in tried:
             use_threads(threads)
-            turn_seconds: list[float] = []
-            while len(turn_seconds) < STEPS or sum(turn_seconds) < TURN_SECONDS:
-                if hopeless(threads) or (taken[threads] and sum(map(sum, taken.values())) > limit):
+            turn_seconds = 0.0
+            while turn_seconds < TURN_SECONDS:
+                if hopeless(threads) or (taken[threads] and seconds() > limit):
                     break
-                turn_seconds.append(one_step())
-                taken[threads].append(turn_seconds[-1])
+                taken[threads].append(one_step())
+                turn_seconds += taken[threads][-1]
     return {threads: mean(threads) for threads in counts}
 
 

@@ -9,8 +9,9 @@ The number is a decision: rounding depends on it, so resume and replay use the s
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ TRIAL_SECONDS = 0.5  # of steps, after which it is seen whether the other number
 RECENT_SECONDS = 1.0  # over which the speed is taken: what a trial is compared with must be fresh
 RECHECK_SECONDS = 10.0  # after a change; twice as long after each trial that changed nothing
 WORTHWHILE = 0.9  # of the seconds a step, which another number must stay below
+PROBE_SECONDS = 0.05  # of small operations: more than another program gets a processor for at a time
+STALL = 3.0  # times the seconds of an operation on one thread, from which several wait for each other
 
 
 def thread_counts(device: torch.device) -> tuple[int, ...]:
@@ -47,6 +50,29 @@ def restore_threads() -> Iterator[None]:
         use_threads(before)
 
 
+def threads_stall(count: int) -> bool:
+    """Whether ``count`` threads wait for each other, because other programs keep their processors busy.
+
+    Small operations show it within a twentieth of a second, where a step of a large network would take seconds.
+    """
+    if count == 1:
+        return False
+    with restore_threads():
+        one = _operation_seconds(1)
+        return _operation_seconds(count) > STALL * one
+
+
+def _operation_seconds(count: int) -> float:
+    """The mean seconds of a small operation on ``count`` threads; torch is left on them."""
+    use_threads(count)
+    square = torch.ones(256, 256)
+    operations, start, seconds = 0, time.perf_counter(), 0.0
+    while seconds < PROBE_SECONDS:
+        torch.mm(square, square)
+        operations, seconds = operations + 1, time.perf_counter() - start
+    return seconds / operations
+
+
 @dataclass
 class ThreadTuner:
     """Tries the other number of threads when steps have become slow, and now and then, and keeps the faster.
@@ -55,10 +81,12 @@ class ThreadTuner:
 
     Attributes:
         counts: to choose from. usual: seconds a step took when the number in force was chosen, once known.
+        stall: says of a number of threads that they wait for each other, so that it is not worth a trial.
     """
 
     counts: tuple[int, ...]
     usual: float | None = None
+    stall: Callable[[int], bool] = threads_stall
     _looks: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds, step) with the number in force
     _before: float | None = None  # seconds a step with the other number, during a trial
     _wait: float = RECHECK_SECONDS
@@ -79,6 +107,9 @@ class ThreadTuner:
         self._since = now if self._since is None else self._since
         slow = each > SLOWDOWN * self.usual
         if left < 4 * TRIAL_SECONDS or not (slow or now - self._since > self._wait):
+            return False
+        if self.stall(self._other(step, decisions)):
+            self._since, self._wait = now, 2 * self._wait
             return False
         self._before = each
         compared = f", {self.usual * 1e3:.3g} ms before" if slow else ""
@@ -103,7 +134,10 @@ class ThreadTuner:
         return self._change(step, decisions, f"{before * 1e3:.3g} ms a step, against {each * 1e3:.3g} ms")
 
     def _change(self, step: int, decisions: Decisions, reason: str) -> bool:
-        now, (every, one) = decisions.at(step, "threads", self.counts[0]), self.counts
-        decisions.decide(step, "threads", one if now == every else every, reason)
+        decisions.decide(step, "threads", self._other(step, decisions), reason)
         self._looks.clear()
         return True
+
+    def _other(self, step: int, decisions: Decisions) -> int:
+        every, one = self.counts
+        return one if decisions.at(step, "threads", every) == every else every
