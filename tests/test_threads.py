@@ -40,7 +40,7 @@ class Machine:
             tuner=ThreadTuner((2, 1), stall=self.stall),
         )  # fmt: skip
 
-    def stall(self, threads: int) -> bool:
+    def stall(self, threads: int, step_seconds: float) -> bool:
         """As seen by a small operation, which takes next to no time."""
         return self.step(self.now, threads) > 3 * self.step(self.now, 1)
 
@@ -148,7 +148,7 @@ def test_found_steps_are_cut_short_by_the_clock_but_never_drawn_out() -> None:
 def test_the_faster_number_of_threads_is_found(two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds, steps = {1: 0.02, 2: 0.3}, {1: 0, 2: 0}
 
-    monkeypatch.setattr("pellucid.training.sizing.threads_stall", lambda threads: threads > 2)
+    monkeypatch.setattr("pellucid.training.sizing.threads_stall", lambda threads, _: threads > 2)
 
     def one_step() -> float:
         steps[torch.get_num_threads()] += 1
@@ -164,9 +164,19 @@ def test_the_faster_number_of_threads_is_found(two_threads: None, monkeypatch: p
 
 
 def test_threads_that_are_kept_from_running_stall(two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    took = {1: 0.001, 2: 0.001, 4: 0.02}
-    monkeypatch.setattr("pellucid.training.threads._operation_seconds", lambda count: took[count])
+    took, probed = {1: 0.001, 2: 0.001, 4: 0.02}, []
+
+    def operation_seconds(count: int, seconds: float) -> float:
+        probed.append(seconds)
+        return took[count]
+
+    monkeypatch.setattr("pellucid.training.threads._operation_seconds", operation_seconds)
     assert [threads_stall(count) for count in (1, 2, 4)] == [False, False, True]
+    assert probed == [0.05] * 4
+    probed.clear()
+    threads_stall(2, 0.1)
+    threads_stall(2, 9.0)
+    assert probed == [0.05, 0.1, 0.05, 0.25], "as long as a step, within bounds"
 
 
 def test_the_probe_leaves_the_number_of_threads_as_it_was(two_threads: None) -> None:

@@ -88,8 +88,8 @@ def timed(
 
     # On a busy machine a step on all threads may take seconds: what allocates need not be one of them.
     use_threads(min(counts, default=None))
-    one_step()
-    means = time_thread_counts(one_step, counts or [torch.get_num_threads()], limit)
+    first = one_step()
+    means = time_thread_counts(one_step, counts or [torch.get_num_threads()], limit, first)
     best = min(means, key=lambda threads: means[threads])
     use_threads(best)
     some = order.rows[: min(256, len(order.rows))]
@@ -100,7 +100,9 @@ def timed(
     return Timing(means.pop(best), answer, best, means)
 
 
-def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], limit: float) -> dict[int, float]:
+def time_thread_counts(
+    one_step: Callable[[], float], counts: Sequence[int], limit: float, step_seconds: float = 0.0
+) -> dict[int, float]:
     """The mean seconds of a step on each number of threads: means, because it is the stalls that are looked for.
 
     The numbers take turns, the smallest first, so that a change of the machine's load meets them all; one that falls
@@ -108,6 +110,7 @@ def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], lim
 
     Args:
         one_step: makes a step and returns its seconds. limit: seconds in all, once each has made a step.
+        step_seconds: what a step on few threads takes, about.
     """
     taken: dict[int, list[float]] = {threads: [] for threads in counts}
 
@@ -121,7 +124,7 @@ def time_thread_counts(one_step: Callable[[], float], counts: Sequence[int], lim
         return sum(sum(taken[threads]) for threads in tried)
 
     # Alone, a number has nothing to be compared with.
-    taken |= {threads: [math.inf] for threads in counts if len(counts) > 1 and threads_stall(threads)}
+    taken |= {n: [math.inf] for n in counts if len(counts) > 1 and threads_stall(n, step_seconds)}
     tried = sorted(threads for threads in counts if not taken[threads])
     for _ in range(TURNS):
         for threads in tried:

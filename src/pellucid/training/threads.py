@@ -24,7 +24,8 @@ TRIAL_SECONDS = 0.5  # of steps, after which it is seen whether the other number
 RECENT_SECONDS = 1.0  # over which the speed is taken: what a trial is compared with must be fresh
 RECHECK_SECONDS = 10.0  # after a change; twice as long after each trial that changed nothing
 WORTHWHILE = 0.9  # of the seconds a step, which another number must stay below
-PROBE_SECONDS = 0.05  # of small operations: more than another program gets a processor for at a time
+PROBE_SECONDS = 0.05  # of small operations, at the least: more than another program gets a processor for at a time
+MAX_PROBE_SECONDS = 0.25  # where a step takes as long: stalls come and go, and a step that meets them takes seconds
 STALL = 3.0  # times the seconds of an operation on one thread, from which several wait for each other
 
 
@@ -50,24 +51,28 @@ def restore_threads() -> Iterator[None]:
         use_threads(before)
 
 
-def threads_stall(count: int) -> bool:
+def threads_stall(count: int, step_seconds: float = 0.0) -> bool:
     """Whether ``count`` threads wait for each other, because other programs keep their processors busy.
 
-    Small operations show it within a twentieth of a second, where a step of a large network would take seconds.
+    Small operations show it in a fraction of a second, where a step of a large network would take many.
+
+    Args:
+        step_seconds: what a step takes that would be tried; the operations take as long, within bounds.
     """
     if count == 1:
         return False
     with restore_threads():
-        one = _operation_seconds(1)
-        return _operation_seconds(count) > STALL * one
+        alone = _operation_seconds(1, PROBE_SECONDS)
+        together = _operation_seconds(count, min(max(step_seconds, PROBE_SECONDS), MAX_PROBE_SECONDS))
+        return together > STALL * alone
 
 
-def _operation_seconds(count: int) -> float:
-    """The mean seconds of a small operation on ``count`` threads; torch is left on them."""
+def _operation_seconds(count: int, probe_seconds: float) -> float:
+    """The mean seconds of a small operation on ``count`` threads, over so many seconds; torch is left on them."""
     use_threads(count)
     square = torch.ones(256, 256)
     operations, start, seconds = 0, time.perf_counter(), 0.0
-    while seconds < PROBE_SECONDS:
+    while seconds < probe_seconds:
         torch.mm(square, square)
         operations, seconds = operations + 1, time.perf_counter() - start
     return seconds / operations
@@ -81,12 +86,13 @@ class ThreadTuner:
 
     Attributes:
         counts: to choose from. usual: seconds a step took when the number in force was chosen, once known.
-        stall: says of a number of threads that they wait for each other, so that it is not worth a trial.
+        stall: says of a number of threads, and the seconds of a step, whether they wait for each other: then it is not
+            worth a trial.
     """
 
     counts: tuple[int, ...]
     usual: float | None = None
-    stall: Callable[[int], bool] = threads_stall
+    stall: Callable[[int, float], bool] = threads_stall
     _looks: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds, step) with the number in force
     _before: float | None = None  # seconds a step with the other number, during a trial
     _wait: float = RECHECK_SECONDS
@@ -108,7 +114,7 @@ class ThreadTuner:
         slow = each > SLOWDOWN * self.usual
         if left < 4 * TRIAL_SECONDS or not (slow or now - self._since > self._wait):
             return False
-        if self.stall(self._other(step, decisions)):
+        if self.stall(self._other(step, decisions), each):
             self._since, self._wait = now, 2 * self._wait
             return False
         self._before = each
