@@ -17,7 +17,7 @@ import numpy as np
 from common import arguments, report
 
 from pellucid.outputs.blockwise import block_bootstrap
-from pellucid.outputs.metrics import Judge, bootstrap, mean_absolute_error, mean_of, r2
+from pellucid.outputs.metrics import Judge, bootstrap_interval, mean_absolute_error, mean_of, r2
 
 RIGHT, VARIANCE = 0.8, 0.3  # the accuracy, and the errors' variance beside the truth's, 1
 RATIO = 1.2  # of the errors of the other of a pair
@@ -56,8 +56,8 @@ def covered(n: int, phi: float, times: int, seed: int = 0) -> dict[str, list[flo
     for _ in range(times):
         for name, (judge, value, limits) in examples(rng, n, phi).items():
             low, high, blocks = block_bootstrap(judge, np.ones(n), order, limits)
-            least, most = bootstrap(judge, np.ones(n), 200)
-            found[name].append([low <= value <= high, least <= value <= most, blocks.count])
+            least, most = bootstrap_interval(judge, np.ones(n), 200)
+            found[name].append([low <= value <= high, least <= value <= most, blocks.whole_blocks])
     return {name: np.mean(rows, 0).tolist() for name, rows in found.items()}
 
 

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from pellucid.data.batch import Batch
 from pellucid.planning import Recipe
-from pellucid.training.feed import Feed, Order
+from pellucid.training.feed import Loader, Sampler
 from pellucid.training.loop import Loop
-from pellucid.training.pace import Pace
+from pellucid.training.pace import Pacer
 from pellucid.training.schedule import Decisions, trapezoid
-from pellucid.training.state import State
+from pellucid.training.state import TrainState
 
 TURNS, BATCH, RECIPE = 5, 128, Recipe(batch_size=128, lr=1e-3, matrix_lr=0.0)
 
@@ -87,7 +87,7 @@ def by_hand(layers: nn.Module, x: Tensor, y: Tensor, steps: int, epochs: int) ->
     return [*times, time.perf_counter()]
 
 
-def by_pellucid(state: State, order: Order, steps: int) -> list[float]:
+def by_pellucid(state: TrainState, order: Sampler, steps: int) -> list[float]:
     """The same with pellucid's loop, which asks ``stop`` before every step."""
     times: list[float] = []
 
@@ -97,7 +97,7 @@ def by_pellucid(state: State, order: Order, steps: int) -> list[float]:
 
     decisions = Decisions([{"step": state.step, "name": "schedule", "reason": "",
                             "value": trapezoid(state.step, state.step + steps, warm=0.1, cool=0.5)}])  # fmt: skip
-    pace = Pace(RECIPE, None, every=1 << 60)
+    pace = Pacer(RECIPE, None, every=1 << 60)
     Loop(state, order, order.rows[:BATCH], decisions, pace, lambda _: None, lambda _: None, stop=tick).run()
     return times  # what comes after the last step (evaluation) is left out
 
@@ -108,9 +108,9 @@ def compare(name: str, make: Callable[[], tuple[nn.Module, np.ndarray]], epochs:
     own, _ = make()
     own.load_state_dict(layers.state_dict())
     y = np.random.default_rng(1).integers(0, 10, len(x))
-    feed = Feed({"x": x}, y, torch.device("cpu"))
-    order = Order(feed, np.arange(len(x)), BATCH, seed=0)
-    state, steps = State(Network(own), RECIPE), order.steps  # type: ignore[arg-type]
+    feed = Loader({"x": x}, y, torch.device("cpu"))
+    order = Sampler(feed, np.arange(len(x)), BATCH, seed=0)
+    state, steps = TrainState(Network(own), RECIPE), order.steps  # type: ignore[arg-type]
     taken: dict[str, list[float]] = {"hand": [], "pellucid": []}
     gaps: dict[str, list[float]] = {"hand": [], "pellucid": []}
     for turn in range(TURNS + 1):

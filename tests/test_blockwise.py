@@ -21,13 +21,13 @@ from pellucid.outputs.blockwise import (
     block_counts,
     block_length,
     blocks_of_time,
-    influence,
+    stretch_influence,
     student_95,
-    widened,
+    widen_interval,
 )
-from pellucid.outputs.metrics import Judge, bootstrap, mean_of, median_absolute_error, r2
+from pellucid.outputs.metrics import Judge, bootstrap_interval, mean_of, median_absolute_error, r2
 from pellucid.references import Reference
-from pellucid.reporting import beside, counted_by
+from pellucid.reporting import reference_score, score_grouping
 
 # -- the bootstrap itself
 
@@ -61,7 +61,7 @@ def test_intervals_cover_what_they_should(metric: str, phi: float, n: int) -> No
     held = np.mean([low <= value <= high for low, high in spans])
     assert 0.9 - 2 * np.sqrt(0.9 * 0.1 / times) <= held <= 1
     if phi >= 0.9:
-        single = [bootstrap(judge, even, 100) for judge in found]
+        single = [bootstrap_interval(judge, even, 100) for judge in found]
         assert np.mean([low <= value <= high for low, high in single]) < 0.75 < held
 
 
@@ -100,7 +100,7 @@ def test_rows_of_one_moment_are_one_and_their_order_is_times() -> None:
     order = rng.permutation(400)
     mixed = block_bootstrap(mean_of(each[day][order]), np.ones(400), 1e9 + 86400.0 * day[order])
     assert mixed[:2] == pytest.approx((low, high))
-    assert (mixed[2].moments, mixed[2].length, mixed[2].count) == (80, blocks.length, 80 // blocks.length)
+    assert (mixed[2].moments, mixed[2].length, mixed[2].whole_blocks) == (80, blocks.length, 80 // blocks.length)
     weight = rng.uniform(0.5, 2, 80)
     first = block_bootstrap(single, weight, np.arange(80.0))[:2]
     assert block_bootstrap(panel, weight[day] / 5, day.astype(float))[:2] == pytest.approx(first)
@@ -114,10 +114,10 @@ def test_moments_that_are_missing_or_too_few() -> None:
     assert low < each.mean() < high
     assert blocks.moments == 40, "a row without a time is a moment of its own"
     same = block_bootstrap(mean_of(each), np.ones(40), np.zeros(40))
-    assert same[:2] == bootstrap(mean_of(each), np.ones(40)), "of one moment alone nothing can be drawn"
-    assert same[2].count == 1
+    assert same[:2] == bootstrap_interval(mean_of(each), np.ones(40)), "of one moment alone nothing can be drawn"
+    assert same[2].whole_blocks == 1
     two = block_bootstrap(mean_of(each), np.ones(40), np.repeat([0.0, 1.0], 20))
-    assert two[2].count == 2
+    assert two[2].whole_blocks == 2
     assert two[0] <= same[0] < same[1] <= two[1], "two that are alike by chance are no surer than single rows"
     far = block_bootstrap(mean_of(each + np.repeat([0.0, 1.0], 20)), np.ones(40), np.repeat([0.0, 1.0], 20))
     assert far[1] - far[0] > 5 * (same[1] - same[0]), "two moments say next to nothing"
@@ -137,22 +137,26 @@ def test_very_many_moments_are_drawn_in_stretches() -> None:
 def test_any_metric_shows_which_errors_are_alike() -> None:
     rng = np.random.default_rng(4)
     error = ar(rng, 400, 0.9)[0]
-    change = influence(median_absolute_error(error[:, None], np.zeros((400, 1))), np.ones(400), np.arange(400), 400)
+    change = stretch_influence(
+        median_absolute_error(error[:, None], np.zeros((400, 1))), np.ones(400), np.arange(400), 400
+    )
     assert np.corrcoef(change, abs(error) > np.median(abs(error)))[0, 1] > 0.9
-    assert influence(mean_of(error), np.ones(400), np.arange(400), 400) == pytest.approx((error - error.mean()) / 399)
+    assert stretch_influence(mean_of(error), np.ones(400), np.arange(400), 400) == pytest.approx(
+        (error - error.mean()) / 399
+    )
 
 
 def test_few_blocks_widen() -> None:
     for freedom, known in ((1, 12.706), (4, 2.776), (5, 2.571), (7, 2.365), (10, 2.228), (30, 2.042), (500, 1.965)):
         assert student_95(freedom) == pytest.approx(known, abs=0.005)
     place = np.arange(300)
-    assert Blocks(place, 300, 1, 300).widening() == pytest.approx(1.006, abs=0.001)
-    assert Blocks(place, 300, 75, 300).widening() == pytest.approx(3.182 / 1.96 * np.sqrt(4 / 3), abs=0.001)
-    assert Blocks(place, 300, 300, 300).widening() == 1.0
+    assert Blocks(place, 300, 1, 300).widening_factor() == pytest.approx(1.006, abs=0.001)
+    assert Blocks(place, 300, 75, 300).widening_factor() == pytest.approx(3.182 / 1.96 * np.sqrt(4 / 3), abs=0.001)
+    assert Blocks(place, 300, 300, 300).widening_factor() == 1.0
     values = np.linspace(0, 1, 1001)
-    assert widened(values, 0.5, 2.0) == pytest.approx((-0.45, 1.45))
-    assert widened(values, 2.0, 2.0) == pytest.approx((-1.95, 0.975)), "never nearer"
-    assert np.isnan(widened(np.array([]), 0.5, 2.0)).all()
+    assert widen_interval(values, 0.5, 2.0) == pytest.approx((-0.45, 1.45))
+    assert widen_interval(values, 2.0, 2.0) == pytest.approx((-1.95, 0.975)), "never nearer"
+    assert np.isnan(widen_interval(np.array([]), 0.5, 2.0)).all()
 
 
 LENGTHS = {
@@ -221,14 +225,14 @@ def test_a_run_parted_by_time_draws_blocks(tmp_path: Path) -> None:
 def test_a_reference_is_compared_in_blocks_too(tmp_path: Path) -> None:
     data = pellucid.read(days(), target="y", split="time", ignore="day")
     rows = data.split().test
-    how = counted_by(data, rows, None)
+    how = score_grouping(data, rows, None)
     assert np.diff(how["moments"].value).tolist() == [86400.0] * (len(rows) - 1)
     rng, output = np.random.default_rng(0), OUTPUTS["number"]([data.fitted()["y"]])
     true = torch.from_numpy(rng.normal(size=(1000, 1)))
     near, far = (true + size * torch.from_numpy(ar(rng, 1000, 0.95)).T for size in (0.5, 0.6))
     moments = Moments(np.arange(1000.0), "day", dates=False)
     reference = Reference("boosting", 1.0, far.numpy(), far.numpy())
-    told, single = (beside(reference, output, near, true, **(how | {"moments": m})) for m in (moments, None))
+    told, single = (reference_score(reference, output, near, true, **(how | {"moments": m})) for m in (moments, None))
     assert told is not None
     assert single is not None
     assert told["score"]["times"] == "day"

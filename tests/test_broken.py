@@ -158,7 +158,7 @@ def test_photos_that_go_while_they_are_read(tmp_path: Path) -> None:
         path.unlink()
     said = [str(note) for note in data.check()]
     assert any("10.png: does not exist; left out" in note for note in said), said
-    assert len(data.usable()) == 29
+    assert len(data.usable_rows()) == 29
 
 
 def test_a_folder_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

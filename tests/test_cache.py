@@ -16,7 +16,7 @@ from trees import picture
 
 from pellucid.data import cache as caches
 from pellucid.data import cachefolder
-from pellucid.data.cache import Cache, Memory, key_of, opened
+from pellucid.data.cache import Cache, MemoryCache, key_of, open_cache
 from pellucid.errors import PellucidError
 
 KEY = key_of("test", 1)
@@ -35,13 +35,13 @@ def never(into):
 
 @pytest.fixture
 def place(tmp_path):
-    Cache(tmp_path).made(KEY, build, print)
+    Cache(tmp_path).get_or_build(KEY, build, print)
     return tmp_path / KEY[:2] / KEY
 
 
 def test_found_again_without_building(place, tmp_path):
     notes = []
-    found = Cache(tmp_path).made(KEY, never, notes.append)
+    found = Cache(tmp_path).get_or_build(KEY, never, notes.append)
     assert notes == []
     assert found.meta == {"a": "ü"}
     assert np.array_equal(found.arrays["mapped"], VALUES)
@@ -49,7 +49,7 @@ def test_found_again_without_building(place, tmp_path):
     assert not found.arrays["mapped"].flags.writeable
     assert found.arrays["empty"].shape == (0, 4)
     assert found.arrays["small"].tolist() == [3, 1]
-    assert found.digest == caches.digest_of(found.arrays, found.meta)
+    assert found.digest == caches.digest_arrays(found.arrays, found.meta)
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert not list(tmp_path.glob("??/.*"))
 
@@ -88,24 +88,24 @@ def damage_shape(place):
 def test_damage_is_noticed_said_and_mended(damage, place, tmp_path):
     damage(place)
     notes = []
-    found = Cache(tmp_path).made(KEY, build, notes.append)
+    found = Cache(tmp_path).get_or_build(KEY, build, notes.append)
     assert np.array_equal(found.arrays["mapped"], VALUES)
     assert len(notes) == 1
     assert notes[0].level == "warning"
     assert notes[0].text.endswith("its values are worked out again")
     after = []
-    Cache(tmp_path).made(KEY, never, after.append)
+    Cache(tmp_path).get_or_build(KEY, never, after.append)
     assert after == []
 
 
 def test_large_arrays_are_checked_by_samples(tmp_path, monkeypatch):
     monkeypatch.setattr(caches, "CHECKED", 1000)
-    Cache(tmp_path).made(KEY, build, print)
-    Cache(tmp_path).made(KEY, never, print)
+    Cache(tmp_path).get_or_build(KEY, build, print)
+    Cache(tmp_path).get_or_build(KEY, never, print)
     file = tmp_path / KEY[:2] / KEY / "mapped.npy"
     file.write_bytes(file.read_bytes()[:-50] + bytes(50))
     notes = []
-    Cache(tmp_path).made(KEY, build, notes.append)
+    Cache(tmp_path).get_or_build(KEY, build, notes.append)
     assert "has other content" in notes[0].text
 
 
@@ -115,7 +115,7 @@ def test_a_failed_build_leaves_nothing(tmp_path):
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
-        Cache(tmp_path).made(KEY, fails, print)
+        Cache(tmp_path).get_or_build(KEY, fails, print)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
@@ -123,7 +123,7 @@ def test_two_processes_that_write_the_same_entry(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import test_cache as t\n"
         "for i in range(40):\n"
-        "    e = t.Cache(Path(sys.argv[1])).made(t.key_of(i), t.build, print)\n"
+        "    e = t.Cache(Path(sys.argv[1])).get_or_build(t.key_of(i), t.build, print)\n"
         "    assert (e.arrays['mapped'] == t.VALUES).all()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), os.path.dirname(__file__)]
@@ -138,24 +138,24 @@ def test_a_cache_that_cannot_be_written_falls_back_to_memory(tmp_path, monkeypat
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(caches, "_write", full)
+    monkeypatch.setattr(caches, "_write_draft", full)
     notes = []
-    found = Cache(tmp_path).made(KEY, build, notes.append)
+    found = Cache(tmp_path).get_or_build(KEY, build, notes.append)
     assert np.array_equal(found.arrays["mapped"], VALUES)
     assert notes[0].text == "the cache cannot be written (No space left on device); values stay in memory"
 
 
 def test_where_the_cache_is(tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "here"))
-    assert str(opened(None, print)) == str(tmp_path / "here")
+    assert str(open_cache(None, print)) == str(tmp_path / "here")
     assert stat.S_IMODE((tmp_path / "here").stat().st_mode) == 0o700
     monkeypatch.delenv("PELLUCID_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert str(opened(None, print)) == str(tmp_path / ".cache" / "pellucid")
-    assert type(opened(False, print)) is Memory
+    assert str(open_cache(None, print)) == str(tmp_path / ".cache" / "pellucid")
+    assert type(open_cache(False, print)) is MemoryCache
     (tmp_path / "file").touch()
     notes = []
-    assert type(opened(tmp_path / "file" / "in", notes.append)) is Memory
+    assert type(open_cache(tmp_path / "file" / "in", notes.append)) is MemoryCache
     assert notes[0].text.startswith("no cache can be kept")
 
 
@@ -171,28 +171,28 @@ def make_old(*paths):
 
 @pytest.mark.parametrize("draft", [DRAFT, DRAFT + "-old"])
 def test_abandoned_drafts_are_swept(draft, tmp_path):
-    opened(tmp_path, print)
+    open_cache(tmp_path, print)
     left = tmp_path / KEY[:2] / draft
     left.mkdir(parents=True)
     (left / "mapped.npy").write_bytes(b"half")
-    opened(tmp_path, print)
+    open_cache(tmp_path, print)
     assert left.exists()
     make_old(left)
-    opened(tmp_path, print)
+    open_cache(tmp_path, print)
     assert not left.exists()
 
 
 def test_abandoned_pieces_of_large_tables_are_swept(tmp_path):
-    opened(tmp_path, print)
+    open_cache(tmp_path, print)
     left = tmp_path / "spool" / PIECES
     left.mkdir(parents=True)
     (left / "1.arrow").write_bytes(b"half")
     yesterday = time.time() - 2 * 24 * 3600
     os.utime(left, (yesterday, yesterday))
-    opened(tmp_path, print)
+    open_cache(tmp_path, print)
     assert left.exists()
     make_old(left)
-    opened(tmp_path, print)
+    open_cache(tmp_path, print)
     assert not left.exists()
 
 
@@ -253,11 +253,11 @@ def test_a_folder_that_holds_other_things_is_left_as_it_is(fill, tmp_path):
     place.mkdir()
     fill(place)
     before, notes = picture(place), []
-    cache = opened(place, notes.append)
-    cache.made(KEY, build, notes.append)
+    cache = open_cache(place, notes.append)
+    cache.get_or_build(KEY, build, notes.append)
     assert str(cache) == str(place / "pellucid-cache")
-    assert str(opened(place, notes.append)) == str(place / "pellucid-cache")
-    assert str(opened(cache.folder, notes.append)) == str(cache.folder)
+    assert str(open_cache(place, notes.append)) == str(place / "pellucid-cache")
+    assert str(open_cache(cache.folder, notes.append)) == str(cache.folder)
     assert notes == []
     assert picture(place, ours=lambda path: path.name == "pellucid-cache") == before
     assert cachefolder.is_marked(place / "pellucid-cache")
@@ -266,7 +266,7 @@ def test_a_folder_that_holds_other_things_is_left_as_it_is(fill, tmp_path):
 def test_names_of_our_form_that_are_not_ours_stay(tmp_path):
     """In a marked cache, too: links, files, and folders that hold anything else."""
     cache, outside = tmp_path / "h", tmp_path / "outside"
-    opened(cache, print)
+    open_cache(cache, print)
     (outside / DRAFT).mkdir(parents=True)
     (outside / DRAFT / "x.npy").write_text("mine")
     (outside / PIECES).mkdir()
@@ -291,7 +291,7 @@ def test_names_of_our_form_that_are_not_ours_stay(tmp_path):
     make_old(outside / DRAFT, outside / PIECES, inner, linked, text, *others)
     make_old(shelf / DRAFT, shelf / (DRAFT[:-1] + "e"), cache / "cd", cache / "spool")
     before = picture(tmp_path)
-    opened(cache, print)
+    open_cache(cache, print)
     assert picture(tmp_path) == before
 
 
@@ -312,8 +312,8 @@ def test_entries_of_a_version_without_marker_are_found(place, tmp_path):
     (tmp_path / "ab" / DRAFT).mkdir(parents=True)
     make_old(tmp_path / "ab" / DRAFT)
     assert not cachefolder.is_marked(tmp_path)
-    assert str(opened(tmp_path, print)) == str(tmp_path)
-    opened(tmp_path, print).made(KEY, never, print)
+    assert str(open_cache(tmp_path, print)) == str(tmp_path)
+    open_cache(tmp_path, print).get_or_build(KEY, never, print)
     lines = (tmp_path / "CACHEDIR.TAG").read_text().splitlines()
     assert lines[0] == "Signature: 8a477f597d28d172789f06886806bc55"
     assert "Pellucid" in lines[1]
@@ -325,13 +325,13 @@ def test_entries_of_a_version_without_marker_are_found(place, tmp_path):
 )
 def test_nothing_is_written_or_read_through_a_link(where, why, tmp_path):
     cache, outside = tmp_path / "h", tmp_path / "outside"
-    opened(cache, print)
-    Cache(outside).made(KEY, lambda into: ({"small": np.zeros(3)}, {"whose": "theirs"}), print)
+    open_cache(cache, print)
+    Cache(outside).get_or_build(KEY, lambda into: ({"small": np.zeros(3)}, {"whose": "theirs"}), print)
     link = cache / KEY[:2] if where == "shelf" else cache / KEY[:2] / KEY
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(outside / link.relative_to(cache))
     before, notes = picture(tmp_path), []
-    assert opened(cache, print).made(KEY, build, notes.append).meta == {"a": "ü"}
+    assert open_cache(cache, print).get_or_build(KEY, build, notes.append).meta == {"a": "ü"}
     assert [note.text for note in notes] == [f"the cache cannot be written ({why}); values stay in memory"]
     assert picture(tmp_path) == before
 
@@ -341,7 +341,7 @@ def test_a_folder_of_another_user_is_no_cache(tmp_path):
     (tmp_path / "h").mkdir()
     os.chown(tmp_path / "h", 12345, -1)
     notes = []
-    assert type(opened(tmp_path / "h", notes.append)) is Memory
+    assert type(open_cache(tmp_path / "h", notes.append)) is MemoryCache
     assert [str(note) for note in notes] == [
         f"{tmp_path / 'h'}: this folder belongs to another user, so no cache is kept and values stay in memory "
         "(set PELLUCID_CACHE to a folder of your own)"
@@ -357,11 +357,11 @@ def test_a_folder_that_others_can_write_to_is_no_cache(mode, full, tmp_path):
         folder_of_projects(place)
     place.chmod(mode)
     before, notes = picture(tmp_path), []
-    cache = opened(place, notes.append)
+    cache = open_cache(place, notes.append)
     if full and mode == 0o1777:  # where nobody can rename what is ours
         assert str(cache) == str(place / "pellucid-cache")
         return
-    assert type(cache) is Memory
+    assert type(cache) is MemoryCache
     assert [str(note) for note in notes] == [
         f"{place}: other users can write to this folder, so no cache is kept and values stay in memory "
         f"(chmod go-w '{place}', or set PELLUCID_CACHE to a folder of your own)"
@@ -382,14 +382,14 @@ def test_a_group_that_only_the_user_is_in_are_no_others(tmp_path, monkeypatch):
     ]:
         one = grp.struct_group((name, "x", group.gr_gid, members))
         monkeypatch.setattr(grp, "getgrgid", lambda gid, one=one: one)
-        assert isinstance(opened(place, [].append), Cache) is kept
+        assert isinstance(open_cache(place, [].append), Cache) is kept
 
 
 def test_a_subfolder_that_is_not_ours_is_no_cache(tmp_path):
     (tmp_path / "pellucid-cache").mkdir()
     (tmp_path / "pellucid-cache" / "thesis.tex").write_text("mine")
     before, notes = picture(tmp_path), []
-    assert type(opened(tmp_path, notes.append)) is Memory
+    assert type(open_cache(tmp_path, notes.append)) is MemoryCache
     assert [str(note) for note in notes] == [
         f"{tmp_path / 'pellucid-cache'}: this folder holds files that are not Pellucid's, so no cache is kept and "
         "values stay in memory (set PELLUCID_CACHE to another folder)"
@@ -402,7 +402,7 @@ def test_a_link_as_subfolder_is_no_cache(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "h" / "pellucid-cache").symlink_to(tmp_path / "elsewhere")
     before, notes = picture(tmp_path), []
-    assert type(opened(tmp_path / "h", notes.append)) is Memory
+    assert type(open_cache(tmp_path / "h", notes.append)) is MemoryCache
     link = tmp_path / "h" / "pellucid-cache"
     assert [note.text for note in notes] == [
         f"no cache can be kept ([Errno 20] 'pellucid-cache' is a link: '{link}'); values stay in memory"
@@ -413,17 +413,17 @@ def test_a_link_as_subfolder_is_no_cache(tmp_path):
 def test_the_folder_itself_may_be_named_by_a_link(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "h").symlink_to(tmp_path / "disk")
-    assert str(opened(tmp_path / "h", print)) == str(tmp_path / "disk")
+    assert str(open_cache(tmp_path / "h", print)) == str(tmp_path / "disk")
     assert cachefolder.is_marked(tmp_path / "disk")
 
 
 def test_processes_that_begin_a_cache_together_agree_where_it_is(tmp_path):
     code = (
-        "import sys, time; from pellucid.data.cache import opened\n"
+        "import sys, time; from pellucid.data.cache import open_cache\n"
         "from pathlib import Path\n"
         "for i in range(60):\n"
         "    while time.time() < float(sys.argv[2]) + i / 50: pass\n"
-        "    assert str(opened(Path(sys.argv[1]) / str(i), print)) == str(Path(sys.argv[1]) / str(i))\n"
+        "    assert str(open_cache(Path(sys.argv[1]) / str(i), print)) == str(Path(sys.argv[1]) / str(i))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(time.time() + 2)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -434,7 +434,9 @@ def test_processes_that_begin_a_cache_together_agree_where_it_is(tmp_path):
 
 def test_a_disk_without_room_is_said_before_it_is_full(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
-    made = opened(tmp_path, print)
+    made = open_cache(tmp_path, print)
     with pytest.raises(PellucidError, match=r"the values take 3.0 GB in the cache, and 0.0 GB are free"):
-        made.made("ab" * 32, lambda into: ({"pixels": into("pixels", (1000, 1000, 1000, 3), np.uint8)}, {}), print)
+        made.get_or_build(
+            "ab" * 32, lambda into: ({"pixels": into("pixels", (1000, 1000, 1000, 3), np.uint8)}, {}), print
+        )
     assert not list(tmp_path.glob("??/*"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pellucid
-from pellucid.data import read
+from pellucid.data import read_data
 from pellucid.data.checks.base import COLUMN_CHECKS, PART_CHECKS, TABLE_CHECKS
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
@@ -543,7 +543,7 @@ def test_checks_of_parts_are_kept_in_the_cache(tmp_path, monkeypatch):
 
     album(tmp_path / "album")
     first = list(pellucid.read(tmp_path / "album", cache=tmp_path / "cache").check())
-    monkeypatch.setattr(checks, "decoded", None)
+    monkeypatch.setattr(checks, "check_examples", None)
     assert list(pellucid.read(tmp_path / "album", cache=tmp_path / "cache").check()) == first
 
 
@@ -590,7 +590,8 @@ def test_no_table_is_too_odd_to_be_checked(columns, n):
 def test_labels_of_cells_that_hold_several_are_looked_at_too() -> None:
     tags = ["cat;dog", "Dog;bird", "dog ; cat", "bird;cat"] * 20 + ["cat;fish"]
     said = [
-        str(note) for note in read({"x": list(range(81)), "tags": tags}, target="tags", kinds={"tags": "labels"}).notes
+        str(note)
+        for note in read_data({"x": list(range(81)), "tags": tags}, target="tags", kinds={"tags": "labels"}).notes
     ]
     assert (
         "row 81, column 'tags': 1 label has a single example (fish), here first: it can be learned but not checked"
@@ -603,6 +604,6 @@ def test_columns_that_are_not_looked_at_are_said(monkeypatch: pytest.MonkeyPatch
     columns = {f"c{i}": [float((i + 1) * r % 17) for r in range(60)] for i in range(12)} | {"label": ["a", "b"] * 30}
     few = "only the first 10 of 13 columns are looked at one by one; what is odd in the others is not said here"
     monkeypatch.setattr("pellucid.data.checks.base.WIDE", 10)
-    assert few in [note.text for note in read(columns, target="label", cache=False).notes]
+    assert few in [note.text for note in read_data(columns, target="label", cache=False).notes]
     monkeypatch.setattr("pellucid.data.checks.base.WIDE", 13)
-    assert not [note for note in read(columns, target="label", cache=False).notes if "looked at" in note.text]
+    assert not [note for note in read_data(columns, target="label", cache=False).notes if "looked at" in note.text]

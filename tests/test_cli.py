@@ -264,7 +264,7 @@ def test_a_closed_pipe_is_quiet():
 @pytest.mark.parametrize("width", [80, 100])
 def test_read_fits_the_terminal(width):
     out = Console(file=io.StringIO(), width=width)
-    show.dataset(FakeData(), out)
+    show.show_dataset(FakeData(), out)
     shown = out.file.getvalue()
     words = " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= width
@@ -284,12 +284,12 @@ def test_read(calls, capsys):
 
 
 def test_read_without_an_obvious_target():
-    assert "say it with --target" in show.target({"target": None, "classes": {}}).plain
+    assert "say it with --target" in show.target_text({"target": None, "classes": {}}).plain
 
 
 def test_long_lists_are_cut_in_the_middle():
-    assert list(show.ends("abcdef", 2, 1)) == ["a", "b", 3, "f"]
-    assert list(show.ends("abcd", 2, 1)) == list("abcd")  # a line that says "1 more" would save nothing
+    assert list(show.first_and_last("abcdef", 2, 1)) == ["a", "b", 3, "f"]
+    assert list(show.first_and_last("abcd", 2, 1)) == list("abcd")  # a line that says "1 more" would save nothing
 
 
 def test_samples_are_listed_and_written(calls, capsys):
@@ -358,7 +358,7 @@ def test_train_json_prints_json_lines_and_the_result_last(calls, capsys):
 
 
 def test_json_has_no_nan(capsys):
-    show.emit({"a": float("nan"), "b": [float("inf"), 1], "c": Path("x"), "d": {1: "é"}})
+    show.print_json({"a": float("nan"), "b": [float("inf"), 1], "c": Path("x"), "d": {1: "é"}})
     assert capsys.readouterr().out == '{"a": null, "b": [null, 1], "c": "x", "d": {"1": "é"}}\n'
 
 
@@ -473,7 +473,7 @@ def test_predictions_on_a_terminal():
         {"input": "new.csv, row 2", "value": 326.5, "low": 300.0, "high": 353.0},
         {"input": "new.csv, row 3", "x": {"value": 1.0, "low": math.nan, "high": math.nan}, "y": {"value": 2.0}},
     ]
-    show.predictions([*ROWS, *numbers, {"input": "z.png", "error": "empty"}], out)
+    show.show_predictions([*ROWS, *numbers, {"input": "z.png", "error": "empty"}], out)
     shown = out.file.getvalue()
     assert "90.0% █████████ " in shown
     assert "dog 10.0%" in shown
@@ -484,9 +484,9 @@ def test_predictions_on_a_terminal():
 
 def test_many_predictions_are_cut_on_a_terminal_only(capsys):
     out = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
-    show.predictions(ROWS * 40, out)
+    show.show_predictions(ROWS * 40, out)
     assert "and 30 more" in out.file.getvalue()
-    show.predictions(ROWS * 40, Console(file=io.StringIO()))
+    show.show_predictions(ROWS * 40, Console(file=io.StringIO()))
     assert capsys.readouterr().out.count("\n") == 80
 
 
@@ -494,11 +494,11 @@ def test_many_predictions_are_cut_on_a_terminal_only(capsys):
 
 
 def test_braille_draws_the_line():
-    rising = progress.braille([(0, 0), (1, 1)], end=1, width=4, height=2)
+    rising = progress.braille_line([(0, 0), (1, 1)], end=1, width=4, height=2)
     assert rising == ["⠀⠀⣠⠞", "⣠⠞⠁⠀"]
-    half = progress.braille([(0, 1), (1, 1)], end=2, width=4, height=1)
+    half = progress.braille_line([(0, 1), (1, 1)], end=2, width=4, height=1)
     assert half == ["⠉⠉⠁⠀"]  # half of the time is over, and so is half of the line
-    assert progress.braille([(0, 1), (1, math.nan), (2, 2)], end=1, width=4, height=1)
+    assert progress.braille_line([(0, 1), (1, math.nan), (2, 2)], end=1, width=4, height=1)
 
 
 @pytest.mark.parametrize("width", [80, 100])
@@ -508,7 +508,7 @@ def test_screen_fits_and_tells(width, monkeypatch):
     with ear:
         tell(ear)
     last = Console(file=io.StringIO(), width=width)
-    last.print(progress.block(ear, ear.progress, width, ear.total))
+    last.print(progress.live_block(ear, ear.progress, width, ear.total))
     shown = last.file.getvalue()
     assert "100% in 2 s" in shown
     assert "epoch 10.0   step 200 of 200   900 examples a second" in shown
@@ -523,7 +523,7 @@ def test_screen_fits_and_tells(width, monkeypatch):
 def test_screen_draws_seldom(monkeypatch):
     drawn = []
     ear = progress.Screen(Console(file=io.StringIO(), force_terminal=True))
-    monkeypatch.setattr(ear, "_draw", lambda: drawn.append(setattr(ear, "drawn", time.monotonic())))
+    monkeypatch.setattr(ear, "_redraw", lambda: drawn.append(setattr(ear, "drawn", time.monotonic())))
     for i in range(1000):
         ear.stepped(Progress(i, 1000, 0.1, i / 100, 1.0, 10.0, 1.0, "hold"))
     assert 1 <= len(drawn) <= 2
@@ -541,29 +541,29 @@ def test_plain_lines_are_few_without_a_terminal():
 
 
 def test_the_display_fits_the_terminal(monkeypatch):
-    assert isinstance(progress.display(True, False), progress.JsonLines)
-    assert isinstance(progress.display(False, True), progress.Silent)
-    assert isinstance(progress.display(False, False), progress.Lines)  # pytest is no terminal
+    assert isinstance(progress.choose_display(True, False), progress.JsonLines)
+    assert isinstance(progress.choose_display(False, True), progress.Silent)
+    assert isinstance(progress.choose_display(False, False), progress.Lines)  # pytest is no terminal
 
 
 def test_unknown_time_left_comes_from_the_steps():
     ear = progress.Silent()
     ear.stepped(Progress(25, 100, 1.0, 10.0, math.inf, 1.0, 1.0, "hold"))
-    assert ear.end == pytest.approx(40)
+    assert ear.expected_end == pytest.approx(40)
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0, "0 s"), (59.6, "1 min 00 s"), (252, "4 min 12 s"), (3720, "1 h 02 min")]
 )
 def test_durations(seconds, said):
-    assert show.duration(seconds) == said
+    assert show.clock_duration(seconds) == said
 
 
 @pytest.mark.parametrize(
     ("value", "said"), [(0.4123, "0.412"), (12.34, "12.3"), (18823, "18,823"), (0, "0.000"), (3.1e-5, "3.1e-05")]
 )
 def test_short_readings(value, said):
-    assert show.short(value) == said
+    assert show.short_number(value) == said
 
 
 def test_several_files_are_one_table(

@@ -150,7 +150,7 @@ def test_nothing_is_decoded_or_referred_to_on_a_network_s_clock(
 
         return call
 
-    for holder, name in ((dataset, "_decoded"), (references, "_boosting")):
+    for holder, name in ((dataset, "_decode_column"), (references, "_fit_boosting")):
         monkeypatch.setattr(holder, name, guarded(getattr(holder, name)))
     data = pellucid.read(table, target="label", cache=False)
     found = pellucid.compare(data, networks=["mlp"], steps=2, size=0, seed=4, out=tmp_path, listeners=[Clock()])
@@ -296,8 +296,8 @@ def test_ranking_never_looks_at_test() -> None:
         "b": {"value": 0.1, "validation": 0.7},
         "c": {"error": "no", "seeds": []},
     }
-    assert ranking.ranked(networks, higher=True) == ["b", "a"]
-    assert ranking.ranked(networks, higher=False) == ["a", "b"]
+    assert ranking.rank_networks(networks, higher=True) == ["b", "a"]
+    assert ranking.rank_networks(networks, higher=False) == ["a", "b"]
 
 
 EVEN = np.ones(500)
@@ -314,11 +314,11 @@ def standing(judges: Mapping[str, Any], higher: bool = True, **about: Any) -> di
     weight = about.pop("weight", EVEN)
     values = {name: float(np.mean([j(weight[None])[0] for j in own])) for name, own in seeds.items()}
     order = sorted(seeds, key=lambda name: values[name], reverse=higher)
-    return ranking.behind_first(order, ranking.Judged(seeds, higher, weight, **about))
+    return ranking.behind_first(order, ranking.Judgement(seeds, higher, weight, **about))
 
 
 def level(behind: Mapping[str, Any]) -> list[str]:
-    return [tie["networks"][1] for tie in ranking.ties("first", behind)]
+    return [tie["networks"][1] for tie in ranking.tied_networks("first", behind)]
 
 
 def test_networks_are_told_apart_where_validation_can() -> None:
@@ -338,7 +338,7 @@ def test_networks_are_told_apart_where_validation_can() -> None:
 def test_seeds_vary_as_much_as_their_mean_does() -> None:
     """The spread of a mean of three numbers is that of a sample of three: divided by two, not by three."""
     seeds = [mean_of(np.full(500, value)) for value in (0.1, 0.2, 0.6)]
-    drawn = ranking.Judged({"a": seeds}, True, EVEN).resamples(10_000)["a"]
+    drawn = ranking.Judgement({"a": seeds}, True, EVEN).resamples(10_000)["a"]
     assert drawn.mean() == pytest.approx(0.3, abs=0.01)
     assert drawn.std() == pytest.approx(np.std([0.1, 0.2, 0.6], ddof=1) / np.sqrt(3), rel=0.02)
 
@@ -414,7 +414,7 @@ def test_errors_near_in_time_tell_less() -> None:
     assert level(apart) == []
     wide, narrow = (one["b"]["high"] - one["b"]["low"] for one in (alike, apart))
     assert wide > 3 * narrow
-    judged = ranking.Judged({name: [one] for name, one in judges.items()}, False, np.ones(1000), None, moments)
+    judged = ranking.Judgement({name: [one] for name, one in judges.items()}, False, np.ones(1000), None, moments)
     assert judged.say_how() == (
         "Each network was tested against the first by a paired bootstrap over blocks of time (3 different values of "
         "'day' each); p is adjusted for the number of comparisons (Holm, Shaffer), and below 0.05 a network is "
@@ -466,10 +466,10 @@ def test_what_it_means_in_plain_words() -> None:
         "cnn is best on validation, significantly ahead of the other: it gets accuracy 75.0 % (70.0–80.0 %) on test, "
         "where always 'a' gets 10.0 %."
     )
-    plain = [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in ranking.meaning(record())]
+    plain = [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in ranking.explain_comparison(record())]
     assert plain == [lead, "Boosting gets 75.0 % (70.0–80.0 %): less than cnn."]
     tie = {"networks": ["cnn", "rnn"]}
-    said = ranking.meaning(record(ties=[tie], reference=None, seeds=[0, 1]))
+    said = ranking.explain_comparison(record(ties=[tie], reference=None, seeds=[0, 1]))
     assert [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in said] == [
         "cnn is first on validation (the mean of 2 seeds): it gets accuracy 75.0 % (70.0–80.0 %) on test, where always "
         "'a' gets 10.0 %.",
@@ -479,21 +479,21 @@ def test_what_it_means_in_plain_words() -> None:
     many = record(ties=[tie, {"networks": ["cnn", "mlp"]}], reference=None)
     many |= {"ranking": ["cnn", "rnn", "mlp", "gru"], "ranked on": "validation and cross-validation"}
     many["networks"] |= {"mlp": many["networks"]["cnn"], "gru": many["networks"]["cnn"]}
-    assert ranking.meaning(many)[1:] == [
+    assert ranking.explain_comparison(many)[1:] == [
         "rnn and mlp are not told apart from cnn by validation and cross-validation.",
         "gru is significantly behind cnn.",
         "Of cnn and those not told apart from it rnn answers fastest, in 1.0 ms an example.",
     ]
-    assert "significantly ahead of each of the others:" in ranking.meaning(many | {"ties": []})[0]
-    assert ranking.meaning(record(ranking=["cnn"], reference=None))[0].startswith("cnn gets accuracy 75.0")
+    assert "significantly ahead of each of the others:" in ranking.explain_comparison(many | {"ties": []})[0]
+    assert ranking.explain_comparison(record(ranking=["cnn"], reference=None))[0].startswith("cnn gets accuracy 75.0")
     behind = record()
     for name in ("cnn", "rnn"):
         behind["networks"][name]["ahead"] = {"value": -0.1, "low": -0.2, "high": -0.05}
-    assert ranking.meaning(behind)[-1].endswith(": better than any network here.")
+    assert ranking.explain_comparison(behind)[-1].endswith(": better than any network here.")
     behind["networks"]["rnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
-    assert ranking.meaning(behind)[-1].endswith(": better than cnn.")
+    assert ranking.explain_comparison(behind)[-1].endswith(": better than cnn.")
     behind["networks"]["cnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
-    assert ranking.meaning(behind)[-1].endswith(": cnn and it are not told apart by these test examples.")
+    assert ranking.explain_comparison(behind)[-1].endswith(": cnn and it are not told apart by these test examples.")
 
 
 def test_a_peak_forgets_what_was_before_it() -> None:
@@ -550,7 +550,7 @@ def test_the_table_fits_80_columns(compared: tuple[Comparison, Ear]) -> None:
     grown = {"transformer": grown["mlp"], "rnn": grown["rnn"] | {"memory": None}}
     wide = Comparison(found.path, {**found.record, "networks": grown, "ranking": list(grown)})
     out = Console(file=io.StringIO(), width=80)
-    table_shown.table(wide, out)
+    table_shown.show_ranking(wide, out)
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, text.splitlines())) <= 80
     for word in ("transformer", "123 M", "3600 s", "12 GB", "reference", "naive"):
@@ -574,7 +574,7 @@ def test_an_interval_never_leaves_what_can_be(
     networks = {name: one | own for name, one in found.networks.items()}
     some = Comparison(found.path, {**found.record, "networks": networks, "percent": percent})
     out = Console(file=io.StringIO(), width=80)
-    table_shown.table(some, out)
+    table_shown.show_ranking(some, out)
     text = out.file.getvalue().replace("\N{NO-BREAK SPACE}", " ")  # type: ignore[attr-defined]
     assert text.count(shown) >= 2
     assert "±" not in text

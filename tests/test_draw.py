@@ -128,7 +128,7 @@ def test_sparkline():
 
 
 def test_line_falls_where_values_fall():
-    svg = draw.line({"loss": ([0, 1, 2, 3], [4.0, 2.0, None, 1.0])}, x_label="epochs", y_label="loss")
+    svg = draw.line_chart({"loss": ([0, 1, 2, 3], [4.0, 2.0, None, 1.0])}, x_label="epochs", y_label="loss")
     d = next(e.attrib["d"] for e in parse(svg).iter(f"{SVG}path"))
     points = [tuple(map(float, p.split())) for p in re.findall(r"[ML]([\d. ]+)", d)]
     assert d.count("M") == 2  # the gap
@@ -139,17 +139,17 @@ def test_line_falls_where_values_fall():
 
 def test_line_names_curves_at_their_ends_or_in_a_legend():
     few = {f"curve {i}": ([0, 1], [i * 1e-6, 0.0]) for i in range(3)}
-    ends = [e for e in parse(draw.line(few)).iter(f"{SVG}text") if e.text.startswith("curve")]
+    ends = [e for e in parse(draw.line_chart(few)).iter(f"{SVG}text") if e.text.startswith("curve")]
     heights = sorted(float(e.attrib["y"]) for e in ends)
     assert min(np.diff(heights)) >= 13  # they end in one point, and still don't touch
     many = {f"curve {i}": ([0, 1], [i, i]) for i in range(7)}
-    assert sum(t.startswith("curve") for t in texts(draw.line(many))) == 7
+    assert sum(t.startswith("curve") for t in texts(draw.line_chart(many))) == 7
 
 
 def test_thinning_keeps_the_peaks():
     y = np.zeros(20_000)
     y[12_345], y[777] = 9, -9
-    d = next(e.attrib["d"] for e in parse(draw.line({"a": (np.arange(20_000), y)})).iter(f"{SVG}path"))
+    d = next(e.attrib["d"] for e in parse(draw.line_chart({"a": (np.arange(20_000), y)})).iter(f"{SVG}path"))
     heights = {p.split()[1] for p in re.findall(r"[ML]([\d. ]+)", d)}
     assert len(heights) == 3
     assert len(d) < 10_000
@@ -158,31 +158,31 @@ def test_thinning_keeps_the_peaks():
 @pytest.mark.parametrize(
     "svg",
     [
-        draw.line({}),
-        draw.line({"a": ([], [])}),
-        draw.line({"a": ([0], [5])}, log=True),
-        draw.line({"a": ([0, 1], [None, float("nan")])}, level=("baseline", 0.0), mark=(0, 0, "best")),
-        draw.line({EVIL: ([0, 1], [1e308, -1e308])}, x_label=EVIL, y_label=EVIL, level=(EVIL, 1.0)),
-        draw.line({"a": ([0, 1], [1e-12, 1e12])}, log=True, as_percent=True),
+        draw.line_chart({}),
+        draw.line_chart({"a": ([], [])}),
+        draw.line_chart({"a": ([0], [5])}, log=True),
+        draw.line_chart({"a": ([0, 1], [None, float("nan")])}, level=("baseline", 0.0), mark=(0, 0, "best")),
+        draw.line_chart({EVIL: ([0, 1], [1e308, -1e308])}, x_label=EVIL, y_label=EVIL, level=(EVIL, 1.0)),
+        draw.line_chart({"a": ([0, 1], [1e-12, 1e12])}, log=True, as_percent=True),
         draw.histogram([1 + 1e-16, 1, 1 - 2e-16]),
         draw.histogram([1e17, 1e17 + 64, 1e17]),
-        draw.scatter([], []),
-        draw.scatter([1, 1], [1, 1]),
-        draw.scatter([1, float("inf")], [None, 2], diagonal=False),
-        draw.scatter(np.arange(9000), np.arange(9000), log=True),
-        draw.bars([]),
-        draw.bars([Bar(EVIL, float("nan")), Bar("b", -3, -4, -2), Bar("字" * 60, 1e9)]),
-        draw.bars([Bar("a", 0, 0, 0)], as_percent=True),
+        draw.scatter_plot([], []),
+        draw.scatter_plot([1, 1], [1, 1]),
+        draw.scatter_plot([1, float("inf")], [None, 2], diagonal=False),
+        draw.scatter_plot(np.arange(9000), np.arange(9000), log=True),
+        draw.bar_chart([]),
+        draw.bar_chart([Bar(EVIL, float("nan")), Bar("b", -3, -4, -2), Bar("字" * 60, 1e9)]),
+        draw.bar_chart([Bar("a", 0, 0, 0)], as_percent=True),
         draw.histogram([]),
         draw.histogram([3, 3, 3], zero=True),
         draw.histogram([*range(-50, 50), 1e12, None], x_label=EVIL, zero=True),
-        draw.calibration([], [], []),
-        draw.calibration([0.5, None], [0.4, 0.2], [10, 0]),
-        draw.confusion([], []),
-        draw.confusion(["only"], [[0]]),
-        draw.confusion([EVIL, "b"], [[10**9, 0], [0, 0]]),
-        draw.confusion([f"class {i}" for i in range(20)], np.arange(400).reshape(20, 20)),
-        draw.confusion([f"class {i}" for i in range(50)], np.arange(2500).reshape(50, 50)),
+        draw.calibration_chart([], [], []),
+        draw.calibration_chart([0.5, None], [0.4, 0.2], [10, 0]),
+        draw.confusion_matrix([], []),
+        draw.confusion_matrix(["only"], [[0]]),
+        draw.confusion_matrix([EVIL, "b"], [[10**9, 0], [0, 0]]),
+        draw.confusion_matrix([f"class {i}" for i in range(20)], np.arange(400).reshape(20, 20)),
+        draw.confusion_matrix([f"class {i}" for i in range(50)], np.arange(2500).reshape(50, 50)),
     ],
 )
 def test_odd_values_still_draw(svg):
@@ -190,13 +190,13 @@ def test_odd_values_still_draw(svg):
     assert "nan" not in svg.lower()
     assert not list(parse(svg).iter(f"{SVG}script"))
     assert (
-        parse(draw.standalone(svg)).find("style") is not None
-        or parse(draw.standalone(svg)).find(f"{SVG}style") is not None
+        parse(draw.standalone_chart(svg)).find("style") is not None
+        or parse(draw.standalone_chart(svg)).find(f"{SVG}style") is not None
     )
 
 
 def test_bars_are_as_long_as_their_values():
-    svg = draw.bars([Bar("net", 0.8, 0.7, 0.9), Bar("baseline", 0.2)], as_percent=True, top=1)
+    svg = draw.bar_chart([Bar("net", 0.8, 0.7, 0.9), Bar("baseline", 0.2)], as_percent=True, top=1)
     long, short = (float(e.attrib["width"]) for e in parse(svg).iter(f"{SVG}rect"))
     assert long == pytest.approx(4 * short, abs=0.1)
     whiskers = [e for e in parse(svg).iter(f"{SVG}line") if e.attrib["class"] == "whisker"]
@@ -206,7 +206,7 @@ def test_bars_are_as_long_as_their_values():
 
 
 def test_scatter_puts_equal_values_on_the_diagonal():
-    svg = draw.scatter([1, 2, 3], [1, 2, 3])
+    svg = draw.scatter_plot([1, 2, 3], [1, 2, 3])
     guide = next(e for e in parse(svg).iter(f"{SVG}line") if e.attrib["class"] == "guide")
     x1, y1, x2, y2 = (float(guide.attrib[k]) for k in ("x1", "y1", "x2", "y2"))
     for dot in parse(svg).iter(f"{SVG}circle"):
@@ -221,15 +221,15 @@ def test_histogram_counts_everything():
 
 
 def test_confusion_cells_and_pairs():
-    svg = draw.confusion(["cat", "dog"], [[90, 10], [25, 75]])
+    svg = draw.confusion_matrix(["cat", "dog"], [[90, 10], [25, 75]])
     tips = [e.text for e in parse(svg).iter(f"{SVG}title")]
     assert "cat, taken for dog: 10 of 100 (10.0\xa0%)" in tips
     assert {"90", "10", "25", "75"} <= set(texts(svg))
     labels = [f"c{i}" for i in range(30)]
     counts = np.eye(30, dtype=int) * 50
     counts[3, 7], counts[8, 1] = 9, 4
-    assert matrix.confused(labels, counts) == [("c3", "c7", 9, 9 / 59), ("c8", "c1", 4, 4 / 54)]
-    assert texts(draw.confusion(labels, counts)) == ["c3 → c7", "9", "c8 → c1", "4"]
+    assert matrix.commonest_mistakes(labels, counts) == [("c3", "c7", 9, 9 / 59), ("c8", "c1", 4, 4 / 54)]
+    assert texts(draw.confusion_matrix(labels, counts)) == ["c3 → c7", "9", "c8 → c1", "4"]
 
 
 # -- the report ------------------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def reviews() -> Content:
 
 @pytest.mark.parametrize("content", [photos(), prices(), reviews(), {"title": "bare"}])
 def test_pages_are_whole_self_contained_and_escaped(content):
-    html = draw.page(content)
+    html = draw.report_page(content)
     seen = check(html)
     assert html.startswith("<!doctype html>")
     assert content["title"][:4] in "".join(seen.text)
@@ -312,7 +312,7 @@ def test_pages_are_whole_self_contained_and_escaped(content):
 
 
 def test_a_page_says_what_it_was_given():
-    text = " ".join("".join(check(draw.page(photos())).text).split())
+    text = " ".join("".join(check(draw.report_page(photos())).text).split())
     for said in (
         "Accuracy on 10,000 test examples it had never seen. 95 % interval 75.5–77.2 %.",
         "train 240 (80 %)",
@@ -330,7 +330,7 @@ def test_a_page_says_what_it_was_given():
 
 
 def test_a_regression_page_speaks_in_the_unit_of_the_target():
-    text = " ".join("".join(check(draw.page(prices())).text).split())
+    text = " ".join("".join(check(draw.report_page(prices())).text).split())
     for said in (
         "541 $",
         "95 % interval 522–560 $.",
@@ -342,37 +342,37 @@ def test_a_regression_page_speaks_in_the_unit_of_the_target():
 
 
 def test_at_most_24_errors_and_small_photos_stay_sharp():
-    html = draw.page(photos())
+    html = draw.report_page(photos())
     assert html.count("<figure>") == 24
     assert html.count('class="tiny"') == 24
     big: Content = {"title": "x", "worst": [{"shown": {"image_png": png(200)}, "true": 1, "predicted": 2}]}
-    assert 'class="tiny"' not in draw.page(big)
+    assert 'class="tiny"' not in draw.report_page(big)
 
 
 def test_photo_text_and_columns_are_shown_together_and_long_networks_fold():
     shown = {"image_png": png(), "text": "a red tulip", "row": {"height": 31.5}}
     layers = [{"name": f"layer {i}", "shape": "8", "parameters": i} for i in range(200)]
     content: Content = {"title": "x", "worst": [{"shown": shown, "true": 1}], "network": {"layers": layers}}
-    seen = check(draw.page(content))
+    seen = check(draw.report_page(content))
     assert {"a red tulip", "31.5", "All 200 of them"} <= set(seen.text)
     assert "19,900 parameters: the numbers that training moved." in seen.text
     assert {"img", "blockquote", "details"} <= set(seen.tags)
 
 
 def test_what_is_left_out_is_left_out():
-    html = draw.page({"title": "bare"})
+    html = draw.report_page({"title": "bare"})
     assert "<section" not in html
     assert "<nav" not in html
 
 
 def test_equal_content_gives_equal_pages():
-    assert draw.page(photos()) == draw.page(photos())
+    assert draw.report_page(photos()) == draw.report_page(photos())
 
 
 def test_decisions_and_ranges_read_as_words() -> None:
-    said = sections.training({"history": [{"step": 1, "loss": 0.5}], "decisions": [
+    said = sections.training_section({"history": [{"step": 1, "loss": 0.5}], "decisions": [
         {"step": 0, "name": "schedule", "value": [[-0.5, 0.0], [0, 1.0], [1203, 0.0]], "reason": "asked for"}
     ]})  # fmt: skip
     assert "<b>schedule: 1,203 steps</b>" in str(said)
-    assert numbers.spread(-5.3, -5.69, -4.93)[1] == "-5.69 to -4.93"
-    assert numbers.spread(5.3, 4.93, 5.69)[1] == "4.93–5.69"
+    assert numbers.value_and_spread(-5.3, -5.69, -4.93)[1] == "-5.69 to -4.93"
+    assert numbers.value_and_spread(5.3, 4.93, 5.69)[1] == "4.93–5.69"

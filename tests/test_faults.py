@@ -27,7 +27,7 @@ from torch import nn
 import pellucid
 from pellucid.cli import exit_code
 from pellucid.errors import Interrupted, PellucidError, no_memory
-from pellucid.folder import Folder, disk, unpack
+from pellucid.folder import Folder, disk, unpack_tensors
 from pellucid.folder.disk import Disk
 from pellucid.training import loop
 
@@ -452,7 +452,9 @@ def assert_finite(run: Path) -> None:
     found = [*run.glob("*.safetensors"), *run.glob("checkpoints/*.safetensors")]
     assert found
     for path in found:
-        known = {k: v for k, v in unpack(path.read_bytes(), path)[0].items() if not k.endswith("spread")}  # at the end
+        known = {
+            k: v for k, v in unpack_tensors(path.read_bytes(), path)[0].items() if not k.endswith("spread")
+        }  # at the end
         assert [k for k, v in known.items() if v.dtype.kind == "f" and not np.isfinite(v).all()] == []
 
 

@@ -20,15 +20,15 @@ from pellucid.fields import (
     Field,
     Ragged,
     Stored,
-    as_target,
     category,
     date,
-    groups,
+    input_groups,
     kind_named,
     labels,
     number,
     pixels,
     recognise,
+    target_guess,
     text,
 )
 from pellucid.fields.base import Kind, register
@@ -203,7 +203,7 @@ def test_joint_kinds_share_an_input_layer():
         Field("d", "text"),
         Field("y", "number", "target"),
     ]
-    assert [(g.key, g.fields) for g in groups(fields)] == [
+    assert [(g.key, g.fields) for g in input_groups(fields)] == [
         ("category", ("a", "c")),
         ("text:b", ("b",)),
         ("text:d", ("d",)),
@@ -278,7 +278,7 @@ def test_polars_categories_are_categories():
 def test_labels_as_targets():
     def target(values):
         column = column_of(values, "quality")
-        return as_target(column, recognise(column)[1])
+        return target_guess(column, recognise(column)[1])
 
     labels = target([0, 1] * 100)
     assert labels is not None
@@ -304,7 +304,7 @@ def test_real_tables():
     news = pl.read_csv(DATA / "ag_news.csv")
     assert [recognise(Column(s.name, s))[0].name for s in news] == ["text", "text", "category"]
     wine = pl.read_csv(DATA / "winequality-red.csv", has_header=False, infer_schema_length=None)["column_11"]
-    assert as_target(Column("quality", wine), recognise(Column("quality", wine))[1]).reason.startswith("6 labels")
+    assert target_guess(Column("quality", wine), recognise(Column("quality", wine))[1]).reason.startswith("6 labels")
 
 
 # Numbers.
@@ -420,7 +420,7 @@ def test_categories_come_back(values):
     stored = kind.store(Column("x", pl.Series("x", values, pl.String)), {}, quiet)
     for role in ("input", "target"):
         state = kind.fit(stored, np.arange(len(values)), {}, role)
-        shown = category.words(Column("x", pl.Series("x", values, pl.String))).to_list()
+        shown = category.column_words(Column("x", pl.Series("x", values, pl.String))).to_list()
         assert kind.decode(kind.encode(stored, state), state) == shown
 
 

@@ -17,9 +17,9 @@ import pytest
 from trees import picture
 
 from pellucid.errors import PellucidError
-from pellucid.folder import Folder, disk, pack, unpack
+from pellucid.folder import Folder, disk, pack_tensors, unpack_tensors
 from pellucid.folder.disk import Disk
-from pellucid.folder.manifest import version
+from pellucid.folder.manifest import version_of
 
 
 class Crash(BaseException):
@@ -362,7 +362,7 @@ def test_names_never_leave_the_folder(tmp_path, name):
 def test_hostile_manifest_does_not_lead_out(tmp_path):
     (tmp_path / "secret").write_bytes(b"secret")
     folder = Folder.create(tmp_path / "run")
-    folder._list_files({"../secret": version(b"secret")})
+    folder._list_files({"../secret": version_of(b"secret")})
     with pytest.raises(PellucidError, match="can't be the name"):
         folder.read("../secret")
     assert len(folder.verify()) == 1
@@ -538,8 +538,8 @@ def test_tensors_round_trip(tmp_path):
     assert same(found, tensors(3))
     assert meta == {"deep": {"er": [1, 2.5, None]}}
     assert all(a.flags.writeable for a in found.values())
-    assert unpack(pack({}, {}), Path("x")) == ({}, {})
-    assert unpack(pack({"b": np.arange(3, dtype=">i4")}, {}), Path("x"))[0]["b"].tolist() == [0, 1, 2]
+    assert unpack_tensors(pack_tensors({}, {}), Path("x")) == ({}, {})
+    assert unpack_tensors(pack_tensors({"b": np.arange(3, dtype=">i4")}, {}), Path("x"))[0]["b"].tolist() == [0, 1, 2]
 
 
 def header(spec: object, payload: bytes = b"\0" * 8) -> bytes:
@@ -577,7 +577,7 @@ def tensor(shape, begin=0, end=8, dtype="F32"):
 )
 def test_hostile_tensor_files_are_damage_not_tracebacks(data):
     with pytest.raises(PellucidError, match="damaged"):
-        unpack(data, Path("w.safetensors"))
+        unpack_tensors(data, Path("w.safetensors"))
 
 
 def test_folder_needs_no_torch():

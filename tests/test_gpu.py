@@ -82,14 +82,14 @@ def test_small_tables_are_cross_validated_there(table: Path, tmp_path: Path) -> 
 def test_memory_that_runs_out_halves_the_batch(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pellucid.training.loop import Loop
 
-    whole = Loop._backward
+    whole = Loop._run_backward
 
     def small_memory(self: Loop, batch: Any, size: int) -> torch.Tensor:
         if len(batch.rows) > 4:
             torch.empty(1 << 50, dtype=torch.uint8, device="cuda")  # the real error of the real allocator
         return whole(self, batch, size)
 
-    monkeypatch.setattr(Loop, "_backward", small_memory)
+    monkeypatch.setattr(Loop, "_run_backward", small_memory)
     run = pellucid.train(photos, network="transformer", size=0, steps=4, out=tmp_path, device="cuda")
     micro = [d["value"] for d in run.record["decisions"] if d["name"] == "micro batch"]
     assert micro

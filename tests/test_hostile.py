@@ -20,9 +20,9 @@ from hostile import Outcome, opened, tree
 import pellucid
 from pellucid.cli import exit_code
 from pellucid.errors import Interrupted
-from pellucid.folder import Folder, pack, unpack
+from pellucid.folder import Folder, pack_tensors, unpack_tensors
 from pellucid.folder.lines import from_lines, to_lines
-from pellucid.folder.manifest import render, version
+from pellucid.folder.manifest import render_manifest, version_of
 from pellucid.training.listeners import Listener
 
 LARGE = 1 << 30  # bytes that opening a hostile run never takes
@@ -41,8 +41,8 @@ def case(base: str, harm: Harm, name: str) -> None:
 def seal(run: Path, **others: dict[str, Any]) -> None:
     """Write the manifest that belongs to what lies in the folder now."""
     names = [n for n in ("run.json", "weights.safetensors", "history.parquet", "report.html") if (run / n).is_file()]
-    files = {n: version((run / n).read_bytes()) for n in names}
-    (run / "manifest.json").write_bytes(render(files | others))
+    files = {n: version_of((run / n).read_bytes()) for n in names}
+    (run / "manifest.json").write_bytes(render_manifest(files | others))
 
 
 def edit(*path: str | int, to: Any) -> Harm:
@@ -75,9 +75,9 @@ def weights(change: Callable[[dict[str, np.ndarray]], object]) -> Harm:
 
     def harm(run: Path) -> None:
         path = run / "weights.safetensors"
-        tensors, meta = unpack(path.read_bytes(), path)
+        tensors, meta = unpack_tensors(path.read_bytes(), path)
         change(tensors)
-        path.write_bytes(pack(tensors, meta))
+        path.write_bytes(pack_tensors(tensors, meta))
         seal(run)
 
     return harm
@@ -148,7 +148,7 @@ def manifest(change: Callable[[dict[str, Any]], Any]) -> Harm:
 
     def harm(run: Path) -> None:
         files = json.loads((run / "manifest.json").read_text())["files"]
-        (run / "manifest.json").write_bytes(render(change(files) or files))
+        (run / "manifest.json").write_bytes(render_manifest(change(files) or files))
 
     return harm
 
@@ -586,7 +586,7 @@ def replaced(base: Path, root: Path, share: float) -> dict[str, Path]:
             os.link(base / "weights.safetensors", run / "weights.safetensors")
             data = json.dumps(other).encode()
             (run / "run.json").write_bytes(data)
-            (run / "manifest.json").write_bytes(render(files | {"run.json": version(data)}))
+            (run / "manifest.json").write_bytes(render_manifest(files | {"run.json": version_of(data)}))
             made[f"{place} = nasty {i}"] = run
     return made
 
@@ -617,9 +617,9 @@ def checkpoint(change: Callable[[dict[str, np.ndarray], dict[str, Any]], object]
 
     def harm(run: Path) -> None:
         for path in (run / "checkpoints").iterdir():
-            tensors, own = unpack(path.read_bytes(), path)
+            tensors, own = unpack_tensors(path.read_bytes(), path)
             change(tensors, own["meta"])
-            path.write_bytes(pack(tensors, own))
+            path.write_bytes(pack_tensors(tensors, own))
 
     return harm
 

@@ -23,7 +23,7 @@ from pellucid.fields import KINDS, Column, Field, Guess, recognise
 from pellucid.fields import date as dates
 from pellucid.fields import labels as several
 from pellucid.outputs import Labels
-from pellucid.outputs.labels import GRID, best_always, shared, tallies, thresholds
+from pellucid.outputs.labels import GRID, best_always, label_thresholds, shared_threshold, threshold_counts
 from pellucid.outputs.metrics import OF_LABELS, average_precision
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
@@ -96,7 +96,7 @@ def test_a_table_brings_its_lists(tmp_path: Path) -> None:
         assert data.target is not None
         assert data.target.kind == "labels"
         assert data.reading.classes == {p: sum(p in s for s in sets) for p in data.reading.classes}
-        assert len(data.usable()) == 40, "an empty list is an answer"
+        assert len(data.usable_rows()) == 40, "an empty list is an answer"
 
 
 TAKEN = {
@@ -158,7 +158,7 @@ def test_missing_none_and_unseen_labels_are_three_things() -> None:
     assert np.array_equal(
         encoded, [[1, 1, 0], [0, 0, 0], [np.nan] * 3, [0, 0, 0], [0, 1, 1], [0, 0, 0]], equal_nan=True
     )
-    assert LABELS.passed_over(stored, state) == "1 label is passed over, which training has not seen: 'z'"
+    assert LABELS.describe_new_values(stored, state) == "1 label is passed over, which training has not seen: 'z'"
     as_input = LABELS.fit(stored, np.arange(5), {}, "input")
     assert np.asarray(LABELS.encode(stored, as_input)).tolist() == [
         [0, 0, 1, 1, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 1, 1], [0, 1, 0, 0, 0],
@@ -252,7 +252,7 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
     raw, target = answers()
     output = output_of([1, 1, 1, 1], 8)
     output.calibrate(raw, target)
-    found = output.details(raw, target)
+    found = output.report_content(raw, target)
     true, said = target.numpy().astype(int), (raw > output.threshold).numpy().astype(int)
     expected = {
         "micro F1": sk.f1_score(true, said, average="micro"),
@@ -269,7 +269,7 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
     each = sk.average_precision_score(true, raw.numpy(), average=None)
     assert [r["average_precision"] for r in found["per_class"]] == pytest.approx(each.tolist())
     weight = np.random.default_rng(1).choice([0.0, 0.5, 3.0], len(true))
-    weighed = output.details(raw, target, weight)["per_class"]
+    weighed = output.report_content(raw, target, weight)["per_class"]
     theirs = sk.precision_recall_fscore_support(true, said, zero_division=0, sample_weight=weight)
     assert np.allclose([(r["precision"], r["recall"], r["f1"]) for r in weighed], np.stack(theirs[:3], 1))
     each = sk.average_precision_score(true, raw.numpy(), average=None, sample_weight=weight)
@@ -280,7 +280,7 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
 def test_a_label_that_no_example_has() -> None:
     assert np.isnan(average_precision(np.array([1.0, 0.0]), np.array([False, False]))(np.ones((1, 2))))
     output = output_of([1, 1], 8)
-    metrics = output.details(torch.tensor([[3.0, -3.0]] * 4), torch.tensor([[1.0, 0.0]] * 4))["metrics"]
+    metrics = output.report_content(torch.tensor([[3.0, -3.0]] * 4), torch.tensor([[1.0, 0.0]] * 4))["metrics"]
     assert metrics["macro F1"] == 1.0
     assert metrics["mean average precision"] == 1.0
     nothing = torch.zeros(4, 2)
@@ -291,7 +291,7 @@ def test_a_label_that_no_example_has() -> None:
 def test_thresholds_suit_the_score_they_are_chosen_for() -> None:
     raw, target = answers(2000)
     raw[:, 0] += 2  # one label is said too readily
-    tables = tallies(raw, target)
+    tables = threshold_counts(raw, target)
     for k in (40, 80, 100):
         said = raw > GRID[k]
         assert tables[0][:, k].tolist() == said.sum(0).tolist()
@@ -304,7 +304,9 @@ def test_thresholds_suit_the_score_they_are_chosen_for() -> None:
     assert before >= at_half
     assert output.threshold[0] > output.threshold[1:3].max()
     few = (tables[0][:, :], tables[1], np.minimum(tables[2], 9))
-    assert thresholds(*few).tolist() == pytest.approx([shared(*few)] * 4), "too few examples for one's own"
+    assert label_thresholds(*few).tolist() == pytest.approx([shared_threshold(*few)] * 4), (
+        "too few examples for one's own"
+    )
 
 
 @pytest.mark.parametrize("calibrated", [False, True])
@@ -313,7 +315,7 @@ def test_the_naive_answer_is_the_best_constant_one(calibrated: bool) -> None:
     output = output_of(target.sum(0).int().tolist(), len(target))
     if calibrated:
         output.calibrate(raw, target)
-    naive, name = output.naive(target.numpy())
+    naive, name = output.naive_answer(target.numpy())
     scored = output.measure(naive.expand(len(target), -1), target)
     every = [
         sk.f1_score(target.numpy(), np.tile([bool(i >> k & 1) for k in range(4)], (400, 1)), average="micro")
@@ -343,20 +345,20 @@ def test_every_metric_can_be_asked_for_and_weighted(metric: str) -> None:
     before = output.measure(raw, target)
     output.calibrate(raw, target)
     weight = np.random.default_rng(3).random(len(raw))
-    chances, said = output.probabilities(raw).double().numpy(), output.said(raw).numpy()
+    chances, said = output.probabilities(raw).double().numpy(), output.decide_labels(raw).numpy()
     true = target.numpy().astype(int)
     for w in (None, weight):
         assert output.measure(raw, target, w) == pytest.approx(SK[metric](true, said, chances, w), rel=1e-6)
-    naive, name = output.naive(target.numpy())
+    naive, name = output.naive_answer(target.numpy())
     constant = output.measure(naive.expand(len(target), -1), target)
-    assert output.better(output.measure(raw, target), constant)
+    assert output.is_better(output.measure(raw, target), constant)
     assert name.startswith("always")
     every = [[bool(i >> k & 1) for k in range(4)] for i in range(16)]
     if metric not in ("mean average precision", "log loss"):
         scores = [SK[metric](true, np.tile(one, (len(true), 1)), chances, None) for one in every]
         best = max(scores) if output.higher else min(scores)
         assert constant == pytest.approx(best)
-        assert not output.better(before, output.measure(raw, target) + (0.02 if output.higher else -0.02))
+        assert not output.is_better(before, output.measure(raw, target) + (0.02 if output.higher else -0.02))
     again = Labels(fields, **output.config()["settings"])
     assert again.metric == metric
     assert best_always(target.numpy(), target.numpy().mean(0), metric).dtype == bool
@@ -390,8 +392,8 @@ def test_dates_are_read_however_they_are_written(form: str) -> None:
     kind, guess = guessed([day.strftime(form) for day in DAYS])
     assert kind == "date"
     assert guess.reason == "40 dates from 2019-01-28 to 2020-04-01" + (f", {WRITTEN[form]}" if WRITTEN[form] else "")
-    value, _ = dates.seconds(column([day.strftime(form) for day in DAYS]), guess.settings)
-    assert [dates.written(v, False) for v in value] == [day.isoformat() for day in DAYS]
+    value, _ = dates.date_seconds(column([day.strftime(form) for day in DAYS]), guess.settings)
+    assert [dates.write_date(v, False) for v in value] == [day.isoformat() for day in DAYS]
 
 
 moments = st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2199, 12, 31)).map(
@@ -402,13 +404,13 @@ moments = st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2199, 12
 @settings(max_examples=30, deadline=None)
 @given(st.lists(moments | st.none(), min_size=1, max_size=12), st.booleans())
 def test_moments_mean_the_same_in_every_form(values: list[Any], day_first: bool) -> None:
-    expected = dates.seconds(column(pl.Series("x", values, pl.Datetime("us"))), {})[0]
+    expected = dates.date_seconds(column(pl.Series("x", values, pl.Datetime("us"))), {})[0]
     order = "%d/%m/%Y" if day_first else "%m/%d/%Y"
     for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S+02:00", f"{order} %I:%M:%S %p", "%d %b %Y, %H:%M:%S"):
         text = [v and v.strftime(form) for v in values]
         if not any(text):
             continue
-        found, clock = dates.seconds(column(pl.Series("x", text, pl.String)), {"day_first": day_first})
+        found, clock = dates.date_seconds(column(pl.Series("x", text, pl.String)), {"day_first": day_first})
         assert not clock
         assert np.array_equal(found, expected, equal_nan=True), form
 
@@ -420,7 +422,7 @@ def test_days_come_back(values: list[Any]) -> None:
     stored = DATE.store(Column("x", series), {}, lambda note: None)
     state = json.loads(json.dumps(DATE.fit(stored, np.arange(len(values)), {}, "input"), allow_nan=False))
     encoded = np.asarray(DATE.encode(stored, state))
-    assert encoded.shape == (len(values), dates.width(state))
+    assert encoded.shape == (len(values), dates.feature_width(state))
     assert np.isfinite(encoded).all()
     assert DATE.decode(encoded, state) == values
     assert [DATE.show(stored, i) for i in range(len(values))] == [v.isoformat() if v else "missing" for v in values]
@@ -487,7 +489,7 @@ def test_numbers_are_dates_only_where_they_are_called_so(name: str) -> None:
     found, guess = guessed(values, name)
     assert found == kind
     if kind == "date":
-        year = dates.written(float(dates.seconds(column(values, name), guess.settings)[0][0]), False)[:4]
+        year = dates.write_date(float(dates.date_seconds(column(values, name), guess.settings)[0][0]), False)[:4]
         assert year in ("2017", "2020")
 
 
@@ -514,7 +516,7 @@ def test_dates_of_data_frames(tmp_path: Path) -> None:
     assert (always.role, always.reason) == ("ignore", "always 2019-01-28, which tells nothing")
     waits = pellucid.read({"wait": [datetime.timedelta(minutes=i % 7) for i in range(20)], "n": list(range(20, 40))})
     assert waits.fields["wait"].kind == "number"
-    assert waits.stored("wait").arrays["value"][:3].tolist() == [0.0, 60.0, 120.0]
+    assert waits.stored_values("wait").arrays["value"][:3].tolist() == [0.0, 60.0, 120.0]
 
 
 # -- dates: what the network reads
@@ -535,7 +537,7 @@ def test_cycles_close_and_only_parts_that_vary_are_read() -> None:
     assert "weekday" not in features(sundays, list(range(20)), sundays)[0]["parts"]
     state, x = features([datetime.datetime(2020, 5, 5, h) for h in range(24)], list(range(24)), [])
     assert state["parts"] == ["year", "hour"]
-    assert dates.width(state) == x.shape[1] == 6
+    assert dates.feature_width(state) == x.shape[1] == 6
     assert features(DAYS, [3], DAYS)[0]["parts"] == [], "one training row tells of no part"
 
 
@@ -558,7 +560,7 @@ def test_a_date_is_not_predicted(name: str) -> None:
         f"  --kind {name}=number predicts it as days since 1970 (for dates written YYYY-MM-DD)"
     )
     data = pellucid.read({name: DAYS, "n": list(range(40))}, target=name, kinds={name: "number"})
-    assert data.stored(name).arrays["value"][0] == (DAYS[0] - datetime.date(1970, 1, 1)).days
+    assert data.stored_values(name).arrays["value"][0] == (DAYS[0] - datetime.date(1970, 1, 1)).days
 
 
 def test_dates_beside_texts_are_not_taken_for_the_target(texts: Path, tmp_path: Path) -> None:
@@ -670,9 +672,9 @@ def test_labels_on_the_command_line(
         "labels": ["cat", "dog"],
         "probabilities": {"bird": 0.1, "cat": 0.7, "dog": 0.25, "fish": 0},
     }
-    show.predictions([two, none], Console(force_terminal=False))
+    show.show_predictions([two, none], Console(force_terminal=False))
     assert capsys.readouterr().out == "row 8\tcat; dog\t0.7000; 0.2500\nrow 9\tnone\t\n"
-    show.predictions([two, none], Console(force_terminal=True, width=100, color_system=None))
+    show.show_predictions([two, none], Console(force_terminal=True, width=100, color_system=None))
     shown = capsys.readouterr().out.splitlines()
     assert [line.split("  ") and " ".join(line.split()) for line in shown if line.strip()] == [
         "row 8 cat 70% dog 25% bird 10.0%", "row 9 none bird 12.5% cat 12.5%",
@@ -680,7 +682,7 @@ def test_labels_on_the_command_line(
     output.write_output(rows, tmp_path / "out.csv")
     written = pl.read_csv(tmp_path / "out.csv")
     assert written.columns == ["input", "labels", *(f"p_{p}" for p in PETS)]
-    found = show.target(pellucid.read(pets, target="tags").summary())
+    found = show.target_text(pellucid.read(pets, target="tags").summary())
     assert found.plain == "tags, any of 4 labels, from 2 numbers, 1 date and 1 column of labels: you said so"
 
 

@@ -15,10 +15,10 @@ from pellucid.trunks.layers import (
     Dropout,
     GroupedBatchNorm,
     assign_salts,
-    kept,
+    dropout_mask,
     max_positions,
-    rotary,
-    turned,
+    rotary_angles,
+    rotate_pairs,
 )
 
 
@@ -56,12 +56,12 @@ def test_dropout_keeps_the_mean_and_is_off_in_evaluation() -> None:
 def test_dropped_elements_look_independent(p: float) -> None:
     """Between examples (neighbouring keys are the hard case), between elements, and between salts."""
     n = 4000
-    keep = kept(torch.arange(100), 1, n, p).double()  # (B, N)
+    keep = dropout_mask(torch.arange(100), 1, n, p).double()  # (B, N)
     spread = (p * (1 - p) / n) ** 0.5
     assert abs(keep.mean().item() - (1 - p)) < 5 * spread / 100**0.5
     assert keep.mean(1).std().item() == pytest.approx(spread, rel=0.25)
-    elements = kept(torch.arange(n), 1, 100, p).double().T
-    salts = torch.cat([keep[:50], kept(torch.arange(50), 2, n, p).double()])
+    elements = dropout_mask(torch.arange(n), 1, 100, p).double().T
+    salts = torch.cat([keep[:50], dropout_mask(torch.arange(50), 2, n, p).double()])
     for table in (keep, elements, salts):  # (100, n)
         off = torch.corrcoef(table) - torch.eye(100, dtype=table.dtype)
         assert off.abs().max().item() < 8 / n**0.5
@@ -152,9 +152,9 @@ def test_running_statistics_are_the_plain_average_at_first_and_then_follow() -> 
 @pytest.mark.parametrize("shape", [(7,), (3, 5)])
 def test_rotary_keeps_lengths_and_knows_only_differences(shape: tuple[int, ...]) -> None:
     q, k = torch.randn(2, 8, dtype=torch.float64)
-    turn = rotary(shape, 8, q)
+    turn = rotary_angles(shape, 8, q)
     total = turn[0].shape[0]
-    qs, ks = turned(q.expand(total, 8), turn), turned(k.expand(total, 8), turn)
+    qs, ks = rotate_pairs(q.expand(total, 8), turn), rotate_pairs(k.expand(total, 8), turn)
     assert torch.allclose(qs.norm(dim=-1), q.norm().expand(total))
     scores = (qs @ ks.T).view(*shape, *shape)
     if len(shape) == 1:
@@ -167,7 +167,7 @@ def test_rotary_keeps_lengths_and_knows_only_differences(shape: tuple[int, ...])
 
 def test_rotary_can_start_anywhere() -> None:
     x = torch.zeros(1)
-    for whole, late in zip(rotary((9,), 8, x), rotary((2,), 8, x, first=7), strict=True):
+    for whole, late in zip(rotary_angles((9,), 8, x), rotary_angles((2,), 8, x, first=7), strict=True):
         assert torch.allclose(whole[7:], late, atol=1e-6)
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 import pellucid
 from pellucid.cli.parse import example_input
-from pellucid.data import archives, read, read_like
+from pellucid.data import archives, read_data, read_new
 from pellucid.data.classes import classes_of
 from pellucid.errors import PellucidError
 from pellucid.fields import Note
@@ -87,7 +87,9 @@ def write_archive(path: Path, files: dict[str, bytes]) -> Path:
 
 def unpack(path: Path) -> tuple[dict[str, bytes], list[str]]:
     notes: list[Note] = []
-    return {member.name: member.read() for member in archives.members(path, notes.append)}, list(map(str, notes))
+    return {member.name: member.read() for member in archives.archive_members(path, notes.append)}, list(
+        map(str, notes)
+    )
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tgz", "x.tar.xz", "x.tar.bz2"])
@@ -97,7 +99,7 @@ def test_archives_give_their_files(name: str, tmp_path: Path) -> None:
     assert unpack(path) == (FILES, [])
     lying = path.rename(tmp_path / "misnamed.zip")  # the first bytes tell, not the name
     assert unpack(lying) == (FILES, [])
-    assert [member.size for member in archives.members(lying, [].append)] == [3, 20000, 0]  # none of them read
+    assert [member.size for member in archives.archive_members(lying, [].append)] == [3, 20000, 0]  # none of them read
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar"])
@@ -131,12 +133,12 @@ def test_a_cut_tar_gives_what_came_before(tmp_path: Path) -> None:
     (tmp_path / "cut.tar.xz").write_bytes(whole[: len(whole) // 2])
     found: dict[str, bytes] = {}
     notes: list[Note] = []
-    for member in archives.members(tmp_path / "cut.tar.xz", notes.append):
+    for member in archives.archive_members(tmp_path / "cut.tar.xz", notes.append):
         if len(found) == 10:
             break
         found[member.name] = member.read()
     assert found == {name: files[name] for name in list(files)[:10]}
-    names = [member.name for member in archives.members(tmp_path / "cut.tar.xz", notes.append)]
+    names = [member.name for member in archives.archive_members(tmp_path / "cut.tar.xz", notes.append)]
     assert 10 < len(names) < 30
     why = f"is damaged or cut off after {names[-1]} (Compressed file ended before the end-of-stream marker was reached)"
     assert list(map(str, notes)) == [f"cut.tar.xz: {why}; what came before is used"]
@@ -167,7 +169,7 @@ def test_bombs_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert error.value.fix == "unpack it by hand if you trust it, and read the folder"
     monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
     with pytest.raises(PellucidError, match=r"more than 1 files|made to do harm"):
-        list(archives.members(path, [].append))
+        list(archives.archive_members(path, [].append))
 
 
 @settings(max_examples=60, deadline=None)
@@ -181,7 +183,7 @@ def test_a_changed_byte_is_never_a_traceback(
     data[place % len(data)] = byte
     (folder / f"x{kind}").write_bytes(data)
     try:
-        for member in archives.members(folder / f"x{kind}", [].append):
+        for member in archives.archive_members(folder / f"x{kind}", [].append):
             member.read()
     except PellucidError:
         pass
@@ -236,21 +238,21 @@ def test_the_class_among_nested_folders(name: str) -> None:
 def test_another_level_can_be_the_class(tmp_path: Path) -> None:
     inner = ("cat/persian", "cat/tabby", "dog/poodle")
     root = write(tmp_path / "animals", {f"{c}/{i}.png": picture(i) for c in inner for i in range(4)})
-    data = read(root)
+    data = read_data(root)
     note = "animals: 12 images in folders inside a class belong to that class (persian, tabby and poodle; "
     assert note + "--target folder_2 takes these)" in said(data)
     assert data.reading.classes == {"cat": 8, "dog": 4}
-    deeper = read(root, target="folder_2")
+    deeper = read_data(root, target="folder_2")
     assert deeper.reading.classes == {"persian": 4, "poodle": 4, "tabby": 4}
     assert kinds(deeper) == {"image": ("image", "input"), "folder_2": ("category", "target")}
-    assert read(root, target="folder").reading.classes == {"cat/persian": 4, "cat/tabby": 4, "dog/poodle": 4}
-    again = read_like(root, list(deeper.fields.values()), need_target=True)
+    assert read_data(root, target="folder").reading.classes == {"cat/persian": 4, "cat/tabby": 4, "dog/poodle": 4}
+    again = read_new(root, list(deeper.fields.values()), need_target=True)
     assert again.label_values() == ["persian", "poodle", "tabby"]
 
 
 def test_the_choice_of_an_inner_folder_is_said(tmp_path: Path) -> None:
     root = write(tmp_path / "d", {f"part{k}/{c}/{i}.png": picture(i) for k in (1, 2) for c in "ab" for i in range(3)})
-    data = read(root)
+    data = read_data(root)
     why = "the folders above are numbered pieces that hold the same folders"
     assert f"d: the class is the folder at depth 2: {why} (part1 and part2; --target folder_1 takes these)" in said(
         data
@@ -274,11 +276,11 @@ def pets(tmp_path: Path) -> Path:
 
 
 def test_metadata_beside_photos(pets: Path) -> None:
-    data = read(pets, target="adopted")
+    data = read_data(pets, target="adopted")
     assert kinds(data)["file_name"] == ("image", "input")
     assert kinds(data)["adopted"] == ("category", "target")
     assert data.layout == "40 images, named in metadata.csv, column 'file_name', with 4 further columns"
-    assert data.stored("file_name").arrays["pixels"].shape == (40, 8, 8, 3)
+    assert data.stored_values("file_name").arrays["pixels"].shape == (40, 8, 8, 3)
     assert data.place(3) == "photos/003.png"
     assert data.column("age").place(3) == "metadata.csv, row 5, column 'age'"
     assert "pets: 1 other file is left out (1 .txt)" in said(data)
@@ -288,17 +290,17 @@ def test_metadata_beside_photos(pets: Path) -> None:
 def test_other_forms_of_metadata(form: str, pets: Path) -> None:
     frame = pl.read_csv(pets / "metadata.csv")
     frame.write_ndjson(pets / "metadata.jsonl") if form == "jsonl" else frame.write_parquet(pets / "metadata.parquet")
-    both = read(pets, target="adopted")
+    both = read_data(pets, target="adopted")
     assert len(both) == 40
     assert f"pets, metadata.{form}: names images too, but metadata.csv is read" in said(both)
     (pets / "metadata.csv").unlink()
-    assert kinds(read(pets, target="adopted")) == kinds(both)
+    assert kinds(read_data(pets, target="adopted")) == kinds(both)
 
 
 def test_rows_and_photos_without_each_other_are_said_and_left_out(pets: Path) -> None:
     rows = [*PETS[1:], ["photos/gone.png", 1, "cat", "x", "no"], ["../../etc/passwd", 1, "cat", "x", "no"], [""] * 5]
     write(pets, {"metadata.csv": as_csv(NAMES, rows), "photos/extra.png": picture(99)})
-    data = read(pets, target="adopted")
+    data = read_data(pets, target="adopted")
     assert len(data) == 39
     lost = "3 rows name images that are not there ('photos/gone.png', '../../etc/passwd' and nothing)"
     assert f"metadata.csv, row 41, column 'file_name': {lost} and are left out, here first" in said(data)
@@ -308,8 +310,8 @@ def test_rows_and_photos_without_each_other_are_said_and_left_out(pets: Path) ->
 
 def test_a_damaged_photo_is_named_by_its_path(pets: Path) -> None:
     write(pets, {"photos/003.png": "no image"})
-    data = read(pets, target="adopted")
-    assert len(data.usable()) == 39
+    data = read_data(pets, target="adopted")
+    assert len(data.usable_rows()) == 39
     assert f"{pets}/photos/003.png: is not an image that can be read" in said(data)
 
 
@@ -318,7 +320,7 @@ def test_metadata_in_each_split(tmp_path: Path) -> None:
     for part, rows in (("train", range(30)), ("test", range(30, 40))):
         files |= {f"{part}/{i}.png": picture(i) for i in rows}
         files[f"{part}/metadata.csv"] = as_csv(["file_name", "weight"], [[f"{i}.png", i / 3] for i in rows])
-    data = read(write(tmp_path / "p", files), target="weight")
+    data = read_data(write(tmp_path / "p", files), target="weight")
     assert kinds(data)["split"] == ("category", "split")
     assert [len(part) for part in data.split().parts().values()] == [27, 3, 10]
     assert {data.column("weight").place(row) for row in (0, 35)} == {
@@ -330,10 +332,10 @@ def test_metadata_in_each_split(tmp_path: Path) -> None:
 def test_photos_in_class_folders_with_metadata(tmp_path: Path) -> None:
     files: dict[str, bytes | str] = {f"{'cat' if i % 2 else 'dog'}/{i}.png": picture(i) for i in range(20)}
     rows: list[list[object]] = [[name, i / 7] for i, name in enumerate(files)]
-    data = read(write(tmp_path / "p", {**files, "metadata.csv": as_csv(["file_name", "weight"], rows)}))
+    data = read_data(write(tmp_path / "p", {**files, "metadata.csv": as_csv(["file_name", "weight"], rows)}))
     assert kinds(data)["label"] == ("category", "target")
     assert kinds(data)["weight"] == ("number", "input")
-    assert read(tmp_path / "p", target="weight").target.name == "weight"
+    assert read_data(tmp_path / "p", target="weight").target.name == "weight"
 
 
 @pytest.mark.parametrize(
@@ -346,17 +348,19 @@ def test_ways_to_name_an_image(named: str, tmp_path: Path) -> None:
     root = tmp_path / "my data"
     rows: list[list[object]] = [[i / 3, named.format(i=i, root=root), "yes" if i % 2 else "no"] for i in range(40)]
     write(root, {**PHOTOS, "tables/labels.csv": as_csv(["size", "which", "answer"], rows), "notes.csv": "a,b\n1,2\n"})
-    data = read(root, target="answer")
+    data = read_data(root, target="answer")
     assert kinds(data)["which"] == ("image", "input")
     assert data.place(4) == "tables/labels.csv, row 6"
-    assert (data.stored("which").arrays["pixels"][4] == np.asarray(Image.open(root / "photos" / "004.png"))).all()
+    assert (
+        data.stored_values("which").arrays["pixels"][4] == np.asarray(Image.open(root / "photos" / "004.png"))
+    ).all()
 
 
 def test_numbers_called_label_are_classes_of_images(tmp_path: Path) -> None:
     rows: list[list[object]] = [[i, i % 10] for i in range(40)]
     root = write(tmp_path / "p", {**PHOTOS, "train.csv": as_csv(["id", "label"], rows)})
-    assert kinds(read(root)) == {"id": ("image", "input"), "label": ("category", "target")}
-    assert kinds(read(root, kinds={"label": "number"}))["label"] == ("number", "target")
+    assert kinds(read_data(root)) == {"id": ("image", "input"), "label": ("category", "target")}
+    assert kinds(read_data(root, kinds={"label": "number"}))["label"] == ("number", "target")
 
 
 def test_tables_that_only_seem_to_name_images(tmp_path: Path) -> None:
@@ -368,7 +372,7 @@ def test_tables_that_only_seem_to_name_images(tmp_path: Path) -> None:
         "words.csv": as_csv(["name", "other"], [["a", "b"], ["b", "c"]]),
         "broken.json": "{",
     }
-    data = read(write(tmp_path / "p", {**files, **tables}))
+    data = read_data(write(tmp_path / "p", {**files, **tables}))
     assert data.reading.classes == {"a": 10, "b": 10}
     assert "p: 5 other files are left out (3 .csv, 1 .json and 1 .txt)" in said(data)
 
@@ -376,9 +380,9 @@ def test_tables_that_only_seem_to_name_images(tmp_path: Path) -> None:
 def test_a_broken_metadata_file_is_said(pets: Path) -> None:
     write(pets, {"metadata.csv": ""})
     with pytest.raises(PellucidError, match=r"^pets/metadata.csv: the file is empty\n  mend the table$"):
-        read(pets)
+        read_data(pets)
     write(pets, {"cat/1.png": picture(1), "dog/2.png": picture(2)})
-    data = read(pets)
+    data = read_data(pets)
     assert data.target.name == "label"
     assert "metadata.csv: the file is empty; left out" in said(data)
 
@@ -388,14 +392,14 @@ def test_a_table_of_paths_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.
     urls = [f"file://{root}/photos/{i:03d}.png".replace(" ", "%20") for i in range(10)]
     for paths in (list(PHOTOS)[:10], [str(root / name) for name in list(PHOTOS)[:10]], urls):
         table = write(root, {"labels.csv": as_csv(["photo", "label"], [[p, "ab"[i % 2]] for i, p in enumerate(paths)])})
-        data = read(table / "labels.csv")
+        data = read_data(table / "labels.csv")
         assert kinds(data) == {"photo": ("image", "input"), "label": ("category", "target")}
-        assert len(data.usable()) == 10
+        assert len(data.usable_rows()) == 10
     elsewhere = write(
         tmp_path / "tables", {"labels.csv": (root / "labels.csv").read_text().replace(f"file://{root}/", "")}
     )
     monkeypatch.chdir(root)  # paths that start from where the user is
-    assert len(read(str(elsewhere / "labels.csv").replace("%20", " ")).usable()) == 10
+    assert len(read_data(str(elsewhere / "labels.csv").replace("%20", " ")).usable_rows()) == 10
 
 
 def test_paths_in_several_tables_start_from_the_folder_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,14 +410,14 @@ def test_paths_in_several_tables_start_from_the_folder_of_each(tmp_path: Path, m
     tables = [tmp_path / folder / "t.csv" for folder in "ab"]
     one = write(tmp_path / "a", {"more.csv": as_csv(["photo", "label"], rows[:10])}) / "more.csv"
     for source in (tables, str(tmp_path / "*" / "t.csv"), [tables[0], one]):
-        data = read(source, target="label", cache=False)
+        data = read_data(source, target="label", cache=False)
         assert kinds(data)["photo"] == ("image", "input")
-        assert not len(data.stored("photo").bad)
+        assert not len(data.stored_values("photo").bad)
     write(tmp_path, {"here/x.png": picture(0), "c/t.csv": as_csv(["photo", "label"], [["here/x.png", 0]] * 10)})
     write(tmp_path, {"d/t.csv": as_csv(["photo", "label"], [["here/x.png", 1]] * 10)})
     monkeypatch.chdir(tmp_path)
-    data = read([tmp_path / "c" / "t.csv", tmp_path / "d" / "t.csv"], target="label", cache=False)
-    assert not len(data.stored("photo").bad), "from where the user is, when they are nowhere else"
+    data = read_data([tmp_path / "c" / "t.csv", tmp_path / "d" / "t.csv"], target="label", cache=False)
+    assert not len(data.stored_values("photo").bad), "from where the user is, when they are nowhere else"
 
 
 def test_what_a_table_of_paths_cannot_reach(tmp_path: Path) -> None:
@@ -425,16 +429,16 @@ def test_what_a_table_of_paths_cannot_reach(tmp_path: Path) -> None:
     ]
     rows += [["1.png", 5], ["1.png", 6], ["1.png", 7.5]]
     root = write(tmp_path / "p", {"1.png": picture(1), "t.csv": as_csv(["photo", "y"], rows)})
-    data = read(root / "t.csv", kinds={"photo": "image"}, target="y")
-    assert data.usable().tolist() == [0, 4, 5, 6]
+    data = read_data(root / "t.csv", kinds={"photo": "image"}, target="y")
+    assert data.usable_rows().tolist() == [0, 4, 5, 6]
     assert "t.csv, row 3, column 'photo': '/dev/zero' is not a file; left out" in said(data)
     assert f"t.csv, row 4, column 'photo': '{'../' * 20}etc/passwd' is not an image that can be read" in said(data)
     web = "'https://x.org/1.png' is on the web, and nothing is downloaded; left out"
     assert f"t.csv, row 5, column 'photo': {web}" in said(data)
-    assert data.problems()[1] == "'/dev/zero' is not a file"
+    assert data.input_problems()[1] == "'/dev/zero' is not a file"
     write(root, {"t.csv": as_csv(["photo", "y"], [[f"https://x.org/{i}.jpg", i / 2] for i in range(20)])})
     why = "20 names of image files, which are on the web: nothing is downloaded, so fetch them and name the files"
-    assert read(root / "t.csv", target="y").fields["photo"].reason == why
+    assert read_data(root / "t.csv", target="y").fields["photo"].reason == why
 
 
 # archives of images
@@ -444,21 +448,21 @@ def test_what_a_table_of_paths_cannot_reach(tmp_path: Path) -> None:
 def test_an_archive_reads_as_the_folder(name: str, pets: Path, tmp_path: Path) -> None:
     files = {str(path.relative_to(tmp_path)): path.read_bytes() for path in pets.rglob("*") if path.is_file()}
     path = write_archive(tmp_path / name, files)
-    data, folder = read(path, target="adopted"), read(pets, target="adopted")
+    data, folder = read_data(path, target="adopted"), read_data(pets, target="adopted")
     assert data.layout == folder.layout.replace("metadata.csv", "pets/metadata.csv")
     assert kinds(data) == kinds(folder)
     assert data.name == "pets"
     for field in ("file_name", "age", "adopted"):
-        for key, values in folder.stored(field).arrays.items():
-            assert (data.stored(field).arrays[key] == values).all()
-    assert data.title(3) == "pets/photos/003.png"
+        for key, values in folder.stored_values(field).arrays.items():
+            assert (data.stored_values(field).arrays[key] == values).all()
+    assert data.short_title(3) == "pets/photos/003.png"
 
 
 def test_class_folders_in_an_archive(tmp_path: Path) -> None:
     files = {f"{part}/{c}/{i}.png": picture(i) for part in ("train", "test") for c in "ab" for i in range(6)}
-    data = read(write_archive(tmp_path / "x.tar.gz", {**files, "train/a/bad.png": b"x", "a.txt": b"y"}))
+    data = read_data(write_archive(tmp_path / "x.tar.gz", {**files, "train/a/bad.png": b"x", "a.txt": b"y"}))
     assert data.reading.given == {"train": 13, "test": 12}
-    assert len(data.usable()) == 24
+    assert len(data.usable_rows()) == 24
     assert "x.tar.gz/train/a/bad.png: is not an image that can be read" in said(data)
     assert "x.tar.gz: 1 other file is left out (1 .txt)" in said(data)
 
@@ -467,37 +471,37 @@ def test_an_archive_is_unpacked_once_and_nothing_of_it_gets_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_archive(tmp_path / "x.tar.gz", {f"{c}/{i}.png": picture(i) for c in "ab" for i in range(6)})
-    read(path).usable()
+    read_data(path).usable_rows()
     assert not [
         p for p in Path(os.environ["PELLUCID_CACHE"]).rglob("*") if p.suffix not in ("", ".npy", ".json", ".TAG")
     ]
-    monkeypatch.setattr(archives, "members", lambda *_: pytest.fail("opened again"))
-    monkeypatch.setattr("pellucid.data.packs.members", lambda *_: pytest.fail("opened again"))
-    assert read(path, image_size=4).stored("image").arrays["pixels"].shape == (12, 4, 4, 3)
+    monkeypatch.setattr(archives, "archive_members", lambda *_: pytest.fail("opened again"))
+    monkeypatch.setattr("pellucid.data.packs.archive_members", lambda *_: pytest.fail("opened again"))
+    assert read_data(path, image_size=4).stored_values("image").arrays["pixels"].shape == (12, 4, 4, 3)
 
 
 def test_a_cut_archive_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     files = {f"{c}/{i}.png": picture(100 * i + ord(c), side=24) for i in range(30) for c in "ab"}
     whole = write_archive(tmp_path / "whole.tar.gz", files).read_bytes()
     (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
-    data = read(tmp_path / "cut.tar.gz")
-    assert 20 < len(data.usable()) == len(data) < 40
+    data = read_data(tmp_path / "cut.tar.gz")
+    assert 20 < len(data.usable_rows()) == len(data) < 40
     assert "cut.tar.gz: is damaged or cut off after " in said(data)
 
 
 def test_an_archive_without_a_cache(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "x.zip", {f"{c}/{i}.png": picture(i) for c in "ab" for i in range(6)})
-    assert len(read(path, cache=False).usable()) == 12
+    assert len(read_data(path, cache=False).usable_rows()) == 12
 
 
 @pytest.mark.slow
 def test_cifar10_from_its_archive() -> None:
     if not (SHARED / "cifar10.tar.xz").exists():
         pytest.skip(f"the shared data file cifar10.tar.xz is not here ({SHARED})")
-    data = read(SHARED / "cifar10.tar.xz")
+    data = read_data(SHARED / "cifar10.tar.xz")
     assert data.reading.given == {"train": 50000, "test": 10000}
     assert data.name == "cifar10"
-    assert len(data.usable()) == 60000
+    assert len(data.usable_rows()) == 60000
 
 
 # finished runs
@@ -539,7 +543,7 @@ PNGS = [picture(i) for i in range(N)]
 
 
 def roles(source: object, **options: object) -> dict[str, tuple[str, str]]:
-    return kinds(read(source, cache=False, **options))
+    return kinds(read_data(source, cache=False, **options))
 
 
 TABLE = {f"column_{i}": ("number", "input") for i in (1, 2, 3)} | {"target": ("category", "target")}
@@ -555,8 +559,8 @@ def test_pairs_of_anything() -> None:
         "category",
         "target",
     )
-    data = read((np.ma.array(X, mask=X > 1), Y), cache=False)
-    assert np.isnan(data.stored("column_1").arrays["value"]).sum() == (X[:, 0] > 1).sum() > 0
+    data = read_data((np.ma.array(X, mask=X > 1), Y), cache=False)
+    assert np.isnan(data.stored_values("column_1").arrays["value"]).sum() == (X[:, 0] > 1).sum() > 0
     mixed = [(i * 1.5, "ab"[i % 3 > 0], None if i == 4 else i % 7) for i in range(N)]
     assert {n: k for n, (k, _) in roles((mixed, Y)).items()} == {
         "column_1": "number", "column_2": "category", "column_3": "number", "target": "category",
@@ -564,15 +568,15 @@ def test_pairs_of_anything() -> None:
 
 
 def test_targets_of_several_columns() -> None:
-    data = read((X, np.eye(4)[np.arange(N) % 4]), cache=False)
+    data = read_data((X, np.eye(4)[np.arange(N) % 4]), cache=False)
     assert data.reading.classes == {"0": 10, "1": 10, "2": 10, "3": 10}
     assert "column 'target': one 1 in each row of (40, 4): it is taken for one of 4 classes" in said(data)
     flags = pd.get_dummies(pd.Series(["yes", "no"] * 20))
-    assert read((X, flags), cache=False).reading.classes == {"no": 20, "yes": 20}
+    assert read_data((X, flags), cache=False).reading.classes == {"no": 20, "yes": 20}
     several = np.random.default_rng(0).random((N, 4)) < 0.5
     assert roles((X, several))["target"] == ("labels", "target")
     assert roles((X, [["a", "b"], ["b", "c"]] * 20))["target"] == ("labels", "target")
-    numbers = read((X, X[:, :2] * 2.5), cache=False)
+    numbers = read_data((X, X[:, :2] * 2.5), cache=False)
     assert [field.name for field in numbers.targets] == ["target_1", "target_2"]
     assert numbers.reading.why == "it is y of the pair (X, y)"
 
@@ -580,8 +584,8 @@ def test_targets_of_several_columns() -> None:
 @pytest.mark.parametrize("first", [False, True])
 def test_images_in_arrays_and_tensors(first: bool) -> None:
     given = torch.tensor(PIXELS).permute(0, 3, 1, 2) if first else torch.tensor(PIXELS)
-    data = read((given, Y), cache=False)
-    assert (data.stored("image").arrays["pixels"] == PIXELS).all()
+    data = read_data((given, Y), cache=False)
+    assert (data.stored_values("image").arrays["pixels"] == PIXELS).all()
     where = "first" if first else "last"
     shape = tuple(given.shape)
     assert f"column 'image': {shape} is taken for images of 8 × 8 pixels, channels {where}" in said(data)
@@ -592,19 +596,21 @@ def test_images_of_any_sort_in_columns() -> None:
     broken = Image.open(io.BytesIO(PNGS[0][:-60]))
     label = ["a", "b"] * 20
     for photos in (images, list(PIXELS), np.array(PNGS, object), pl.Series(PNGS)):
-        data = read({"photo": photos, "label": label}, cache=False)
+        data = read_data({"photo": photos, "label": label}, cache=False)
         assert kinds(data) == {"photo": ("image", "input"), "label": ("category", "target")}
-        assert data.stored("photo").arrays["pixels"].shape == (N, 8, 8, 3)
-    assert (read({"photo": images, "label": label}, cache=False).stored("photo").arrays["pixels"] == PIXELS).all()
-    data = read({"photo": [None, broken, *images[2:]], "label": label}, cache=False)
-    assert data.usable().tolist() == list(range(2, N))
+        assert data.stored_values("photo").arrays["pixels"].shape == (N, 8, 8, 3)
+    assert (
+        read_data({"photo": images, "label": label}, cache=False).stored_values("photo").arrays["pixels"] == PIXELS
+    ).all()
+    data = read_data({"photo": [None, broken, *images[2:]], "label": label}, cache=False)
+    assert data.usable_rows().tolist() == list(range(2, N))
     assert "row 2, column 'photo': there is no image; left out" in said(data)
     sizes = [pixels[: 4 + i % 5] for i, pixels in enumerate(PIXELS)]
-    ragged = read((sizes, Y), cache=False)
-    assert ragged.stored("image").arrays["pixels"].shape == (N, 32, 32, 3)
-    assert len(ragged.usable()) == N
+    ragged = read_data((sizes, Y), cache=False)
+    assert ragged.stored_values("image").arrays["pixels"].shape == (N, 32, 32, 3)
+    assert len(ragged.usable_rows()) == N
     modes = [Image.fromarray(PIXELS[0]).convert(m) for m in ("L", "RGBA", "P", "CMYK", "LA", "1", "YCbCr", "I")] * 5
-    assert len(read((modes, Y), cache=False).usable()) == N
+    assert len(read_data((modes, Y), cache=False).usable_rows()) == N
 
 
 def test_images_as_hugging_face_keeps_them(tmp_path: Path) -> None:
@@ -612,9 +618,9 @@ def test_images_as_hugging_face_keeps_them(tmp_path: Path) -> None:
     frame = pl.DataFrame({"image": rows, "label": ["a", "b"] * 20})
     frame.write_parquet(tmp_path / "train.parquet")
     for source in (frame, tmp_path / "train.parquet"):
-        data = read(source)
+        data = read_data(source)
         assert kinds(data) == {"image": ("image", "input"), "label": ("category", "target")}
-        assert data.usable().tolist() == [i for i in range(N) if i != 3]
+        assert data.usable_rows().tolist() == [i for i in range(N) if i != 3]
     assert "train.parquet, row 4, column 'image': is not an image that can be read" in said(data)
 
 
@@ -631,7 +637,7 @@ class Photos(torch.utils.data.Dataset):
 
 
 def test_sequences_of_input_and_target() -> None:
-    data = read(Photos(), cache=False)
+    data = read_data(Photos(), cache=False)
     assert kinds(data) == {"image": ("image", "input"), "target": ("category", "target")}
     assert len(data) == N - 1
     assert "item 5: OSError: no such photo; left out" in said(data)
@@ -659,7 +665,7 @@ def test_sequences_of_input_and_target() -> None:
 )  # fmt: skip
 def test_what_is_no_data_in_memory(source: object, message: str) -> None:
     with pytest.raises(PellucidError) as error:
-        read(source, cache=False)
+        read_data(source, cache=False)
     assert str(error.value).startswith(message)
 
 
@@ -676,7 +682,7 @@ def test_pandas() -> None:
         },
         index=[f"row {i}" for i in range(N)],
     )
-    data = read(frame, cache=False)
+    data = read_data(frame, cache=False)
     assert {name: field.kind for name, field in data.fields.items()} == {
         "nullable": "number", "codes": "category", "when": "date", "flag": "category", "mixed": "category",
         "took": "number", "label": "category",
@@ -685,11 +691,11 @@ def test_pandas() -> None:
     assert data.column("when").series()[0].hour == 22
     assert "data in memory: the index is not read; reset_index() makes it a column" in said(data)
     assert "column 'mixed': holds values of several types (float, int, str); all are read as words" in said(data)
-    assert "the index" not in said(read(frame.reset_index(drop=True), cache=False))
-    doubled = read(pd.DataFrame(np.c_[X, Y], columns=["x", "x", 7, "label"]), cache=False)
+    assert "the index" not in said(read_data(frame.reset_index(drop=True), cache=False))
+    doubled = read_data(pd.DataFrame(np.c_[X, Y], columns=["x", "x", 7, "label"]), cache=False)
     assert list(doubled.fields) == ["x", "x_2", "7", "label"]
     assert "data in memory: two columns are called 'x'; the later one is called 'x_2'" in said(doubled)
-    shifted = read((pd.DataFrame(X), pd.Series(Y, index=range(1, N + 1), name="answer")), cache=False)
+    shifted = read_data((pd.DataFrame(X), pd.Series(Y, index=range(1, N + 1), name="answer")), cache=False)
     assert "data in memory: X and y have different indexes; their rows are taken in order" in said(shifted)
     assert shifted.target.name == "answer"
 
@@ -718,7 +724,7 @@ def test_any_column_is_read_or_refused_with_a_reason(values: list[object]) -> No
         (values, values),
     ):
         try:
-            data = read(source, cache=False)
+            data = read_data(source, cache=False)
             assert len(data) == len(values)
             data.check()
         except PellucidError:  # anything else is a bug

@@ -18,7 +18,7 @@ from PIL import Image
 
 import pellucid
 from pellucid.cli import exit_code
-from pellucid.data import read, read_like
+from pellucid.data import read_data, read_new
 from pellucid.errors import PellucidError
 
 HEAD = "x,y,label\n"
@@ -118,25 +118,25 @@ SOURCES = [
 @pytest.mark.parametrize("write", [put, put_anew])
 @pytest.mark.parametrize("make", SOURCES)
 def test_a_change_at_the_same_size_and_time_is_seen(make: Any, write: Any, tmp_path: Path) -> None:
-    first = read(make(tmp_path, 1, write)).fingerprint()
+    first = read_data(make(tmp_path, 1, write)).fingerprint()
     about = {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()}
-    other = read(make(tmp_path, 2, write)).fingerprint()
+    other = read_data(make(tmp_path, 2, write)).fingerprint()
     assert other != first
-    assert other == read(make(tmp_path, 2, write), cache=False).fingerprint()
+    assert other == read_data(make(tmp_path, 2, write), cache=False).fingerprint()
     now = {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()}
     assert now == about, "the change could be told by size or time"
-    assert read(make(tmp_path, 1, write)).fingerprint() == first
+    assert read_data(make(tmp_path, 1, write)).fingerprint() == first
 
 
 def test_images_that_a_table_names_may_come_change_and_go(tmp_path: Path) -> None:
     source = as_table_of_images(tmp_path, 1, put)
     shutil.move(tmp_path / "photos" / "b", tmp_path / "away")
-    assert len(read(source).usable()) == 10
+    assert len(read_data(source).usable_rows()) == 10
     shutil.move(tmp_path / "away", tmp_path / "photos" / "b")
-    assert len(read(source).usable()) == 20
+    assert len(read_data(source).usable_rows()) == 20
     for path in tmp_path.glob("photos/*/*"):
         Image.fromarray(np.zeros((16, 12, 3), np.uint8)).save(path)
-    settings = read(source).fields["image"].settings
+    settings = read_data(source).fields["image"].settings
     assert (settings["height"], settings["width"]) == (16, 12)
 
 
@@ -175,9 +175,9 @@ NO_CHANGES = [touch, change_its_rights, link_it_hard, copy_it_back, check_it_out
 @pytest.mark.parametrize("make", [as_table, as_folder, as_table_of_images])
 def test_data_are_the_same_whatever_happens_to_a_file_but_a_change(make: Any, happens: Any, tmp_path: Path) -> None:
     source = make(tmp_path, 1, put)
-    before = read(source).fingerprint()
+    before = read_data(source).fingerprint()
     happens(source if source.is_file() else source / "a" / "0.bmp")
-    assert read(source).fingerprint() == before
+    assert read_data(source).fingerprint() == before
 
 
 def test_a_training_goes_on_whatever_happens_to_its_file_but_a_change(tmp_path: Path) -> None:
@@ -210,17 +210,17 @@ def test_resume_and_evaluate_see_a_change_at_the_same_size_and_time(tmp_path: Pa
 
 
 def test_single_images_are_looked_at_again(tmp_path: Path) -> None:
-    fields = list(read(as_folder(tmp_path, 1, put)).fitted().values())
+    fields = list(read_data(as_folder(tmp_path, 1, put)).fitted().values())
     file, seen = tmp_path / "one.bmp", []
     for which in (1, 2):
         put(file, bitmap(which))
-        seen.append(int(read_like(file, fields, need_target=False).stored("image").arrays["pixels"].max()))
+        seen.append(int(read_new(file, fields, need_target=False).stored_values("image").arrays["pixels"].max()))
     assert seen == [41, 42]
 
 
 def test_named_files_are_not_looked_for_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second start no source is opened, also where a table names images."""
     source = as_table_of_images(tmp_path, 1, put)
-    read(source).check()
+    read_data(source).check()
     monkeypatch.setattr("pellucid.data.tables.read_table", None)
-    read(source).check()
+    read_data(source).check()

@@ -15,7 +15,7 @@ import pellucid
 from pellucid.cli import exit_code
 from pellucid.cli.parse import find_run
 from pellucid.errors import Interrupted
-from pellucid.inputs.text import together
+from pellucid.inputs.text import pack_left
 from pellucid.training.schedule import Decisions
 from pellucid.training.signals import stopped_by_signals
 
@@ -136,7 +136,7 @@ def test_more_comes_on_top_of_what_was_left(tmp_path: Path, table: Path) -> None
 def test_kept_tokens_move_together() -> None:
     tokens = torch.tensor([[5, 6, 7, 8], [1, 2, 3, 0]])
     mask = torch.tensor([[True, False, True, False], [False, True, True, False]])
-    moved, kept = together(tokens, mask)
+    moved, kept = pack_left(tokens, mask)
     assert moved[0, :2].tolist() == [5, 7]
     assert moved[1, :2].tolist() == [2, 3]
     assert kept.tolist() == [[True, True, False, False]] * 2

@@ -204,7 +204,7 @@ def output_of(name: str) -> tuple[Output, Tensor]:
     torch.manual_seed(0)
     output = OUTPUTS[name]([field]).build(24)
     nn.init.normal_(output.layer.weight, std=0.3)  # type: ignore[arg-type]
-    values = network_module.as_target(np.nan_to_num(encoded) if encoded.dtype.kind == "f" else encoded)
+    values = network_module.target_array(np.nan_to_num(encoded) if encoded.dtype.kind == "f" else encoded)
     return output, torch.from_numpy(values)[: len(ROWS)]
 
 
@@ -222,19 +222,19 @@ def test_outputs_keep_their_contract(name: str) -> None:
     assert score.low <= score.value <= score.high or np.isnan(score.low)
     if not output.metrics:  # then it is made of sums
         assert output.combine(output.columns(raw, target).sum(0).numpy()) == pytest.approx(metric)
-    naive, words = output.naive(target.numpy())
+    naive, words = output.naive_answer(target.numpy())
     assert naive.shape == raw.shape[1:]
     assert words.startswith("always")
     output.calibrate(raw, target)
     decoded = output.decode(raw)
-    assert len(decoded) == len(output.truth(target.numpy())) == len(ROWS)
+    assert len(decoded) == len(output.decode_target(target.numpy())) == len(ROWS)
     assert json.loads(json.dumps(decoded)) == decoded
-    details = output.details(raw, target)
+    details = output.report_content(raw, target)
     assert all(np.isfinite(v) for v in details["metrics"].values())
     again = OUTPUTS[name](output.fields, **output.config()["settings"]).build(24)
     again.load_state_dict(output.state_dict())
     assert again.decode(again(Features(x))) == decoded
-    assert output.better(1.0, 0.0) is output.higher
+    assert output.is_better(1.0, 0.0) is output.higher
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
@@ -242,10 +242,10 @@ def test_a_perfect_answer_scores_best_and_the_naive_one_is_no_better(name: str) 
     output, target = output_of(name)
     perfect = 20 * nn.functional.one_hot(target.long(), 4).float() if name == "category" else target.float()
     assert output.measure(perfect, target) == pytest.approx(1.0)
-    naive, _ = output.naive(target.numpy())
+    naive, _ = output.naive_answer(target.numpy())
     assert output.measure(naive.expand(len(target), -1), target) < 0.9
     assert [next(iter(d.values())) for d in output.decode(perfect)] == [
-        pytest.approx(v) if isinstance(v, float) else v for v in output.truth(target.numpy())
+        pytest.approx(v) if isinstance(v, float) else v for v in output.decode_target(target.numpy())
     ]
 
 
@@ -295,14 +295,14 @@ NAMES = [name for name in TRUNKS if name != "custom"]
 
 
 def network_of(kinds: tuple[str, ...], name: str, target: str = "category") -> Network:
-    trunk = TRUNKS[name].sized(0)
+    trunk = TRUNKS[name].of_size(0)
     fields = [fitted(kind)[0] for kind in kinds]
     return Network(fields, trunk, fitted(target, "answer", "target")[0], seed=3)
 
 
 def batch_of(net: Network, rows: list[int]) -> Batch:
-    target = network_module.as_target(fitted(net.output.kind, "answer", "target")[1])
-    inputs = {key: value_of(key.partition(":")[0], rows) for key in net.keys()}  # noqa: SIM118
+    target = network_module.target_array(fitted(net.output.kind, "answer", "target")[1])
+    inputs = {key: value_of(key.partition(":")[0], rows) for key in net.input_keys()}
     return Batch(inputs, torch.from_numpy(np.nan_to_num(target))[rows], np.array(rows))
 
 
@@ -340,7 +340,7 @@ def test_inputs_with_positions_each_pass_their_own_copy(name: str) -> None:
         assert len(own) == len(one) + len(two) + len(list(net.trunk.parameters()))
     net.eval()
     batch = batch_of(net, [0, 1, 2])
-    before, keys = net(batch), net.keys()
+    before, keys = net(batch), net.input_keys()
     for key in keys:  # every input has a say
         other = batch_of(net, [9, 10, 13]).inputs[key]
         changed = Batch({**batch.inputs, key: other}, batch.target, batch.rows)
@@ -395,10 +395,10 @@ def test_mirror_images_are_averaged_where_they_mean_the_same() -> None:
     net = Network([INPUTS["image"]([field], mirror=True)], "cnn", target).eval()
     batch = batch_of(net, [0, 1, 2])
     flipped = Batch({k: v.flip(2) for k, v in batch.inputs.items()}, batch.target, batch.rows)
-    assert torch.allclose(net.answer(batch), net.answer(flipped), atol=1e-6)
-    assert torch.allclose(net.answer(batch), (net(batch) + net(flipped)) / 2, atol=1e-6)
+    assert torch.allclose(net.predict(batch), net.predict(flipped), atol=1e-6)
+    assert torch.allclose(net.predict(batch), (net(batch) + net(flipped)) / 2, atol=1e-6)
     plain = Network([field], "cnn", target).eval()
-    assert torch.equal(plain.answer(batch), plain(batch))
+    assert torch.equal(plain.predict(batch), plain(batch))
 
 
 # -- the user's own loop

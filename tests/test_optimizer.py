@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from pellucid.planning import Recipe
-from pellucid.training.optimizer import Adam, Muon, Optimizer, orthogonal, split_parameters
-from pellucid.training.state import AVERAGE_EVERY, State
+from pellucid.training.optimizer import Adam, Muon, Optimizer, orthogonalise, split_parameters
+from pellucid.training.state import AVERAGE_EVERY, TrainState
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 8, 40), (2, 40, 8), (1, 64, 9), (4, 24, 72)])
 def test_orthogonal_keeps_the_singular_vectors_and_evens_the_values(shape: tuple[int, ...]) -> None:
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = orthogonal(matrices, 12)
+    found = orthogonalise(matrices, 12)
     u, before, v = torch.linalg.svd(matrices, full_matrices=False)
     core = u.mT @ found @ v.mT  # what is left of each singular direction
     values = core.diagonal(dim1=1, dim2=2)
@@ -31,7 +31,7 @@ def test_orthogonal_keeps_the_singular_vectors_and_evens_the_values(shape: tuple
 
 def test_few_rounds_already_even_out() -> None:
     matrices = torch.randn(1, 32, 48, generator=torch.Generator().manual_seed(1))
-    spread = [torch.linalg.svdvals(orthogonal(matrices, rounds)) for rounds in (0, 2, 4)]
+    spread = [torch.linalg.svdvals(orthogonalise(matrices, rounds)) for rounds in (0, 2, 4)]
     ratios = [float(s.max() / s.min()) for s in spread]
     assert ratios[0] > ratios[1] > ratios[2]
     assert ratios[2] < 3
@@ -52,7 +52,7 @@ def test_muon_is_the_formula_on_every_shape_at_once() -> None:
         for i, g in enumerate(gradients):
             flat = g.flatten(1)
             memory[i] = 0.9 * memory[i] + 0.1 * flat
-            update = orthogonal((0.1 * flat + 0.9 * memory[i])[None], 4)[0]
+            update = orthogonalise((0.1 * flat + 0.9 * memory[i])[None], 4)[0]
             stretch = max(1, update.shape[0] / update.shape[1]) ** 0.5
             expected[i] = expected[i] * (1 - 0.02 * 0.1) - 0.02 * stretch * update.view_as(g)
     for p, e in zip(params, expected, strict=True):
@@ -139,12 +139,12 @@ def test_making_an_optimizer_does_not_import_torchs_compiler() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def small_state() -> State:
+def small_state() -> TrainState:
     network: Any = Parts()
     network.device = torch.device("cpu")
     network.output.metric = "accuracy"
     network.trunk.append(nn.BatchNorm1d(4))
-    return State(network, Recipe())
+    return TrainState(network, Recipe())
 
 
 def test_averaged_weights_are_the_mean_at_first_and_follow_later() -> None:
@@ -153,7 +153,7 @@ def test_averaged_weights_are_the_mean_at_first_and_follow_later() -> None:
     for step in range(1, 30 * AVERAGE_EVERY + 1):
         weight.fill_(float(step))
         state.step = step
-        state.follow()
+        state.update_ema()
         if step % AVERAGE_EVERY == 0:
             seen.append(float(step))
         if step <= 10 * AVERAGE_EVERY and seen:
@@ -163,11 +163,11 @@ def test_averaged_weights_are_the_mean_at_first_and_follow_later() -> None:
     assert state.average["output.bias"][0] < state.weights["output.bias"][0]
     state.weights["trunk.4.num_batches_tracked"].fill_(7)
     state.step += AVERAGE_EVERY
-    state.follow()
+    state.update_ema()
     assert state.average["trunk.4.num_batches_tracked"] == 7, "counts are copied, not averaged"
     state.step += 1
     before = state.average["output.bias"].clone()
-    state.follow()
+    state.update_ema()
     assert torch.equal(state.average["output.bias"], before), "in between nothing moves"
 
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_restores_everything_into_another_state() -> None:
         p.grad = torch.randn_like(p)
     one.optimizer.step(1.0)
     one.step, one.stale, one.lowest, one.seconds = 4, 3, 0.25, 9.5
-    one.follow()
+    one.update_ema()
     one.keep_best({"step": 4, "validation_loss": 0.25, "accuracy": 0.5})
     two.restore(one.tensors(), one.meta(), Path("checkpoints"))
     assert two.meta() == one.meta()

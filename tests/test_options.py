@@ -123,7 +123,7 @@ def test_every_option_is_documented_once():
     for verb, declared in options.VERBS.items():
         names = [option.name for option in declared]
         assert len(set(names)) == len(names), verb
-        table = options.markdown(verb)
+        table = options.options_table(verb)
         for option in declared:
             assert f"`{option.spelling}" in table
             assert option.help.endswith((".", "?"))
@@ -132,7 +132,7 @@ def test_every_option_is_documented_once():
 
 def test_defaults_pass_their_own_checks():
     for option in (o for declared in options.VERBS.values() for o in declared if o.default is not None):
-        assert option.read(option.default) == option.default
+        assert option.check_value(option.default) == option.default
 
 
 def test_option_names_what_it_got():
@@ -140,30 +140,34 @@ def test_option_names_what_it_got():
         raise ValueError("expected better")
 
     with pytest.raises(UsageError) as caught:
-        Option("a_b", "", refuse).read("x")
+        Option("a_b", "", refuse).check_value("x")
     assert str(caught.value) == "a b 'x': expected better"
 
 
 def test_the_page_of_options_is_what_is_declared():
     page = (Path(__file__).parents[1] / "docs" / "options.md").read_text()
     verbs = [verb for verb in options.VERBS if verb != "plan"]  # plan takes what train takes
-    assert all(options.markdown(verb) in page for verb in verbs)
+    assert all(options.options_table(verb) in page for verb in verbs)
     assert len(page.split("\n## ")) == len(verbs) + 1
 
 
 def test_commands_that_are_suggested_can_be_pasted(tmp_path):
     from pellucid.errors import PellucidError
-    from pellucid.folder import damaged
+    from pellucid.folder import damage_error
     from pellucid.opening import new_folder
 
     place = tmp_path / "my run"
     place.mkdir()
     (place / "run.json").write_text('{"status": "done"}')
     (place / "manifest.json").write_text("{}")
-    assert f"train again: pellucid train --like '{place}'" in str(damaged("it is damaged", place / "history.jsonl"))
-    assert str(damaged("it is damaged", place / "run.json")).endswith("or train again"), "it can't be read"
+    assert f"train again: pellucid train --like '{place}'" in str(
+        damage_error("it is damaged", place / "history.jsonl")
+    )
+    assert str(damage_error("it is damaged", place / "run.json")).endswith("or train again"), "it can't be read"
     (place / "run.json").write_text('{"status": "training"}')
-    assert str(damaged("it is damaged", place / "weights.safetensors")).endswith("or train again")
-    assert str(damaged("it is damaged", Path("."))).endswith("or train again"), "a path without a name is no trouble"
+    assert str(damage_error("it is damaged", place / "weights.safetensors")).endswith("or train again")
+    assert str(damage_error("it is damaged", Path("."))).endswith("or train again"), (
+        "a path without a name is no trouble"
+    )
     with pytest.raises(PellucidError, match=f"or: pellucid resume '{place}'"):
         new_folder(place)

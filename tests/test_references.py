@@ -16,16 +16,16 @@ import pellucid
 from pellucid import references
 from pellucid.data.batch import encode_target
 from pellucid.fields import Field
-from pellucid.network import as_target
+from pellucid.network import target_array
 from pellucid.options import Budget
 from pellucid.outputs import OUTPUTS
-from pellucid.references import BAG, BOOSTING, Reference, allowance, refer, reference_for
+from pellucid.references import BAG, BOOSTING, Reference, fit_reference, reference_for, reference_seconds
 
 SAID: list[str] = []
 
 
 def referred(data: pellucid.Dataset, seconds: float = 60.0) -> Reference:
-    found = refer(data, data.fitted(0), data.split(0), seconds, SAID.append)
+    found = fit_reference(data, data.fitted(0), data.split(0), seconds, SAID.append)
     assert found is not None
     return found
 
@@ -34,8 +34,8 @@ def score(data: pellucid.Dataset, raw: np.ndarray) -> tuple[float, float]:
     """The metric of raw answers to the test part, and the naive answer's."""
     targets = [f for f in data.fitted(0).values() if f.role == "target"]
     output, split = OUTPUTS[targets[0].kind](targets), data.split(0)
-    true = torch.from_numpy(as_target(encode_target(data, targets)))
-    naive, _ = output.naive(true[split.train].numpy())
+    true = torch.from_numpy(target_array(encode_target(data, targets)))
+    naive, _ = output.naive_answer(true[split.train].numpy())
     return (
         output.measure(torch.from_numpy(np.array(raw)), true[split.test]),
         output.measure(naive.expand(len(split.test), -1), true[split.test]),
@@ -131,24 +131,24 @@ def test_which_model_suits(inputs: list[str], target: list[str], name: str | Non
 
 
 def test_it_is_held_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert allowance(Budget("seconds", 60)) == 3
-    assert allowance(Budget("steps", 60)) == 10
+    assert reference_seconds(Budget("seconds", 60)) == 3
+    assert reference_seconds(Budget("steps", 60)) == 10
     data = pellucid.read(frame().select(["x", "colour", "label"]), target="label", cache=False)
     SAID.clear()
-    assert refer(data, data.fitted(0), data.split(0), 0.1, SAID.append) is None
+    assert fit_reference(data, data.fitted(0), data.split(0), 0.1, SAID.append) is None
     assert SAID == [
         "gradient boosting as a reference is left out: 0.1 s, its share of the budget, do not suffice to load it"
     ]
-    assert references._affordable(10**6, 100, 1, 3.0) < 10**5
-    monkeypatch.setattr(references, "_affordable", lambda *_: 0)
-    assert refer(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
+    assert references._affordable_rows(10**6, 100, 1, 3.0) < 10**5
+    monkeypatch.setattr(references, "_affordable_rows", lambda *_: 0)
+    assert fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
     assert SAID[1] == "gradient boosting as a reference is left out: on this data it takes longer than 5 s"
 
     def refuse(*_: Any) -> None:
         raise ValueError("found 0 features\nand more")
 
-    monkeypatch.setattr(references, "_boosting", refuse)
-    assert refer(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
+    monkeypatch.setattr(references, "_fit_boosting", refuse)
+    assert fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
     assert SAID[2] == "gradient boosting as a reference is left out: found 0 features"
 
 
@@ -157,12 +157,12 @@ def test_what_the_clock_cut_short_says_so(columns: list[str], monkeypatch: pytes
     data = pellucid.read(frame().select(columns), target=columns[-1], cache=False)
     clock = count()
     monkeypatch.setattr(references, "FEWEST", 100)
-    monkeypatch.setattr(references, "_readable", lambda d, i, split, s: split.train[:200])
-    monkeypatch.setattr(references, "_affordable", lambda *_: 200)
+    monkeypatch.setattr(references, "_affordable_texts", lambda d, i, split, s: split.train[:200])
+    monkeypatch.setattr(references, "_affordable_rows", lambda *_: 200)
     monkeypatch.setattr(
         references.time, "perf_counter", lambda: 3.0 * next(clock)
     )  # 3 seconds from one look to the next
-    found = refer(data, data.fitted(0), data.split(0), 5.0, SAID.append)
+    found = fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append)
     monkeypatch.undo()
     assert found is not None
     assert found.name.endswith(", on 200 of 320 rows, cut short by the clock")
@@ -177,7 +177,7 @@ def test_a_class_that_the_chosen_rows_lack_is_possible_all_the_same() -> None:
         def predict_proba(x: Any) -> np.ndarray:
             return np.array([[1.0, 0.0]] * len(x))
 
-    raw = references._answer(Two(), 3)(np.zeros((2, 1)))
+    raw = references._answer_function(Two(), 3)(np.zeros((2, 1)))
     assert raw.shape == (2, 3)
     assert raw[0].argmax() == 0
     assert np.isfinite(raw).all()
@@ -209,7 +209,7 @@ def test_a_run_shows_it_beside_the_network(table: Path, tmp_path: Path) -> None:
 
 def test_one_split_pays_for_it_once(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = train(table, tmp_path, target="label", seed=77)
-    monkeypatch.setattr(references, "_boosting", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr(references, "_fit_boosting", lambda *_: pytest.fail("fitted again"))
     two = train(table, tmp_path, target="label", seed=78, split_seed=77)
     assert two.record["reference"]["score"] == one.record["reference"]["score"]
     resumed = pellucid.resume(one.path, more="1 steps")
@@ -220,14 +220,14 @@ def test_one_split_pays_for_it_once(table: Path, tmp_path: Path, monkeypatch: py
 
 def test_one_that_was_cut_short_does_not_stand_in_for_a_longer_one() -> None:
     data = pellucid.read(frame().select(["x", "label"]), target="label", cache=False)
-    about = references._about(data, list(data.fitted(0).values()), data.split(0))
+    about = references._cache_about(data, list(data.fitted(0).values()), data.split(0))
     short = Reference("short", 3.0, np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32))
-    references._keep(data, about, references._level(3.0), short)
-    assert references._kept(data, about, 3.0) is not None
-    assert references._kept(data, about, 2.5) is not None
-    assert references._kept(data, about, 30.0) is None
-    references._keep(data, about, "whole", short)
-    assert references._kept(data, about, 30.0) is not None
+    references._cache_reference(data, about, references._seconds_level(3.0), short)
+    assert references._cached_reference(data, about, 3.0) is not None
+    assert references._cached_reference(data, about, 2.5) is not None
+    assert references._cached_reference(data, about, 30.0) is None
+    references._cache_reference(data, about, "whole", short)
+    assert references._cached_reference(data, about, 30.0) is not None
 
 
 def test_where_there_is_none(table: Path, photos: Path, tmp_path: Path) -> None:
@@ -259,8 +259,8 @@ def test_how_far_ahead_is_measured_example_by_example() -> None:
     output, rng = OUTPUTS["number"](fields), np.random.default_rng(0)
     true = torch.from_numpy(rng.normal(size=(300, 1))).float()
     near, far = true + 0.1, true + 0.5 * torch.from_numpy(rng.normal(size=(300, 1))).float()
-    assert output.ahead(near, near, true) == (0.0, 0.0, 0.0)
-    value, low, high = output.ahead(near, far, true)
+    assert output.paired_difference(near, near, true) == (0.0, 0.0, 0.0)
+    value, low, high = output.paired_difference(near, far, true)
     assert value == pytest.approx(output.measure(near, true) - output.measure(far, true))
     assert 0 < low < value < high
-    assert output.ahead(far, near, true)[0] == -value
+    assert output.paired_difference(far, near, true)[0] == -value

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import pellucid
-from pellucid.data.order import dealt
+from pellucid.data.order import stratified_folds
 from pellucid.errors import Interrupted
 from pellucid.estimators import PellucidClassifier
 from pellucid.training import folds, rehearsal
-from pellucid.training.rehearsal import MARKS, best_of, smoothed
+from pellucid.training.rehearsal import MARKS, best_of, smooth_costs
 
 
 def noisy(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +34,7 @@ def table(n: int = 120) -> dict[str, list]:
 def test_parts_are_disjoint_whole_and_even():
     classes = np.array([0] * 33 + [1] * 17)
     rows = np.arange(50) * 3
-    parts = dealt(rows, 5, seed=1, classes=classes)
+    parts = stratified_folds(rows, 5, seed=1, classes=classes)
     assert sorted(np.concatenate(parts).tolist()) == rows.tolist()
     assert [len(p) for p in parts] == [10] * 5
     assert all(3 <= (classes[p // 3] == 1).sum() <= 4 for p in parts)
@@ -187,7 +187,7 @@ def test_rows_of_one_group_are_not_parted_at_random():
 def test_errors_cost_more_than_doubts():
     run = PellucidClassifier(steps=1).fit(*noisy(40)).run_
     raw = torch.tensor([[2.0, 0.0], [0.1, 0.0], [0.0, 9.0]])
-    sure, unsure, wrong = run.network.output.costs(raw, torch.zeros(3)).tolist()
+    sure, unsure, wrong = run.network.output.selection_losses(raw, torch.zeros(3)).tolist()
     assert sure < unsure < 0.1
     assert 1 < wrong < 2
 
@@ -201,14 +201,14 @@ def test_together_they_are_what_each_would_be_alone(task, monkeypatch, tmp_path)
     data = {f"c{i}": x[:, i] for i in range(10)} | {"y": 3 * x[:, 0] + x[:, 3] if task == "number" else y}
     data = pellucid.read(data, target="y", cache=False)
     found = {}
-    for way, no_longer in (("together", folds.Apart), ("apart", folds.Together)):
+    for way, no_longer in (("together", folds.FoldsInTurn), ("apart", folds.StackedFolds)):
         monkeypatch.setattr(
             rehearsal, "can_be_together", folds.can_be_together if way == "together" else lambda f: False
         )
         with monkeypatch.context() as watched:
             watched.setattr(no_longer, "train_to", None)  # the other way would fail
             run = pellucid.train(data, out=str(tmp_path), name=way, steps=70, folds=3, reference=False)
-        found[way] = rehearsal.Rehearsal.of(run.folder)
+        found[way] = rehearsal.CrossValidation.of(run.folder)
     assert found["together"].mark == found["apart"].mark
     assert torch.allclose(found["together"].raw, found["apart"].raw, atol=1e-4)
 
@@ -218,7 +218,7 @@ def test_what_is_not_finite_in_one_network_stays_out_of_all(ill, monkeypatch):
     """Together they share every step; a loss that is no number costs one of them a step, and the others nothing."""
     x, y = noisy(90)
     data = pellucid.read({f"c{i}": x[:, i] for i in range(10)} | {"y": y}, target="y", cache=False)
-    real, found = folds.Together.losses, {}
+    real, found = folds.StackedFolds.losses, {}
     for name, sick in (("well", []), ("ill", [3, 4, 11])):
 
         def losses(self, rows, keys, sick=sick):
@@ -226,8 +226,8 @@ def test_what_is_not_finite_in_one_network_stays_out_of_all(ill, monkeypatch):
             return each * torch.tensor([1.0, ill, 1.0]) if self.step in sick else each
 
         with monkeypatch.context() as patched:
-            patched.setattr(folds.Together, "losses", losses)
-            patched.setattr(rehearsal.Together, "answers", keeping(found, name))
+            patched.setattr(folds.StackedFolds, "losses", losses)
+            patched.setattr(rehearsal.StackedFolds, "predict_left_out", keeping(found, name))
             pellucid.train(data, save=False, steps=24, folds=3)
     assert found["well"].keys() == found["ill"].keys()
     for name, values in found["ill"].items():
@@ -237,7 +237,7 @@ def test_what_is_not_finite_in_one_network_stays_out_of_all(ill, monkeypatch):
 
 
 def keeping(found, name):
-    real = folds.Together.answers
+    real = folds.StackedFolds.predict_left_out
 
     def answers(self):
         found[name] = {n: p.detach().clone() for n, p in self.weights.items()}
@@ -250,14 +250,14 @@ def test_networks_that_differ_in_shape_are_trained_apart(monkeypatch):
     """A value that one part alone holds is a row of the others' tables less."""
     x, y = noisy(60)
     data = {"x": x[:, 0], "kind": [["a", "b", "c"][i % 3] if i else "once" for i in range(60)], "y": y}
-    monkeypatch.setattr(folds.Together, "train_to", None)
+    monkeypatch.setattr(folds.StackedFolds, "train_to", None)
     run = pellucid.train(pellucid.read(data, target="y", cache=False), save=False, steps=24, folds=3)
     assert run.record["steps"] == 24
 
 
 def test_neighbouring_marks_are_taken_together():
-    assert smoothed([4.0, 0.0, 8.0]).tolist() == [3.0, 3.0, 6.0]
-    assert smoothed([5.0]).tolist() == [5.0]
+    assert smooth_costs([4.0, 0.0, 8.0]).tolist() == [3.0, 3.0, 6.0]
+    assert smooth_costs([5.0]).tolist() == [5.0]
 
 
 def test_a_handful_of_rows_is_trained_without():

@@ -18,7 +18,7 @@ from torch import nn
 import pellucid
 from pellucid.errors import Interrupted, PellucidError
 from pellucid.folder import Folder, disk
-from pellucid.making import HISTORY, Making
+from pellucid.making import HISTORY, Trainer
 from pellucid.training import loop, pace
 from pellucid.training.listeners import Listener, Progress
 
@@ -147,9 +147,9 @@ def test_faults_at_every_call_of_a_save(
     error: BaseException, undo: bool, tmp_path: Path, table: Path, always: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained(table, tmp_path / "whole", target="label", steps=6)
-    save, k = Making.save, 0
+    save, k = Trainer.save_checkpoint, 0
 
-    def failing(making: Making, state: Any) -> None:
+    def failing(making: Trainer, state: Any) -> None:
         """The fourth save, when two generations are there and the older goes, meets the fault."""
         if state.step == 4:
             monkeypatch.setattr(disk, "system", faulty)
@@ -158,13 +158,13 @@ def test_faults_at_every_call_of_a_save(
 
     while True:
         faulty = Faulty(k, error, undo)
-        monkeypatch.setattr(Making, "save", failing)
+        monkeypatch.setattr(Trainer, "save_checkpoint", failing)
         path = tmp_path / f"fault{k}"
         try:
             trained(table, path, target="label", steps=6)
         except (Crash, PellucidError):
             monkeypatch.setattr(disk, "system", disk.Disk())
-            monkeypatch.setattr(Making, "save", save)
+            monkeypatch.setattr(Trainer, "save_checkpoint", save)
             pellucid.resume(path)
         assert_same(tmp_path / "whole", path)
         if faulty.calls <= k:
@@ -227,7 +227,7 @@ def test_replay_of_a_time_budget_never_asks_the_clock(
         raise AssertionError("a replay asked the clock")
 
     for reads_the_clock in ("_look", "_slowness"):
-        monkeypatch.setattr(pace.Pace, reads_the_clock, asked)
+        monkeypatch.setattr(pace.Pacer, reads_the_clock, asked)
     with pytest.raises(AssertionError, match="a replay asked the clock"):  # as a training of its own does
         trained(table, tmp_path / "live", target="label", budget="3s", size=None, folds=0)
     cut = Ear(12, lambda: os.kill(os.getpid(), signal.SIGINT))

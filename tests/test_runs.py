@@ -18,17 +18,17 @@ from pellucid.data.batch import encode_groups, encode_target
 from pellucid.errors import PellucidError
 from pellucid.fields import Ragged
 from pellucid.folder import Folder
-from pellucid.network import Network, as_target
+from pellucid.network import Network, target_array
 from pellucid.planning import Recipe
 from pellucid.training import loop as loop_module
-from pellucid.training.choosing import choose
-from pellucid.training.feed import Feed, Order
+from pellucid.training.choosing import select_weights
+from pellucid.training.feed import Loader, Sampler
 from pellucid.training.listeners import Listener, Progress, Several
-from pellucid.training.loop import SKIPS, Loop, answers
-from pellucid.training.pace import Pace
+from pellucid.training.loop import SKIPS, Loop, predict_raw
+from pellucid.training.pace import Pacer
 from pellucid.training.schedule import Decisions, trapezoid
-from pellucid.training.sizing import largest, timed
-from pellucid.training.state import State
+from pellucid.training.sizing import largest_within_budget, time_steps
+from pellucid.training.state import TrainState
 from pellucid.trunks.layers import GroupedBatchNorm
 
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ def ragged(lengths: list[int]) -> Ragged:
 
 def test_a_feed_gathers_rows_and_pads_what_is_ragged() -> None:
     dense = np.arange(12.0).reshape(4, 3)
-    feed = Feed({"number": dense, "text:t": ragged([2, 0, 3, 1])}, np.array([5, 6, 7, 8]), CPU)
+    feed = Loader({"number": dense, "text:t": ragged([2, 0, 3, 1])}, np.array([5, 6, 7, 8]), CPU)
     batch = feed.batch(torch.tensor([3, 0, 1]))
     assert torch.equal(batch.inputs["number"], torch.from_numpy(dense[[3, 0, 1]]))  # type: ignore[arg-type]
     text: Any = batch.inputs["text:t"]
@@ -56,21 +56,21 @@ def test_a_feed_gathers_rows_and_pads_what_is_ragged() -> None:
     assert [part.tolist() for part in feed.in_order(np.array([2, 0, 3]), 2)] == [[3, 0], [2]]  # by length
     alone: Any = feed.batch(torch.tensor([1])).inputs["text:t"]
     assert alone.values.tolist() == [[0]], "a batch of empty texts still has a position"
-    nothing: Any = Feed({"text:t": Ragged(np.zeros(0, np.int64), np.zeros(2, np.int64))}, None, CPU)
+    nothing: Any = Loader({"text:t": Ragged(np.zeros(0, np.int64), np.zeros(2, np.int64))}, None, CPU)
     assert nothing.batch(torch.tensor([0, 1])).inputs["text:t"].values.tolist() == [[0], [0]]
 
 
 def test_order_is_a_function_of_seed_and_step() -> None:
-    feed = Feed({"number": np.zeros((50, 1)), "text:t": ragged([1 + i % 7 for i in range(50)])}, None, CPU)
+    feed = Loader({"number": np.zeros((50, 1)), "text:t": ragged([1 + i % 7 for i in range(50)])}, None, CPU)
     rows = np.arange(3, 47)
-    one, two = Order(feed, rows, 8, seed=3), Order(feed, rows, 8, seed=3)
+    one, two = Sampler(feed, rows, 8, seed=3), Sampler(feed, rows, 8, seed=3)
     assert one.steps == 5
     steps = [0, 1, 4, 5, 12, 3, 0, 14]
     there = {step: one.batch(step) for step in sorted(steps)}
     for step in steps:  # in another order, epochs back and forth
         assert torch.equal(two.batch(step).rows, there[step].rows)  # type: ignore[arg-type]
         assert torch.equal(two.batch(step).key, there[step].key)  # type: ignore[arg-type]
-    other = Order(feed, rows, 8, seed=4)
+    other = Sampler(feed, rows, 8, seed=4)
     assert any(not torch.equal(other.batch(s).rows, there[s].rows) for s in steps)  # type: ignore[arg-type]
     epoch = [one.batch(5 + s) for s in range(5)]
     seen = torch.cat([b.rows for b in epoch])  # type: ignore[arg-type]
@@ -78,22 +78,22 @@ def test_order_is_a_function_of_seed_and_step() -> None:
     assert set(seen.tolist()) <= set(rows.tolist())
     keys = torch.cat([b.key for b in epoch if b.key is not None])
     assert len(set(keys.tolist())) == 40
-    assert Order(feed, rows[:5], 8, seed=0).batch_size == 5
+    assert Sampler(feed, rows[:5], 8, seed=0).batch_size == 5
 
 
 @pytest.fixture
-def work(table: Path) -> tuple[pellucid.Dataset, Network, Feed, Order]:
+def work(table: Path) -> tuple[pellucid.Dataset, Network, Loader, Sampler]:
     data = pellucid.read(table, target="label")
-    net = data.network(pellucid.trunks.TRUNKS["dense"].sized(0), seed=2)
+    net = data.network(pellucid.trunks.TRUNKS["dense"].of_size(0), seed=2)
     inputs = [f for f in net.fields if f.role != "target"]
-    feed = Feed(encode_groups(data, inputs), as_target(encode_target(data, net.output.fields[0])), CPU)
-    return data, net, feed, Order(feed, data.split(0).train, 64, seed=0)
+    feed = Loader(encode_groups(data, inputs), target_array(encode_target(data, net.output.fields[0])), CPU)
+    return data, net, feed, Sampler(feed, data.split(0).train, 64, seed=0)
 
 
 def test_answers_come_in_the_order_asked(work: Any, texts: Path) -> None:
     _, net, feed, _ = work
     rows = np.array([7, 3, 90, 11, 0, 55])
-    raw, target = answers(net, feed, rows, size=2)
+    raw, target = predict_raw(net, feed, rows, size=2)
     assert net.training
     net.eval()
     for i, row in enumerate(rows):
@@ -103,9 +103,9 @@ def test_answers_come_in_the_order_asked(work: Any, texts: Path) -> None:
         assert target[i] == one.target[0]
     data = pellucid.read(texts, target="verdict")
     net = data.network("transformer")
-    feed = Feed(encode_groups(data, [f for f in net.fields if f.role != "target"]), None, CPU)
-    raw, target = answers(net, feed, rows, size=4)
-    alone = torch.cat([answers(net, feed, rows[i : i + 1])[0] for i in range(len(rows))])
+    feed = Loader(encode_groups(data, [f for f in net.fields if f.role != "target"]), None, CPU)
+    raw, target = predict_raw(net, feed, rows, size=4)
+    alone = torch.cat([predict_raw(net, feed, rows[i : i + 1])[0] for i in range(len(rows))])
     assert torch.allclose(raw, alone, atol=1e-5)
     assert target.numel() == 0
 
@@ -116,10 +116,10 @@ def test_answers_come_in_the_order_asked(work: Any, texts: Path) -> None:
 def loop_of(work: Any, steps: int = 6, **options: Any) -> tuple[Loop, list[dict[str, Any]]]:
     data, net, _, order = work
     rows: list[dict[str, Any]] = []
-    state = State(net, options.pop("recipe", Recipe(batch_size=64)))
+    state = TrainState(net, options.pop("recipe", Recipe(batch_size=64)))
     decisions = Decisions()
     decisions.decide(0, "schedule", trapezoid(0, steps, warm=0.05, cool=0.5), "")
-    pace = Pace(state.recipe, None, every=options.pop("every", 3))
+    pace = Pacer(state.recipe, None, every=options.pop("every", 3))
     return Loop(state, order, data.split(0).validation, decisions, pace, lambda s: None, rows.append, **options), rows
 
 
@@ -127,20 +127,20 @@ def test_few_large_examples_are_answered_at_once() -> None:
     """As many input values in a batch, however many examples they make; never none."""
     for side, expected in ((8, 512), (32, 512), (64, 128), (320, 5), (4096, 1)):
         large = np.broadcast_to(np.zeros(1, np.uint8), (3, side, side, 3))
-        assert Feed({"image:file": large}, None, CPU).at_once == expected
-    assert Feed({"number": np.zeros((3, 10))}, None, CPU).at_once == 512
+        assert Loader({"image:file": large}, None, CPU).at_once == expected
+    assert Loader({"number": np.zeros((3, 10))}, None, CPU).at_once == 512
 
 
 def test_answers_are_cut_by_how_large_an_example_is(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = pellucid.read(photos, cache=False)
     net = data.network("cnn")
-    feed = Feed(encode_groups(data, [f for f in net.fields if f.role != "target"]), None, CPU)
-    whole = answers(net, feed, np.arange(20))[0]
+    feed = Loader(encode_groups(data, [f for f in net.fields if f.role != "target"]), None, CPU)
+    whole = predict_raw(net, feed, np.arange(20))[0]
     sizes: list[int] = []
     real = net.forward
     monkeypatch.setattr(net, "forward", lambda batch: sizes.append(len(batch.rows)) or real(batch))
     monkeypatch.setattr("pellucid.training.feed.VALUES", 7 * 8 * 8 * 3)
-    assert torch.allclose(answers(net, feed, np.arange(20))[0], whole, atol=1e-5)
+    assert torch.allclose(predict_raw(net, feed, np.arange(20))[0], whole, atol=1e-5)
     assert sorted(sizes) == [6, 7, 7]
 
 
@@ -167,7 +167,7 @@ def test_a_loop_learns_and_writes_its_history(work: Any) -> None:
 def gradients_of(loop: Loop) -> list[Tensor]:
     loop.state.network.train()
     loop.state.optimizer.clear()
-    loop.gradients(loop.order.batch(loop.state.step))
+    loop.compute_gradients(loop.order.batch(loop.state.step))
     return [p.grad.clone() for p in loop.state.optimizer.parameters if p.grad is not None]
 
 
@@ -182,13 +182,13 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_rounding_only(
     monkeypatch.setattr(GroupedBatchNorm, "group", 32)
     made = []
     for _ in range(2):
-        net = data.network(pellucid.trunks.TRUNKS["convolutional"].sized(0), seed=2)
-        feed = Feed(
+        net = data.network(pellucid.trunks.TRUNKS["convolutional"].of_size(0), seed=2)
+        feed = Loader(
             encode_groups(data, [f for f in net.fields if f.role != "target"]),
-            as_target(encode_target(data, net.output.fields[0])),
+            target_array(encode_target(data, net.output.fields[0])),
             CPU,
         )
-        made.append((data, net, feed, Order(feed, data.split(0).train, 64, seed=0)))
+        made.append((data, net, feed, Sampler(feed, data.split(0).train, 64, seed=0)))
     (whole, _), (cut, _) = loop_of(made[0]), loop_of(made[1])
     expected = gradients_of(whole)
     statistics = {k: v.clone() for k, v in whole.state.network.named_buffers()}
@@ -242,13 +242,13 @@ def test_losses_that_are_not_finite_never_reach_the_weights(
     poison: float, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = pellucid.read(photos)
-    net = data.network(pellucid.trunks.TRUNKS["convolutional"].sized(0), seed=2)
-    feed = Feed(
+    net = data.network(pellucid.trunks.TRUNKS["convolutional"].of_size(0), seed=2)
+    feed = Loader(
         encode_groups(data, [f for f in net.fields if f.role != "target"]),
-        as_target(encode_target(data, net.output.fields[0])),
+        target_array(encode_target(data, net.output.fields[0])),
         CPU,
     )
-    loop, rows = loop_of((data, net, feed, Order(feed, data.split(0).train, 32, seed=0)), 8, every=1)
+    loop, rows = loop_of((data, net, feed, Sampler(feed, data.split(0).train, 32, seed=0)), 8, every=1)
     real, weights = Network.losses, dict[int, dict[str, Tensor]]()
 
     def losses(own: Network, batch: Any) -> Tensor:
@@ -284,9 +284,9 @@ def test_it_gives_up_after_twenty(work: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_gradients_are_clipped_where_the_recipe_says_so(work: Any) -> None:
     loop, _ = loop_of(work, recipe=Recipe(batch_size=64, clip=1e-3))
-    loss = loop.gradients(loop.order.batch(0))
+    loss = loop.compute_gradients(loop.order.batch(0))
     assert loop.state.optimizer.norm() > 1e-2
-    assert loop.finite(loss)
+    assert loop.keep_if_finite(loss)
     assert float(loop.state.optimizer.norm()) == pytest.approx(1e-3, rel=1e-3)
 
 
@@ -303,14 +303,14 @@ def test_the_best_weights_on_validation_are_taken(work: Any) -> None:
             for name, value in one.items():
                 spoilt = i in broken and name.startswith("output.layer")
                 value.copy_(-50 * good[name] if spoilt else good[name])
-        chosen, raw, target = choose(state, feed, rows)
+        chosen, raw, target = select_weights(state, feed, rows)
         assert chosen[chosen["weights"]] == max(v for k, v in chosen.items() if k != "weights")
-        assert torch.equal(raw, answers(net, feed, rows)[0])
+        assert torch.equal(raw, predict_raw(net, feed, rows)[0])
         assert net.output.measure(raw, target) == chosen[chosen["weights"]]
         assert torch.equal(state.weights["output.layer.bias"], good["output.layer.bias"])
     for one in (state.average, state.best):
         one["output.layer.bias"].fill_(torch.nan)
-    assert choose(state, feed, rows)[0]["weights"] == "the last weights"
+    assert select_weights(state, feed, rows)[0]["weights"] == "the last weights"
 
 
 def test_the_largest_network_that_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,12 +322,12 @@ def test_the_largest_network_that_the_time_allows(monkeypatch: pytest.MonkeyPatc
         tried.append(size)
         return sizing.Timing(0.001 * 2.0**size, 0.0001)
 
-    monkeypatch.setattr(sizing, "timed", time)
+    monkeypatch.setattr(sizing, "time_steps", time)
     order: Any = type("Order", (), {"steps": 100})
     sizes = (1, 2, 3, 4, 5)
     expected = {1000.0: 5, 16.0 * 1.6: 4, 12.0: 3, 4.0: 1, 0.1: 1}
     for seconds, size in expected.items():
-        found, timing, reason = largest(sizes, 3, lambda s: s, order, Recipe(epochs=15.0), seconds)  # type: ignore
+        found, timing, reason = largest_within_budget(sizes, 3, lambda s: s, order, Recipe(epochs=15.0), seconds)  # type: ignore
         assert found == size, seconds
         assert timing.step == 0.001 * 2.0**size
         assert "ms a step leave time for some" in reason
@@ -336,7 +336,7 @@ def test_the_largest_network_that_the_time_allows(monkeypatch: pytest.MonkeyPatc
 
 def test_timing_a_network_takes_no_longer_than_it_may(work: Any) -> None:
     _, net, _, order = work
-    timing = timed(net, order, Recipe(batch_size=64), limit=0.0)
+    timing = time_steps(net, order, Recipe(batch_size=64), limit=0.0)
     assert 0 < timing.step < 5
     assert 0 < timing.answer < 5
 
@@ -400,13 +400,13 @@ def test_test_rows_are_not_looked_at_before_the_end(
 ) -> None:
     """Every answer during training is to validation rows; other test labels give the same weights."""
     asked: list[set[int]] = []
-    real = answers
+    real = predict_raw
 
     def noted(network: Any, feed: Any, rows: np.ndarray, **options: Any) -> Any:
         asked.append(set(rows.tolist()))
         return real(network, feed, rows, **options)
 
-    monkeypatch.setattr(loop_module, "answers", noted)
+    monkeypatch.setattr(loop_module, "predict_raw", noted)
     data = pellucid.read(table, target="label")
     test = data.split(0).test
     run = pellucid.train(data, network="mlp", size=0, epochs=3, out=tmp_path, name="as-is")

@@ -5,7 +5,7 @@ import os
 import pytest
 from trees import picture
 
-from pellucid.data import read
+from pellucid.data import read_data
 from pellucid.errors import PellucidError, UsageError
 from pellucid.samples import SAMPLES, sample
 
@@ -21,7 +21,7 @@ from pellucid.samples import SAMPLES, sample
     ],
 )
 def test_every_sample_is_ready_to_train_on(name, rows, target, classes, inputs, tmp_path):
-    data = read(sample(name, tmp_path), cache=tmp_path / "cache")
+    data = read_data(sample(name, tmp_path), cache=tmp_path / "cache")
     assert len(data) == rows
     assert data.need_target().kind == target
     assert len(data.reading.classes) == classes

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.planning import Recipe
-from pellucid.training.pace import Pace, between_evaluations
+from pellucid.training.pace import Pacer, between_evaluations
 from pellucid.training.schedule import (
     WARMEST,
     Decisions,
     Points,
     cool_from,
     end_of,
-    factor,
     moved_end,
-    phase,
+    schedule_factor,
+    schedule_phase,
     trapezoid,
 )
 
@@ -32,12 +32,12 @@ def assert_sound(points: Points, start: int) -> None:
     """Strictly over steps: between 0 and 1, 0 at the end and not before, warm-up rises, cool-down falls."""
     end = end_of(points)
     steps = sorted({*range(start, min(start + 300, end)), *np.linspace(start, end - 1, 300).astype(int).tolist()})
-    values = [factor(points, step) for step in steps]
+    values = [schedule_factor(points, step) for step in steps]
     assert min(values) > 0
     assert max(values) <= 1
-    assert factor(points, end) == 0 == factor(points, end + 100)
+    assert schedule_factor(points, end) == 0 == schedule_factor(points, end + 100)
     order = ["warm up", "hold", "cool down"]
-    phases = [order.index(phase(points, step)) for step in steps]
+    phases = [order.index(schedule_phase(points, step)) for step in steps]
     assert phases == sorted(phases)
     for (a, x), (b, y) in pairwise(zip(phases, values, strict=True)):
         assert {(0, 0): x < y, (1, 1): x == y, (2, 2): x > y}.get((a, b), x <= y or b == 2)
@@ -49,7 +49,7 @@ def test_trapezoid(start: int, steps: int, warm: float, cool: float) -> None:
     assert_sound(points, start)
     assert end_of(points) == start + steps
     assert points[1][0] - start <= min(WARMEST, max(round(steps * warm), 0))
-    values = [factor(points, step) for step in range(start, start + min(steps, 2000))]
+    values = [schedule_factor(points, step) for step in range(start, start + min(steps, 2000))]
     assert 1 in values or round(steps * (warm + cool)) >= steps or steps > 2000
 
 
@@ -70,9 +70,12 @@ def test_moved_ends_are_continuous(steps: int, share: float, end: int, cool: flo
         lambda p, at: moved_end(p, at, at + 2 * again, cool=cool),
     ):
         moved = change(points, step)
-        assert factor(moved, step) == pytest.approx(factor(points, step))
+        assert schedule_factor(moved, step) == pytest.approx(schedule_factor(points, step))
         slope = max(1 / 3, 1 / (end_of(moved) - step))  # no jump behind it either: at most a whole warm-up in 3 steps
-        assert abs(factor(moved, step + 1) - factor(moved, step)) <= max(slope, 1 / max(points[1][0] + 0.5, 1)) + 1e-9
+        assert (
+            abs(schedule_factor(moved, step + 1) - schedule_factor(moved, step))
+            <= max(slope, 1 / max(points[1][0] + 0.5, 1)) + 1e-9
+        )
         assert_sound(moved, step)
         points, step = moved, min(step + 3, end_of(moved) - 1)
 
@@ -87,7 +90,7 @@ def test_the_cooling_share_keeps_its_size_however_often_the_end_moves() -> None:
 
 def test_one_step_is_one_step_at_the_full_rate() -> None:
     points = trapezoid(7, 8, warm=0.05, cool=0.5)
-    assert (end_of(points), factor(points, 7)) == (8, 1.0)
+    assert (end_of(points), schedule_factor(points, 7)) == (8, 1.0)
 
 
 def test_decisions_hold_from_their_step_on_and_are_written_first() -> None:
@@ -117,7 +120,7 @@ class Machine:
 
     def __init__(self, step: float, evaluation: float, every: int, closing: float = 5.0, patience: int = 0):
         self.now, self.step, self.evaluation = 1000.0, step, evaluation
-        self.pace = Pace(Recipe(), None, every, closing, patience, clock=lambda: self.now)
+        self.pace = Pacer(Recipe(), None, every, closing, patience, clock=lambda: self.now)
         self.state: Any = SimpleNamespace(step=0, evaluating=evaluation, stale=0)
         self.decisions = Decisions()
 
@@ -125,7 +128,7 @@ class Machine:
         """How many seconds before (or, negative, behind) the deadline everything was done."""
         pace, state, decisions = self.pace, self.state, self.decisions
         pace.deadline, looked = self.now + seconds, self.now
-        pace.begin(0, int(seconds / guess), decisions, "")
+        pace.begin_schedule(0, int(seconds / guess), decisions, "")
         while state.step < end_of(points := decisions.at(state.step, "schedule")):
             state.step += 1
             self.now += self.step * slowdown(state.step)
@@ -157,12 +160,12 @@ def test_a_budget_is_kept_on_a_machine_that_slows_down_and_stutters() -> None:
     left = machine.train(40.0, 0.004, lambda step: (2.0 if step > 4000 else 1.0) * rng.lognormal(0, 0.5))
     assert -0.3 < left < 1.2
     last = machine.decisions.at(machine.state.step, "schedule")
-    assert factor(last, machine.state.step - 1) < 0.05, "it did not cool down to the end"
+    assert schedule_factor(last, machine.state.step - 1) < 0.05, "it did not cool down to the end"
 
 
 def test_patience_needs_ten_evaluations_and_a_quarter_of_the_steps() -> None:
     machine = Machine(0.01, 0.0, every=10, patience=10)
-    machine.pace.begin(0, 10_000, machine.decisions, "")
+    machine.pace.begin_schedule(0, 10_000, machine.decisions, "")
     seen = []
     for step, stale in ((1000, 9), (1000, 10), (1000, 24), (1000, 25), (1010, 26)):
         machine.state.step, machine.state.stale = step, stale
@@ -173,14 +176,14 @@ def test_patience_needs_ten_evaluations_and_a_quarter_of_the_steps() -> None:
     assert machine.decisions.at(1000, "stopped improving") is True
     assert machine.decisions.all[-1]["reason"] == "the validation loss has not improved in 25 evaluations"
     points = machine.decisions.at(1000, "schedule")
-    assert phase(points, 1000) == "cool down"
+    assert schedule_phase(points, 1000) == "cool down"
     assert end_of(points) == 1500  # the cooling is half as long as the steps before
     machine.pace.deadline = machine.now + 1000
     for _ in range(20):
         machine.now, machine.state.step = machine.now + 0.5, machine.state.step + 10
         machine.pace.after_look(machine.state, machine.decisions)
     assert machine.decisions.at(machine.state.step, "schedule") == points, "a cool-down by patience is not drawn out"
-    machine.pace.begin(1500, 100, machine.decisions, "more")
+    machine.pace.begin_schedule(1500, 100, machine.decisions, "more")
     assert machine.decisions.at(1500, "stopped improving") is False
 
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 import pellucid
 from pellucid import PellucidError
-from pellucid.data import read
-from pellucid.data.parting import Parting, parse
+from pellucid.data import read_data
+from pellucid.data.parting import SplitSpec, parse_split
 from pellucid.data.splits import by_group, by_time, group_of
 from pellucid.data.times import Span, seconds_of
 from pellucid.errors import UsageError
 from pellucid.fields import Column
-from pellucid.outputs.metrics import bootstrap, mean_of
+from pellucid.outputs.metrics import bootstrap_interval, mean_of
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -56,29 +56,29 @@ def sizes(data: Any, seed: int = 0) -> list[int]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (None, Parting()),
-        ("80,10,10", Parting(shares=(0.8, 0.1, 0.1), asked=True)),
-        ("60:20:20", Parting(shares=(0.6, 0.2, 0.2), asked=True)),
-        ((0.5, 0.25, 0.25), Parting(shares=(0.5, 0.25, 0.25), asked=True)),
-        ("70,30", Parting(shares=(0.63, 0.07, 0.3), carved=True, asked=True)),
-        ("fold", Parting("column", "fold", asked=True)),
-        ("column:time", Parting("column", "time", asked=True)),
-        ("column:a,b", Parting("column", "a,b", asked=True)),
-        ("group:patient", Parting("group", "patient", asked=True)),
-        ("group:ward, bed,60,20,20", Parting("group", "ward,bed", (0.6, 0.2, 0.2), asked=True)),
-        ("time", Parting("time", asked=True)),
-        ("time:day", Parting("time", "day", asked=True)),
-        ("time:50,25,25", Parting("time", None, (0.5, 0.25, 0.25), asked=True)),
-        ("12mo,4mo,4mo", Parting("time", spans=(Span(12), Span(4), Span(4)), asked=True)),
-        ("time:day,2w,36h,30min", Parting("time", "day", spans=(Span(0, 1209600), Span(0, 129600), Span(0, 1800)), asked=True)),
-        ("rest,1y,1y", Parting("time", spans=(None, Span(12), Span(12)), asked=True)),
-        ("1y,6mo", Parting("time", spans=(Span(12), Span(6)), carved=True, asked=True)),
+        (None, SplitSpec()),
+        ("80,10,10", SplitSpec(shares=(0.8, 0.1, 0.1), asked=True)),
+        ("60:20:20", SplitSpec(shares=(0.6, 0.2, 0.2), asked=True)),
+        ((0.5, 0.25, 0.25), SplitSpec(shares=(0.5, 0.25, 0.25), asked=True)),
+        ("70,30", SplitSpec(shares=(0.63, 0.07, 0.3), carved=True, asked=True)),
+        ("fold", SplitSpec("column", "fold", asked=True)),
+        ("column:time", SplitSpec("column", "time", asked=True)),
+        ("column:a,b", SplitSpec("column", "a,b", asked=True)),
+        ("group:patient", SplitSpec("group", "patient", asked=True)),
+        ("group:ward, bed,60,20,20", SplitSpec("group", "ward,bed", (0.6, 0.2, 0.2), asked=True)),
+        ("time", SplitSpec("time", asked=True)),
+        ("time:day", SplitSpec("time", "day", asked=True)),
+        ("time:50,25,25", SplitSpec("time", None, (0.5, 0.25, 0.25), asked=True)),
+        ("12mo,4mo,4mo", SplitSpec("time", spans=(Span(12), Span(4), Span(4)), asked=True)),
+        ("time:day,2w,36h,30min", SplitSpec("time", "day", spans=(Span(0, 1209600), Span(0, 129600), Span(0, 1800)), asked=True)),
+        ("rest,1y,1y", SplitSpec("time", spans=(None, Span(12), Span(12)), asked=True)),
+        ("1y,6mo", SplitSpec("time", spans=(Span(12), Span(6)), carved=True, asked=True)),
     ],
 )  # fmt: skip
-def test_one_grammar(text: Any, expected: Parting) -> None:
-    found = parse(text)
+def test_one_grammar(text: Any, expected: SplitSpec) -> None:
+    found = parse_split(text)
     assert found == expected
-    assert Parting.from_json(found.to_json()) == found
+    assert SplitSpec.from_json(found.to_json()) == found
 
 
 FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,4mo"
@@ -110,7 +110,7 @@ FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,
 )  # fmt: skip
 def test_what_can_not_be_meant(text: str, message: str) -> None:
     with pytest.raises(UsageError) as error:
-        parse(text)
+        parse_split(text)
     assert (
         str(error.value).replace("Unknown unit 'moons'. Known", "Unknown unit 'moons'. Did you mean 'mo'? Known")
         == message
@@ -130,14 +130,14 @@ def test_months_are_those_of_the_calendar(start: datetime, months: int, seconds:
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_understood_or_refused(text: str) -> None:
     try:
-        found = parse(text)
+        found = parse_split(text)
     except UsageError:
         return
     assert sum(found.shares) == pytest.approx(1)
 
 
 def test_two_shares_leave_validation_to_train() -> None:
-    data = read(visits(), target="ill", split="70,30", ignore=["patient", "day"])
+    data = read_data(visits(), target="ill", split="70,30", ignore=["patient", "day"])
     assert sizes(data) == [126, 14, 60]
     assert data.split().how.startswith("train and test 70 : 30, validation 10% of train at random, seed 0")
     assert "train and test 70 : 30, validation 10% of train, drawn at random" in str(data)
@@ -147,7 +147,7 @@ def test_two_shares_leave_validation_to_train() -> None:
 
 
 def test_a_group_is_in_one_part_only_and_no_input() -> None:
-    data = read(visits(), target="ill", split="group:patient,60,20,20", ignore=["day"])
+    data = read_data(visits(), target="ill", split="group:patient,60,20,20", ignore=["day"])
     who, split = np.array(visits()["patient"]), data.split()
     people = [set(who[rows]) for rows in split.parts().values()]
     assert not people[0] & people[1]
@@ -168,7 +168,7 @@ def test_a_group_is_in_one_part_only_and_no_input() -> None:
 @given(st.lists(st.integers(0, 12), min_size=20, max_size=200).filter(lambda g: len(set(g)) >= 3), st.integers(0, 5))
 @settings(max_examples=60, deadline=None)
 def test_groups_are_never_torn_and_every_part_has_one(group: list[int], seed: int) -> None:
-    own, _ = by_group(np.array(group), Parting("group", "g", asked=True), seed, None)
+    own, _ = by_group(np.array(group), SplitSpec("group", "g", asked=True), seed, None)
     assert set(own) == {0, 1, 2}
     assert all(len(set(own[np.array(group) == g])) == 1 for g in set(group))
 
@@ -176,20 +176,20 @@ def test_groups_are_never_torn_and_every_part_has_one(group: list[int], seed: in
 def test_groups_that_are_too_few_or_not_there() -> None:
     two = visits() | {"site": ["a", "b"] * 100}
     with pytest.raises(PellucidError) as error:
-        read(two, target="ill", split="group:site").split()
+        read_data(two, target="ill", split="group:site").split()
     assert str(error.value) == (
         "'site' has 2 different values, and 3 parts need one each\n  bring more groups, or split by something else"
     )
     with pytest.raises(UsageError, match=r"Unknown column 'pateint'\. Did you mean 'patient'\?"):
-        read(visits(), target="ill", split="group:pateint")
+        read_data(visits(), target="ill", split="group:pateint")
     with pytest.raises(UsageError, match="column 'ill' can't be both target and what the rows are split by"):
-        read(visits(), target="ill", split="group:ill")
+        read_data(visits(), target="ill", split="group:ill")
 
 
 def test_rows_without_a_group_are_left_out_and_said() -> None:
     some = visits()
     some["patient"][7] = some["patient"][9] = None  # type: ignore[call-overload]
-    data = read(some, target="ill", split="group:patient", ignore=["day"])
+    data = read_data(some, target="ill", split="group:patient", ignore=["day"])
     assert sum(sizes(data)) == 198
     assert any("2 examples without 'patient' are left out, this one first" in str(note) for note in data.notes)
 
@@ -199,11 +199,11 @@ def test_people_that_repeat_are_pointed_at() -> None:
         "column 'patient': 20 values for 200 rows: rows of one patient may fall into different parts, and then the "
         "score flatters; --split group:patient keeps them together"
     )
-    assert text in map(str, read(visits(), target="ill").notes)
-    assert text not in map(str, read(visits(), target="ill", split="group:patient").notes)
-    assert text not in map(str, read(visits(), target="ill", split="time").notes)
+    assert text in map(str, read_data(visits(), target="ill").notes)
+    assert text not in map(str, read_data(visits(), target="ill", split="group:patient").notes)
+    assert text not in map(str, read_data(visits(), target="ill", split="time").notes)
     ids = visits() | {"user_id": [i // 4 for i in range(200)], "paid": list(range(200))}
-    assert [n.where for n in read(ids, target="ill").notes if "keeps them together" in n.text] == [
+    assert [n.where for n in read_data(ids, target="ill").notes if "keeps them together" in n.text] == [
         "column 'patient'", "column 'user_id'"
     ]  # fmt: skip
 
@@ -226,11 +226,11 @@ def test_people_that_repeat_are_pointed_at() -> None:
 )  # fmt: skip
 def test_a_column_says_the_parts(name: str, values: list[Any], expected: list[int], how: str) -> None:
     column = (values * 200)[:200]
-    data = read(visits() | {name: column}, target="ill", split=f"column:{name}")
+    data = read_data(visits() | {name: column}, target="ill", split=f"column:{name}")
     assert sizes(data) == expected
     assert data.split().how.startswith(how)
     assert data.fields[name].role == "split"
-    assert sizes(read(visits() | {name: column}, target="ill", split=name)) == expected
+    assert sizes(read_data(visits() | {name: column}, target="ill", split=name)) == expected
 
 
 @pytest.mark.parametrize(
@@ -244,25 +244,25 @@ def test_a_column_says_the_parts(name: str, values: list[Any], expected: list[in
 )  # fmt: skip
 def test_columns_that_say_no_parts(name: str, values: list[Any], message: str) -> None:
     with pytest.raises(PellucidError) as error:
-        read(visits() | {name: (values * 200)[:200]}, target="ill", split=f"column:{name}")
+        read_data(visits() | {name: (values * 200)[:200]}, target="ill", split=f"column:{name}")
     assert str(error.value) == message
 
 
 def test_shares_do_not_tear_parts_that_the_data_gives() -> None:
     frame = visits() | {"split": ["train"] * 150 + ["test"] * 50}
-    data = read(frame, target="ill", split="60,20,20")
+    data = read_data(frame, target="ill", split="60,20,20")
     assert data.split().test.tolist() == list(range(150, 200))
     text = "the data gives its own parts, and these are kept; to part it anew, add --ignore split"
     assert text in [note.text for note in data.notes]
-    assert sizes(read(frame, target="ill", split="60,20,20", ignore=["split"])) == [120, 40, 40]
-    assert read(frame, target="ill", split="group:patient").fields["split"].role == "ignore"
+    assert sizes(read_data(frame, target="ill", split="60,20,20", ignore=["split"])) == [120, 40, 40]
+    assert read_data(frame, target="ill", split="group:patient").fields["split"].role == "ignore"
 
 
 # -- time
 
 
 def test_the_etdataset_protocol() -> None:
-    data = read(real("ETTh1.csv"), target="OT", split="12mo,4mo,4mo")
+    data = read_data(real("ETTh1.csv"), target="OT", split="12mo,4mo,4mo")
     split = data.split()
     assert split.train.tolist() == list(range(8760))
     assert split.validation.tolist() == list(range(8760, 8760 + 123 * 24))
@@ -273,17 +273,17 @@ def test_the_etdataset_protocol() -> None:
     )
     said = [note for note in data.notes if "2,828 examples after the last span of time are left out" in note.text]
     assert [note.level for note in said] == ["warning"], "which a training prints"
-    papers = read(real("ETTh1.csv"), target="OT", split="360d,120d,120d")
+    papers = read_data(real("ETTh1.csv"), target="OT", split="360d,120d,120d")
     assert sizes(papers) == [8640, 2880, 2880], "the papers count months of 30 days"
-    shares = read(real("ETTh1.csv"), target="OT", split="time")
+    shares = read_data(real("ETTh1.csv"), target="OT", split="time")
     assert sizes(shares) == [13936, 1742, 1742]
     assert shares.split(0).test.tolist() == shares.split(5).test.tolist() == list(range(15678, 17420))
 
 
 def test_the_last_year_is_test() -> None:
-    data = read(real("daily-min-temperatures.csv"), target="Temp", split="rest,1y,1y")
+    data = read_data(real("daily-min-temperatures.csv"), target="Temp", split="rest,1y,1y")
     assert sizes(data) == [2920, 365, 365]
-    carved = read(real("daily-min-temperatures.csv"), target="Temp", split="9y,1y")
+    carved = read_data(real("daily-min-temperatures.csv"), target="Temp", split="9y,1y")
     assert sizes(carved) == [2956, 329, 365]
     assert carved.split().how.count("rows") == 3
 
@@ -291,7 +291,7 @@ def test_the_last_year_is_test() -> None:
 def test_rows_of_one_moment_stay_together_whatever_their_order() -> None:
     some = visits()
     some["day"] = [datetime(2020, 1, 1 + i * 7 % 10) for i in range(200)]
-    data = read(some, target="ill", split="time:day,75,15,10")
+    data = read_data(some, target="ill", split="time:day,75,15,10")
     days = np.array([d.day for d in some["day"]])
     split = data.split()
     assert sizes(data) in ([140, 40, 20], [160, 20, 20])
@@ -304,7 +304,7 @@ def test_rows_of_one_moment_stay_together_whatever_their_order() -> None:
 @settings(max_examples=60, deadline=None)
 def test_time_runs_from_train_to_test(times: list[int]) -> None:
     time = np.array([*times, np.nan])
-    part, _ = by_time(time, Parting("time", "t", asked=True), dates=False)
+    part, _ = by_time(time, SplitSpec("time", "t", asked=True), dates=False)
     assert part[-1] == -1
     assert set(part[:-1]) == {0, 1, 2}
     ends = [(time[part == i].min(), time[part == i].max()) for i in range(3)]
@@ -327,17 +327,17 @@ def test_times_that_part_nothing(columns: dict[str, Any], split: str, message: s
     some = visits() | {name: [value] * 200 for name, value in columns.items()}
     some = {name: values for name, values in some.items() if values[0] is not None}
     with pytest.raises(PellucidError) as error:
-        read(some, target=None if split == "time:ill" else "ill", split=split)
+        read_data(some, target=None if split == "time:ill" else "ill", split=split)
     assert str(error.value) == message
 
 
 def test_rows_without_a_time_are_left_out() -> None:
     some = visits()
     some["day"][3] = None  # type: ignore[call-overload]
-    data = read(some, target="ill", split="time", ignore=["patient"])
+    data = read_data(some, target="ill", split="time", ignore=["patient"])
     assert sum(sizes(data)) == 199
     assert "1 example without 'day' is left out, this one first" in " ".join(map(str, data.notes))
-    assert sizes(read(visits(), target="ill", split="time:dose"))[0] == 160
+    assert sizes(read_data(visits(), target="ill", split="time:dose"))[0] == 160
 
 
 @pytest.mark.parametrize(
@@ -393,9 +393,9 @@ def test_a_run_is_done_again_with_the_same_parts(split: str, tmp_path: Path) -> 
 def test_reading_once_more_opens_no_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "visits.csv"
     pl.DataFrame(visits()).write_csv(file)
-    first = read(file, target="ill", split="time").split()
+    first = read_data(file, target="ill", split="time").split()
     monkeypatch.setattr(pl, "read_csv", lambda *_, **__: pytest.fail("opened"))
-    data = read(file, target="ill", split="time")
+    data = read_data(file, target="ill", split="time")
     data.fields.pop("patient")
     assert np.array_equal(first.test, data.split().test)
 
@@ -413,10 +413,12 @@ def test_intervals_draw_whole_groups(tmp_path: Path) -> None:
     assert grouped.score.groups == grouped.baseline.groups == "patient"
     data = pellucid.read(columns, target="label", split="group:patient,60,20,20")
     rows = data.split(0).test
-    assert np.array_equal(group_of(data, rows), data.stored("patient").arrays["code"][rows])
+    assert np.array_equal(group_of(data, rows), data.stored_values("patient").arrays["code"][rows])
     right = mean_of((rng.random(12) < 0.6).astype(float)[np.repeat(np.arange(12), 10)])
-    single, whole = (bootstrap(right, np.ones(120), group=group) for group in (None, np.repeat(np.arange(12), 10)))
-    each = bootstrap(mean_of(np.array([right(np.eye(120)[[10 * i]])[0] for i in range(12)])), np.ones(12))
+    single, whole = (
+        bootstrap_interval(right, np.ones(120), group=group) for group in (None, np.repeat(np.arange(12), 10))
+    )
+    each = bootstrap_interval(mean_of(np.array([right(np.eye(120)[[10 * i]])[0] for i in range(12)])), np.ones(12))
     assert whole[1] - whole[0] > 2 * (single[1] - single[0])
     assert whole == pytest.approx(each), "as twelve examples would have it"
     assert "Intervals draw whole values of 'patient'" in (grouped.path / "report.html").read_text()

@@ -54,12 +54,12 @@ def test_new_classes_start_from_what_was_learned(first):
 
 
 def test_the_network_begins_with_the_runs_weights(first):
-    from pellucid.starting import Start
+    from pellucid.starting import StartingRun
 
-    start = Start.of(first.path)
-    data = start.brought(pellucid.read(shapes(("column", "cross"), 60, 1), cache=False))
-    network = data.network(start.trunk())
-    count, fresh = start.fill(network)
+    start = StartingRun.of(first.path)
+    data = start.adopt_fields(pellucid.read(shapes(("column", "cross"), 60, 1), cache=False))
+    network = data.network(start.fresh_trunk())
+    count, fresh = start.copy_weights(network)
     theirs = first.network.state_dict()
     for name, value in network.state_dict().items():
         if name.startswith("trunk."):
@@ -141,10 +141,10 @@ def test_a_start_that_changed_is_told(first, tmp_path):
     _, run = second(first, "kept", steps=4)
     record = json.loads((run.path / "run.json").read_text())
     record["plan"]["start"]["sha256"] = "0" * 64
-    from pellucid.starting import Start
+    from pellucid.starting import StartingRun
 
     with pytest.raises(PellucidError, match="has changed"):
-        Start.of(Path(record["plan"]["start"]["run"]), record["plan"]["start"]["sha256"])
+        StartingRun.of(Path(record["plan"]["start"]["run"]), record["plan"]["start"]["sha256"])
 
 
 def test_the_same_data_keeps_the_runs_parts(first):

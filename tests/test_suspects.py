@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 import pellucid
-from pellucid.draw.doubts import doubts
+from pellucid.draw.doubts import label_issues_section
 from pellucid.folder import Folder
-from pellucid.suspects import LEAST, Suspect, disagreeing, looked_at, pairs, thresholds
+from pellucid.suspects import LEAST, LabelIssue, class_thresholds, disagreeing_labels, label_pairs, looked_at
 
 COLUMNS = ["row", "input", "part", "given", "suggested", "confidence", "times_off"]
 
@@ -36,18 +36,18 @@ def spoiled(tmp_path_factory):
 def test_the_confident_joint_by_hand():
     chances = np.array([[0.9, 0.1, 0], [0.8, 0.2, 0], [0.05, 0.95, 0], [0.3, 0.7, 0], [0.97, 0.03, 0], [0.5, 0.5, 0]])
     given = np.array([0, 0, 1, 1, 1, 0])
-    least = thresholds(chances, given)
+    least = class_thresholds(chances, given)
     assert least[:2] == pytest.approx([(0.9 + 0.8 + 0.5) / 3, (0.95 + 0.7 + 0.03) / 3])
     assert np.isinf(least[2]), "a class without examples is never suggested"
-    which, suggested = disagreeing(chances, given, least)
+    which, suggested = disagreeing_labels(chances, given, least)
     assert (which.tolist(), suggested.tolist()) == ([4], [0])
-    which, _ = disagreeing(chances, np.array([0, 0, 1, 1, 0, 0]), least)
+    which, _ = disagreeing_labels(chances, np.array([0, 0, 1, 1, 0, 0]), least)
     assert not len(which)
 
 
 def test_the_surest_come_first():
     chances = np.array([[0.92, 0.08], [0.99, 0.01], [0.95, 0.05], [0.1, 0.9]])
-    which, suggested = disagreeing(chances, np.array([1, 1, 1, 1]), np.array([0.5, 0.5]))
+    which, suggested = disagreeing_labels(chances, np.array([1, 1, 1, 1]), np.array([0.5, 0.5]))
     assert which.tolist() == [1, 2, 0]
     assert suggested.tolist() == [0, 0, 0]
 
@@ -70,7 +70,7 @@ def test_the_surest_come_first():
     ],
 )
 def test_only_the_networks_own_answer_above_one_half_is_suggested(chances, suggested):
-    which, classes = disagreeing(np.array([chances]), np.array([0]), np.array([0.5, 0.7, 0.01]))
+    which, classes = disagreeing_labels(np.array([chances]), np.array([0]), np.array([0.5, 0.7, 0.01]))
     assert (which.tolist(), classes.tolist()) == (([], []) if suggested is None else ([0], [suggested]))
 
 
@@ -220,8 +220,8 @@ def test_several_targets_have_no_section(tmp_path):
 
 
 def test_pairs_and_a_poor_judge():
-    found = [Suspect(i, "validation", "cat", "dog" if i else "cow", 0.9) for i in range(3)]
-    assert pairs(found) == [("cat", "dog", 2), ("cat", "cow", 1)]
+    found = [LabelIssue(i, "validation", "cat", "dog" if i else "cow", 0.9) for i in range(3)]
+    assert label_pairs(found) == [("cat", "dog", 2), ("cat", "cow", 1)]
     content = {
         "title": "t",
         "suspects": {
@@ -232,7 +232,7 @@ def test_pairs_and_a_poor_judge():
             "examples": [one.to_json() | {"shown": {"text": "<script>"}, "where": "row 1"} for one in found],
         },
     }
-    page = str(doubts(content))  # type: ignore[arg-type]
+    page = str(label_issues_section(content))  # type: ignore[arg-type]
     assert "The network is wrong on 30\xa0% of validation itself, so expect many of these to be right." in page
     assert "<script>" not in page
     assert "&lt;b&gt;" in page

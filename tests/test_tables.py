@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import picture
 
-from pellucid.data import blocks, encode_groups, read, read_like
+from pellucid.data import blocks, encode_groups, read_data, read_new
 from pellucid.data.pieces import Spool
 from pellucid.errors import PellucidError
-from pellucid.fields.base import Later
+from pellucid.fields.base import LazyValues
 
 QUICK = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -53,7 +53,7 @@ def texts(data):
 
 def contents(data):
     """Everything that is read: kinds, roles, values as they are stored, places, notes."""
-    stored = {name: data.stored(name) for name, field in data.fields.items() if field.role != "ignore"}
+    stored = {name: data.stored_values(name) for name, field in data.fields.items() if field.role != "ignore"}
     return {
         "fields": [(f.name, f.kind, f.role, f.reason) for f in data.fields.values()],
         "arrays": {n: {k: a.tolist() for k, a in one.arrays.items()} for n, one in stored.items()},
@@ -95,7 +95,7 @@ WRITERS = {
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_table_says_the_same_in_every_format(suffix, tmp_path):
     WRITERS[suffix](FRAME, tmp_path / f"t{suffix}")
-    data, frame = read(tmp_path / f"t{suffix}"), read(FRAME)
+    data, frame = read_data(tmp_path / f"t{suffix}"), read_data(FRAME)
     assert [(f.kind, f.role) for f in data.fields.values()] == [(f.kind, f.role) for f in frame.fields.values()]
     assert data.fingerprint() == frame.fingerprint()
 
@@ -106,16 +106,16 @@ def test_columns_of_a_large_typed_file_are_read_one_at_a_time(suffix, tmp_path, 
         day=pl.date(2020, 1, 1), nested=pl.concat_list("n"), kind=pl.col("label").cast(pl.Enum(["x", "y"]))
     )
     WRITERS[suffix](frame, tmp_path / f"t{suffix}")
-    whole = contents(read(tmp_path / f"t{suffix}", cache=False))
+    whole = contents(read_data(tmp_path / f"t{suffix}", cache=False))
     monkeypatch.setattr("pellucid.data.tables.LARGE", 1)
     monkeypatch.setattr("pellucid.data.pieces.PIECE", 7)
-    np.testing.assert_equal(contents(read(tmp_path / f"t{suffix}", cache=False)), whole)
+    np.testing.assert_equal(contents(read_data(tmp_path / f"t{suffix}", cache=False)), whole)
     assert "holds List(Float64) and is left out" in str(whole["notes"])
 
 
 def test_feather_of_the_first_version_is_refused(tmp_path):
     with pytest.raises(PellucidError) as error:
-        read(written(tmp_path / "t.feather", b"FEA1nonsense"))
+        read_data(written(tmp_path / "t.feather", b"FEA1nonsense"))
     assert str(error.value) == (
         "t.feather: is Feather of version 1, which is no longer read\n"
         "  write it again with a newer library (Feather version 2), or as Parquet"
@@ -125,7 +125,7 @@ def test_feather_of_the_first_version_is_refused(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"x", b"ARROW1\0\0nonsense", b"\xff\xff\xff\xff\xa8\0\0\0"])
 def test_damaged_arrow_files_are_said(content, tmp_path):
     with pytest.raises(PellucidError, match=r"t\.arrow: cannot be read as Arrow"):
-        read(written(tmp_path / "t.arrow", content))
+        read_data(written(tmp_path / "t.arrow", content))
 
 
 # spreadsheets
@@ -145,7 +145,7 @@ def test_the_first_sheet_with_a_table_is_read(tmp_path):
         sheet.append([None] * 5)
     book.create_sheet("Notes")
     book.save(tmp_path / "t.xlsx")
-    data = read(tmp_path / "t.xlsx")
+    data = read_data(tmp_path / "t.xlsx")
     assert data.layout == "a table of 8 rows and 4 columns (the sheet 'Data', names in its first row)"
     assert list(data.fields) == ["n", "code", "n_2", "label"]
     assert data.column("code").values[7] == "007"
@@ -158,7 +158,7 @@ def test_a_spreadsheet_without_a_table(tmp_path):
     openpyxl = pytest.importorskip("openpyxl", reason="openpyxl writes the spreadsheets of these tests")
     openpyxl.Workbook().save(tmp_path / "t.xlsx")
     with pytest.raises(PellucidError) as error:
-        read(tmp_path / "t.xlsx")
+        read_data(tmp_path / "t.xlsx")
     assert str(error.value) == "t.xlsx: no sheet holds a table (looked at 'Sheet')\n  put names in a first row"
 
 
@@ -181,11 +181,11 @@ def everything_odd():
 @pytest.mark.parametrize("block", [500, 3000])
 def test_a_table_in_blocks_is_the_table_as_a_whole(encoding, block, tmp_path, monkeypatch):
     file = written(tmp_path / "t.csv", everything_odd().encode(encoding))
-    whole = read(file, cache=False, target="label")
+    whole = read_data(file, cache=False, target="label")
     assert whole.column("code").values[7] == "007"
     assert whole.column("day").values.dtype == pl.Date
     monkeypatch.setattr(blocks, "BLOCK", block)
-    parts = read(file, cache=False, target="label")
+    parts = read_data(file, cache=False, target="label")
     same(parts, whole)
     for name in whole.fields:
         one, other = parts.column(name).values, whole.column(name).values
@@ -211,20 +211,20 @@ def test_any_table_in_blocks_of_any_size(tmp_path, monkeypatch, rows, data):
     file = tmp_path / "t.csv"
     frame.write_csv(file)
     block = data.draw(st.integers(1, file.stat().st_size))
-    whole = read(file, cache=False, target="key", header=True)
+    whole = read_data(file, cache=False, target="key", header=True)
     with monkeypatch.context() as patch:
         patch.setattr(blocks, "BLOCK", block)
-        same(read(file, cache=False, target="key", header=True), whole)
+        same(read_data(file, cache=False, target="key", header=True), whole)
 
 
 def test_pieces_on_disk_go_with_the_data(tmp_path, monkeypatch):
     file = written(tmp_path / "t.csv", everything_odd())
     monkeypatch.setattr(blocks, "BLOCK", 1000)
-    data = read(file, cache=tmp_path / "cache", target="label")
+    data = read_data(file, cache=tmp_path / "cache", target="label")
     folder = tmp_path / "cache" / "spool"
     data.column("n")
     assert len(list(folder.glob("*/*.arrow"))) > 5
-    assert isinstance(data.column("n").held, Later)
+    assert isinstance(data.column("n").held, LazyValues)
     del data
     assert not list(folder.iterdir())
 
@@ -238,7 +238,7 @@ def test_pieces_lie_in_a_folder_that_nobody_else_has(cached, tmp_path, monkeypat
     spool = Spool(tmp_path / "cache" if cached else None)
     assert spool.folder.parent == (tmp_path / "cache" / "spool" if cached else tmp_path)
     assert stat.S_IMODE(spool.folder.stat().st_mode) == 0o700
-    spool.path(".csv").write_text("a\n")
+    spool.new_path(".csv").write_text("a\n")
     folder = spool.folder
     del spool
     assert not folder.exists()
@@ -267,18 +267,18 @@ def test_too_little_room_for_the_pieces_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
     monkeypatch.setattr(blocks, "BLOCK", 1000)
     with pytest.raises(PellucidError, match=r"t\.csv: it takes 0\.0 GB on the disk to read it, and 0\.0 GB are free"):
-        read(written(tmp_path / "t.csv", everything_odd()))
+        read_data(written(tmp_path / "t.csv", everything_odd()))
 
 
 def test_json_lines_in_blocks(tmp_path, monkeypatch):
     lines = [f'{{"n": {i}, "w": "{"uv"[i % 2]}"}}' for i in range(60)] + ['{"n": 0.5, "w": "u", "more": 3}'] * 9
     file = written(tmp_path / "t.jsonl", "\n".join(lines) + "\n")
-    whole = read(file, cache=False)
+    whole = read_data(file, cache=False)
     monkeypatch.setattr(blocks, "BLOCK", 300)
-    same(read(file, cache=False), whole)
+    same(read_data(file, cache=False), whole)
     bad = written(tmp_path / "u.jsonl", "\n".join([*lines, '{"n": ']) + "\n")
     with pytest.raises(PellucidError, match=r"u\.jsonl: line 70 is not JSON"):
-        read(bad)
+        read_data(bad)
 
 
 def test_a_wide_table_is_not_quadratic(tmp_path):
@@ -288,24 +288,24 @@ def test_a_wide_table_is_not_quadratic(tmp_path):
     lines = [",".join(f"c{i}" for i in range(width - 1)) + ",label"]
     lines += [",".join(str((i * j) % 7) for i in range(width - 1)) + f",{'xy'[j % 2]}" for j in range(4)]
     file = written(tmp_path / "t.csv", "\n".join(lines))
-    from pellucid.data.layouts import recognised
-    from pellucid.data.sources import Options
+    from pellucid.data.layouts import recognise_source
+    from pellucid.data.sources import ReadOptions
 
     start = time.process_time()
-    found = recognised(file, Options()).load()
+    found = recognise_source(file, ReadOptions()).load()
     assert len(found.columns) == width
     assert time.process_time() - start < 3
 
 
 def test_cells_of_a_million_characters(tmp_path):
     long = "a" * 10**6
-    data = read(written(tmp_path / "t.csv", "text,label\n" + f'"{long}, ""b""",x\nshort,y\n' * 3), target="label")
+    data = read_data(written(tmp_path / "t.csv", "text,label\n" + f'"{long}, ""b""",x\nshort,y\n' * 3), target="label")
     assert len(data) == 6
     assert len(data.column("text").values[0]) == 10**6 + 5
 
 
 def test_a_short_first_row_does_not_narrow_the_table(tmp_path):
-    data = read(written(tmp_path / "t.csv", "a,b,label\n1\n" + "1,2,x\n3,4,y\n" * 5))
+    data = read_data(written(tmp_path / "t.csv", "a,b,label\n1\n" + "1,2,x\n3,4,y\n" * 5))
     assert data.column("label").values.to_list() == [None, *"xy" * 5]
 
 
@@ -320,8 +320,8 @@ PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 def test_compressed_tables_are_read_in_place(suffix, packer, tmp_path):
     WRITERS[suffix](FRAME, tmp_path / f"t{suffix}")
     plain = (tmp_path / f"t{suffix}").read_bytes()
-    data = read(written(tmp_path / f"p{suffix}{packer}", PACKERS[packer](plain)))
-    assert data.fingerprint() == read(FRAME).fingerprint()
+    data = read_data(written(tmp_path / f"p{suffix}{packer}", PACKERS[packer](plain)))
+    assert data.fingerprint() == read_data(FRAME).fingerprint()
     assert data.place(0).startswith(f"p{suffix}{packer}, row ")
     assert not list((Path(os.environ["PELLUCID_CACHE"]) / "spool").iterdir())
 
@@ -329,7 +329,7 @@ def test_compressed_tables_are_read_in_place(suffix, packer, tmp_path):
 def test_a_large_compressed_file_stays_unpacked_as_long_as_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr("pellucid.data.tables.LARGE", 1)
     FRAME.write_parquet(tmp_path / "t.parquet")
-    data = read(
+    data = read_data(
         written(tmp_path / "t.parquet.gz", gzip.compress((tmp_path / "t.parquet").read_bytes())),
         cache=tmp_path / "cache",
     )
@@ -342,7 +342,7 @@ def test_zstandard_needs_a_python_that_knows_it(tmp_path):
     if sys.version_info >= (3, 14):
         pytest.skip("this Python knows zstd")
     with pytest.raises(PellucidError, match=r"t\.csv\.zst: Python reads zstd from version 3\.14 on"):
-        read(written(tmp_path / "t.csv.zst", b"\x28\xb5\x2f\xfdrest"))
+        read_data(written(tmp_path / "t.csv.zst", b"\x28\xb5\x2f\xfdrest"))
 
 
 @pytest.mark.parametrize("packer", PACKERS)
@@ -350,13 +350,13 @@ def test_what_is_cut_off_or_damaged_is_said(packer, tmp_path):
     whole = PACKERS[packer](FRAME.write_csv().encode())
     for content in (whole[: len(whole) // 2], whole[:-1]):
         with pytest.raises(PellucidError, match=r"t\.csv\.\w+: is damaged or cut off"):
-            read(written(tmp_path / f"t.csv{packer}", content))
+            read_data(written(tmp_path / f"t.csv{packer}", content))
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr("pellucid.data.archives.FREE", 1 << 20)
     with pytest.raises(PellucidError, match=r"b\.csv\.gz: .* as in archives made to do harm"):
-        read(written(tmp_path / "b.csv.gz", gzip.compress(b"1,2\n" * (1 << 20))))
+        read_data(written(tmp_path / "b.csv.gz", gzip.compress(b"1,2\n" * (1 << 20))))
 
 
 def pack(path, files):
@@ -376,8 +376,10 @@ def pack(path, files):
 @pytest.mark.parametrize("name", ["t.zip", "t.tar", "t.tar.gz", "t.tar.xz"])
 def test_tables_in_an_archive_are_one_table(name, tmp_path):
     one, two = FRAME[:10].write_csv(), FRAME[10:].select("label", "n", "whole", "word").write_csv()
-    data = read(pack(tmp_path / name, {"in/a.csv": one, "in/b.csv": two, "in/README.txt": "hello", "licence.md": "x"}))
-    assert data.fingerprint() == read(FRAME).fingerprint()
+    data = read_data(
+        pack(tmp_path / name, {"in/a.csv": one, "in/b.csv": two, "in/README.txt": "hello", "licence.md": "x"})
+    )
+    assert data.fingerprint() == read_data(FRAME).fingerprint()
     assert data.place(10) == f"{name}, in/b.csv, row 2"
     assert f"{name}: 2 other files are left out (in/README.txt and licence.md)" in texts(data)
     assert data.layout == (
@@ -388,7 +390,7 @@ def test_tables_in_an_archive_are_one_table(name, tmp_path):
 
 def test_an_archive_without_tables(tmp_path):
     with pytest.raises(PellucidError) as error:
-        read(pack(tmp_path / "t.zip", {"a.md": "x"}))
+        read_data(pack(tmp_path / "t.zip", {"a.md": "x"}))
     assert str(error.value) == "t.zip: there is no table in the archive (it holds a.md)\n  put a table into it"
 
 
@@ -401,24 +403,24 @@ def test_a_folder_a_list_and_a_pattern_are_one_table(tmp_path, monkeypatch):
     written(folder / "b.tsv", FRAME[10:20].select("label", "word", "n", "whole").write_csv(separator="\t"))
     FRAME[20:].write_parquet(folder / "c.parquet")
     written(folder / "notes.md", "hello")
-    whole = read(FRAME).fingerprint()
+    whole = read_data(FRAME).fingerprint()
     forms = [folder, sorted(folder.glob("[abc].*")), [str(folder / f"{n}") for n in ("a.csv", "b.tsv", "c.parquet")]]
     for form in [*forms, str(folder / "[abc].*")]:
-        data = read(form)
+        data = read_data(form)
         assert data.fingerprint() == whole
         assert [data.place(row) for row in (0, 10, 23)] == ["a.csv, row 2", "b.tsv, row 2", "c.parquet, row 4"]
-        again = read(data.recipe()["source"], **data.recipe()["options"])
+        again = read_data(data.recipe()["source"], **data.recipe()["options"])
         assert again.fingerprint() == whole
-    assert read(folder).name == "sales"
-    assert read(str(folder / "[abc].*")).name == "sales"
+    assert read_data(folder).name == "sales"
+    assert read_data(str(folder / "[abc].*")).name == "sales"
     monkeypatch.setattr("pellucid.data.several.HELD", 1)
-    assert read(folder, cache=False).fingerprint() == whole
+    assert read_data(folder, cache=False).fingerprint() == whole
 
 
 def test_types_of_files_are_brought_together(tmp_path):
     written(tmp_path / "t" / "a.csv", "zip,n,day,label\n" + "007,1,2020-01-02,x\n010,2,2020-01-03,y\n" * 3)
     written(tmp_path / "t" / "b.csv", "zip,n,day,label\n" + "x9,1.5,never,x\n008,2.5,2020-01-05,y\n" * 3)
-    data = read(tmp_path / "t")
+    data = read_data(tmp_path / "t")
     assert data.column("zip").values.to_list() == ["007", "010"] * 3 + ["x9", "008"] * 3
     assert data.column("n").values.to_list() == [1.0, 2.0] * 3 + [1.5, 2.5] * 3
     assert data.column("day").values[0] == "2020-01-02"
@@ -428,7 +430,7 @@ def test_files_with_other_columns_are_said(tmp_path):
     written(tmp_path / "t" / "a.csv", "n,m,label\n1,2,x\n3,4,y\n")
     written(tmp_path / "t" / "b.csv", "n,k,l,label\n1,2,3,x\n3,4,5,y\n")
     with pytest.raises(PellucidError) as error:
-        read(tmp_path / "t")
+        read_data(tmp_path / "t")
     assert str(error.value) == (
         "b.csv: its columns are not those of a.csv: it lacks 'm' and has 'k' and 'l' too\n"
         "  name the files that belong together, or give them the same columns"
@@ -438,12 +440,12 @@ def test_files_with_other_columns_are_said(tmp_path):
 def test_only_the_first_of_several_pieces_may_have_a_header(tmp_path):
     written(tmp_path / "t" / "part-1.csv", "n,m,label\n" + "1,2,x\n3,4,y\n" * 4)
     written(tmp_path / "t" / "part-2.csv", "5,6,x\n7,8,y\n" * 4)
-    data = read(tmp_path / "t")
+    data = read_data(tmp_path / "t")
     assert data.column("m").values.to_list() == [2, 4] * 4 + [6, 8] * 4
     assert "part-2.csv: has no header; its columns are taken in the order of part-1.csv" in texts(data)
     bare = [written(tmp_path / "u" / f"{i}.csv", f"{i},1,x\n{i},2,y\n" * 3) for i in range(3)]
-    assert len(read(bare)) == 18
-    assert read(bare).target.name == "column_3"
+    assert len(read_data(bare)) == 18
+    assert read_data(bare).target.name == "column_3"
 
 
 def rows(n, start=0):
@@ -453,7 +455,7 @@ def rows(n, start=0):
 def test_files_named_after_the_parts_give_the_split(tmp_path):
     for name, n in (("my-train.csv", 20), ("my-valid.csv", 6), ("my-test.csv", 5), ("notes.csv", 3)):
         written(tmp_path / "t" / name, "a,b,label\n" + rows(n, n))
-    data = read(tmp_path / "t")
+    data = read_data(tmp_path / "t")
     assert [len(part) for part in data.split().parts().values()] == [20, 6, 5]
     assert data.split().how == "given by the data"
     assert data.place(20) == "my-valid.csv, row 2"
@@ -465,7 +467,7 @@ def test_a_test_file_without_the_target_is_left_out(target, tmp_path):
     written(tmp_path / "t" / "train.csv", "a,b,label\n" + rows(30))
     written(tmp_path / "t" / "test.csv", "a,b\n1,2\n3,4\n")
     written(tmp_path / "t" / "sample_submission.csv", "a,label\n1,x\n3,y\n")
-    data = read(tmp_path / "t", target=target)
+    data = read_data(tmp_path / "t", target=target)
     assert (len(data), data.target.name) == (30, "label")
     assert "split" not in data.fields
     assert data.reading.why == ("you said so" if target else "test.csv has every other column")
@@ -474,28 +476,28 @@ def test_a_test_file_without_the_target_is_left_out(target, tmp_path):
 
 
 def test_several_tables_for_a_finished_run(tmp_path):
-    fields = list(read(written(tmp_path / "t.csv", "a,b,label\n" + rows(30)), target="label").fitted().values())
+    fields = list(read_data(written(tmp_path / "t.csv", "a,b,label\n" + rows(30)), target="label").fitted().values())
     new = [written(tmp_path / name, "b,a\n1,2\n3,4\n") for name in ("train.csv", "test.csv")]
-    data = read_like([str(path) for path in new], fields, need_target=False)
+    data = read_new([str(path) for path in new], fields, need_target=False)
     assert len(data) == 4
     assert data.place(2) == "test.csv, row 2"
 
 
 def test_columns_of_a_sheet_without_names_keep_their_place(tmp_path):
     table = [[i % 9 + 0.5, i % 7 + 0.25, i % 5 + 0.75, "ab"[i % 2]] for i in range(40)]
-    data = read(as_sheet(tmp_path / "t.xlsx", table), target="column_4")
+    data = read_data(as_sheet(tmp_path / "t.xlsx", table), target="column_4")
     fields = list(data.fitted().values())
     blank = as_sheet(tmp_path / "new.xlsx", [[row[0], None, *row[2:]] for row in table[:3]])
-    new = read_like(blank, fields, need_target=False, columns=data.reading.columns)
-    assert new.stored("column_3").arrays["value"].tolist() == [0.75, 1.75, 2.75]
-    assert np.isnan(new.stored("column_2").arrays["value"]).all()
+    new = read_new(blank, fields, need_target=False, columns=data.reading.columns)
+    assert new.stored_values("column_3").arrays["value"].tolist() == [0.75, 1.75, 2.75]
+    assert np.isnan(new.stored_values("column_2").arrays["value"]).all()
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
     may, june = (written(tmp_path / month / "sales.csv", "a,b\n1,2\n3,4\n") for month in ("may", "june"))
     packed = pack(tmp_path / "june" / "all.zip", {"sales.csv": "a,b\n1,2\n3,4\n"})
     other = pack(tmp_path / "may" / "all.zip", {"sales.csv": "a,b\n5,6\n"})
-    data = read([may, packed, june, other])
+    data = read_data([may, packed, june, other])
     assert [data.place(row) for row in (0, 2, 5, 6)] == [
         "may/sales.csv, row 2",
         "june/all.zip, sales.csv, row 2",
@@ -504,7 +506,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
     ]
     written(tmp_path / "june" / "sales.csv", "a,c\n1,2\n")
     with pytest.raises(PellucidError) as error:
-        read(str(tmp_path / "*" / "sales.csv"))
+        read_data(str(tmp_path / "*" / "sales.csv"))
     assert str(error.value) == (
         "may/sales.csv: its columns are not those of june/sales.csv: it lacks 'c' and has 'b' too\n"
         "  name the files that belong together, or give them the same columns"
@@ -514,10 +516,10 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
 def test_a_missing_one_of_several_files_is_said(tmp_path):
     one = written(tmp_path / "a.csv", "a,b\n1,2\n")
     with pytest.raises(PellucidError) as error:
-        read([one, tmp_path / "b.csv"])
+        read_data([one, tmp_path / "b.csv"])
     assert str(error.value) == f"{tmp_path}/b.csv: there is no such file"
     with pytest.raises(PellucidError, match="there is no such file or folder"):
-        read(str(tmp_path / "*.parquet"))
+        read_data(str(tmp_path / "*.parquet"))
 
 
 @QUICK
@@ -539,9 +541,9 @@ def test_any_frame_survives_any_format(frame, form, packer, tmp_path):
     if packer:
         path.write_bytes(PACKERS[packer]((tmp_path / f"t{form}").read_bytes()))
     options = {"target": "label", "kinds": {"number": "number", "word": "category"}, "cache": False, "header": True}
-    found, expected = read(path, **options), read(table, **{**options, "header": None})
+    found, expected = read_data(path, **options), read_data(table, **{**options, "header": None})
     for name in table.columns:
-        got, want = found.stored(name), expected.stored(name)
+        got, want = found.stored_values(name), expected.stored_values(name)
         assert got.meta == want.meta
         for key in want.arrays:
             np.testing.assert_array_equal(got.arrays[key], want.arrays[key])
@@ -579,10 +581,10 @@ def a_table(path, n=400):
 
 def test_a_table_by_pieces_is_encoded_as_a_whole_one(tmp_path, request):
     file = a_table(tmp_path / "t.csv")
-    whole = read(file, cache=tmp_path / "one")
+    whole = read_data(file, cache=tmp_path / "one")
     expected = encode_groups(whole, whole.fitted().values())
     request.getfixturevalue("small_limits")
-    parts = read(file, cache=tmp_path / "two")
+    parts = read_data(file, cache=tmp_path / "two")
     same(parts, whole)
     fields = parts.fitted()
     assert {n: f.state for n, f in fields.items()} == {n: f.state for n, f in whole.fitted().items()}
@@ -612,10 +614,10 @@ def test_a_training_on_pieces_ends_with_the_same_weights(tmp_path, request, monk
 
 def test_the_second_start_of_a_large_table_opens_no_source(tmp_path, small_limits):
     file = a_table(tmp_path / "t.csv")
-    first = read(file, cache=tmp_path / "cache")
+    first = read_data(file, cache=tmp_path / "cache")
     first.check()
     places = [first.place(row) for row in range(len(first))]
-    data = read(file, cache=tmp_path / "cache")
+    data = read_data(file, cache=tmp_path / "cache")
     data._load = lambda: pytest.fail("the source was opened")
     data.check()
     assert [data.place(row) for row in range(len(data))] == places
@@ -623,10 +625,10 @@ def test_the_second_start_of_a_large_table_opens_no_source(tmp_path, small_limit
 
 
 def test_a_file_of_the_cache_that_is_cut_short_is_said(tmp_path):
-    from pellucid.training.feed import OnDisk
+    from pellucid.training.feed import FileRows
 
     np.save(tmp_path / "a.npy", np.arange(20.0).reshape(10, 2))
-    rows = OnDisk(np.load(tmp_path / "a.npy", mmap_mode="r"))
+    rows = FileRows(np.load(tmp_path / "a.npy", mmap_mode="r"))
     np.testing.assert_array_equal(rows[np.array([3, 0])], [[6, 7], [0, 1]])
     with (tmp_path / "a.npy").open("r+b") as file:
         file.truncate(200)

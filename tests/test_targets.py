@@ -16,7 +16,9 @@ def test_two_numbers_are_learned_scored_and_predicted_together(tmp_path: Path, n
     data = pellucid.read(numbers, target="price, y")
     assert [f.name for f in data.targets] == ["y", "price"]
     assert "'y, price', 2 numbers" in " ".join(data.describe().split())
-    assert show.target(data.summary()).plain == "y, price, 2 numbers, from x (number): you said so", "said in one place"
+    assert show.target_text(data.summary()).plain == "y, price, 2 numbers, from x (number): you said so", (
+        "said in one place"
+    )
     alone = pellucid.read({"y": [0.5 * i for i in range(30)]}, target="y", cache=False)
     assert "'y', a number, but there is nothing to predict it from: you said so" in alone.describe()
     run = pellucid.train(data, epochs=2, out=str(tmp_path), size=0)

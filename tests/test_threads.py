@@ -14,7 +14,7 @@ import torch
 
 import pellucid
 from pellucid.planning import Recipe
-from pellucid.training.pace import Pace
+from pellucid.training.pace import Pacer
 from pellucid.training.schedule import Decisions, end_of
 from pellucid.training.sizing import Timing, time_thread_counts
 from pellucid.training.threads import ThreadTuner, restore_threads, thread_counts, threads_stall, use_threads
@@ -35,7 +35,7 @@ class Machine:
     def __init__(self, step: Callable[[float, int], float], share: float = 1.0):
         self.step, self.share, self.now, self.steps = step, share, 0.0, 0
         self.decisions = Decisions()
-        self.pace = Pace(
+        self.pace = Pacer(
             Recipe(), None, 10**9, clock=lambda: self.now, processor=lambda: self.share * self.now,
             tuner=ThreadTuner((2, 1), stall=self.stall),
         )  # fmt: skip
@@ -52,7 +52,7 @@ class Machine:
         state: Any = type("State", (), {"step": 0, "evaluating": 0.0, "stale": 0})()
         self.pace.deadline, looked = seconds, 0.0
         self.decisions.decide(0, "threads", threads, "timed")
-        self.pace.begin(0, int(seconds / guess), self.decisions, "")
+        self.pace.begin_schedule(0, int(seconds / guess), self.decisions, "")
         while state.step < end_of(self.decisions.at(state.step, "schedule")):
             self.now += self.step(self.now, self.threads)
             state.step = self.steps = state.step + 1
@@ -221,7 +221,7 @@ class Restless(ThreadTuner):
 
     def after_look(self, step: int, now: float, left: float, decisions: Decisions) -> bool:
         changes = sum(d["name"] == "threads" for d in decisions.all)
-        return changes < 5 and self._change(step, decisions, "always")
+        return changes < 5 and self._change_count(step, decisions, "always")
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ CAUSAL = [name for name, trunk in TRUNKS.items() if trunk.causal]
 def made(name: str, positions: int, causal: bool = False, *, double: bool = True) -> Trunk:
     """A small trunk ready for prediction, all of its parameters random."""
     torch.manual_seed(0)
-    trunk = TRUNKS[name].sized(0).build(positions, causal)
+    trunk = TRUNKS[name].of_size(0).build(positions, causal)
     for parameter in trunk.parameters():
         nn.init.normal_(parameter, std=0.2)
     for module in trunk.modules():
@@ -192,7 +192,7 @@ def test_not_causal_hears_the_future_and_causal_the_past(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "positions"), CASES)
 def test_training_does_not_depend_on_the_micro_batch(name: str, positions: int) -> None:
-    trunk = TRUNKS[name](**{**TRUNKS[name].sized(0).config(), "dropout": 0.4}).build(positions).double().train()
+    trunk = TRUNKS[name](**{**TRUNKS[name].of_size(0).config(), "dropout": 0.4}).build(positions).double().train()
     for parameter in trunk.parameters():
         nn.init.normal_(parameter, std=0.2)
     assign_salts(trunk)
@@ -205,7 +205,7 @@ def test_training_does_not_depend_on_the_micro_batch(name: str, positions: int) 
 
 @pytest.mark.parametrize(("name", "positions"), CASES)
 def test_config_makes_the_same_trunk_again(name: str, positions: int) -> None:
-    trunk = TRUNKS[name].sized(1)
+    trunk = TRUNKS[name].of_size(1)
     config = json.loads(json.dumps(trunk.config()))
     assert set(config) == set(inspect.signature(TRUNKS[name]).parameters)
     again = TRUNKS[name](**config)
@@ -222,19 +222,19 @@ def test_config_makes_the_same_trunk_again(name: str, positions: int) -> None:
 def test_the_dial_grows_a_trunk_at_every_step(name: str) -> None:
     counts = []
     for size in range(10):
-        trunk = TRUNKS[name].sized(size).build(TRUNKS[name].reads[0])
+        trunk = TRUNKS[name].of_size(size).build(TRUNKS[name].reads[0])
         counts.append(sum(p.numel() for p in trunk.parameters() if p.ndim > 1))
     ratios = [b / a for a, b in pairwise(counts)]
     assert min(ratios) > 1.2
     assert max(ratios) < 3
     assert 1.5 < (counts[-1] / counts[0]) ** (1 / 9) < 2.6
     with pytest.raises(PellucidError, match="there is no size 10"):
-        TRUNKS[name].sized(10)
+        TRUNKS[name].of_size(10)
 
 
 @pytest.mark.parametrize("name", TRUNKS)
 def test_needs(name: str) -> None:
-    trunk = TRUNKS[name].sized(0)
+    trunk = TRUNKS[name].of_size(0)
     need = trunk.need(Need(every=True, least=7))
     assert (need.positions, need.width, need.every, need.least) == (trunk.reads, trunk.width, True, 7)
     assert need.longest == trunk.longest()
@@ -245,7 +245,7 @@ def test_needs(name: str) -> None:
 def test_a_causal_grid_is_refused(name: str) -> None:
     if 2 in TRUNKS[name].reads:
         with pytest.raises(PellucidError, match="a grid has no before and after"):
-            TRUNKS[name].sized(0).build(2, causal=True)
+            TRUNKS[name].of_size(0).build(2, causal=True)
 
 
 def test_positions_it_cannot_read_are_refused() -> None:
@@ -257,7 +257,7 @@ def test_positions_it_cannot_read_are_refused() -> None:
 def test_names() -> None:
     words = {"mlp": "dense", "cnn": "convolutional", "rnn": "recurrent", "GRU": "recurrent", "lstm": "lstm"}
     assert {w: trunk_named(w).name for w in words} == words
-    assert trunk_named("lstm").sized(3).config()["cell"] == "lstm"
+    assert trunk_named("lstm").of_size(3).config()["cell"] == "lstm"
     with pytest.raises(UsageError, match=r"Unknown network 'transfomer'\. Did you mean 'transformer'\?"):
         trunk_named("transfomer")
 

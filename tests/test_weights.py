@@ -15,15 +15,15 @@ from sklearn.utils.class_weight import compute_class_weight
 
 import pellucid
 from pellucid import PellucidError
-from pellucid.data import read
+from pellucid.data import read_data
 from pellucid.data.batch import Batch
-from pellucid.data.weights import balanced, loss_weights
+from pellucid.data.weights import balanced_weights, loss_weights
 from pellucid.errors import UsageError
 from pellucid.network import Network
 from pellucid.options import check_options
 from pellucid.outputs import Category
-from pellucid.training.feed import Feed
-from pellucid.training.loop import answers, mean_loss, parts
+from pellucid.training.feed import Loader
+from pellucid.training.loop import mean_loss, micro_batches, predict_raw
 
 HOW: dict[str, Any] = {"steps": 6, "size": 0}
 
@@ -55,15 +55,15 @@ def column(values: list[Any]) -> dict[str, list[Any]]:
 
 
 def test_a_column_of_weights_is_no_input(file: Path) -> None:
-    data = read(file, target="kind", weights="w", ignore=["price"])
+    data = read_data(file, target="kind", weights="w", ignore=["price"])
     assert data.weight is not None
     assert data.weight.role == "weight"
     assert data.weight.reason.startswith("how much each row counts, from 0.")
     assert [f.name for f in data.inputs] == ["a", "b"]
-    weights = data.weights()
+    weights = data.row_weights()
     assert weights is not None
     assert weights.tolist() == [row[4] for row in rows()]
-    assert read(file, target="kind").weights() is None
+    assert read_data(file, target="kind").weights() is None
 
 
 @pytest.mark.parametrize(
@@ -78,20 +78,20 @@ def test_a_column_of_weights_is_no_input(file: Path) -> None:
 )  # fmt: skip
 def test_what_can_be_no_weight(values: list[Any], message: str) -> None:
     with pytest.raises(PellucidError) as error:
-        read(column(values), target="kind", weights="w")
+        read_data(column(values), target="kind", weights="w")
     assert str(error.value) == message
 
 
 def test_weights_that_are_named_wrong() -> None:
     with pytest.raises(UsageError, match=r"Unknown column 'ww'\. Did you mean 'w'\?"):
-        read(column([1, 2]), target="kind", weights="ww")
+        read_data(column([1, 2]), target="kind", weights="ww")
     with pytest.raises(UsageError, match="column 'a' can't be both target and weights"):
-        read(column([1, 2]), target="a", weights="a")
+        read_data(column([1, 2]), target="a", weights="a")
 
 
 def test_rows_without_a_weight_are_left_out_and_said() -> None:
-    data = read(column([1.0, None, 2.0, 3.0] * 10), target="kind", weights="w")
-    assert len(data.usable()) == 30
+    data = read_data(column([1.0, None, 2.0, 3.0] * 10), target="kind", weights="w")
+    assert len(data.usable_rows()) == 30
     assert "10 examples without a weight are left out, this one first" in " ".join(map(str, data.notes))
 
 
@@ -122,7 +122,7 @@ def test_weights_are_1_on_average_over_training() -> None:
 def test_balanced_is_scikit_learns() -> None:
     labels = np.array(["a"] * 6 + ["b"] * 3 + ["c"])
     expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=labels)
-    assert list(balanced({"a": 6, "b": 3, "c": 1, "gone": 0}).values()) == pytest.approx(expected.tolist())
+    assert list(balanced_weights({"a": 6, "b": 3, "c": 1, "gone": 0}).values()) == pytest.approx(expected.tolist())
 
 
 def test_a_weight_of_two_is_the_row_twice() -> None:
@@ -134,7 +134,7 @@ def test_a_weight_of_two_is_the_row_twice() -> None:
 
     def gradient(batch: Batch, size: int, micro: int) -> list[torch.Tensor]:
         network.zero_grad()
-        for part in parts(batch, micro):
+        for part in micro_batches(batch, micro):
             (network.losses(part).sum() / size).backward()
         return [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
@@ -150,7 +150,7 @@ def test_batches_carry_their_weights(file: Path) -> None:
     network = data.network(trunk="mlp")
     every = list(data.batches("train", network, batch_size=40))
     weight, order = torch.cat([batch.weight for batch in every]), np.concatenate([batch.rows for batch in every])
-    raw = data.weights()
+    raw = data.row_weights()
     assert raw is not None
     assert weight.numpy() == pytest.approx(raw[order] / raw[data.split().train].mean(), rel=1e-6)
     network.eval()
@@ -162,12 +162,12 @@ def test_batches_carry_their_weights(file: Path) -> None:
 def test_the_feed_gives_the_same_weights() -> None:
     weight = np.array([0.5, 1.0, 1.5], np.float32)
     inputs, target = {"number": np.zeros((3, 1), np.float32)}, np.zeros(3, np.int64)
-    feed = Feed(inputs, target, torch.device("cpu"), weight=weight, sample=weight * 2)
+    feed = Loader(inputs, target, torch.device("cpu"), weight=weight, sample=weight * 2)
     assert feed.batch(torch.tensor([2, 0])).weight.tolist() == [1.5, 0.5]  # type: ignore[union-attr]
-    assert feed.counts(np.array([2, 0])).tolist() == [3.0, 1.0]  # type: ignore[union-attr]
-    bare = Feed(inputs, target, torch.device("cpu"))
+    assert feed.score_weights(np.array([2, 0])).tolist() == [3.0, 1.0]  # type: ignore[union-attr]
+    bare = Loader(inputs, target, torch.device("cpu"))
     assert bare.batch(torch.tensor([0])).weight is None
-    assert bare.counts(np.array([0])) is None
+    assert bare.score_weights(np.array([0])) is None
 
 
 # -- in a run
@@ -178,14 +178,14 @@ def seen(
 ) -> tuple[Network, torch.Tensor, torch.Tensor, np.ndarray]:
     """A run's raw answers, targets and weights of one part."""
     from pellucid.data import encode_groups, encode_target
-    from pellucid.network import as_target
+    from pellucid.network import target_array
 
     fields = run.network.fields
-    target = as_target(encode_target(data, run.network.output.fields))
-    feed = Feed(encode_groups(data, [f for f in fields if f.role == "input"]), target, torch.device("cpu"))
-    chosen, weights = data.split()[part], data.weights()
+    target = target_array(encode_target(data, run.network.output.fields))
+    feed = Loader(encode_groups(data, [f for f in fields if f.role == "input"]), target, torch.device("cpu"))
+    chosen, weights = data.split()[part], data.row_weights()
     assert weights is not None
-    return run.network, *answers(run.network, feed, chosen, mirrored=True), weights[chosen]
+    return run.network, *predict_raw(run.network, feed, chosen, mirrored=True), weights[chosen]
 
 
 @pytest.mark.parametrize(("target", "metric"), [("kind", None), ("kind", "auc"), ("price", None), ("price", "mae")])
@@ -194,7 +194,7 @@ def test_weights_count_in_every_score(target: str, metric: str | None, file: Pat
     data = pellucid.read(file, target=target, weights="w", ignore=[other])
     run = pellucid.train(data, metric=metric, out=str(tmp_path), **HOW)
     network, raw, true, weight = seen(run, data, "test")
-    guess, truth = network.output.read(raw, true)
+    guess, truth = network.output.to_numpy(raw, true)
     expected = {
         "accuracy": lambda: sk.accuracy_score(truth, guess.argmax(1), sample_weight=weight),
         "ROC AUC": lambda: sk.roc_auc_score(truth, guess[:, 1], sample_weight=weight),

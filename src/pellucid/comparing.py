@@ -25,24 +25,24 @@ from .errors import Interrupted, PellucidError, no_memory
 from .folder import Folder
 from .folder.form import anything, map_of, maybe, number, one_of, record, text, whole
 from .making import resume, train
-from .network import as_target
-from .opening import opened, parted
-from .options import Budget, check_options, defaults
+from .network import target_array
+from .opening import checked_split, read_if_needed
+from .options import Budget, check_options, default_options
 from .outputs import Score
-from .outputs.base import evened
+from .outputs.base import normalised_weights
 from .outputs.metrics import Judge
 from .planning import best_device, check_device
-from .ranking import Judged, behind_first, meaning, ranked, summed, ties
-from .record import MEASURED, read_record, understood
-from .references import allowance, refer
+from .ranking import Judgement, behind_first, explain_comparison, mean_over_seeds, rank_networks, tied_networks
+from .record import MEASURED, damage_as_error, read_record
+from .references import fit_reference, reference_seconds
 from .reporting import write_comparison
 from .run import Run, load
-from .training.choosing import looked_on
-from .training.feed import Feed
+from .training.choosing import limit_validation
+from .training.feed import Loader
 from .training.listeners import Listener, Several
-from .training.loop import answers
+from .training.loop import predict_raw
 from .training.memory import Peak, give_back
-from .training.rehearsal import Rehearsal, unseen
+from .training.rehearsal import CrossValidation, out_of_fold_answers
 from .workbench import Dataset
 
 FORMAT, RECORD = 2, "comparison.json"
@@ -64,12 +64,12 @@ TRIAL = record(
 )
 
 
-def trial(value: Any, where: str) -> None:
+def check_trial(value: Any, where: str) -> None:
     """What is written down of one training: what it gave, or why it gave nothing."""
     (TRIED if isinstance(value, dict) and "error" in value else TRIAL)(value, where)
 
 
-HELD = record({"format": one_of(FORMAT), "terms": map_of(text()), "trials": map_of(trial)}, anything)
+HELD = record({"format": one_of(FORMAT), "terms": map_of(text()), "trials": map_of(check_trial)}, anything)
 
 
 @dataclass(frozen=True)
@@ -142,23 +142,23 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
         UsageError: for names that are no networks, before anything is read.
         PellucidError: when no network can be trained. Interrupted: when stopped; what is finished is kept.
     """
-    given = defaults("compare") | check_options("compare", {k: v for k, v in options.items() if v is not None})
+    given = default_options("compare") | check_options("compare", {k: v for k, v in options.items() if v is not None})
     networks, seeds = given.pop("networks"), given.pop("seeds")
-    usual = defaults("train")
-    found, rest = opened(data, {k: v for k, v in given.items() if v != usual.get(k)})
+    usual = default_options("train")
+    found, rest = read_if_needed(data, {k: v for k, v in given.items() if v != usual.get(k)})
     out, name = Path(rest.pop("out", usual["out"])), rest.pop("name", None)
     seed = int(rest.pop("seed", 0))
     rest = {"budget": BUDGET} | rest if not rest.keys() & {"budget", "epochs", "steps"} else rest
     rest = {"split_seed": seed} | rest
-    split, device = parted(found, rest), str(rest.get("device") or best_device())
+    split, device = checked_split(found, rest), str(rest.get("device") or best_device())
     check_device(device)
     name = str(name or free_name(out, found.name))
     folder = Folder.create(out / f"{name}-compare")
     if folder.exists("run.json"):
         raise PellucidError("there is a run here already", where=str(folder.path), fix="choose another --name")
     with folder.lock():
-        contest = Contest(folder, name, found, split, torch.device(device), rest, _Once(listeners))
-        return contest.held(networks, range(seed, seed + seeds))
+        contest = ComparisonRunner(folder, name, found, split, torch.device(device), rest, _Once(listeners))
+        return contest.run(networks, range(seed, seed + seeds))
 
 
 def free_name(out: Path, stem: str) -> str:
@@ -169,7 +169,7 @@ def free_name(out: Path, stem: str) -> str:
     return found
 
 
-class Contest:
+class ComparisonRunner:
     """A comparison on its way.
 
     Args:
@@ -189,9 +189,9 @@ class Contest:
     ):
         self.folder, self.name, self.data, self.split, self.device = folder, name, data, split, device
         self.options, self.tell = options, tell
-        self.record = self.begun()
+        self.record = self.known_trials()
 
-    def begun(self) -> dict[str, Any]:
+    def known_trials(self) -> dict[str, Any]:
         """What is known already. Raises PellucidError when it is about something else."""
         terms = {"fingerprint": self.data.fingerprint(), "split": self.split.how}
         terms |= {k: str(v) for k, v in sorted(self.options.items())}
@@ -199,7 +199,7 @@ class Contest:
         if not self.folder.exists(RECORD):
             return fresh
         known = self.folder.read_json(RECORD)
-        with understood(self.folder.path / RECORD):
+        with damage_as_error(self.folder.path / RECORD):
             HELD(known, "comparison")
         before = known["terms"]
         if before == terms:
@@ -211,15 +211,15 @@ class Contest:
             fix="choose another --name",
         )
 
-    def held(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
+    def run(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
         """All trainings that are missing, then the ranking and the report."""
         wanted = [(f"{network}-{seed}", network, seed) for seed in seeds for network in networks]
         try:
-            self.prepare(len(wanted))
+            self.warm_up(len(wanted))
             for place, (key, network, seed) in enumerate(wanted, 1):
                 if "error" in self.record["trials"].get(key, {"error": ""}):
                     self.tell.began(network, seed, place, len(wanted))
-                    self.tell.ended(self.tried(key, network, seed))
+                    self.tell.ended(self.run_trial(key, network, seed))
         except (Interrupted, KeyboardInterrupt):
             done = sum("value" in self.record["trials"].get(key, {}) for key, _, _ in wanted)
             raise Interrupted(
@@ -227,9 +227,9 @@ class Contest:
                 where=str(self.folder.path),
                 fix=f"go on with the same command and --name {self.name}",
             ) from None
-        return self.judged(networks, seeds)
+        return self.rank(networks, seeds)
 
-    def prepare(self, trainings: int) -> None:
+    def warm_up(self, trainings: int) -> None:
         """What no network is to pay for: decoding, texts in the cache, the reference, torch's own start."""
         for note in self.data.check():
             if note.level != "info":
@@ -240,25 +240,25 @@ class Contest:
         budget = Budget.of(*(self.options.get(name) for name in ("budget", "epochs", "steps")))
         assert budget is not None
         if self.options.get("reference") is not False:
-            seconds = allowance(budget) * (trainings if budget.kind == "seconds" else 1)
-            found = refer(self.data, fields, self.split, seconds, self.tell.said)
+            seconds = reference_seconds(budget) * (trainings if budget.kind == "seconds" else 1)
+            found = fit_reference(self.data, fields, self.split, seconds, self.tell.said)
             self.options["reference"] = found is not None  # the trainings find it in the cache, or do without
         weights = torch.ones(256, 256, requires_grad=True)
         (weights @ weights).sum().backward()  # starts the threads
 
-    def tried(self, key: str, network: str, seed: int) -> dict[str, Any]:
+    def run_trial(self, key: str, network: str, seed: int) -> dict[str, Any]:
         """One training, measured; or why there is none. Written down before it is returned."""
         give_back()
         peak = Peak(self.device)
         told: dict[str, Any] = {"network": network, "seed": seed}
         try:
-            run = self.trained(key, network, seed)
+            run = self.train_or_resume(key, network, seed)
             own = {"validation": run.validation, "memory": peak.bytes(), "ahead": None}
             if run.reference:
                 own["ahead"] = run.record["reference"]["ahead"]
             if not math.isfinite(run.validation):
                 raise PellucidError(f"its {run.score.metric} on validation is not a number")
-            told |= run.result() | own | self.measured(key, run)
+            told |= run.result() | own | self.measure_run(key, run)
         except Interrupted:
             raise
         except PellucidError as error:
@@ -271,7 +271,7 @@ class Contest:
         self.folder.write_json(RECORD, self.record)
         return told
 
-    def trained(self, key: str, network: str, seed: int) -> Run:
+    def train_or_resume(self, key: str, network: str, seed: int) -> Run:
         """The run of one training: made now, or gone on with where it was stopped."""
         place, ears = self.folder.path / key, (self.tell,)
         if (place / "run.json").exists():
@@ -280,23 +280,23 @@ class Contest:
         own: dict[str, Any] = {"network": network, "seed": seed, "name": key, "out": str(self.folder.path)}
         return train(self.data, **self.options, **own, listeners=ears, started=time.time())
 
-    def measured(self, key: str, run: Run) -> dict[str, float]:
+    def measure_run(self, key: str, run: Run) -> dict[str, float]:
         """How fast the network answers; what it answers to the examples that it is ranked on is kept."""
-        rows = looked_on(self.split).validation
-        target = as_target(encode_target(self.data, run.network.output.fields))
-        feed = Feed(encode_groups(self.data, run.fields), target, run.network.device)
-        own = answers(run.network, feed, rows, mirrored=True)
-        raw, true, judged = unseen(Rehearsal.of(run.folder), feed, rows, *own)
+        rows = limit_validation(self.split).validation
+        target = target_array(encode_target(self.data, run.network.output.fields))
+        feed = Loader(encode_groups(self.data, run.fields), target, run.network.device)
+        own = predict_raw(run.network, feed, rows, mirrored=True)
+        raw, true, judged = out_of_fold_answers(CrossValidation.of(run.folder), feed, rows, *own)
         kept = {"raw": raw.cpu().numpy(), "true": true.cpu().numpy(), "rows": judged}
         self.folder.save_tensors(f"{key}.safetensors", kept, {})
 
-        def seconds(some: np.ndarray) -> float:
-            return median(timings(lambda: answers(run.network, feed, some, size=MANY, mirrored=True)[0].cpu()))
+        def answer_seconds(some: np.ndarray) -> float:
+            return median(time_acts(lambda: predict_raw(run.network, feed, some, size=MANY, mirrored=True)[0].cpu()))
 
         many = rows[:MANY]
-        return {"latency": seconds(rows[:1]), "throughput": len(many) / seconds(many)}
+        return {"latency": answer_seconds(rows[:1]), "throughput": len(many) / answer_seconds(many)}
 
-    def judged(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
+    def rank(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
         """Rank on validation, write down what it means, draw the report."""
         trials = {n: [self.record["trials"][f"{n}-{s}"] for s in seeds] for n in networks}
         good = [t for own in trials.values() for t in own if "value" in t]
@@ -305,15 +305,15 @@ class Contest:
             raise PellucidError(f"no network could be trained: {causes}", where=str(self.folder.path))
         any_run = load(self.folder.path / f"{good[0]['network']}-{good[0]['seed']}")
         output = any_run.network.output
-        found = {name: summed(own, output.better) for name, own in trials.items()}
-        ranking = ranked(found, output.higher)
-        judges = {n: [self.judge(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
-        judged = Judged(judges, output.higher, *self.counts(good[0]))
+        found = {name: mean_over_seeds(own, output.is_better) for name, own in trials.items()}
+        ranking = rank_networks(found, output.higher)
+        judges = {n: [self.trial_metric(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
+        judged = Judgement(judges, output.higher, *self.score_weights(good[0]))
         behind = behind_first(ranking, judged)
         outcome = self.record | {
             "ranking": ranking,
             "networks": {name: one | {"behind": behind.get(name)} for name, one in found.items()},
-            "ties": ties(ranking[0], behind),
+            "ties": tied_networks(ranking[0], behind),
             "tested": judged.say_how(),
             "ranked on": "validation and cross-validation" if any_run.plan.folds else "validation",
             "baseline": any_run.baseline.to_json(),
@@ -326,24 +326,26 @@ class Contest:
             "higher": output.higher,
             "percent": output.percent,
         }
-        outcome["meaning"] = meaning(outcome)
+        outcome["meaning"] = explain_comparison(outcome)
         self.folder.write_json(RECORD, outcome)
         write_comparison(self.folder, self.data.name, outcome)
         return Comparison(self.folder.path, outcome)
 
-    def counts(self, trial: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray | None, Moments | None]:  # (n,), (n,)
+    def score_weights(
+        self, trial: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray | None, Moments | None]:  # (n,), (n,)
         """How much each example of ``trial`` counts that networks are ranked on, whose it is, and when."""
         kept, _ = self.folder.load_tensors(f"{trial['network']}-{trial['seed']}.safetensors")
-        weights, rows = self.data.weights(), kept["rows"]
-        even = evened(None if weights is None else weights[rows], len(rows))
+        weights, rows = self.data.row_weights(), kept["rows"]
+        even = normalised_weights(None if weights is None else weights[rows], len(rows))
         return even, group_of(self.data, rows), moments_of(self.data, rows)
 
-    def judge(self, network: str, seed: int) -> Judge:
+    def trial_metric(self, network: str, seed: int) -> Judge:
         """The metric of what a network answered where it is ranked, as a function of the examples' weights."""
         key = f"{network}-{seed}"
         kept, _ = self.folder.load_tensors(f"{key}.safetensors")  # raw (n, R), true (n, ...)
         raw, true = (torch.from_numpy(kept[name]) for name in ("raw", "true"))
-        return load(self.folder.path / key, device="cpu").network.output.judge(raw, true)
+        return load(self.folder.path / key, device="cpu").network.output.metric_of_weights(raw, true)
 
 
 class _Once(Several):
@@ -359,7 +361,7 @@ class _Once(Several):
             super().said(text)
 
 
-def timings(act: Callable[[], Any]) -> list[float]:
+def time_acts(act: Callable[[], Any]) -> list[float]:
     """Seconds of each of several acts; the first one, which warms up, is left out."""
     act()
     found: list[float] = []

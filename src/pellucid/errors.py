@@ -20,19 +20,19 @@ _LACKING = re.compile(
 )
 
 
-def visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """Text from a file as it may be printed: what would steer a terminal is written as an escape.
 
-    >>> visible("red\x1b[31m")
+    >>> visible_text("red\x1b[31m")
     'red\\u001b[31m'
     """
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def quoted(word: object) -> str:
+def shell_quote(word: object) -> str:
     """A path or a word in a command as a shell reads it back.
 
-    >>> quoted("runs/my run")
+    >>> shell_quote("runs/my run")
     "'runs/my run'"
     """
     return shlex.quote(str(word))
@@ -72,7 +72,7 @@ class PellucidError(Exception):
     def __str__(self) -> str:
         where = self.where.replace("\n", "\\n") if self.where else ""  # a file's name may hold anything
         text = f"{where}: {self.what}" if where else self.what
-        return visible(f"{text}\n  {self.fix}" if self.fix else text)
+        return visible_text(f"{text}\n  {self.fix}" if self.fix else text)
 
 
 class UsageError(PellucidError):
@@ -87,10 +87,10 @@ class Interrupted(PellucidError):
     """Training was stopped from outside after its state was saved."""
 
 
-def unknown(what: str, word: str, known: Iterable[str]) -> str:
+def unknown_name(what: str, word: str, known: Iterable[str]) -> str:
     """Say that ``word`` is not one of ``known``, and which one was probably meant.
 
-    >>> unknown("trunk", "transfomer", ["dense", "transformer"])
+    >>> unknown_name("trunk", "transfomer", ["dense", "transformer"])
     "Unknown trunk 'transfomer'. Did you mean 'transformer'? Known: dense, transformer"
     """
     known = list(known)

@@ -115,7 +115,7 @@ class PellucidEstimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "run_")
 
-    def _train(self, columns: Columns, targets: Columns, kind: str, weight: np.ndarray | None) -> None:
+    def _train_run(self, columns: Columns, targets: Columns, kind: str, weight: np.ndarray | None) -> None:
         """Train on all rows but those of validation; ``weight`` is (n,), how much each row counts."""
         n = len(next(iter(targets.values())))
         given = self.validation_fraction
@@ -139,7 +139,7 @@ class PellucidEstimator(BaseEstimator):
         parts = (1 - held, held, 0.0)
         with in_their_words():
             told: dict[str, Any] = {"target": tuple(targets), "kinds": kinds, "split": parts}
-            weights = {} if weight is None else {unused("sample_weight", columns): weight}
+            weights = {} if weight is None else {warn_unused("sample_weight", columns): weight}
             data = read(
                 {**columns, **targets, **weights}, **told, weights=next(iter(weights), None), cache=False, check=False
             )
@@ -149,34 +149,36 @@ class PellucidEstimator(BaseEstimator):
                 self.run_ = self.run_.save(self.save)
         self.n_iter_ = self.run_.record["steps"]
 
-    def _raw(self, X: Any) -> np.ndarray:  # -> (n, C or R) float64
+    def _raw_answers(self, X: Any) -> np.ndarray:  # -> (n, C or R) float64
         """Raw answers to every row."""
         check_is_fitted(self)
         with in_their_words():
             least = LEAST if self._form == "a table" else 1
-            columns = self._columns(X, reset=False)
+            columns = self._check_columns(X, reset=False)
             check_numbers(columns, self.run_.fields)
             data, rows, raw = self.run_.answers(columns, least=least, cache=False)
             if len(rows) < len(data):
-                where, what = next(iter(data.problems().items()))
+                where, what = next(iter(data.input_problems().items()))
                 raise InvalidInput(what, where=f"row {where}")
         return raw.double().cpu().numpy()
 
     @property
-    def _output(self) -> Any:
+    def _output_layer(self) -> Any:
         """The output layer."""
         return self.run_.network.output
 
     # -- X as columns
 
-    def _columns(self, X: Any, *, reset: bool) -> Columns:
+    def _check_columns(self, X: Any, *, reset: bool) -> Columns:
         """X as named columns, checked; ``reset`` when fitting, else it must look as it did then."""
         if reset:
             self.__dict__.pop("run_", None)  # should fitting fail, nothing old is to answer
         form = form_of(X)
         if not reset and form != self._form:
             raise ValueError(f"{type(self).__name__} was fitted on {self._form}, and X holds {form}")
-        made, kinds = {"texts": self._texts, "images": self._images, "a table": self._table}[form](X, reset)
+        made, kinds = {"texts": self._text_columns, "images": self._image_columns, "a table": self._table_columns}[
+            form
+        ](X, reset)
         n = len(next(iter(made.values())))
         if reset and n < FEWEST:
             name = type(self).__name__
@@ -185,13 +187,13 @@ class PellucidEstimator(BaseEstimator):
             self._form, self._kinds = form, kinds
         return made
 
-    def _texts(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
+    def _text_columns(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
         return {"text": pl.Series([None if text is None else str(text) for text in X], dtype=pl.String)}, TEXT
 
-    def _images(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
+    def _image_columns(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
         return {"image": check_array(X, allow_nd=True, dtype="numeric", estimator=self)}, IMAGE
 
-    def _table(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
+    def _table_columns(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
         """Numbers are taken for numbers, whatever they look like; what other columns are is recognised."""
         if is_frame(X):
             X = X if hasattr(X, "iloc") else pl.DataFrame(X)
@@ -204,7 +206,7 @@ class PellucidEstimator(BaseEstimator):
             found = [(column, "number") for column in x.T]
         else:
             validate_data(self, X, reset=reset, skip_check_array=True)
-            found = [values_of(column) for column in columns_of(X)]
+            found = [column_values(column) for column in frame_columns(X)]
         if reset:
             given = [str(name) for name in getattr(self, "feature_names_in_", ())]
             numbered = [f"column_{i + 1}" for i in range(len(found))]
@@ -228,16 +230,16 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
         Raises:
             ValueError: (``InvalidInput`` with what to do about it) for data that can't be learned from.
         """
-        columns = self._columns(X, reset=True)
-        y = column_or_1d(needed(self, y), warn=True)
+        columns = self._check_columns(X, reset=True)
+        y = column_or_1d(need_targets(self, y), warn=True)
         assert_all_finite(y, input_name="y")
         check_consistent_length(*columns.values(), y)
         check_classification_targets(y)
-        columns, y, weight = weighed(columns, y, sample_weight)
+        columns, y, weight = weighed_rows(columns, y, sample_weight)
         self.classes_, code = np.unique(y, return_inverse=True)
         words = np.array(words_of(self.classes_), object)
-        self._train(columns, {unused("target", columns): words[code]}, "category", weight)
-        values = self._output.values
+        self._train_run(columns, {warn_unused("target", columns): words[code]}, "category", weight)
+        values = self._output_layer.values
         self._places = [values.index(word) for word in words]  # the run has its classes in an order of its own
         return self
 
@@ -249,7 +251,7 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:  # -> (n, C)
         """The probability of each class, calibrated on validation."""
         logits = self._logits(X)
-        logits /= float(self._output.temperature)
+        logits /= float(self._output_layer.temperature)
         chances = np.exp(logits - logits.max(1, keepdims=True))
         return chances / chances.sum(1, keepdims=True)
 
@@ -259,7 +261,7 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def _logits(self, X: Any) -> np.ndarray:  # -> (n, C), in the order of classes_
-        return self._raw(X)[:, self._places]
+        return self._raw_answers(X)[:, self._places]
 
 
 class PellucidRegressor(RegressorMixin, PellucidEstimator):
@@ -279,18 +281,18 @@ class PellucidRegressor(RegressorMixin, PellucidEstimator):
         Raises:
             ValueError: (``InvalidInput`` with what to do about it) for data that can't be learned from.
         """
-        columns = self._columns(X, reset=True)
-        y = check_array(needed(self, y), dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
+        columns = self._check_columns(X, reset=True)
+        y = check_array(need_targets(self, y), dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
         check_consistent_length(*columns.values(), y)
-        columns, y, weight = weighed(columns, y, sample_weight)
+        columns, y, weight = weighed_rows(columns, y, sample_weight)
         self._one = y.ndim == 1
-        names = [unused(f"target_{i + 1}", columns) for i in range(1 if self._one else y.shape[1])]
-        self._train(columns, dict(zip(names, y.reshape(len(y), -1).T, strict=True)), "number", weight)
+        names = [warn_unused(f"target_{i + 1}", columns) for i in range(1 if self._one else y.shape[1])]
+        self._train_run(columns, dict(zip(names, y.reshape(len(y), -1).T, strict=True)), "number", weight)
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # -> (n,) or (n, R), as y was
         """The expected numbers."""
-        raw, output = self._raw(X), self._output
+        raw, output = self._raw_answers(X), self._output_layer
         values = raw * output.std.cpu().numpy() + output.mean.cpu().numpy()
         return values[:, 0] if self._one else values
 
@@ -306,14 +308,14 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def needed(estimator: BaseEstimator, y: Any) -> Any:
+def need_targets(estimator: BaseEstimator, y: Any) -> Any:
     if y is None:
         name = type(estimator).__name__
         raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
     return y
 
 
-def weighed(columns: Columns, y: np.ndarray, sample_weight: Any) -> tuple[Columns, np.ndarray, np.ndarray | None]:
+def weighed_rows(columns: Columns, y: np.ndarray, sample_weight: Any) -> tuple[Columns, np.ndarray, np.ndarray | None]:
     """The rows that count and, (n,), how much; those of weight 0 are as if they were not there."""
     if sample_weight is None:
         return columns, y, None
@@ -340,7 +342,7 @@ def check_numbers(columns: Columns, fields: Sequence[Field]) -> None:
                 raise ValueError(f"could not convert string to float: {word!r}, in column '{field.name}' of numbers")
 
 
-def unused(name: str, columns: Columns) -> str:
+def warn_unused(name: str, columns: Columns) -> str:
     while name in columns:
         name += "_"
     return name
@@ -401,28 +403,28 @@ def as_objects(X: Any) -> np.ndarray:
     return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
 
 
-def columns_of(X: Any) -> list[Any]:
+def frame_columns(X: Any) -> list[Any]:
     if isinstance(X, pl.DataFrame):
         return X.get_columns()
     return [X.iloc[:, i] if is_frame(X) else X[:, i] for i in range(X.shape[1])]
 
 
-def values_of(column: Any) -> tuple[Any, str]:
+def column_values(column: Any) -> tuple[Any, str]:
     """A column as ``read`` takes it, (n,), and its kind where the type of its values settles that."""
     if isinstance(column, pl.Series):
         if is_numeric(column.dtype):
-            return finite(column.cast(pl.Float64).to_numpy()), "number"
+            return check_finite(column.cast(pl.Float64).to_numpy()), "number"
         return column, "category" if column.dtype in (pl.Categorical, pl.Enum) else ""
     if isinstance(column, np.ndarray):
-        return (column, "") if holds_words(column) else (finite(column.astype(np.float64)), "number")
+        return (column, "") if holds_words(column) else (check_finite(column.astype(np.float64)), "number")
     if is_numeric(column.dtype):  # pandas from here on
-        return finite(column.to_numpy(np.float64, na_value=np.nan)), "number"
+        return check_finite(column.to_numpy(np.float64, na_value=np.nan)), "number"
     if column.dtype.kind == "M":
         return pl.Series(column.dt.tz_localize(None).to_numpy()), ""
     values = column.astype(object).where(column.notna(), None).to_numpy()
     return values, "category" if str(column.dtype) == "category" else ""
 
 
-def finite(values: np.ndarray) -> np.ndarray:  # (n,) -> (n,), NaN goes
+def check_finite(values: np.ndarray) -> np.ndarray:  # (n,) -> (n,), NaN goes
     assert_all_finite(values, allow_nan=True, input_name="X")
     return values

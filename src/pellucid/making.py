@@ -1,6 +1,6 @@
 """Makes a run: plan, train, resume, replay.
 
-The way to a step: ``train`` or ``resume`` → ``Making.complete`` → ``Loop.run`` → ``Optimizer.step``.
+The way to a step: ``train`` or ``resume`` → ``Trainer.run`` → ``Loop.run`` → ``Optimizer.step``.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ import torch
 
 from .data import Split
 from .data.batch import encode_groups, encode_target
-from .errors import Interrupted, PellucidError, quoted
+from .errors import Interrupted, PellucidError, shell_quote
 from .fields import Field
-from .folder import WEIGHTS, Files, Folder, InMemory, damaged
-from .network import Network, as_target
+from .folder import WEIGHTS, Files, Folder, InMemory, damage_error
+from .network import Network, target_array
 from .opening import (
-    begun,
     check_in_memory,
     check_metric,
     check_replay,
-    free,
-    needed_trunk,
+    checked_split,
+    example_weights,
+    free_path,
     new_folder,
-    opened,
-    parted,
-    reopened,
+    pop_custom_trunk,
+    read_if_needed,
+    reopen_data,
+    resolve_start,
     run_path,
-    taken_trunk,
-    weighed,
+    trunk_for_record,
 )
 from .options import Budget, check_options
 from .planning import Plan, check_device, make_plan, planned_network, planned_output, planned_trunk
-from .record import FORMAT, check_whole, read_history, read_record, understood
-from .references import Reference, allowance, refer
-from .reporting import scores, write_history, write_report
+from .record import FORMAT, check_whole, damage_as_error, read_history, read_record
+from .references import Reference, fit_reference, reference_seconds
+from .reporting import score_answers, write_history, write_report
 from .run import LINES as HISTORY
-from .run import Run, network_of
-from .starting import Start
+from .run import Run, build_network
+from .starting import StartingRun
 from .suspects import looked_at
 from .training.budget import finishing_seconds, max_steps, planned_steps, seconds_allowed
-from .training.choosing import choose, looked_on
-from .training.feed import Feed, Order
+from .training.choosing import limit_validation, select_weights
+from .training.feed import Loader, Sampler
 from .training.listeners import Listener, Several
-from .training.loop import Loop, answers
+from .training.loop import Loop, predict_raw
 from .training.memory import give_back, keep_freed
-from .training.pace import EVALUATIONS, WATCHING, Pace, between_evaluations, steady
-from .training.rehearsal import ANSWERS, MARKS, Rehearsal, rehearsed, unseen
+from .training.pace import EVALUATIONS, WATCHING, Pacer, between_evaluations, monotonic_start
+from .training.rehearsal import ANSWERS, MARKS, CrossValidation, cross_validate, out_of_fold_answers
 from .training.schedule import Decisions, end_of
 from .training.signals import stopped_by_signals
-from .training.sizing import Timing, decide_threads, held, largest, timed
-from .training.state import State
+from .training.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
+from .training.state import TrainState
 from .training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
-from .training.versions import most_threads, say_versions, versions
+from .training.versions import current_versions, most_threads, say_versions
 from .trunks import Trunk
 from .workbench import Dataset
 
@@ -67,9 +67,9 @@ PATIENCE = 10  # evaluations
 
 def plan(data: Any, **options: Any) -> Plan:
     """What ``train`` would do with the same arguments, without training."""
-    found, rest = opened(data, options)
-    found, trunk, start = begun(found, rest)
-    return make_plan(found, parted(found, rest), trunk, start, **rest)
+    found, rest = read_if_needed(data, options)
+    found, trunk, start = resolve_start(found, rest)
+    return make_plan(found, checked_split(found, rest), trunk, start, **rest)
 
 
 def train(
@@ -97,14 +97,14 @@ def train(
     Raises:
         PellucidError: for anything the user can mend. Interrupted: when stopped by a signal, after saving.
     """
-    started, tell = steady(started), Several(listeners)
+    started, tell = monotonic_start(started), Several(listeners)
     if not save:
         check_in_memory(options, like)
     if like is not None:
-        return replayed(Folder.open(like), data, options, tell, started)
-    found, rest = opened(data, options)
-    found, trunk, start = begun(found, rest)
-    split = parted(found, rest, tested=save)
+        return replay(Folder.open(like), data, options, tell, started)
+    found, rest = read_if_needed(data, options)
+    found, trunk, start = resolve_start(found, rest)
+    split = checked_split(found, rest, tested=save)
     for note in found.check(split):
         if note.level != "info":
             tell.said(str(note))
@@ -112,8 +112,8 @@ def train(
     tell.planned(made)
     folder = new_folder(run_path(found.name, made, rest)) if save else InMemory()
     with folder.lock(), restore_threads():
-        making = Making(folder, found, split, made, tell, trunk=trunk)
-        return making.complete(making.begin(started))
+        trainer = Trainer(folder, found, split, made, tell, trunk=trunk)
+        return trainer.run(trainer.start(started))
 
 
 def resume(
@@ -142,7 +142,7 @@ def resume(
         raise PellucidError(
             "this training is finished",
             where=str(path),
-            fix=f"train it for longer with: pellucid resume {quoted(path)} --more 5m",
+            fix=f"train it for longer with: pellucid resume {shell_quote(path)} --more 5m",
         )
     if record["status"] == "done" and not folder.has_checkpoint():
         raise PellucidError(
@@ -154,36 +154,40 @@ def resume(
     with folder.lock(), restore_threads():
         for problem in folder.verify():
             tell.said(problem)
-        making = Making.again(folder, record, reopened(record, folder.path, data), tell, needed_trunk(record, trunk))
-        return making.complete(making.go_on(more, started))
+        trainer = Trainer.from_record(
+            folder, record, reopen_data(record, folder.path, data), tell, trunk_for_record(record, trunk)
+        )
+        return trainer.run(trainer.resume(more, started))
 
 
-def replayed(source: Folder, data: Any, options: dict[str, Any], tell: Listener, started: float) -> Run:
+def replay(source: Folder, data: Any, options: dict[str, Any], tell: Listener, started: float) -> Run:
     """Do a run again, with its plan and its decisions, in a new folder."""
     record = read_record(source)
     if record["status"] != "done":
         raise PellucidError(
             "this training has not finished",
             where=str(source.path),
-            fix=f"first: pellucid resume {quoted(source.path)}",
+            fix=f"first: pellucid resume {shell_quote(source.path)}",
         )
     check_replay(options)
-    found = reopened(record, source.path, data)
+    found = reopen_data(record, source.path, data)
     out = Path(options.get("out") or source.path.parent)
-    folder = new_folder(out / str(options["name"]) if options.get("name") else free(out, f"{source.path.name}-again"))
+    folder = new_folder(
+        out / str(options["name"]) if options.get("name") else free_path(out, f"{source.path.name}-again")
+    )
     kept = ("format", "data", "fields", "plan", "network", "decisions")
-    fresh = {k: record[k] for k in kept} | {"versions": versions(), "like": str(source.path), "live": False}
+    fresh = {k: record[k] for k in kept} | {"versions": current_versions(), "like": str(source.path), "live": False}
     fresh["status"] = "training"
     with folder.lock(), restore_threads():
         folder.write_json("run.json", fresh)
-        making = Making.again(folder, fresh, found, tell, needed_trunk(record, taken_trunk(options)))
-        return making.complete(making.go_on(None, started))
+        trainer = Trainer.from_record(folder, fresh, found, tell, trunk_for_record(record, pop_custom_trunk(options)))
+        return trainer.run(trainer.resume(None, started))
 
 
 FIRST = 0.1  # seconds a step may take, before any was made; corrected as soon as it trains
 
 
-class Making:
+class Trainer:
     """One run on its way from a plan to a folder that can be used.
 
     Args:
@@ -210,102 +214,105 @@ class Making:
         self.fields = dict(fields) if fields is not None else data.fitted(plan.split_seed)
         self.inputs = [f for f in self.fields.values() if f.role == "input"]
         self.targets = [f for f in self.fields.values() if f.role == "target"]
-        target, labels = as_target(encode_target(data, self.targets)), (self.targets[0].state or {}).get("values", ())
-        weights = weighed(data, split, plan, target, labels)
-        self.feed = Feed(encode_groups(data, self.inputs), target, self.device, **weights)
-        self.looked = looked_on(split)
+        target, labels = (
+            target_array(encode_target(data, self.targets)),
+            (self.targets[0].state or {}).get("values", ()),
+        )
+        weights = example_weights(data, split, plan, target, labels)
+        self.feed = Loader(encode_groups(data, self.inputs), target, self.device, **weights)
+        self.looked = limit_validation(split)
         self.watched = self.looked.validation if len(split.validation) else split.train
-        self.rehearsal: Rehearsal | None = None
-        self.order = Order(self.feed, split.train, plan.recipe.batch_size, plan.seed)
+        self.rehearsal: CrossValidation | None = None
+        self.order = Sampler(self.feed, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
         self.reference: Reference | None = None
         self.decisions = Decisions((), self.write_decision)
 
     @classmethod
-    def again(
+    def from_record(
         cls, folder: Folder, record: Mapping[str, Any], data: Dataset, tell: Listener, trunk: Trunk | None
-    ) -> Making:
+    ) -> Trainer:
         """A run that was begun before, from its record."""
-        with understood(folder.path / "run.json"):
+        with damage_as_error(folder.path / "run.json"):
             plan = Plan.from_json(record["plan"])
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
-        making = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
-        data.check(making.split)  # its report says again what the first one said
-        making.record = dict(record)
-        making.decisions = Decisions(decided(folder, record), making.write_decision, record["live"])
-        say_versions(record.get("versions", {}), most_threads(making.decisions), tell)
-        return making
+        trainer = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
+        data.check(trainer.split)  # its report says again what the first one said
+        trainer.record = dict(record)
+        trainer.decisions = Decisions(recorded_decisions(folder, record), trainer.write_decision, record["live"])
+        say_versions(record.get("versions", {}), most_threads(trainer.decisions), tell)
+        return trainer
 
     # -- the two ways to a loop
 
-    def begin(self, started: float) -> Loop:
+    def start(self, started: float) -> Loop:
         """Choose what had to wait for a first timing, write the run down."""
         self.started = started
         check_metric(planned_output(self.plan, self.targets), self.feed, self.split)
-        self.record = described(self.data, self.split, self.plan, self.fields)
+        self.record = initial_record(self.data, self.split, self.plan, self.fields)
         self.write_record()
         say_watched(len(self.watched), len(self.split.validation), self.tell)
-        self.reference = self.refer()
-        trunk, timing = self.sized()
-        with self.held():
-            state = self.fresh(trunk, timing)
+        self.reference = self.fit_reference()
+        trunk, timing = self.choose_size()
+        with self.guard_memory():
+            state = self.fresh_state(trunk, timing)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         deadline = self.deadline(0)
-        left = None if deadline is None else deadline - time.monotonic() - self.closing() * state.evaluating
+        left = None if deadline is None else deadline - time.monotonic() - self.closing_evaluations() * state.evaluating
         steps, reason = planned_steps(self.plan.budget, self.order.steps, left, self.rehearsal, timing)
         every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
         why = f"about {EVALUATIONS} times in all, at most {WATCHING:.0%} of the time"
         self.decisions.decide(0, "evaluate every", every, why)
-        pace = self.pace(state)
-        pace.begin(0, steps, self.decisions, reason)
-        return self.loop(state, pace)
+        pace = self.make_pacer(state)
+        pace.begin_schedule(0, steps, self.decisions, reason)
+        return self.make_loop(state, pace)
 
-    def fresh(self, trunk: Trunk, timing: Timing | None) -> State:
-        network = self.network(trunk).to(self.device)
-        self.transfer(network)
-        self.rehearsal = self.rehearse(trunk, timing)
+    def fresh_state(self, trunk: Trunk, timing: Timing | None) -> TrainState:
+        network = self.make_network(trunk).to(self.device)
+        self.transfer_weights(network)
+        self.rehearsal = self.cross_validate(trunk, timing)
         self.record["network"] = network.config()
         self.write_record()
-        return State(network, self.plan.recipe)
+        return TrainState(network, self.plan.recipe)
 
-    def go_on(self, more: Budget | None, started: float) -> Loop:
+    def resume(self, more: Budget | None, started: float) -> Loop:
         """Take up the last checkpoint, or the start when there is none yet."""
         if not self.decisions.at(0, "schedule"):  # stopped before its first step
             if self.folder.has_checkpoint():
-                raise damaged("it has been cut: nothing that was decided is there", self.folder.path / HISTORY)
+                raise damage_error("it has been cut: nothing that was decided is there", self.folder.path / HISTORY)
             if more is not None:
                 where = self.folder.path
                 raise PellucidError(
                     "this training has not begun, so there is nothing to add to",
                     where=str(where),
-                    fix=f"first: pellucid resume {quoted(where)}",
+                    fix=f"first: pellucid resume {shell_quote(where)}",
                 )
             self.folder.truncate_lines(HISTORY, lambda row: False)
             self.decisions = Decisions((), self.write_decision)
-            return self.begin(started)
+            return self.start(started)
         use_threads(self.decisions.at(0, "threads"))
-        network = network_of(self.record, self.folder.path, self.own).to(self.device)
+        network = build_network(self.record, self.folder.path, self.own).to(self.device)
         resumed = self.folder.has_checkpoint()
         if not resumed:
-            self.transfer(network)
-        state = State(network, self.plan.recipe)
+            self.transfer_weights(network)
+        state = TrainState(network, self.plan.recipe)
         if resumed:
-            restored(state, self.folder, self.tell)
+            load_checkpoint_into(state, self.folder, self.tell)
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.started = started - state.seconds
-        if self.plan.folds and more is None and not prolonged(self.decisions):
+        if self.plan.folds and more is None and not was_extended(self.decisions):
             own, size = self.own, self.decisions.at(0, "size")
-            self.rehearsal = self.rehearse(planned_trunk(self.plan, size) if own is None else own)
-        self.reference = self.refer()
+            self.rehearsal = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
+        self.reference = self.fit_reference()
         self.record["status"] = "training"
         if more is not None:
             self.record["live"] = self.decisions.live = True
-            self.extend(state, more)
+            self.extend_schedule(state, more)
         self.write_record()
-        return self.loop(state, self.pace(state))
+        return self.make_loop(state, self.make_pacer(state))
 
-    def extend(self, state: State, more: Budget) -> None:
+    def extend_schedule(self, state: TrainState, more: Budget) -> None:
         """Warm up, hold and cool down once more: for as long as was left, and ``more``.
 
         What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
@@ -319,24 +326,26 @@ class Making:
         seconds = state.seconds + unspent + more.amount if more.kind == "seconds" else None
         if seconds != seconds_allowed(self.plan.budget, self.decisions, state.step):
             self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked for")
-        pace, state.stale = self.pace(state), 0
+        pace, state.stale = self.make_pacer(state), 0
         if pace.deadline is None:
             steps = rest + round(more.amount * (self.order.steps if more.kind == "epochs" else 1))
         else:
             each = state.seconds / state.step if state.step else FIRST  # corrected as soon as it trains
             steps = int((pace.deadline - time.monotonic() - pace.closing * state.evaluating) / max(each, 1e-6))
-        pace.begin(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
-        self.save(state)
+        pace.begin_schedule(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
+        self.save_checkpoint(state)
 
-    def loop(self, state: State, pace: Pace) -> Loop:
+    def make_loop(self, state: TrainState, pace: Pacer) -> Loop:
         state.seconds = time.monotonic() - self.started
         look = self.plan.start is not None and not state.best_row
-        return Loop(state, self.order, self.watched, self.decisions, pace, self.save, self.write_row, self.tell, look)
+        return Loop(
+            state, self.order, self.watched, self.decisions, pace, self.save_checkpoint, self.write_row, self.tell, look
+        )
 
-    def complete(self, loop: Loop) -> Run:
+    def run(self, loop: Loop) -> Run:
         """Train to the end of the schedule, then choose, score and write down."""
         own = [self.device] if self.device.type == "cuda" else []
-        with self.held(loop), stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
+        with self.guard_memory(loop), stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
             try:
                 loop.run()
             except Interrupted as stop:
@@ -344,58 +353,60 @@ class Making:
                     raise Interrupted("stopped; this training was in memory and is lost") from None
                 where = self.folder.path
                 raise Interrupted(
-                    stop.what, where=str(where), fix=f"go on with: pellucid resume {quoted(where)}"
+                    stop.what, where=str(where), fix=f"go on with: pellucid resume {shell_quote(where)}"
                 ) from None
-        with self.held(loop):
+        with self.guard_memory(loop):
             return self.finish(loop.state)
 
-    def refer(self) -> Reference | None:
+    def fit_reference(self) -> Reference | None:
         """What a classical model answers; before the first step, so that the schedule knows what it took."""
         wanted = self.plan.reference and self.folder.lasting
-        allowed = allowance(self.plan.budget)
-        return refer(self.data, self.fields, self.split, allowed, self.tell.said) if wanted else None
+        allowed = reference_seconds(self.plan.budget)
+        return fit_reference(self.data, self.fields, self.split, allowed, self.tell.said) if wanted else None
 
     # -- what the loop needs
 
-    def network(self, trunk: Trunk) -> Network:
+    def make_network(self, trunk: Trunk) -> Network:
         return planned_network(self.plan, self.inputs, self.targets, trunk)
 
-    def sized_to(self, size: int) -> Network:
-        return self.network(planned_trunk(self.plan, size)).to(self.device)
+    def network_of_size(self, size: int) -> Network:
+        return self.make_network(planned_trunk(self.plan, size)).to(self.device)
 
-    def held(self, loop: Loop | None = None) -> contextlib.AbstractContextManager[None]:
+    def guard_memory(self, loop: Loop | None = None) -> contextlib.AbstractContextManager[None]:
         """Where memory does not hold the training, say of which size it does."""
-        return held(self.decisions.at(0, "size"), self.sized_to, self.order, self.plan.recipe, loop)
+        return explain_out_of_memory(
+            self.decisions.at(0, "size"), self.network_of_size, self.order, self.plan.recipe, loop
+        )
 
-    def transfer(self, network: Network) -> None:
+    def transfer_weights(self, network: Network) -> None:
         """Bring the weights that the training starts from, if it does."""
         if self.plan.start is not None:
-            start = Start.of(self.plan.start["run"], self.plan.start["sha256"])
-            self.tell.said(start.given_to(network, self.feed, self.split))
+            start = StartingRun.of(self.plan.start["run"], self.plan.start["sha256"])
+            self.tell.said(start.transfer_to(network, self.feed, self.split))
 
-    def rehearse(self, trunk: Trunk, timing: Timing | None = None) -> Rehearsal | None:
+    def cross_validate(self, trunk: Trunk, timing: Timing | None = None) -> CrossValidation | None:
         """How long to train, where cross-validation says it; what was found before is only gone through again."""
         if not self.plan.folds:
             return None
         mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.deadline(0), self.plan.budget
-        known = Rehearsal.of(self.folder) if mark is not None else None
+        known = CrossValidation.of(self.folder) if mark is not None else None
         seconds = REHEARSING * (deadline - time.monotonic()) if deadline is not None and mark is None else None
         if seconds is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(seconds / (self.plan.folds * timing.step))
         else:
             most = max_steps(budget, self.order.steps) if budget.kind != "seconds" else MARKS[-1]
         feed, rows, targets = self.feed, self.split.train, self.targets
-        found = known or rehearsed(
+        found = known or cross_validate(
             self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark, seconds=seconds
         )
         if mark is None:
             why = f"after so many steps {self.plan.folds} networks answered best what each had left out"
             self.decisions.decide(0, "rehearsal", found.mark, why)
         if self.folder.lasting:
-            found.kept(self.folder)
+            found.save_to(self.folder)
         return found
 
-    def sized(self) -> tuple[Trunk, Timing | None]:
+    def choose_size(self) -> tuple[Trunk, Timing | None]:
         """The trunk at the size the budget allows, and its timing where the clock matters."""
         deadline, sizes, recipe = self.deadline(0), self.plan.sizes, self.plan.recipe
         if self.own is not None:
@@ -403,16 +414,16 @@ class Making:
             self.decisions.decide(0, "size", "own", reason)
             if deadline is None:
                 return self.own, None
-            thrown_away = self.network(copy.deepcopy(self.own)).to(self.device)
+            thrown_away = self.make_network(copy.deepcopy(self.own)).to(self.device)
             return self.own, decide_threads(
-                timed(thrown_away, self.order, recipe, counts=self.thread_counts), self.decisions
+                time_steps(thrown_away, self.order, recipe, counts=self.thread_counts), self.decisions
             )
         if deadline is None:
             self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
             return planned_trunk(self.plan, sizes[0]), None
         left = deadline - time.monotonic()
-        size, timing, reason = largest(
-            sizes, self.plan.usual, self.sized_to, self.order, recipe, left, self.thread_counts
+        size, timing, reason = largest_within_budget(
+            sizes, self.plan.usual, self.network_of_size, self.order, recipe, left, self.thread_counts
         )
         self.decisions.decide(0, "size", size, reason)
         return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
@@ -422,28 +433,28 @@ class Making:
         seconds = seconds_allowed(self.plan.budget, self.decisions, step)
         if seconds is None or not self.decisions.live:
             return None
-        return self.started + seconds - self.reserve
+        return self.started + seconds - self.reserve_seconds
 
     @property
-    def reserve(self) -> float:
+    def reserve_seconds(self) -> float:
         return finishing_seconds(len(self.split.test), self.reference is not None)
 
-    def closing(self) -> float:
+    def closing_evaluations(self) -> float:
         """What follows the last step, in evaluations: the last, three candidates, test, and labels looked at."""
         twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
         others = twice * len(self.split.test) + len(looked_at(self.looked))
         return 1 + twice * 3 + others / len(self.watched)
 
-    def pace(self, state: State) -> Pace:
+    def make_pacer(self, state: TrainState) -> Pacer:
         deadline, grow = self.deadline(state.step), not self.rehearsal
         timed = seconds_allowed(self.plan.budget, self.decisions, state.step) is not None
-        return Pace(
+        return Pacer(
             self.plan.recipe,
             deadline,
             every=self.decisions.at(0, "evaluate every", 1),
-            closing=self.closing(),
+            closing=self.closing_evaluations(),
             patience=PATIENCE if grow and timed else 0,
-            finish=self.reserve,
+            finish=self.reserve_seconds,
             grow=grow,
             tuner=None if deadline is None else ThreadTuner(self.thread_counts),
         )
@@ -460,7 +471,7 @@ class Making:
     def write_record(self) -> None:
         self.folder.write_json("run.json", self.record)
 
-    def save(self, state: State) -> None:
+    def save_checkpoint(self, state: TrainState) -> None:
         state.check_finite()
         if not self.folder.lasting:
             return
@@ -468,7 +479,7 @@ class Making:
         lines = len(self.folder.lines(HISTORY))
         self.folder.save_checkpoint(state.step, state.tensors(), state.meta() | {"lines": lines})
 
-    def finish(self, state: State) -> Run:
+    def finish(self, state: TrainState) -> Run:
         """Choose the weights on validation, calibrate there, look at test once, write everything down.
 
         Without a test part the score is validation's, and the run says so. ``run.json`` comes last: until it says
@@ -477,13 +488,13 @@ class Making:
         give_back()
         network, output = state.network, state.network.output
         among = {"the average"} if self.rehearsal else None
-        chosen, *watched = choose(state, self.feed, self.watched, among=among)
-        raw, true, rows = unseen(self.rehearsal, self.feed, self.looked.validation, *watched)
+        chosen, *watched = select_weights(state, self.feed, self.watched, among=among)
+        raw, true, rows = out_of_fold_answers(self.rehearsal, self.feed, self.looked.validation, *watched)
         tested = len(self.split.test) > 0
         self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()
         output.calibrate(raw, true)
-        seen = answers(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
+        seen = predict_raw(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
         scored = self.split.test if tested else rows
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors(WEIGHTS, weights, {})
@@ -491,9 +502,9 @@ class Making:
             "status": "done",
             "decisions": self.decisions.all,
             "chosen": chosen,
-            "validation": output.measure(raw, true, self.feed.counts(rows)),
+            "validation": output.measure(raw, true, self.feed.score_weights(rows)),
             "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
-            **scores(output, seen, scored, self.split.train, self.feed, self.data, self.reference),
+            **score_answers(output, seen, scored, self.split.train, self.feed, self.data, self.reference),
             "steps": state.step,
             "seconds": time.monotonic() - self.started,
             "lines": len(self.folder.lines(HISTORY)),
@@ -510,7 +521,7 @@ class Making:
         return run
 
 
-def restored(state: State, folder: Files, tell: Listener) -> None:
+def load_checkpoint_into(state: TrainState, folder: Files, tell: Listener) -> None:
     """Take up the newest good checkpoint; damaged ones after it go, or they would come before those made from here."""
     step, tensors, meta, note = folder.load_checkpoint()
     if note:
@@ -520,10 +531,10 @@ def restored(state: State, folder: Files, tell: Listener) -> None:
     state.restore(tensors, meta, folder.path / "checkpoints")
 
 
-def described(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Field]) -> dict[str, Any]:
+def initial_record(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Field]) -> dict[str, Any]:
     """``run.json`` as it is before training: all that is needed to do it again."""
     parts = {name: len(rows) for name, rows in split.parts().items()}
-    about = {"fingerprint": data.fingerprint(), "examples": data.examples(), "split": {"how": split.how, **parts}}
+    about = {"fingerprint": data.fingerprint(), "examples": data.content_digest(), "split": {"how": split.how, **parts}}
     about["columns"] = data.reading.columns
     return {
         "format": FORMAT,
@@ -534,23 +545,23 @@ def described(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Fiel
         "plan": plan.to_json(),
         "network": None,
         "decisions": [],
-        "versions": versions(),
+        "versions": current_versions(),
     }
 
 
-def decided(folder: Files, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def recorded_decisions(folder: Files, record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was decided for a run so far: by its record, and by its history since that was written."""
-    written = [without(row, "event") for row in read_history(folder, HISTORY) if row["event"] == "decided"]
+    written = [without_name(row, "event") for row in read_history(folder, HISTORY) if row["event"] == "decided"]
     return [*record["decisions"], *(one for one in written if one not in record["decisions"])]
 
 
-def prolonged(decisions: Decisions) -> bool:
+def was_extended(decisions: Decisions) -> bool:
     """Whether a rehearsed training was given more than was found for it: the clock only ever moves its end nearer."""
     first, *others = [one["value"] for one in decisions.all if one["name"] == "schedule"]
     return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)
 
 
-def without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+def without_name(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k != name}
 
 

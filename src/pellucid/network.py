@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from .data.batch import Batch, Padded
-from .data.sources import listed
-from .errors import PellucidError, UsageError, unknown
-from .fields import Encoded, Field, groups
+from .data.sources import join_words
+from .errors import PellucidError, UsageError, unknown_name
+from .fields import Encoded, Field, input_groups
 from .folder import form
 from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
@@ -38,7 +38,7 @@ DEEPEST = 5000  # stages of all copies of a trunk; building more takes minutes
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedStage:
     """One stage on the way of the data.
 
     Attributes:
@@ -82,7 +82,7 @@ class Network(nn.Module):
         self.output = (
             output if isinstance(output, Output) else output_layer(output, [f for i in layers for f in i.fields])
         )
-        trunk = trunk_named(trunk).sized(3) if isinstance(trunk, str) else trunk
+        trunk = trunk_named(trunk).of_size(3) if isinstance(trunk, str) else trunk
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self._join(trunk)
@@ -92,8 +92,8 @@ class Network(nn.Module):
         """Tell each part what the next one needs, backwards, and build them. The trunk passed in stays as it is."""
         trunk = copy.deepcopy(trunk)
         need = trunk.need(self.output.need())
-        made = [layer.choose(need) for layer in self.layers]
-        placed = [i for i, layer in enumerate(self.layers) if max(layer.offers) > 0 and not is_table(layer)]
+        made = [layer.choose_positions(need) for layer in self.layers]
+        placed = [i for i, layer in enumerate(self.layers) if max(layer.offers) > 0 and not has_no_positions(layer)]
         self.vector = all(p == 0 for p in made)
         single = len(placed) == 1 == len(self.layers)
         self.parted: list[int] = [] if self.vector or single else placed
@@ -111,19 +111,19 @@ class Network(nn.Module):
 
     def features(self, batch: Batch) -> Features:  # -> (B, *positions, out_width)
         """What the trunk returns, with every stage's output beside it."""
-        return self.trunk(self.entering(batch))
+        return self.trunk(self.trunk_input(batch))
 
-    def entering(self, batch: Batch) -> Features:  # -> (B, *positions, width)
+    def trunk_input(self, batch: Batch) -> Features:  # -> (B, *positions, width)
         """What the trunk reads: the input layers' features, joined."""
-        read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.layers, self.keys(), strict=True)]
+        read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.layers, self.input_keys(), strict=True)]
         if self.vector:
             return Features(self.entry(torch.cat([f.x for f in read], -1)), key=batch.key)
         if len(read) == 1:
             return read[0]
-        tokens = [self.token(i, f) for i, f in enumerate(read)]
+        tokens = [self.input_token(i, f) for i, f in enumerate(read)]
         return Features(torch.cat(tokens, 1), key=batch.key)  # (B, F, D)
 
-    def token(self, i: int, f: Features) -> Tensor:  # (B, *positions, D) -> (B, 1 or F, D)
+    def input_token(self, i: int, f: Features) -> Tensor:  # (B, *positions, D) -> (B, 1 or F, D)
         """One input as tokens: fields as they are, anything with positions through its own trunk and pooled."""
         if i not in self.parted:
             return f.x
@@ -147,50 +147,52 @@ class Network(nn.Module):
 
     def loss(self, batch: Batch) -> Tensor:  # -> ()
         """The mean loss of a batch; NumPy batches are taken to the network's device first."""
-        return self.losses(self.tensors(batch)).mean()
+        return self.losses(self.to_tensors(batch)).mean()
 
-    def answer(self, batch: Batch) -> Tensor:  # -> (B, R)
+    def predict(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers for prediction; averaged with the mirror image's where a mirror image means the same."""
         raw = self(batch)
-        mirrored = {k: layer.mirrored(batch.inputs[k]) for layer, k in zip(self.layers, self.keys(), strict=True)}
+        mirrored = {
+            k: layer.mirror_value(batch.inputs[k]) for layer, k in zip(self.layers, self.input_keys(), strict=True)
+        }
         if all(v is None for v in mirrored.values()):
             return raw
         other = {k: batch.inputs[k] if v is None else v for k, v in mirrored.items()}
         return (raw + self(replace(batch, inputs=other))) / 2
 
     @torch.inference_mode()
-    def trace(self, batch: Batch) -> list[Traced]:
+    def trace(self, batch: Batch) -> list[TracedStage]:
         """What the examples of ``batch`` pass, in order, from the input layers to the output; parameters sum to all."""
         order, given, returned = self._stages(), {}, {}
 
-        def note(module: nn.Module, arguments: Any, result: Any) -> None:
+        def note_stage(module: nn.Module, arguments: Any, result: Any) -> None:
             given[module], returned[module] = arguments[0], result
 
-        hooks = [module.register_forward_hook(note) for _, module, _ in order]
+        hooks = [module.register_forward_hook(note_stage) for _, module, _ in order]
         training = self.training
         try:
-            self.eval()(self.tensors(batch))
+            self.eval()(self.to_tensors(batch))
         finally:
             self.train(training)
             for hook in hooks:
                 hook.remove()
-        found: list[Traced] = []
+        found: list[TracedStage] = []
         counted: set[int] = set()
         for name, module, before in order:
             entered = shape_of(given[module]) if before else ()
             if before and (not found or entered != found[-1].gives or before == SIDE_BY_SIDE):
-                found.append(Traced(before, entered, 0))
+                found.append(TracedStage(before, entered, 0))
             own = {id(p): p.numel() for p in module.parameters() if id(p) not in counted}
             counted |= own.keys()
-            found.append(Traced(name, shape_of(returned[module]), sum(own.values())))
+            found.append(TracedStage(name, shape_of(returned[module]), sum(own.values())))
         rest = self.parameter_count - sum(one.parameters for one in found)
-        return [*found, *([Traced("outside of stages", (), rest)] if rest else [])]
+        return [*found, *([TracedStage("outside of stages", (), rest)] if rest else [])]
 
     def _stages(self) -> list[tuple[str, nn.Module, str]]:
         """Every stage in the order of the data's way: its name, the module, what happens before it without a module."""
         found: list[tuple[str, nn.Module, str]] = []
         for i, layer in enumerate(self.layers):
-            name = listed([f.name for f in layer.fields], MOST_NAMED)
+            name = join_words([f.name for f in layer.fields], MOST_NAMED)
             found.append((f"input: {name} ({layer.kind})", layer, ""))
             if i in self.parted:
                 own = self.parts[str(i)].stages.items()  # type: ignore[union-attr,operator]
@@ -200,14 +202,14 @@ class Network(nn.Module):
         found += [("linear map to the trunk", self.entry, joined)] if self.vector else []
         for i, (stage, module) in enumerate(self.trunk.stages.items()):
             found.append((stage, module, joined if not (i or self.vector) else ""))
-        targets = listed([f.name for f in self.output.fields], MOST_NAMED)
+        targets = join_words([f.name for f in self.output.fields], MOST_NAMED)
         return [*found, (f"output: {targets} ({self.output.name})", self.output, "pooled")]
 
     # -- what it is
 
-    def keys(self) -> list[str]:
+    def input_keys(self) -> list[str]:
         """The name of each input layer's array in a batch."""
-        return [group.key for layer in self.layers for group in groups(layer.fields)]
+        return [group.key for layer in self.layers for group in input_groups(layer.fields)]
 
     @property
     def layers(self) -> list[Input]:
@@ -227,7 +229,7 @@ class Network(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    def tensors(self, batch: Batch) -> Batch:
+    def to_tensors(self, batch: Batch) -> Batch:
         """The batch as tensors on the network's device."""
         return to_device(batch, self.device)
 
@@ -250,15 +252,17 @@ class Network(nn.Module):
                 not known or has a setting that none can have.
         """
         named = {f.name: f for f in fields}
-        layers = [made(INPUTS, one["kind"], one, named) for one in config["inputs"]]
-        output = made(OUTPUTS, config["output"]["name"], config["output"], named)
+        layers = [layer_from_config(INPUTS, one["kind"], one, named) for one in config["inputs"]]
+        output = layer_from_config(OUTPUTS, config["output"]["name"], config["output"], named)
         return cls(layers, trunk_from(config["trunk"], trunk, len(layers)), output, seed=seed)
 
 
-def made(parts: Mapping[str, Any], name: str, config: Mapping[str, Any], fields: Mapping[str, Field]) -> Any:
+def layer_from_config(
+    parts: Mapping[str, Any], name: str, config: Mapping[str, Any], fields: Mapping[str, Field]
+) -> Any:
     """An input layer or an output from its ``config()``. Raises PellucidError for what no such part says of itself."""
     if name not in parts:
-        raise UsageError(unknown("part of a network", name, parts))
+        raise UsageError(unknown_name("part of a network", name, parts))
     known = {**parts[name].settings, **({"metric": parts[name].metric} if parts is OUTPUTS else {})}
     check_settings(config["settings"], known, f"{name}.settings")
     return parts[name]([fields[field] for field in config["fields"]], **config["settings"])
@@ -277,7 +281,7 @@ def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int 
         known = inspect.signature(kind).parameters
         check_settings(sizes, {name: known[name].default for name in known}, kind.name)
         if sizes.get("depth", 1) * copies > DEEPEST:
-            raise form.Misfit(f"{kind.name}.depth is {sizes['depth']:,}, more than {DEEPEST // copies:,}")
+            raise form.FormError(f"{kind.name}.depth is {sizes['depth']:,}, more than {DEEPEST // copies:,}")
         return kind(**sizes)
     if module is None:
         raise PellucidError(
@@ -294,16 +298,16 @@ def shape_of(value: Features | Tensor) -> tuple[int | str, ...]:
     return ("length", *x.shape[2:]) if ragged else tuple(x.shape[1:])
 
 
-def is_table(layer: Input) -> bool:
+def has_no_positions(layer: Input) -> bool:
     """Whether a layer's fields have no positions of their own."""
-    return len(layer.fields) > 1 or groups(layer.fields)[0].key == layer.kind
+    return len(layer.fields) > 1 or input_groups(layer.fields)[0].key == layer.kind
 
 
 def input_layers(inputs: Sequence[Input | Field] | Input | Field) -> list[Input]:
     many = [inputs] if isinstance(inputs, Input | Field) else list(inputs)
     layers = [one for one in many if isinstance(one, Input)]
     loose = {one.name: one.with_(role="input") for one in many if isinstance(one, Field)}
-    layers += [INPUTS[g.kind]([loose[name] for name in g.fields]) for g in groups(loose.values())]
+    layers += [INPUTS[g.kind]([loose[name] for name in g.fields]) for g in input_groups(loose.values())]
     if not layers:
         raise PellucidError("a network needs at least one input field", fix="check the fields' roles")
     return layers
@@ -315,7 +319,7 @@ def output_layer(target: Field | Sequence[Field], inputs: Sequence[Field]) -> Ou
     return kind(targets)
 
 
-def as_target(target: Encoded) -> np.ndarray:
+def target_array(target: Encoded) -> np.ndarray:
     """A target as outputs read it: numbers (n, R), class numbers (n,)."""
     assert isinstance(target, np.ndarray)
     return target.reshape(len(target), -1) if target.dtype.kind == "f" else target
@@ -326,19 +330,19 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     if all(isinstance(v, Tensor) and v.device == device for v in (batch.target, *batch.inputs.values())):
         return batch
 
-    def move(value: Any) -> Any:
+    def move_value(value: Any) -> Any:
         if value is None:
             return None
         if isinstance(value, Padded):
-            return Padded(move(value.values), move(value.lengths))
+            return Padded(move_value(value.values), move_value(value.lengths))
         value = torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
         return value.to(device, non_blocking=True)
 
     return replace(
         batch,
-        inputs={k: move(v) for k, v in batch.inputs.items()},
-        target=move(batch.target),
-        rows=move(batch.rows),
-        key=move(batch.key),
-        weight=move(batch.weight),
+        inputs={k: move_value(v) for k, v in batch.inputs.items()},
+        target=move_value(batch.target),
+        rows=move_value(batch.rows),
+        key=move_value(batch.key),
+        weight=move_value(batch.weight),
     )

@@ -14,22 +14,22 @@ from torch import nn
 
 from .data import Split
 from .data.weights import check_parts, loss_weights
-from .errors import PellucidError, UsageError, quoted
+from .errors import PellucidError, UsageError, shell_quote
 from .fields import Field
 from .fields.category import count_whole_numbers
 from .folder import Folder
 from .network import trunk_from
-from .options import READ, check_options, defaults
+from .options import READ, check_options, default_options
 from .outputs import Output
 from .planning import Plan
-from .record import understood
-from .starting import Start
-from .training.feed import Feed
+from .record import damage_as_error
+from .starting import StartingRun
+from .training.feed import Loader
 from .trunks import Custom, Trunk, trunk_named
 from .workbench import Dataset, read
 
 
-def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+def read_if_needed(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
     """The data (read unless it was already) and the other options, checked."""
     checked = check_options("train", {k: v for k, v in options.items() if v is not None})
     reading = {o.name for o in READ}
@@ -43,7 +43,7 @@ def opened(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, An
     if data is None:
         raise PellucidError("there is no data to train on", fix="name a folder or a table")
     found = read(data, **{k: v for k, v in checked.items() if k in reading})
-    return found if rest.get("start") is None else keep_kind(found, Start.of(rest["start"]).fields), rest
+    return found if rest.get("start") is None else keep_kind(found, StartingRun.of(rest["start"]).fields), rest
 
 
 def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
@@ -62,7 +62,7 @@ def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     return read(data.source, **options)
 
 
-def parted(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) -> Split:
+def checked_split(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) -> Split:
     """The data's split, with something in every part.
 
     Unless ``tested``, it may do without a test part; and without validation, where cross-validation stands for it.
@@ -79,7 +79,7 @@ def parted(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) ->
                 fix="give shares such as --split 0.8,0.1,0.1",
             )
     if tested and target.kind == "category":
-        stored = data.stored(target.name)
+        stored = data.stored_values(target.name)
         classes = np.unique(stored.arrays["code"][split.train])
         if len(classes) < 2:
             only = stored.meta["values"][classes[0]]
@@ -87,7 +87,7 @@ def parted(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) ->
     return split
 
 
-def taken_trunk(options: dict[str, Any]) -> Trunk | None:
+def pop_custom_trunk(options: dict[str, Any]) -> Trunk | None:
     """A trunk of the user's own, taken out of the options."""
     network = options.get("network")
     if isinstance(network, Trunk):
@@ -99,29 +99,29 @@ def taken_trunk(options: dict[str, Any]) -> Trunk | None:
     return None
 
 
-def begun(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trunk | None, dict[str, Any] | None]:
+def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trunk | None, dict[str, Any] | None]:
     """The data, the trunk that is already there, and the run to start from as a plan keeps it; taken from options.
 
     Raises:
         UsageError: for a network or a size beside the one the run has.
     """
-    own, run = taken_trunk(options), options.pop("start", None)
+    own, run = pop_custom_trunk(options), options.pop("start", None)
     if run is None:
         return data, own, None
-    start = Start.of(run)
-    trunk = start.trunk(own)
+    start = StartingRun.of(run)
+    trunk = start.fresh_trunk(own)
     asked = options.pop("network", None)
     if (asked is not None and trunk_named(asked).name != trunk.name) or options.get("size") is not None:
         raise UsageError(
             f"the network is that of {run}: {trunk.name}, with the size it has", fix="leave --network and --size out"
         )
-    brought = start.brought(data)
+    brought = start.adopt_fields(data)
     if brought.fingerprint() == start.record["data"]["fingerprint"] and options.get("split_seed") is None:
         options["split_seed"] = start.record["plan"]["split_seed"]  # what the run learned from must not come up in test
-    return brought, trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.config}
+    return brought, trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.trunk_config}
 
 
-def needed_trunk(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:
+def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:
     """The trunk where a run was begun with one of its user's or of another run, None where not."""
     if record["plan"]["network"] != Custom.name:
         start = record["plan"].get("start")
@@ -134,20 +134,20 @@ def needed_trunk(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None
     return trunk
 
 
-def reopened(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
+def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
     """The data of the run at ``path``, and the assurance that it is still the same."""
     about = record["data"]
     if data is None and not about.get("source"):
         raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
     source = data if data is not None else about["source"]
-    with understood(path / "run.json"):
+    with damage_as_error(path / "run.json"):
         options = check_options("read", about["options"])
     found = source if isinstance(source, Dataset) else read(source, **options)
-    with understood(path / "run.json"):
+    with damage_as_error(path / "run.json"):
         fields = [Field.from_json(one) for one in record["fields"]]
     found = keep_kind(found, fields)
     if record["plan"].get("start"):  # whose scales and vocabularies were brought along
-        found = found.like({f.name: f for f in fields if f.role == "input"})
+        found = found.with_fitted({f.name: f for f in fields if f.role == "input"})
     if found.fingerprint() != about["fingerprint"]:
         raise PellucidError(
             "the data has changed since this training began",
@@ -159,7 +159,7 @@ def reopened(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
 
 def check_replay(options: Mapping[str, Any]) -> None:
     """Raises PellucidError for an option that a replay would have to pass over."""
-    usual = defaults("train")
+    usual = default_options("train")
     given = {k for k, v in options.items() if not isinstance(v, nn.Module) and v not in (None, (), {}, usual.get(k))}
     if extra := sorted(given - {"name", "out"}):
         raise PellucidError(
@@ -181,10 +181,10 @@ def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
     out = Path(options.get("out") or "runs")
     if options.get("name"):
         return out / str(options["name"])
-    return free(out, f"{name}-{plan.network}")
+    return free_path(out, f"{name}-{plan.network}")
 
 
-def free(out: Path, stem: str) -> Path:
+def free_path(out: Path, stem: str) -> Path:
     """``out/stem``, or the first of ``out/stem-2``, ``out/stem-3``, … that is not there yet."""
     i = 1
     while os.path.lexists(out / (found := stem if i == 1 else f"{stem}-{i}")):
@@ -201,12 +201,12 @@ def new_folder(path: Path) -> Folder:
         raise PellucidError(
             "there is a run here already",
             where=str(path),
-            fix=f"choose another --name, or: pellucid resume {quoted(path)}",
+            fix=f"choose another --name, or: pellucid resume {shell_quote(path)}",
         )
     return folder
 
 
-def weighed(
+def example_weights(
     data: Dataset, split: Split, plan: Plan, target: np.ndarray, labels: Sequence[str]
 ) -> dict[str, np.ndarray | None]:
     """How much each example counts: in the loss, and in scores, where class weights count for nothing.
@@ -214,7 +214,7 @@ def weighed(
     Args:
         target: (n, ...) encoded; of a category with these ``labels``.
     """
-    sample, by_class = data.weights(), None
+    sample, by_class = data.row_weights(), None
     if sample is not None and data.weight is not None:
         check_parts(sample, split.parts(), data.weight.name)
     if plan.class_weights is not None:
@@ -222,12 +222,14 @@ def weighed(
     return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
 
 
-def check_metric(output: Output, feed: Feed, split: Split) -> None:
+def check_metric(output: Output, feed: Loader, split: Split) -> None:
     """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
     assert feed.target is not None
     for part in ("validation", "test"):
         true = feed.target[torch.from_numpy(split[part])].cpu()
-        if len(true) and not math.isfinite(output.measure(output.naive(true.numpy())[0].expand(len(true), -1), true)):
+        if len(true) and not math.isfinite(
+            output.measure(output.naive_answer(true.numpy())[0].expand(len(true), -1), true)
+        ):
             raise PellucidError(
                 f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
                 fix="choose another --metric, or more data for that part with --split",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import UsageError, unknown
+from .errors import UsageError, unknown_name
 
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("seconds", 1)),
@@ -48,7 +48,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.kind not in ("seconds", "epochs", "steps"):
-            raise UsageError(unknown("kind of budget", self.kind, ("seconds", "epochs", "steps")))
+            raise UsageError(unknown_name("kind of budget", self.kind, ("seconds", "epochs", "steps")))
         if not (math.isfinite(self.amount) and self.amount > 0):
             raise UsageError(f"a budget of {self.amount:g} {self.kind} trains nothing", fix="give it more than 0")
         if self.kind == "steps" and self.amount != int(self.amount):
@@ -65,7 +65,11 @@ class Budget:
             raise UsageError(f"budget '{text}' is not an amount", fix=_BUDGET_FIX)
         for _, unit in pieces:
             if unit not in _UNITS:
-                what = unknown("unit", unit, ("s", "m", "h", "epochs", "steps")) if unit else "a number needs its unit"
+                what = (
+                    unknown_name("unit", unit, ("s", "m", "h", "epochs", "steps"))
+                    if unit
+                    else "a number needs its unit"
+                )
                 raise UsageError(f"budget '{text}': {what}", fix=_BUDGET_FIX)
         kinds = {_UNITS[unit][0] for _, unit in pieces}
         if len(kinds) > 1:
@@ -130,13 +134,13 @@ class Option:
         return self.flag or "--" + self.name.replace("_", "-")
 
     @property
-    def usual(self) -> str:
+    def usual_text(self) -> str:
         """What holds without it, in words."""
         if self.default in (None, ()):
             return self.unset
         return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
 
-    def read(self, value: Any) -> Any:
+    def check_value(self, value: Any) -> Any:
         """The checked value. Raises UsageError that names the option, what was expected and what was received."""
         try:
             return self.check(value)
@@ -144,33 +148,33 @@ class Option:
             raise UsageError(f"{self.name.replace('_', ' ')} {value!r}: {error}") from None
 
 
-def _whole(least: int, most: float = math.inf) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        number = _number(value, "a whole number")
+def _whole_number(least: int, most: float = math.inf) -> Callable[[Any], int]:
+    def check_value(value: Any) -> int:
+        number = _check_number(value, "a whole number")
         if number != int(number) or number < least:
             raise ValueError(f"expected a whole number of at least {least}")
         if number > most:
             raise ValueError(f"expected at most {most:,}")
         return int(number)
 
-    return check
+    return check_value
 
 
-def _folds(value: Any) -> int:
-    folds = _whole(0)(value)
+def _fold_count(value: Any) -> int:
+    folds = _whole_number(0)(value)
     if folds == 1:
         raise ValueError("expected 0, or 2 and more: a part is left out in turn")
     return folds
 
 
 def _above_zero(value: Any) -> float:
-    number = _number(value, "a number")
+    number = _check_number(value, "a number")
     if not number > 0:
         raise ValueError("expected a number above 0")
     return number
 
 
-def _number(value: Any, expected: str) -> float:
+def _check_number(value: Any, expected: str) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (ValueError, TypeError):
@@ -186,27 +190,27 @@ def _yes_no(value: Any) -> bool:
     return value
 
 
-def _pixels(value: Any) -> int | tuple[int, int]:
+def _parse_pixels(value: Any) -> int | tuple[int, int]:
     """``32`` or ``"48x32"`` (height x width)."""
     typed = value.lower().split("x") if isinstance(value, str) else value
     sides = typed if isinstance(typed, tuple | list) else [typed]
     if len(sides) not in (1, 2):
         raise ValueError("expected one size in pixels, or HEIGHTxWIDTH")
-    whole = [_whole(1, LARGEST)(side) for side in sides]
+    whole = [_whole_number(1, LARGEST)(side) for side in sides]
     return whole[0] if len(whole) == 1 else (whole[0], whole[1])
 
 
-def _kinds(value: Any) -> dict[str, str]:
+def _parse_kinds(value: Any) -> dict[str, str]:
     """``{"zip": "category"}`` or ``("zip=category",)`` → the former; kinds are checked against the registry."""
     from . import fields
 
-    pairs = dict(value) if isinstance(value, Mapping) else dict(_pair(text) for text in _several(value))
+    pairs = dict(value) if isinstance(value, Mapping) else dict(_parse_pair(text) for text in _parse_several(value))
     for kind in pairs.values():
         fields.base.kind_named(kind)
     return pairs
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     column, equals, kind = text.rpartition("=")
     if not (column and equals and kind):
         raise ValueError("expected COLUMN=KIND, such as zip=category")
@@ -220,7 +224,7 @@ def _class_weights(value: Any) -> str | dict[str, float]:
     expected = "expected balanced, or LABEL=WEIGHT, such as cat=2,dog=1"
     try:
         pairs = value if isinstance(value, Mapping) else dict(one.rsplit("=", 1) for one in str(value).split(","))
-        found = {str(label).strip(): _number(weight, "a number") for label, weight in pairs.items()}
+        found = {str(label).strip(): _check_number(weight, "a number") for label, weight in pairs.items()}
     except (ValueError, TypeError):
         raise ValueError(expected) from None
     if min(found.values(), default=-1) < 0 or "" in found:
@@ -228,11 +232,11 @@ def _class_weights(value: Any) -> str | dict[str, float]:
     return found
 
 
-def _target(value: Any) -> str | tuple[str, ...]:
+def _parse_target(value: Any) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(str(name) for name in value)
 
 
-def _augment(value: Any) -> str | tuple[str, ...]:
+def _parse_augment(value: Any) -> str | tuple[str, ...]:
     """``"auto"``, ``"none"``, or ``"shift,mirror"`` and ``["shift", "mirror"]`` → ``("mirror", "shift")``."""
     words = value.split(",") if isinstance(value, str) else [str(one) for one in value]
     names = {word.strip().lower() for word in words}
@@ -243,11 +247,11 @@ def _augment(value: Any) -> str | tuple[str, ...]:
     return tuple(name for name in PHOTO_CHANGES if name in names)
 
 
-def _several(value: Any) -> tuple[str, ...]:
+def _parse_several(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _network(value: Any) -> Any:
+def _check_network(value: Any) -> Any:
     """A name is checked before any data is read; a module goes through as it is."""
     if isinstance(value, str):
         from . import trunks
@@ -256,7 +260,7 @@ def _network(value: Any) -> Any:
     return value
 
 
-def _networks(value: Any) -> tuple[str, ...]:
+def _parse_networks(value: Any) -> tuple[str, ...]:
     """``"mlp,cnn"`` or a list of names, each another network."""
     from . import trunks
 
@@ -272,7 +276,7 @@ def _networks(value: Any) -> tuple[str, ...]:
     return names
 
 
-def _device(value: Any) -> str:
+def _check_device_name(value: Any) -> str:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", str(value)):
         raise ValueError("expected cpu, cuda or cuda:1")
     return str(value)
@@ -284,7 +288,7 @@ def _folder_name(value: Any) -> str:
     return str(value)
 
 
-def _place(value: Any) -> str:
+def _check_place(value: Any) -> str:
     if not str(value) or "\0" in str(value):
         raise ValueError("expected the name of a folder; '.' is this one")
     return str(value)
@@ -293,47 +297,47 @@ def _place(value: Any) -> str:
 WEIGHTS = Option("weights", "Column that says how much each row counts.", str, unset="all count the same",
                  metavar="COLUMN")  # fmt: skip
 READ = (
-    Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", _target,
+    Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", _parse_target,
            unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
-    Option("kinds", "Take a column for a kind: number, category, text, image, labels, date.", _kinds,
+    Option("kinds", "Take a column for a kind: number, category, text, image, labels, date.", _parse_kinds,
            unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
-    Option("ignore", "Leave a column out.", _several, default=(), unset="none", metavar="COLUMN", many=True),
+    Option("ignore", "Leave a column out.", _parse_several, default=(), unset="none", metavar="COLUMN", many=True),
     Option("header", "Whether the first line of a table holds names.", _yes_no, unset="recognised",
            flag="--header/--no-header"),
     Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
     WEIGHTS,
-    Option("image_size", "Pixels a side that images are brought to.", _pixels, unset="theirs, up to a limit",
+    Option("image_size", "Pixels a side that images are brought to.", _parse_pixels, unset="theirs, up to a limit",
            metavar="PIXELS"),
 )  # fmt: skip
 
 TRAIN = (
-    Option("network", "mlp, cnn, rnn, gru, lstm or transformer.", _network, unset="chosen by the kind of data",
+    Option("network", "mlp, cnn, rnn, gru, lstm or transformer.", _check_network, unset="chosen by the kind of data",
            metavar="NAME"),
     Option("budget", "What training may spend, everything included: 30s, 5m, 10epochs, 500steps.", Budget.parse,
            unset="until it stops improving, at most 10 minutes", metavar="BUDGET"),
     Option("epochs", "The budget in passes over the training examples.", _above_zero, metavar="N"),
-    Option("steps", "The budget in optimizer steps.", _whole(1), metavar="N"),
-    Option("batch_size", "Examples a step.", _whole(1), unset="planned", metavar="N"),
+    Option("steps", "The budget in optimizer steps.", _whole_number(1), metavar="N"),
+    Option("batch_size", "Examples a step.", _whole_number(1), unset="planned", metavar="N"),
     Option("lr", "Learning rate.", _above_zero, unset="planned", metavar="RATE"),
-    Option("seed", "Start of every random choice.", _whole(0), default=0, metavar="N"),
-    Option("split_seed", "Start of the random split alone, where it is to stay the same.", _whole(0), unset="the seed",
-           metavar="N"),
+    Option("seed", "Start of every random choice.", _whole_number(0), default=0, metavar="N"),
+    Option("split_seed", "Start of the random split alone, where it is to stay the same.", _whole_number(0),
+           unset="the seed", metavar="N"),
     Option("reference", "Whether a classical model learns on the same split, to compare with.", _yes_no,
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
     Option("output", "Kind of answer: category or number.", str, unset="picked by the target's kind", metavar="NAME"),
-    Option("augment", "How photos change in training: auto, none, or some of mirror,shift,cover.", _augment,
+    Option("augment", "How photos change in training: auto, none, or some of mirror,shift,cover.", _parse_augment,
            default="auto", metavar="CHANGES"),
     Option("class_weights", "How much classes count in the loss: balanced, or cat=2,dog=1.", _class_weights,
            unset="all count the same", metavar="WEIGHTS"),
     Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", str,
            unset="accuracy; for numbers r2", metavar="NAME"),
-    Option("size", "Size of the network: 0 is tiny, each step about twice the work.", _whole(0), unset="planned",
+    Option("size", "Size of the network: 0 is tiny, each step about twice the work.", _whole_number(0), unset="planned",
            metavar="N"),
-    Option("device", "cpu, cuda or cuda:1.", _device, unset="the fastest there is", metavar="NAME"),
+    Option("device", "cpu, cuda or cuda:1.", _check_device_name, unset="the fastest there is", metavar="NAME"),
     Option("name", "Name of the run's folder.", _folder_name, unset="made from data and network", metavar="NAME"),
-    Option("out", "Folder that runs are written to.", _place, default="runs", metavar="FOLDER"),
-    Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", _folds,
+    Option("out", "Folder that runs are written to.", _check_place, default="runs", metavar="FOLDER"),
+    Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", _fold_count,
            unset="5 for small tables trained by time (3 above 500 rows), else 0", metavar="N"),
     Option("start", "Begin with the weights of an earlier run.", unset="fresh weights", metavar="RUN"),
     Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
@@ -341,13 +345,16 @@ TRAIN = (
 
 FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.",
              command=True)  # fmt: skip
-NETWORKS = Option("networks", "Networks to compare.", _networks, default=("mlp", "cnn", "rnn", "transformer"),
+NETWORKS = Option("networks", "Networks to compare.", _parse_networks, default=("mlp", "cnn", "rnn", "transformer"),
                   metavar="NAME,NAME")  # fmt: skip
-SEEDS = Option("seeds", "Trainings of each network, from one seed after the other.", _whole(1), default=1, metavar="N")
+SEEDS = Option(
+    "seeds", "Trainings of each network, from one seed after the other.", _whole_number(1), default=1, metavar="N"
+)
 EACH = {  # what is said otherwise where there are several trainings
     "budget": Option("budget", "What each training may spend, everything included: 1m, 10epochs, 500steps.",
                      Budget.parse, unset="1m", metavar="BUDGET"),
-    "seed": Option("seed", "The first seed; also of the split that all share.", _whole(0), default=0, metavar="N"),
+    "seed": Option("seed", "The first seed; also of the split that all share.", _whole_number(0), default=0,
+                   metavar="N"),
     "name": Option("name", "Name of the comparison; given again, it goes on with what is missing.", _folder_name,
                    unset="the data's", metavar="NAME"),
 }  # fmt: skip
@@ -355,7 +362,7 @@ COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not i
 JSON = Option("json", "Print JSON lines for programs, the result last.", command=True)
 QUIET = Option("quiet", "Print the score alone.", command=True)
 PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=True)
-TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", _several, default=(),
+TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", _parse_several, default=(),
               metavar="TEXT", flag="--text", many=True)  # fmt: skip
 TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", command=True, metavar="FILE")
 FORCE = Option("force", "Replace the file of --out where there is one.", command=True)
@@ -390,16 +397,18 @@ def check_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
     known = {option.name: option for option in VERBS[verb] if not option.command}
     for name in given:
         if name not in known:
-            raise UsageError(unknown(f"option of {verb}", name, known))
-    return {name: None if value is None else known[name].read(value) for name, value in given.items()}
+            raise UsageError(unknown_name(f"option of {verb}", name, known))
+    return {name: None if value is None else known[name].check_value(value) for name, value in given.items()}
 
 
-def defaults(verb: str) -> dict[str, Any]:
+def default_options(verb: str) -> dict[str, Any]:
     """Every option of a verb of the Python API with its default."""
     return {option.name: option.default for option in VERBS[verb] if not option.command}
 
 
-def markdown(verb: str) -> str:
+def options_table(verb: str) -> str:
     """The options of a verb as a table for the docs."""
-    rows = [f"| `{o.spelling}{' ' + o.metavar if o.metavar else ''}` | {o.help} | {o.usual} |" for o in VERBS[verb]]
+    rows = [
+        f"| `{o.spelling}{' ' + o.metavar if o.metavar else ''}` | {o.help} | {o.usual_text} |" for o in VERBS[verb]
+    ]
     return "\n".join(["| option | what it does | without it |", "|---|---|---|", *rows]) + "\n"

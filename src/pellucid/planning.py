@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data.sources import listed
-from .data.weights import balanced
-from .errors import PellucidError, UsageError, unknown
-from .fields import Field, groups, kind_named
+from .data.sources import join_words
+from .data.weights import balanced_weights
+from .errors import PellucidError, UsageError, unknown_name
+from .fields import Field, input_groups, kind_named
 from .inputs import INPUTS
 from .network import Network
 from .options import Budget
 from .outputs import OUTPUTS, Output, output_for
 from .outputs.metrics import check_percentage
-from .references import allowance, reference_for
+from .references import reference_for, reference_seconds
 from .trunks import TRUNKS, Trunk, trunk_named
 
 if TYPE_CHECKING:
@@ -155,12 +155,14 @@ def make_plan(
     output, why = output_for(target, inputs, options.get("output"))
     metric = metric_for(data, output, options.get("metric"))
     classes = class_weights_for(data, split, options.get("class_weights"))
-    network = own(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
+    network = (
+        own_trunk(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
+    )
     kind = TRUNKS.get(network.value)
-    hints = kind.recipe(leading(data)) if kind else {}
+    hints = kind.recipe(leading_kind(data)) if kind else {}
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"))
-    if folds.value and leading(data) == "table":
+    if folds.value and leading_kind(data) == "table":
         hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
     hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
@@ -227,7 +229,7 @@ def planned_network(plan: Plan, inputs: Sequence[Field], targets: Sequence[Field
     """The planned network with this trunk; the same weights for the same seed. Fields with their fitted states."""
     named = {f.name: f for f in inputs}
     layers = []
-    for group in groups(inputs):
+    for group in input_groups(inputs):
         kind = INPUTS[group.kind]
         planned = {k: v for k, v in plan.inputs.get(group.kind, {}).items() if k in kind.settings}
         layers.append(kind([named[name] for name in group.fields], **planned))
@@ -241,7 +243,7 @@ def planned_output(plan: Plan, targets: Sequence[Field]) -> Output:
 
 def planned_trunk(plan: Plan, size: int) -> Trunk:
     """The planned trunk at a setting of the size dial."""
-    trunk = trunk_named(plan.network).sized(size)
+    trunk = trunk_named(plan.network).of_size(size)
     config = trunk.config()
     planned = {"dropout": plan.dropout, "norm": plan.norm}
     return type(trunk)(**config | {k: v for k, v in planned.items() if v is not None and k in config})
@@ -250,7 +252,7 @@ def planned_trunk(plan: Plan, size: int) -> Trunk:
 # -- the rules
 
 
-def leading(data: Dataset) -> str:
+def leading_kind(data: Dataset) -> str:
     """The kind that makes most of the input: image before text before the kinds of a table."""
     kinds = {f.kind for f in data.inputs}
     return next((kind for kind in ("image", "text") if kind in kinds), "table")
@@ -263,14 +265,14 @@ def predict_choice(data: Dataset, why: str) -> Choice:
     return Choice("predict", ", ".join(f.name for f in data.targets), reason)
 
 
-def own(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:
+def own_trunk(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:
     return Choice("network", trunk.name, f"as in {start['run']}" if start else "your own trunk")
 
 
 def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
     if asked is not None:
         return Choice("network", trunk_named(asked).name, "asked for")
-    kind = leading(data)
+    kind = leading_kind(data)
     if kind == "image":
         return Choice("network", "convolutional", "photos: what is near belongs together, wherever it is")
     if kind == "text" and examples < FEW_TEXTS:
@@ -288,7 +290,9 @@ def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice
     found = output.metric_named(asked, data.label_values())
     if found.name == "mean absolute percentage error":
         for target in data.targets:
-            check_percentage(target.name, np.asarray(data.stored(target.name).arrays["value"])[data.usable()])
+            check_percentage(
+                target.name, np.asarray(data.stored_values(target.name).arrays["value"])[data.usable_rows()]
+            )
     return Choice("metric", found.name, "asked for; weights are chosen and scored by it")
 
 
@@ -302,18 +306,18 @@ def class_weights_for(
     if not values or target.kind != "category" or len(data.targets) > 1:
         raise UsageError(f"class weights need a category to predict, and '{target.name}' is a {target.kind}")
     if isinstance(asked, str):
-        code = np.asarray(data.stored(target.name).arrays["code"])[split.train]
+        code = np.asarray(data.stored_values(target.name).arrays["code"])[split.train]
         counts = dict(zip(values, np.bincount(code, minlength=len(values)).tolist(), strict=True))
-        return balanced(counts)
+        return balanced_weights(counts)
     for label in asked:
         if label not in values:
-            raise UsageError(unknown("class", label, values))
+            raise UsageError(unknown_name("class", label, values))
     return dict(asked)
 
 
 def class_weights_choice(weights: Mapping[str, float], options: Mapping[str, Any]) -> Choice:
     even = "balanced, so that every class counts the same" if options["class_weights"] == "balanced" else "asked for"
-    shown = listed((f"{label} {weight:.4g}" for label, weight in weights.items()), 4)
+    shown = join_words((f"{label} {weight:.4g}" for label, weight in weights.items()), 4)
     return Choice("class weights", shown, f"{even}; they count in the training loss alone")
 
 
@@ -328,7 +332,7 @@ def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, 
         raise UsageError(f"there are {n} rows to learn from, too few for --folds", fix="leave --folds out")
     if asked is not None:
         return Choice("folds", min(asked, n // 2), "asked for")
-    small = leading(data) == "table" and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
+    small = leading_kind(data) == "table" and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
     reason = f"{n:,} rows: cross-validation finds the number of steps"
     return Choice("folds", usual_folds(n) if small else 0, reason)
 
@@ -343,7 +347,7 @@ def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[s
         return Choice("batch size", asked, "asked for")
     if "few" in hints:
         return Choice("batch size", max(8, min(hints["few"], examples // 4)), "a quarter of few rows")
-    most = hints.get("batch_size") or {"image": 256, "text": 64, "table": 512}[leading(data)]
+    most = hints.get("batch_size") or {"image": 256, "text": 64, "table": 512}[leading_kind(data)]
     size = 16
     while size < most and size * 50 <= examples:  # about 50 steps an epoch and more
         size *= 2
@@ -415,12 +419,12 @@ def augmentation_for(
     if fixed:
         reason = f"'{fixed[0].name}' is {kind_named(fixed[0].kind).noun}, which may change with the photo"
         return Choice("augmentation", (), f"{reason}; where it does not: --augment mirror,shift")
-    why_not = handedness(data, seed)
+    why_not = mirror_doubt(data, seed)
     names = [*([] if why_not else ["mirror"]), "shift", *(["cover"] if hints.get("cover") else [])]
     return Choice("augmentation", tuple(names), why_not or "assumed that a photo's mirror image shows the same")
 
 
-def handedness(data: Dataset, seed: int) -> str:
+def mirror_doubt(data: Dataset, seed: int) -> str:
     """Why a mirror image may not mean the same: an assumption, printed as one; empty where it is assumed to."""
     fitted = data.fitted(seed)
     if not all((fitted[f.name].state or {})["mirror"] for f in data.inputs if f.kind == "image"):
@@ -445,7 +449,7 @@ def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choic
     if name is None:
         return None
     return Choice(
-        "reference", name, f"to compare with: learns from the same rows, in at most {allowance(budget):.3g} s"
+        "reference", name, f"to compare with: learns from the same rows, in at most {reference_seconds(budget):.3g} s"
     )
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from .data.times import Moments
-from .draw.numbers import milliseconds, spread, with_interval
+from .draw.numbers import milliseconds_text, value_and_spread, with_interval
 from .outputs.base import few_blocks
-from .outputs.blockwise import Blocks, blocks_of_time, order_of, widened
-from .outputs.metrics import Judge, drawn_units, resampled
+from .outputs.blockwise import Blocks, blocks_of_time, order_of, widen_interval
+from .outputs.metrics import Judge, drawn_units, resample_metric
 
 MEANS = ("value", "low", "high", "seconds", "validation", "latency", "throughput")
 WHOLE = ("steps", "parameters", "memory")  # their means are rounded
@@ -31,7 +31,7 @@ NEAR_LEVEL = (0.01, 0.2)
 Trial = Mapping[str, Any]
 
 
-def summed(trials: Sequence[Trial], better: Callable[[float, float], bool]) -> dict[str, Any]:
+def mean_over_seeds(trials: Sequence[Trial], better: Callable[[float, float], bool]) -> dict[str, Any]:
     """One network's fields: means over its seeds, the run of the best of them, and in ``seeds`` each one's own.
 
     Only ``error`` and ``seeds`` where none could be trained. ``better(new, old)`` is the metric's.
@@ -51,14 +51,14 @@ def summed(trials: Sequence[Trial], better: Callable[[float, float], bool]) -> d
     return found | {"seeds": list(trials)}
 
 
-def ranked(networks: Mapping[str, Mapping[str, Any]], higher: bool) -> list[str]:
+def rank_networks(networks: Mapping[str, Mapping[str, Any]], higher: bool) -> list[str]:
     """Names of those that could be trained, the best on validation first."""
     able = [name for name, one in networks.items() if "value" in one]
     return sorted(able, key=lambda name: networks[name]["validation"], reverse=higher)
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """What networks are ranked on.
 
     Attributes:
@@ -74,20 +74,20 @@ class Judged:
     group: np.ndarray | None = None
     moments: Moments | None = None
 
-    def values(self) -> dict[str, float]:
+    def network_values(self) -> dict[str, float]:
         """Each network's metric, the mean over its seeds."""
-        return {name: float(middle(own, self.weight[None])[0]) for name, own in self.judges.items()}
+        return {name: float(mean_metric(own, self.weight[None])[0]) for name, own in self.judges.items()}
 
     @cached_property
-    def means(self) -> list[Judge]:
-        return [partial(middle, own) for own in self.judges.values()]
+    def mean_values(self) -> list[Judge]:
+        return [partial(mean_metric, own) for own in self.judges.values()]
 
     @cached_property
-    def blocks(self) -> Blocks | None:
+    def time_blocks(self) -> Blocks | None:
         """The blocks of time that are drawn; None where single examples or groups are."""
         if self.moments is None or order_of(self.moments.value)[1] < 2:
             return None
-        return blocks_of_time(self.means, self.weight, self.moments.value)
+        return blocks_of_time(self.mean_values, self.weight, self.moments.value)
 
     def resamples(self, draws: int) -> dict[str, np.ndarray]:
         """Each network's metric, (D,), of at most so many ``draws``, the same for all.
@@ -96,13 +96,13 @@ class Judged:
         the spread of their mean is not underrated then (McCarthy and Snowden, 1985).
         """
         draws = min(draws, max(DRAWN_WEIGHTS // len(self.weight), FIRST_DRAWS))
-        draw = self.blocks.counts if self.blocks else drawn_units(self.weight, self.group)
+        draw = self.time_blocks.resample_counts if self.time_blocks else drawn_units(self.weight, self.group)
         rng = np.random.default_rng(0)
 
-        def every(weights: np.ndarray) -> np.ndarray:  # (S, n) -> (S, networks)
-            return np.stack([middle(own, weights, rng) for own in self.judges.values()], 1)
+        def metric_rows(weights: np.ndarray) -> np.ndarray:  # (S, n) -> (S, networks)
+            return np.stack([mean_metric(own, weights, rng) for own in self.judges.values()], 1)
 
-        found = resampled(every, len(self.weight), lambda some: draw(rng, some) * self.weight, draws)
+        found = resample_metric(metric_rows, len(self.weight), lambda some: draw(rng, some) * self.weight, draws)
         return dict(zip(self.judges, found.T, strict=True))
 
     def say_how(self) -> str:
@@ -110,18 +110,18 @@ class Judged:
         if len(self.judges) < 2:
             return ""
         what = "examples" if self.group is None else "groups of examples"
-        if self.blocks and self.moments:
-            what = f"blocks of time ({self.moments.length_in_words(self.blocks.block_moments)} each)"
+        if self.time_blocks and self.moments:
+            what = f"blocks of time ({self.moments.length_in_words(self.time_blocks.block_moments)} each)"
         seeds = " and over seeds" if max(map(len, self.judges.values())) > 1 else ""
         said = (
             f"Each network was tested against the first by a paired bootstrap over {what}{seeds}; p is adjusted for "
             f"the number of comparisons (Holm, Shaffer), and below {LEVEL} a network is significantly behind. The "
             "others were not tested against each other."
         )
-        return f"{said} {few_blocks(self.blocks.count)}".strip() if self.blocks else said
+        return f"{said} {few_blocks(self.time_blocks.whole_blocks)}".strip() if self.time_blocks else said
 
 
-def middle(
+def mean_metric(
     judges: Sequence[Judge], weights: np.ndarray, rng: np.random.Generator | None = None
 ) -> np.ndarray:  # (S, n) -> (S,)
     """The mean metric over seeds; over drawn ones where there is an ``rng``."""
@@ -132,7 +132,7 @@ def middle(
     return metric.mean(1)
 
 
-def behind_first(ranking: Sequence[str], judged: Judged) -> dict[str, dict[str, float]]:
+def behind_first(ranking: Sequence[str], judged: Judgement) -> dict[str, dict[str, float]]:
     """How far each network is behind the first of the ranking on validation, and whether that can be chance.
 
     ``value``, ``low`` and ``high`` are the difference of the mean metrics with its own 95 % interval, a bootstrap's.
@@ -140,28 +140,28 @@ def behind_first(ranking: Sequence[str], judged: Judged) -> dict[str, dict[str, 
     first is chosen by the same examples, these are all pairs: a step-down test (Holm, 1979) whose steps divide by how
     many pairs may still be equal (Shaffer, 1986). Where p is not below .05, the two are not told apart.
     """
-    found = gaps(ranking, judged, FIRST_DRAWS)
+    found = bootstrap_gaps(ranking, judged, FIRST_DRAWS)
     near, far = NEAR_LEVEL
-    return gaps(ranking, judged, DRAWS) if any(near < one["p"] < far for one in found.values()) else found
+    return bootstrap_gaps(ranking, judged, DRAWS) if any(near < one["p"] < far for one in found.values()) else found
 
 
-def gaps(ranking: Sequence[str], judged: Judged, draws: int) -> dict[str, dict[str, float]]:
+def bootstrap_gaps(ranking: Sequence[str], judged: Judgement, draws: int) -> dict[str, dict[str, float]]:
     """The same from at most so many ``draws``."""
-    values, sign = judged.values(), 1 if judged.higher else -1
-    drawn, wider = judged.resamples(draws), judged.blocks.widening() if judged.blocks else 1.0
+    values, sign = judged.network_values(), 1 if judged.higher else -1
+    drawn, wider = judged.resamples(draws), judged.time_blocks.widening_factor() if judged.time_blocks else 1.0
     found, chances = dict[str, dict[str, float]](), dict[tuple[str, str], float]()
     for one, other in combinations(ranking, 2):
         value, gap = sign * (values[one] - values[other]), sign * (drawn[one] - drawn[other])
         gap = gap[np.isfinite(gap)]
-        low, high = widened(gap, value, wider)
-        chances[one, other] = chance(value + wider * (gap - value))
+        low, high = widen_interval(gap, value, wider)
+        chances[one, other] = bootstrap_p_value(value + wider * (gap - value))
         if one == ranking[0]:
             found[other] = {"value": value, "low": low, "high": high}
     adjusted = stepped_down(chances, len(ranking))
     return {name: one | {"p": adjusted[ranking[0], name]} for name, one in found.items()}
 
 
-def chance(gap: np.ndarray) -> float:  # (D,)
+def bootstrap_p_value(gap: np.ndarray) -> float:  # (D,)
     """The two-sided bootstrap p-value of a difference: twice the share of draws on the far side of 0."""
     far = min(int((gap <= 0).sum()), int((gap >= 0).sum()))
     return min(1.0, 2 * (far + 1) / (len(gap) + 1))
@@ -191,7 +191,7 @@ def equal_pairs(networks: int) -> frozenset[int]:
     )
 
 
-def ties(first: str, behind: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+def tied_networks(first: str, behind: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """The networks that validation does not tell apart from the first, with the 95 % interval of the difference."""
     return [
         {"networks": [first, name], "apart": {k: one[k] for k in ("value", "low", "high")}}
@@ -203,32 +203,34 @@ def ties(first: str, behind: Mapping[str, Mapping[str, float]]) -> list[dict[str
 # -- in words
 
 
-def meaning(record: Mapping[str, Any]) -> list[str]:
+def explain_comparison(record: Mapping[str, Any]) -> list[str]:
     """What a comparison means, in plain sentences."""
     first, *others = record["ranking"]
     networks, baseline = record["networks"], record["baseline"]
     best = networks[first]
     percent = record["percent"]
-    base, _ = spread(baseline["value"], baseline["low"], baseline["high"], percent)
+    base, _ = value_and_spread(baseline["value"], baseline["low"], baseline["high"], percent)
     naive = f"{baseline['name'].strip(' ,')} gets {base}"
     seeds = f" (the mean of {len(record['seeds'])} seeds)" if len(record["seeds"]) > 1 else ""
     where, level = record["ranked on"], [first, *(tie["networks"][1] for tie in record["ties"])]
-    place = f"{first} {placed(level, len(others), where)}{seeds}: it" if others else f"{first}{seeds}"
-    said = [f"{place} gets {best['metric']} {score(best, percent)} on test, where {naive}."]
+    place = f"{first} {placing_phrase(level, len(others), where)}{seeds}: it" if others else f"{first}{seeds}"
+    said = [f"{place} gets {best['metric']} {score_with_interval(best, percent)} on test, where {naive}."]
     if level[1:]:
         are = "are" if len(level) > 2 else "is"
-        said.append(f"{listed(level[1:])} {are} not told apart from {first} by {where}.")
+        said.append(f"{list_names(level[1:])} {are} not told apart from {first} by {where}.")
         if behind := [name for name in others if name not in level]:
-            said.append(f"{listed(behind)} {'are' if len(behind) > 1 else 'is'} significantly behind {first}.")
+            said.append(f"{list_names(behind)} {'are' if len(behind) > 1 else 'is'} significantly behind {first}.")
         quick = min(level, key=lambda name: networks[name]["latency"])
         if quick != first:
             same = "Of the two" if len(level) == 2 else f"Of {first} and those not told apart from it"
-            said.append(f"{same} {quick} answers fastest, in {milliseconds(networks[quick]['latency'])} an example.")
-    said += beside(record)
+            said.append(
+                f"{same} {quick} answers fastest, in {milliseconds_text(networks[quick]['latency'])} an example."
+            )
+    said += reference_sentence(record)
     return said + [f"{name} could not be trained: {one['error']}." for name, one in networks.items() if "error" in one]
 
 
-def beside(record: Mapping[str, Any]) -> list[str]:
+def reference_sentence(record: Mapping[str, Any]) -> list[str]:
     """How the best network stands to the reference, where there is one."""
     reference, first = record["reference"], record["ranking"][0]
     if not reference:
@@ -239,25 +241,25 @@ def beside(record: Mapping[str, Any]) -> list[str]:
         verdict = "better than any network here" if beats_all(record) else f"better than {first}"
     elif ahead["low"] > 0:
         verdict = f"less than {first}"
-    return [f"{name[:1].upper()}{name[1:]} gets {score(reference, record['percent'])}: {verdict}."]
+    return [f"{name[:1].upper()}{name[1:]} gets {score_with_interval(reference, record['percent'])}: {verdict}."]
 
 
 def beats_all(record: Mapping[str, Any]) -> bool:
     return all(record["networks"][name]["ahead"]["high"] < 0 for name in record["ranking"])
 
 
-def placed(level: Sequence[str], others: int, where: str) -> str:
+def placing_phrase(level: Sequence[str], others: int, where: str) -> str:
     """Where the first of a ranking stands, as far as it was tested; ``level``: it and those not told apart from it."""
     if level[1:]:
         return f"is first on {where}"
     return f"is best on {where}, significantly ahead of {'the other' if others == 1 else 'each of the others'}"
 
 
-def listed(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """``a, b and c``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def score(one: Mapping[str, Any], percent: bool) -> str:
+def score_with_interval(one: Mapping[str, Any], percent: bool) -> str:
     """``74.2 % (73.3–75.1 %)``."""
     return with_interval(one["value"], one["low"], one["high"], percent)

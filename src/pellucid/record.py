@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import PellucidError, UsageError
-from .fields import KINDS, Field, groups, kind_named
+from .fields import KINDS, Field, input_groups, kind_named
 from .fields.base import ROLES
-from .folder import Files, damaged
+from .folder import Files, damage_error
 from .folder.form import (
-    Misfit,
+    FormError,
     all_of,
     anything,
     flag,
@@ -40,7 +40,7 @@ STEPS = whole(0, 10**12)
 PATH = pattern("[^\\0]{1,10000}")
 
 
-def field(value: Any, where: str) -> None:
+def check_field(value: Any, where: str) -> None:
     """A field whose settings and state are what its kind writes."""
     FIELD(value, where)
     kind, role = kind_named(value["kind"]), value["role"]
@@ -49,24 +49,24 @@ def field(value: Any, where: str) -> None:
         kind.state(role, value["settings"])(value["state"], f"{where}.state")
 
 
-def decision(value: Any, where: str) -> None:
+def check_decision(value: Any, where: str) -> None:
     """A decision whose value is of the form that its name asks for."""
     DECISION(value, where)
     DECIDED.get(value["name"], anything)(value["value"], f"{where}.value")
 
 
-def schedule(value: Any, where: str) -> None:
+def check_schedule(value: Any, where: str) -> None:
     """Points of a learning rate's way, one after the other."""
     list_of(list_of(number(-1, 1e12), 2, 2), least=2, most=10)(value, where)
     if [step for step, _ in value] != sorted(step for step, _ in value):
-        raise Misfit(f"{where} goes back in time")
+        raise FormError(f"{where} goes back in time")
 
 
-def line(value: Any, where: str) -> None:
+def check_line(value: Any, where: str) -> None:
     """A row of the history."""
     LINE(value, where)
     if value["event"] == "decided":
-        decision({k: v for k, v in value.items() if k != "event"}, where)
+        check_decision({k: v for k, v in value.items() if k != "event"}, where)
 
 
 LINE = record({"event": one_of("decided", "evaluated"), "step": STEPS}, anything)
@@ -82,7 +82,7 @@ FIELD = record(
 )
 DECISION = record({"step": STEPS, "name": text(), "value": anything, "reason": text()})
 DECIDED = {
-    "schedule": schedule,
+    "schedule": check_schedule,
     "evaluate every": whole(1),
     "micro batch": whole(1),
     "threads": whole(1, 4096),
@@ -145,10 +145,10 @@ BEGUN = record(
         "status": one_of("training", "done"),
         "live": flag,
         "data": DATA,
-        "fields": list_of(field, least=1, most=MOST_FIELDS),
+        "fields": list_of(check_field, least=1, most=MOST_FIELDS),
         "plan": PLAN,
         "network": maybe(NETWORK),
-        "decisions": list_of(decision),
+        "decisions": list_of(check_decision),
         "versions": map_of(anything),
     },
     anything,
@@ -185,23 +185,23 @@ DONE = record(
 )
 
 
-def joined(value: Any, where: str) -> None:
+def check_consistency(value: Any, where: str) -> None:
     """A record whose network reads its input fields and predicts its targets, each once."""
     fields = [Field.from_json(one) for one in value["fields"]]
     names = [f.name for f in fields]
     if len(set(names)) != len(names):
-        raise Misfit(f"{where}.fields has two fields of one name")
+        raise FormError(f"{where}.fields has two fields of one name")
     network = value["network"]
     if network is None:
         return
     read = [(layer["kind"], tuple(layer["fields"])) for layer in network["inputs"]]
-    if sorted(read) != sorted((group.kind, group.fields) for group in groups(fields)):
-        raise Misfit(f"{where}.network.inputs does not read the input fields")
+    if sorted(read) != sorted((group.kind, group.fields) for group in input_groups(fields)):
+        raise FormError(f"{where}.network.inputs does not read the input fields")
     targets = [f.name for f in fields if f.role == "target"]
     if not targets or network["output"]["fields"] != targets:
-        raise Misfit(f"{where}.network.output does not predict the targets")
+        raise FormError(f"{where}.network.output does not predict the targets")
     if any(f.state is None for f in fields if f.role in ("input", "target")):
-        raise Misfit(f"{where}.fields has an input or a target that has learned nothing")
+        raise FormError(f"{where}.fields has an input or a target that has learned nothing")
 
 
 def read_record(folder: Files) -> dict[str, Any]:
@@ -217,34 +217,34 @@ def read_record(folder: Files) -> dict[str, Any]:
             where=str(path),
             fix="update Pellucid",
         )
-    with understood(path):
-        all_of(BEGUN, joined)(held, "run")
+    with damage_as_error(path):
+        all_of(BEGUN, check_consistency)(held, "run")
         if held["status"] == "done":
             DONE(held, "run")
     return held
 
 
 @contextmanager
-def understood(path: Path) -> Iterator[None]:
+def damage_as_error(path: Path) -> Iterator[None]:
     """Say that a file holds what no training writes, where making something of it fails."""
     try:
         yield
     except UsageError as error:  # not the user's own words
-        raise damaged(f"it is damaged ({error.what})", path) from error
+        raise damage_error(f"it is damaged ({error.what})", path) from error
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, RuntimeError) as error:
         why = (str(error).splitlines() or [""])[0][:200]
-        raise damaged(f"it is damaged ({why or type(error).__name__})", path) from error
+        raise damage_error(f"it is damaged ({why or type(error).__name__})", path) from error
 
 
 def check_whole(folder: Files, name: str, lines: int) -> None:
     """Raises PellucidError when a history has fewer lines than were written when something else was."""
     if (there := len(folder.lines(name))) < lines:
-        raise damaged(f"it has been cut: {there:,} of {lines:,} lines are there", folder.path / name)
+        raise damage_error(f"it has been cut: {there:,} of {lines:,} lines are there", folder.path / name)
 
 
 def read_history(folder: Files, name: str) -> list[dict[str, Any]]:
     """All rows of a history, every value of them checked. Raises PellucidError that says which one is wrong."""
     rows = folder.lines(name)
-    with understood(folder.path / name):
-        list_of(line, most=MOST_LINES)(rows, "line")
+    with damage_as_error(folder.path / name):
+        list_of(check_line, most=MOST_LINES)(rows, "line")
     return rows

@@ -26,7 +26,7 @@ import numpy as np
 from .data import Dataset, Split
 from .data.batch import encode_groups, encode_target
 from .data.cache import key_of
-from .fields import Field, groups, kind_named
+from .fields import Field, input_groups, kind_named
 from .fields.category import RESERVED
 from .options import Budget
 
@@ -74,12 +74,12 @@ def reference_for(inputs: Sequence[Field], targets: Sequence[Field]) -> str | No
     return BOOSTING if len(others) == len(inputs) else BAG
 
 
-def allowance(budget: Budget) -> float:
+def reference_seconds(budget: Budget) -> float:
     """Seconds that the reference may take out of a training's budget."""
     return SHARE * budget.amount if budget.kind == "seconds" else UNTIMED
 
 
-def refer(
+def fit_reference(
     data: Dataset, fields: Mapping[str, Field], split: Split, seconds: float, say: Callable[[str], None]
 ) -> Reference | None:
     """The reference for this data: from the data's cache, or fitted in about ``seconds`` at most.
@@ -95,17 +95,17 @@ def refer(
     if len(data) * len(inputs) > MOST_CELLS:
         say(f"{name} as a reference is left out: {len(data):,} rows are more than it can hold in memory")
         return None
-    about = _about(data, [*inputs, *targets], split)
-    found = _kept(data, about, seconds)
+    about = _cache_about(data, [*inputs, *targets], split)
+    found = _cached_reference(data, about, seconds)
     if found is not None:
         return found
     if seconds < LEAST + (0 if "sklearn.linear_model" in sys.modules else LOADING):
         say(f"{name} as a reference is left out: {seconds:.2g} s, its share of the budget, do not suffice to load it")
         return None
     began = time.perf_counter()
-    with _threads(len(split.train) * len(inputs)), warnings.catch_warnings():
+    with _limit_threads(len(split.train) * len(inputs)), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged is said in its name
-        fit = _boosting if name == BOOSTING else _bag
+        fit = _fit_boosting if name == BOOSTING else _fit_bag_of_words
         try:
             made = fit(data, inputs, targets, split, began + 0.9 * seconds)
         except (ValueError, ArithmeticError, MemoryError) as error:  # it is no reason to train no network
@@ -117,24 +117,24 @@ def refer(
     best, shortfall = made
     took = time.perf_counter() - began
     found = Reference(", ".join([name, *shortfall]), took, best.validation, best.test)
-    return _keep(data, about, "whole" if not shortfall else _level(seconds), found)
+    return _cache_reference(data, about, "whole" if not shortfall else _seconds_level(seconds), found)
 
 
 # -- kept, so that it is paid for once a split
 
 
-def _about(data: Dataset, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
+def _cache_about(data: Dataset, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
     rows = [hashlib.sha256(part.tobytes()).hexdigest() for part in split.parts().values()]
     return "reference", version("scikit-learn"), data.fingerprint(), rows, [f.to_json() for f in fields]
 
 
-def _level(seconds: float) -> int:
+def _seconds_level(seconds: float) -> int:
     return math.floor(math.log2(seconds))
 
 
-def _kept(data: Dataset, about: tuple[Any, ...], seconds: float) -> Reference | None:
+def _cached_reference(data: Dataset, about: tuple[Any, ...], seconds: float) -> Reference | None:
     """One that came to its own end, or had about as many seconds at least."""
-    for level in ("whole", *range(_level(seconds), 16)):
+    for level in ("whole", *range(_seconds_level(seconds), 16)):
         entry = data.cache.get(key_of(*about, level), data.notes.append)
         if entry is not None:
             arrays = entry.arrays
@@ -142,10 +142,10 @@ def _kept(data: Dataset, about: tuple[Any, ...], seconds: float) -> Reference | 
     return None
 
 
-def _keep(data: Dataset, about: tuple[Any, ...], level: str | int, found: Reference) -> Reference:
+def _cache_reference(data: Dataset, about: tuple[Any, ...], level: str | int, found: Reference) -> Reference:
     arrays = {"validation": found.validation, "test": found.test}
     meta = {k: v for k, v in asdict(found).items() if k not in arrays}
-    data.cache.made(key_of(*about, level), lambda _: (arrays, meta), data.notes.append)
+    data.cache.get_or_build(key_of(*about, level), lambda _: (arrays, meta), data.notes.append)
     return found
 
 
@@ -159,42 +159,42 @@ class _Best:
         self.x, self.true, self.weight, self.loss = x, true, weight, math.inf
         self.validation = self.test = np.zeros(0, np.float32)
 
-    def offer(self, answer: Answer) -> bool:
+    def offer_answer(self, answer: Answer) -> bool:
         """Whether these answers are better; then they are kept."""
         raw = answer(self.x["validation"])
-        loss = float(np.average(_losses(raw, self.true), weights=self.weight))
+        loss = float(np.average(_answer_losses(raw, self.true), weights=self.weight))
         if not loss < self.loss - 1e-4 * abs(self.loss if self.loss < math.inf else 0):
             return False
         self.loss, self.validation, self.test = loss, raw, answer(self.x["test"])
         return True
 
 
-def _losses(raw: np.ndarray, true: np.ndarray) -> np.ndarray:  # (n, R), (n,) class numbers or (n, R) -> (n,)
+def _answer_losses(raw: np.ndarray, true: np.ndarray) -> np.ndarray:  # (n, R), (n,) class numbers or (n, R) -> (n,)
     if true.ndim == 1:
         return -raw[np.arange(len(true)), true]
     return np.square(raw - true).mean(1)
 
 
-def _weights(data: Dataset, rows: np.ndarray) -> np.ndarray | None:
+def _row_weights(data: Dataset, rows: np.ndarray) -> np.ndarray | None:
     """(n,) how much each of these rows counts; None where all count the same."""
-    weights = data.weights()
+    weights = data.row_weights()
     return None if weights is None else weights[rows]
 
 
-def _answer(model: Any, classes: int) -> Answer:
+def _answer_function(model: Any, classes: int) -> Answer:
     """The model's raw answers; a class it has not met gets a small probability."""
 
-    def answer(x: Any) -> np.ndarray:  # n rows -> (n, R) float32
+    def answer_rows(x: Any) -> np.ndarray:  # n rows -> (n, R) float32
         if not classes:
             return np.reshape(model.predict(x), (x.shape[0], -1)).astype(np.float32)
         raw = np.full((x.shape[0], classes), math.log(1e-6), np.float32)
         raw[:, model.classes_] = np.log(np.maximum(model.predict_proba(x), 1e-9))
         return raw
 
-    return answer
+    return answer_rows
 
 
-def _targets(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
+def _target_values(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
     """(n,) class numbers and how many there are, or (n, R) numbers and 0."""
     true = np.asarray(encode_target(data, targets))
     if targets[0].kind == "category":
@@ -202,11 +202,11 @@ def _targets(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
     return true.reshape(len(true), -1), 0
 
 
-def _columns(data: Dataset, inputs: Sequence[Field]) -> tuple[np.ndarray, np.ndarray]:
+def _column_matrix(data: Dataset, inputs: Sequence[Field]) -> tuple[np.ndarray, np.ndarray]:
     """All columns but texts, (n, F) float32 with NaN where nothing is known, and which of them are categories."""
     named = {f.name: f for f in inputs}
     found, categories = [np.zeros((len(data), 0), np.float32)], list[bool]()
-    for group in groups(f for f in inputs if f.kind != "text"):
+    for group in input_groups(f for f in inputs if f.kind != "text"):
         encoded = encode_groups(data, [named[name] for name in group.fields])[group.key]
         columns = np.reshape(np.asarray(encoded), (len(data), -1)).astype(np.float32)
         if group.kind == "category":
@@ -218,12 +218,12 @@ def _columns(data: Dataset, inputs: Sequence[Field]) -> tuple[np.ndarray, np.nda
     return np.concatenate(found, 1), np.array(categories, bool)
 
 
-def _some(rows: np.ndarray, most: int) -> np.ndarray:
+def _spread_rows(rows: np.ndarray, most: int) -> np.ndarray:
     """At most so many of the rows, spread evenly."""
     return rows if most >= len(rows) else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
-def _threads(cells: int) -> AbstractContextManager[Any]:
+def _limit_threads(cells: int) -> AbstractContextManager[Any]:
     """As many threads as the work is worth; on a busy machine threads with little to do make it 1,000 times slower."""
     import sklearn.ensemble  # noqa: F401  only libraries that are loaded by now are held to the limit
     from threadpoolctl import threadpool_limits
@@ -234,16 +234,16 @@ def _threads(cells: int) -> AbstractContextManager[Any]:
 # -- tables
 
 
-def _boosting(
+def _fit_boosting(
     data: Dataset, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
 ) -> tuple[_Best, list[str]] | None:
     """Boosted trees until validation stops improving; several numbers each have trees of their own."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    (x, categories), (true, classes) = _columns(data, inputs), _targets(data, targets)
+    (x, categories), (true, classes) = _column_matrix(data, inputs), _target_values(data, targets)
     left, goals = until - time.perf_counter(), 1 if classes else true.shape[1]
     trees = classes if classes > 2 else 1
-    rows = _some(split.train, _affordable(len(split.train), x.shape[1], trees, left / goals))
+    rows = _spread_rows(split.train, _affordable_rows(len(split.train), x.shape[1], trees, left / goals))
     if len(rows) < min(FEWEST, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
         return None
     parts, made, ended = {"train": x[rows], "validation": x[split.validation], "test": x[split.test]}, [], True
@@ -252,23 +252,23 @@ def _boosting(
         model = kind(warm_start=True, early_stopping=False, categorical_features=categories, random_state=0)
         y = true if classes else true[:, goal : goal + 1]
         now = time.perf_counter()
-        best = _Best(parts, y[split.validation], _weights(data, split.validation))
-        learned = y[rows].ravel(), _weights(data, rows)
-        ended &= _boosted(model, best, learned, classes, now + (until - now) / (goals - goal))
+        best = _Best(parts, y[split.validation], _row_weights(data, split.validation))
+        learned = y[rows].ravel(), _row_weights(data, rows)
+        ended &= _grow_trees(model, best, learned, classes, now + (until - now) / (goals - goal))
         made.append(best)
     made[0].validation = np.concatenate([best.validation for best in made], 1)
     made[0].test = np.concatenate([best.test for best in made], 1)
-    return made[0], _shortfall(ended, len(rows), len(split.train))
+    return made[0], _shortfall_text(ended, len(rows), len(split.train))
 
 
-def _boosted(model: Any, best: _Best, learned: Learned, classes: int, until: float) -> bool:
+def _grow_trees(model: Any, best: _Best, learned: Learned, classes: int, until: float) -> bool:
     """Grow trees by rounds; whether validation ended it rather than the clock."""
     model.max_iter, rounds, stale = 0, FIRST, 0
     while stale < PATIENCE and model.max_iter < MOST_ROUNDS:
         began = time.perf_counter()
         model.max_iter += rounds
         model.fit(best.x["train"], *learned)
-        stale = 0 if best.offer(_answer(model, classes)) else stale + 1
+        stale = 0 if best.offer_answer(_answer_function(model, classes)) else stale + 1
         now = time.perf_counter()
         rounds = min(ROUNDS, int(0.8 * rounds * (until - now) / (now - began)))
         if rounds < FIRST:
@@ -276,7 +276,7 @@ def _boosted(model: Any, best: _Best, learned: Learned, classes: int, until: flo
     return True
 
 
-def _affordable(rows: int, columns: int, trees: int, seconds: float) -> int:
+def _affordable_rows(rows: int, columns: int, trees: int, seconds: float) -> int:
     """Rows that leave time for the first rounds, by what one core took (busy with other work: it is on the safe side).
 
     Args:
@@ -287,7 +287,7 @@ def _affordable(rows: int, columns: int, trees: int, seconds: float) -> int:
     return min(rows, max(int((0.7 * seconds - once) / max(each, 1e-9)), 0))
 
 
-def _shortfall(ended: bool, rows: int, all_rows: int) -> list[str]:
+def _shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
     some = [] if rows == all_rows else [f"on {rows:,} of {all_rows:,} rows"]
     return some + ([] if ended else ["cut short by the clock"])
 
@@ -295,71 +295,71 @@ def _shortfall(ended: bool, rows: int, all_rows: int) -> list[str]:
 # -- texts
 
 
-def _bag(
+def _fit_bag_of_words(
     data: Dataset, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
 ) -> tuple[_Best, list[str]] | None:
     """A linear model on bags of words; other columns stand beside them."""
     from scipy import sparse
 
-    true, classes = _targets(data, targets)
-    rows = _readable(data, inputs, split, 0.5 * (until - time.perf_counter()))
+    true, classes = _target_values(data, targets)
+    rows = _affordable_texts(data, inputs, split, 0.5 * (until - time.perf_counter()))
     if len(rows) < min(FEWEST, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
         return None
     parts = {"train": rows, "validation": split.validation, "test": split.test}
-    blocks = [_words(data, f, parts, classes) for f in inputs if f.kind == "text"]
+    blocks = [_word_counts(data, f, parts, classes) for f in inputs if f.kind == "text"]
     if len(blocks) < len(inputs):
-        blocks.append(_beside(data, inputs, parts))
+        blocks.append(_other_columns(data, inputs, parts))
     x = {part: sparse.hstack([block[part] for block in blocks], format="csr") for part in parts}
-    best = _Best(x, true[split.validation], _weights(data, split.validation))
-    ended = _linear(best, (true[rows], _weights(data, rows)), classes, until)
-    return best, _shortfall(ended, len(rows), len(split.train))
+    best = _Best(x, true[split.validation], _row_weights(data, split.validation))
+    ended = _fit_penalties(best, (true[rows], _row_weights(data, rows)), classes, until)
+    return best, _shortfall_text(ended, len(rows), len(split.train))
 
 
-def _readable(data: Dataset, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
+def _affordable_texts(data: Dataset, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
     """Training rows whose texts can be taken apart in ``seconds``, after those of validation and test."""
-    texts = [data.stored(f.name).arrays["ends"] for f in inputs if f.kind == "text"]
+    texts = [data.stored_values(f.name).arrays["ends"] for f in inputs if f.kind == "text"]
     lengths = np.sum([np.diff(ends, prepend=0) for ends in texts], 0)  # (n,) bytes
-    trial = _some(split.train, 200)
+    trial = _spread_rows(split.train, 200)
     began = time.perf_counter()
     for field in inputs:
         if field.kind == "text":
-            _vectorizer(0).fit_transform(_texts(data, field, trial))
+            _make_vectorizer(0).fit_transform(_row_texts(data, field, trial))
     each = (time.perf_counter() - began) / max(int(lengths[trial].sum()), 1)  # seconds a byte
     left = seconds / each - lengths[split.validation].sum() - lengths[split.test].sum()
-    return _some(split.train, max(int(left / max(lengths[split.train].mean(), 1)), 0))
+    return _spread_rows(split.train, max(int(left / max(lengths[split.train].mean(), 1)), 0))
 
 
-def _vectorizer(classes: int) -> Any:
+def _make_vectorizer(classes: int) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     most = min(WORDS, CELLS // max(classes, 1))
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=most, dtype=np.float32)
 
 
-def _texts(data: Dataset, field: Field, rows: np.ndarray) -> list[Any]:
-    kind, stored = kind_named(field.kind), data.stored(field.name)
+def _row_texts(data: Dataset, field: Field, rows: np.ndarray) -> list[Any]:
+    kind, stored = kind_named(field.kind), data.stored_values(field.name)
     return [kind.show(stored, int(row)) for row in rows]
 
 
-def _words(data: Dataset, field: Field, parts: Mapping[str, np.ndarray], classes: int) -> Parts:
+def _word_counts(data: Dataset, field: Field, parts: Mapping[str, np.ndarray], classes: int) -> Parts:
     """Words and pairs of one text field, sparse (n, F) of each part."""
     from scipy import sparse
 
-    vectorizer = _vectorizer(classes)
+    vectorizer = _make_vectorizer(classes)
     try:
-        train = vectorizer.fit_transform(_texts(data, field, parts["train"]))
+        train = vectorizer.fit_transform(_row_texts(data, field, parts["train"]))
     except ValueError:  # no words at all
         return {part: sparse.csr_matrix((len(rows), 0), dtype=np.float32) for part, rows in parts.items()}
-    others = {part: vectorizer.transform(_texts(data, field, parts[part])) for part in ("validation", "test")}
+    others = {part: vectorizer.transform(_row_texts(data, field, parts[part])) for part in ("validation", "test")}
     return {"train": train, **others}
 
 
-def _beside(data: Dataset, inputs: Sequence[Field], parts: Mapping[str, np.ndarray]) -> Parts:
+def _other_columns(data: Dataset, inputs: Sequence[Field], parts: Mapping[str, np.ndarray]) -> Parts:
     """The columns beside the texts: numbers as they are, 0 where missing; a column for each category."""
     from scipy import sparse
     from sklearn.preprocessing import OneHotEncoder
 
-    x, categories = _columns(data, inputs)
+    x, categories = _column_matrix(data, inputs)
     numbers = sparse.csr_matrix(np.nan_to_num(x[:, ~categories]))
     if not categories.any():
         return {part: numbers[rows] for part, rows in parts.items()}
@@ -369,7 +369,7 @@ def _beside(data: Dataset, inputs: Sequence[Field], parts: Mapping[str, np.ndarr
     }
 
 
-def _linear(best: _Best, learned: Learned, classes: int, until: float) -> bool:
+def _fit_penalties(best: _Best, learned: Learned, classes: int, until: float) -> bool:
     """Fit each penalty, the strongest first; whether the clock left time for all."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -379,14 +379,14 @@ def _linear(best: _Best, learned: Learned, classes: int, until: float) -> bool:
             ended = time.perf_counter() < until
         else:
             model = LogisticRegression(C=c, warm_start=True, max_iter=10)
-            ended = _converged(model, best.x["train"], learned, until)
-        best.offer(_answer(model, classes))
+            ended = _fit_to_end(model, best.x["train"], learned, until)
+        best.offer_answer(_answer_function(model, classes))
         if not ended:
             return False
     return True
 
 
-def _converged(model: Any, x: Any, learned: Learned, until: float) -> bool:
+def _fit_to_end(model: Any, x: Any, learned: Learned, until: float) -> bool:
     """Fit some steps at a time, each sitting from where the last one ended; whether it came to its end."""
     while True:
         began = time.perf_counter()

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from . import suspects
 from .data.splits import group_of, moments_of
-from .draw.comparison import comparison
-from .draw.report import page
-from .errors import quoted
+from .draw.comparison import comparison_page
+from .draw.report import report_page
+from .errors import shell_quote
 from .fields import kind_named
-from .fields.labels import joined
+from .fields.labels import join_labels
 from .folder import Folder
 from .run import SUSPECTS, with_rates
-from .training.choosing import looked_on
+from .training.choosing import limit_validation
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from .outputs import Output
     from .references import Reference
     from .run import Run
-    from .suspects import Suspect
-    from .training.feed import Feed
+    from .suspects import LabelIssue
+    from .training.feed import Loader
 
 WORST = 12
 BLOCK = 1 << 14  # predictions made into rows of a table at a time
@@ -40,7 +40,7 @@ SAME_SPLIT = " on the same split"  # in the name of a reference's score
 Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
 
 
-def counted_by(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:
+def score_grouping(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:
     """How ``rows`` (n,) count in a score: their ``weight`` (n,), and what is drawn for its interval."""
     group = group_of(data, rows)
     weights, groups = data.weight.name if data.weight else "", data.reading.parting.column or ""
@@ -49,12 +49,12 @@ def counted_by(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> di
     return {"weight": weight, "weights": weights, "group": group, "groups": groups, "moments": moments}
 
 
-def scores(
+def score_answers(
     output: Output,
     given: Answers,
     rows: np.ndarray,
     learned: np.ndarray,
-    feed: Feed,
+    feed: Loader,
     data: Dataset,
     reference: Reference | None,
 ) -> dict[str, Any]:
@@ -64,24 +64,24 @@ def scores(
     """
     assert feed.target is not None
     raw, target = given
-    same, name = output.naive(feed.target[torch.from_numpy(learned)].cpu().numpy(), feed.counts(learned))
-    how = counted_by(data, rows, feed.counts(rows))
+    same, name = output.naive_answer(feed.target[torch.from_numpy(learned)].cpu().numpy(), feed.score_weights(learned))
+    how = score_grouping(data, rows, feed.score_weights(rows))
     return {
         "score": output.score(raw, target, **how).to_json(),
         "baseline": output.score(same.to(raw.device).expand(len(raw), -1), target, name, **how).to_json(),
         "naive": {"raw": same.tolist(), "name": name},
-        "reference": beside(reference, output, raw, target, **how),
+        "reference": reference_score(reference, output, raw, target, **how),
     }
 
 
-def beside(
+def reference_score(
     reference: Reference | None, output: Output, raw: Tensor, target: Tensor, **how: Any
 ) -> dict[str, Any] | None:
     """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
     if reference is None:
         return None
-    other = output.at_its_word(torch.from_numpy(np.array(reference.test)).to(raw.device))
-    ahead = output.ahead(raw, other, target, how["weight"], how["group"], how["moments"])
+    other = output.uncalibrate(torch.from_numpy(np.array(reference.test)).to(raw.device))
+    ahead = output.paired_difference(raw, other, target, how["weight"], how["group"], how["moments"])
     return {
         "name": reference.name,
         "score": output.score(other, target, f"{reference.name}{SAME_SPLIT}", **how).to_json(),
@@ -91,18 +91,18 @@ def beside(
 
 
 def write_report(
-    run: Run, data: Dataset, split: Split, feed: Feed, validation: Answers, test: Answers, history: str
+    run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers, test: Answers, history: str
 ) -> None:
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
     evaluated = write_history(run, history)
-    run.folder.write("predictions.parquet", parquet(predictions(run, data, split.test, test)))
-    looked = looked_on(split)
-    content = summary(run, data, split, evaluated) | details(run, test, feed.counts(split.test))
-    content |= {"watched": len(looked.validation), "network": stages(run.network, feed, looked.validation)}
-    content |= {"worst": worst(run, data, looked.validation, validation)}
+    run.folder.write("predictions.parquet", parquet_bytes(prediction_rows(run, data, split.test, test)))
+    looked = limit_validation(split)
+    content = report_summary(run, data, split, evaluated) | output_content(run, test, feed.score_weights(split.test))
+    content |= {"watched": len(looked.validation), "network": network_stages(run.network, feed, looked.validation)}
+    content |= {"worst": worst_answers(run, data, looked.validation, validation)}
     if suspects.can_tell(run.network.output):
         content |= {"suspects": write_suspects(run, data, looked, feed, validation)}
-    run.folder.write("report.html", page(cast("Content", content)).encode())
+    run.folder.write("report.html", report_page(cast("Content", content)).encode())
 
 
 def write_history(run: Run, history: str) -> list[dict[str, Any]]:
@@ -118,30 +118,32 @@ def write_history(run: Run, history: str) -> list[dict[str, Any]]:
         for row in with_rates(rows, run.plan.recipe)
         if row["event"] == "evaluated"
     ]
-    run.folder.write("history.parquet", parquet(pl.DataFrame(evaluated, infer_schema_length=None)))
+    run.folder.write("history.parquet", parquet_bytes(pl.DataFrame(evaluated, infer_schema_length=None)))
     return evaluated
 
 
-def parquet(frame: pl.DataFrame) -> bytes:
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()
 
 
-def predictions(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
+def prediction_rows(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
     """One line a test example: where it is, the truth, the prediction."""
     output, (raw, target) = run.network.output, answers
     frames = []
     for start in range(0, max(len(rows), 1), BLOCK):
         own = slice(start, start + BLOCK)
-        decoded = [flat({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw[own])]
-        true = [in_words(value, "") for value in output.truth(target[own].cpu().numpy())]
-        places = {"row": rows[own], "input": [data.title(int(row)) for row in rows[own]], "true": true}
+        decoded = [
+            flatten_targets({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw[own])
+        ]
+        true = [in_words(value, "") for value in output.decode_target(target[own].cpu().numpy())]
+        places = {"row": rows[own], "input": [data.short_title(int(row)) for row in rows[own]], "true": true}
         frames.append(pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal"))
     return pl.concat(frames)
 
 
-def flat(prediction: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_targets(prediction: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of each target beside each other: ``price_value``, ``price_low``, …"""
     found: dict[str, Any] = {}
     for name, value in prediction.items():
@@ -153,68 +155,70 @@ def flat(prediction: Mapping[str, Any]) -> dict[str, Any]:
 
 def in_words(value: Any, none: str = "none") -> Any:
     """A list of labels as one text; anything else as it is."""
-    return joined(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
+    return join_labels(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
 
 
-def details(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any]:
+def output_content(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any]:
     """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
-    return run.network.output.details(*test) if weight is None else run.network.output.details(*test, weight)
+    return (
+        run.network.output.report_content(*test) if weight is None else run.network.output.report_content(*test, weight)
+    )
 
 
-def worst(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
+def worst_answers(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
     """The wrong answers on ``rows`` with the largest loss, with their inputs shown."""
     output, (raw, target) = run.network.output, answers
     losses = output.losses(raw, target)
     top = losses.topk(min(WORST, len(losses))).indices
-    decoded, truth = output.decode(raw[top]), output.truth(target[top].cpu().numpy())
+    decoded, truth = output.decode(raw[top]), output.decode_target(target[top].cpu().numpy())
     return [
         {
-            "shown": shown(data, int(rows[int(i)])),
+            "shown": shown_inputs(data, int(rows[int(i)])),
             "true": in_words(true),
-            "predicted": in_words(answered(one)),
+            "predicted": in_words(answer_text(one)),
             "probability": one.get("probability"),
             "loss": float(losses[i]),
-            "where": data.title(int(rows[int(i)])),
+            "where": data.short_title(int(rows[int(i)])),
         }
         for i, one, true in zip(top, decoded, truth, strict=True)
-        if answered(one) != true
+        if answer_text(one) != true
     ]
 
 
-def answered(prediction: Mapping[str, Any]) -> Any:
+def answer_text(prediction: Mapping[str, Any]) -> Any:
     """What a prediction says, without how sure it is."""
     return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
 
 
-def write_suspects(run: Run, data: Dataset, split: Split, feed: Feed, validation: Answers) -> dict[str, Any]:
+def write_suspects(run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers) -> dict[str, Any]:
     """``suspects.parquet``, without a line where the network knows too little; what the report says of it."""
-    how, naive = counted_by(data, split.validation, feed.counts(split.validation)), run.record["naive"]
+    how, naive = score_grouping(data, split.validation, feed.score_weights(split.validation)), run.record["naive"]
     output, raw = run.network.output, torch.tensor(naive["raw"])
     able = suspects.knows_more(output, validation, raw, how["weight"], how["group"])
-    found = suspects.find(run.network, feed, split, validation) if able else []
-    run.folder.write(SUSPECTS, parquet(suspects.frame(found, data)))
-    return doubted(run, data, split, found) if able else {"no_better_than": naive["name"]}
+    found = suspects.find_label_issues(run.network, feed, split, validation) if able else []
+    run.folder.write(SUSPECTS, parquet_bytes(suspects.issues_frame(found, data)))
+    return label_issue_content(run, data, split, found) if able else {"no_better_than": naive["name"]}
 
 
-def doubted(run: Run, data: Dataset, split: Split, found: Sequence[Suspect]) -> dict[str, Any]:
+def label_issue_content(run: Run, data: Dataset, split: Split, found: Sequence[LabelIssue]) -> dict[str, Any]:
     """Examples whose labels look wrong, as a page shows them: of each part the surest."""
     parts = {part: [one for one in found if one.part == part] for part in ("validation", "train")}
     return {
         "looked_at": {"validation": len(split.validation), "train": len(suspects.looked_at(split))},
         "found": {part: len(own) for part, own in parts.items()},
         "errs": 1 - run.validation if run.network.output.metric == "accuracy" else 0.0,
-        "pairs": [pair for pair in suspects.pairs(found) if not isinstance(pair[0], float)],
+        "pairs": [pair for pair in suspects.label_pairs(found) if not isinstance(pair[0], float)],
         "examples": [
-            one.to_json() | {"shown": shown(data, one.row), "where": data.title(one.row)}
+            one.to_json() | {"shown": shown_inputs(data, one.row), "where": data.short_title(one.row)}
             for own in parts.values()
             for one in own[:WORST]
         ],
     }
 
 
-def shown(data: Dataset, row: int) -> dict[str, Any]:
+def shown_inputs(data: Dataset, row: int) -> dict[str, Any]:
     """The inputs of one example, as a page shows them."""
-    values = {f.name: kind_named(f.kind).show(data.stored(f.name), row) for f in data.inputs}
+    values = {f.name: kind_named(f.kind).show(data.stored_values(f.name), row) for f in data.inputs}
     found: dict[str, Any] = {}
     for field in data.inputs:
         value = values[field.name]
@@ -227,7 +231,7 @@ def shown(data: Dataset, row: int) -> dict[str, Any]:
     return found
 
 
-def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def report_summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything in the report but the pictures."""
     record, output = run.record, run.network.output
     seconds, steps = record["seconds"], record["steps"]
@@ -253,18 +257,18 @@ def summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, A
         "decisions": record["decisions"],
         "history": list(history),
         "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.percent},
-        "use": use(run, data),
-        "protocol": protocol(run, data, split),
+        "use": usage_content(run, data),
+        "protocol": protocol_text(run, data, split),
         "versions": record["versions"],
     }
 
 
-def protocol(run: Run, data: Dataset, split: Split) -> str:
+def protocol_text(run: Run, data: Dataset, split: Split) -> str:
     """How the score was kept honest."""
     looks, folds = run.record["looks"], run.plan.folds
     found = f"after as many steps as {folds}-fold cross-validation found was taken, not chosen on"
     how = found if folds else "were chosen on"
-    some, every = len(looked_on(split).validation), len(split.validation)
+    some, every = len(limit_validation(split).validation), len(split.validation)
     part = "validation" if some == every else f"{some:,} of {every:,} validation examples, spread evenly"
     lines = [
         f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
@@ -288,7 +292,7 @@ def protocol(run: Run, data: Dataset, split: Split) -> str:
     return " ".join(lines)
 
 
-def stages(network: Network, feed: Feed, rows: np.ndarray) -> dict[str, Any]:
+def network_stages(network: Network, feed: Loader, rows: np.ndarray) -> dict[str, Any]:
     """What data passes in the network, from the input layers to the output; an example of ``rows`` shows the shapes."""
     passed = network.trace(feed.batch(torch.from_numpy(rows[:1]).to(feed.home)))
     layers = [
@@ -297,15 +301,15 @@ def stages(network: Network, feed: Feed, rows: np.ndarray) -> dict[str, Any]:
     return {"layers": layers, "parameters": network.parameter_count}
 
 
-def use(run: Run, data: Dataset) -> dict[str, list[str]]:
+def usage_content(run: Run, data: Dataset) -> dict[str, list[str]]:
     kinds = [f.kind for f in data.inputs]
     one = "photo.jpg" if kinds == ["image"] else '--text "…"' if kinds == ["text"] else "new.csv"
     python = 'texts=["…"]' if kinds == ["text"] else f'"{one}"'
     return {
         "cli": [
-            f"pellucid predict {quoted(run.path)} {one}",
-            f"pellucid evaluate {quoted(run.path)} DATA",
-            f"pellucid resume {quoted(run.path)} --more 5m",
+            f"pellucid predict {shell_quote(run.path)} {one}",
+            f"pellucid evaluate {shell_quote(run.path)} DATA",
+            f"pellucid resume {shell_quote(run.path)} --more 5m",
         ],
         "python": ["import pellucid", f'run = pellucid.load("{run.path}")', f"run.predict({python})"],
     }
@@ -327,7 +331,7 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
         "entries": [{"name": one} | networks[one] for one in record["ranking"]],
         "failed": {one: found["error"] for one, found in networks.items() if "error" in found},
         "beside": [one | {"name": one["name"].removesuffix(SAME_SPLIT)} for one in others if one],
-        "curves": {one: curve(folder, one, networks[one]["seeds"], metric) for one in record["ranking"]},
+        "curves": {one: validation_curve(folder, one, networks[one]["seeds"], metric) for one in record["ranking"]},
         "facts": [
             ("budget of each", record["budget"]),
             ("seeds" if len(record["seeds"]) > 1 else "seed", ", ".join(map(str, record["seeds"]))),
@@ -342,10 +346,10 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
         "versions": record["versions"],
         "tested": record["tested"],
     }
-    folder.write("report.html", comparison(cast("Contents", content)).encode())
+    folder.write("report.html", comparison_page(cast("Contents", content)).encode())
 
 
-def curve(
+def validation_curve(
     folder: Folder, network: str, seeds: Sequence[Mapping[str, Any]], metric: str
 ) -> tuple[list[float], list[float]]:
     """The metric on validation over the seconds of the training, the mean over seeds at all their moments."""

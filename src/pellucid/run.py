@@ -15,24 +15,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from .data import read_like
+from .data import read_new
 from .data.batch import encode_groups, encode_target
-from .data.parting import parse
+from .data.parting import parse_split
 from .data.shortfall import check_known
-from .data.sources import counted
+from .data.sources import count_noun
 from .data.splits import moments_of
 from .data.weights import check_parts
-from .draw.numbers import figure
-from .errors import PellucidError, UsageError, enough_memory, quoted
+from .draw.numbers import score_text
+from .errors import PellucidError, UsageError, enough_memory, shell_quote
 from .fields import Field, Note, kind_named
-from .folder import WEIGHTS, Files, Folder, InMemory, damaged, to_json
-from .folder.disk import memory
-from .network import Network, as_target
+from .folder import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
+from .folder.disk import total_memory
+from .network import Network, target_array
 from .outputs import Score
 from .planning import Plan, Recipe, best_device, check_device
-from .record import check_whole, read_record, understood
-from .training.feed import Feed
-from .training.loop import answers
+from .record import check_whole, damage_as_error, read_record
+from .training.feed import Loader
+from .training.loop import predict_raw
 from .training.state import check_tensors, copy_into
 from .trunks import Custom
 
@@ -103,16 +103,16 @@ class Run:
     def __init__(self, folder: Files, record: Mapping[str, Any], network: Network):
         self.folder, self.record, self.network = folder, record, network
         self.path = folder.path
-        with understood(folder.path / RECORD):
+        with damage_as_error(folder.path / RECORD):
             self.plan = Plan.from_json(record["plan"])
-            self.score, self.baseline = (Score(**_numbers(record[name])) for name in ("score", "baseline"))
+            self.score, self.baseline = (Score(**_restore_nan(record[name])) for name in ("score", "baseline"))
             beside = record.get("reference")
-            self.reference = Score(**_numbers(beside["score"])) if beside else None
+            self.reference = Score(**_restore_nan(beside["score"])) if beside else None
         self.scored_on = str(record.get("scored on", "test"))
-        self.validation = _numbers(record)["validation"]
+        self.validation = _restore_nan(record)["validation"]
 
     def __repr__(self) -> str:
-        naive = f"{self.baseline.name}: {figure(self.baseline.value)}"
+        naive = f"{self.baseline.name}: {score_text(self.baseline.value)}"
         where = "" if self.scored_on == "test" else f" on {self.scored_on}"
         return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}{where}; {naive})"
 
@@ -127,17 +127,17 @@ class Run:
 
         if not (self.folder.lasting or self.folder.exists(HISTORY)):
             return []
-        with understood(self.path / HISTORY):
+        with damage_as_error(self.path / HISTORY):
             return with_rates(pl.read_parquet(self.folder.read(HISTORY)).to_dicts(), self.plan.recipe)
 
     @property
     def suspects(self) -> list[dict[str, Any]]:
-        """Examples whose label the network doubts, the surest first, validation before train; see ``Suspect``."""
+        """Examples whose label the network doubts, the surest first, validation before train; see ``LabelIssue``."""
         import polars as pl
 
         if not self.folder.exists(SUSPECTS):
             return []
-        with understood(self.path / SUSPECTS):
+        with damage_as_error(self.path / SUSPECTS):
             table = pl.read_parquet(self.folder.read(SUSPECTS))
             # Files once had how far off a number is under confidence.
             if "times_off" not in table.columns:
@@ -202,20 +202,20 @@ class Run:
         here = best_device()
         planned = str(record["plan"]["device"])
         device = planned if planned.partition(":")[0] == "cpu" else here
-        Run.__init__(self, folder, record, trained(folder, record, device=device))
+        Run.__init__(self, folder, record, load_network(folder, record, device=device))
 
     def say(self) -> str:
         """The score in one plain sentence."""
-        said = self.network.output.say(self.score, self.baseline)
+        said = self.network.output.say_score(self.score, self.baseline)
         return said if self.scored_on == "test" else f"{said} This is on {self.scored_on}: there was no test part."
 
     def say_reference(self) -> str:
         """Whether the network is worth more than its reference, in one plain sentence; empty without one."""
         if not self.reference:
             return ""
-        ahead, name = _numbers(self.record["reference"]["ahead"]), self.reference.name
+        ahead, name = _restore_nan(self.record["reference"]["ahead"]), self.reference.name
         near, far = sorted((abs(ahead["low"]), abs(ahead["high"])))
-        apart = f"{figure(abs(ahead['value']))} ({figure(near)} to {figure(far)})"
+        apart = f"{score_text(abs(ahead['value']))} ({score_text(near)} to {score_text(far)})"
         if ahead["low"] > 0:
             return f"The network is better than {name}, by {apart}."
         if ahead["high"] < 0:
@@ -232,23 +232,23 @@ class Run:
             PellucidError: when columns are missing or no row can be used.
         """
         started = time.perf_counter()
-        by_time, times = self._times()
-        data = self._read(source, need_target=True, weights=weights, times=times, **options)
+        by_time, times = self._time_column()
+        data = self._read_new(source, need_target=True, weights=weights, times=times, **options)
         if weights is None and (own := self.record["data"]["options"].get("weights")):
             data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
         about = self.record["data"]
         if self.score.groups:
             text = f"the interval draws single rows, that of the run's own score whole values of '{self.score.groups}'"
             data.notes.append(Note("info", text))
-        rows = data.usable()
+        rows = data.usable_rows()
         moments = moments_of(data, rows)
         if by_time:
             self._say_times(data, times, moments)
-        if same_place(source, about["source"]) or data.examples() == about.get("examples"):
+        if same_place(source, about["source"]) or data.content_digest() == about.get("examples"):
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         check_known(data, rows)
-        raw, target = self._answers(data, rows, with_target=True)
-        output, weight = self.network.output, data.weights()
+        raw, target = self._answer_rows(data, rows, with_target=True)
+        output, weight = self.network.output, data.row_weights()
         how: dict[str, Any] = {}
         drawn: dict[str, Any] = {"weights": weights or "", "moments": moments}
         if weights is not None and weight is not None:
@@ -256,24 +256,24 @@ class Run:
             how = {"weight": weight[rows]}
         naive = torch.tensor(self.record["naive"]["raw"], device=raw.device).expand(len(raw), -1)
         if naive.shape != raw.shape:
-            raise damaged("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
+            raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
         return Evaluation(
             str(self.path),
             output.score(raw, target, **how, **drawn),
             output.score(naive, target, self.record["naive"]["name"], **how, **drawn),
-            output.details(raw, target, **how)["metrics"],
+            output.report_content(raw, target, **how)["metrics"],
             tuple(data.notes),
             time.perf_counter() - started,
             self.record["steps"],
             self.parameters,
         )
 
-    def _times(self) -> tuple[bool, str | None]:
+    def _time_column(self) -> tuple[bool, str | None]:
         """Whether the run was parted by time, and the column that said it; None where it did not write that down."""
         if self.score.times:
             return True, self.score.times
-        with understood(self.path / RECORD):  # a run from before intervals drew blocks of time
-            asked = parse(self.record["data"]["options"].get("split"))
+        with damage_as_error(self.path / RECORD):  # a run from before intervals drew blocks of time
+            asked = parse_split(self.record["data"]["options"].get("split"))
         return asked.by == "time", asked.column if asked.by == "time" else None
 
     def _say_times(self, data: Dataset, times: str | None, moments: Moments | None) -> None:
@@ -283,7 +283,7 @@ class Run:
             text = f"the interval draws single rows, because {why}; where those are near in time it is too narrow"
             data.notes.append(Note("warning", text))
         elif lost := int(np.isnan(moments.value).sum()):
-            text = f"{counted(lost, 'row')} without '{times}', which the interval takes as independent of all others"
+            text = f"{count_noun(lost, 'row')} without '{times}', which the interval takes as independent of all others"
             data.notes.append(Note("info", text))
 
     def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> Predictions:
@@ -302,9 +302,9 @@ class Run:
         found: list[dict[str, Any]] = [{} for _ in range(len(data))]
         for row, prediction in zip(good, self.network.output.decode(raw) if len(good) else [], strict=True):
             found[row] = prediction
-        problems = data.problems()
+        problems = data.input_problems()
         rows = [
-            {"input": data.title(row), **(one or {"error": problems.get(row, "could not be read")})}
+            {"input": data.short_title(row), **(one or {"error": problems.get(row, "could not be read")})}
             for row, one in enumerate(found)
         ]
         return Predictions(rows, data.notes)
@@ -316,30 +316,30 @@ class Run:
             least: fill up to so many rows a batch with repeats. Matrix products round a few rows differently from
                 many; of 16 and more (measured) a row's answer is the same whatever stands beside it.
         """
-        data = self._read(source, need_target=False, **options)
-        good = data.usable()
+        data = self._read_new(source, need_target=False, **options)
+        good = data.usable_rows()
         if not len(good):
             return data, good, torch.empty(0)
-        return data, good, self._answers(data, good, with_target=False, least=least)[0]
+        return data, good, self._answer_rows(data, good, with_target=False, least=least)[0]
 
-    def _read(self, source: Any, **options: Any) -> Dataset:
+    def _read_new(self, source: Any, **options: Any) -> Dataset:
         """New data with the fields of this run; what it holds that training has not seen is noted."""
-        data = read_like(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
+        data = read_new(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
         for field in self.fields:
-            if text := kind_named(field.kind).passed_over(data.stored(field.name), field.state or {}):
+            if text := kind_named(field.kind).describe_new_values(data.stored_values(field.name), field.state or {}):
                 data.notes.append(Note("warning", text, f"column '{field.name}'"))
         return data
 
-    def _answers(
+    def _answer_rows(
         self, data: Dataset, rows: np.ndarray, *, with_target: bool, least: int = 1
     ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
-            target = as_target(encode_target(data, self.network.output.fields)) if with_target else None
-            feed = Feed(encode_groups(data, self.fields), target, self.network.device)
+            target = target_array(encode_target(data, self.network.output.fields)) if with_target else None
+            feed = Loader(encode_groups(data, self.fields), target, self.network.device)
             size = max(feed.at_once, least)
             over = len(rows) % size
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
-            raw, true = answers(self.network, feed, filled, size=size, mirrored=True)
+            raw, true = predict_raw(self.network, feed, filled, size=size, mirrored=True)
             return raw[: len(rows)], true[: len(rows)]
 
     @property
@@ -366,7 +366,7 @@ def with_rates(rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> list[dict[s
     return found
 
 
-def _numbers(held: Mapping[str, Any]) -> dict[str, Any]:
+def _restore_nan(held: Mapping[str, Any]) -> dict[str, Any]:
     """The same, with what JSON has no number for as NaN again."""
     return {name: math.nan if value is None else value for name, value in held.items()}
 
@@ -390,12 +390,12 @@ def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None
     """
     folder = Folder.open(path)
     record = read_record(folder)
-    run = Run(folder, record, trained(folder, record, trunk, device))
-    run.damage = damage(folder, record)
+    run = Run(folder, record, load_network(folder, record, trunk, device))
+    run.damage = damage_sentences(folder, record)
     return run
 
 
-def damage(folder: Folder, record: Mapping[str, Any]) -> list[str]:
+def damage_sentences(folder: Folder, record: Mapping[str, Any]) -> list[str]:
     """What is missing or damaged in a run beside the two files that it is loaded from, each in a sentence or two."""
     try:
         check_whole(folder, LINES, record.get("lines", 0))
@@ -404,24 +404,24 @@ def damage(folder: Folder, record: Mapping[str, Any]) -> list[str]:
     return folder.verify((RECORD, WEIGHTS))
 
 
-def trained(
+def load_network(
     folder: Files, record: Mapping[str, Any], trunk: nn.Module | None = None, device: str | None = None
 ) -> Network:
     """The network of a finished run with its weights, in evaluation mode."""
     if record["status"] != "done":
         where = str(folder.path)
         raise PellucidError(
-            "this training has not finished", where=where, fix=f"go on with: pellucid resume {quoted(where)}"
+            "this training has not finished", where=where, fix=f"go on with: pellucid resume {shell_quote(where)}"
         )
     device = device or best_device()
     check_device(device)
     tensors, _ = folder.load_tensors(WEIGHTS)
-    network = network_of(record, folder.path, trunk, tensors).to(device)
-    fill(network, tensors, folder.path)
+    network = build_network(record, folder.path, trunk, tensors).to(device)
+    load_weights(network, tensors, folder.path)
     return network.eval()
 
 
-def network_of(
+def build_network(
     record: Mapping[str, Any],
     path: Path,
     trunk: nn.Module | None = None,
@@ -435,39 +435,39 @@ def network_of(
         PellucidError: when it can't be built, is too large for this machine, or ``tensors`` are not its weights.
     """
 
-    def build() -> Network:
+    def build_module() -> Network:
         fields = [Field.from_json(one) for one in record["fields"]]
         return Network.from_config(record["network"], fields, trunk=trunk, seed=record["plan"]["seed"])
 
-    with understood(path / "run.json"):
+    with damage_as_error(path / "run.json"):
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tensors without entries, by those who ask for such
-            outline = build()
+            outline = build_module()
         if tensors is not None:
             check_tensors(outline.state_dict(), tensors, path / WEIGHTS)
-        check_room(outline)
-        return build()
+        check_network_room(outline)
+        return build_module()
 
 
-def check_room(network: nn.Module) -> None:
+def check_network_room(network: nn.Module) -> None:
     """Raises PellucidError when a network's weights alone are more than this machine's memory."""
     size = sum(value.nbytes for value in network.state_dict().values())
-    if size > memory():
+    if size > total_memory():
         raise PellucidError(
-            f"the network has {size / 1e9:,.0f} GB of weights, this machine {memory() / 1e9:,.0f} GB of memory",
+            f"the network has {size / 1e9:,.0f} GB of weights, this machine {total_memory() / 1e9:,.0f} GB of memory",
             fix="use it on a larger machine, or train with a smaller --size",
         )
 
 
-def fill(network: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+def load_weights(network: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
     """Copy saved weights into a network. Raises PellucidError when they are another network's or no numbers."""
     state, path = network.state_dict(), path / WEIGHTS
     check_tensors(state, tensors, path)
     for name in network.output.positive:
         if not (tensors[f"output.{name}"] > 0).all():
-            raise damaged(f"it is damaged: output.{name} is not above 0", path)
+            raise damage_error(f"it is damaged: output.{name} is not above 0", path)
     for name, own in state.items():  # places in tables: they follow from the fields
         if name.startswith("inputs.") and not own.is_floating_point() and (own.cpu().numpy() != tensors[name]).any():
-            raise damaged(f"it is damaged: {name} does not fit the fields", path)
+            raise damage_error(f"it is damaged: {name} does not fit the fields", path)
     with torch.no_grad():
         copy_into(state, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})

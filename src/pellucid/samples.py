@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import PellucidError, UsageError, unknown
+from .errors import PellucidError, UsageError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Sample:
     write: Callable[[Path], None]
 
 
-def alike(one: Path, other: Path) -> bool:
+def same_content(one: Path, other: Path) -> bool:
     """Whether two files, or all files of two folders, hold the same bytes."""
     if one.is_file() or other.is_file():
         return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
@@ -54,7 +54,7 @@ def sample(name: str, to: str | Path | None = None) -> Path:
         PellucidError: when something else lies there already (not this sample) or it cannot be written.
     """
     if name not in SAMPLES:
-        raise UsageError(unknown("sample", name, SAMPLES))
+        raise UsageError(unknown_name("sample", name, SAMPLES))
     one = SAMPLES[name]
     place = Path(os.path.expanduser(to if to is not None else "."))
     if os.path.isdir(place):
@@ -66,7 +66,7 @@ def sample(name: str, to: str | Path | None = None) -> Path:
             one.write(draft)
             if not os.path.lexists(place):
                 draft.rename(place)
-            elif not os.path.exists(place) or not alike(draft, place):
+            elif not os.path.exists(place) or not same_content(draft, place):
                 what = "there is something of this name already"
                 raise PellucidError(what, where=str(place), fix="move it, or say --to")
     except OSError as error:
@@ -76,7 +76,7 @@ def sample(name: str, to: str | Path | None = None) -> Path:
     return place
 
 
-def _digits(folder: Path) -> None:
+def _write_digits(folder: Path) -> None:
     """1,797 grey images of 8 x 8 pixels as PNG: ``0/0000.png`` to ``9/1796.png``."""
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -89,10 +89,10 @@ def _digits(folder: Path) -> None:
         Image.fromarray(image).save(folder / str(label) / f"{i:04}.png")
 
 
-def _table(loader: str, target: str) -> Callable[[Path], None]:
+def _write_table(loader: str, target: str) -> Callable[[Path], None]:
     """A CSV with a header: the features under short names, then the target, classes by name."""
 
-    def write(file: Path) -> None:
+    def write_csv(file: Path) -> None:
         from sklearn import datasets
 
         scaled = {"scaled": False} if loader == "load_diabetes" else {}
@@ -101,29 +101,33 @@ def _table(loader: str, target: str) -> Callable[[Path], None]:
         answers = bunch.target if classes is None else [str(classes[i]) for i in bunch.target]
         with file.open("w", newline="", encoding="utf-8") as handle:
             rows = csv.writer(handle, lineterminator="\n")
-            rows.writerow([*(_short(name) for name in bunch.feature_names), target])
+            rows.writerow([*(_short_name(name) for name in bunch.feature_names), target])
             rows.writerows([*(f"{value:.12g}" for value in row), a] for row, a in zip(bunch.data, answers, strict=True))
 
-    return write
+    return write_csv
 
 
-def _short(name: str) -> str:
+def _short_name(name: str) -> str:
     """``"sepal length (cm)"`` → ``"sepal_length_cm"``."""
     return "_".join("".join(c if c.isalnum() else " " for c in name).split())
 
 
 SAMPLES: dict[str, Sample] = {
-    "digits": Sample("1,797 images of handwritten digits, 8 x 8 pixels, a folder for each digit", "digits", _digits),
-    "wine": Sample("178 wines, 13 measurements each: which of three growers", "wine.csv", _table("load_wine", "class")),
-    "iris": Sample("150 irises, 4 measurements each: which species", "iris.csv", _table("load_iris", "class")),
+    "digits": Sample(
+        "1,797 images of handwritten digits, 8 x 8 pixels, a folder for each digit", "digits", _write_digits
+    ),
+    "wine": Sample(
+        "178 wines, 13 measurements each: which of three growers", "wine.csv", _write_table("load_wine", "class")
+    ),
+    "iris": Sample("150 irises, 4 measurements each: which species", "iris.csv", _write_table("load_iris", "class")),
     "breast-cancer": Sample(
         "569 tumours, 30 measurements each: malignant or benign",
         "breast-cancer.csv",
-        _table("load_breast_cancer", "class"),
+        _write_table("load_breast_cancer", "class"),
     ),
     "diabetes": Sample(
         "442 patients, 10 measurements each: how the disease goes on in a year",
         "diabetes.csv",
-        _table("load_diabetes", "target"),
+        _write_table("load_diabetes", "target"),
     ),
 }

@@ -17,20 +17,20 @@ import torch
 from torch import nn
 
 from .data import Split
-from .data.sources import listed
-from .errors import PellucidError, quoted
+from .data.sources import join_words
+from .errors import PellucidError, shell_quote
 from .fields import Field
 from .folder import WEIGHTS, Folder
 from .network import Network, trunk_from
 from .record import read_record
-from .training.feed import Feed
-from .training.probing import probe
+from .training.feed import Loader
+from .training.probing import fit_linear_probe
 from .trunks import Trunk
 from .workbench import Dataset
 
 
 @dataclass(frozen=True)
-class Start:
+class StartingRun:
     """A finished run to begin with.
 
     Attributes:
@@ -43,7 +43,7 @@ class Start:
     checksum: str
 
     @classmethod
-    def of(cls, path: str | Path, checksum: str | None = None) -> Start:
+    def of(cls, path: str | Path, checksum: str | None = None) -> StartingRun:
         """Open it. Raises PellucidError when it has not finished, or is not the one with this ``checksum``."""
         folder = Folder.open(path)
         record = read_record(folder)
@@ -51,7 +51,7 @@ class Start:
             raise PellucidError(
                 "this training has not finished, so there is nothing to start from",
                 where=str(path),
-                fix=f"first: pellucid resume {quoted(path)}",
+                fix=f"first: pellucid resume {shell_quote(path)}",
             )
         found = hashlib.sha256(folder.read(WEIGHTS)).hexdigest()
         if checksum not in (None, found):
@@ -63,17 +63,17 @@ class Start:
         return [Field.from_json(one) for one in self.record["fields"]]
 
     @property
-    def config(self) -> Mapping[str, Any]:
+    def trunk_config(self) -> Mapping[str, Any]:
         """The trunk's."""
         return self.record["network"]["trunk"]
 
-    def trunk(self, own: nn.Module | None = None) -> Trunk:
+    def fresh_trunk(self, own: nn.Module | None = None) -> Trunk:
         """Fresh hidden layers of the same shape. ``own``: the module, when the run has a trunk of its user's own."""
-        return trunk_from(self.config, own)
+        return trunk_from(self.trunk_config, own)
 
-    def brought(self, data: Dataset) -> Dataset:
+    def adopt_fields(self, data: Dataset) -> Dataset:
         """The data with the run's scales and vocabularies, so that its weights read what they have learned to read."""
-        pairs = matched([f for f in self.fields if f.role == "input"], data.inputs)
+        pairs = match_fields([f for f in self.fields if f.role == "input"], data.inputs)
         if not pairs:
             have, want = (", ".join(f"{f.name} ({f.kind})" for f in some) for some in (data.inputs, self.fields))
             raise PellucidError(
@@ -81,16 +81,16 @@ class Start:
                 where=str(self.path),
                 fix="start from a run on data of the same kind, or leave --start out",
             )
-        return data.like(pairs)
+        return data.with_fitted(pairs)
 
-    def given_to(self, network: Network, feed: Feed, split: Split) -> str:
+    def transfer_to(self, network: Network, feed: Loader, split: Split) -> str:
         """Copy what fits, then solve the output layer on what the trunk makes of the data. Returns what came along."""
-        count, fresh = self.fill(network)
-        probe(network, feed, split.train, split.validation)
-        but = f"; fresh are {listed(fresh)}" if fresh else ""
+        count, fresh = self.copy_weights(network)
+        fit_linear_probe(network, feed, split.train, split.validation)
+        but = f"; fresh are {join_words(fresh)}" if fresh else ""
         return f"{count:,} of {network.parameter_count:,} weights come from {self.path}{but}"
 
-    def fill(self, network: Network) -> tuple[int, list[str]]:
+    def copy_weights(self, network: Network) -> tuple[int, list[str]]:
         """Copy what fits. Returns how many numbers came along, and the names of the parts that stay fresh."""
         parameters, fresh, count = dict(network.named_parameters()), [], 0
         with torch.no_grad():
@@ -125,7 +125,7 @@ class Start:
         return count
 
 
-def matched(run: Sequence[Field], data: Sequence[Field]) -> dict[str, Field]:
+def match_fields(run: Sequence[Field], data: Sequence[Field]) -> dict[str, Field]:
     """The run's field for each of the data's: of one kind and name, or the only ones of a kind that are no columns."""
     named = {(f.name, f.kind): f for f in run}
     pairs = {f.name: named[f.name, f.kind] for f in data if (f.name, f.kind) in named}

@@ -18,12 +18,12 @@ from .outputs import Output
 from .outputs.base import as_array
 from .outputs.category import Category
 from .outputs.number import Number
-from .training.loop import answers
+from .training.loop import predict_raw
 
 if TYPE_CHECKING:
     from .data import Dataset, Split
     from .network import Network
-    from .training.feed import Feed
+    from .training.feed import Loader
 
 LEAST = 512  # training rows looked at, or as many as validation has where that is more
 LIKELY, UNLIKELY = 0.5, 0.1  # the probability of what is suggested is above, and of the label given at most
@@ -36,7 +36,7 @@ MOST = 10_000  # kept of a part
 
 
 @dataclass(frozen=True)
-class Suspect:
+class LabelIssue:
     """One example whose label may be wrong.
 
     Attributes:
@@ -84,7 +84,7 @@ def knows_more(
 
     Args:
         validation: raw answers (n, R) and targets (n, ...). naive: (R,) the naive raw answer.
-        weight, group: (n,) as in ``Output.ahead``.
+        weight, group: (n,) as in ``Output.paired_difference``.
     """
     raw, target = validation
     some = np.linspace(0, len(raw) - 1, min(JUDGED, len(raw))).astype(np.int64)
@@ -95,10 +95,12 @@ def knows_more(
     index = torch.from_numpy(some).to(raw.device)
     raw, target = raw[index], target[index]
     weight, group = (None if each is None else each[some] for each in (weight, group))
-    return output.ahead(raw, naive.to(raw).expand(len(raw), -1), target, weight, group)[1] > 0
+    return output.paired_difference(raw, naive.to(raw).expand(len(raw), -1), target, weight, group)[1] > 0
 
 
-def find(network: Network, feed: Feed, split: Split, validation: tuple[Tensor, Tensor]) -> list[Suspect]:
+def find_label_issues(
+    network: Network, feed: Loader, split: Split, validation: tuple[Tensor, Tensor]
+) -> list[LabelIssue]:
     """Suspects of validation, then of some training rows, the surest first, where the output ``can_tell``.
 
     Args:
@@ -106,32 +108,32 @@ def find(network: Network, feed: Feed, split: Split, validation: tuple[Tensor, T
     """
     output, rows = network.output, looked_at(split)
     assert isinstance(output, Category | Number)
-    parts = (("validation", split.validation, validation), ("train", rows, answers(network, feed, rows)))
-    found: list[Suspect] = []
+    parts = (("validation", split.validation, validation), ("train", rows, predict_raw(network, feed, rows)))
+    found: list[LabelIssue] = []
     least: np.ndarray | None = None  # (C,) from validation, for both parts
     for part, own, (raw, target) in parts:
         if isinstance(output, Number):
             found += _far_off(output, part, own, raw, target)
             continue
         chances, given = as_array(output.probabilities(raw)), target.cpu().numpy().astype(np.int64)
-        least = thresholds(chances, given) if least is None else least
-        which, suggested = disagreeing(chances, given, least)
-        truth = output.truth(np.arange(chances.shape[1]))
+        least = class_thresholds(chances, given) if least is None else least
+        which, suggested = disagreeing_labels(chances, given, least)
+        truth = output.decode_target(np.arange(chances.shape[1]))
         found += [
-            Suspect(int(own[i]), part, truth[given[i]], truth[j], float(chances[i, j]))
+            LabelIssue(int(own[i]), part, truth[given[i]], truth[j], float(chances[i, j]))
             for i, j in zip(which[:MOST], suggested, strict=False)
         ]
     return found
 
 
-def thresholds(chances: np.ndarray, given: np.ndarray) -> np.ndarray:  # (n, C), (n,) -> (C,)
+def class_thresholds(chances: np.ndarray, given: np.ndarray) -> np.ndarray:  # (n, C), (n,) -> (C,)
     """For each class the mean chance of it among the examples that are called so; infinite for a class without any."""
     count = np.bincount(given, minlength=chances.shape[1])
     own = np.bincount(given, chances[np.arange(len(given)), given], minlength=chances.shape[1])
     return np.where(count > 0, own / np.maximum(count, 1), np.inf)
 
 
-def disagreeing(chances: np.ndarray, given: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def disagreeing_labels(chances: np.ndarray, given: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Examples off the diagonal of the confident joint, by the margin between both labels, and what is suggested.
 
     Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels" (2021): an example counts
@@ -154,27 +156,30 @@ def disagreeing(chances: np.ndarray, given: np.ndarray, least: np.ndarray) -> tu
     return which, own[which]
 
 
-def _far_off(output: Number, part: str, rows: np.ndarray, raw: Tensor, target: Tensor) -> list[Suspect]:
+def _far_off(output: Number, part: str, rows: np.ndarray, raw: Tensor, target: Tensor) -> list[LabelIssue]:
     """Examples much further off than the range that was calibrated on validation."""
-    guess, true, times = output.units(raw)[:, 0], output.units(target)[:, 0], times_off(output, raw, target)
+    guess, true, times = output.to_units(raw)[:, 0], output.to_units(target)[:, 0], times_off(output, raw, target)
     order = np.argsort(-times, kind="stable")
     far = order[times[order] > FAR][:MOST]
-    return [Suspect(int(rows[i]), part, _seven(true[i]), _seven(guess[i]), times_off=float(times[i])) for i in far]
+    return [
+        LabelIssue(int(rows[i]), part, _seven_digits(true[i]), _seven_digits(guess[i]), times_off=float(times[i]))
+        for i in far
+    ]
 
 
 def times_off(output: Number, raw: Tensor, target: Tensor) -> np.ndarray:  # (n, 1), (n, 1) -> (n,)
     """How far off each answer is, in ranges of nine in ten validation errors; 0 where there is no such range."""
     spread = float(output.spread[0])
-    error = np.abs(output.units(raw) - output.units(target))[:, 0]
+    error = np.abs(output.to_units(raw) - output.to_units(target))[:, 0]
     return error / spread if spread > 0 else np.zeros(len(error))
 
 
-def _seven(value: float) -> float:
+def _seven_digits(value: float) -> float:
     """To seven digits, which is all that 32 bits had."""
     return float(f"{value:.7g}")
 
 
-def pairs(found: Sequence[Suspect]) -> list[tuple[Any, Any, int]]:
+def label_pairs(found: Sequence[LabelIssue]) -> list[tuple[Any, Any, int]]:
     """How often each label is taken for which other one, the commonest first."""
     counts: dict[tuple[Any, Any], int] = {}
     for one in found:
@@ -182,9 +187,9 @@ def pairs(found: Sequence[Suspect]) -> list[tuple[Any, Any, int]]:
     return [(given, suggested, n) for (given, suggested), n in sorted(counts.items(), key=lambda c: -c[1])]
 
 
-def frame(found: Sequence[Suspect], data: Dataset) -> pl.DataFrame:
+def issues_frame(found: Sequence[LabelIssue], data: Dataset) -> pl.DataFrame:
     """One line a suspect: row, input (its file, place or text), part, given, suggested, confidence, times_off."""
     said = pl.Float64 if found and isinstance(found[0].given, float) else pl.String
     kinds: dict[str, Any] = {"row": pl.Int64, "input": pl.String, "part": pl.String, "given": said, "suggested": said}
-    lines = [one.to_json() | {"input": data.title(one.row)} for one in found]
+    lines = [one.to_json() | {"input": data.short_title(one.row)} for one in found]
     return pl.DataFrame(lines, schema=kinds | {"confidence": pl.Float64, "times_off": pl.Float64})

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import data as room
-from .data.batch import Batch, encode_groups, encode_target, gather
-from .data.order import batches, keys
+from .data.batch import Batch, encode_groups, encode_target, gather_batch
+from .data.order import example_keys, shuffled_batches
 from .data.weights import loss_weights
-from .errors import UsageError, unknown
+from .errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from .network import Network
@@ -66,22 +66,22 @@ class Dataset(room.Dataset):
         Raises:
             UsageError: for another part.
         """
-        from .network import as_target
+        from .network import target_array
 
         parts = self.split(split_seed).parts()
         if part not in parts:
-            raise UsageError(unknown("part of the data", part, parts))
+            raise UsageError(unknown_name("part of the data", part, parts))
         if self._encoded is None or self._encoded[0] is not network:
             inputs = encode_groups(self, [f for f in network.fields if f.role != "target"])
-            self._encoded = network, inputs, as_target(encode_target(self, network.output.fields))
+            self._encoded = network, inputs, target_array(encode_target(self, network.output.fields))
         _, encoded, target = self._encoded
         training = part == "train"
-        weight = loss_weights(self.weights(), parts["train"])
-        order = batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
+        weight = loss_weights(self.row_weights(), parts["train"])
+        order = shuffled_batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
         for rows in order:
-            key = keys(rows, seed, epoch) if training else None
-            yield network.tensors(
-                Batch(gather(encoded, rows), target[rows], rows, key, None if weight is None else weight[rows])
+            key = example_keys(rows, seed, epoch) if training else None
+            yield network.to_tensors(
+                Batch(gather_batch(encoded, rows), target[rows], rows, key, None if weight is None else weight[rows])
             )
 
 
@@ -96,4 +96,4 @@ def read(source: Any, **options: Any) -> Dataset:
     Raises:
         PellucidError: when nothing can be recognised; says what was expected.
     """
-    return room.read(source, make=Dataset, **options)
+    return room.read_data(source, make=Dataset, **options)

@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import Interrupted, PellucidError, UsageError, no_memory, quoted, visible
+from ..errors import Interrupted, PellucidError, UsageError, no_memory, shell_quote, visible_text
 from ..options import READ
-from .parse import Verb, Verbs, example_input, find_run, given, process_started, texts_from_stdin
+from .parse import Verb, Verbs, example_input, find_run, process_started, texts_from_stdin, typed_options
 
 DONE, MENDABLE, USAGE, BUG, STOPPED = 0, 1, 2, 70, 130
 USED_UP = "the memory of this machine is used up\n  make --size, --image-size or --batch-size smaller"
@@ -47,8 +47,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def exit_code(args: Sequence[str], started: float) -> int:
     """Do what ``args`` say and return the exit code. ``started``: when the user's clock began (``time.time()``)."""
     try:
-        with verbs.make_context("pellucid", list(args), obj=started) as context:
-            verbs.invoke(context)
+        with root_command.make_context("pellucid", list(args), obj=started) as context:
+            root_command.invoke(context)
         return DONE
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -58,12 +58,12 @@ def exit_code(args: Sequence[str], started: float) -> int:
     except BrokenPipeError:
         return DONE
     except (PellucidError, OSError, MemoryError, KeyboardInterrupt, click.Abort) as error:
-        return _say(*_mendable(error))
+        return print_error(*explain_failure(error))
     except Exception as error:
-        return _say(USED_UP, MENDABLE) if no_memory(error) else _bug(error)
+        return print_error(USED_UP, MENDABLE) if no_memory(error) else report_bug(error)
 
 
-def _mendable(error: BaseException) -> tuple[str, int]:
+def explain_failure(error: BaseException) -> tuple[str, int]:
     """What to tell the user, and the exit code."""
     if isinstance(error, PellucidError):
         code = STOPPED if isinstance(error, Interrupted) else USAGE if isinstance(error, UsageError) else MENDABLE
@@ -75,19 +75,19 @@ def _mendable(error: BaseException) -> tuple[str, int]:
     return "stopped", STOPPED
 
 
-def _say(text: str, code: int) -> int:
-    first, newline, rest = visible(text).partition("\n")
+def print_error(text: str, code: int) -> int:
+    first, newline, rest = visible_text(text).partition("\n")
     colour = None if "NO_COLOR" not in os.environ else False
     sign = click.style("■ " if code == STOPPED else "✗ ", fg="yellow" if code == STOPPED else "red")
     click.echo(sign + first + newline + rest, err=True, color=colour)
     return code
 
 
-def _bug(error: Exception) -> int:
+def report_bug(error: Exception) -> int:
     if os.environ.get("PELLUCID_DEBUG"):
         traceback.print_exc()
     hint = "PELLUCID_DEBUG=1 shows where it happened; please report it with that text"
-    return _say(f"this is a bug in Pellucid: {type(error).__name__}: {error}\n  {hint}", BUG)
+    return print_error(f"this is a bug in Pellucid: {type(error).__name__}: {error}\n  {hint}", BUG)
 
 
 # --- verbs -------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def read(data: Data, **typed: Any) -> None:
     """
     import pellucid
 
-    options = given("read", typed)
+    options = typed_options("read", typed)
     as_json, fix = (options.pop(name, False) for name in ("json", "fix"))
     found = pellucid.read(data, **options)
 
@@ -109,14 +109,14 @@ def read(data: Data, **typed: Any) -> None:
     from . import show
 
     if takes_long := [note for note in found.notes if note.action == DECODES]:
-        show.notes(takes_long, show.console(sys.stderr))
+        show.note_lines(takes_long, show.make_console(sys.stderr))
     found.check()
     if as_json:
-        show.emit(found.summary())
+        show.print_json(found.summary())
     elif fix:
-        show.findings(found.summary(), show.console(sys.stdout))
+        show.show_findings(found.summary(), show.make_console(sys.stdout))
     else:
-        show.dataset(found, show.console(sys.stdout))
+        show.show_dataset(found, show.make_console(sys.stdout))
 
 
 def train(data: Data | None, **typed: Any) -> None:
@@ -125,7 +125,7 @@ def train(data: Data | None, **typed: Any) -> None:
     The network, its size and its recipe are planned, and every decision is printed with its reason. The run's folder
     holds weights, history, predictions and a report to open in a browser. Ctrl-C saves; `resume` goes on.
     """
-    options = given("train", typed)
+    options = typed_options("train", typed)
     as_json, quiet, plan_only = (options.pop(name, False) for name in ("json", "quiet", "plan_only"))
     if data is None and "like" not in options:
         raise UsageError("there is nothing to train on", fix="name the data: pellucid train DATA (or --like RUN)")
@@ -133,50 +133,50 @@ def train(data: Data | None, **typed: Any) -> None:
         if name in options:
             options[name] = find_run(options[name])
     if plan_only:
-        _plan(data, options, as_json)
+        show_plan_only(data, options, as_json)
     else:
-        _train(data, options, as_json, quiet)
+        run_training(data, options, as_json, quiet)
 
 
-def _plan(data: Data | None, options: dict[str, Any], as_json: bool) -> None:
+def show_plan_only(data: Data | None, options: dict[str, Any], as_json: bool) -> None:
     import pellucid
 
     from . import show
 
     made = pellucid.plan(data, **options)
     if as_json:
-        show.emit(made.to_json())
+        show.print_json(made.to_json())
     else:
-        show.plan(made, show.console(sys.stdout))
+        show.show_plan(made, show.make_console(sys.stdout))
 
 
-def _train(data: Data | None, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def run_training(data: Data | None, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
     import pellucid
 
     from . import progress
 
     source: Any = data
-    with progress.display(as_json, quiet) as ear:
+    with progress.choose_display(as_json, quiet) as ear:
         if data is not None and "like" not in options:
             source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
-            ear.read(source)
+            ear.data_read(source)
         done = pellucid.train(source, **options, listeners=(ear,), started=click.get_current_context().obj)
-    _scored(done, data, as_json, quiet)
+    show_outcome(done, data, as_json, quiet)
 
 
-def _scored(done: Any, data: Data | None, as_json: bool, quiet: bool) -> None:
+def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> None:
     """The score of a finished run, and what to do next."""
     from . import show
 
-    out = show.console(sys.stdout)
+    out = show.make_console(sys.stdout)
     if as_json:
-        show.emit(done.result())
+        show.print_json(done.result())
     elif quiet:
-        out.print(show.sentence(done), soft_wrap=True)
+        out.print(show.score_sentence(done), soft_wrap=True)
     else:
-        show.score(done, out, "examples it never learned from")
-        show.doubts(done, out)
-        show.next_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
+        show.show_score(done, out, "examples it never learned from")
+        show.show_label_issues(done, out)
+        show.show_run_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
 
 
 def compare(data: Data, **typed: Any) -> None:
@@ -185,26 +185,26 @@ def compare(data: Data, **typed: Any) -> None:
     Ranked on validation, shown on test beside the naive answer and a classical model. Data are read before the first
     clock starts. Ctrl-C keeps what is finished; the same command with the same --name goes on with what is missing.
     """
-    options = given("compare", typed)
+    options = typed_options("compare", typed)
     as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
 
     import pellucid
 
     from . import compared, progress, show
 
-    with progress.display(as_json, quiet, turns=True) as ear:
+    with progress.choose_display(as_json, quiet, turns=True) as ear:
         source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
-        ear.read(source)
+        ear.data_read(source)
         done = pellucid.compare(source, **options, listeners=(ear,))
-    out = show.console(sys.stdout)
+    out = show.make_console(sys.stdout)
     if as_json:
-        show.emit(done.result())
+        show.print_json(done.result())
     elif quiet:
         out.print(" ".join(done.ranking), soft_wrap=True)
     else:
-        compared.table(done, out)
-        compared.meaning(done, out)
-        compared.next_steps(done, example_input(data, [f.kind for f in source.inputs]), out)
+        compared.show_ranking(done, out)
+        compared.show_meaning(done, out)
+        compared.show_comparison_steps(done, example_input(data, [f.kind for f in source.inputs]), out)
 
 
 def resume(run: str, **typed: Any) -> None:
@@ -214,14 +214,14 @@ def resume(run: str, **typed: Any) -> None:
     """
     import pellucid
 
-    options = given("resume", typed)
+    options = typed_options("resume", typed)
     as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
 
     from . import progress
 
-    with progress.display(as_json, quiet) as ear:
+    with progress.choose_display(as_json, quiet) as ear:
         done = pellucid.resume(find_run(run), **options, listeners=(ear,))
-    _scored(done, None, as_json, quiet)
+    show_outcome(done, None, as_json, quiet)
 
 
 def evaluate(run: str, data: Data, **typed: Any) -> None:
@@ -229,20 +229,20 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
 
     RUN is the folder of a run, or its name under ./runs. DATA is laid out as the data it was trained on.
     """
-    options = given("evaluate", typed)
+    options = typed_options("evaluate", typed)
     as_json = options.pop("json", False)
-    scored = loaded(run).evaluate(data, **options)
+    scored = load_run(run).evaluate(data, **options)
 
     from . import show
 
     if as_json:
-        show.emit({"event": "metrics", **scored.metrics})
-        show.emit(scored.result())
+        show.print_json({"event": "metrics", **scored.metrics})
+        show.print_json(scored.result())
     else:
-        out = show.console(sys.stdout)
-        show.score(scored, out, "examples")
-        show.metrics(scored.metrics, out)
-        show.notes(scored.notes, show.console(sys.stderr))
+        out = show.make_console(sys.stdout)
+        show.show_score(scored, out, "examples")
+        show.show_metrics(scored.metrics, out)
+        show.note_lines(scored.notes, show.make_console(sys.stderr))
 
 
 def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
@@ -253,7 +253,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     """
     from . import output, show
 
-    options = given("predict", typed)
+    options = typed_options("predict", typed)
     force = bool(options.get("force"))
     if force and "out" not in options:
         raise UsageError("--force is about the file of --out, and none is given", fix="add --out FILE")
@@ -262,33 +262,33 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     if not inputs and not texts:
         raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
 
-    rows = loaded(run).predict(list(inputs), texts=list(texts))
+    rows = load_run(run).predict(list(inputs), texts=list(texts))
     if table:
         output.write_output(rows, table, force)
     if options.get("json"):
         for row in rows:
-            show.emit(row)
+            show.print_json(row)
     elif not table:
-        show.predictions(rows, show.console(sys.stdout))
+        show.show_predictions(rows, show.make_console(sys.stdout))
     odd = [note for note in getattr(rows, "notes", ()) if note.level == "warning"]
-    show.notes(odd, show.console(sys.stderr), most=5)
+    show.note_lines(odd, show.make_console(sys.stderr), most=5)
     _check_failures(rows)
 
 
 def _check_failures(rows: Sequence[dict[str, Any]]) -> None:
     failed = [row for row in rows if "error" in row]
     if failed:
-        _say(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {failed[0]['error']}", MENDABLE)
+        print_error(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {failed[0]['error']}", MENDABLE)
         raise click.exceptions.Exit(MENDABLE)
 
 
-def loaded(run: str) -> Any:
+def load_run(run: str) -> Any:
     """A finished run by its folder or name; what is damaged about it is said, and does not keep it from being used."""
     import pellucid
 
     found = pellucid.load(find_run(run))
     for problem in found.damage:
-        click.echo(click.style("! ", fg="yellow") + visible(problem), err=True)
+        click.echo(click.style("! ", fg="yellow") + visible_text(problem), err=True)
     return found
 
 
@@ -300,19 +300,19 @@ def sample(name: str | None, to: str | None) -> None:
     from .. import samples
     from . import show
 
-    out = show.console(sys.stdout)
+    out = show.make_console(sys.stdout)
     if name is None:
-        show.samples({one: made.about for one, made in samples.SAMPLES.items()}, out)
+        show.show_samples({one: made.about for one, made in samples.SAMPLES.items()}, out)
     else:
         place = samples.sample(name, to)
         out.print(f"  written to {place}", soft_wrap=True)
-        out.print(f"  next: pellucid train {quoted(place)} --budget 30s", soft_wrap=True)
+        out.print(f"  next: pellucid train {shell_quote(place)} --budget 30s", soft_wrap=True)
 
 
 @click.group(cls=Verbs, invoke_without_command=True, context_settings=_SETTINGS)
 @click.option("--version", is_flag=True, help="Print the version.")
 @click.pass_context
-def verbs(context: click.Context, version: bool) -> None:
+def root_command(context: click.Context, version: bool) -> None:
     """Pellucid turns your own data into a trained deep network that you can see through."""
     if version:
         from importlib.metadata import version as installed
@@ -322,18 +322,18 @@ def verbs(context: click.Context, version: bool) -> None:
         click.echo(context.get_help())
 
 
-def together(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Data | None:
+def one_or_several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Data | None:
     """One name, or those of several files, as the shell makes of ``part*.csv``."""
     return list(given) if len(given) > 1 else given[0] if given else None
 
 
 def data_argument(required: bool = True) -> click.Argument:
     metavar = "DATA" if required else "[DATA]"
-    return click.Argument(["data"], nargs=-1, required=required, metavar=metavar, callback=together)
+    return click.Argument(["data"], nargs=-1, required=required, metavar=metavar, callback=one_or_several)
 
 
 RUN = click.Argument(["run"])
-verbs.examples = """
+root_command.examples = """
     pellucid sample digits                       a folder of small images to try it on
     pellucid train digits --budget 30s           train, score, report
     pellucid train prices.csv --target price     a table; the rest is planned
@@ -376,4 +376,4 @@ for _verb in (
         pellucid sample wine --to wine.csv
     """),
 ):  # fmt: skip
-    verbs.add_command(_verb)
+    root_command.add_command(_verb)

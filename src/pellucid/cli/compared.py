@@ -9,27 +9,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..draw.numbers import memory, milliseconds, spread, with_interval
-from ..errors import quoted
+from ..draw.numbers import memory_text, milliseconds_text, value_and_spread, with_interval
+from ..errors import shell_quote
 from . import show
 
 LEVEL_WITH_FIRST = "~"
 HEADINGS = ("", "validation", "test", "parameters", "time", "memory", "one")
 
 
-def outcome(trial: Mapping[str, Any]) -> str:
+def trial_outcome(trial: Mapping[str, Any]) -> str:
     """What one training gave, on a line."""
     if "error" in trial:
         return f"could not be trained: {trial['error']}"
     parts = [
         f"validation {trial['metric']} {trial['validation']:.4f}",
         f"{trial['steps']:,} steps",
-        f"in {show.duration(trial['seconds'])}",
+        f"in {show.clock_duration(trial['seconds'])}",
     ]
     return "   ".join(parts)
 
 
-def table(found: Any, out: Console) -> None:
+def show_ranking(found: Any, out: Console) -> None:
     """Networks, best on validation first; below them the reference, the naive answer and what could not be trained."""
     networks, ranking = found.networks, found.ranking
     metric, percent = found.baseline.metric, found.record["percent"]
@@ -39,45 +39,47 @@ def table(found: Any, out: Console) -> None:
     level = {tie["networks"][1] for tie in found.record["ties"]}
     for place, name in enumerate(ranking):
         word = f"{name} {LEVEL_WITH_FIRST}" if name in level else name
-        rows.add_row(Text(word, style="bold green" if place == 0 else "bold"), *_cells(networks[name], percent))
+        rows.add_row(Text(word, style="bold green" if place == 0 else "bold"), *_network_cells(networks[name], percent))
     beside = [("reference", found.reference), ("naive", found.baseline)]
     for word, score in beside:
         if score:
             rows.add_row(Text(word, style="dim"), "", with_interval(score.value, score.low, score.high, percent))
     of = f"{metric}, mean of {len(found.record['seeds'])} seeds" if len(found.record["seeds"]) > 1 else metric
-    show.put(Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on {found.record['ranked on']}", "dim")), out)
-    show.put(rows, out)
+    show.print_block(
+        Text.assemble((found.path.name, "bold"), (f"   {of}; ranked on {found.record['ranked on']}", "dim")), out
+    )
+    show.print_block(rows, out)
     legend = "one: time to answer one example"
     legend += f"; {LEVEL_WITH_FIRST} not told apart from {ranking[0]}" if level else ""
     named = [f"{word}: {score.name.strip(' ,')}" for word, score in beside if score]
     for line in (*named, legend):
-        show.put(Text(line, style="dim"), out, above=line == (*named, legend)[0])
+        show.print_block(Text(line, style="dim"), out, above=line == (*named, legend)[0])
 
 
-def _cells(one: Mapping[str, Any], percent: bool) -> list[str]:
+def _network_cells(one: Mapping[str, Any], percent: bool) -> list[str]:
     return [
-        spread(one["validation"], one["low"], one["high"], percent)[0],
+        value_and_spread(one["validation"], one["low"], one["high"], percent)[0],
         with_interval(one["value"], one["low"], one["high"], percent),
-        _compact(one["parameters"]),
+        _compact_number(one["parameters"]),
         f"{one['seconds']:.0f} s",
-        memory(one["memory"]) if one["memory"] is not None else "-",
-        milliseconds(one["latency"]),
+        memory_text(one["memory"]) if one["memory"] is not None else "-",
+        milliseconds_text(one["latency"]),
     ]
 
 
-def _compact(number: float) -> str:
+def _compact_number(number: float) -> str:
     """``123,456``, ``1.23 M``."""
-    return show.count(number) if number < 1e6 else f"{number / 1e6:.3g} M"
+    return show.grouped_number(number) if number < 1e6 else f"{number / 1e6:.3g} M"
 
 
-def meaning(found: Any, out: Console) -> None:
+def show_meaning(found: Any, out: Console) -> None:
     """The plain paragraph."""
-    show.put(Text(" ".join(found.say())), out)
+    show.print_block(Text(" ".join(found.say())), out)
 
 
-def next_steps(found: Any, example: str, out: Console) -> None:
+def show_comparison_steps(found: Any, example: str, out: Console) -> None:
     """Where it is, and how to use the best network."""
-    run = quoted(found.networks[found.ranking[0]]["run"])
+    run = shell_quote(found.networks[found.ranking[0]]["run"])
     lines = [
         ("report", str(found.path / "report.html")),
         ("best", run),

@@ -13,11 +13,11 @@ from typing import IO, Any
 
 import polars as pl
 
-from ..data.listing import listing
-from ..errors import PellucidError, UsageError, unknown
+from ..data.listing import list_files
+from ..errors import PellucidError, UsageError, unknown_name
 from ..folder import is_run_folder
 from .parse import find_run
-from .show import flat, plain
+from .show import flatten_prediction, json_value
 
 WRITTEN = (".csv", ".json", ".jsonl", ".parquet")
 
@@ -36,7 +36,7 @@ def check_output(name: str, run: str, inputs: Sequence[str], force: bool) -> Pat
     """
     path = Path(os.path.expanduser(name))
     if path.suffix.lower() not in WRITTEN:
-        raise UsageError(unknown("ending of --out", path.suffix or name, WRITTEN))
+        raise UsageError(unknown_name("ending of --out", path.suffix or name, WRITTEN))
     if path.is_symlink():
         what = f"it is a link to '{os.readlink(path)}', and nothing is written through links"
         raise PellucidError(what, where=name, fix="name the file itself")
@@ -56,7 +56,7 @@ def _check_apart(path: Path, name: str, run: Path, inputs: Sequence[str]) -> Non
     if any(is_run_folder(folder) or _are_same(folder, run) for folder in above):
         raise PellucidError("it lies in the folder of a run", where=name, fix="write it to another folder")
     for one in _named_files(inputs):
-        if _are_same(path, one) or (os.path.isdir(one) and _holds(one, path)):
+        if _are_same(path, one) or (os.path.isdir(one) and _is_read_from(one, path)):
             what = "it is one of the inputs, and predictions would take its place"
             raise PellucidError(what, where=name, fix="write to another file")
         if any(_are_same(folder, one) for folder in above):
@@ -71,9 +71,11 @@ def _named_files(inputs: Sequence[str]) -> Iterator[str]:
         yield from [one] if os.path.lexists(one) else glob(one, recursive=True)
 
 
-def _holds(folder: str, path: Path) -> bool:
+def _is_read_from(folder: str, path: Path) -> bool:
     """Whether a file is one of those that are read of a folder, which may be through a link."""
-    return path.exists() and any(_are_same(path, os.path.join(folder, name)) for name in listing(Path(folder)).tables)
+    return path.exists() and any(
+        _are_same(path, os.path.join(folder, name)) for name in list_files(Path(folder)).tables
+    )
 
 
 def _are_same(one: str | Path, other: str | Path) -> bool:
@@ -102,22 +104,22 @@ def write_output(rows: Sequence[Mapping[str, Any]], path: Path, force: bool = Fa
     try:
         with draft.open("xb") as file:
             _write_rows(rows, path.suffix.lower(), file)
-        _put(draft, path, force)
+        _give_name(draft, path, force)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _write_rows(rows: Sequence[Mapping[str, Any]], ending: str, file: IO[bytes]) -> None:
     if ending == ".json":
-        file.write(json.dumps(plain(list(rows)), ensure_ascii=False, indent=1, default=str).encode())
+        file.write(json.dumps(json_value(list(rows)), ensure_ascii=False, indent=1, default=str).encode())
     elif ending == ".jsonl":
-        file.writelines(json.dumps(plain(row), ensure_ascii=False, default=str).encode() + b"\n" for row in rows)
+        file.writelines(json.dumps(json_value(row), ensure_ascii=False, default=str).encode() + b"\n" for row in rows)
     else:
-        table = pl.DataFrame([flat(row) for row in rows], infer_schema_length=None)
+        table = pl.DataFrame([flatten_prediction(row) for row in rows], infer_schema_length=None)
         table.write_csv(file) if ending == ".csv" else table.write_parquet(file)
 
 
-def _put(draft: Path, path: Path, force: bool) -> None:
+def _give_name(draft: Path, path: Path, force: bool) -> None:
     """Give a finished file its name."""
     if force:
         if path.is_file() and not path.is_symlink():

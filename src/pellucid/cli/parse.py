@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ..errors import PellucidError, UsageError, unknown
+from ..errors import PellucidError, UsageError, unknown_name
 from ..options import VERBS, Option
 
 
@@ -24,23 +24,23 @@ class _Checked(click.ParamType):
         self.option, self.name = option, option.metavar.lower() or "value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if self.option.many else self.option.read(value)
+        return value if self.option.many else self.option.check_value(value)
 
 
-def _parameter(option: Option) -> click.Option:
+def _click_parameter(option: Option) -> click.Option:
     """Not given is None (or an empty tuple), so that a verb can tell it from the default."""
-    usual = f"  [{option.usual}]" if option.usual else ""
+    usual = f"  [{option.usual_text}]" if option.usual_text else ""
     names, text = [option.spelling, option.name], option.help + usual
     if not option.metavar:
         return click.Option(names, is_flag=True, default=None, help=text)
     return click.Option(names, type=_Checked(option), multiple=option.many, metavar=option.metavar, help=text)
 
 
-def given(verb: str, values: dict[str, Any]) -> dict[str, Any]:
+def typed_options(verb: str, values: dict[str, Any]) -> dict[str, Any]:
     """What the user typed out of ``values``, checked; options left out are missing, not None."""
     options = {option.name: option for option in VERBS[verb]}
     typed = {name: value for name, value in values.items() if value not in (None, ())}
-    return {name: options[name].read(value) if options[name].many else value for name, value in typed.items()}
+    return {name: options[name].check_value(value) if options[name].many else value for name, value in typed.items()}
 
 
 class Verb(click.Command):
@@ -48,13 +48,13 @@ class Verb(click.Command):
 
     def __init__(self, name: str, run: Callable[..., Any], arguments: list[click.Argument], examples: str):
         about = (run.__doc__ or "").strip()
-        parameters = [*arguments, *(_parameter(option) for option in VERBS[name])]
+        parameters = [*arguments, *(_click_parameter(option) for option in VERBS[name])]
         super().__init__(name, params=parameters, callback=run, help=about, short_help=about.splitlines()[0])
         self.examples = examples
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_paragraph()
-        formatter.write(_indented("Examples:", self.examples))
+        formatter.write(_indent_block("Examples:", self.examples))
 
 
 class Verbs(click.Group):
@@ -67,15 +67,15 @@ class Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
-            raise UsageError(unknown("command", args[0], self.commands))
+            raise UsageError(unknown_name("command", args[0], self.commands))
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_paragraph()
-        formatter.write(_indented("Start here:", self.examples))
+        formatter.write(_indent_block("Start here:", self.examples))
 
 
-def _indented(title: str, block: str) -> str:
+def _indent_block(title: str, block: str) -> str:
     return "\n".join([title, *(f"  {line.strip()}" for line in block.strip().splitlines())]) + "\n"
 
 
@@ -90,7 +90,7 @@ def find_run(word: str) -> Path:
         return place
     known = sorted(found.parent.name for found in Path("runs").glob("*/run.json"))
     fix = "train one with: pellucid train DATA" if not known else None
-    raise PellucidError(unknown("run", word, known) if known else f"there is no run '{word}'", fix=fix)
+    raise PellucidError(unknown_name("run", word, known) if known else f"there is no run '{word}'", fix=fix)
 
 
 def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:

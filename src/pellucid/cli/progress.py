@@ -28,7 +28,7 @@ LOSS = "validation loss"
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bit of each dot, 4 rows x 2 columns a cell
 
 
-def braille(points: Points, end: float, width: int, height: int) -> list[str]:
+def braille_line(points: Points, end: float, width: int, height: int) -> list[str]:
     """A line through ``points`` in ``height`` rows of ``width`` characters; the right edge is second ``end``."""
     xs, ys = np.array([p for p in points if math.isfinite(p[1])]).T
     last = 2 * width - 1  # column of dots at the right edge
@@ -46,23 +46,23 @@ def braille(points: Points, end: float, width: int, height: int) -> list[str]:
     return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
 
 
-def chart(title: str, points: Points, end: float, width: int, height: int = 4) -> Text:
+def braille_chart(title: str, points: Points, end: float, width: int, height: int = 4) -> Text:
     """A titled line with its lowest and highest value on the axis, ``width`` characters wide."""
     finite = [y for _, y in points if math.isfinite(y)]
     if not finite:
         return Text("\n".join([title, *[""] * height]), style="dim")
-    high, low = show.short(max(finite)), show.short(min(finite))
+    high, low = show.short_number(max(finite)), show.short_number(min(finite))
     margin = max(len(high), len(low))
     labels = [high, *[""] * (height - 2), low]
     text = Text(f"{' ' * margin}  {title}\n", style="dim")
-    for label, line in zip(labels, braille(points, end, width - margin - 2, height), strict=True):
+    for label, line in zip(labels, braille_line(points, end, width - margin - 2, height), strict=True):
         text.append(f"{label:>{margin}} {'┤' if label else '│'}", style="dim")
         text.append(line + "\n", style="not dim cyan")
     text.rstrip()
     return text
 
 
-class Ear(Listener):
+class Display(Listener):
     """What every display does: it keeps what was heard, and is a context for the time of the training."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Ear(Listener):
         self.steps_told = 0  # the end of the schedule that was last said aloud
         self.known: set[str] = set()  # what reading said of the data; training says it too
 
-    def __enter__(self) -> Ear:
+    def __enter__(self) -> Display:
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -89,15 +89,15 @@ class Ear(Listener):
                 title = f"validation {name.removeprefix('validation_')}"
                 self.readings.setdefault(title, []).append((float(row["seconds"]), float(value)))
 
-    def read(self, data: Any) -> None:
+    def data_read(self, data: Any) -> None:
         """The data was read."""
         self.known = {str(note) for note in data.notes}
 
     def said(self, text: str) -> None:
         if text not in self.known:
-            self.put(text)
+            self.show_sentence(text)
 
-    def put(self, text: str) -> None:
+    def show_sentence(self, text: str) -> None:
         """Show a sentence."""
 
     def worth_saying(self, decision: Mapping[str, Any]) -> bool:
@@ -112,7 +112,7 @@ class Ear(Listener):
         return news
 
     @property
-    def end(self) -> float:
+    def expected_end(self) -> float:
         """Seconds at which the training will be over, as far as known."""
         p = self.progress
         if p is None:
@@ -121,28 +121,28 @@ class Ear(Listener):
         return max(p.seconds + left, p.seconds, 1e-9)
 
 
-class Telling(Ear):
+class ConsoleDisplay(Display):
     """A display with a console to say things on."""
 
     console: Console
 
-    def read(self, data: Any) -> None:
-        super().read(data)
-        show.brief(data, self.console)
+    def data_read(self, data: Any) -> None:
+        super().data_read(data)
+        show.show_brief(data, self.console)
 
     def planned(self, plan: Any) -> None:
-        show.plan(plan, self.console)
+        show.show_plan(plan, self.console)
 
     def decided(self, decision: Mapping[str, Any]) -> None:
         if self.worth_saying(decision):
-            self.said(decided(decision))
+            self.said(decision_line(decision))
 
 
-class Silent(Ear):
+class Silent(Display):
     """``--quiet``: nothing until the score."""
 
 
-class Screen(Telling):
+class Screen(ConsoleDisplay):
     """A live block on a terminal: bar, readings, and a curve of validation and loss.
 
     It is drawn by the training's own thread, at most three times a second (about 4 ms each), so that no second
@@ -163,71 +163,75 @@ class Screen(Telling):
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._draw()
+        self._redraw()
         self.live.stop()
 
-    def put(self, text: str) -> None:
+    def show_sentence(self, text: str) -> None:
         self.console.print(Text("  " + text, style="dim"))
 
     def stepped(self, progress: Progress) -> None:
         super().stepped(progress)
         if time.monotonic() - self.drawn > self.every:
-            self._draw()
+            self._redraw()
 
     def evaluated(self, row: Mapping[str, Any]) -> None:
         super().evaluated(row)
-        self._draw()
+        self._redraw()
 
     def finished(self, run: Any) -> None:
         self.total = float(run.result()["seconds"])
 
-    def _draw(self) -> None:
+    def _redraw(self) -> None:
         self.drawn = time.monotonic()
         if self.progress:
-            self.live.update(block(self, self.progress, min(self.console.width, 100), self.total), refresh=True)
+            self.live.update(live_block(self, self.progress, min(self.console.width, 100), self.total), refresh=True)
 
 
-def block(ear: Ear, p: Progress, width: int, total: float | None = None) -> Group:
+def live_block(ear: Display, p: Progress, width: int, total: float | None = None) -> Group:
     """The live block, ``width`` characters wide; ``total``: seconds that all of it took, once it is over."""
-    share = min(p.seconds / ear.end, 1.0) if total is None else 1.0
+    share = min(p.seconds / ear.expected_end, 1.0) if total is None else 1.0
     top = Table.grid(padding=(0, 1))
-    left = f"{show.duration(ear.end - p.seconds)} left" if total is None else f"in {show.duration(total)}"
+    left = (
+        f"{show.clock_duration(ear.expected_end - p.seconds)} left"
+        if total is None
+        else f"in {show.clock_duration(total)}"
+    )
     phase = p.phase if total is None else "done"
     bar = ProgressBar(total=1.0, completed=share, width=width - 36)
     top.add_row(f"  {phase:<9}", bar, f"{share:4.0%}", Text(left, style="bold"))
-    facts = Text(f"  {counted(p)}   {show.count(p.rate)} examples a second", style="dim")
+    facts = Text(f"  {epoch_or_step(p)}   {show.grouped_number(p.rate)} examples a second", style="dim")
     values = Text("  ")
     for name, points in {"loss": ear.losses or [(0.0, p.loss)], **ear.readings}.items():
-        values.append(f"{name} ", style="dim").append(f"{show.short(points[-1][1])}   ", style="bold")
-    return Group("", top, facts, values, "", curves(ear, width), "")
+        values.append(f"{name} ", style="dim").append(f"{show.short_number(points[-1][1])}   ", style="bold")
+    return Group("", top, facts, values, "", live_curves(ear, width), "")
 
 
-def curves(ear: Ear, width: int) -> Table:
+def live_curves(ear: Display, width: int) -> Table:
     """Validation on the left, training loss on the right, both over the whole time of the training."""
     side = (width - 6) // 2
-    charts = [chart("training loss", ear.losses, ear.end, side)]
+    charts = [braille_chart("training loss", ear.losses, ear.expected_end, side)]
     scored = [(name, points) for name, points in ear.readings.items() if len(points) > 1 and name != LOSS]
-    charts[:0] = [chart(name, points, ear.end, side) for name, points in scored[:1]]
+    charts[:0] = [braille_chart(name, points, ear.expected_end, side) for name, points in scored[:1]]
     table = Table.grid(padding=(0, 1))
     table.add_row(" ", *charts)
     return table
 
 
-def counted(p: Progress) -> str:
+def epoch_or_step(p: Progress) -> str:
     return f"epoch {p.epoch:.1f}   step {p.step:,} of {p.steps:,}"
 
 
-def decided(decision: Mapping[str, Any]) -> str:
+def decision_line(decision: Mapping[str, Any]) -> str:
     """A decision as one line: ``step 812: schedule 1,203 steps, validation has not improved``."""
     name, value, step = decision["name"], decision["value"], decision["step"]
     if name == "schedule":  # [step, share of the learning rate] at each corner; the last one is the end
-        value = f"{show.count(value[-1][0])} steps"
+        value = f"{show.grouped_number(value[-1][0])} steps"
     value = f"{value:.4g}" if isinstance(value, float) else value
     when = f"step {step:,}: " if step else ""
     return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
 
 
-class Lines(Telling):
+class Lines(ConsoleDisplay):
     """Plain lines where no terminal is listening: what is said, and a line of progress every few seconds."""
 
     every = 5.0  # seconds between two lines
@@ -236,37 +240,43 @@ class Lines(Telling):
         super().__init__()
         self.console, self.printed = console, -math.inf
 
-    def put(self, text: str) -> None:
+    def show_sentence(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
 
     def stepped(self, progress: Progress) -> None:
         super().stepped(progress)
         if time.monotonic() - self.printed >= self.every:
             self.printed = time.monotonic()
-            self.said(self._line(progress))
+            self.said(self._progress_line(progress))
 
-    def _line(self, p: Progress) -> str:
-        readings = [f"{name} {show.short(points[-1][1])}" for name, points in self.readings.items()]
-        left = show.duration(self.end - p.seconds)
-        parts = [counted(p), p.phase, f"loss {show.short(p.loss)}", *readings, f"{show.count(p.rate)} examples/s"]
+    def _progress_line(self, p: Progress) -> str:
+        readings = [f"{name} {show.short_number(points[-1][1])}" for name, points in self.readings.items()]
+        left = show.clock_duration(self.expected_end - p.seconds)
+        parts = [
+            epoch_or_step(p),
+            p.phase,
+            f"loss {show.short_number(p.loss)}",
+            *readings,
+            f"{show.grouped_number(p.rate)} examples/s",
+        ]
         return "   ".join([*parts, f"{left} left"])
 
 
-class Turns(Ear):
+class Turns(Display):
     """A comparison: for each training a heading, a display that goes when it is over, and a line of what it gave."""
 
     def __init__(self, console: Console):
         super().__init__()
-        self.console, self.ear = console, Ear()
+        self.console, self.ear = console, Display()
 
     def __exit__(self, *_: Any) -> None:
         self.ear.__exit__(*_)
 
-    def read(self, data: Any) -> None:
-        super().read(data)
-        show.brief(data, self.console)
+    def data_read(self, data: Any) -> None:
+        super().data_read(data)
+        show.show_brief(data, self.console)
 
-    def put(self, text: str) -> None:
+    def show_sentence(self, text: str) -> None:
         self.console.print(Text("  " + text, style="dim"), soft_wrap=not self.console.is_terminal)
 
     def began(self, network: str, seed: int, place: int, places: int) -> None:
@@ -276,8 +286,8 @@ class Turns(Ear):
 
     def ended(self, trial: Mapping[str, Any]) -> None:
         self.ear.__exit__()
-        self.console.print(Text(f"  {compared.outcome(trial)}"), soft_wrap=True)
-        self.ear = Ear()
+        self.console.print(Text(f"  {compared.trial_outcome(trial)}"), soft_wrap=True)
+        self.ear = Display()
 
     def stepped(self, progress: Progress) -> None:
         self.ear.stepped(progress)
@@ -289,42 +299,42 @@ class Turns(Ear):
         self.ear.finished(run)
 
 
-class JsonLines(Ear):
+class JsonLines(Display):
     """``--json``: every event as one JSON object a line on standard output."""
 
-    def read(self, data: Any) -> None:
-        super().read(data)
-        show.emit({"event": "read", "data": data.summary()})
+    def data_read(self, data: Any) -> None:
+        super().data_read(data)
+        show.print_json({"event": "read", "data": data.summary()})
 
-    def put(self, text: str) -> None:
-        show.emit({"event": "said", "text": text})
+    def show_sentence(self, text: str) -> None:
+        show.print_json({"event": "said", "text": text})
 
     def planned(self, plan: Any) -> None:
-        show.emit({"event": "planned", "plan": plan.to_json()})
+        show.print_json({"event": "planned", "plan": plan.to_json()})
 
     def decided(self, decision: Mapping[str, Any]) -> None:
-        show.emit({"event": "decided", **decision})
+        show.print_json({"event": "decided", **decision})
 
     def evaluated(self, row: Mapping[str, Any]) -> None:
-        show.emit({"event": "evaluated", **row})
+        show.print_json({"event": "evaluated", **row})
 
     def began(self, network: str, seed: int, place: int, places: int) -> None:
-        show.emit({"event": "began", "network": network, "seed": seed, "place": place, "places": places})
+        show.print_json({"event": "began", "network": network, "seed": seed, "place": place, "places": places})
 
     def ended(self, trial: Mapping[str, Any]) -> None:
-        show.emit({"event": "ended", **trial})
+        show.print_json({"event": "ended", **trial})
 
 
-def display(json_lines: bool, quiet: bool, *, turns: bool = False) -> Ear:
+def choose_display(json_lines: bool, quiet: bool, *, turns: bool = False) -> Display:
     """The display that fits: what was asked for, then what standard error can show. ``turns``: for a comparison."""
     if json_lines:
         return JsonLines()
     if quiet:
         return Silent()
-    console = show.console(sys.stderr)
+    console = show.make_console(sys.stderr)
     return Turns(console) if turns else screen_or_lines(console)
 
 
-def screen_or_lines(console: Console, *, passing: bool = False) -> Ear:
+def screen_or_lines(console: Console, *, passing: bool = False) -> Display:
     """A live block where the console can show one; ``passing``: gone when it is over."""
     return Screen(console, passing=passing) if console.is_terminal and not console.is_dumb_terminal else Lines(console)

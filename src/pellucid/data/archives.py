@@ -27,7 +27,7 @@ from typing import IO, Any
 from ..errors import PellucidError
 from ..fields import Note
 from ..fields.base import Report
-from .sources import counted
+from .sources import count_noun
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".txz", ".tar.xz", ".tbz", ".tbz2", ".tar.bz2")
 MOST_MEMBERS = 5_000_000
@@ -68,7 +68,7 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def members(path: Path, say: Report) -> Iterator[Member]:
+def archive_members(path: Path, say: Report) -> Iterator[Member]:
     """The ordinary files of an archive in its order, hidden ones passed over; its first bytes tell what it is.
 
     What is left out is said. Of an archive that is cut off, what came before is handed out, and that is said.
@@ -80,19 +80,19 @@ def members(path: Path, say: Report) -> Iterator[Member]:
         zipped = file.read(4) in (b"PK\3\4", b"PK\5\6")
     left: Counter[str] = Counter()
     seen = 0
-    for member in (_zip if zipped else _tar)(path, say, left):
+    for member in (_zip_members if zipped else _tar_members)(path, say, left):
         seen += 1
         if seen > MOST_MEMBERS:
             raise PellucidError(f"it holds more than {MOST_MEMBERS:,} files", where=path.name, fix=BOMB)
         yield member
     for why, count in left.items():
-        say(Note("warning", f"{counted(count, 'member is', 'members are')} left out: {why}", path.name))
+        say(Note("warning", f"{count_noun(count, 'member is', 'members are')} left out: {why}", path.name))
     if not seen:
         why = f" ({', '.join(left)})" if left else ""
         raise PellucidError(f"there is no file in the archive that can be read{why}", where=path.name)
 
 
-def unpacked(path: Path) -> IO[bytes]:
+def open_compressed(path: Path) -> IO[bytes]:
     """The content of a file compressed with gzip, bzip2, xz or zstd (its first bytes tell), to be read forwards; that
     of any other file as it is.
 
@@ -103,11 +103,11 @@ def unpacked(path: Path) -> IO[bytes]:
         start = file.read(6)
     for magic, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
         if start.startswith(magic):
-            return _limited(opener(path, "rb"), _Budget(path))  # type: ignore[operator, arg-type]
-    return _limited(_zstd(path), _Budget(path)) if start.startswith(b"\x28\xb5\x2f\xfd") else path.open("rb")
+            return _limit_bytes(opener(path, "rb"), _Budget(path))  # type: ignore[operator, arg-type]
+    return _limit_bytes(_open_zstd(path), _Budget(path)) if start.startswith(b"\x28\xb5\x2f\xfd") else path.open("rb")
 
 
-def _zstd(path: Path) -> IO[bytes]:
+def _open_zstd(path: Path) -> IO[bytes]:
     if sys.version_info < ZSTD:
         raise PellucidError("Python reads zstd from version 3.14 on", where=path.name, fix=f"first: zstd -d {path}")
     return importlib.import_module("compression.zstd").open(path, "rb")
@@ -119,11 +119,11 @@ class _Budget:
     def __init__(self, path: Path):
         self.name, self.packed, self.total = path.name, max(path.stat().st_size, 1), 0
 
-    def spend(self, data: bytes) -> bytes:
-        self.count(len(data))
+    def spend_bytes(self, data: bytes) -> bytes:
+        self.check_count(len(data))
         return data
 
-    def count(self, n: int) -> None:
+    def check_count(self, n: int) -> None:
         """Raises PellucidError when ``n`` more bytes are too many."""
         self.total += n
         if self.total > MOST_BYTES or (self.total > FREE and self.total > RATIO * self.packed):
@@ -144,7 +144,7 @@ class _Raw(io.RawIOBase):
         try:
             data = self._take(len(buffer))
         except DAMAGE as error:
-            raise PellucidError(f"{CUT} ({_said(error)})", where=self._name) from None
+            raise PellucidError(f"{CUT} ({_explain_damage(error)})", where=self._name) from None
         buffer[: len(data)] = data
         return len(data)
 
@@ -154,46 +154,50 @@ class _Raw(io.RawIOBase):
         super().close()
 
 
-def _limited(file: IO[bytes], budget: _Budget) -> IO[bytes]:
-    return _reader(lambda n: budget.spend(file.read1(n)), budget.name, file)  # type: ignore[attr-defined]
+def _limit_bytes(file: IO[bytes], budget: _Budget) -> IO[bytes]:
+    return _member_reader(lambda n: budget.spend_bytes(file.read1(n)), budget.name, file)  # type: ignore[attr-defined]
 
 
-def _reader(take: Callable[[int], bytes], name: str, file: IO[bytes] | None = None) -> IO[bytes]:
+def _member_reader(take: Callable[[int], bytes], name: str, file: IO[bytes] | None = None) -> IO[bytes]:
     return io.BufferedReader(_Raw(take, name, file), 1 << 17)
 
 
 # ZIP
 
 
-def _zip(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
+def _zip_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
-        raise PellucidError(f"{CUT} ({_said(error)})", where=path.name, fix="fetch or pack it again") from None
+        raise PellucidError(
+            f"{CUT} ({_explain_damage(error)})", where=path.name, fix="fetch or pack it again"
+        ) from None
     with archive:
-        _Budget(path).count(sum(info.file_size for info in archive.infolist()))  # zipfile gives out no more than this
+        _Budget(path).check_count(
+            sum(info.file_size for info in archive.infolist())
+        )  # zipfile gives out no more than this
         for info in archive.infolist():
-            name = _plain(info.filename)
-            if info.filename.endswith("/") or _hidden(name):
+            name = _safe_name(info.filename)
+            if info.filename.endswith("/") or _is_hidden(name):
                 continue
-            if why := OUT if name is None else LOCKED if info.flag_bits & 1 else "" if _ordinary(info) else ODD:
+            if why := OUT if name is None else LOCKED if info.flag_bits & 1 else "" if _is_ordinary(info) else ODD:
                 left[why] += 1
             elif name:
-                yield Member(name, info.file_size, partial(_opened, archive, info, name))
+                yield Member(name, info.file_size, partial(_open_member, archive, info, name))
 
 
-def _ordinary(info: zipfile.ZipInfo) -> bool:
+def _is_ordinary(info: zipfile.ZipInfo) -> bool:
     """Whether a member is a file; only archives made on Unix know anything else."""
     return stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
 
 
-def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> IO[bytes]:
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> IO[bytes]:
     where = f"{Path(archive.filename or '').name}, {name}"
     try:
         file = archive.open(info)
     except DAMAGE as error:
-        raise PellucidError(f"{CUT} ({_said(error)})", where=where) from None
-    return _reader(file.read, where, file)
+        raise PellucidError(f"{CUT} ({_explain_damage(error)})", where=where) from None
+    return _member_reader(file.read, where, file)
 
 
 # tar
@@ -225,66 +229,68 @@ class _Tape:
             pass
         return self._at
 
-    def part(self, size: int, name: str) -> IO[bytes]:
+    def next_part(self, size: int, name: str) -> IO[bytes]:
         """The next ``size`` bytes as a file."""
         end = self._at + size
 
-        def take(n: int) -> bytes:
+        def take_bytes(n: int) -> bytes:
             n = min(n, end - self._at)
             if n and not self.read(n):
                 raise EOFError("it ends before its end")
             return self.last if n else b""
 
-        return _reader(take, name)
+        return _member_reader(take_bytes, name)
 
 
-def _tar(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
-    with unpacked(path) as file:
+def _tar_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
+    with open_compressed(path) as file:
         tape, name = _Tape(file), ""
         try:
             archive = tarfile.open(fileobj=tape, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
         except (*DAMAGE, PellucidError) as error:
-            _no_bomb(error)
-            why = f"is no ZIP or tar archive, or a damaged one ({_said(error)})"
+            _raise_if_bomb(error)
+            why = f"is no ZIP or tar archive, or a damaged one ({_explain_damage(error)})"
             raise PellucidError(why, where=path.name, fix="fetch or pack it again") from None
         try:
             while (info := archive.next()) is not None:
                 archive.members.clear()  # else it keeps them all
-                if (member := _member(info, tape, path, left)) is not None:
+                if (member := _tar_member(info, tape, path, left)) is not None:
                     name = member.name
                     yield member
             if tape.last.strip(b"\0") or len(tape.last) < tarfile.BLOCKSIZE:
                 raise EOFError("the mark of its end is missing")
         except (*DAMAGE, PellucidError) as error:
-            _no_bomb(error)
+            _raise_if_bomb(error)
             if not name:
-                raise PellucidError(f"{CUT} ({_said(error)})", where=path.name, fix="fetch or pack it again") from None
-            say(Note("error", f"{CUT} after {name} ({_said(error)}); what came before is used", path.name))
+                raise PellucidError(
+                    f"{CUT} ({_explain_damage(error)})", where=path.name, fix="fetch or pack it again"
+                ) from None
+            say(Note("error", f"{CUT} after {name} ({_explain_damage(error)}); what came before is used", path.name))
 
 
-def _no_bomb(error: Exception) -> None:
+def _raise_if_bomb(error: Exception) -> None:
     """Damage can be lived with; what was made to do harm can't."""
     if isinstance(error, PellucidError) and error.fix == BOMB:
         raise error
 
 
-def _member(info: tarfile.TarInfo, tape: _Tape, path: Path, left: Counter[str]) -> Member | None:
-    name = _plain(info.name)
-    if info.isdir() or _hidden(name):
+def _tar_member(info: tarfile.TarInfo, tape: _Tape, path: Path, left: Counter[str]) -> Member | None:
+    name = _safe_name(info.name)
+    if info.isdir() or _is_hidden(name):
         return None
     if why := OUT if name is None else ODD if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) else "":
         left[why] += 1
         return None
-    return Member(name, info.size, partial(tape.part, info.size, f"{path.name}, {name}")) if name else None
+    return Member(name, info.size, partial(tape.next_part, info.size, f"{path.name}, {name}")) if name else None
 
 
 # names
 
 
-def _plain(name: str) -> str | None:
+def _safe_name(name: str) -> str | None:
     """The name with forward slashes and nothing superfluous; None when it leads out of the archive.
 
-    >>> _plain("./a//b.png"), _plain("a\\\\b.png"), _plain("../b.png"), _plain("/b.png")
+    >>> _safe_name("./a//b.png"), _safe_name("a\\\\b.png"), _safe_name("../b.png"), _safe_name("/b.png")
     ('a/b.png', 'a/b.png', None, None)
     """
     name = re.sub(r"[\ud800-\udfff]", "\ufffd", name.replace("\\", "/"))
@@ -294,10 +300,10 @@ def _plain(name: str) -> str | None:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def _hidden(name: str | None) -> bool:
+def _is_hidden(name: str | None) -> bool:
     return bool(name) and any(part.startswith((".", "__MACOSX")) for part in str(name).split("/"))
 
 
-def _said(error: BaseException) -> str:
+def _explain_damage(error: BaseException) -> str:
     text = error.what.removeprefix(f"{CUT} (").removesuffix(")") if isinstance(error, PellucidError) else str(error)
     return (text.splitlines() or [""])[0][:120] or type(error).__name__

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from ..fields import Encoded, Field, Ragged, groups
-from .encoding import grouped
+from ..fields import Encoded, Field, Ragged, input_groups
+from .encoding import encode_group
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -55,12 +55,12 @@ class Batch(Generic[Array]):
         return len(self.rows)
 
 
-def gather(encoded: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarray | Padded[np.ndarray]]:
+def gather_batch(encoded: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarray | Padded[np.ndarray]]:
     """The ``rows`` of every encoded group; sequences are padded with zeros to the longest of them."""
-    return {key: padded(one, rows) if isinstance(one, Ragged) else one[rows] for key, one in encoded.items()}
+    return {key: pad_sequences(one, rows) if isinstance(one, Ragged) else one[rows] for key, one in encoded.items()}
 
 
-def padded(ragged: Ragged, rows: np.ndarray) -> Padded[np.ndarray]:
+def pad_sequences(ragged: Ragged, rows: np.ndarray) -> Padded[np.ndarray]:
     """Some sequences side by side, (B, T, ...), with zeros after each one's end."""
     ends = ragged.ends[rows]  # (B,)
     starts = np.where(rows > 0, ragged.ends[rows - 1], 0)  # (B,)
@@ -79,10 +79,13 @@ def encode_groups(dataset: Dataset, fields: Iterable[Field]) -> dict[str, Encode
         fields: with their fitted states; those that are no inputs are passed over.
     """
     named = {field.name: field for field in fields}
-    return {group.key: grouped(dataset, [named[name] for name in group.fields]) for group in groups(named.values())}
+    return {
+        group.key: encode_group(dataset, [named[name] for name in group.fields])
+        for group in input_groups(named.values())
+    }
 
 
 def encode_target(dataset: Dataset, fields: Field | Iterable[Field]) -> Encoded:
     """The encoded target, (n,) or (n, ...); of several fields side by side, (n, R). Fields with their fitted states."""
     targets = [fields] if isinstance(fields, Field) else list(fields)
-    return dataset.encoded(targets[0].name, targets[0]) if len(targets) == 1 else grouped(dataset, targets)
+    return dataset.encoded_values(targets[0].name, targets[0]) if len(targets) == 1 else encode_group(dataset, targets)

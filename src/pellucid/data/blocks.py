@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..fields import Note
 from .signs import check_text
-from .sources import counted
+from .sources import count_noun
 
 SAMPLE = 1 << 16  # bytes that a file's form is inferred from
 BLOCK = 1 << 24  # bytes; smaller files are one block
@@ -19,7 +19,7 @@ FEWEST = 3  # lines that the sample has at least, where lines are long
 UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # bytes that stand for nothing in cp1252
 
 
-def blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) -> Iterator[bytes]:
+def utf8_blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) -> Iterator[bytes]:
     """The file in UTF-8, without a byte order mark, with plain line ends, cut after records.
 
     Args:
@@ -30,7 +30,7 @@ def blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) -> It
     encoding, found = encoding_of(path)
     if found:
         notes.append(Note("warning", f"is not UTF-8; read as Western European ({found})", where))
-    return _cut(_plain_ends(_without_zeros(_decoded(path, encoding), where, notes)), quotes)
+    return _cut_at_records(_plain_ends(_without_zeros(_decode_chunks(path, encoding), where, notes)), quotes)
 
 
 def encoding_of(path: Path) -> tuple[str, str]:
@@ -43,44 +43,44 @@ def encoding_of(path: Path) -> tuple[str, str]:
         return "utf-16", ""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        for data in _chunks(path):
+        for data in _byte_chunks(path):
             if decoder.getstate()[0] or not data.isascii():
                 decoder.decode(data)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        odd = any(UNDEFINED.search(data) for data in _chunks(path))
+        odd = any(UNDEFINED.search(data) for data in _byte_chunks(path))
         return ("latin-1", "latin-1") if odd else ("cp1252", "cp1252")
     return "utf-8", ""
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _byte_chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while data := file.read(BLOCK):
             yield data
 
 
-def _decoded(path: Path, encoding: str) -> Iterator[bytes]:
+def _decode_chunks(path: Path, encoding: str) -> Iterator[bytes]:
     if encoding == "utf-8":
         first = True
-        for data in _chunks(path):
+        for data in _byte_chunks(path):
             yield data.removeprefix(codecs.BOM_UTF8) if first else data
             first = False
         return
     western = encoding in ("cp1252", "latin-1")  # byte by byte: the rest may be UTF-8
     decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)("western" if western else "replace")
-    for data in _chunks(path):
+    for data in _byte_chunks(path):
         yield decoder.decode(data).encode("utf-8", "replace")
     yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 
-def _western(error: UnicodeError) -> tuple[str, int]:
+def _decode_western(error: UnicodeError) -> tuple[str, int]:
     """The bytes that are not UTF-8, read as cp1252, and as latin-1 where that has none."""
     assert isinstance(error, UnicodeDecodeError)
     odd = error.object[error.start : error.end]
     return "".join(bytes([b]).decode("latin-1" if UNDEFINED.match(bytes([b])) else "cp1252") for b in odd), error.end
 
 
-codecs.register_error("western", _western)
+codecs.register_error("western", _decode_western)
 
 
 def _without_zeros(chunks: Iterable[bytes], where: str, notes: list[Note]) -> Iterator[bytes]:
@@ -90,7 +90,7 @@ def _without_zeros(chunks: Iterable[bytes], where: str, notes: list[Note]) -> It
         count += data.count(0)
         yield data.replace(b"\0", b"")
     if count:
-        notes.append(Note("warning", f"{counted(count, 'zero byte')} in it taken out", where))
+        notes.append(Note("warning", f"{count_noun(count, 'zero byte')} in it taken out", where))
 
 
 def _plain_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -102,7 +102,7 @@ def _plain_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield data.replace(b"\r", b"\n") if old else data
 
 
-def _cut(chunks: Iterable[bytes], quotes: bool) -> Iterator[bytes]:
+def _cut_at_records(chunks: Iterable[bytes], quotes: bool) -> Iterator[bytes]:
     """The same bytes, each block but the last ending with a record; one that never ends is cut at a line end."""
     rest = b""
     for chunk in chunks:
@@ -130,7 +130,7 @@ def _last_end(block: bytes, quotes: bool) -> int:
     return 0
 
 
-def sample(block: bytes) -> bytes:
+def first_lines(block: bytes) -> bytes:
     """The beginning of a block, as much as its form is inferred from: whole lines."""
     size = SAMPLE
     while size < len(block) and block.count(b"\n", 0, size) < FEWEST:

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import PellucidError
 from ..fields import Note, Stored
-from ..fields.base import Into, Report, in_memory
+from ..fields.base import Into, Report, allocate_in_memory
 from ..folder.disk import is_folder
 from .cachefolder import ENTRY_FILE, find_folder, make_own, remove_files, sweep_cache
 
@@ -44,7 +44,7 @@ class Damaged(Exception):
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """Arrays and JSON that belong together; ``digest`` is the SHA-256 of all of it."""
 
     arrays: Mapping[str, np.ndarray]
@@ -58,30 +58,30 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Memory:
+class MemoryCache:
     """Keeps entries as long as the process lives; also what a cache falls back to when it cannot be written."""
 
     folder: Path | None = None
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, CacheEntry] = {}
 
     def __str__(self) -> str:
         return "memory"
 
-    def get(self, key: str, say: Report) -> Entry | None:
+    def get(self, key: str, say: Report) -> CacheEntry | None:
         return self._entries.get(key)
 
-    def made(self, key: str, build: Build, say: Report) -> Entry:
+    def get_or_build(self, key: str, build: Build, say: Report) -> CacheEntry:
         """The entry of this key; ``build`` makes it when it is not there."""
         found = self.get(key, say)
         if found is None:
-            arrays, meta = build(in_memory)
-            found = self._entries[key] = Entry(dict(arrays), _plain(meta), digest_of(arrays, meta))
+            arrays, meta = build(allocate_in_memory)
+            found = self._entries[key] = CacheEntry(dict(arrays), _as_json(meta), digest_arrays(arrays, meta))
         return found
 
 
-class Cache(Memory):
+class Cache(MemoryCache):
     """Keeps entries in a folder that only its owner can read."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,29 +91,29 @@ class Cache(Memory):
     def __str__(self) -> str:
         return str(self.folder)
 
-    def get(self, key: str, say: Report) -> Entry | None:
+    def get(self, key: str, say: Report) -> CacheEntry | None:
         """The entry, or None when there is none; a damaged one is said and counts as none."""
         if key in self._entries:
             return self._entries[key]
-        place = self._place(key)
+        place = self._entry_folder(key)
         if not (is_folder(place.parent) and is_folder(place)):  # links lead to what is not ours
             return None
         if not (place / "index.json").exists():  # asked first: another process may be about to put it there
             return None
         try:
-            self._entries[key] = _opened(place)
+            self._entries[key] = _open_entry(place)
         except FileNotFoundError:
             say(Note("warning", "a file of the cache is gone; its values are worked out again", str(place)))
         except (Damaged, OSError, ValueError, KeyError, TypeError) as error:
             say(Note("warning", f"the cache is damaged ({error}); its values are worked out again", str(place)))
         return self._entries.get(key)
 
-    def made(self, key: str, build: Build, say: Report) -> Entry:
+    def get_or_build(self, key: str, build: Build, say: Report) -> CacheEntry:
         found = self.get(key, say)
         if found is not None:
             return found
         try:
-            place = self._place(key)
+            place = self._entry_folder(key)
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             make_own(place.parent)
             draft = place.parent / f".{place.name[:16]}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -121,31 +121,31 @@ class Cache(Memory):
         except OSError as error:
             return self._in_memory(key, build, say, error)
         try:
-            _write(draft, build)
-            _settle(draft, place)
-            found = self._entries[key] = _opened(place, check=False)
+            _write_draft(draft, build)
+            _settle_draft(draft, place)
+            found = self._entries[key] = _open_entry(place, check=False)
         except OSError as error:
             found = self._in_memory(key, build, say, error)
         finally:
             remove_files(draft, ENTRY_FILE)
         return found
 
-    def _place(self, key: str) -> Path:
+    def _entry_folder(self, key: str) -> Path:
         return self.folder / key[:2] / key
 
-    def _in_memory(self, key: str, build: Build, say: Report, error: OSError) -> Entry:
+    def _in_memory(self, key: str, build: Build, say: Report, error: OSError) -> CacheEntry:
         say(Note("warning", f"the cache cannot be written ({error.strerror}); values stay in memory", str(self.folder)))
-        return super().made(key, build, say)
+        return super().get_or_build(key, build, say)
 
 
-def opened(where: str | Path | bool | None, say: Report) -> Memory:
+def open_cache(where: str | Path | bool | None, say: Report) -> MemoryCache:
     """The cache in a folder; None stands for ``$PELLUCID_CACHE`` or ``~/.cache/pellucid``, False for memory alone.
 
     In a folder that holds other things than a cache it lies in a subfolder (``cachefolder.find_folder``). Where there
     can be none, or others could change it, that is said, and values stay in memory.
     """
     if where is False:
-        return Memory()
+        return MemoryCache()
     chosen = os.environ.get("PELLUCID_CACHE") if where in (None, True) else str(where)
     try:
         folder = find_folder(Path(os.path.expanduser(chosen)) if chosen else Path.home() / ".cache" / "pellucid")
@@ -153,49 +153,49 @@ def opened(where: str | Path | bool | None, say: Report) -> Memory:
     except PellucidError as error:
         text = f"{error.what}, so no cache is kept and values stay in memory ({error.fix})"
         say(Note("warning", text, error.where or ""))
-        return Memory()
+        return MemoryCache()
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         say(Note("warning", f"no cache can be kept ({error}); values stay in memory", str(chosen or "~/.cache")))
-        return Memory()
+        return MemoryCache()
     return Cache(folder)
 
 
-def _write(draft: Path, build: Build) -> None:
-    """Fill a new folder with what ``build`` makes; arrays taken from its ``into`` are on disk already."""
+def _write_draft(draft: Path, build: Build) -> None:
+    """Fill a new folder with what ``build`` makes; arrays taken from its ``allocate`` are on disk already."""
     maps: dict[str, np.memmap] = {}
 
-    def into(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    def allocate(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         if np.prod(shape) == 0:
-            return in_memory(name, shape, dtype)
-        check_room(draft, math.prod(shape) * np.dtype(dtype).itemsize)
-        maps[name] = np.lib.format.open_memmap(_file(draft, name), "w+", np.dtype(dtype), shape)
-        _taken(_file(draft, name))
+            return allocate_in_memory(name, shape, dtype)
+        check_disk_room(draft, math.prod(shape) * np.dtype(dtype).itemsize)
+        maps[name] = np.lib.format.open_memmap(_entry_file(draft, name), "w+", np.dtype(dtype), shape)
+        _reserve_space(_entry_file(draft, name))
         return maps[name]
 
-    arrays, meta = build(into)
+    arrays, meta = build(allocate)
     for name, array in arrays.items():
         own = maps.get(name)
         if own is not None and (array is own or (array.base is own and array.shape == own.shape)):
             own.flush()
         else:
-            np.save(_file(draft, name), np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+            np.save(_entry_file(draft, name), np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
     index = {
         "format": FORMAT,
         "meta": meta,
-        "digest": digest_of(arrays, meta),
-        "arrays": {name: _looks(_file(draft, name), array) for name, array in arrays.items()},
+        "digest": digest_arrays(arrays, meta),
+        "arrays": {name: _array_looks(_entry_file(draft, name), array) for name, array in arrays.items()},
     }
     (draft / "index.json").write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
 
 
-def _taken(file: Path) -> None:
+def _reserve_space(file: Path) -> None:
     """Take a file's room on the disk now, where that can be said: on a full one, writing to the map is a crash."""
     if hasattr(os, "posix_fallocate"):
         with file.open("rb+") as handle:
             os.posix_fallocate(handle.fileno(), 0, file.stat().st_size)
 
 
-def check_room(folder: Path, size: int) -> None:
+def check_disk_room(folder: Path, size: int) -> None:
     """Raises PellucidError when ``size`` bytes are neither free nor so few that memory holds them instead."""
     free = shutil.disk_usage(folder).free
     if free < size > HELD:
@@ -206,7 +206,7 @@ def check_room(folder: Path, size: int) -> None:
         )
 
 
-def _looks(file: Path, array: np.ndarray) -> dict[str, Any]:
+def _array_looks(file: Path, array: np.ndarray) -> dict[str, Any]:
     """What an array must look like when it is opened again.
 
     Arrays that are checked in full then need no fsync now: what a power cut leaves undone is found by the check.
@@ -218,11 +218,11 @@ def _looks(file: Path, array: np.ndarray) -> dict[str, Any]:
         "dtype": np.lib.format.dtype_to_descr(array.dtype),
         "shape": list(array.shape),
         "bytes": file.stat().st_size,
-        "check": _check(array),
+        "check": _content_crc(array),
     }
 
 
-def _settle(draft: Path, place: Path) -> None:
+def _settle_draft(draft: Path, place: Path) -> None:
     """Move a finished entry to its place. One that is there is damaged, or another process was first: either goes."""
     for _ in range(8):
         try:
@@ -232,7 +232,7 @@ def _settle(draft: Path, place: Path) -> None:
             if not is_folder(place):
                 raise
             with suppress(Damaged, OSError, ValueError, KeyError, TypeError):
-                _opened(place)
+                _open_entry(place)
                 return
             with suppress(OSError):
                 aside = draft.with_name(draft.name + "-old")
@@ -241,35 +241,37 @@ def _settle(draft: Path, place: Path) -> None:
     draft.rename(place)
 
 
-def _opened(place: Path, check: bool = True) -> Entry:
+def _open_entry(place: Path, check: bool = True) -> CacheEntry:
     """Read an entry. Raises FileNotFoundError where there is none, Damaged where it is not as its index says."""
     index = json.loads((place / "index.json").read_text(encoding="utf-8"))
     if index["format"] != FORMAT:
         raise Damaged(f"format {index['format']}")
-    arrays = {name: _array(_file(place, name), name, looks, check) for name, looks in index["arrays"].items()}
-    return Entry(arrays, index["meta"], index["digest"])
+    arrays = {
+        name: _open_array(_entry_file(place, name), name, looks, check) for name, looks in index["arrays"].items()
+    }
+    return CacheEntry(arrays, index["meta"], index["digest"])
 
 
-def _array(file: Path, name: str, looks: Mapping[str, Any], check: bool) -> np.ndarray:
+def _open_array(file: Path, name: str, looks: Mapping[str, Any], check: bool) -> np.ndarray:
     if (size := file.stat().st_size) != looks["bytes"]:
         raise Damaged(f"{name} has {size:,} bytes, not {looks['bytes']:,}")
     array = np.load(file, mmap_mode="r" if size > SMALL else None, allow_pickle=False)
     if list(array.shape) != looks["shape"] or np.lib.format.dtype_to_descr(array.dtype) != looks["dtype"]:
         raise Damaged(f"{name} has another shape or type")
-    if check and _check(array) != looks["check"]:
+    if check and _content_crc(array) != looks["check"]:
         raise Damaged(f"{name} has other content")
     return array
 
 
-def _file(folder: Path, name: str) -> Path:
+def _entry_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.npy"
 
 
-def _check(array: np.ndarray) -> int:
+def _content_crc(array: np.ndarray) -> int:
     """CRC-32 of the content: of all of it, or of evenly spaced blocks of a large array."""
-    data, value = _bytes(array), 0
+    data, value = _content_bytes(array), 0
     if len(data) <= CHECKED:
-        for block in _blocks(array):
+        for block in _content_blocks(array):
             value = zlib.crc32(block, value)
         return value
     for start in np.linspace(0, len(data) - BLOCK, SAMPLES).astype(np.int64):
@@ -277,31 +279,31 @@ def _check(array: np.ndarray) -> int:
     return value
 
 
-def digest_of(arrays: Mapping[str, np.ndarray], meta: Any) -> str:
+def digest_arrays(arrays: Mapping[str, np.ndarray], meta: Any) -> str:
     """SHA-256 over names, types, shapes and content."""
-    digest = hashlib.sha256(json.dumps(_plain(meta), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(_as_json(meta), sort_keys=True).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-        for block in _blocks(array):
+        for block in _content_blocks(array):
             digest.update(block)
     return digest.hexdigest()
 
 
-def _bytes(array: np.ndarray) -> memoryview:
+def _content_bytes(array: np.ndarray) -> memoryview:
     """The content, without a copy where the array lies in one piece."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def _blocks(array: np.ndarray) -> Iterator[memoryview]:
+def _content_blocks(array: np.ndarray) -> Iterator[memoryview]:
     """The content, block by block; of a file that is mapped, what was looked at is let go."""
-    data = _bytes(array)
+    data = _content_bytes(array)
     for start in range(0, len(data), AT_ONCE):
         yield data[start : start + AT_ONCE]
-        let_go(array)
+        release_pages(array)
 
 
-def let_go(*arrays: np.ndarray | Stored) -> None:
+def release_pages(*arrays: np.ndarray | Stored) -> None:
     """Tell the system that it need not hold the pages of mapped files for us: they are read again when asked for."""
     for array in arrays:
         for own in array.arrays.values() if isinstance(array, Stored) else (array,):
@@ -310,6 +312,6 @@ def let_go(*arrays: np.ndarray | Stored) -> None:
                 mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _plain(meta: Any) -> Any:
+def _as_json(meta: Any) -> Any:
     """What JSON makes of it, so that a first and a second reading see the same."""
     return json.loads(json.dumps(meta))

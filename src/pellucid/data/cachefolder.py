@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import PellucidError, quoted
+from ..errors import PellucidError, shell_quote
 from ..folder.disk import is_file, is_folder
 
 MARKER, SPOOL = "CACHEDIR.TAG", "spool"
@@ -93,7 +93,7 @@ def check_private(folder: Path, inside: bool = False) -> None:
         raise PellucidError(
             "other users can write to this folder",
             where=str(folder),
-            fix=f"chmod go-w {quoted(folder)}, or set PELLUCID_CACHE to a folder of your own",
+            fix=f"chmod go-w {shell_quote(folder)}, or set PELLUCID_CACHE to a folder of your own",
         )
     if not inside and about.st_uid != os.geteuid():
         raise PellucidError(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..fields import Note
-from .sources import PARTS, SPLIT_WORDS, counted, listed
+from .sources import PARTS, SPLIT_WORDS, count_noun, join_words
 
 WHY = "the images lie in folders named after it"
 LEVEL = re.compile(r"folder(?:_(\d))?")  # what a level of folders is called: folder_2; folder for all of them
@@ -46,40 +46,40 @@ def classes_of(paths: Sequence[str], where: str, names: Sequence[str] = ()) -> C
         paths: relative, with forward slashes. where: how notes call the data.
         names: columns that were asked for: ``folder_2`` is the second level of folders, ``folder`` all of them.
     """
-    splits, parts = _splits([path.split("/")[:-1] for path in paths])
-    parts = _shortened(parts)
+    splits, parts = _split_level([path.split("/")[:-1] for path in paths])
+    parts = _drop_shared_levels(parts)
     notes: list[Note] = []
     asked = next((name for name in names if LEVEL.fullmatch(name)), None)
     if asked:
         level = int(LEVEL.fullmatch(asked)[1] or 0) - 1  # type: ignore[index]
-        labels = [_at(p, level) if level >= 0 else "/".join(p) or None for p in parts]
+        labels = [_folder_at(p, level) if level >= 0 else "/".join(p) or None for p in parts]
         return Classes(labels, splits, asked, "you said so", notes)
-    level, why = _level(parts)
-    labels = [_at(p, level) for p in parts]
+    level, why = _class_level(parts)
+    labels = [_folder_at(p, level) for p in parts]
     if level:
-        outer = f"{listed(_shown(parts, level - 1), 3)}; --target folder_{level} takes these"
+        outer = f"{join_words(_show_folders(parts, level - 1), 3)}; --target folder_{level} takes these"
         notes.append(Note("info", f"the class is the folder at depth {level + 1}: {why} ({outer})", where))
     if deeper := sum(len(p) > level + 1 for p in parts):
-        text = f"{counted(deeper, 'image')} in folders inside a class belong to that class"
-        inner = _shown(parts, level + 1)
-        hint = f" ({listed(inner, 3)}; --target folder_{level + 2} takes these)" if len(inner) > 1 else ""
+        text = f"{count_noun(deeper, 'image')} in folders inside a class belong to that class"
+        inner = _show_folders(parts, level + 1)
+        hint = f" ({join_words(inner, 3)}; --target folder_{level + 2} takes these)" if len(inner) > 1 else ""
         notes.append(Note("info", text + hint, where))
     loose = [path for path, label in zip(paths, labels, strict=True) if label is None]
     if loose and len(loose) < len(labels):
-        text = f"{counted(len(loose), 'image lies', 'images lie')} in no class folder and cannot be learned from"
-        notes.append(Note("warning", text, listed(loose, 3)))
+        text = f"{count_noun(len(loose), 'image lies', 'images lie')} in no class folder and cannot be learned from"
+        notes.append(Note("warning", text, join_words(loose, 3)))
     return Classes(labels, splits, "label", f"{WHY}{f', {why}' if level else ''}", notes)
 
 
-def _at(folders: list[str], level: int) -> str | None:
+def _folder_at(folders: list[str], level: int) -> str | None:
     return folders[level] if len(folders) > level else None
 
 
-def _shown(parts: list[list[str]], level: int) -> list[str]:
+def _show_folders(parts: list[list[str]], level: int) -> list[str]:
     return list(Counter(p[level] for p in parts if len(p) > level))
 
 
-def _shortened(parts: list[list[str]]) -> list[list[str]]:
+def _drop_shared_levels(parts: list[list[str]]) -> list[list[str]]:
     """Without the levels at which all images lie in one folder, but for the last level that is left."""
     level = 0
     while parts and all(len(p) > level for p in parts):
@@ -90,7 +90,7 @@ def _shortened(parts: list[list[str]]) -> list[list[str]]:
     return parts
 
 
-def _splits(parts: list[list[str]]) -> tuple[list[str | None], list[list[str]]]:
+def _split_level(parts: list[list[str]]) -> tuple[list[str | None], list[list[str]]]:
     """The split of every image, where one level of folders is named after splits, and the other folders."""
     for level in range(max(map(len, parts), default=0)):
         words = Counter(p[level].lower() for p in parts if len(p) > level)
@@ -104,18 +104,18 @@ def _splits(parts: list[list[str]]) -> tuple[list[str | None], list[list[str]]]:
 
 def split_folders(splits: Sequence[str | None]) -> str:
     """The splits that are there, for a sentence."""
-    return listed(part for part in PARTS if part in splits)
+    return join_words(part for part in PARTS if part in splits)
 
 
-def _level(parts: list[list[str]]) -> tuple[int, str]:
+def _class_level(parts: list[list[str]]) -> tuple[int, str]:
     """The level whose folders are the classes, and why when it is not the outermost."""
     level, why, within = 0, "", parts
-    while (found := _pieces(within) or _swallows(within)) is not None:
+    while (found := _explain_pieces(within) or _explain_swallowing(within)) is not None:
         level, why, within = level + 1, found, [p[1:] for p in within if len(p) > 1]
     return level, why
 
 
-def _pieces(parts: list[list[str]]) -> str | None:
+def _explain_pieces(parts: list[list[str]]) -> str | None:
     """Why the outermost folders are pieces of one set, when they are."""
     names = Counter(p[0] for p in parts if p)
     inner: defaultdict[str, set[str]] = defaultdict(set)
@@ -124,24 +124,24 @@ def _pieces(parts: list[list[str]]) -> str | None:
             inner[p[1]].add(p[0])
     if len(names) < 2 or len(inner) < 2 or sum(len(p) > 1 for p in parts) < NEARLY * len(parts):
         return None
-    shared = sum(map(len, inner.values())) > 1.5 * len(inner) and not _numbered(inner)
-    if all(PIECE.fullmatch(name) for name in names) or (shared and _numbered(names)):
+    shared = sum(map(len, inner.values())) > 1.5 * len(inner) and not _are_numbered(inner)
+    if all(PIECE.fullmatch(name) for name in names) or (shared and _are_numbered(names)):
         return f"the folders above are numbered pieces that hold {'the same' if shared else 'further'} folders"
     return None
 
 
-def _swallows(parts: list[list[str]]) -> str | None:
+def _explain_swallowing(parts: list[list[str]]) -> str | None:
     """Why one outermost folder says nothing: nearly everything is in it, in folders that are not pieces of it."""
     (name, count), *others = Counter(p[0] if p else "" for p in parts).most_common() or [("", 0)]
     inner = Counter(p[1] for p in parts if len(p) > 1 and p[0] == name)
     if not others or not name or count < NEARLY * len(parts) or len(inner) < 2:
         return None
-    if sum(inner.values()) < NEARLY * count or _numbered(inner) or all(one.startswith(name) for one in inner):
+    if sum(inner.values()) < NEARLY * count or _are_numbered(inner) or all(one.startswith(name) for one in inner):
         return None
     return f"'{name}' holds nearly all images"
 
 
-def _numbered(names: Sequence[str] | dict[str, object] | Counter[str] | defaultdict[str, set[str]]) -> bool:
+def _are_numbered(names: Sequence[str] | dict[str, object] | Counter[str] | defaultdict[str, set[str]]) -> bool:
     """Whether names are one word and a number, or dates. Bare numbers may well be classes."""
     stems = {match[1].lower() if (match := NUMBERED.fullmatch(name)) else None for name in names}
     return len(stems) == 1 and None not in stems and (stems != {""} or all(len(name) > 3 for name in names))

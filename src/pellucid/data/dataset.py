@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import PellucidError, UsageError, enough_memory, unknown
+from ..errors import PellucidError, UsageError, enough_memory, unknown_name
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
 from ..fields.base import Into
 from . import checks, describe, shortfall, splits, times
-from .cache import Entry, Memory, key_of, let_go
+from .cache import CacheEntry, MemoryCache, key_of, release_pages
 from .encoding import code_of
-from .parting import Parting
+from .parting import SplitSpec
 from .pieces import Places, kept_places
 from .roles import columns_listed
-from .sources import Found, bare, counted
+from .sources import Contents, count_noun, without_compression
 from .splits import Split
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Reading:
     why: str = ""
     classes: dict[str, int] = kept(default_factory=dict)
     given: dict[str, int] = kept(default_factory=dict)
-    parting: Parting = kept(default_factory=Parting)
+    parting: SplitSpec = kept(default_factory=SplitSpec)
     parted: str = ""
     notes: list[Note] = kept(default_factory=list)
     columns: list[str] = kept(default_factory=list)
@@ -70,7 +70,7 @@ class Reading:
         own = {
             "fields": [Field.from_json(f) for f in data["fields"]],
             "notes": [Note(**note) for note in data["notes"]],
-            "parting": Parting.from_json(data["parting"]),
+            "parting": SplitSpec.from_json(data["parting"]),
         }
         return cls(**{**data, **own})
 
@@ -92,9 +92,9 @@ class Dataset:
         unchecked: nothing odd is to be looked for.
     """
 
-    def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Found], cache: Memory):
+    def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Contents], cache: MemoryCache):
         self.source, self.reading, self.cache = source, reading, cache
-        self.name, self.layout = _short(source, reading.name), reading.layout
+        self.name, self.layout = _short_name(source, reading.name), reading.layout
         self.options: dict[str, Any] = {}
         self.fields: dict[str, Field] = {f.name: f for f in reading.fields}
         self.notes: list[Note] = list(reading.notes)
@@ -113,18 +113,18 @@ class Dataset:
 
     def describe(self) -> str:
         """What was found, what will be predicted and why, and what looks wrong, in lines for reading."""
-        return "\n".join(describe.lines(self))
+        return "\n".join(describe.describe_lines(self))
 
     def summary(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        return describe.summary(self)
+        return describe.summarise_data(self)
 
     def recipe(self) -> dict[str, Any]:
         """What it takes to read the same data again: ``read(recipe["source"], **recipe["options"])``.
 
         The source is None for data in memory.
         """
-        return {"source": _absolute(self.source), "options": self.options}
+        return {"source": _absolute_source(self.source), "options": self.options}
 
     # fields
 
@@ -158,25 +158,25 @@ class Dataset:
         """The column that says how much each row counts."""
         return next((f for f in self.fields.values() if f.role == "weight"), None)
 
-    def weights(self) -> np.ndarray | None:
+    def row_weights(self) -> np.ndarray | None:
         """(n,) how much each row counts, NaN where that is not known; None where all count the same."""
-        return None if self.weight is None else np.asarray(self.stored(self.weight.name).arrays["value"])
+        return None if self.weight is None else np.asarray(self.stored_values(self.weight.name).arrays["value"])
 
     def fitted(self, seed: int = 0) -> dict[str, Field]:
         """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
         self.need_target()
         rows = self.split(seed).train
-        about = _digest(rows)
-        return {f.name: self._fit(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
+        about = _rows_digest(rows)
+        return {f.name: self._fit_field(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
 
-    def fitted_on(self, rows: np.ndarray) -> dict[str, Field]:
+    def fitted_inputs_on(self, rows: np.ndarray) -> dict[str, Field]:
         """The input fields with what they learn from ``rows`` alone; for parts of the training rows, not kept."""
         return {
-            f.name: f.with_(state=kind_named(f.kind).fit(self.stored(f.name), rows, f.settings, f.role))
+            f.name: f.with_(state=kind_named(f.kind).fit(self.stored_values(f.name), rows, f.settings, f.role))
             for f in self.inputs
         }
 
-    def like(self, fitted: Mapping[str, Field]) -> Self:
+    def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
         """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
         other = copy.copy(self)
         known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
@@ -187,44 +187,46 @@ class Dataset:
     def label_values(self) -> list[str]:
         """The values of a category or labels target in natural order; empty for other targets."""
         known = [f for f in self.targets if f.kind in ("category", "labels")]
-        return [value for f in known for value in self.stored(f.name).meta["values"]]
+        return [value for f in known for value in self.stored_values(f.name).meta["values"]]
 
-    def _fit(self, field: Field, rows: np.ndarray, rows_digest: str) -> Field:
+    def _fit_field(self, field: Field, rows: np.ndarray, rows_digest: str) -> Field:
         if field.state is not None:
             return field
-        stored, digest = self.content(field.name)
+        stored, digest = self.stored_with_digest(field.name)
         kind = kind_named(field.kind)
         about = code_of(field.kind), digest, rows_digest, dict(field.settings), field.role
-        entry = self.cache.made(
-            key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.say
+        entry = self.cache.get_or_build(
+            key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.add_note
         )
-        let_go(stored)
+        release_pages(stored)
         return field.with_(state=entry.meta)
 
     # values
 
     @cached_property
-    def _found(self) -> Found:
+    def _open_source(self) -> Contents:
         return self._load()
 
     def column(self, name: str) -> Column:
         """Raw values; opens the source."""
-        self._check(name)
-        return self._found.columns[name]
+        self._check_name(name)
+        return self._open_source.columns[name]
 
-    def stored(self, name: str) -> Stored:
+    def stored_values(self, name: str) -> Stored:
         """Compact values, from the cache when the source has not changed; else decoded once and kept there."""
-        return self.content(name)[0]
+        return self.stored_with_digest(name)[0]
 
-    def content(self, name: str) -> tuple[Stored, str]:
+    def stored_with_digest(self, name: str) -> tuple[Stored, str]:
         """Compact values and the digest of what they are."""
-        self._check(name)
+        self._check_name(name)
         if name not in self._stored:
-            entry = self.cache.made(
-                self._stored_key(name), lambda into: _decoded(self.fields[name], self.column(name), into), self.say
+            entry = self.cache.get_or_build(
+                self._stored_key(name),
+                lambda into: _decode_column(self.fields[name], self.column(name), into),
+                self.add_note,
             )
             for note in entry.meta["notes"]:
-                self.say(Note(**note))
+                self.add_note(Note(**note))
             arrays = {k: v for k, v in entry.arrays.items() if k != "bad"}
             stored = Stored(arrays, entry.meta["meta"], entry.meta["n"], np.asarray(entry.arrays["bad"]))
             self._stored[name] = stored, entry.digest
@@ -234,40 +236,42 @@ class Dataset:
         field = self.fields[name]
         return key_of("stored", code_of(field.kind), self._key, name, field.kind, dict(field.settings))
 
-    def encoded(self, name: str, field: Field) -> Encoded:
+    def encoded_values(self, name: str, field: Field) -> Encoded:
         """Arrays for the network. Texts are tokenised once for each state and kept; the rest is quick to make."""
-        stored, digest = self.content(name)
+        stored, digest = self.stored_with_digest(name)
         kind = kind_named(field.kind)
         assert field.state is not None, f"field '{name}' is not fitted"
         if kind.axes != 1:
             return kind.encode(stored, field.state)
         key = key_of("encoded", code_of(field.kind), digest, dict(field.state))
-        return _as_encoded(self.cache.made(key, lambda _: _as_arrays(kind.encode(stored, field.state or {})), self.say))
+        return _as_encoded(
+            self.cache.get_or_build(key, lambda _: _as_arrays(kind.encode(stored, field.state or {})), self.add_note)
+        )
 
     def place(self, row: int) -> str:
         """Where an example comes from: a file, or a row of one."""
-        if self._places is not None:
-            return self._places(row)
-        return next(iter(self._found.columns.values())).place(row).split(", column '")[0]
+        if self._row_places is not None:
+            return self._row_places(row)
+        return next(iter(self._open_source.columns.values())).place(row).split(", column '")[0]
 
     @cached_property
-    def _places(self) -> Places | None:
-        return kept_places(self.cache, key_of("places", self._key), lambda: self._found.places, self.say)
+    def _row_places(self) -> Places | None:
+        return kept_places(self.cache, key_of("places", self._key), lambda: self._open_source.places, self.add_note)
 
-    def title(self, row: int) -> str:
+    def short_title(self, row: int) -> str:
         """A short name for an example: its file, its row, or the beginning of the text it is."""
         only = next(iter(self.fields.values()))
         if len(self.fields) == 1 and only.kind == "text":
-            text = str(kind_named("text").show(self.stored(only.name), row))
+            text = str(kind_named("text").show(self.stored_values(only.name), row))
             return text if len(text) <= 80 else text[:79] + "…"
         return self.place(row).removeprefix(f"{self.reading.name}, ")
 
-    def problems(self) -> dict[int, str]:
+    def input_problems(self) -> dict[int, str]:
         """Why inputs could not be read, by row."""
         why = {note.where: note.text.removesuffix("; left out") for note in self.notes if note.where}
         found: dict[int, str] = {}
         for field in self.inputs:
-            bad = self.stored(field.name).bad.tolist()
+            bad = self.stored_values(field.name).bad.tolist()
             column = self.column(field.name)
             values = column.values if bad else ()
             for row in bad:
@@ -278,50 +282,52 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over names, kinds, roles and content of all fields that are used."""
         used = [f for f in self.fields.values() if f.role != "ignore"]
-        about: list[Any] = [(f.name, f.kind, f.role, self.content(f.name)[1]) for f in used]
+        about: list[Any] = [(f.name, f.kind, f.role, self.stored_with_digest(f.name)[1]) for f in used]
         if self.reading.parting.by == "time":
             about.append(self._time_entry().digest)
         return key_of("fingerprint", about)
 
-    def examples(self) -> str:
+    def content_digest(self) -> str:
         """SHA-256 over the content of inputs and targets: the same for the same examples, whatever holds them."""
-        return key_of("examples", {f.name: self.content(f.name)[1] for f in (*self.inputs, *self.targets)})
+        return key_of("examples", {f.name: self.stored_with_digest(f.name)[1] for f in (*self.inputs, *self.targets)})
 
-    def _check(self, name: str) -> None:
+    def _check_name(self, name: str) -> None:
         if name not in self.fields:
-            raise UsageError(unknown("column", name, self.fields))
+            raise UsageError(unknown_name("column", name, self.fields))
 
-    def say(self, note: Note) -> None:
+    def add_note(self, note: Note) -> None:
         """Note something, once."""
         if note not in self.notes:
             self.notes.append(note)
 
     # rows
 
-    def usable(self) -> np.ndarray:
+    def usable_rows(self) -> np.ndarray:
         """Rows (sorted int64) whose inputs could be read and whose target, if there is one, is there.
 
         The others are noted, and so are rows whose class a fitted target has not seen.
         """
-        for what, rows in self.unusable().items():
+        for what, rows in self.unusable_rows().items():
             if what is not shortfall.UNREADABLE:
-                self.left_out(rows, what)
+                self.note_dropped(rows, what)
             elif bad := len(rows):
-                self.say(Note("warning", f"{counted(bad, 'example')} could not be read and {_are(bad)} left out"))
+                self.add_note(
+                    Note("warning", f"{count_noun(bad, 'example')} could not be read and {_is_or_are(bad)} left out")
+                )
         return np.flatnonzero(shortfall.mask_usable(self))
 
-    def unusable(self) -> dict[str, np.ndarray]:
+    def unusable_rows(self) -> dict[str, np.ndarray]:
         """The other rows (sorted int64), each once, by what keeps them out, in words that follow "3 examples"."""
         about = tuple((f.name, f.role, f.state is not None) for f in self.fields.values())
         if self._unusable is None or self._unusable[0] != about:
             self._unusable = about, shortfall.find_unusable(self)
         return self._unusable[1]
 
-    def left_out(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
+    def note_dropped(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
         """Note that ``rows`` (sorted) take no part."""
         if count := len(rows):
-            text = f"{counted(count, 'example')} {what} {_are(count)} left out, this one first"
-            self.say(Note(level, text, self.place(int(rows[0]))))
+            text = f"{count_noun(count, 'example')} {what} {_is_or_are(count)} left out, this one first"
+            self.add_note(Note(level, text, self.place(int(rows[0]))))
 
     def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
         """Train, validation and test rows: as the data gives them or was asked for, else at random.
@@ -335,7 +341,7 @@ class Dataset:
         """
         about = seed, fractions and tuple(fractions), tuple((f.name, f.role) for f in self.fields.values())
         if self._split is None or self._split[0] != about:
-            self._split = about, splits.split(self, seed, fractions)
+            self._split = about, splits.split_data(self, seed, fractions)
         return self._split[1]
 
     def given_parts(self) -> tuple[np.ndarray, str] | None:
@@ -345,36 +351,40 @@ class Dataset:
         """
         parting = self.reading.parting
         if parting.by == "time":
-            time, dates = self.times()
+            time, dates = self.row_times()
             return splits.by_time(time, parting, dates, shortfall.mask_usable(self))
         field = next((f for f in self.fields.values() if f.role == "split"), None)
         if field is None:
             return None
-        stored = self.stored(field.name)
+        stored = self.stored_values(field.name)
         values = stored.meta["values"]
-        of, how = splits.meaning(values, field.name) if parting.asked else (splits.given(values), "given by the data")
+        of, how = (
+            splits.parts_of_values(values, field.name)
+            if parting.asked
+            else (splits.parts_of_words(values), "given by the data")
+        )
         part = np.append(of, -1)[stored.arrays["code"]]  # code -1 picks the last: none
         return (part, how) if (part == 0).any() else None
 
-    def times(self) -> tuple[np.ndarray, bool]:
+    def row_times(self) -> tuple[np.ndarray, bool]:
         """(n,) what orders the rows, NaN for none, and whether it is dates; kept, so that the source stays closed."""
         entry = self._time_entry()
         return np.asarray(entry.arrays["time"]), bool(entry.meta["dates"])
 
-    def _time_entry(self) -> Entry:
+    def _time_entry(self) -> CacheEntry:
         name = self.reading.parting.column or ""
 
-        def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
-            time, dates = times.ordering(self.column(name), self.fields.get(name))
+        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            time, dates = times.ordering_values(self.column(name), self.fields.get(name))
             return {"time": time}, {"dates": dates}
 
-        return self.cache.made(key_of("times", self._key, name), look, self.say)
+        return self.cache.get_or_build(key_of("times", self._key, name), build_entry, self.add_note)
 
     def missing_at(self, name: str, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) bool
         """Where the column that parts the rows has no value."""
         if self.reading.parting.by == "time":
-            return np.isnan(self.times()[0][rows])
-        return shortfall.missing(self.stored(name))[rows]
+            return np.isnan(self.row_times()[0][rows])
+        return shortfall.missing_rows(self.stored_values(name))[rows]
 
     def check(self, split: Split | None = None) -> list[Note]:
         """Decode everything and look for what only shows then: unreadable files, copies across parts. Adds notes.
@@ -385,43 +395,45 @@ class Dataset:
         if self.unchecked:
             return self.notes
         for field in self.inputs:
-            self.stored(field.name)
-        rows = self.usable()
+            self.stored_values(field.name)
+        rows = self.usable_rows()
         with suppress(PellucidError):  # too few rows for any parts: training says so
             split = split or self.split()
-        shape = None if split is None else [split.how, *(_digest(rows) for rows in split.parts().values())]
+        shape = None if split is None else [split.how, *(_rows_digest(rows) for rows in split.parts().values())]
 
-        def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
-            return {}, [asdict(note) for note in checks.decoded(self, split, rows)]
+        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            return {}, [asdict(note) for note in checks.check_examples(self, split, rows)]
 
-        key = key_of("checks", checks.code(), self.fingerprint(), self._key, shape)
-        for note in self.cache.made(key, look, self.say).meta:
-            self.say(Note(**note))
+        key = key_of("checks", checks.checks_digest(), self.fingerprint(), self._key, shape)
+        for note in self.cache.get_or_build(key, build_entry, self.add_note).meta:
+            self.add_note(Note(**note))
         return self.notes
 
 
-def _digest(rows: np.ndarray) -> str:
+def _rows_digest(rows: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
 
 
-def _short(source: Any, name: str) -> str:
+def _short_name(source: Any, name: str) -> str:
     """What runs on this data are called after."""
-    return Path(bare(name)).stem.removesuffix(".tar") if isinstance(source, (str, os.PathLike)) else "data"
+    return (
+        Path(without_compression(name)).stem.removesuffix(".tar") if isinstance(source, (str, os.PathLike)) else "data"
+    )
 
 
-def _absolute(source: Any) -> Any:
+def _absolute_source(source: Any) -> Any:
     """A path, or a list of paths, from the root; None for data in memory."""
     if isinstance(source, (str, os.PathLike)):
         return str(Path(os.path.expanduser(source)).absolute())
     several = isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
-    return [_absolute(one) for one in source] if several else None
+    return [_absolute_source(one) for one in source] if several else None
 
 
-def _are(n: int) -> str:
+def _is_or_are(n: int) -> str:
     return "is" if n == 1 else "are"
 
 
-def _decoded(field: Field, column: Column, into: Into) -> tuple[Mapping[str, np.ndarray], Any]:
+def _decode_column(field: Field, column: Column, into: Into) -> tuple[Mapping[str, np.ndarray], Any]:
     """A column's compact values as the cache keeps them, and what was noted on the way."""
     kind, notes = kind_named(field.kind), list[Note]()
     fix = "make --image-size smaller" if kind.axes == 2 else "read fewer rows"
@@ -437,6 +449,6 @@ def _as_arrays(encoded: Encoded) -> tuple[dict[str, np.ndarray], Any]:
     return {"values": encoded}, {}
 
 
-def _as_encoded(entry: Entry) -> Encoded:
+def _as_encoded(entry: CacheEntry) -> Encoded:
     arrays = entry.arrays
     return Ragged(arrays["values"], arrays["ends"]) if "ends" in arrays else arrays["values"]

@@ -21,9 +21,9 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Note
-from .blocks import LONG_CELL, blocks, sample
-from .pieces import Runs, Spool, Table, in_file, kept, runs
-from .sources import Options, check_width, counted, listed
+from .blocks import LONG_CELL, first_lines, utf8_blocks
+from .pieces import Runs, Spool, Table, chunks_of, places_in_file, row_runs
+from .sources import ReadOptions, check_width, count_noun, join_words
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TYPED = 10_000  # rows of a block that the types of columns are inferred from
@@ -35,7 +35,7 @@ SAID = 5  # odd rows named
 ON_DISK = 1.5  # times a file's size that its pieces may take
 
 
-def delimited(path: Path, where: str, options: Options, text: frozenset[str] = frozenset()) -> Table:
+def read_delimited(path: Path, where: str, options: ReadOptions, text: frozenset[str] = frozenset()) -> Table:
     """Read a CSV, TSV or the like.
 
     Args:
@@ -45,32 +45,32 @@ def delimited(path: Path, where: str, options: Options, text: frozenset[str] = f
         PellucidError: when there are no records in it.
     """
     notes: list[Note] = []
-    found, first, line = blocks(path, where, notes), b"", 1
+    found, first, line = utf8_blocks(path, where, notes), b"", 1
     while not first.strip():
         line += first.count(b"\n")
         if not (first := next(found, b"")):
             raise PellucidError("the file is empty", where=where)
-    separator, head = sniffed(sample(first), path.suffix.lower())
+    separator, head = sniff_delimiter(first_lines(first), path.suffix.lower())
     header = has_header(head, options.names) if options.header is None else options.header
     names, extra = column_names(head, header, notes, where)
     check_width(len(names), where)
     reader = _Reader(separator, header, names, separator == ";" and _decimal_comma(head), text, line)
-    pieces = kept(reader.frames(chain([first], found)), partial(_spool, path, where, options))
+    pieces = chunks_of(reader.read_frames(chain([first], found)), partial(_spool_blocks, path, where, options))
     if not pieces:
         raise PellucidError("there is a header but no row below it", where=where)
     commas = DELIMITERS.get(separator, "one column")
     about = f"CSV with {commas}, {'names in the first line' if header else 'no header, so columns are numbered'}"
     goal = names[-1] if len(names) > 1 and not extra and not header else None
-    again = partial(delimited, path, where, options)
-    places = in_file(where, reader.runs)
-    table = Table(about, names, pieces, places, notes + reader.notes(where), header, goal, LAST, again)
-    late = table.changed(table.types()) if len(pieces) > 1 else frozenset()
+    again = partial(read_delimited, path, where, options)
+    places = places_in_file(where, reader.runs)
+    table = Table(about, names, pieces, places, notes + reader.collect_notes(where), header, goal, LAST, again)
+    late = table.changed_columns(table.column_types()) if len(pieces) > 1 else frozenset()
     return again(text | late) if late else table
 
 
-def _spool(path: Path, where: str, options: Options) -> Spool:
+def _spool_blocks(path: Path, where: str, options: ReadOptions) -> Spool:
     spool = Spool(options.spool)
-    spool.need(int(ON_DISK * path.stat().st_size), where)
+    spool.need_bytes(int(ON_DISK * path.stat().st_size), where)
     return spool
 
 
@@ -91,42 +91,42 @@ class _Reader:
         self.mended = False
         self.runs: list[Runs] = []  # the lines that the rows of each frame start in
 
-    def frames(self, found: Iterable[bytes]) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataType]]]:
+    def read_frames(self, found: Iterable[bytes]) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataType]]]:
         """The frame of each block that has rows, and its types."""
         for block in found:
-            if (frame := self._frame(block)) is not None:
-                yield frame, self._schema(frame)
+            if (frame := self._block_frame(block)) is not None:
+                yield frame, self._block_types(frame)
 
-    def _frame(self, block: bytes) -> pl.DataFrame | None:
+    def _block_frame(self, block: bytes) -> pl.DataFrame | None:
         start, header = self.line, self.header
         self.line, self.header = start + block.count(b"\n"), False
         try:
-            body, lines, over = records(block, self.separator, header, len(self.names))
-            frame = self._parsed(body) if len(lines) else None
+            body, lines, over = cut_records(block, self.separator, header, len(self.names))
+            frame = self._parse_records(body) if len(lines) else None
         except pl.exceptions.PolarsError:
             self.mended = True
-            body, lines, over = records(requoted(block, self.separator), self.separator, header, len(self.names))
-            frame = self._parsed(body)
+            body, lines, over = cut_records(mend_quotes(block, self.separator), self.separator, header, len(self.names))
+            frame = self._parse_records(body)
         if frame is None:
             return None
         if len(frame) != len(lines):  # quoting that polars reads otherwise: rows can only be counted
             lines, over = np.arange(len(frame)) + 1 + header, np.zeros(0)
         lines = lines + (start - 1)
-        self.runs.append(runs(lines))
+        self.runs.append(row_runs(lines))
         for many, odd in ((False, over < 0), (True, over > 0)):
             own = lines[odd] if odd.any() else lines[:0]
             self.count[many] += len(own)
             self.odd[many] += own[: SAID - len(self.odd[many])].tolist() if len(self.odd[many]) < SAID else []
         return frame
 
-    def _parsed(self, body: bytes) -> pl.DataFrame:
+    def _parse_records(self, body: bytes) -> pl.DataFrame:
         """The records as a frame of all columns: short ones are filled with missing values, long ones cut."""
         numbered = [f"c{i}" for i in range(len(self.names))]
         pairs = list(zip(numbered, self.names, strict=True))
         text = {short: pl.String() for short, name in pairs if name in self.text}
         data = self.separator.join(numbered).encode() + b"\n" + body
 
-        def parsed(rows: int | None) -> pl.DataFrame:
+        def parse_rows(rows: int | None) -> pl.DataFrame:
             return pl.read_csv(
                 data,
                 separator=self.separator,
@@ -137,19 +137,19 @@ class _Reader:
             )
 
         try:
-            frame = parsed(TYPED)
-            if not _late(frame):
+            frame = parse_rows(TYPED)
+            if not _has_late_values(frame):
                 return frame.rename(dict(pairs))
         except pl.exceptions.PolarsError:  # a later row is of another type: look at all of them, which takes longer
             pass
         try:
-            return parsed(None).rename(dict(pairs))
+            return parse_rows(None).rename(dict(pairs))
         except pl.exceptions.PolarsError:  # Polars takes the digits of other scripts for numbers, and can't read them
-            strange = parsed(0).select(pl.all().str.contains("[^\\x00-\\x7f]").any()).row(0)
+            strange = parse_rows(0).select(pl.all().str.contains("[^\\x00-\\x7f]").any()).row(0)
             text |= {short: pl.String() for short, is_strange in zip(numbered, strange, strict=True) if is_strange}
-            return parsed(None).rename(dict(pairs))
+            return parse_rows(None).rename(dict(pairs))
 
-    def _schema(self, frame: pl.DataFrame) -> dict[str, pl.DataType]:
+    def _block_types(self, frame: pl.DataFrame) -> dict[str, pl.DataType]:
         """The types of a block's columns, Null where it has no value. Text that is dates throughout counts as dates."""
         found: dict[str, pl.DataType] = {}
         for series in frame.get_columns():
@@ -162,7 +162,7 @@ class _Reader:
             found[name] = date_type(series) or kind
         return found
 
-    def notes(self, where: str) -> list[Note]:
+    def collect_notes(self, where: str) -> list[Note]:
         """What was odd in all blocks."""
         found = []
         if self.mended:
@@ -172,12 +172,12 @@ class _Reader:
         for many, text in ((False, "too few values; the last count as missing"), (True, "too many; the last are cut")):
             if count := self.count[many]:
                 lines = [*self.odd[many], *[0] * (count - len(self.odd[many]))]
-                rows = f"{where}, {'row' if count == 1 else 'rows'} {listed(lines)}"
-                found.append(Note("warning", f"{counted(count, 'row has', 'rows have')} {text}", rows))
+                rows = f"{where}, {'row' if count == 1 else 'rows'} {join_words(lines)}"
+                found.append(Note("warning", f"{count_noun(count, 'row has', 'rows have')} {text}", rows))
         return found
 
 
-def _late(frame: pl.DataFrame) -> bool:
+def _has_late_values(frame: pl.DataFrame) -> bool:
     """Whether a column has its first value behind the rows that types are inferred from."""
     if len(frame) <= TYPED:
         return False
@@ -198,20 +198,20 @@ def date_type(series: pl.Series) -> pl.DataType | None:
         return None
 
 
-def sniffed(data: bytes, suffix: str) -> tuple[str, list[list[str]]]:
+def sniff_delimiter(data: bytes, suffix: str) -> tuple[str, list[list[str]]]:
     """The delimiter and the first records. The delimiter is the one that cuts most records into as many pieces."""
     text = data.decode("utf-8", "replace")
     best, chosen = (0.0, 0), ","
     for delimiter in DELIMITERS:
-        widths = Counter(len(record) for record in _split(text, delimiter))
+        widths = Counter(len(record) for record in _split_records(text, delimiter))
         width, count = widths.most_common(1)[0] if widths else (0, 0)
         share = count / max(sum(widths.values()), 1) + (suffix in (".tsv", ".tab") and delimiter == "\t")
         if width > 1 and share >= 0.7 and (share, width) > best:
             best, chosen = (share, width), delimiter
-    return chosen, _split(text, chosen)
+    return chosen, _split_records(text, chosen)
 
 
-def _split(text: str, delimiter: str) -> list[list[str]]:
+def _split_records(text: str, delimiter: str) -> list[list[str]]:
     try:
         with _long_cells():
             return [record for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if record][:200]
@@ -243,11 +243,11 @@ def has_header(head: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool
             return True
     if any(_is_number(cell) for cell in first):
         return False
-    votes = sum(_vote(cell, [r[i].strip() for r in rest if i < len(r)]) for i, cell in enumerate(first))
+    votes = sum(_header_vote(cell, [r[i].strip() for r in rest if i < len(r)]) for i, cell in enumerate(first))
     return votes > 0 if names else votes >= 0
 
 
-def _vote(cell: str, values: list[str]) -> int:
+def _header_vote(cell: str, values: list[str]) -> int:
     """Above 0 when ``cell`` looks like the name of ``values``, below 0 when it looks like one of them."""
     present = [value for value in values if value]
     if cell in present:
@@ -279,14 +279,16 @@ def column_names(head: list[list[str]], header: bool, notes: list[Note], where: 
     unnamed_first = usual == len(given) + 1 and len(widths) == 1
     if unnamed_first:
         given = ["", *given]
-    return unique(given, notes, where), unnamed_first
+    return unique_names(given, notes, where), unnamed_first
 
 
-def unique(given: Sequence[str], notes: list[Note], where: str) -> list[str]:
+def unique_names(given: Sequence[str], notes: list[Note], where: str) -> list[str]:
     """Names without blanks and doubles."""
     blank = [f"column_{i + 1}" for i, name in enumerate(given) if not name]
     if blank:
-        notes.append(Note("info", f"{counted(len(blank), 'column')} without a name: called {listed(blank)}", where))
+        notes.append(
+            Note("info", f"{count_noun(len(blank), 'column')} without a name: called {join_words(blank)}", where)
+        )
     names: dict[str, int] = {}  # with the last number that was put behind each
     for i, name in enumerate(given):
         new, k = name or f"column_{i + 1}", names.get(name, 1)
@@ -301,7 +303,7 @@ def unique(given: Sequence[str], notes: list[Note], where: str) -> list[str]:
     return list(names)
 
 
-def records(data: bytes, separator: str, header: bool, width: int) -> tuple[bytes, np.ndarray, np.ndarray]:
+def cut_records(data: bytes, separator: str, header: bool, width: int) -> tuple[bytes, np.ndarray, np.ndarray]:
     """Cut away the header and blank lines.
 
     Returns:
@@ -327,7 +329,7 @@ def records(data: bytes, separator: str, header: bool, width: int) -> tuple[byte
     return body, lines[keep], cells[keep] - width
 
 
-def _even(rows: list[list[str]]) -> int:
+def _even_rows(rows: list[list[str]]) -> int:
     """How many rows have the usual number of cells."""
     return max(Counter(len(row) for row in rows if row).values(), default=0)
 
@@ -338,7 +340,7 @@ def _decimal_comma(head: list[list[str]]) -> bool:
     return commas > sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", cell)) for cell in cells)
 
 
-def requoted(data: bytes, separator: str) -> bytes:
+def mend_quotes(data: bytes, separator: str) -> bytes:
     """The same records with quotation marks in order; marks inside a cell are taken as they are.
 
     A mark that is never closed would swallow the rest of the file: then every line is a record of its own.
@@ -348,7 +350,7 @@ def requoted(data: bytes, separator: str) -> bytes:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
         lines = [next(csv.reader([line], delimiter=separator), []) for line in text.splitlines()]
     swallowed = max(cell.count("\n") for row in rows for cell in row or [""]) > LONG_CELL
-    rows = lines if swallowed or _even(lines) > _even(rows) else rows
+    rows = lines if swallowed or _even_rows(lines) > _even_rows(rows) else rows
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=separator, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()

@@ -13,13 +13,13 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Note
-from ..fields.category import words
+from ..fields.category import column_words
 from .classes import Classes, split_folders
 from .listing import Listing, suffix_of
 from .naming import Names, values_of
 from .roles import SPLIT_NAMES
-from .sources import SPLIT_WORDS, Found, Options, counted, listed
-from .tables import found_in, read_table
+from .sources import SPLIT_WORDS, Contents, ReadOptions, count_noun, join_words
+from .tables import contents_of, read_table
 
 MOST_TABLES = 40  # files looked into; where there are more they are not tables but something beside each image
 LARGE = 1 << 30  # bytes of a table that is not looked into unless it is called metadata
@@ -28,7 +28,7 @@ SHOWN = 3  # rows and images listed one by one
 
 
 @dataclass(frozen=True)
-class Described:
+class MetadataTable:
     """A table that names images.
 
     Attributes:
@@ -37,7 +37,7 @@ class Described:
     """
 
     path: str
-    found: Found
+    found: Contents
     column: str
     rows: list[int]
     images: list[int]
@@ -48,7 +48,9 @@ class Described:
         return self.path.rsplit("/", 1)[-1]
 
 
-def read(files: Listing, images: Sequence[str], told: Classes, options: Options, notes: list[Note]) -> Found | None:
+def read_metadata(
+    files: Listing, images: Sequence[str], told: Classes, options: ReadOptions, notes: list[Note]
+) -> Contents | None:
     """The rows of the tables that name the images; None when there is no such table.
 
     Args:
@@ -56,14 +58,16 @@ def read(files: Listing, images: Sequence[str], told: Classes, options: Options,
         notes: what was odd is added.
     """
     names = Names(images, files.root)
-    tables = [one for path in _candidates(files) if (one := _described(files, path, names, options, notes)) is not None]
-    chosen = _chosen(tables, notes, files.name)
+    tables = [
+        one for path in _candidate_files(files) if (one := _metadata_at(files, path, names, options, notes)) is not None
+    ]
+    chosen = _choose_tables(tables, notes, files.name)
     if not chosen:
         return None
     for one in chosen:
         files.others[suffix_of(one.path)] -= 1
     files.others += type(files.others)()  # without those that are down to nothing
-    return _joined(files, images, told, chosen, options, notes)
+    return _join_tables(files, images, told, chosen, options, notes)
 
 
 def is_metadata(path: str) -> bool:
@@ -71,7 +75,7 @@ def is_metadata(path: str) -> bool:
     return path.rsplit("/", 1)[-1].lower().startswith("metadata.")
 
 
-def _candidates(files: Listing) -> list[str]:
+def _candidate_files(files: Listing) -> list[str]:
     """Files that may name the images, those called metadata first."""
     first = [path for path in files.tables if is_metadata(path)]
     others = [path for path, (size, _) in files.tables.items() if path not in first and 0 < size < LARGE]
@@ -80,31 +84,33 @@ def _candidates(files: Listing) -> list[str]:
     return first + sorted(others, key=lambda path: (path.count("/"), path))[:MOST_TABLES]
 
 
-def _described(files: Listing, path: str, names: Names, options: Options, notes: list[Note]) -> Described | None:
+def _metadata_at(
+    files: Listing, path: str, names: Names, options: ReadOptions, notes: list[Note]
+) -> MetadataTable | None:
     """The table at ``path``, when one of its columns names images."""
     place = files.table(path) if files.table else files.root / path
     try:
-        found = found_in(read_table(place, path, Options(spool=options.spool)), path)
+        found = contents_of(read_table(place, path, ReadOptions(spool=options.spool)), path)
     except PellucidError as error:
         if is_metadata(path):
             notes.append(Note("error", f"{error.what}; left out", path))
         return None
     if len(found.columns) < 2:  # a mere list of names says nothing of the images
         return None
-    ways = {name: names.way(column, path.rpartition("/")[0]) for name, column in found.columns.items()}
+    ways = {name: names.best_match(column, path.rpartition("/")[0]) for name, column in found.columns.items()}
     share, best = max((way.share, name) for name, way in ways.items())
     if share < ENOUGH:
         return None
     at = ways[best].look(values_of(found.columns[best]))
     rows = [row for row, i in enumerate(at) if i >= 0]
-    return Described(path, found, best, rows, [at[r] for r in rows], [r for r, i in enumerate(at) if i < 0])
+    return MetadataTable(path, found, best, rows, [at[r] for r in rows], [r for r, i in enumerate(at) if i < 0])
 
 
-def _chosen(tables: list[Described], notes: list[Note], name: str) -> list[Described]:
+def _choose_tables(tables: list[MetadataTable], notes: list[Note], name: str) -> list[MetadataTable]:
     """The tables to read: all that are called metadata, else the one that names most images and others like it."""
     called = [one for one in tables if is_metadata(one.path)]
     ranked = sorted(called or tables, key=lambda one: (-len(set(one.images)), one.path))
-    chosen: list[Described] = []
+    chosen: list[MetadataTable] = []
     named: set[int] = set()
     for one in ranked:
         like = called or not chosen or (one.column == chosen[0].column and named.isdisjoint(one.images))
@@ -117,9 +123,14 @@ def _chosen(tables: list[Described], notes: list[Note], name: str) -> list[Descr
     return sorted(chosen, key=lambda one: one.path)
 
 
-def _joined(
-    files: Listing, images: Sequence[str], told: Classes, chosen: list[Described], options: Options, notes: list[Note]
-) -> Found:
+def _join_tables(
+    files: Listing,
+    images: Sequence[str],
+    told: Classes,
+    chosen: list[MetadataTable],
+    options: ReadOptions,
+    notes: list[Note],
+) -> Contents:
     """The rows of all tables that have an image, with what the image's folders say."""
     first = chosen[0]
     origin = [(one, row) for one in chosen for row in one.rows]
@@ -130,9 +141,9 @@ def _joined(
     _check_named(chosen, options, files.name)
     named = set(at)
     _say_unnamed([path for i, path in enumerate(images) if i not in named], chosen, notes, files.name)
-    frame = _stacked(chosen)
+    frame = _stack_columns(chosen)
     columns = {
-        series.name: Column(series.name, series, files.root, partial(_cell, origin, series.name))
+        series.name: Column(series.name, series, files.root, partial(_cell_place, origin, series.name))
         for series in frame.get_columns()
     }
     paths = pl.Series(first.column, [images[i] for i in at], pl.String)
@@ -143,19 +154,19 @@ def _joined(
         target, why = None, ""
     extra = _from_folders(told, at, chosen, columns)
     for name, values in extra.items():
-        columns[name] = Column(name, pl.Series(name, values, pl.String), files.root, partial(_cell, origin, name))
+        columns[name] = Column(name, pl.Series(name, values, pl.String), files.root, partial(_cell_place, origin, name))
         kinds[name] = "category"
     if told.name in extra and target is None:
         target, why = told.name, told.why
-    where = listed(f"{one.path}, column '{one.column}'" for one in chosen)
-    about = f"{counted(len(at), 'image')}, named in {where}, with {counted(len(columns) - 1, 'further column')}"
+    where = join_words(f"{one.path}, column '{one.column}'" for one in chosen)
+    about = f"{count_noun(len(at), 'image')}, named in {where}, with {count_noun(len(columns) - 1, 'further column')}"
     if told.splits and "split" in extra:
         about += f", in folders {split_folders(extra['split'])}"
     added = (*first.found.added, *extra)
-    return Found(about, columns, notes, first.found.named, kinds, target, why, added=added)
+    return Contents(about, columns, notes, first.found.named, kinds, target, why, added=added)
 
 
-def _stacked(chosen: list[Described]) -> pl.DataFrame:
+def _stack_columns(chosen: list[MetadataTable]) -> pl.DataFrame:
     """The columns of all tables, a value that a table lacks missing; under the first one's name for the image."""
     frames = []
     for one in chosen:
@@ -180,7 +191,7 @@ def _is_class(name: str, column: Column) -> bool:
 
 
 def _from_folders(
-    told: Classes, at: list[int], chosen: list[Described], columns: dict[str, Column]
+    told: Classes, at: list[int], chosen: list[MetadataTable], columns: dict[str, Column]
 ) -> dict[str, list[str | None]]:
     """What folders, or the tables' names, say beside the tables: the class and the split."""
     found: dict[str, list[str | None]] = {}
@@ -196,24 +207,24 @@ def _from_folders(
     return found
 
 
-def _cell(origin: list[tuple[Described, int]], name: str, row: int) -> str:
+def _cell_place(origin: list[tuple[MetadataTable, int]], name: str, row: int) -> str:
     one, line = origin[row]
     column = one.found.columns.get(name) or one.found.columns[one.column]
     return column.place(line)
 
 
-def _say_lost(one: Described, notes: list[Note]) -> None:
+def _say_lost(one: MetadataTable, notes: list[Note]) -> None:
     """Say which rows have no image."""
     if not one.lost:
         return
     names = values_of(one.found.columns[one.column])
-    shown = listed((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), SHOWN)
-    text = f"{counted(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
+    shown = join_words((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), SHOWN)
+    text = f"{count_noun(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
     where = one.found.columns[one.column].place(one.lost[0])
     notes.append(Note("warning", f"{text} and {'is' if len(one.lost) == 1 else 'are'} left out, here first", where))
 
 
-def _check_named(chosen: list[Described], options: Options, name: str) -> None:
+def _check_named(chosen: list[MetadataTable], options: ReadOptions, name: str) -> None:
     """Raises PellucidError when no row of a part, as a column or a table's name gives it, has its image."""
     kept, lost = set[str](), dict[str, int]()
     for one in chosen:
@@ -223,26 +234,27 @@ def _check_named(chosen: list[Described], options: Options, name: str) -> None:
             lost[value] = lost.get(value, 0) + 1
     if kept and (gone := [value for value in lost if value not in kept]):
         raise PellucidError(
-            f"'{gone[0]}' is given as a part, and none of the images of its {counted(lost[gone[0]], 'row')} is there",
+            f"'{gone[0]}' is given as a part, and none of the images of its {count_noun(lost[gone[0]], 'row')} "
+            "is there",
             where=f"{name}, {chosen[0].path}",
             fix="copy the images to where the table says, or take these rows out to have that part drawn from others",
         )
 
 
-def _parts_of_rows(one: Described, options: Options) -> list[str]:
+def _parts_of_rows(one: MetadataTable, options: ReadOptions) -> list[str]:
     """What a table's column of parts, or its name, says of each of its rows; nothing where neither says any."""
     columns = one.found.columns
     named = options.split.column if options.split.by == "column" else None
     column = columns.get(named) if named else next((c for n, c in columns.items() if n.lower() in SPLIT_NAMES), None)
-    if column is not None and (named or {w.lower() for w in words(column).drop_nulls()} <= SPLIT_WORDS.keys()):
-        return [word or "" for word in words(column).to_list()]
+    if column is not None and (named or {w.lower() for w in column_words(column).drop_nulls()} <= SPLIT_WORDS.keys()):
+        return [word or "" for word in column_words(column).to_list()]
     stem = one.name.split(".")[0].lower()
     return [stem] * len(one.found) if stem in SPLIT_WORDS else []
 
 
-def _say_unnamed(paths: list[str], chosen: list[Described], notes: list[Note], name: str) -> None:
+def _say_unnamed(paths: list[str], chosen: list[MetadataTable], notes: list[Note], name: str) -> None:
     if paths:
-        where = listed(one.path for one in chosen)
-        text = f"{counted(len(paths), 'image has', 'images have')} no row in {where} and"
-        text += f" {'is' if len(paths) == 1 else 'are'} left out ({listed(paths, SHOWN)})"
+        where = join_words(one.path for one in chosen)
+        text = f"{count_noun(len(paths), 'image has', 'images have')} no row in {where} and"
+        text += f" {'is' if len(paths) == 1 else 'are'} left out ({join_words(paths, SHOWN)})"
         notes.append(Note("warning", text, name))

@@ -13,70 +13,70 @@ from ..fields import Column, Note
 from . import described, packs
 from .archives import is_archive
 from .classes import LEVEL, WHY, Classes, classes_of, split_folders
-from .listing import Listing, listing
+from .listing import Listing, list_files
 from .marks import mark_at, mark_of
-from .roles import asked
-from .sources import PARTS, Found, Options, Source, counted, first_layout, listed
+from .roles import asked_targets
+from .sources import PARTS, Contents, ReadOptions, Source, count_noun, join_words, layout_first
 
 CLASSES_FIX = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
 
 
-@first_layout
-def image_folder(source: Any, options: Options) -> Source | None:
+@layout_first
+def image_folder(source: Any, options: ReadOptions) -> Source | None:
     """A folder with images: in folders named after their class, or named in a table beside them."""
     if not isinstance(source, Path) or not source.is_dir():
         return None
-    files = listing(source)
+    files = list_files(source)
     if not files.paths:
         return None
-    return Source(files.name + "/", files.digest, partial(_load, files, options))
+    return Source(files.name + "/", files.digest, partial(_load_images, files, options))
 
 
-@first_layout
-def image_archive(source: Any, options: Options) -> Source | None:
+@layout_first
+def image_archive(source: Any, options: ReadOptions) -> Source | None:
     """An archive that holds what could also be a folder with images."""
     if not isinstance(source, Path) or not source.is_file() or not is_archive(source):
         return None
     about = source.stat()
-    if not packs.holds(source, mark_of(about)):
+    if not packs.holds_images(source, mark_of(about)):
         return None
     alone = Listing(source, [""], [about.st_size], [mark_of(about)])
-    pack = partial(packs.unpacked, alone.digest, source, options.spool)
-    return Source(source.name, alone.digest, lambda: _load(pack(), options))
+    pack = partial(packs.unpack_images, alone.digest, source, options.spool)
+    return Source(source.name, alone.digest, lambda: _load_images(pack(), options))
 
 
-def _load(files: Listing, options: Options) -> Found:
+def _load_images(files: Listing, options: ReadOptions) -> Contents:
     """Image, class and split of every file: from a table that names the images, or from its path alone."""
     notes = list(files.notes)
     keep = _not_empty(files, notes)
-    names = (*asked(options.target, ()), *options.names)
+    names = (*asked_targets(options.target, ()), *options.names)
     told = classes_of(keep, files.name, names)
     if len(keep) < len(files.paths):
         _check_empty(files, keep)
     paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1  # a level was asked for, or images and no more
-    found = None if paths_tell else described.read(files, keep, told, options, notes)
+    found = None if paths_tell else described.read_metadata(files, keep, told, options, notes)
     found = found or _by_folders(files, keep, told, notes)
     if files.others:
-        shown = listed(f"{count:,} {suffix}" for suffix, count in files.others.most_common(4))
+        shown = join_words(f"{count:,} {suffix}" for suffix, count in files.others.most_common(4))
         total = sum(files.others.values())
-        text = f"{counted(total, 'other file is', 'other files are')} left out ({shown})"
+        text = f"{count_noun(total, 'other file is', 'other files are')} left out ({shown})"
         notes.append(Note("info", text, files.name))
     return found
 
 
-def _by_folders(files: Listing, keep: list[str], told: Classes, notes: list[Note]) -> Found:
+def _by_folders(files: Listing, keep: list[str], told: Classes, notes: list[Note]) -> Contents:
     notes += told.notes
     series = {"image": pl.Series("image", keep, pl.String), told.name: pl.Series(told.name, told.labels, pl.String)}
     if told.splits:
         series["split"] = pl.Series("split", told.splits, pl.String)
-    columns = {name: files.column(name, values, partial(_path, keep)) for name, values in series.items()}
+    columns = {name: files.column(name, values, partial(_image_path, keep)) for name, values in series.items()}
     where = "in" if not told.splits else f"in folders {split_folders(told.splits)}, and in them"
-    about = counted(len(keep), "image") + (f" {where} a folder for each class" if any(told.labels) else "")
+    about = count_noun(len(keep), "image") + (f" {where} a folder for each class" if any(told.labels) else "")
     kinds = {"image": "image", told.name: "category"}
-    return Found(about, columns, notes, True, kinds, told.name, told.why)
+    return Contents(about, columns, notes, True, kinds, told.name, told.why)
 
 
-def _path(paths: list[str], row: int) -> str:
+def _image_path(paths: list[str], row: int) -> str:
     return paths[row]
 
 
@@ -94,13 +94,13 @@ def _check_empty(files: Listing, keep: list[str]) -> None:
     kept = {split for path, split in zip(files.paths, splits, strict=False) if path in set(keep)} if splits else set()
     for part in (part for part in PARTS if part in splits and part not in kept):
         raise PellucidError(
-            f"{part} is given, and all its {counted(splits.count(part), 'image')} are empty files",
+            f"{part} is given, and all its {count_noun(splits.count(part), 'image')} are empty files",
             where=files.name,
             fix=f"copy them again, or take the folder {part} away to have it drawn from the other images",
         )
 
 
-def need_classes(found: Found, name: str, least: int = 2) -> None:
+def need_classes(found: Contents, name: str, least: int = 2) -> None:
     """Raises PellucidError when folders are to tell the classes and tell fewer than ``least``."""
     if not isinstance(found.target, str) or not found.why.startswith(WHY):
         return
@@ -110,7 +110,7 @@ def need_classes(found: Found, name: str, least: int = 2) -> None:
         raise PellucidError(broken.text.removesuffix("; left out"), where=f"{name}{broken.where}", fix="mend the table")
     if not len(counts):
         raise PellucidError(
-            f"{counted(len(found), 'image')}, but no folders that tell their class", where=name, fix=CLASSES_FIX
+            f"{count_noun(len(found), 'image')}, but no folders that tell their class", where=name, fix=CLASSES_FIX
         )
     if len(counts) < least:
         only = counts["label"][0]
@@ -125,6 +125,8 @@ def image_files(paths: list[Path]) -> Source:
     found = Listing(Path("/"), names, marks=[mark_at(name) for name in names])
     shown = [str(path) for path in paths]
     series = pl.Series("image", names, pl.String)
-    columns = {"image": Column("image", series, None, partial(_path, shown), marked=True)}
+    columns = {"image": Column("image", series, None, partial(_image_path, shown), marked=True)}
     name = shown[0] if len(shown) == 1 else f"{len(shown):,} images"
-    return Source(name, found.digest, lambda: Found(counted(len(shown), "image"), columns, kinds={"image": "image"}))
+    return Source(
+        name, found.digest, lambda: Contents(count_noun(len(shown), "image"), columns, kinds={"image": "image"})
+    )

@@ -9,12 +9,12 @@ import numpy as np
 
 from ..errors import PellucidError
 from ..fields import Column, Field, Note
-from ..fields.category import natural, words
-from .parting import Parting
+from ..fields.category import column_words, natural_key
+from .parting import SplitSpec
 from .shortfall import count_parts, find_lost, say_parts
-from .sources import Found, counted
-from .splits import by_time, given, meaning
-from .times import ordering, time_column
+from .sources import Contents, count_noun
+from .splits import by_time, parts_of_values, parts_of_words
+from .times import ordering_values, time_column
 
 FEWEST_ENTITIES = 5  # fewer are rather a property than whom a row is of
 ENTITIES = (
@@ -23,9 +23,9 @@ ENTITIES = (
 )  # fmt: skip
 
 
-def parts(
-    found: Found, fields: Sequence[Field], asked: Parting, where: str, even: str, say: Callable[[Note], None]
-) -> tuple[Parting, dict[str, int], str]:
+def preview_split(
+    found: Contents, fields: Sequence[Field], asked: SplitSpec, where: str, even: str, say: Callable[[Note], None]
+) -> tuple[SplitSpec, dict[str, int], str]:
     """What is known of the parts beforehand.
 
     Args:
@@ -38,13 +38,13 @@ def parts(
         PellucidError: when the data can't be parted as asked.
     """
     if asked.by == "group":
-        return asked, {}, _groups(found.columns[str(asked.column)], asked)
+        return asked, {}, _preview_groups(found.columns[str(asked.column)], asked)
     if asked.by == "time":
         asked = replace(asked, column=time_column(found.columns, asked, where))
-        return _by_time(found, fields, asked)
+        return _preview_by_time(found, fields, asked)
     field = next((f for f in fields if f.role == "split"), None)
     if field is not None:
-        part, how = _by_column(found.columns[field.name], asked)
+        part, how = _preview_by_column(found.columns[field.name], asked)
         if (part == 0).any():
             left = count_parts(np.where(find_lost(found, fields, part), -1, part))
             if asked.by == "chance" and asked.asked:
@@ -52,47 +52,52 @@ def parts(
                 say(Note("warning", text, f"column '{field.name}'"))
             return asked, left, say_parts(how, count_parts(part), left)
         say(Note("warning", "the given split has no training part and is not used"))
-    for note in entities(found, fields):
+    for note in entity_columns(found, fields):
         say(note)
-    return asked, {}, f"{asked.said()}, drawn at random" + (f" with the same shares of {even}" if even else "")
+    return asked, {}, f"{asked.shares_text()}, drawn at random" + (f" with the same shares of {even}" if even else "")
 
 
-def _by_time(found: Found, fields: Sequence[Field], asked: Parting) -> tuple[Parting, dict[str, int], str]:
-    time, dates = ordering(found.columns[str(asked.column)])
+def _preview_by_time(
+    found: Contents, fields: Sequence[Field], asked: SplitSpec
+) -> tuple[SplitSpec, dict[str, int], str]:
+    time, dates = ordering_values(found.columns[str(asked.column)])
     every, _ = by_time(time, asked, dates)
     lost = find_lost(found, fields, every)
     own, how = by_time(time, asked, dates, ~lost)
     left = int((own < 0).sum())
-    told = how + (f"; {counted(left, 'row')} in none of them" if left else "")
+    told = how + (f"; {count_noun(left, 'row')} in none of them" if left else "")
     return asked, count_parts(np.where(lost, -1, own)), told
 
 
-def _by_column(column: Column, asked: Parting) -> tuple[np.ndarray, str]:  # -> (n,) part, -1 for none; how
-    text = words(column)
-    values = sorted(text.drop_nulls().unique().to_list(), key=natural)
-    of, how = meaning(values, column.name) if asked.by == "column" else (given(values), "given by the data")
+def _preview_by_column(column: Column, asked: SplitSpec) -> tuple[np.ndarray, str]:  # -> (n,) part, -1 for none; how
+    text = column_words(column)
+    values = sorted(text.drop_nulls().unique().to_list(), key=natural_key)
+    of, how = (
+        parts_of_values(values, column.name) if asked.by == "column" else (parts_of_words(values), "given by the data")
+    )
     place = {value: int(part) for value, part in zip(values, of, strict=True)}
     return np.array([place.get(word, -1) for word in text.to_list()], np.int64), how
 
 
-def _groups(column: Column, asked: Parting) -> str:
-    text = words(column).drop_nulls()
+def _preview_groups(column: Column, asked: SplitSpec) -> str:
+    text = column_words(column).drop_nulls()
     counts = text.alias("value").value_counts(name="count")["count"] if len(text) else text
     if not len(counts):
         raise PellucidError(f"column '{column.name}' has no values to keep together")
     low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
-    rows = counted(low, "row") if low == high else f"{low:,} to {high:,} rows"
-    return f"{asked.said()}, each of {counted(len(counts), 'value')} of '{column.name}' ({rows}) in one part only"
+    rows = count_noun(low, "row") if low == high else f"{low:,} to {high:,} rows"
+    values = count_noun(len(counts), "value")
+    return f"{asked.shares_text()}, each of {values} of '{column.name}' ({rows}) in one part only"
 
 
-def entities(found: Found, fields: Sequence[Field]) -> list[Note]:
+def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
     """Columns that look like who or what a row is of, several rows each: parts by chance share their people."""
     notes = []
     for field in fields:
-        name = _entity(field)
+        name = _entity_noun(field)
         if name is None:
             continue
-        text = words(found.columns[field.name])
+        text = column_words(found.columns[field.name])
         present, distinct = text.count(), text.drop_nulls().n_unique()
         if FEWEST_ENTITIES <= distinct <= present / 2:
             said = f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
@@ -101,7 +106,7 @@ def entities(found: Found, fields: Sequence[Field]) -> list[Note]:
     return notes
 
 
-def _entity(field: Field) -> str | None:
+def _entity_noun(field: Field) -> str | None:
     """What a column's values are named after, e.g. ``"user"`` for ``user_id``; None where they are no entities."""
     if field.role not in ("input", "id", "ignore") or field.kind not in ("category", "number", "text"):
         return None

@@ -27,7 +27,7 @@ SIDE = 4  # pixels; an array with a shorter side is no image, but for its channe
 
 
 @dataclass
-class Held:
+class MemoryColumns:
     """Columns in memory.
 
     Attributes:
@@ -38,30 +38,30 @@ class Held:
     kinds: dict[str, str] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
-    def add(self, name: str, values: Any) -> None:
+    def add_column(self, name: str, values: Any) -> None:
         """Add a column, or several where each value is a row of numbers.
 
         Raises:
             PellucidError: for a single value where a column is expected, or values of a shape that nothing has.
         """
         if isinstance(values, pl.Series):
-            self._add(values.alias(name))
+            self._add_series(values.alias(name))
         elif hasattr(values, "isna") and not isinstance(values.dtype, np.dtype):
-            self._add(_from_pandas(name, values))
-        elif (lists := _lists(name, values)) is not None:
+            self._add_series(_from_pandas(name, values))
+        elif (lists := _list_series(name, values)) is not None:
             self.columns[name] = lists
         else:
-            self._add_array(name, as_array(values))
+            self._add_array(name, array_of_values(values))
 
-    def matrix(self, name: str, array: np.ndarray) -> None:  # (n, F) or (n, F, G)
+    def add_matrix(self, name: str, array: np.ndarray) -> None:  # (n, F) or (n, F, G)
         """Add the columns of a matrix under made-up names."""
         for i, column in enumerate(array.reshape(len(array), -1).T):
-            self.add(f"{name}_{i + 1}", column)
+            self.add_column(f"{name}_{i + 1}", column)
 
-    def say(self, text: str, name: str, level: str = "info") -> None:
+    def add_note(self, text: str, name: str, level: str = "info") -> None:
         self.notes.append(Note(level, text, f"column '{name}'"))
 
-    def _add(self, series: pl.Series) -> None:
+    def _add_series(self, series: pl.Series) -> None:
         if series.dtype in (pl.Categorical, pl.Enum):
             self.kinds[series.name] = "category"
         if str(series.dtype) in ("Int128", "UInt128"):
@@ -74,22 +74,24 @@ class Held:
             raise PellucidError(f"column '{name}' is a single value", where=NAME, fix="pass as many values as rows")
         if array.dtype.names:
             for part in array.dtype.names:
-                self.add(f"{name}_{part}", array[part])
+                self.add_column(f"{name}_{part}", array[part])
             return
         if array.ndim == 1 and array.dtype == object:
-            array = _alike(array)
+            array = _stack_alike(array)
         if array.ndim == 1:
-            if (series := self._simple(name, array)) is not None:
-                self._add(series)
+            if (series := self._simple_series(name, array)) is not None:
+                self._add_series(series)
         elif array.ndim == 2 or (array.ndim == 3 and min(array.shape[1:]) < SIDE):
             if array.ndim == 3:
-                self.say(f"{array.shape[1]} × {array.shape[2]} values are no image; each is a column of its own", name)
-            self.matrix(name, array)
+                self.add_note(
+                    f"{array.shape[1]} × {array.shape[2]} values are no image; each is a column of its own", name
+                )
+            self.add_matrix(name, array)
         else:
-            self.say(_shape(array, name), name)
+            self.add_note(_check_image_shape(array, name), name)
             self.columns[name] = np.ascontiguousarray(array)
 
-    def _simple(self, name: str, values: np.ndarray) -> pl.Series | None:  # (n,)
+    def _simple_series(self, name: str, values: np.ndarray) -> pl.Series | None:  # (n,)
         """One column of NumPy's; None, and why, for values that are no values of a table."""
         kind = values.dtype.kind
         if kind in "mM":  # polars knows few of NumPy's units of time
@@ -98,23 +100,23 @@ class Held:
             raise PellucidError("complex numbers can't be read", where=f"column '{name}'", fix="pass two columns")
         if kind not in "OUST":
             return pl.Series(name, values.astype(np.float64) if values.dtype.itemsize > 8 else values)
-        items = [_plain(value) for value in values.tolist()]
+        items = [_python_value(value) for value in values.tolist()]
         types = {type(v) for v in items if v is not None}
         if odd := sorted(t.__name__ for t in types if not issubclass(t, SIMPLE)):
-            self.say(f"holds values of the type {' and '.join(odd)} and is left out", name, "warning")
+            self.add_note(f"holds values of the type {' and '.join(odd)} and is left out", name, "warning")
             return None
         if len(types) > 1 and types <= {int, float, bool}:
             return pl.Series(name, [v if v is None else float(v) for v in items], pl.Float64)
         if len(types) > 1:
             shown = ", ".join(sorted(t.__name__ for t in types))
-            self.say(f"holds values of several types ({shown}); all are read as words", name, "warning")
+            self.add_note(f"holds values of several types ({shown}); all are read as words", name, "warning")
         try:
-            return pl.Series(name, items if len(types) < 2 else _texts(items), strict=False)
+            return pl.Series(name, items if len(types) < 2 else _valid_texts(items), strict=False)
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-            return pl.Series(name, _texts(items), pl.String)
+            return pl.Series(name, _valid_texts(items), pl.String)
 
 
-def _texts(items: Sequence[Any]) -> list[str | None]:
+def _valid_texts(items: Sequence[Any]) -> list[str | None]:
     """Values as text that UTF-8 can hold."""
     return [None if v is None else str(v).encode("utf-8", "replace").decode() for v in items]
 
@@ -127,7 +129,7 @@ def is_image(value: Any) -> bool:
     return type(value).__module__.startswith("PIL.") and hasattr(value, "tobytes")
 
 
-def as_array(values: Any) -> np.ndarray:
+def array_of_values(values: Any) -> np.ndarray:
     """A tensor, a Series, a sparse matrix or a sequence as an array; images and values of unlike length as objects.
 
     Raises:
@@ -149,17 +151,17 @@ def as_array(values: Any) -> np.ndarray:
         return values.to_numpy()
     if is_image(values) or not hasattr(values, "__len__"):
         return np.asarray(values)
-    items = [as_array(value) if hasattr(value, "detach") else value for value in values]
+    items = [array_of_values(value) if hasattr(value, "detach") else value for value in values]
     types = {type(item) for item in items}
     if any(map(is_image, items)) or (str in types and len(types) > 1):  # NumPy would make texts of numbers
-        return objects(items)
+        return object_array(items)
     try:
         return np.asarray(items)
     except ValueError:  # unlike lengths
-        return objects(items)
+        return object_array(items)
 
 
-def objects(items: Sequence[Any]) -> np.ndarray:  # -> (n,)
+def object_array(items: Sequence[Any]) -> np.ndarray:  # -> (n,)
     """Items as they are."""
     found = np.empty(len(items), object)
     for i, item in enumerate(items):
@@ -167,7 +169,7 @@ def objects(items: Sequence[Any]) -> np.ndarray:  # -> (n,)
     return found
 
 
-def _shape(array: np.ndarray, name: str) -> str:
+def _check_image_shape(array: np.ndarray, name: str) -> str:
     """What the axes of images are taken for. Raises PellucidError for shapes that are no images."""
     if array.dtype.kind in "biuf" and array.ndim == 3:
         return f"{array.shape} is taken for grey images of {array.shape[2]} × {array.shape[1]} pixels"
@@ -194,10 +196,10 @@ def _from_pandas(name: str, column: Any) -> pl.Series:
     return pl.Series(name, items, pl.Categorical() if kind == "category" else None, strict=False)
 
 
-def _plain(value: Any) -> Any:
+def _python_value(value: Any) -> Any:
     """A value of Python's; None where there is none."""
     if hasattr(value, "detach") and value.ndim == 0:
-        value = as_array(value)
+        value = array_of_values(value)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if value is None or (isinstance(value, float) and value != value) or type(value).__name__ in ("NAType", "NaTType"):
@@ -207,7 +209,7 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _lists(name: str, column: Any) -> pl.Series | None:
+def _list_series(name: str, column: Any) -> pl.Series | None:
     """A column whose values are lists, tuples, sets or arrays of words or whole numbers; None for any other."""
     if not isinstance(column, list | tuple) and not isinstance(getattr(column, "dtype", None), np.dtypes.ObjectDType):
         return None
@@ -226,22 +228,22 @@ def _lists(name: str, column: Any) -> pl.Series | None:
 # images
 
 
-def _alike(items: np.ndarray) -> np.ndarray:  # (n,) objects -> (n, ...) where all are arrays of one shape
+def _stack_alike(items: np.ndarray) -> np.ndarray:  # (n,) objects -> (n, ...) where all are arrays of one shape
     """Arrays of one shape as one array; of several, and images, as contents of image files; the rest as it is."""
     if any(map(is_image, items)):
-        return objects([_packed(item) for item in items])
-    arrays = [as_array(v) if hasattr(v, "shape") and len(v.shape) else v for v in items]
+        return object_array([_pack_image(item) for item in items])
+    arrays = [array_of_values(v) if hasattr(v, "shape") and len(v.shape) else v for v in items]
     shapes = {v.shape if isinstance(v, np.ndarray) else None for v in arrays}
     if len(shapes) == 1 and None not in shapes:
         return np.stack(arrays)
     if any(isinstance(v, np.ndarray) and v.ndim in (2, 3) and v.dtype.kind in "biuf" for v in arrays):
         whole = [v for v in arrays if isinstance(v, np.ndarray)]
         white = 1.0 if all(v.max(initial=0) <= 1 for v in whole) else 255.0
-        return objects([_packed(_drawn(v, white)) for v in arrays])
+        return object_array([_pack_image(_draw_image(v, white)) for v in arrays])
     return items
 
 
-def _drawn(pixels: Any, white: float) -> Any:  # (H, W), (H, W, C) or (C, H, W)
+def _draw_image(pixels: Any, white: float) -> Any:  # (H, W), (H, W, C) or (C, H, W)
     """An array as an image of Pillow's; None for what is none."""
     from PIL import Image
 
@@ -257,7 +259,7 @@ def _drawn(pixels: Any, white: float) -> Any:  # (H, W), (H, W, C) or (C, H, W)
         return None
 
 
-def _packed(image: Any) -> bytes | None:
+def _pack_image(image: Any) -> bytes | None:
     """An image as the content of a file, without loss; None for one that can't be read."""
     from PIL import ImageOps
 

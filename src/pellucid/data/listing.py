@@ -17,7 +17,7 @@ from ..fields import Column, Note, pixels
 from ..folder import MANIFEST, is_run_folder
 from .cachefolder import MARKER, is_marked
 from .marks import FileMark, digest_marks, mark_of
-from .sources import counted, listed
+from .sources import count_noun, join_words
 from .tables import READERS
 
 SUFFIXES = frozenset(f".{suffix}" for suffix in pixels.SUFFIXES)
@@ -81,7 +81,7 @@ def suffix_of(path: str) -> str:
     return name[name.rfind(".") :].lower() if "." in name else ""
 
 
-def listing(root: Path) -> Listing:
+def list_files(root: Path) -> Listing:
     """Every image under ``root``. Hidden files are passed over, folders that link back to themselves entered once.
 
     Runs, comparisons and caches that lie there are passed over: what was made of data is no data. ``root`` may be one.
@@ -90,20 +90,20 @@ def listing(root: Path) -> Listing:
         PellucidError: for a folder that may not be opened.
     """
     found = Listing(root)
-    for path, size, mark in sorted(_walk(str(root), found)):
+    for path, size, mark in sorted(_walk_files(str(root), found)):
         found.add(path, size, mark)
     if found.made:
-        many = counted(len(found.made), "folder that Pellucid made is", "folders that Pellucid made are")
-        found.notes.append(Note("info", f"{many} left out ({listed(sorted(found.made), 3)})", found.name))
+        many = count_noun(len(found.made), "folder that Pellucid made is", "folders that Pellucid made are")
+        found.notes.append(Note("info", f"{many} left out ({join_words(sorted(found.made), 3)})", found.name))
     return found
 
 
-def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]]:
+def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]]:
     """(path, bytes, mark) of every file. A stack, not recursion: folders may be nested as deep as they like."""
-    stack, seen = [("", root)], {_identity(os.stat(root))}
+    stack, seen = [("", root)], {_file_identity(os.stat(root))}
     while stack:
         inside, folder = stack.pop()
-        entries = _entries(folder)
+        entries = _folder_entries(folder)
         if inside and _is_made(folder, {entry.name for entry in entries}):
             found.made.append(inside)
             continue
@@ -112,7 +112,7 @@ def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]]:
             try:
                 entry.name.encode()
                 if entry.is_dir():
-                    stack += _entered(entry, path, seen, found)
+                    stack += _folder_to_enter(entry, path, seen, found)
                 elif _read_by(entry.name):
                     about = entry.stat()
                     if not stat.S_ISREG(about.st_mode):
@@ -127,7 +127,7 @@ def _walk(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]]:
                 found.notes.append(Note("error", f"cannot be opened ({error.strerror}); left out", path))
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _folder_entries(folder: str) -> list[os.DirEntry[str]]:
     """What lies in a folder, hidden files and what macOS leaves in archives excepted."""
     try:
         with os.scandir(folder) as entries:
@@ -146,9 +146,11 @@ def _is_made(folder: str, names: set[str]) -> bool:
     return (MANIFEST in names and is_run_folder(place)) or (MARKER in names and is_marked(place))
 
 
-def _entered(entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], found: Listing) -> list[tuple[str, str]]:
+def _folder_to_enter(
+    entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], found: Listing
+) -> list[tuple[str, str]]:
     """The folder to go into, unless a link led there before."""
-    identity = _identity(entry.stat())
+    identity = _file_identity(entry.stat())
     if identity in seen:
         found.notes.append(Note("warning", "links to a folder that was read already; left out", path))
         return []
@@ -156,7 +158,7 @@ def _entered(entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], fou
     return [(path, entry.path)]
 
 
-def _identity(about: os.stat_result) -> tuple[int, int]:
+def _file_identity(about: os.stat_result) -> tuple[int, int]:
     return about.st_dev, about.st_ino
 
 

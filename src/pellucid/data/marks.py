@@ -11,8 +11,8 @@ import polars as pl
 
 from ..fields import Column, image
 from ..fields.base import Report
-from .cache import Memory, key_of
-from .sources import Found, Source
+from .cache import MemoryCache, key_of
+from .sources import Contents, Source
 
 FIRST_VALUES = 20  # of a column that tell whether a closer look is worth it
 
@@ -44,7 +44,7 @@ def digest_marks(marked: Iterable[tuple[str, FileMark]]) -> str:
     return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def with_named_files(source: Source, images: Collection[str], cache: Memory, code: str, say: Report) -> Source:
+def with_named_files(source: Source, images: Collection[str], cache: MemoryCache, code: str, say: Report) -> Source:
     """The same source; its digest tells of changes in files, too, that values of its columns name.
 
     Args:
@@ -52,13 +52,13 @@ def with_named_files(source: Source, images: Collection[str], cache: Memory, cod
         cache: keeps the names, so that the source stays closed from the second time on. code: digest of what reads.
     """
     key = key_of("named files", code, source.digest, sorted(images))
-    paths = cache.made(key, lambda _: ({}, _named_files(source.load(), images)), say).meta
+    paths = cache.get_or_build(key, lambda _: ({}, _named_files(source.load(), images)), say).meta
     if not paths:
         return source
     return replace(source, digest=key_of(source.digest, digest_marks((path, mark_at(path)) for path in paths)))
 
 
-def _named_files(found: Found, images: Collection[str]) -> list[str]:
+def _named_files(found: Contents, images: Collection[str]) -> list[str]:
     """Absolute paths of all files that columns of a source name, but those whose changes its digest tells anyway."""
     names = [name for name, column in found.columns.items() if _names_images(column, name in images)]
     return sorted({path for name in names for path in image.files_of(found.columns[name])})
@@ -69,7 +69,7 @@ def _names_images(column: Column, said: bool) -> bool:
         return False
     if said:
         return True
-    first = next(iter(column.pieces()), column).held
+    first = next(iter(column.chunks()), column).held
     if not isinstance(first, pl.Series) or first.dtype != pl.String:
         return False
     some = first.drop_nulls().head(FIRST_VALUES)

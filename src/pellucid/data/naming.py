@@ -24,7 +24,7 @@ BETTER = 0.01  # a looser way must fit so many more of the values
 
 
 @dataclass(frozen=True)
-class Way:
+class Match:
     """A way to take values as names of images.
 
     Attributes:
@@ -35,7 +35,7 @@ class Way:
     look: Callable[[Iterable[str | None]], list[int]]
 
 
-NONE = Way(0.0, lambda values: [-1 for _ in values])
+NONE = Match(0.0, lambda values: [-1 for _ in values])
 
 
 def values_of(column: Column) -> list[str | None]:
@@ -58,77 +58,77 @@ class Names:
         self._roots = (f"{root}/", f"{root.resolve()}/")
         self._indexes: dict[tuple[bool, int], dict[str, int]] = {}
 
-    def way(self, column: Column, folder: str) -> Way:
+    def best_match(self, column: Column, folder: str) -> Match:
         """The way that fits most values of a column of a table that lies in ``folder``."""
         present = [value for value in values_of(column) if value]
         sample = present[:: max(1, len(present) // SAMPLE)]
         series = column.series()
-        if not sample or sum(_bare(value) in self._stems for value in sample) < 0.5 * len(sample):
+        if not sample or sum(_without_ending(value) in self._name_endings for value in sample) < 0.5 * len(sample):
             return NONE
         distinct = len(set(present)) >= 0.9 * len(present)
         if series is not None and series.dtype.is_integer():  # they may only happen to be numbers of files
-            looks = [partial(_looked_up, self._numbers, _unpadded)] if distinct else []
+            looks = [partial(_look_up, self._number_index, _without_zeros)] if distinct else []
             looks = looks if 2 * len(present) >= len(self.images) else []
         else:
-            looks = list(self._ways(folder, distinct))
+            looks = list(self._matches(folder, distinct))
         best = NONE
         for look in looks:
             share = sum(i >= 0 for i in look(sample)) / len(sample)
             if share > best.share + BETTER:
-                best = Way(share, look)
+                best = Match(share, look)
         return best
 
-    def _ways(self, folder: str, distinct: bool) -> Iterator[partial[list[int]]]:
+    def _matches(self, folder: str, distinct: bool) -> Iterator[partial[list[int]]]:
         """The strictest first. Names without ending are words like any others, so they must tell images apart."""
         for bare in (False, True) if distinct else (False,):
             for start in dict.fromkeys((folder, "")):
-                yield partial(_looked_up, self._index(bare, 0), partial(self._from, start, bare))
+                yield partial(_look_up, self._name_index(bare, 0), partial(self._from_folder, start, bare))
             for parts in range(TAILS, 0, -1):
-                yield partial(_looked_up, self._index(bare, parts), partial(_name, bare, parts))
+                yield partial(_look_up, self._name_index(bare, parts), partial(_last_parts, bare, parts))
 
-    def _from(self, folder: str, bare: bool, path: str) -> str:
+    def _from_folder(self, folder: str, bare: bool, path: str) -> str:
         """A path from ``folder`` as a path from the root."""
         own = path.removeprefix(self._roots[0]).removeprefix(self._roots[1])
         inside = folder and own == path and not path.startswith("/")
-        return _name(bare, 0, posixpath.normpath(f"{folder}/{path}" if inside else own))
+        return _last_parts(bare, 0, posixpath.normpath(f"{folder}/{path}" if inside else own))
 
-    def _index(self, bare: bool, parts: int) -> dict[str, int]:
+    def _name_index(self, bare: bool, parts: int) -> dict[str, int]:
         if (bare, parts) not in self._indexes:
-            self._indexes[bare, parts] = _numbered(_name(bare, parts, image) for image in self.images)
+            self._indexes[bare, parts] = _index_of_names(_last_parts(bare, parts, image) for image in self.images)
         return self._indexes[bare, parts]
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
+    def _number_index(self) -> dict[str, int]:
         """Images whose names are numbers, by these."""
-        stems = (_bare(image) for image in self.images)
-        return _numbered(_unpadded(stem) if stem.isdecimal() else f"/{i}" for i, stem in enumerate(stems))
+        stems = (_without_ending(image) for image in self.images)
+        return _index_of_names(_without_zeros(stem) if stem.isdecimal() else f"/{i}" for i, stem in enumerate(stems))
 
     @cached_property
-    def _stems(self) -> set[str]:
+    def _name_endings(self) -> set[str]:
         """What any name of an image must end in, to pass over other columns quickly."""
-        return {_bare(image) for image in self.images} | set(self._numbers)
+        return {_without_ending(image) for image in self.images} | set(self._number_index)
 
 
-def _name(bare: bool, parts: int, path: str) -> str:
+def _last_parts(bare: bool, parts: int, path: str) -> str:
     """The last ``parts`` of a path (0: all), without ending when ``bare``."""
     if bare and suffix_of(path) in SUFFIXES:
         path = path[: -len(suffix_of(path))]
     return "/".join(path.split("/")[-parts:]) if parts else path
 
 
-def _bare(value: str) -> str:
-    return _name(True, 1, _slashed(value))
+def _without_ending(value: str) -> str:
+    return _last_parts(True, 1, _with_slashes(value))
 
 
-def _slashed(value: str) -> str:
+def _with_slashes(value: str) -> str:
     return plain_path(value).replace("\\", "/")
 
 
-def _unpadded(value: str) -> str:
+def _without_zeros(value: str) -> str:
     return value.lstrip("0") or "0"
 
 
-def _numbered(names: Iterable[str]) -> dict[str, int]:
+def _index_of_names(names: Iterable[str]) -> dict[str, int]:
     """Which image each name stands for; -1 for one that stands for several."""
     found: dict[str, int] = {}
     for i, name in enumerate(names):
@@ -136,5 +136,5 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _looked_up(index: dict[str, int], key: Callable[[str], str], values: Iterable[str | None]) -> list[int]:
-    return [index.get(key(_slashed(value)), -1) if value else -1 for value in values]
+def _look_up(index: dict[str, int], key: Callable[[str], str], values: Iterable[str | None]) -> list[int]:
+    return [index.get(key(_with_slashes(value)), -1) if value else -1 for value in values]

@@ -17,43 +17,43 @@ _ALL = (1 << 64) - 1
 _BLOCK = 1 << 16  # counters at a time, which stay in the processor's cache
 
 
-def _mixed(x: np.ndarray) -> np.ndarray:  # (n,) uint64 -> (n,) uint64
+def _mix_bits(x: np.ndarray) -> np.ndarray:  # (n,) uint64 -> (n,) uint64
     """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection, so distinct counters never collide."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
-def hashed(counters: np.ndarray, *keys: int) -> np.ndarray:  # (n,) integers -> (n,) uint64
+def hash_counters(counters: np.ndarray, *keys: int) -> np.ndarray:  # (n,) integers -> (n,) uint64
     """Counter-based random integers: the same counter and keys always give the same number."""
     state = np.zeros(1, np.uint64)
     for key in keys:
-        state = _mixed(state + np.uint64((key + 0x9E3779B97F4A7C15) & _ALL))
+        state = _mix_bits(state + np.uint64((key + 0x9E3779B97F4A7C15) & _ALL))
     found = np.empty(len(counters), np.uint64)
     for start in range(0, len(counters), _BLOCK):
         own = counters[start : start + _BLOCK].astype(np.uint64)
-        found[start : start + _BLOCK] = _mixed(own * np.uint64(0x9E3779B97F4A7C15) + state)
+        found[start : start + _BLOCK] = _mix_bits(own * np.uint64(0x9E3779B97F4A7C15) + state)
     return found
 
 
-def permutation(n: int, seed: int, epoch: int, salt: int = _ORDER) -> np.ndarray:  # (n,) int64
+def random_permutation(n: int, seed: int, epoch: int, salt: int = _ORDER) -> np.ndarray:  # (n,) int64
     """A random order of 0 .. n - 1, the same for the same seed and epoch.
 
-    >>> permutation(5, seed=0, epoch=0).tolist() == permutation(5, seed=0, epoch=0).tolist()
+    >>> random_permutation(5, seed=0, epoch=0).tolist() == random_permutation(5, seed=0, epoch=0).tolist()
     True
     """
     draw = np.empty(n, np.uint64)
     for start in range(0, n, _BLOCK):
-        draw[start : start + _BLOCK] = hashed(np.arange(start, min(start + _BLOCK, n)), seed, epoch, salt)
+        draw[start : start + _BLOCK] = hash_counters(np.arange(start, min(start + _BLOCK, n)), seed, epoch, salt)
     return np.argsort(draw)  # no two are equal
 
 
-def keys(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:  # (B,) -> (B,) int64, not negative
+def example_keys(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:  # (B,) -> (B,) int64, not negative
     """One random key an example and epoch, for its augmentation and dropout."""
-    return (hashed(rows, seed, epoch, _KEYS) >> np.uint64(1)).astype(np.int64)
+    return (hash_counters(rows, seed, epoch, _KEYS) >> np.uint64(1)).astype(np.int64)
 
 
-def batches(
+def shuffled_batches(
     rows: np.ndarray,
     *,
     seed: int,
@@ -74,28 +74,30 @@ def batches(
         Batches of rows, (B,) each.
     """
     rows = np.asarray(rows, np.int64)
-    order = rows[permutation(len(rows), seed, epoch)]
+    order = rows[random_permutation(len(rows), seed, epoch)]
     if whole and len(rows) >= batch_size:
         order = order[: len(rows) // batch_size * batch_size]
     if lengths is None:
-        return _cut(order, batch_size)
+        return _cut_batches(order, batch_size)
     window = WINDOW * batch_size
     spans = [order[start : start + window] for start in range(0, len(order), window)]
-    found = [batch for span in spans for batch in _cut(span[np.argsort(lengths[span], kind="stable")], batch_size)]
-    return [found[i] for i in permutation(len(found), seed, epoch, _BATCHES)]
+    found = [
+        batch for span in spans for batch in _cut_batches(span[np.argsort(lengths[span], kind="stable")], batch_size)
+    ]
+    return [found[i] for i in random_permutation(len(found), seed, epoch, _BATCHES)]
 
 
 def in_order(rows: np.ndarray, batch_size: int, lengths: np.ndarray | None = None) -> list[np.ndarray]:
     """Batches for evaluation: every row once, in order (by length, where ``lengths`` indexed by row are given)."""
     rows = np.asarray(rows, np.int64)
-    return _cut(rows if lengths is None else rows[np.argsort(lengths[rows], kind="stable")], batch_size)
+    return _cut_batches(rows if lengths is None else rows[np.argsort(lengths[rows], kind="stable")], batch_size)
 
 
-def _cut(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
+def _cut_batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 
-def parted(
+def stratified_split(
     rows: np.ndarray, fractions: Sequence[float], seed: int, classes: np.ndarray | None = None
 ) -> list[np.ndarray]:
     """Part ``rows`` at random in the given proportions, every class in proportion too.
@@ -112,11 +114,11 @@ def parted(
         One sorted int64 array a part.
     """
     rows = np.asarray(rows, np.int64)
-    groups = _members(classes, len(rows))
-    sizes = _sizes(np.array([len(group) for group in groups]), fractions)  # (classes, parts)
+    groups = _class_members(classes, len(rows))
+    sizes = _part_sizes(np.array([len(group) for group in groups]), fractions)  # (classes, parts)
     part = np.zeros(len(rows), np.int8)  # (n,)
     for group, size in zip(groups, sizes, strict=True):
-        draw = hashed(rows[group], seed, 0, _SPLIT)
+        draw = hash_counters(rows[group], seed, 0, _SPLIT)
         for last in np.cumsum(size)[:-1]:  # those with the smallest numbers are in the first part, and so on
             if 0 < last < len(group):
                 part[group] += draw >= np.partition(draw, last)[last]
@@ -128,7 +130,7 @@ def parted(
     return found
 
 
-def _members(classes: np.ndarray | None, n: int) -> list[np.ndarray]:
+def _class_members(classes: np.ndarray | None, n: int) -> list[np.ndarray]:
     """Where each class is, the classes in order."""
     if classes is None or not n:
         return [np.arange(n)]
@@ -137,7 +139,7 @@ def _members(classes: np.ndarray | None, n: int) -> list[np.ndarray]:
     return np.split(order, ends)
 
 
-def dealt(rows: np.ndarray, parts: int, seed: int, classes: np.ndarray | None = None) -> list[np.ndarray]:
+def stratified_folds(rows: np.ndarray, parts: int, seed: int, classes: np.ndarray | None = None) -> list[np.ndarray]:
     """Deal ``rows`` at random into parts of equal size, class by class, for a cross-validation.
 
     Args:
@@ -148,11 +150,11 @@ def dealt(rows: np.ndarray, parts: int, seed: int, classes: np.ndarray | None = 
     """
     rows = np.asarray(rows, np.int64)
     classes = np.zeros(len(rows), np.int64) if classes is None else classes
-    order = np.lexsort((hashed(rows, seed, 1, _SPLIT), classes))
+    order = np.lexsort((hash_counters(rows, seed, 1, _SPLIT), classes))
     return [np.sort(rows[order[i::parts]]) for i in range(min(parts, len(rows)))]
 
 
-def _sizes(counts: np.ndarray, fractions: Sequence[float]) -> np.ndarray:  # (classes,) -> (classes, parts)
+def _part_sizes(counts: np.ndarray, fractions: Sequence[float]) -> np.ndarray:  # (classes,) -> (classes, parts)
     """How many of each class go to each part: cumulative rounding, so the totals come out right."""
     ends = np.cumsum(counts)
     shares = [np.diff(np.floor(ends * f + 0.5), prepend=0) for f in fractions[1:]]

@@ -13,13 +13,13 @@ import polars as pl
 from ..errors import PellucidError
 from ..fields import Note
 from . import archives
-from .pieces import Piece, Spool
+from .pieces import Chunk, Spool
 from .several import File
-from .sources import Options, bare, counted, listed
+from .sources import ReadOptions, count_noun, join_words, without_compression
 
 
-def unpacked(
-    path: Path, where: str, suffixes: Sequence[str], options: Options, notes: list[Note]
+def unpack_tables(
+    path: Path, where: str, suffixes: Sequence[str], options: ReadOptions, notes: list[Note]
 ) -> tuple[list[File], Spool]:
     """The tables in a compressed file or in an archive, and the folder they lie in as long as it is referred to.
 
@@ -31,42 +31,42 @@ def unpacked(
     """
     spool = Spool(options.spool)
     if not archives.is_archive(path):
-        place = spool.path(Path(bare(path.name)).suffix.lower())
-        with archives.unpacked(path) as file:
-            _copied(file, place)
+        place = spool.new_path(Path(without_compression(path.name)).suffix.lower())
+        with archives.open_compressed(path) as file:
+            _copy_out(file, place)
         return [File(place, where)], spool
     found, others = [], []
-    for member in archives.members(path, notes.append):
+    for member in archives.archive_members(path, notes.append):
         suffix = Path(member.name).suffix.lower()
         if suffix not in suffixes or Path(member.name).name.lower().startswith("readme"):
             others.append(member.name)
             continue
-        place = spool.path(suffix)
+        place = spool.new_path(suffix)
         with member.open() as file:
-            _copied(file, place)
+            _copy_out(file, place)
         found.append(File(place, f"{where}, {member.name}"))
     if not found:
-        what = f"it holds {listed(others, 3)}" if others else "it is empty"
+        what = f"it holds {join_words(others, 3)}" if others else "it is empty"
         raise PellucidError(f"there is no table in the archive ({what})", where=where, fix="put a table into it")
     if others:
-        text = f"{counted(len(others), 'other file is', 'other files are')} left out ({listed(others, 3)})"
+        text = f"{count_noun(len(others), 'other file is', 'other files are')} left out ({join_words(others, 3)})"
         notes.append(Note("info", text, where))
     return sorted(found, key=lambda file: file.where), spool
 
 
-def _copied(file: IO[bytes], place: Path) -> None:
+def _copy_out(file: IO[bytes], place: Path) -> None:
     with place.open("wb") as out:
         shutil.copyfileobj(file, out, 1 << 20)
 
 
-def held_with(pieces: Sequence[Piece], spools: Sequence[Spool]) -> list[Piece]:
+def keep_folders(pieces: Sequence[Chunk], spools: Sequence[Spool]) -> list[Chunk]:
     """The same pieces; those that are read later from unpacked files keep their folders alive."""
 
-    def holding(piece: Piece) -> Piece:
-        def read(name: str) -> pl.Series:
+    def keep_folder(piece: Chunk) -> Chunk:
+        def read_frame(name: str) -> pl.Series:
             assert spools
             return piece.read(name)
 
-        return piece if piece.held else replace(piece, read=read)
+        return piece if piece.held else replace(piece, read=read_frame)
 
-    return [holding(piece) for piece in pieces] if spools else list(pieces)
+    return [keep_folder(piece) for piece in pieces] if spools else list(pieces)

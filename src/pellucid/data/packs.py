@@ -19,8 +19,8 @@ from ..errors import PellucidError
 from ..fields import Note
 from ..fields.base import Into
 from ..fields.pixels import MOST_BYTES, Unreadable
-from .archives import Member, members
-from .cache import key_of, opened
+from .archives import Member, archive_members
+from .cache import key_of, open_cache
 from .listing import SUFFIXES, TABLES, Listing, suffix_of
 from .marks import FileMark
 from .pieces import Spool
@@ -29,12 +29,12 @@ FIRST, MOST = 1 << 24, 1 << 29  # bytes of the first block and of the largest on
 
 
 @lru_cache(maxsize=64)
-def holds(path: Path, mark: FileMark) -> bool:
+def holds_images(path: Path, mark: FileMark) -> bool:
     """Whether there are images in an archive; its mark tells when to look again. Raises PellucidError."""
-    return any(suffix_of(member.name) in SUFFIXES for member in members(path, lambda note: None))
+    return any(suffix_of(member.name) in SUFFIXES for member in archive_members(path, lambda note: None))
 
 
-def unpacked(digest: str, path: Path, cache: Path | None) -> Listing:
+def unpack_images(digest: str, path: Path, cache: Path | None) -> Listing:
     """What lies in an archive, as if it were a folder.
 
     Args:
@@ -44,21 +44,21 @@ def unpacked(digest: str, path: Path, cache: Path | None) -> Listing:
         PellucidError: as ``archives.members`` does, and when the disk is full.
     """
     said: list[Note] = []
-    kept = opened(cache or False, said.append)
-    entry = kept.made(key_of("pack", digest), partial(_pack, path, cache), said.append)
+    kept = open_cache(cache or False, said.append)
+    entry = kept.get_or_build(key_of("pack", digest), partial(_pack_archive, path, cache), said.append)
     found = Listing(path.resolve(), notes=[*said, *(Note(**note) for note in entry.meta["notes"])])
     place = {}
     for name, size, block, start in sorted(entry.meta["files"]):
         found.add(name, size, ())
         place[name] = block, start, size
 
-    def content(name: str) -> bytes:
+    def read_content(name: str) -> bytes:
         if name not in place:
             raise Unreadable("does not exist")
         block, start, size = place[name]
         return entry.arrays[f"block_{block}"][start : start + size].tobytes()
 
-    found.fetch, found.table = content, _Loose(content, cache)
+    found.fetch, found.table = read_content, _Loose(read_content, cache)
     return found
 
 
@@ -71,24 +71,24 @@ class _Loose:
     def __call__(self, name: str) -> Path:
         if not hasattr(self, "_spool"):
             self._spool = Spool(self._cache)
-        path = self._spool.path(suffix_of(name))
+        path = self._spool.new_path(suffix_of(name))
         path.write_bytes(self._content(name))
         return path
 
 
-def _pack(path: Path, cache: Path | None, into: Into) -> tuple[dict[str, np.ndarray], Any]:
+def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str, np.ndarray], Any]:
     """Every image and table of an archive: blocks of bytes and, by name, where each lies."""
     notes: list[Note] = []
     blocks: list[np.ndarray] = []
     files: dict[str, tuple[int, int, int]] = {}  # name -> size, block, start; of two of one name the later counts
     used = 0
-    for member in members(path, notes.append):
-        data = _content(member, notes) if suffix_of(member.name) in SUFFIXES | TABLES else b""
+    for member in archive_members(path, notes.append):
+        data = _member_content(member, notes) if suffix_of(member.name) in SUFFIXES | TABLES else b""
         if data is None:
             continue
         if not blocks or used + len(data) > len(blocks[-1]):
             size = max(min(FIRST << len(blocks), MOST), len(data))
-            _need(size, cache, path)
+            _need_room(size, cache, path)
             blocks.append(into(f"block_{len(blocks)}", (size,), np.uint8))
             used = 0
         blocks[-1][used : used + len(data)] = np.frombuffer(data, np.uint8)
@@ -98,7 +98,7 @@ def _pack(path: Path, cache: Path | None, into: Into) -> tuple[dict[str, np.ndar
     return {f"block_{i}": block for i, block in enumerate(blocks)}, meta
 
 
-def _content(member: Member, notes: list[Note]) -> bytes | None:
+def _member_content(member: Member, notes: list[Note]) -> bytes | None:
     """The bytes of a member; None, and why, when they can't be had."""
     if member.size > MOST_BYTES:
         text = f"has {member.size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed; left out"
@@ -113,7 +113,7 @@ def _content(member: Member, notes: list[Note]) -> bytes | None:
         return None
 
 
-def _need(size: int, cache: Path | None, path: Path) -> None:
+def _need_room(size: int, cache: Path | None, path: Path) -> None:
     """Raises PellucidError when there is no room for another block."""
     if cache is not None and shutil.disk_usage(cache).free < size:
         what = f"its images are kept in the cache, where there is no room for {size / 1e6:,.0f} MB more ({cache})"

@@ -18,7 +18,7 @@ FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,
 
 
 @dataclass(frozen=True)
-class Parting:
+class SplitSpec:
     """How rows come into train, validation and test.
 
     Attributes:
@@ -42,11 +42,11 @@ class Parting:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Parting:
+    def from_json(cls, data: Mapping[str, Any]) -> SplitSpec:
         spans = tuple(None if span is None else Span(**span) for span in data["spans"])
         return cls(**{**data, "shares": tuple(data["shares"]), "spans": spans})
 
-    def said(self) -> str:
+    def shares_text(self) -> str:
         """The shares in words, e.g. ``"80 : 10 : 10"``."""
         if self.carved:
             shares = f"{100 * (self.shares[0] + self.shares[1]):.4g} : {100 * self.shares[2]:.4g}"
@@ -54,40 +54,40 @@ class Parting:
         return "train, validation and test " + " : ".join(f"{100 * share:.4g}" for share in self.shares)
 
 
-def parse(value: str | Sequence[float | str] | None) -> Parting:
+def parse_split(value: str | Sequence[float | str] | None) -> SplitSpec:
     """Read what ``split`` was given as.
 
-    >>> parse("70,30").shares, parse("group:patient,60,20,20").column, parse("fold").by
+    >>> parse_split("70,30").shares, parse_split("group:patient,60,20,20").column, parse_split("fold").by
     ((0.63, 0.07, 0.3), 'patient', 'column')
 
     Raises:
         UsageError: when it can't be understood; it says what could be written.
     """
     if value is None:
-        return Parting()
+        return SplitSpec()
     text = value.strip() if isinstance(value, str) else ",".join(map(str, value))
     by, colon, rest = text.partition(":")
     by, rest = by.strip().lower(), rest.strip()
     if by in ("column", "group") and colon and not rest:
         raise UsageError(f"split '{text}' names no column", fix=f"write {by}:COLUMN")
     if by == "column" and colon:
-        return Parting("column", rest, asked=True)
+        return SplitSpec("column", rest, asked=True)
     if by == "group" and colon:
         name, pieces = _after_name(rest)
-        return _amounts(pieces, text, "group", name or rest) if name else Parting("group", rest, asked=True)
+        return _parse_amounts(pieces, text, "group", name or rest) if name else SplitSpec("group", rest, asked=True)
     if text.lower() == "time":
-        return Parting("time", asked=True)
+        return SplitSpec("time", asked=True)
     if by == "time" and colon:
         name, pieces = _after_name(rest)
-        return _amounts(pieces, text, "time", name)
+        return _parse_amounts(pieces, text, "time", name)
     pieces = re.split(r"[,:/]", text)
     if _meant_as_amounts(pieces):
-        return _amounts([piece.strip() for piece in pieces], text, "chance", None)
+        return _parse_amounts([piece.strip() for piece in pieces], text, "chance", None)
     way = pieces[0].strip().lower()
     if way in MEANT and all(map(_is_amount, pieces[1:])):
         amounts = ",".join(piece.strip() for piece in pieces[1:])
         raise UsageError(f"split '{text}' is not understood", fix=f"write {MEANT[way]}{amounts}")
-    return Parting("column", text, asked=True)
+    return SplitSpec("column", text, asked=True)
 
 
 def _after_name(rest: str) -> tuple[str | None, list[str]]:
@@ -104,24 +104,24 @@ def _is_amount(piece: str) -> bool:
 def _meant_as_amounts(pieces: Sequence[str]) -> bool:
     """A lone word is a column unless it is a number or a span; several that start with digits are amounts."""
     if len(pieces) == 1:
-        return _number(pieces[0]) is not None or is_span(pieces[0])
+        return _amount_number(pieces[0]) is not None or is_span(pieces[0])
     return all(map(_is_amount, pieces))
 
 
-def _number(piece: str) -> float | None:
+def _amount_number(piece: str) -> float | None:
     try:
         return float(piece)
     except ValueError:
         return None
 
 
-def _amounts(pieces: list[str], text: str, by: str, column: str | None) -> Parting:
+def _parse_amounts(pieces: list[str], text: str, by: str, column: str | None) -> SplitSpec:
     """Shares or spans of two or three parts; none leaves the usual shares."""
     if not pieces:
-        return Parting(by, column, asked=True)
-    numbers = [_number(piece) for piece in pieces]
+        return SplitSpec(by, column, asked=True)
+    numbers = [_amount_number(piece) for piece in pieces]
     if any(number is None for number in numbers):
-        return _spans(pieces, text, by, column)
+        return _parse_spans(pieces, text, by, column)
     shares = [number for number in numbers if number is not None]
     total = sum(shares)
     whole = abs(total - 1) < 1e-6 or abs(total - 100) < 1e-4
@@ -129,16 +129,16 @@ def _amounts(pieces: list[str], text: str, by: str, column: str | None) -> Parti
         raise UsageError(f"split '{text}' is not two or three shares that make 1 or 100", fix=FIX)
     shares = [share / total for share in shares]
     if len(shares) == 3:
-        return Parting(by, column, tuple(shares), asked=True)
+        return SplitSpec(by, column, tuple(shares), asked=True)
     train, test = shares
     carved = round(train * (1 - CARVED), 9), round(train * CARVED, 9), round(test, 9)
-    return Parting(by, column, carved, carved=True, asked=True)
+    return SplitSpec(by, column, carved, carved=True, asked=True)
 
 
-def _spans(pieces: list[str], text: str, by: str, column: str | None) -> Parting:
+def _parse_spans(pieces: list[str], text: str, by: str, column: str | None) -> SplitSpec:
     if by == "group":
         raise UsageError(f"split '{text}': groups have shares, not spans of time", fix="write group:COLUMN,70,15,15")
-    if any(_number(piece) is not None for piece in pieces):
+    if any(_amount_number(piece) is not None for piece in pieces):
         raise UsageError(f"split '{text}' mixes shares and spans of time", fix="write 80,10,10 or 12mo,4mo,4mo")
     if len(pieces) not in (2, 3):
         raise UsageError(
@@ -148,4 +148,4 @@ def _spans(pieces: list[str], text: str, by: str, column: str | None) -> Parting
     if REST in (piece.lower() for piece in pieces[1:]):
         raise UsageError(f"split '{text}': only train can be the rest", fix="write rest,4mo,4mo")
     spans = tuple(None if piece.lower() == REST else Span.parse(piece) for piece in pieces)
-    return Parting("time", column, spans=spans, carved=len(spans) == 2, asked=True)
+    return SplitSpec("time", column, spans=spans, carved=len(spans) == 2, asked=True)

@@ -19,8 +19,8 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Note
-from ..fields.base import PIECE, Later, Report, cut
-from .cache import Memory
+from ..fields.base import PIECE, LazyValues, Report, cut_series
+from .cache import MemoryCache
 from .cachefolder import PIECE_FILE, SPOOL, make_own, remove_files
 from .memory import return_freed
 
@@ -31,7 +31,7 @@ CELLS = 1 << 21  # read at once from one piece of a wide table
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """A stretch of rows.
 
     Attributes:
@@ -64,23 +64,23 @@ class Places:
         run = int(np.searchsorted(self.first, row, "right")) - 1
         return f"{self.files[self.file[run]]}, row {int(self.line[run] + row - self.first[run]):,}"
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def as_arrays(self) -> dict[str, np.ndarray]:
         return {"first": self.first, "line": self.line, "file": self.file}
 
-    def cell(self, column: str, row: int) -> str:
+    def cell_place(self, column: str, row: int) -> str:
         return f"{self(row)}, column '{column}'"
 
 
 Runs = tuple[int, np.ndarray, np.ndarray]  # rows; (r,) the first row of each run; (r,) its line
 
 
-def runs(lines: np.ndarray) -> Runs:
+def row_runs(lines: np.ndarray) -> Runs:
     """Rows whose lines, (n,), follow one another, as runs."""
     first = np.flatnonzero(np.diff(lines, prepend=lines[:1] - 2) != 1)
     return len(lines), first, lines[first]
 
 
-def in_file(name: str, found: Sequence[Runs]) -> Places:
+def places_in_file(name: str, found: Sequence[Runs]) -> Places:
     """The places of the rows of one file, from the runs of its pieces."""
     before = np.cumsum([0, *(rows for rows, _, _ in found)])
     first = np.concatenate([own + start for (_, own, _), start in zip(found, before, strict=False)])
@@ -92,14 +92,14 @@ def counted_from(name: str, rows: int, line: int = 1) -> Places:
     return Places([name], np.zeros(1, np.int64), np.array([line]), np.zeros(1, np.int64))
 
 
-def kept_places(cache: Memory, key: str, places: Callable[[], Places | None], say: Report) -> Places | None:
+def kept_places(cache: MemoryCache, key: str, places: Callable[[], Places | None], say: Report) -> Places | None:
     """The places of a table's rows from the cache, so that its file stays closed; None for what is no table."""
 
-    def look(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+    def build_places(_: Any) -> tuple[dict[str, np.ndarray], Any]:
         found = places()
-        return ({}, []) if found is None else (found.arrays(), list(found.files))
+        return ({}, []) if found is None else (found.as_arrays(), list(found.files))
 
-    entry = cache.made(key, look, say)
+    entry = cache.get_or_build(key, build_places, say)
     return Places(entry.meta, **entry.arrays) if entry.arrays else None
 
 
@@ -118,7 +118,7 @@ class Table:
 
     about: str
     names: list[str]
-    pieces: list[Piece]
+    pieces: list[Chunk]
     places: Places
     notes: list[Note] = field(default_factory=list)
     named: bool = True
@@ -130,11 +130,11 @@ class Table:
     def __len__(self) -> int:
         return sum(piece.rows for piece in self.pieces)
 
-    def types(self) -> dict[str, pl.DataType]:
+    def column_types(self) -> dict[str, pl.DataType]:
         """The type of every column: the narrowest that holds what all pieces hold."""
-        return {name: reduce(joined, (piece.schema[name] for piece in self.pieces)) for name in self.names}
+        return {name: reduce(join_types, (piece.schema[name] for piece in self.pieces)) for name in self.names}
 
-    def changed(self, kinds: Mapping[str, pl.DataType]) -> frozenset[str]:
+    def changed_columns(self, kinds: Mapping[str, pl.DataType]) -> frozenset[str]:
         """The columns that are text after all, and of which not all pieces hold what is written."""
         text = [name for name, kind in kinds.items() if kind == pl.String]
         return frozenset(n for n in text if any(not _as_written(piece.schema[n]) for piece in self.pieces))
@@ -154,28 +154,28 @@ def columns_of(table: Table, plain: Plain, notes: list[Note], where: str) -> dic
         plain: makes a column simple, or notes that it is left out and returns None.
     """
     found = {}
-    for name, kind in table.types().items():
-        held: pl.Series | Later | None
+    for name, kind in table.column_types().items():
+        held: pl.Series | LazyValues | None
         if len(table.pieces) == 1 and table.pieces[0].held:
-            held = plain(_typed(table.pieces[0].read(name), kind).alias(name), notes, where)
+            held = plain(_cast_type(table.pieces[0].read(name), kind).alias(name), notes, where)
         elif plain(pl.Series(name, [], kind), notes, where) is None:
             held = None
         else:
-            held = Later(len(table), partial(_read, table.pieces, name, kind, plain))
+            held = LazyValues(len(table), partial(_read_column, table.pieces, name, kind, plain))
         if held is not None:
-            found[name] = Column(name, held, None, partial(table.places.cell, name))
+            found[name] = Column(name, held, None, partial(table.places.cell_place, name))
     return found
 
 
-def _read(pieces: Sequence[Piece], name: str, kind: pl.DataType, plain: Plain) -> Iterable[pl.Series]:
+def _read_column(pieces: Sequence[Chunk], name: str, kind: pl.DataType, plain: Plain) -> Iterable[pl.Series]:
     for piece in pieces:
         series = piece.read(name).alias(name)
-        made = plain(series.cast(pl.String) if kind == pl.Null else _typed(series, kind), [], "")
+        made = plain(series.cast(pl.String) if kind == pl.Null else _cast_type(series, kind), [], "")
         assert made is not None
-        yield from cut(made)
+        yield from cut_series(made)
 
 
-def _typed(series: pl.Series, kind: pl.DataType) -> pl.Series:
+def _cast_type(series: pl.Series, kind: pl.DataType) -> pl.Series:
     """Values as the type of their column; text that is a date becomes one."""
     if series.dtype == kind or kind == pl.Null:
         return series
@@ -184,10 +184,10 @@ def _typed(series: pl.Series, kind: pl.DataType) -> pl.Series:
     return series.cast(kind, strict=False)
 
 
-def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+def join_types(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     """The narrowest type that holds the values of both.
 
-    >>> joined(pl.Int64(), pl.Float64()), joined(pl.Boolean(), pl.Int64()), joined(pl.Null(), pl.Date())
+    >>> join_types(pl.Int64(), pl.Float64()), join_types(pl.Boolean(), pl.Int64()), join_types(pl.Null(), pl.Date())
     (Float64, String, Date)
     """
     if one == other or other == pl.Null:
@@ -198,7 +198,7 @@ def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
         small = one.is_integer() and other.is_integer() and pl.UInt64 not in (one, other)
         return pl.Int64() if small and pl.Int128 not in (one, other) else pl.Float64()
     if isinstance(one, pl.List) and isinstance(other, pl.List):
-        return pl.List(joined(one.inner, other.inner))  # type: ignore[arg-type]
+        return pl.List(join_types(one.inner, other.inner))  # type: ignore[arg-type]
     if one.is_nested() or other.is_nested():
         return pl.Object()
     return pl.String()
@@ -207,42 +207,44 @@ def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
 # pieces
 
 
-def in_memory(frame: pl.DataFrame, schema: Mapping[str, pl.DataType] | None = None) -> Piece:
+def chunk_of_frame(frame: pl.DataFrame, schema: Mapping[str, pl.DataType] | None = None) -> Chunk:
     """A frame as one piece."""
     series = {one.name: one for one in frame.get_columns()}
-    return Piece(len(frame), schema or dict(frame.schema), series.__getitem__, True)
+    return Chunk(len(frame), schema or dict(frame.schema), series.__getitem__, True)
 
 
-def scanned(frame: pl.LazyFrame) -> list[Piece]:
+def chunks_of_scan(frame: pl.LazyFrame) -> list[Chunk]:
     """A file that polars can read by columns and rows, as pieces."""
     schema = dict(frame.collect_schema())
     rows = frame.select(pl.len()).collect().item()
     step = PIECE if len(schema) <= WIDE else max(rows, 1)
 
-    def read(start: int, names: list[str]) -> pl.DataFrame:
+    def read_rows(start: int, names: list[str]) -> pl.DataFrame:
         return frame.slice(start, step).select(names).collect()
 
     return [
-        Piece(min(step, rows - start), schema, _by_column(partial(read, start), list(schema), step))
+        Chunk(min(step, rows - start), schema, _column_reader(partial(read_rows, start), list(schema), step))
         for start in range(0, max(rows, 1), step)
     ]
 
 
-def _by_column(read: Callable[[list[str]], pl.DataFrame], names: list[str], rows: int) -> Callable[[str], pl.Series]:
+def _column_reader(
+    read: Callable[[list[str]], pl.DataFrame], names: list[str], rows: int
+) -> Callable[[str], pl.Series]:
     """Reads one column; of a wide table its neighbours too, which are asked for next."""
     if len(names) <= WIDE:
         return lambda name: read([name]).to_series()
     at, width = {name: i for i, name in enumerate(names)}, max(1, CELLS // max(rows, 1))
     bundle: dict[str, pl.Series] = {}
 
-    def column(name: str) -> pl.Series:
+    def read_column(name: str) -> pl.Series:
         if name not in bundle:
             bundle.clear()
             start = at[name] // width * width
             bundle.update({one.name: one for one in read(names[start : start + width]).get_columns()})
         return bundle[name]
 
-    return column
+    return read_column
 
 
 class Spool:
@@ -261,7 +263,7 @@ class Spool:
             raise _no_room((near or Path(gettempdir())) / SPOOL, error) from None
         weakref.finalize(self, remove_files, self.folder, PIECE_FILE)
 
-    def need(self, size: int, where: str) -> None:
+    def need_bytes(self, size: int, where: str) -> None:
         """Raises PellucidError when there are fewer than ``size`` bytes left on the disk."""
         free = shutil.disk_usage(self.folder).free
         if free < size:
@@ -269,24 +271,24 @@ class Spool:
             fix = f"make room at {self.folder.parent}, or set PELLUCID_CACHE to a folder on another disk"
             raise PellucidError(what, where=where, fix=fix)
 
-    def path(self, suffix: str) -> Path:
+    def new_path(self, suffix: str) -> Path:
         """A new file's place."""
         self.count += 1
         return self.folder / f"{self.count}{suffix}"
 
-    def keep(self, frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> Piece:
+    def keep_frame(self, frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> Chunk:
         """Write a frame; the piece that reads it back."""
-        path = self.path(".arrow")
+        path = self.new_path(".arrow")
         try:
             frame.write_ipc(path)
         except OSError as error:
             raise _no_room(path, error) from None
 
-        def read(names: list[str]) -> pl.DataFrame:
+        def read_frame(names: list[str]) -> pl.DataFrame:
             assert self.folder  # what is read keeps the folder alive
             return pl.read_ipc(path, columns=names)
 
-        return Piece(len(frame), schema, _by_column(read, frame.columns, len(frame)))
+        return Chunk(len(frame), schema, _column_reader(read_frame, frame.columns, len(frame)))
 
 
 def _new_folder(near: Path | None) -> Path:
@@ -300,19 +302,21 @@ def _new_folder(near: Path | None) -> Path:
     return folder
 
 
-def kept(frames: Iterable[tuple[pl.DataFrame, Mapping[str, pl.DataType]]], spool: Callable[[], Spool]) -> list[Piece]:
+def chunks_of(
+    frames: Iterable[tuple[pl.DataFrame, Mapping[str, pl.DataType]]], spool: Callable[[], Spool]
+) -> list[Chunk]:
     """Frames and their types as pieces: a single one stays in memory, several go to disk one after the other."""
     waiting: tuple[pl.DataFrame, Mapping[str, pl.DataType]] | None = None
-    pieces: list[Piece] = []
+    pieces: list[Chunk] = []
     room: Spool | None = None
     for frame in frames:
         if waiting is not None:
             room = room or spool()
-            pieces.append(room.keep(*waiting))
+            pieces.append(room.keep_frame(*waiting))
         waiting = frame
     if waiting is None:
         return []
-    return [*pieces, room.keep(*waiting) if room else in_memory(*waiting)]
+    return [*pieces, room.keep_frame(*waiting) if room else chunk_of_frame(*waiting)]
 
 
 def _no_room(path: Path, error: OSError) -> PellucidError:
@@ -321,24 +325,24 @@ def _no_room(path: Path, error: OSError) -> PellucidError:
     return PellucidError(what, where=str(path.parent), fix="set PELLUCID_CACHE to a folder with room to write in")
 
 
-def renamed(piece: Piece, names: Mapping[str, str]) -> Piece:
+def rename_columns(piece: Chunk, names: Mapping[str, str]) -> Chunk:
     """The same piece with other names: ``names[new] = old``; a column whose old name is "" is all missing."""
 
-    def read(name: str) -> pl.Series:
+    def read_frame(name: str) -> pl.Series:
         return (
             piece.read(names[name]) if names[name] else pl.Series(name, [None], pl.Null).new_from_index(0, piece.rows)
         )
 
     schema = {new: piece.schema[old] if old else pl.Null() for new, old in names.items()}
-    return replace(piece, schema=schema, read=read)
+    return replace(piece, schema=schema, read=read_frame)
 
 
-def constant(piece: Piece, name: str, value: Any) -> Piece:
+def add_constant(piece: Chunk, name: str, value: Any) -> Chunk:
     """The same piece with one column more that says the same in every row."""
 
-    def read(asked: str) -> pl.Series:
+    def read_frame(asked: str) -> pl.Series:
         if asked != name:
             return piece.read(asked)
         return pl.Series(name, [value], pl.String).new_from_index(0, piece.rows)
 
-    return replace(piece, schema={**piece.schema, name: pl.String()}, read=read)
+    return replace(piece, schema={**piece.schema, name: pl.String()}, read=read_frame)

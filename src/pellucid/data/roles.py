@@ -9,13 +9,20 @@ from math import prod
 import numpy as np
 import polars as pl
 
-from ..errors import PellucidError, UsageError, unknown
+from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Column, Field, Guess, Note, kind_named, recognise
-from ..fields.category import MOST_CLASSES, are_classes, could_be_classes, count_whole_numbers, explain_classes, words
+from ..fields.category import (
+    MOST_CLASSES,
+    are_classes,
+    column_words,
+    could_be_classes,
+    count_whole_numbers,
+    explain_classes,
+)
 from ..fields.labels import counts_of, is_flag
-from ..fields.number import plain
-from .parting import Parting
-from .sources import SPLIT_WORDS, Found, Options, counted, listed
+from ..fields.number import format_number
+from .parting import SplitSpec
+from .sources import SPLIT_WORDS, Contents, ReadOptions, count_noun, join_words
 from .weights import weight_field
 
 TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
@@ -27,15 +34,15 @@ PLACEHOLDER = "category"  # the kind that columns are listed under that nothing 
 Say = Callable[[Note], None]
 
 
-def fields_of(found: Found, options: Options, say: Say) -> tuple[list[Field], str]:
+def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Field], str]:
     """The fields of all columns and why the target is the target (empty when there is none).
 
     Raises:
         UsageError: when an option names a column or a kind that is not there.
     """
     check_names(found.columns, options)
-    fields = {name: _field(column, found, options) for name, column in found.columns.items()}
-    targets, why = _targets(fields, found, options)
+    fields = {name: _make_field(column, found, options) for name, column in found.columns.items()}
+    targets, why = _choose_targets(fields, found, options)
     flags = len(targets) > 1 and all(is_flag(found.columns[t]) and t not in options.kinds for t in targets)
     for target in targets:
         field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
@@ -56,7 +63,9 @@ def _say_size(field: Field, column: Column, say: Say) -> None:
     """Say what many or large images take when they are decoded, before they are."""
     sides = [int(field.settings.get(name, 0)) for name in ("height", "width", "channels")]  # type: ignore[call-overload]
     if (size := len(column) * prod(sides)) > LARGE:
-        text = f"decoded, {counted(len(column), 'image')} of {sides[1]} × {sides[0]} pixels take {size / 1e9:,.1f} GB"
+        text = (
+            f"decoded, {count_noun(len(column), 'image')} of {sides[1]} × {sides[0]} pixels take {size / 1e9:,.1f} GB"
+        )
         fix = "make --image-size smaller"
         say(Note("warning", f"{text} in the cache", f"column '{field.name}'", DECODES, fix))
 
@@ -66,15 +75,15 @@ def _all_the_same(field: Field) -> str:
     return f"to read it all the same: {_kind_option(field.name, field.kind)}"
 
 
-def check_names(columns: Iterable[str], options: Options) -> None:
+def check_names(columns: Iterable[str], options: ReadOptions) -> None:
     """Every column that an option names must be there."""
-    targets = asked(options.target, columns)
+    targets = asked_targets(options.target, columns)
     if len(set(targets)) < len(targets):
         raise UsageError(f"a target is named twice in '{','.join(targets)}'")
     named = [*targets, options.split.column, options.weights, *options.kinds, *options.ignore]
     for name in named:
         if name is not None and name not in columns:
-            raise UsageError(unknown("column", name, columns))
+            raise UsageError(unknown_name("column", name, columns))
     for name in targets:
         if name in options.ignore:
             raise UsageError(f"column '{name}' can't be both target and ignored")
@@ -86,7 +95,7 @@ def check_names(columns: Iterable[str], options: Options) -> None:
         kind_named(kind)
 
 
-def asked(target: str | Sequence[str] | None, columns: Iterable[str]) -> tuple[str, ...]:
+def asked_targets(target: str | Sequence[str] | None, columns: Iterable[str]) -> tuple[str, ...]:
     """The targets that were named: one column, several, or several in one text with commas between."""
     if target is None:
         return ()
@@ -95,7 +104,7 @@ def asked(target: str | Sequence[str] | None, columns: Iterable[str]) -> tuple[s
     return (target,) if target in columns or "," not in target else tuple(t.strip() for t in target.split(","))
 
 
-def _field(column: Column, found: Found, options: Options) -> Field:
+def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
     name = column.name
     if name in options.ignore:
         return Field(name, PLACEHOLDER, "ignore", "as asked")
@@ -109,7 +118,7 @@ def _field(column: Column, found: Found, options: Options) -> Field:
         guess = kind_named(forced).recognise(column) or Guess(1, "")
         why = "as asked" if name in options.kinds else ""
         reason = "; ".join(part for part in (why, guess.reason) if part)
-        return Field(name, forced, "input", reason, _settings(forced, guess, options))
+        return Field(name, forced, "input", reason, _option_settings(forced, guess, options))
     series = column.series()
     if series is not None and series.null_count() == len(series):
         return Field(name, PLACEHOLDER, "ignore", "no values at all")
@@ -117,15 +126,15 @@ def _field(column: Column, found: Found, options: Options) -> Field:
         kind, guess = recognise(column)
     except PellucidError as error:
         return Field(name, PLACEHOLDER, "ignore", error.what)
-    return Field(name, kind.name, guess.role, guess.reason, _settings(kind.name, guess, options))
+    return Field(name, kind.name, guess.role, guess.reason, _option_settings(kind.name, guess, options))
 
 
-def _split_by(column: Column, asked: Parting) -> Field | None:
+def _split_by(column: Column, asked: SplitSpec) -> Field | None:
     """The field of a column that says the parts or groups of the rows; None for any other."""
     name = column.name
     if name == asked.column and asked.by == "group":
-        distinct = words(column).drop_nulls().n_unique()
-        reason = f"{counted(distinct, 'value')}; rows of one stay in one part, and it is no input"
+        distinct = column_words(column).drop_nulls().n_unique()
+        reason = f"{count_noun(distinct, 'value')}; rows of one stay in one part, and it is no input"
         return Field(name, "category", "group", reason)
     if name == asked.column and asked.by == "column":
         return Field(name, "category", "split", "says which part each row belongs to")
@@ -136,7 +145,7 @@ def _split_by(column: Column, asked: Parting) -> Field | None:
     return Field(name, PLACEHOLDER, "ignore", f"says parts, but rows are split by {asked.by}")
 
 
-def _settings(kind: str, guess: Guess, options: Options) -> Mapping[str, object]:
+def _option_settings(kind: str, guess: Guess, options: ReadOptions) -> Mapping[str, object]:
     if kind != "image" or options.image_size is None:
         return guess.settings
     height, width = options.image_size
@@ -148,16 +157,16 @@ def _holds_splits(column: Column) -> bool:
     series = column.series()
     if column.name.lower() not in SPLIT_NAMES or series is None or series.dtype != pl.String:
         return False
-    present = {word.lower() for word in words(column).drop_nulls().unique()}
+    present = {word.lower() for word in column_words(column).drop_nulls().unique()}
     return len(present) > 1 and present <= SPLIT_WORDS.keys()
 
 
-def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tuple[tuple[str, ...], str]:
+def _choose_targets(fields: Mapping[str, Field], found: Contents, options: ReadOptions) -> tuple[tuple[str, ...], str]:
     """The target, or targets: named, told by the layout, called like one, or the one column beside texts."""
     if options.target is not None:
-        return asked(options.target, fields), "you said so"
+        return asked_targets(options.target, fields), "you said so"
     parting = ("split", "group", "weight")
-    told = tuple(name for name in asked(found.target, fields) if name not in options.ignore)
+    told = tuple(name for name in asked_targets(found.target, fields) if name not in options.ignore)
     can = found.named or all(kind_named(fields[name].kind).predictable for name in told)  # without names it is a guess
     if told and can and all(fields[name].role not in parting for name in told):
         return told, found.why
@@ -172,11 +181,13 @@ def _targets(fields: Mapping[str, Field], found: Found, options: Options) -> tup
     inputs = [f for f in usable if f.role == "input"]
     others = [f.name for f in inputs if f.kind not in ("text", "image", "date")]
     if len(others) == 1 and len(inputs) > 1:
-        return (others[0],), f"it is the only column beside {_plural({f.kind for f in inputs if f.name != others[0]})}"
+        return (
+            others[0],
+        ), f"it is the only column beside {_plural_kinds({f.kind for f in inputs if f.name != others[0]})}"
     return (), ""
 
 
-def _plural(kinds: set[str]) -> str:
+def _plural_kinds(kinds: set[str]) -> str:
     return " and ".join(kind if kind.endswith("s") else f"{kind}s" for kind in sorted(kinds))
 
 
@@ -200,7 +211,7 @@ def _check_together(targets: Sequence[Field]) -> None:
         )
 
 
-def _as_target(field: Field, column: Column, options: Options, say: Say, *, alone: bool) -> Field:
+def _as_target(field: Field, column: Column, options: ReadOptions, say: Say, *, alone: bool) -> Field:
     """A column as target: an id or a left-out one comes back, numbers that are labels become categories.
 
     A number that is always the same can't be all that is asked for, though it may be one of several.
@@ -240,7 +251,7 @@ def _classes_or_amount(field: Field, column: Column, say: Say, *, alone: bool) -
     if not alone or field.role == "ignore" or not could_be_classes(counts):
         return field
     instead = f"{_kind_option(field.name, 'category')} predicts classes instead"
-    text = f"its {_shown(counts)} are taken for an amount; {instead}"
+    text = f"its {_show_numbers(counts)} are taken for an amount; {instead}"
     say(Note("info", text, f"column '{field.name}'", "predicts an amount", "say what they are, if not that"))
     return field.with_(reason=f"{field.reason}; {instead}")
 
@@ -248,21 +259,23 @@ def _classes_or_amount(field: Field, column: Column, say: Say, *, alone: bool) -
 def _said_classes(field: Field, counts: Mapping[int, int], say: Say) -> Field:
     """Whole numbers that are classes, with a note on how to have an amount."""
     instead = f"{_kind_option(field.name, 'number')} predicts an amount instead"
-    text = f"its {_shown(counts)} are taken for classes; {instead}"
+    text = f"its {_show_numbers(counts)} are taken for classes; {instead}"
     say(Note("info", text, f"column '{field.name}'", "predicts classes", "say what they are, if not that"))
     return field.with_(reason=explain_classes(field.name, counts))
 
 
-def _shown(counts: Mapping[int, int]) -> str:
+def _show_numbers(counts: Mapping[int, int]) -> str:
     """Whole numbers, for a sentence."""
     values = [str(value) for value in counts]
     few = len(values) <= MOST_CLASSES
-    return f"{len(values)} whole numbers ({listed(values, MOST_CLASSES) if few else f'{values[0]} to {values[-1]}'})"
+    return (
+        f"{len(values)} whole numbers ({join_words(values, MOST_CLASSES) if few else f'{values[0]} to {values[-1]}'})"
+    )
 
 
 def _numbers_by_type(column: Column) -> bool:
     """Whether the values are numbers by their type, and not words such as the names of folders."""
-    series = next(column.pieces()).series()
+    series = next(column.chunks()).series()
     return series is not None and series.dtype.is_numeric()
 
 
@@ -274,7 +287,7 @@ def _only_number(column: Column) -> str:
     """The one number that a column has, if it has one alone."""
     value = kind_named("number").store(column, {}, lambda note: None).arrays["value"]
     known = value[np.isfinite(value)]
-    return plain(float(known[0])) if len(known) and known.min() == known.max() else ""
+    return format_number(float(known[0])) if len(known) and known.min() == known.max() else ""
 
 
 def columns_listed(fields: Iterable[Field]) -> str:
@@ -282,4 +295,4 @@ def columns_listed(fields: Iterable[Field]) -> str:
     shown = [f for f in fields if f.role not in ("ignore", "split", "group", "weight")]
     width = max((len(f.name) for f in shown), default=0)
     lines = [f"    {f.name:<{width}}  {f.kind:<8}  {f.reason}" for f in shown[:60]]
-    return "\n".join(lines + ([f"    and {counted(len(shown) - 60, 'more column')}"] if len(shown) > 60 else []))
+    return "\n".join(lines + ([f"    and {count_noun(len(shown) - 60, 'more column')}"] if len(shown) > 60 else []))

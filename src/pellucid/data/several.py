@@ -15,15 +15,15 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Note
-from ..fields.base import thinned
+from ..fields.base import thin_series
 from ..fields.image import NEAR, name_images
-from .pieces import Piece, Places, Spool, Table, constant, joined, renamed
-from .roles import SPLIT_NAMES, asked
-from .sources import PARTS, SPLIT_WORDS, Options, listed
+from .pieces import Chunk, Places, Spool, Table, add_constant, join_types, rename_columns
+from .roles import SPLIT_NAMES, asked_targets
+from .sources import PARTS, SPLIT_WORDS, ReadOptions, join_words
 
 HELD = 1 << 26  # bytes of files whose rows stay in memory together
 
-Read = Callable[[Path, str, Options], Table]
+Read = Callable[[Path, str, ReadOptions], Table]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def told_apart(paths: Sequence[Path]) -> list[str]:
     return [Path(*path.parts[-n:]).as_posix() for n, path in zip(alone, paths, strict=True)]
 
 
-def together(files: Sequence[File], options: Options, read: Read) -> Table:
+def concat_files(files: Sequence[File], options: ReadOptions, read: Read) -> Table:
     """One table of several files with the same columns, which are found by name.
 
     Files called train, validation and test (or so) say which part their rows belong to. A test file without the target,
@@ -79,14 +79,14 @@ def together(files: Sequence[File], options: Options, read: Read) -> Table:
         table = read(file.path, file.where, as_first)
         lost = [name for name in leader.names if name not in table.names]
         if _for_competition(lost, table, leader, file, options):
-            what = f"has no column {_quoted(lost)} to score with and is left out; a finished run can predict it"
+            what = f"has no column {_quote_names(lost)} to score with and is left out; a finished run can predict it"
             notes.append(Note("info", what, file.where))
             if len(lost) == 1:
                 leader = replace(leader, goal=lost[0], why=f"{file.where} has every other column")
         else:
-            found.append(_Own(file, table, _matched(leader, first, table, file, notes)))
+            found.append(_Own(file, table, _match_names(leader, first, table, file, notes)))
     found[0] = replace(found[0], table=leader)
-    return _stacked(_same_types(found), notes, options)
+    return _stack_tables(_same_types(found), notes, options)
 
 
 def _in_parts(files: Sequence[File], notes: list[Note]) -> list[File]:
@@ -118,14 +118,14 @@ def parts_of(names: Sequence[str]) -> list[str | None]:
     return found if several else [None] * len(names)
 
 
-def _for_competition(lost: Sequence[str], table: Table, leader: Table, file: File, options: Options) -> bool:
+def _for_competition(lost: Sequence[str], table: Table, leader: Table, file: File, options: ReadOptions) -> bool:
     """Whether a file is a test part whose target is kept secret."""
-    goals = asked(options.target, leader.names) or tuple(lost)
+    goals = asked_targets(options.target, leader.names) or tuple(lost)
     extra = set(table.names) - set(leader.names)
     return file.part == "test" and table.named and not extra and bool(lost) and set(lost) == set(goals)
 
 
-def _matched(leader: Table, first: File, table: Table, file: File, notes: list[Note]) -> dict[str, str]:
+def _match_names(leader: Table, first: File, table: Table, file: File, notes: list[Note]) -> dict[str, str]:
     """How the leader's columns are called in ``table``."""
     if not table.named and len(table.names) == len(leader.names):
         if leader.named:
@@ -140,33 +140,33 @@ def _matched(leader: Table, first: File, table: Table, file: File, notes: list[N
 
 
 def _other_columns(lost: Sequence[str], more: Sequence[str], first: File, file: File) -> PellucidError:
-    lacks = f"lacks {_quoted(lost)}" if lost else ""
-    has = f"has {_quoted(more)} too" if more else ""
+    lacks = f"lacks {_quote_names(lost)}" if lost else ""
+    has = f"has {_quote_names(more)} too" if more else ""
     what = f"its columns are not those of {first.where}: it {' and '.join(part for part in (lacks, has) if part)}"
     return PellucidError(
         what, where=file.where, fix="name the files that belong together, or give them the same columns"
     )
 
 
-def _quoted(names: Sequence[str]) -> str:
-    return listed(f"'{name}'" for name in names)
+def _quote_names(names: Sequence[str]) -> str:
+    return join_words(f"'{name}'" for name in names)
 
 
 def _same_types(found: list[_Own]) -> list[_Own]:
     """The files read once more as text, as far as other files show that a column is text."""
-    types = [own.table.types() for own in found]
+    types = [own.table.column_types() for own in found]
     kinds = {
-        name: reduce(joined, (own[one.names[name]] for one, own in zip(found, types, strict=True)))
+        name: reduce(join_types, (own[one.names[name]] for one, own in zip(found, types, strict=True)))
         for name in found[0].names
     }
     out = []
     for own in found:
-        odd = own.table.changed({own.names[name]: kind for name, kind in kinds.items()})
+        odd = own.table.changed_columns({own.names[name]: kind for name, kind in kinds.items()})
         out.append(replace(own, table=own.table.text(odd)) if odd and own.table.text else own)
     return out
 
 
-def _stacked(found: Sequence[_Own], notes: list[Note], options: Options) -> Table:
+def _stack_tables(found: Sequence[_Own], notes: list[Note], options: ReadOptions) -> Table:
     leader = found[0].table
     names, parted = list(found[0].names), len({own.file.part for own in found}) > 1
     split = next(name for name in SPLIT_NAMES if name not in names) if parted else ""
@@ -175,24 +175,24 @@ def _stacked(found: Sequence[_Own], notes: list[Note], options: Options) -> Tabl
     apart = len({own.file.near for own in found}) > 1
     for own in found:
         for piece in own.table.pieces:
-            piece = renamed(piece, own.names)
-            piece = _from(own.file.near, piece) if apart and own.file.near else piece
-            piece = constant(piece, split, own.file.part) if split else piece
+            piece = rename_columns(piece, own.names)
+            piece = _from_folder(own.file.near, piece) if apart and own.file.near else piece
+            piece = add_constant(piece, split, own.file.part) if split else piece
             pieces.append(_on_disk(piece, spool) if spool and piece.held else piece)
     notes += [note for own in found for note in own.table.notes]
-    shown = listed((own.file.where for own in found), 3)
+    shown = join_words((own.file.where for own in found), 3)
     about = f"{len(found):,} files, {shown}: {leader.about}" if len(found) > 1 else leader.about
     added = (split,) if split else ()
-    made = Table(about, [*names, *added], pieces, _places(found), notes, leader.named, leader.goal, leader.why)
+    made = Table(about, [*names, *added], pieces, _all_places(found), notes, leader.named, leader.goal, leader.why)
     return replace(made, added=added)
 
 
-def _from(folder: Path, piece: Piece) -> Piece:
+def _from_folder(folder: Path, piece: Chunk) -> Chunk:
     """The same piece with names of image files that start from the folder its own file lies in."""
 
-    def read(name: str) -> pl.Series:
+    def read_frame(name: str) -> pl.Series:
         series = piece.read(name)
-        some = thinned(series).drop_nulls() if series.dtype == pl.String else series.head(0)
+        some = thin_series(series).drop_nulls() if series.dtype == pl.String else series.head(0)
         paths = some.head(NEAR) if len(some) and name_images(some) else ()
         if not any(os.path.exists(folder / one.strip()) for one in paths):
             return series
@@ -203,14 +203,14 @@ def _from(folder: Path, piece: Piece) -> Piece:
             .alias(name)
         )
 
-    return replace(piece, read=read)
+    return replace(piece, read=read_frame)
 
 
-def _on_disk(piece: Piece, spool: Spool) -> Piece:
-    return spool.keep(pl.DataFrame([piece.read(name).alias(name) for name in piece.schema]), piece.schema)
+def _on_disk(piece: Chunk, spool: Spool) -> Chunk:
+    return spool.keep_frame(pl.DataFrame([piece.read(name).alias(name) for name in piece.schema]), piece.schema)
 
 
-def _places(found: Sequence[_Own]) -> Places:
+def _all_places(found: Sequence[_Own]) -> Places:
     """The places of all rows, those of one file behind those of the other."""
     every = [own.table.places for own in found]
     rows = np.cumsum([0, *(len(own.table) for own in found)])

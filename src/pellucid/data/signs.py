@@ -38,13 +38,13 @@ def check_text(path: Path, where: str) -> None:
     """Raises PellucidError when a file holds no text, and says what it is."""
     with path.open("rb") as file:
         head = file.read(LOOK)
-    what, name = _meaning(head)
+    what, name = _meaning_of(head)
     if what:
         fix = f"if that is right, call it {name}" if name else "export the table as CSV"
         raise PellucidError(f"it is no table as text but {what}", where=where, fix=fix)
 
 
-def _meaning(head: bytes) -> tuple[str, str]:
+def _meaning_of(head: bytes) -> tuple[str, str]:
     """What ``head`` begins, if it is no text, and its usual ending."""
     for sign, found in SIGNS.items():
         if head.startswith(sign):

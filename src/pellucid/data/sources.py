@@ -16,7 +16,7 @@ from ..fields import Column, Note
 
 if TYPE_CHECKING:
     from .pieces import Places
-from .parting import Parting
+from .parting import SplitSpec
 
 MOST = 20_000  # columns; each is looked at for itself
 COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
@@ -29,7 +29,7 @@ SPLIT_WORDS = {
 
 
 @dataclass(frozen=True)
-class Options:
+class ReadOptions:
     """What the user said about the data; see ``read``.
 
     ``names`` are columns that must be found (reading new data for a finished run); they settle whether a table has
@@ -40,7 +40,7 @@ class Options:
     kinds: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     header: bool | None = None
-    split: Parting = field(default_factory=Parting)
+    split: SplitSpec = field(default_factory=SplitSpec)
     image_size: tuple[int, int] | None = None
     weights: str | None = None
     names: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Found:
+class Contents:
     """What lies in a source.
 
     Attributes:
@@ -88,10 +88,10 @@ class Source:
 
     name: str
     digest: str
-    load: Callable[[], Found]
+    load: Callable[[], Contents]
 
 
-Layout = Callable[[Any, Options], Source | None]
+Layout = Callable[[Any, ReadOptions], Source | None]
 LAYOUTS: dict[str, Layout] = {}
 
 
@@ -103,7 +103,7 @@ def layout(recogniser: Layout) -> Layout:
     return recogniser
 
 
-def first_layout(recogniser: Layout) -> Layout:
+def layout_first(recogniser: Layout) -> Layout:
     """The same for a layout that is asked before those that are there: what it knows, others would read otherwise."""
     later = dict(LAYOUTS)
     layout(recogniser)
@@ -122,20 +122,20 @@ def check_width(columns: int, where: str) -> None:
         )
 
 
-def bare(name: str) -> str:
+def without_compression(name: str) -> str:
     """The name without what says that the file is compressed.
 
-    >>> bare("t.csv.gz"), bare("t.csv")
+    >>> without_compression("t.csv.gz"), without_compression("t.csv")
     ('t.csv', 't.csv')
     """
     stem, dot, last = name.rpartition(".")
     return stem if f"{dot}{last}".lower() in COMPRESSED else name
 
 
-def listed(words: Iterable[Any], most: int = 5) -> str:
+def join_words(words: Iterable[Any], most: int = 5) -> str:
     """Words as a person lists them.
 
-    >>> listed([3, 9, 40]), listed(range(1, 100), most=3)
+    >>> join_words([3, 9, 40]), join_words(range(1, 100), most=3)
     ('3, 9 and 40', '1, 2, 3 and 96 more')
     """
     words = [f"{word:,}" if isinstance(word, int) else str(word) for word in words]
@@ -144,9 +144,9 @@ def listed(words: Iterable[Any], most: int = 5) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def counted(n: int, one: str, many: str | None = None) -> str:
+def count_noun(n: int, one: str, many: str | None = None) -> str:
     """
-    >>> counted(1, "row"), counted(2000, "class", "classes")
+    >>> count_noun(1, "row"), count_noun(2000, "class", "classes")
     ('1 row', '2,000 classes')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"

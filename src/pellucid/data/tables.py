@@ -19,71 +19,85 @@ from ..errors import PellucidError
 from ..fields import Note
 from ..fields.labels import holds_lists
 from .archives import is_archive
-from .blocks import blocks
-from .delimited import delimited
+from .blocks import utf8_blocks
+from .delimited import read_delimited
 from .marks import digest_marks, mark_of
-from .packed import held_with, unpacked
-from .pieces import Piece, Spool, Table, columns_of, counted_from, in_memory, kept, renamed, scanned
-from .several import File, together, told_apart
-from .sheets import spreadsheet
-from .sources import Found, Options, Source, bare, counted, layout
+from .packed import keep_folders, unpack_tables
+from .pieces import (
+    Chunk,
+    Spool,
+    Table,
+    chunk_of_frame,
+    chunks_of,
+    chunks_of_scan,
+    columns_of,
+    counted_from,
+    rename_columns,
+)
+from .several import File, concat_files, told_apart
+from .sheets import read_spreadsheet
+from .sources import Contents, ReadOptions, Source, count_noun, layout, without_compression
 
 LOOSE = (".txt", ".data", ".json")  # such files in a folder are more often something else
 CALENDAR = -719_161, 2_932_895  # days from 1970 to the years 1 and 9999, and a day to spare for time zones
 LARGE = 1 << 26  # bytes; the columns of larger Parquet and Arrow files are read one at a time
 
-Reader = Callable[[Path, str, Options], Table]  # the file, how messages call it
+Reader = Callable[[Path, str, ReadOptions], Table]  # the file, how messages call it
 
 
 @layout
-def table_file(source: Any, options: Options) -> Source | None:
+def table_file(source: Any, options: ReadOptions) -> Source | None:
     """One file: ``.csv .tsv .txt .data .psv .tab``, ``.parquet``, ``.arrow .feather .ipc``, ``.jsonl .ndjson .json``,
     ``.xlsx .xls .ods``; compressed or not, or in an archive, which may hold several."""
     if not isinstance(source, Path) or not source.is_file():
         return None
-    if not is_archive(source) and not is_table(source):
+    if not is_archive(source) and not is_table_file(source):
         return None
-    return Source(source.name, digest_of([source]), partial(_load, [source], source.name, options))
+    return Source(source.name, digest_files([source]), partial(_load_tables, [source], source.name, options))
 
 
 @layout
-def table_folder(source: Any, options: Options) -> Source | None:
+def table_folder(source: Any, options: ReadOptions) -> Source | None:
     """A folder that holds tables with the same columns."""
     if not isinstance(source, Path) or not source.is_dir():
         return None
     inside = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-    found = [path for path in inside if is_table(path) and Path(bare(path.name)).suffix.lower() not in LOOSE]
+    found = [
+        path
+        for path in inside
+        if is_table_file(path) and Path(without_compression(path.name)).suffix.lower() not in LOOSE
+    ]
     name = source.resolve().name + "/"
-    return Source(name, digest_of(found), partial(_load, found, name, options)) if found else None
+    return Source(name, digest_files(found), partial(_load_tables, found, name, options)) if found else None
 
 
 @layout
-def table_files(source: Any, options: Options) -> Source | None:
+def table_files(source: Any, options: ReadOptions) -> Source | None:
     """A list of paths of tables with the same columns."""
     if not isinstance(source, (list, tuple)) or not source or not all(isinstance(s, (str, PathLike)) for s in source):
         return None
     paths = [Path(os.path.expanduser(one)) for one in source]
-    if not all(is_table(path) or is_archive(path) for path in paths):
+    if not all(is_table_file(path) or is_archive(path) for path in paths):
         return None
     for path in paths:
         if not os.path.isfile(path):
             raise PellucidError("there is no such file", where=str(path))
     folders = {path.resolve().parent for path in paths}
     name = f"{folders.pop().name}/" if len(folders) == 1 else f"{len(paths):,} files"
-    return Source(name, digest_of(paths), partial(_load, paths, name, options))
+    return Source(name, digest_files(paths), partial(_load_tables, paths, name, options))
 
 
-def is_table(path: Path) -> bool:
+def is_table_file(path: Path) -> bool:
     """Whether a file is called like a table, compressed or not."""
-    return Path(bare(path.name)).suffix.lower() in READERS
+    return Path(without_compression(path.name)).suffix.lower() in READERS
 
 
-def digest_of(paths: Sequence[Path]) -> str:
+def digest_files(paths: Sequence[Path]) -> str:
     """SHA-256 of path and mark of every file."""
     return digest_marks((str(path.resolve()), mark_of(path.stat())) for path in paths)
 
 
-def _load(paths: Sequence[Path], name: str, options: Options) -> Found:
+def _load_tables(paths: Sequence[Path], name: str, options: ReadOptions) -> Contents:
     notes: list[Note] = []
     files: list[File] = []
     spools: list[Spool] = []
@@ -91,16 +105,18 @@ def _load(paths: Sequence[Path], name: str, options: Options) -> Found:
         if path.suffix.lower() in READERS:
             files.append(File(path, where, near=path.resolve().parent))
         else:
-            own, spool = unpacked(path, where, tuple(READERS), options, notes)
+            own, spool = unpack_tables(path, where, tuple(READERS), options, notes)
             files += own
             spools.append(spool)
     table = (
-        together(files, options, read_table) if len(files) > 1 else read_table(files[0].path, files[0].where, options)
+        concat_files(files, options, read_table)
+        if len(files) > 1
+        else read_table(files[0].path, files[0].where, options)
     )
-    return found_in(replace(table, pieces=held_with(table.pieces, spools), notes=[*notes, *table.notes]), name)
+    return contents_of(replace(table, pieces=keep_folders(table.pieces, spools), notes=[*notes, *table.notes]), name)
 
 
-def read_table(path: Path, where: str, options: Options) -> Table:
+def read_table(path: Path, where: str, options: ReadOptions) -> Table:
     """One file by its suffix. Raises PellucidError when it can't be read or has no rows."""
     try:
         table = READERS[path.suffix.lower()](path, where, options)
@@ -114,24 +130,28 @@ def read_table(path: Path, where: str, options: Options) -> Table:
     return table
 
 
-def found_in(table: Table, name: str) -> Found:
+def contents_of(table: Table, name: str) -> Contents:
     """A table as a layout finds it."""
     notes = list(table.notes)
-    shape = f"a table of {counted(len(table), 'row')} and {counted(len(table.names), 'column')}"
+    shape = f"a table of {count_noun(len(table), 'row')} and {count_noun(len(table.names), 'column')}"
     columns = columns_of(table, plain_column, notes, name)
     goal, why = (table.goal, table.why) if table.goal in columns else (None, "")
-    return Found(f"{shape} ({table.about})", columns, notes, table.named, {}, goal, why, table.places, table.added)
+    return Contents(f"{shape} ({table.about})", columns, notes, table.named, {}, goal, why, table.places, table.added)
 
 
-def parquet(path: Path, where: str, options: Options) -> Table:
+def read_parquet(path: Path, where: str, options: ReadOptions) -> Table:
     try:
-        pieces = scanned(pl.scan_parquet(path)) if path.stat().st_size > LARGE else [in_memory(pl.read_parquet(path))]
+        pieces = (
+            chunks_of_scan(pl.scan_parquet(path))
+            if path.stat().st_size > LARGE
+            else [chunk_of_frame(pl.read_parquet(path))]
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PellucidError(f"cannot be read as Parquet ({_first_line(error)})", where=where) from None
-    return _typed("Parquet", pieces, where)
+    return _typed_table("Parquet", pieces, where)
 
 
-def arrow(path: Path, where: str, options: Options) -> Table:
+def read_arrow(path: Path, where: str, options: ReadOptions) -> Table:
     """Arrow IPC as a file (which Feather is) or as a stream."""
     with path.open("rb") as file:
         start = file.read(6)
@@ -139,39 +159,39 @@ def arrow(path: Path, where: str, options: Options) -> Table:
         fix = "write it again with a newer library (Feather version 2), or as Parquet"
         raise PellucidError("is Feather of version 1, which is no longer read", where=where, fix=fix)
     try:
-        return _typed("Arrow", _arrow_pieces(path, start == b"ARROW1"), where)
+        return _typed_table("Arrow", _arrow_pieces(path, start == b"ARROW1"), where)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise PellucidError(f"cannot be read as Arrow ({_first_line(error)})", where=where) from None
 
 
-def _arrow_pieces(path: Path, is_file: bool) -> list[Piece]:
+def _arrow_pieces(path: Path, is_file: bool) -> list[Chunk]:
     if path.stat().st_size <= LARGE:
-        return [in_memory(pl.read_ipc(path) if is_file else pl.read_ipc_stream(path))]
+        return [chunk_of_frame(pl.read_ipc(path) if is_file else pl.read_ipc_stream(path))]
     if is_file:
-        return scanned(pl.scan_ipc(path))
+        return chunks_of_scan(pl.scan_ipc(path))
     schema = pl.read_ipc_stream(path, n_rows=0).schema
     rows = len(pl.read_ipc_stream(path, columns=[0]))
-    return [Piece(rows, dict(schema), lambda name: pl.read_ipc_stream(path, columns=[name]).to_series())]
+    return [Chunk(rows, dict(schema), lambda name: pl.read_ipc_stream(path, columns=[name]).to_series())]
 
 
-def _typed(about: str, pieces: list[Piece], where: str) -> Table:
+def _typed_table(about: str, pieces: list[Chunk], where: str) -> Table:
     """A table whose file says the types."""
     return Table(about, list(pieces[0].schema), pieces, counted_from(where, sum(piece.rows for piece in pieces)))
 
 
-def json_lines(path: Path, where: str, options: Options) -> Table:
+def read_json_lines(path: Path, where: str, options: ReadOptions) -> Table:
     """One JSON object a line, or one JSON list of objects."""
     notes: list[Note] = []
-    found = blocks(path, where, notes, quotes=False)
+    found = utf8_blocks(path, where, notes, quotes=False)
     first = next(found, b"")
     if not first.strip():
         raise PellucidError("the file is empty", where=where)
     whole = first.lstrip().startswith(b"[")
     texts = [b"".join([first, *found])] if whole else chain([first], found)
-    pieces = kept(_json_frames(texts, whole, where), partial(Spool, options.spool))
+    pieces = chunks_of(_json_frames(texts, whole, where), partial(Spool, options.spool))
     names = list(dict.fromkeys(name for piece in pieces for name in piece.schema))
     if len(pieces) > 1:
-        pieces = [renamed(piece, {n: n if n in piece.schema else "" for n in names}) for piece in pieces]
+        pieces = [rename_columns(piece, {n: n if n in piece.schema else "" for n in names}) for piece in pieces]
     rows = sum(piece.rows for piece in pieces)
     return Table("JSON" if whole else "JSON lines", names, pieces, counted_from(where, rows), notes)
 
@@ -194,7 +214,7 @@ def _json_fault(data: bytes, error: Exception, first: int) -> str:
     """Which line is at fault; ``first`` is the line of the file that ``data`` begins with."""
     for i, line in enumerate(data.decode("utf-8", "replace").splitlines()):
         try:
-            row = json.loads(line, parse_constant=_no_number) if line.strip() else {}
+            row = json.loads(line, parse_constant=_refuse_number) if line.strip() else {}
         except RecursionError:
             return f"line {i + first:,} is nested too deep"
         except ValueError as fault:
@@ -204,7 +224,7 @@ def _json_fault(data: bytes, error: Exception, first: int) -> str:
     return f"cannot be read as JSON ({_first_line(error)})"
 
 
-def _no_number(word: str) -> None:
+def _refuse_number(word: str) -> None:
     raise ValueError(f"it has no {word}; write null")
 
 
@@ -241,16 +261,16 @@ def _in_calendar(series: pl.Series, notes: list[Note]) -> pl.Series:
         days = days // (86400 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[series.dtype.time_unit])
     off = ~days.is_between(*CALENDAR)  # null stays null
     if count := int(off.sum()):
-        text = f"{counted(count, 'value')} outside the years 1 to 9999 counted as missing"
+        text = f"{count_noun(count, 'value')} outside the years 1 to 9999 counted as missing"
         notes.append(Note("warning", text, f"column '{series.name}'"))
         series = pl.select(pl.when(~off).then(series)).to_series().alias(series.name)
     return series
 
 
 READERS: dict[str, Reader] = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".data"), delimited),
-    **dict.fromkeys((".parquet", ".pq"), parquet),
-    **dict.fromkeys((".arrow", ".feather", ".ipc"), arrow),
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), json_lines),
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), spreadsheet),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".data"), read_delimited),
+    **dict.fromkeys((".parquet", ".pq"), read_parquet),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), read_arrow),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), read_json_lines),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), read_spreadsheet),
 }

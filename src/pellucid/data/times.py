@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ..errors import PellucidError, UsageError, unknown
+from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Column, Field, kind_named
-from ..fields.date import seconds
+from ..fields.date import date_seconds
 
 if TYPE_CHECKING:
-    from .parting import Parting
+    from .parting import SplitSpec
 
 LONGEST = 10_000  # years of a span
 UNITS = {  # months, seconds
@@ -55,7 +55,7 @@ class Span:
         if unit == "m":
             raise UsageError(f"'{text}' could be months or minutes", fix=f"write {found[1]}mo or {found[1]}min")
         if unit not in UNITS:
-            raise UsageError(f"'{text}': {unknown('unit', unit, units)}")
+            raise UsageError(f"'{text}': {unknown_name('unit', unit, units)}")
         months, seconds = amount * UNITS[unit][0], amount * UNITS[unit][1]
         if months != int(months):
             raise UsageError(f"'{text}' is not a whole number of months", fix="write it in days, such as 45d")
@@ -124,11 +124,11 @@ def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
     guess = kind_named("date").recognise(column)
     if guess is None:
         return None
-    value, clock = seconds(column, guess.settings, absolute=True)
+    value, clock = date_seconds(column, guess.settings, absolute=True)
     return None if clock else value
 
 
-def ordering(
+def ordering_values(
     column: Column, field: Field | None = None
 ) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
     """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither.
@@ -137,7 +137,7 @@ def ordering(
         field: of the column. Where a run reads dates from it, new ones are read alike: a few don't tell day from month.
     """
     if field is not None and field.kind == "date" and field.state is not None:
-        value, clock = seconds(column, field.settings, absolute=True)
+        value, clock = date_seconds(column, field.settings, absolute=True)
         if not clock:
             return value, True
     found, series = seconds_of(column), column.series()
@@ -150,13 +150,13 @@ def ordering(
     return series.cast(pl.Float64).fill_null(np.nan).to_numpy(), False
 
 
-def orders(column: Column) -> bool:
+def can_order(column: Column) -> bool:
     """Whether a column puts the rows in order."""
     series = column.series()
     return seconds_of(column) is not None or (series is not None and series.dtype.is_numeric())
 
 
-def time_column(columns: Mapping[str, Column], parting: Parting, where: str) -> str:
+def time_column(columns: Mapping[str, Column], parting: SplitSpec, where: str) -> str:
     """The column to split by time by: the one that was named, else the only one that holds dates.
 
     Raises:
@@ -170,7 +170,7 @@ def time_column(columns: Mapping[str, Column], parting: Parting, where: str) -> 
             what = f"dates are in {shown}" if found else "there is no column of dates or times to split by"
             raise PellucidError(what, where=where, fix=f"name one: time:{found[0] if found else 'COLUMN'}")
         name = found[0]
-    _, dates = ordering(columns[name])
+    _, dates = ordering_values(columns[name])
     if parting.spans and not dates:
         raise PellucidError(
             f"'{name}' holds numbers, and spans of time need dates", where=where, fix=f"write time:{name},80,10,10"
@@ -178,9 +178,9 @@ def time_column(columns: Mapping[str, Column], parting: Parting, where: str) -> 
     return name
 
 
-def said(moment: float, dates: bool = True) -> str:
+def moment_text(moment: float, dates: bool = True) -> str:
     """
-    >>> said(1467331200.0), said(1467334800.0), said(12.0, dates=False)
+    >>> moment_text(1467331200.0), moment_text(1467334800.0), moment_text(12.0, dates=False)
     ('2016-07-01', '2016-07-01 01:00', '12')
     """
     if not dates:

@@ -9,8 +9,8 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Field
-from ..fields.number import parse, plain
-from .sources import counted
+from ..fields.number import format_number, parse_numbers
+from .sources import count_noun
 
 FIX = "give every row a number of 0 or more"
 
@@ -25,17 +25,19 @@ def weight_field(column: Column) -> Field:
     if series is None or not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Boolean, pl.Null)):
         raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
     text = series.cast(pl.String) if series.dtype == pl.Boolean else series
-    value = parse(text)[0].to_numpy()  # (n,), NaN where there is none
+    value = parse_numbers(text)[0].to_numpy()  # (n,), NaN where there is none
     if not np.isfinite(value).any():
         raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
     for wrong, what in ((value < 0, "is negative"), (np.isinf(value), "is infinite")):
         if wrong.any():
-            rows = "" if wrong.sum() == 1 else f", and {counted(int(wrong.sum()) - 1, 'other')}"
+            rows = "" if wrong.sum() == 1 else f", and {count_noun(int(wrong.sum()) - 1, 'other')}"
             raise PellucidError(f"a weight {what}{rows}", where=column.place(int(wrong.argmax())), fix=FIX)
     known = value[np.isfinite(value)]
     if not known.any():
         raise PellucidError(f"the weights '{column.name}' are all 0", fix=FIX)
-    reason = f"how much each row counts, from {plain(float(known.min()))} to {plain(float(known.max()))}"
+    reason = (
+        f"how much each row counts, from {format_number(float(known.min()))} to {format_number(float(known.max()))}"
+    )
     return Field(column.name, "number", "weight", reason)
 
 
@@ -66,10 +68,10 @@ def loss_weights(
     return (weight / mean).astype(np.float32)
 
 
-def balanced(counts: Mapping[str, int]) -> dict[str, float]:
+def balanced_weights(counts: Mapping[str, int]) -> dict[str, float]:
     """Weights that let every class count the same in all, as scikit-learn's ``class_weight="balanced"``.
 
-    >>> balanced({"cat": 30, "dog": 10})
+    >>> balanced_weights({"cat": 30, "dog": 10})
     {'cat': 0.6666666666666666, 'dog': 2.0}
     """
     here = {label: count for label, count in counts.items() if count}

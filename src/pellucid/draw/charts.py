@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .markup import Markup, tag
-from .numbers import finite, number, percent, shorten, spread, text_width, tick_texts
-from .svg import HEIGHT, WIDTH, Frame, Scale, box, drawing, label, path, rule
+from .numbers import finite_values, number_text, percent_text, shorten_text, text_width, tick_texts, value_and_spread
+from .svg import HEIGHT, WIDTH, Frame, Scale, draw_box, draw_label, draw_path, draw_rule, svg_element
 
 Values = Sequence[float | None] | np.ndarray
 COLOURS = 6
@@ -18,7 +18,7 @@ MOST_POINTS = 1500  # drawn in a scatter: more only make the page heavy
 MOST_STEPS = 400  # drawn in a line
 
 
-def line(
+def line_chart(
     series: Mapping[str, tuple[Values, Values]],
     *,
     x_label: str = "",
@@ -36,13 +36,13 @@ def line(
         level: name and height of a dashed line to compare with.
         mark: (x, y, text) of a point worth seeing.
     """
-    curves = {name: _thin(finite(x), finite(y)) for name, (x, y) in series.items()}
-    every_y = np.concatenate([y for _, y in curves.values()] + [finite([level[1]] if level else [])])
+    curves = {name: _thin_points(finite_values(x), finite_values(y)) for name, (x, y) in series.items()}
+    every_y = np.concatenate([y for _, y in curves.values()] + [finite_values([level[1]] if level else [])])
     direct = len(curves) <= 4
     right = 12 + max((text_width(name) for name in curves), default=0) if direct and len(curves) > 1 else 16
     frame = Frame.around(
-        Scale.over(np.concatenate([x for x, _ in curves.values()] or [np.zeros(1)]), margin=0),
-        Scale.over(every_y, log),
+        Scale.over_values(np.concatenate([x for x, _ in curves.values()] or [np.zeros(1)]), margin=0),
+        Scale.over_values(every_y, log),
         right=right,
         x_label=x_label,
         y_label=y_label,
@@ -50,26 +50,28 @@ def line(
         height=270 if direct else 290,
     )
     return frame.draw(
-        _level(frame, level) if level else [],
+        _draw_level(frame, level) if level else [],
         [
-            path([(frame.x(a), frame.y(b)) for a, b in zip(*xy, strict=True)], f"line c{_c(i)}")
+            draw_path([(frame.x(a), frame.y(b)) for a, b in zip(*xy, strict=True)], f"line c{_colour_class(i)}")
             for i, xy in enumerate(curves.values())
         ],
-        _mark(frame, *mark) if mark else [],
-        (_ends(frame, curves) if direct else _legend(frame, list(curves))) if len(curves) > 1 else [],
+        _draw_mark(frame, *mark) if mark else [],
+        (_end_labels(frame, curves) if direct else _draw_legend(frame, list(curves))) if len(curves) > 1 else [],
         about=f"{y_label or 'values'} of {', '.join(curves)} by {x_label or 'x'}",
     )
 
 
-def scatter(
+def scatter_plot(
     x: Values, y: Values, *, x_label: str = "", y_label: str = "", diagonal: bool = True, log: bool = False
 ) -> Markup:
     """Points; with ``diagonal`` both axes share one scale and the line x = y is drawn."""
-    xs, ys = finite(x), finite(y)
+    xs, ys = finite_values(x), finite_values(y)
     keep = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys))
     shown = keep[np.linspace(0, len(keep) - 1, min(len(keep), MOST_POINTS)).astype(int)] if len(keep) else keep
-    both = Scale.over(np.concatenate([xs[keep], ys[keep]]), log)
-    x_scale, y_scale = (both, both) if diagonal else (Scale.over(xs[keep], log), Scale.over(ys[keep], log))
+    both = Scale.over_values(np.concatenate([xs[keep], ys[keep]]), log)
+    x_scale, y_scale = (
+        (both, both) if diagonal else (Scale.over_values(xs[keep], log), Scale.over_values(ys[keep], log))
+    )
     frame = Frame.around(x_scale, y_scale, x_label=x_label, y_label=y_label, square=diagonal)
     opacity = float(np.clip(12 / np.sqrt(max(1, len(shown))), 0.28, 0.8))
     dots = [
@@ -78,7 +80,7 @@ def scatter(
     ends = frame.x.start, frame.y.start, frame.x.end, frame.y.end
     return frame.draw(
         dots,
-        rule(*ends, class_="guide") if diagonal else None,
+        draw_rule(*ends, class_="guide") if diagonal else None,
         about=f"{len(shown)} points: {y_label} against {x_label}",
     )
 
@@ -93,23 +95,23 @@ class Bar(NamedTuple):
     colour: int = 1
 
 
-def bars(rows: Iterable[Bar], *, as_percent: bool = False, top: float | None = None, width: int = WIDTH) -> Markup:
+def bar_chart(rows: Iterable[Bar], *, as_percent: bool = False, top: float | None = None, width: int = WIDTH) -> Markup:
     """Horizontal bars from zero, each with its name, its value and, where given, the whisker of its interval.
 
     Args:
         top: what the longest bar stands for, e.g. 1 for shares; the largest value when left out.
     """
     rows, step = list(rows), 26
-    names = [shorten(r.name, width * 0.42) for r in rows]
+    names = [shorten_text(r.name, width * 0.42) for r in rows]
     left = 8 + max(map(text_width, names), default=0)
-    texts = [spread(r.value, r.low, r.high, as_percent)[0] for r in rows]
+    texts = [value_and_spread(r.value, r.low, r.high, as_percent)[0] for r in rows]
     right = 10 + max(map(text_width, texts), default=0)
-    ends = finite([v for r in rows for v in (r.value, r.low, r.high) if v is not None] + [top or 0, 0])
+    ends = finite_values([v for r in rows for v in (r.value, r.low, r.high) if v is not None] + [top or 0, 0])
     scale = Scale(min(0.0, float(np.nanmin(ends))), float(np.nanmax(ends)) or 1.0, left, width - right)
     marks = []
     for i, (row, name, text) in enumerate(zip(rows, names, texts, strict=True)):
-        marks += _bar(row, scale, i * step + 3, name, text)
-    return drawing(
+        marks += _draw_bar(row, scale, i * step + 3, name, text)
+    return svg_element(
         width,
         len(rows) * step + 2,
         *marks,
@@ -122,7 +124,7 @@ def histogram(values: Values, *, x_label: str = "", zero: bool = False, height: 
 
     The outermost half per cent on each side is counted at the edge, so that one far value does not squeeze the rest.
     """
-    real = finite(values)
+    real = finite_values(values)
     real = real[np.isfinite(real)]
     low, high = np.quantile(real, [0.005, 0.995]) if len(real) else (0.0, 1.0)
     # What differs by rounding alone can't be cut into bins.
@@ -133,21 +135,21 @@ def histogram(values: Values, *, x_label: str = "", zero: bool = False, height: 
     y = Scale(0, float(count.max(initial=1)) * 1.06)
     frame = Frame.around(Scale(float(low), float(high)), y, x_label=x_label, y_label="examples", height=height)
     blocks = [
-        box(
+        draw_box(
             frame.x(a),
             frame.y(n),
             frame.x(b) - frame.x(a) - 1,
             frame.y(0) - frame.y(n),
             "fill c1",
-            f"{number(a)} to {number(b)}: {n:,}",
+            f"{number_text(a)} to {number_text(b)}: {n:,}",
         )
         for n, (a, b) in zip(count.tolist(), pairwise(edge.tolist()), strict=True)
     ]
-    middle = rule(frame.x(0), frame.y.start, frame.x(0), frame.y.end, "guide") if zero and low < 0 < high else None
+    middle = draw_rule(frame.x(0), frame.y.start, frame.x(0), frame.y.end, "guide") if zero and low < 0 < high else None
     return frame.draw(blocks, middle, about=f"histogram of {len(real):,} values of {x_label or 'x'}")
 
 
-def calibration(confidence: Values, accuracy: Values, count: Values) -> Markup:
+def calibration_chart(confidence: Values, accuracy: Values, count: Values) -> Markup:
     """How often predictions of each confidence were right; on the diagonal, confidence can be taken at its word.
 
     Args:
@@ -156,7 +158,7 @@ def calibration(confidence: Values, accuracy: Values, count: Values) -> Markup:
     """
     bins = [
         b
-        for b in zip(finite(confidence), finite(accuracy), finite(count), strict=True)
+        for b in zip(finite_values(confidence), finite_values(accuracy), finite_values(count), strict=True)
         if np.isfinite(b).all() and b[2] > 0
     ]
     one = Scale(0, 1)
@@ -167,7 +169,7 @@ def calibration(confidence: Values, accuracy: Values, count: Values) -> Markup:
     dots = [
         tag(
             "circle",
-            tag("title", f"{n:,.0f} predictions of about {percent(c, 0)}: {percent(a)} right"),
+            tag("title", f"{n:,.0f} predictions of about {percent_text(c, 0)}: {percent_text(a)} right"),
             cx=frame.x(c),
             cy=frame.y(a),
             r=3 + 9 * float(np.sqrt(n / most)),
@@ -176,19 +178,19 @@ def calibration(confidence: Values, accuracy: Values, count: Values) -> Markup:
         )
         for c, a, n in bins
     ]
-    diagonal = rule(frame.x(0), frame.y(0), frame.x(1), frame.y(1), "guide")
-    curve = path([(frame.x(c), frame.y(a)) for c, a, _ in bins], "line thin c1")
+    diagonal = draw_rule(frame.x(0), frame.y(0), frame.x(1), frame.y(1), "guide")
+    curve = draw_path([(frame.x(c), frame.y(a)) for c, a, _ in bins], "line thin c1")
     return frame.draw(diagonal, curve, dots, about="calibration: how often predictions of each confidence were right")
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _c(i: int) -> int:
+def _colour_class(i: int) -> int:
     return i % COLOURS + 1
 
 
-def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _thin_points(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """At most ``MOST_STEPS`` points: the lowest and highest of each stretch, so that no peak is lost."""
     if len(x) <= MOST_STEPS:
         return x, y
@@ -201,48 +203,48 @@ def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[order], y[order]
 
 
-def _ends(frame: Frame, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Markup]:
+def _end_labels(frame: Frame, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Markup]:
     """Each curve's name where it ends, moved apart where two would touch."""
     wanted = []
     for i, (name, (x, y)) in enumerate(curves.items()):
         real = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         if len(real):
-            wanted.append((frame.y(y[real[-1]]), frame.x(x[real[-1]]), name, _c(i)))
+            wanted.append((frame.y(y[real[-1]]), frame.x(x[real[-1]]), name, _colour_class(i)))
     out: list[Markup] = []
     lowest = 0.0
     for height, end, name, c in sorted(wanted):
         lowest = max(lowest + 14, height)
-        out.append(label(end + 6, lowest + 4, name, class_=f"name c{c}"))
+        out.append(draw_label(end + 6, lowest + 4, name, class_=f"name c{c}"))
     return out
 
 
-def _legend(frame: Frame, names: list[str]) -> list[Markup]:
+def _draw_legend(frame: Frame, names: list[str]) -> list[Markup]:
     out, x = [], frame.x.start
     for i, name in enumerate(names):
-        out += [box(x, 4, 10, 10, f"fill c{_c(i)}", rx=2), label(x + 14, 13, name)]
+        out += [draw_box(x, 4, 10, 10, f"fill c{_colour_class(i)}", rx=2), draw_label(x + 14, 13, name)]
         x += 28 + text_width(name)
     return out
 
 
-def _level(frame: Frame, level: tuple[str, float]) -> list[Markup]:
+def _draw_level(frame: Frame, level: tuple[str, float]) -> list[Markup]:
     name, value = level
     y = frame.y(value)
-    return [rule(frame.x.start, y, frame.x.end, y, "guide"), label(frame.x.end, y - 5, name, "end")]
+    return [draw_rule(frame.x.start, y, frame.x.end, y, "guide"), draw_label(frame.x.end, y - 5, name, "end")]
 
 
-def _mark(frame: Frame, x: float, y: float, text: str) -> list[Markup]:
+def _draw_mark(frame: Frame, x: float, y: float, text: str) -> list[Markup]:
     px, py = frame.x(x), frame.y(y)
     late = px > (frame.x.start + frame.x.end) / 2
     below = py < frame.y.end + 30
     dot = tag("circle", cx=px, cy=py, r=4.0, class_="mark")
     return [
         dot,
-        label(px - 2 if late else px + 2, py + 20 if below else py - 10, text, "end" if late else None, "strong"),
+        draw_label(px - 2 if late else px + 2, py + 20 if below else py - 10, text, "end" if late else None, "strong"),
     ]
 
 
-def _bar(row: Bar, scale: Scale, y: float, name: str, text: str) -> list[Markup]:
-    """One row of ``bars``: name, bar, whisker, value."""
+def _draw_bar(row: Bar, scale: Scale, y: float, name: str, text: str) -> list[Markup]:
+    """One row of bars: name, bar, whisker, value."""
     zero, end = scale(0), scale(row.value) if np.isfinite(row.value) else scale(0)
     tip = f"{row.name}: {text}" + (
         f" ({tick_texts([row.low])[0]} to {tick_texts([row.high])[0]})"
@@ -250,13 +252,13 @@ def _bar(row: Bar, scale: Scale, y: float, name: str, text: str) -> list[Markup]
         else ""
     )
     out = [
-        label(scale.start - 8, y + 13, name, "end", "strong"),
-        box(min(zero, end), y, abs(end - zero), 18, f"fill c{row.colour}", tip, rx=3),
+        draw_label(scale.start - 8, y + 13, name, "end", "strong"),
+        draw_box(min(zero, end), y, abs(end - zero), 18, f"fill c{row.colour}", tip, rx=3),
     ]
     right = max(end, zero)
     if row.low is not None and row.high is not None:
         low, high = scale(row.low), scale(row.high)
-        out.append(rule(low, y + 9, high, y + 9, "whisker"))
-        out += [rule(x, y + 5, x, y + 13, "whisker") for x in (low, high)] if high - low > 5 else []
+        out.append(draw_rule(low, y + 9, high, y + 9, "whisker"))
+        out += [draw_rule(x, y + 5, x, y + 13, "whisker") for x in (low, high)] if high - low > 5 else []
         right = max(right, high)
-    return [*out, label(right + 7, y + 13, text, class_="strong")]
+    return [*out, draw_label(right + 7, y + 13, text, class_="strong")]

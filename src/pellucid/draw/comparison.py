@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from .charts import Bar, bars, line
+from .charts import Bar, bar_chart, line_chart
 from .markup import Markup, tag
-from .numbers import duration, memory, milliseconds, p_value, spread, with_interval
-from .report import document, foot
-from .sections import capital, card, cell, facts, grid, table
+from .numbers import duration_text, memory_text, milliseconds_text, p_value, value_and_spread, with_interval
+from .report import html_document, page_foot
+from .sections import capitalise_text, card, card_grid, facts_list, html_table, table_cell
 
 COLUMNS = (
     "network",
@@ -34,7 +34,7 @@ class Gap(TypedDict):
     p: float
 
 
-class Entry(TypedDict):
+class RankedNetwork(TypedDict):
     """One network: means over its seeds; times in seconds, memory in bytes, None where it is not known."""
 
     name: str
@@ -67,7 +67,7 @@ class Contents(TypedDict):
     metric: str
     percent: bool  # whether it is a share of 1
     higher: bool  # whether more of it is better
-    entries: Sequence[Entry]  # best first
+    entries: Sequence[RankedNetwork]  # best first
     failed: Mapping[str, str]  # name -> why it could not be trained
     beside: Sequence[Beside]  # the naive answer last
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]  # name -> seconds, metric on validation
@@ -77,7 +77,7 @@ class Contents(TypedDict):
     tested: str  # how networks were told apart; empty for one network
 
 
-def comparison(content: Contents) -> str:
+def comparison_page(content: Contents) -> str:
     """A whole HTML page; escaped, self-contained, without scripts, as the report of a run."""
     lead, *more = content["meaning"]
     head = tag(
@@ -86,66 +86,74 @@ def comparison(content: Contents) -> str:
         tag("h1", content["title"]),
         tag("p", lead, class_="lead"),
         tag("p", " ".join(more)) if more else None,
-        facts(content["facts"]),
+        facts_list(content["facts"]),
     )
     parts = (
-        ("Side by side", grid(_table(content))),
-        ("On the way, and at the end", grid(_curves(content), _bars(content))),
+        ("Side by side", card_grid(_ranking_table(content))),
+        ("On the way, and at the end", card_grid(_curves_card(content), _score_bars(content))),
     )
     sections = [tag("section", tag("h2", title), inside) for title, inside in parts]
-    return document(
-        content["title"], tag("body", head, tag("main", sections), foot(content["protocol"], content["versions"]))
+    return html_document(
+        content["title"], tag("body", head, tag("main", sections), page_foot(content["protocol"], content["versions"]))
     )
 
 
-def _table(content: Contents) -> Markup:
+def _ranking_table(content: Contents) -> Markup:
     """A row for each network, best on validation first; below them what could not be trained."""
     percent = content["percent"]
     rows = [
-        [cell(one["name"], "key"), *(cell(text, "n") for text in _numbers(one, percent))] for one in content["entries"]
+        [table_cell(one["name"], "key"), *(table_cell(text, "n") for text in _number_cells(one, percent))]
+        for one in content["entries"]
     ]
     for other in content["beside"]:
         shown = with_interval(other["value"], other["low"], other["high"], percent)
-        rows.append([cell(other["name"], "why"), *[cell("", "n")] * 3, cell(shown, "n"), *[cell("", "n")] * 5])
+        rows.append(
+            [
+                table_cell(other["name"], "why"),
+                *[table_cell("", "n")] * 3,
+                table_cell(shown, "n"),
+                *[table_cell("", "n")] * 5,
+            ]
+        )
     why = [
         tag("p", f"{name} could not be trained: {cause}", class_="caption") for name, cause in content["failed"].items()
     ]
     first = content["entries"][0]["name"]
     heads = (COLUMNS[0], f"{content['metric']}: validation", f"behind {first}", *COLUMNS[3:])
     note = tag("p", content["tested"], class_="caption") if content["tested"] else None
-    return card(None, [table(heads, rows, numbers=9), note, why], wide=True)
+    return card(None, [html_table(heads, rows, numbers=9), note, why], wide=True)
 
 
-def _numbers(one: Entry, percent: bool) -> list[str]:
+def _number_cells(one: RankedNetwork, percent: bool) -> list[str]:
     return [
-        spread(one["validation"], one["low"], one["high"], percent)[0],
-        *_gap(one["behind"], percent),
+        value_and_spread(one["validation"], one["low"], one["high"], percent)[0],
+        *_gap_cells(one["behind"], percent),
         with_interval(one["value"], one["low"], one["high"], percent),
         f"{one['parameters']:,}",
-        duration(one["seconds"]),
-        memory(one["memory"]) if one["memory"] is not None else "–",
-        milliseconds(one["latency"]),
+        duration_text(one["seconds"]),
+        memory_text(one["memory"]) if one["memory"] is not None else "–",
+        milliseconds_text(one["latency"]),
         f"{one['throughput']:,.0f}",
     ]
 
 
-def _gap(gap: Gap | None, percent: bool) -> list[str]:
+def _gap_cells(gap: Gap | None, percent: bool) -> list[str]:
     """How far behind the first, with its interval, and p."""
     if gap is None:
         return ["", ""]
     return [with_interval(gap["value"], gap["low"], gap["high"], percent), p_value(gap["p"])]
 
 
-def _curves(content: Contents) -> Markup | None:
+def _curves_card(content: Contents) -> Markup | None:
     if not content["curves"]:
         return None
     base = content["beside"][-1:]
     level = (base[0]["name"], base[0]["value"]) if base else None
-    chart = line(content["curves"], x_label="seconds", as_percent=content["percent"], level=level)
-    return card(f"{capital(content['metric'])} on validation", chart)
+    chart = line_chart(content["curves"], x_label="seconds", as_percent=content["percent"], level=level)
+    return card(f"{capitalise_text(content['metric'])} on validation", chart)
 
 
-def _bars(content: Contents) -> Markup:
+def _score_bars(content: Contents) -> Markup:
     """Test scores with their intervals; networks in the colours of their curves."""
     colours = {name: i % 6 + 1 for i, name in enumerate(content["curves"])}
     rows = [
@@ -155,5 +163,5 @@ def _bars(content: Contents) -> Markup:
     rows += [Bar(one["name"], one["value"], one["low"], one["high"], 0) for one in content["beside"]]
     percent = content["percent"]
     note = tag("p", "Longer is better." if content["higher"] else "Shorter is better.", class_="caption")
-    chart = bars(rows, as_percent=percent, top=1 if percent else None)
-    return card(f"{capital(content['metric'])} on test", [chart, note])
+    chart = bar_chart(rows, as_percent=percent, top=1 if percent else None)
+    return card(f"{capitalise_text(content['metric'])} on test", [chart, note])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 
-class Score(TypedDict, total=False):
+class ScoreContent(TypedDict, total=False):
     """A number on the test split with its interval; for the baseline ``name`` says what it does."""
 
     metric: str
@@ -17,7 +17,7 @@ class Score(TypedDict, total=False):
     name: str  # of a baseline: "always guessing the commonest"
 
 
-class Metric(TypedDict, total=False):
+class MetricContent(TypedDict, total=False):
     """The main metric: how to read and write its values."""
 
     name: str
@@ -33,7 +33,7 @@ class Data(TypedDict, total=False):
     notes: Sequence[str]  # what looked wrong
 
 
-class Choice(TypedDict, total=False):
+class ChoiceContent(TypedDict, total=False):
     """One line of the plan, or with ``step`` a decision made while training."""
 
     step: int
@@ -124,7 +124,7 @@ class Layer(TypedDict, total=False):
     parameters: int
 
 
-class Network(TypedDict, total=False):
+class NetworkContent(TypedDict, total=False):
     layers: Sequence[Layer]
     parameters: int
 
@@ -137,14 +137,14 @@ class Use(TypedDict, total=False):
 class Content(TypedDict, total=False):
     title: str  # the one thing every report has
     subtitle: str  # one plain sentence: what was learned and how well
-    score: Score
-    baseline: Score
-    reference: Score | None  # of a classical model on the same split
+    score: ScoreContent
+    baseline: ScoreContent
+    reference: ScoreContent | None  # of a classical model on the same split
     facts: Sequence[tuple[str, Any]]  # (label, value)
     data: Data
-    plan: Sequence[Choice]
-    decisions: Sequence[Choice]
-    metric: Metric
+    plan: Sequence[ChoiceContent]
+    decisions: Sequence[ChoiceContent]
+    metric: MetricContent
     history: Sequence[Row]
     watched: int  # validation examples that training looked on; all when left out
     confusion: Confusion
@@ -154,7 +154,7 @@ class Content(TypedDict, total=False):
     metrics: Mapping[str, float]
     worst: Sequence[Worst]  # from validation, at most 24 are shown
     suspects: Suspects
-    network: Network
+    network: NetworkContent
     use: Use
     protocol: str  # how the score was kept honest
     versions: Mapping[str, str]

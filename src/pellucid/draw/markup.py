@@ -24,34 +24,34 @@ def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
     '<p class="note">1 &lt; 2<b>!</b></p>'
     """
     own = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_attribute_text(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{name}{own}>" if name in VOID else f"<{name}{own}>{join(children)}</{name}>")
+    return Markup(f"<{name}{own}>" if name in VOID else f"<{name}{own}>{join_markup(children)}</{name}>")
 
 
-def join(children: Iterable[Any]) -> Markup:
+def join_markup(children: Iterable[Any]) -> Markup:
     """Children one after the other: markup as it is, text escaped, None left out, lists flattened."""
-    return Markup("".join(_child(child) for child in children))
+    return Markup("".join(_child_markup(child) for child in children))
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text without the characters that no page may hold."""
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _child(child: Any) -> str:
+def _child_markup(child: Any) -> str:
     if child is None:
         return ""
     if isinstance(child, Markup):
         return child
     if isinstance(child, list | tuple):
-        return join(child)
-    return escape(clean(str(child)), quote=False)
+        return join_markup(child)
+    return escape(clean_text(str(child)), quote=False)
 
 
-def _attribute(value: Any) -> str:
+def _attribute_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".")
-    return escape(clean(str(value)))
+    return escape(clean_text(str(value)))

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .charts import Bar, bars
+from .charts import Bar, bar_chart
 from .markup import Markup, tag
-from .numbers import percent, shorten, text_width
-from .svg import WIDTH, box, drawing, label
+from .numbers import percent_text, shorten_text, text_width
+from .svg import WIDTH, draw_box, draw_label, svg_element
 
 READABLE = 20  # classes up to which every cell is shown
 PAIRS = 15  # most confused pairs shown above that
 
 
-def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]] | np.ndarray) -> Markup:
+def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[int]] | np.ndarray) -> Markup:
     """Counts by true class (rows) and predicted class (columns), right ones in one colour, wrong ones in another.
 
     Above ``READABLE`` classes only the most confused pairs are drawn, as bars.
@@ -25,10 +25,12 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]] | np.ndarra
         matrix: (k, k) counts.
     """
     counts = np.asarray(matrix, int).reshape(len(labels), len(labels))
-    return _grid(labels, counts) if len(labels) <= READABLE else _pairs(labels, counts)
+    return _draw_grid(labels, counts) if len(labels) <= READABLE else _mistake_bars(labels, counts)
 
 
-def confused(labels: Sequence[str], counts: np.ndarray, most: int = PAIRS) -> list[tuple[str, str, int, float]]:
+def commonest_mistakes(
+    labels: Sequence[str], counts: np.ndarray, most: int = PAIRS
+) -> list[tuple[str, str, int, float]]:
     """The most frequent mistakes: (true, predicted, count, share of the true class)."""
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
@@ -37,47 +39,50 @@ def confused(labels: Sequence[str], counts: np.ndarray, most: int = PAIRS) -> li
     return [(labels[t], labels[p], int(wrong[t, p]), wrong[t, p] / total[t]) for t, p in pairs if wrong[t, p]]
 
 
-def _pairs(labels: Sequence[str], counts: np.ndarray) -> Markup:
+def _mistake_bars(labels: Sequence[str], counts: np.ndarray) -> Markup:
     rows = [
-        Bar(f"{shorten(true, 84)} → {shorten(said, 84)}", n, colour=2) for true, said, n, _ in confused(labels, counts)
+        Bar(f"{shorten_text(true, 84)} → {shorten_text(said, 84)}", n, colour=2)
+        for true, said, n, _ in commonest_mistakes(labels, counts)
     ]
-    return bars(rows) if rows else tag("p", "No mistakes.")
+    return bar_chart(rows) if rows else tag("p", "No mistakes.")
 
 
-def _grid(labels: Sequence[str], counts: np.ndarray) -> Markup:
+def _draw_grid(labels: Sequence[str], counts: np.ndarray) -> Markup:
     k = len(labels)
     left = 30 + min(120.0, max((text_width(n) for n in labels), default=0))
     cell = float(np.clip((WIDTH - left - 10) / max(k, 1), 33 if k > 8 else 36, 76))
-    names = [shorten(n, 120) for n in labels]
+    names = [shorten_text(n, 120) for n in labels]
     flat = all(text_width(n) < cell - 4 for n in names)
     top = 40.0 if flat else 28 + 0.72 * max(text_width(n) for n in names) + 8
     total = counts.sum(1)
-    marks = [label(left, 12, "predicted", class_="title"), label(left - 8, top - 8, "true", "end", "title")]
+    marks = [draw_label(left, 12, "predicted", class_="title"), draw_label(left - 8, top - 8, "true", "end", "title")]
     for i, name in enumerate(names):
         marks += [
-            label(left - 8, top + (i + 0.5) * cell + 4, name, "end", "strong"),
-            _head(left + (i + 0.5) * cell, top - 8, name, flat),
+            draw_label(left - 8, top + (i + 0.5) * cell + 4, name, "end", "strong"),
+            _draw_head(left + (i + 0.5) * cell, top - 8, name, flat),
         ]
     for t, p in np.ndindex(k, k):
         share = counts[t, p] / max(1, total[t])
-        tip = f"{labels[t]}, taken for {labels[p]}: {counts[t, p]:,} of {total[t]:,} ({percent(share)})"
-        marks += _cell(left + p * cell, top + t * cell, cell, int(counts[t, p]), share, t == p, tip)
+        tip = f"{labels[t]}, taken for {labels[p]}: {counts[t, p]:,} of {total[t]:,} ({percent_text(share)})"
+        marks += _draw_cell(left + p * cell, top + t * cell, cell, int(counts[t, p]), share, t == p, tip)
     overhang = 0 if flat else 0.72 * text_width(names[-1]) - cell / 2
     width = max(left + k * cell + max(4, overhang), 200)
     about = f"confusion matrix of {k} classes; {int(np.trace(counts)):,} of {int(counts.sum()):,} right"
-    return drawing(width, top + k * cell + 4, *marks, about=about, class_="chart matrix" + (" large" if k > 10 else ""))
+    return svg_element(
+        width, top + k * cell + 4, *marks, about=about, class_="chart matrix" + (" large" if k > 10 else "")
+    )
 
 
-def _head(x: float, y: float, name: str, flat: bool) -> Markup:
+def _draw_head(x: float, y: float, name: str, flat: bool) -> Markup:
     if flat:
-        return label(x, y, name, "middle", "strong")
+        return draw_label(x, y, name, "middle", "strong")
     return tag("text", name, x=x, y=y, class_="strong", transform=f"rotate(-45 {x:.1f} {y:.1f})")
 
 
-def _cell(x: float, y: float, cell: float, count: int, share: float, right: bool, tip: str) -> list[Markup]:
+def _draw_cell(x: float, y: float, cell: float, count: int, share: float, right: bool, tip: str) -> list[Markup]:
     """One cell: the darker the larger its share of the row; wrong ones by the root, so that a few per cent show."""
     depth = share if right else float(np.sqrt(share))
-    shade = box(
+    shade = draw_box(
         x + 1, y + 1, cell - 2, cell - 2, f"fill c{1 if right else 2}", tip, rx=3, fill_opacity=0.06 + 0.9 * depth
     )
     text = f"{count:,}" if count < 100_000 else f"{count / 1000:,.0f}k"

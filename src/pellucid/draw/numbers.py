@@ -12,10 +12,10 @@ import numpy as np
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 
-def number(value: float, digits: int = 4) -> str:
+def number_text(value: float, digits: int = 4) -> str:
     """About ``digits`` significant digits, thousands grouped, tiny and huge ones with an exponent.
 
-    >>> number(53940), number(0.98123), number(0.0000123), number(2.0)
+    >>> number_text(53940), number_text(0.98123), number_text(0.0000123), number_text(2.0)
     ('53,940', '0.9812', '1.23e-05', '2')
     """
     if not math.isfinite(value):
@@ -29,10 +29,10 @@ def number(value: float, digits: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def figure(value: float) -> str:
+def score_text(value: float) -> str:
     """A score: four digits after the point, fewer where it is large.
 
-    >>> figure(0.98123), figure(17.1666), figure(1234.567)
+    >>> score_text(0.98123), score_text(17.1666), score_text(1234.567)
     ('0.9812', '17.17', '1,235')
     """
     size = abs(value)
@@ -40,21 +40,21 @@ def figure(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent_text(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}{PERCENT}" if math.isfinite(share) else "–"
 
 
-def spread(value: float, low: float | None, high: float | None, as_percent: bool = False) -> tuple[str, str]:
+def value_and_spread(value: float, low: float | None, high: float | None, as_percent: bool = False) -> tuple[str, str]:
     r"""A value and its interval with as many digits as the interval deserves; no interval, no second text.
 
-    >>> spread(0.98123, 0.98012, 0.98218), spread(0.764, 0.755, 0.772, as_percent=True)
+    >>> value_and_spread(0.98123, 0.98012, 0.98218), value_and_spread(0.764, 0.755, 0.772, as_percent=True)
     (('0.9812', '0.9801–0.9822'), ('76.4\xa0%', '75.5–77.2\xa0%'))
-    >>> spread(-5.3, -5.69, -4.93)
+    >>> value_and_spread(-5.3, -5.69, -4.93)
     ('-5.30', '-5.69 to -4.93')
     """
     scale, unit = (100, PERCENT) if as_percent else (1, "")
     if low is None or high is None or not math.isfinite(high - low):
-        return (percent(value) if as_percent else number(value)), ""
+        return (percent_text(value) if as_percent else number_text(value)), ""
     half = scale * (high - low) / 2
     digits = min(6, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
     digits = min(digits, 2) if as_percent else digits
@@ -68,7 +68,7 @@ def spread(value: float, low: float | None, high: float | None, as_percent: bool
 
 def with_interval(value: float, low: float | None, high: float | None, as_percent: bool = False) -> str:
     """``74.2 % (73.3–75.1 %)``; the value alone where its interval is not known."""
-    text, between = spread(value, low, high, as_percent)
+    text, between = value_and_spread(value, low, high, as_percent)
     return f"{text} ({between})" if between else text
 
 
@@ -82,9 +82,9 @@ def p_value(value: float) -> str:
     return f"{value:.3f}".lstrip("0") if value < 0.9995 else "1"
 
 
-def duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """
-    >>> duration(0.42), duration(59), duration(125), duration(7322)
+    >>> duration_text(0.42), duration_text(59), duration_text(125), duration_text(7322)
     ('0.4 s', '59 s', '2 min 5 s', '2 h 2 min')
     """
     if seconds < 10:
@@ -97,35 +97,35 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min".replace(" 0 min", "")
 
 
-def milliseconds(seconds: float) -> str:
+def milliseconds_text(seconds: float) -> str:
     """
-    >>> milliseconds(0.00312), milliseconds(0.0312)
+    >>> milliseconds_text(0.00312), milliseconds_text(0.0312)
     ('3.1 ms', '31 ms')
     """
     return f"{1e3 * seconds:.{1 if seconds < 0.01 else 0}f} ms"
 
 
-def memory(size: float) -> str:
+def memory_text(size: float) -> str:
     """Bytes, as memory is sold.
 
-    >>> memory(512e6), memory(1.234e9), memory(23.4e9)
+    >>> memory_text(512e6), memory_text(1.234e9), memory_text(23.4e9)
     ('512 MB', '1.2 GB', '23 GB')
     """
     return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.{1 if size < 1e10 else 0}f} GB"
 
 
-def plain(value: Any) -> str:
+def plain_text(value: Any) -> str:
     """Any value of a plan or a row as text."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return number(value)
+        return number_text(value)
     if isinstance(value, dict):
-        return ", ".join(f"{k} {plain(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {plain_text(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(plain(v) for v in value)
+        return ", ".join(plain_text(v) for v in value)
     return str(value)
 
 
@@ -154,23 +154,23 @@ def tick_texts(ticks: Sequence[float], as_percent: bool = False) -> list[str]:
     unit = PERCENT if as_percent else ""
     big = max(map(abs, values), default=0)
     if big >= 1e6 or 0 < big < 1e-3:
-        return [_short(v) + unit for v in values]
-    return [f"{v:,.{_decimals(v)}f}{unit}".replace("-", "\N{MINUS SIGN}") for v in values]
+        return [_short_tick(v) + unit for v in values]
+    return [f"{v:,.{_decimal_places(v)}f}{unit}".replace("-", "\N{MINUS SIGN}") for v in values]
 
 
-def _decimals(value: float) -> int:
+def _decimal_places(value: float) -> int:
     text = f"{value:.6f}".rstrip("0")
     return len(text) - text.index(".") - 1
 
 
-def _short(value: float) -> str:
+def _short_tick(value: float) -> str:
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{letter}"
     return f"{value:g}"
 
 
-def finite(values: Sequence[float | None] | np.ndarray) -> np.ndarray:  # (n,) -> (n,) float64, None as NaN
+def finite_values(values: Sequence[float | None] | np.ndarray) -> np.ndarray:  # (n,) -> (n,) float64, None as NaN
     return np.array([np.nan if v is None else v for v in values], float)
 
 
@@ -180,7 +180,7 @@ def text_width(text: str, size: float = 11.5) -> float:
     return size * (0.56 * (len(text) - wide) + wide)
 
 
-def shorten(text: str, width: float, size: float = 11.5) -> str:
+def shorten_text(text: str, width: float, size: float = 11.5) -> str:
     """``text``, cut with an ellipsis so that it fits ``width`` pixels."""
     while len(text) > 1 and text_width(text, size) > width:
         text = text.removesuffix("…")[:-1] + "…"

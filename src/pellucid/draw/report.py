@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .charts import Bar, bars
-from .content import Content, Score
-from .doubts import doubts
-from .markup import Markup, join, tag
-from .numbers import spread
-from .sections import SECTIONS, as_percent, capital, facts
+from .charts import Bar, bar_chart
+from .content import Content, ScoreContent
+from .doubts import label_issues_section
+from .markup import Markup, join_markup, tag
+from .numbers import value_and_spread
+from .sections import SECTIONS, as_percent, capitalise_text, facts_list
 from .style import CHARTS, PAGE, VARIABLES
 
-EVERY = (*SECTIONS[:2], ("suspects", "Labels worth checking", doubts), *SECTIONS[2:])
+EVERY = (*SECTIONS[:2], ("suspects", "Labels worth checking", label_issues_section), *SECTIONS[2:])
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses all else
 
 
-def page(content: Content) -> str:
+def report_page(content: Content) -> str:
     """A whole HTML page for ``content``; what is not in it is left out of the page.
 
     Dark and light follow the reader's system; it prints on white. All text is escaped; there are no scripts.
@@ -26,18 +26,18 @@ def page(content: Content) -> str:
         "body",
         tag(
             "header",
-            _top(content),
-            _score(content),
-            facts(content["facts"]) if content.get("facts") else None,
-            _links(parts),
+            _page_top(content),
+            _score_card(content),
+            facts_list(content["facts"]) if content.get("facts") else None,
+            _section_links(parts),
         ),
         tag("main", [tag("section", tag("h2", title), inside, id=word) for word, title, inside in parts]),
-        foot(content.get("protocol"), content.get("versions", {})),
+        page_foot(content.get("protocol"), content.get("versions", {})),
     )
-    return document(content["title"], body)
+    return html_document(content["title"], body)
 
 
-def document(title: str, body: Markup) -> str:
+def html_document(title: str, body: Markup) -> str:
     """A whole page, with its style inside."""
     head = tag(
         "head",
@@ -51,7 +51,7 @@ def document(title: str, body: Markup) -> str:
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _top(content: Content) -> list[Markup]:
+def _page_top(content: Content) -> list[Markup]:
     lead = content.get("subtitle")
     return [
         tag("p", "Pellucid report", class_="eyebrow"),
@@ -60,13 +60,13 @@ def _top(content: Content) -> list[Markup]:
     ]
 
 
-def _score(content: Content) -> Markup | None:
+def _score_card(content: Content) -> Markup | None:
     """The score, large, beside the baseline on one axis."""
     score = content.get("score")
     if not score:
         return None
     percent = as_percent(content)
-    value, interval = spread(score["value"], score.get("low"), score.get("high"), percent)
+    value, interval = value_and_spread(score["value"], score.get("low"), score.get("high"), percent)
     unit = content.get("metric", {}).get("unit", "")
     number = [value[:-2], tag("small", " %")] if percent else [value, tag("small", f" {unit}") if unit else None]
     n = score.get("n")
@@ -77,14 +77,14 @@ def _score(content: Content) -> Markup | None:
         tag(
             "div",
             tag("div", number, class_="big"),
-            tag("p", f"{capital(score.get('metric', 'score'))} {measured}.{sure}", class_="caption"),
+            tag("p", f"{capitalise_text(score.get('metric', 'score'))} {measured}.{sure}", class_="caption"),
         ),
-        _beside(score, content.get("baseline"), percent, content),
+        _beside_chart(score, content.get("baseline"), percent, content),
         class_="card score",
     )
 
 
-def _beside(score: Score, baseline: Score | None, percent: bool, content: Content) -> Markup:
+def _beside_chart(score: ScoreContent, baseline: ScoreContent | None, percent: bool, content: Content) -> Markup:
     rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
     for other, colour in ((content.get("reference"), 2), (baseline, 0)):
         if other:
@@ -92,16 +92,16 @@ def _beside(score: Score, baseline: Score | None, percent: bool, content: Conten
             rows.append(Bar(name, other["value"], other.get("low"), other.get("high"), colour))
     better = content.get("metric", {}).get("higher_is_better")
     note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]
-    chart = bars(rows, as_percent=percent, top=1 if percent else None, width=400)
+    chart = bar_chart(rows, as_percent=percent, top=1 if percent else None, width=400)
     return tag("div", chart, tag("p", note, class_="caption") if note and baseline else None)
 
 
-def _links(parts: list[tuple[str, str, Markup]]) -> Markup | None:
+def _section_links(parts: list[tuple[str, str, Markup]]) -> Markup | None:
     return tag("nav", [tag("a", title, href=f"#{word}") for word, title, _ in parts]) if len(parts) > 1 else None
 
 
-def foot(protocol: str | None, versions: Mapping[str, str]) -> Markup:
+def page_foot(protocol: str | None, versions: Mapping[str, str]) -> Markup:
     """How it was kept honest, and what it was made with."""
     made = ", ".join(f"{name} {version}" for name, version in versions.items())
     lines = [protocol, made and f"Made with {made}."]
-    return tag("footer", tag("p", join(" ".join(line for line in lines if line))))
+    return tag("footer", tag("p", join_markup(" ".join(line for line in lines if line))))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .numbers import finite
+from .numbers import finite_values
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -17,7 +17,7 @@ def sparkline(values: Sequence[float | None], width: int = 40) -> str:
     >>> sparkline([1, 2, 3, None, 8])
     '▁▂▃ █'
     """
-    shares = [s[np.isfinite(s)] for s in np.array_split(finite(values), max(1, min(width, len(values))))]
+    shares = [s[np.isfinite(s)] for s in np.array_split(finite_values(values), max(1, min(width, len(values))))]
     means = np.array([s.mean() if len(s) else np.nan for s in shares])
     if not np.isfinite(means).any():
         return " " * len(values[:width])

@@ -145,7 +145,7 @@ section{padding-top:24px}}
 """
 
 
-def standalone(svg: Markup) -> Markup:
+def standalone_chart(svg: Markup) -> Markup:
     """A chart as a file of its own: with its colours inside."""
     start = svg.index(">") + 1
     variables = VARIABLES.replace(":root", "svg")

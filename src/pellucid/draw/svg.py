@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .markup import Markup, tag
-from .numbers import finite, linear_ticks, log_ticks, text_width, tick_texts
+from .numbers import finite_values, linear_ticks, log_ticks, text_width, tick_texts
 
 WIDTH, HEIGHT = 460, 270  # pixels at which text has the page's size; charts grow and shrink with their column
 
@@ -25,9 +25,9 @@ class Scale:
     log: bool = False
 
     @classmethod
-    def over(cls, values: Sequence[float] | np.ndarray, log: bool = False, margin: float = 0.04) -> Scale:
+    def over_values(cls, values: Sequence[float] | np.ndarray, log: bool = False, margin: float = 0.04) -> Scale:
         """The scale that shows all finite ``values`` with some air; ``log`` is kept only when all are positive."""
-        real = finite(values)
+        real = finite_values(values)
         real = real[np.isfinite(real)].clip(-1e300, 1e300)
         low, high = (float(real.min()), float(real.max())) if len(real) else (0.0, 1.0)
         if log and low > 0:
@@ -36,11 +36,11 @@ class Scale:
         air = (high - low) * margin if high - low > 1e-12 * max(abs(low), abs(high)) else abs(high) / 10 or 0.5
         return cls(low - air, high + air)
 
-    def on(self, start: float, end: float) -> Scale:
+    def on_pixels(self, start: float, end: float) -> Scale:
         return Scale(self.low, self.high, start, end, self.log)
 
     def __call__(self, value: float) -> float:
-        low, high, v = map(_log, (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        low, high, v = map(_log_value, (self.low, self.high, value)) if self.log else (self.low, self.high, value)
         return self.start + (v - low) / (high - low) * (self.end - self.start)
 
     def ticks(self, about: int = 5) -> list[float]:
@@ -68,42 +68,42 @@ class Frame:
         top, bottom = (24 if frame.y_label else 10), (40 if frame.x_label else 24)
         side = frame.width - left - right
         height = round(side + top + bottom) if square else frame.height
-        return cls(x.on(left, left + side), y.on(height - bottom, top), **{**options, "height": height})  # type: ignore[arg-type]
+        return cls(x.on_pixels(left, left + side), y.on_pixels(height - bottom, top), **{**options, "height": height})  # type: ignore[arg-type]
 
     def axes(self) -> list[Markup]:
-        return [*self._rows(), *self._columns(), *self._labels()]
+        return [*self._row_rules(), *self._column_rules(), *self._axis_labels()]
 
-    def _rows(self) -> list[Markup]:
+    def _row_rules(self) -> list[Markup]:
         ticks = self.y.ticks()
         out = []
         for tick, text in zip(ticks, tick_texts(ticks, self.percent_y), strict=True):
             y = self.y(tick)
-            out += [rule(self.x.start, y, self.x.end, y, "grid"), label(self.x.start - 7, y + 4, text, "end")]
+            out += [draw_rule(self.x.start, y, self.x.end, y, "grid"), draw_label(self.x.start - 7, y + 4, text, "end")]
         return out
 
-    def _columns(self) -> list[Markup]:
+    def _column_rules(self) -> list[Markup]:
         ticks = self.x.ticks(max(2, int((self.x.end - self.x.start) / 75)))
         bottom = self.y.start
-        out = [rule(self.x.start, bottom, self.x.end, bottom, "axis")]
+        out = [draw_rule(self.x.start, bottom, self.x.end, bottom, "axis")]
         for tick, text in zip(ticks, tick_texts(ticks, self.percent_x), strict=True):
             x = self.x(tick)
-            out += [rule(x, bottom, x, bottom + 4, "axis"), label(x, bottom + 17, text, "middle")]
+            out += [draw_rule(x, bottom, x, bottom + 4, "axis"), draw_label(x, bottom + 17, text, "middle")]
         return out
 
-    def _labels(self) -> list[Markup]:
-        out = [label(4, 12, self.y_label, class_="title")] if self.y_label else []
+    def _axis_labels(self) -> list[Markup]:
+        out = [draw_label(4, 12, self.y_label, class_="title")] if self.y_label else []
         middle = (self.x.start + self.x.end) / 2
-        return out + ([label(middle, self.height - 5, self.x_label, "middle", "title")] if self.x_label else [])
+        return out + ([draw_label(middle, self.height - 5, self.x_label, "middle", "title")] if self.x_label else [])
 
     def draw(self, *marks: Markup | list[Markup] | None, about: str) -> Markup:
-        return drawing(self.width, self.height, *self.axes(), *marks, about=about)
+        return svg_element(self.width, self.height, *self.axes(), *marks, about=about)
 
 
-def _log(value: float) -> float:
+def _log_value(value: float) -> float:
     return math.log(max(value, 1e-300)) if value == value else value  # NaN stays a gap
 
 
-def drawing(
+def svg_element(
     width: float, height: float, *marks: Markup | list[Markup] | None, about: str, class_: str = "chart"
 ) -> Markup:
     """The outermost element; ``about`` is what a screen reader says."""
@@ -113,21 +113,21 @@ def drawing(
     )
 
 
-def rule(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+def draw_rule(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
     return tag("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=class_)
 
 
-def label(x: float, y: float, text: str, anchor: str | None = None, class_: str | None = None) -> Markup:
+def draw_label(x: float, y: float, text: str, anchor: str | None = None, class_: str | None = None) -> Markup:
     return tag("text", text, x=float(x), y=float(y), text_anchor=anchor, class_=class_)
 
 
-def box(x: float, y: float, width: float, height: float, class_: str, title: str = "", **more: object) -> Markup:
+def draw_box(x: float, y: float, width: float, height: float, class_: str, title: str = "", **more: object) -> Markup:
     tip = tag("title", title) if title else None
     size = {"width": max(0.0, float(width)), "height": max(0.0, float(height))}
     return tag("rect", tip, x=float(x), y=float(y), **size, class_=class_, **more)
 
 
-def path(points: Sequence[tuple[float, float]], class_: str) -> Markup:
+def draw_path(points: Sequence[tuple[float, float]], class_: str) -> Markup:
     """A line through ``points``; a point that is not finite is a gap."""
     steps, down = [], False
     for x, y in points:

@@ -15,12 +15,12 @@ from .base import (
     Ragged,
     Report,
     Stored,
-    groups,
-    in_memory,
+    input_groups,
+    allocate_in_memory,
     kind_named,
     recognise,
 )
-from .category import as_target
+from .category import target_guess
 
 __all__ = [
     "KINDS",
@@ -36,9 +36,9 @@ __all__ = [
     "Ragged",
     "Report",
     "Stored",
-    "as_target",
-    "groups",
-    "in_memory",
+    "allocate_in_memory",
+    "input_groups",
     "kind_named",
     "recognise",
+    "target_guess",
 ]

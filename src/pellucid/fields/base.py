@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
-from ..errors import PellucidError, UsageError, unknown
+from ..errors import PellucidError, UsageError, unknown_name
 from ..folder import form
 
 PIECE = 1 << 18  # rows of a column that are worked on at a time
@@ -54,13 +54,13 @@ Report = Callable[[Note], None]
 Into = Callable[[str, tuple[int, ...], Any], np.ndarray]  # (array's name, shape, dtype) -> a zeroed array to fill
 
 
-def in_memory(_: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def allocate_in_memory(_: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """The allocator for arrays that are not to lie in the cache."""
     return np.zeros(shape, dtype)
 
 
 @dataclass(frozen=True)
-class Later:
+class LazyValues:
     """Values that lie on disk: read when they are asked for, a stretch at a time, and not kept.
 
     Attributes:
@@ -81,7 +81,7 @@ class Column:
     Attributes:
         name: the column's name.
         held: a polars Series (numbers, strings, dates; paths for images) or, for values given in memory, an array
-            whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1); ``Later``
+            whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1); ``LazyValues``
             for a column of a table that is not held in memory.
         base: the folder that relative paths in ``values`` start from.
         places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
@@ -91,7 +91,7 @@ class Column:
     """
 
     name: str
-    held: pl.Series | np.ndarray | Later
+    held: pl.Series | np.ndarray | LazyValues
     base: Path | None = None
     places: Callable[[int], str] | None = None
     fetch: Callable[[str], bytes] | None = None
@@ -102,12 +102,12 @@ class Column:
 
     @property
     def values(self) -> pl.Series | np.ndarray:
-        """All values. Those that lie on disk are read anew each time: hold what this returns, or go by ``pieces``."""
-        if isinstance(self.held, Later):
+        """All values. Those that lie on disk are read anew each time: hold what this returns, or go by ``chunks``."""
+        if isinstance(self.held, LazyValues):
             return pl.concat(list(self.held.pieces()), rechunk=False).alias(self.name)
         return self.held
 
-    def loaded(self) -> Column:
+    def load_values(self) -> Column:
         """The same column with its values in memory, for who looks at them more than once."""
         return replace(self, held=self.values)
 
@@ -121,12 +121,12 @@ class Column:
         plain = values.tolist() if values.dtype.kind in "OUS" else values
         return pl.Series(self.name, plain, strict=False)
 
-    def pieces(self) -> Iterator[Column]:
+    def chunks(self) -> Iterator[Column]:
         """The column a stretch of rows at a time, so that what is made of a long one is never made at once."""
-        if isinstance(self.held, Later):
+        if isinstance(self.held, LazyValues):
             stretches = self.held.pieces()
         elif (series := self.series()) is not None:
-            stretches = cut(series)
+            stretches = cut_series(series)
         else:  # an array with several axes is of no use in pieces
             yield self
             return
@@ -150,13 +150,13 @@ class Column:
         return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
 
 
-def cut(series: pl.Series) -> Iterator[pl.Series]:
+def cut_series(series: pl.Series) -> Iterator[pl.Series]:
     """A series in stretches of at most ``PIECE`` rows; an empty one as it is."""
     for start in range(0, max(len(series), 1), PIECE):
         yield series.slice(start, PIECE)
 
 
-def thinned(series: pl.Series, most: int = 100_000) -> pl.Series:
+def thin_series(series: pl.Series, most: int = 100_000) -> pl.Series:
     """At most about so many of the values, spread evenly."""
     return series.gather_every(max(1, len(series) // most))
 
@@ -296,7 +296,9 @@ class Kind(ABC):
         """How sure this kind is that ``column`` holds its values; None when it can't be."""
 
     @abstractmethod
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
         """Raw compact arrays of the column, allocated by ``into`` (the cache passes one that maps files).
 
         Bad values are reported and, where nothing stands in for them, listed in ``bad``, never raised.
@@ -318,7 +320,7 @@ class Kind(ABC):
     def show(self, stored: Stored, row: int) -> str | bytes:
         """One raw value for a page: text, or the bytes of a PNG."""
 
-    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
+    def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         """What of the values a fitted field has no place for, in words; empty when there is nothing to say."""
         return ""
 
@@ -353,13 +355,13 @@ def report_some(report: Report, notes: Iterable[Note], total: int, what: str, mo
 
 def kind_named(name: str) -> Kind:
     if name not in KINDS:
-        raise UsageError(unknown("kind of field", str(name), KINDS))
+        raise UsageError(unknown_name("kind of field", str(name), KINDS))
     return KINDS[name]
 
 
 def recognise(column: Column) -> tuple[Kind, Guess]:
     """The kind that is surest of ``column``. Raises PellucidError when none can read it."""
-    column = column.loaded()
+    column = column.load_values()
     guesses = [(guess.confidence, kind.name, guess) for kind in KINDS.values() if (guess := kind.recognise(column))]
     if not guesses:
         raise PellucidError(
@@ -384,7 +386,7 @@ class Group:
         return self.kind if kind_named(self.kind).joint else f"{self.kind}:{self.fields[0]}"
 
 
-def groups(fields: Iterable[Field]) -> list[Group]:
+def input_groups(fields: Iterable[Field]) -> list[Group]:
     """The input layers that ``fields`` (roles other than input are passed over) call for, in a fixed order."""
     inputs = [f for f in fields if f.role == "input"]
     found: list[Group] = []

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, allocate_in_memory, register
 from .spelling import compare_words, say_differences
 
 FEW = 50  # so many different values are categories when they repeat
@@ -42,28 +42,30 @@ class Category(Kind):
             return None
         if series.dtype.is_numeric() and series.cast(pl.Float64, strict=False).is_finite().any():
             return None
-        present = words(column).drop_nulls()
+        present = column_words(column).drop_nulls()
         n, distinct = len(present), present.n_unique()
         if not distinct:
             return Guess(0.1, "no values at all", role="ignore")
         if distinct == 1 and n == len(series) > 1:
             return Guess(0.85, f"always '{present[0][:40]}', which tells nothing", role="ignore")
-        reason = f"{distinct:,} words ({_examples(present)})"
+        reason = f"{distinct:,} words ({_commonest_values(present)})"
         if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
             return Guess(0.95, reason)
         return _guess_words(present, distinct, reason)
 
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
         """``{"code": (n,) int32}`` and, in ``meta``, the values they point to, as text in natural order."""
         n, found, missing = len(column), set[str](), 0
-        for piece in column.pieces():
-            text = words(piece)
+        for piece in column.chunks():
+            text = column_words(piece)
             found.update(text.drop_nulls().unique().to_list())
             missing += text.null_count()
-        values = sorted(found, key=natural)
+        values = sorted(found, key=natural_key)
         code, start = into("code", (n,), np.int32), 0
-        for piece in column.pieces():
-            text = words(piece)
+        for piece in column.chunks():
+            text = column_words(piece)
             own = text.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy() if values else -1
             code[start : start + len(text)] = own
             start += len(text)
@@ -92,7 +94,7 @@ class Category(Kind):
         first = 0 if state["role"] == "target" else RESERVED
         return [state["values"][code - first] if code >= first else None for code in np.asarray(encoded).tolist()]
 
-    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
+    def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         seen = set(state["values"])
         unseen = [value for value in stored.meta["values"] if value not in seen]
         if not unseen:
@@ -109,19 +111,19 @@ class Category(Kind):
         return stored.meta["values"][code] if code >= 0 else "missing"
 
 
-def words(column: Column) -> pl.Series:
+def column_words(column: Column) -> pl.Series:
     """Every value as text without spaces around it, null where there is none.
 
     Whole numbers are written without a point, so that 3, 3.0 and "3" are one value whatever type a file gave them.
 
-    >>> words(Column("mark", pl.Series([3.0, 2.5, None]))).to_list()
+    >>> column_words(Column("mark", pl.Series([3.0, 2.5, None]))).to_list()
     ['3', '2.5', None]
     """
-    pieces = [_words(piece) for piece in column.pieces()]
+    pieces = [_read_words(piece) for piece in column.chunks()]
     return pieces[0] if len(pieces) == 1 else pl.concat(pieces)
 
 
-def _words(column: Column) -> pl.Series:
+def _read_words(column: Column) -> pl.Series:
     series = column.series()
     if series is not None and series.dtype.is_float():
         series = series.fill_nan(None)
@@ -133,10 +135,10 @@ def _words(column: Column) -> pl.Series:
     return text.set(text == "", None)
 
 
-def natural(value: str) -> tuple[Any, ...]:
+def natural_key(value: str) -> tuple[Any, ...]:
     """Sorts as a person would: numbers by size and before words, digits inside words by size.
 
-    >>> sorted(["b", "10", "9", "a10", "a9"], key=natural)
+    >>> sorted(["b", "10", "9", "a10", "a9"], key=natural_key)
     ['9', '10', 'a9', 'a10', 'b']
     """
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", value, re.ASCII | re.IGNORECASE):
@@ -145,7 +147,7 @@ def natural(value: str) -> tuple[Any, ...]:
     return (1, [int(part) if i % 2 else part for i, part in enumerate(parts)], value)
 
 
-def as_target(column: Column, guess: Guess) -> Guess | None:
+def target_guess(column: Column, guess: Guess) -> Guess | None:
     """The guess that ``column``, recognised as numbers, holds classes when it is the target; None if it does not."""
     counts = count_whole_numbers(column)
     if not are_classes(counts):
@@ -161,7 +163,7 @@ def explain_classes(name: str, counts: Mapping[int, int]) -> str:
 
 def count_whole_numbers(column: Column) -> dict[int, int]:
     """How often each number is there, in order; empty where a value is no whole number, or written in two ways."""
-    present = words(column).drop_nulls()
+    present = column_words(column).drop_nulls()
     if present.n_unique() > FEW:
         return {}
     table = present.alias("value").value_counts(name="count")
@@ -197,13 +199,13 @@ def _guess_words(present: pl.Series, distinct: int, reason: str) -> Guess:
         return Guess(0.8, reason)
     single = 1 - present.str.contains(r"\s").mean()  # type: ignore[operator]
     if n > 2 and distinct > 0.9 * n and single > 0.9 and distinct > 2:
-        return Guess(0.4, f"{distinct:,} words, nearly all different ({_examples(present)})", role="id")
+        return Guess(0.4, f"{distinct:,} words, nearly all different ({_commonest_values(present)})", role="id")
     if distinct <= 0.2 * n:
         return Guess(0.7, reason)
     return Guess(0.45, reason)
 
 
-def _examples(present: pl.Series, most: int = 2) -> str:
+def _commonest_values(present: pl.Series, most: int = 2) -> str:
     """The commonest values, e.g. ``"Ideal, Premium, …"``."""
     counts = present.alias("value").value_counts(name="count").sort(["count", "value"], descending=[True, False])
     shown = [value[:24] for value in counts["value"].head(most)]

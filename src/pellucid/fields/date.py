@@ -16,7 +16,19 @@ import numpy as np
 import polars as pl
 
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
+from .base import (
+    Column,
+    Guess,
+    Into,
+    Kind,
+    Note,
+    Report,
+    Stored,
+    allocate_in_memory,
+    register,
+    report_some,
+    thin_series,
+)
 from .number import is_missing
 
 DAY = 86_400.0  # seconds
@@ -70,19 +82,19 @@ class Date(Kind):
         return form.record(own | {"low": seconds, "high": seconds, "mean": seconds}, form.anything)
 
     def recognise(self, column: Column) -> Guess | None:
-        column = column.loaded()
+        column = column.load_values()
         series = column.series()
         if series is None or series.dtype == pl.Duration:
             return None
         settings: dict[str, Any] = {}
         if series.dtype == pl.String:
-            some = thinned(series)
+            some = thin_series(series)
             if not _mostly_dates(some.filter(~is_missing(some.str.strip_chars()))):
                 return None
             text = series.filter(~is_missing(series.str.strip_chars()))
             if not _mostly_dates(text):
                 return None
-            settings, how = ways(text)
+            settings, how = date_formats(text)
         elif series.dtype.is_numeric():
             unit = unit_of(column.name, series)
             if unit is None:
@@ -92,15 +104,17 @@ class Date(Kind):
             how = ""
         else:
             return None
-        return _guess(column, settings, how)
+        return _make_guess(column, settings, how)
 
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
         """``{"value": (n,) float64}`` seconds; ``meta`` says whether they are times of day alone.
 
         Settings: ``day_first`` (of dates in numbers, 3/4/2020), ``unit`` (of timestamps: s, ms, us, ns, or YYYYMMDD).
         """
-        column = column.loaded()
-        value, clock = seconds(column, settings)
+        column = column.load_values()
+        value, clock = date_seconds(column, settings)
         stored = into("value", (len(value),), np.float64)
         stored[:] = value
         _report_unread(column, value, settings, report)
@@ -111,7 +125,7 @@ class Date(Kind):
         value = np.asarray(stored.arrays["value"][rows], np.float64)
         value = value[np.isfinite(value)]
         clock = bool(stored.meta["clock"])
-        turns = {name: turn for name, turn in cycles(value).items() if name == "hour" or not clock}
+        turns = {name: turn for name, turn in calendar_cycles(value).items() if name == "hour" or not clock}
         parts = [name for name, turn in turns.items() if len(turn) and turn.min() < turn.max()]
         state: dict[str, Any] = {"role": role, "clock": clock, "parts": parts, "whole": "hour" not in parts}
         low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 0.0)
@@ -132,7 +146,7 @@ class Date(Kind):
         if state["std"] > 0:
             reach = BEYOND * (state["high"] - state["low"])
             columns.append((np.clip(value, state["low"] - reach, state["high"] + reach) - state["mean"]) / state["std"])
-        turns = cycles(value)
+        turns = calendar_cycles(value)
         for name in state["parts"]:
             angle = 2 * math.pi * turns[name]
             columns += [np.sin(angle), np.cos(angle)]
@@ -144,40 +158,42 @@ class Date(Kind):
         """Dates, or times of day, as far as the trend (or the hour) tells; None where missing."""
         found: list[Any] = []
         for row in np.asarray(encoded, np.float64):
-            found.append(None if row[-1] > 0.5 else _decoded(row, state))
+            found.append(None if row[-1] > 0.5 else _decode_row(row, state))
         return found
 
     def show(self, stored: Stored, row: int) -> str:
         value = float(stored.arrays["value"][row])
-        return written(value, bool(stored.meta["clock"])) if math.isfinite(value) else "missing"
+        return write_date(value, bool(stored.meta["clock"])) if math.isfinite(value) else "missing"
 
 
-def width(state: Mapping[str, Any]) -> int:
+def feature_width(state: Mapping[str, Any]) -> int:
     """P, how many features a fitted field has.
 
-    >>> width({"std": 1.0, "parts": ["year", "weekday"]})
+    >>> feature_width({"std": 1.0, "parts": ["year", "weekday"]})
     6
     """
     return (state["std"] > 0) + 2 * len(state["parts"]) + 1
 
 
-def cycles(value: np.ndarray) -> dict[str, np.ndarray]:  # (n,) finite seconds -> (n,) each, 0 to 1
+def calendar_cycles(value: np.ndarray) -> dict[str, np.ndarray]:  # (n,) finite seconds -> (n,) each, 0 to 1
     """How far each turn of the calendar has gone: of the year, of its months, of the month, of the week, of the day.
 
-    >>> {name: float(turn[0]) for name, turn in cycles(np.array([0.0])).items()}  # Thursday, the first of January
+    Thursday, the first of January:
+
+    >>> {name: float(turn[0]) for name, turn in calendar_cycles(np.array([0.0])).items()}
     {'year': 0.0, 'month': 0.0, 'day': 0.0, 'weekday': 0.42857142857142855, 'hour': 0.0}
     """
     moment = np.floor(np.clip(value, FIRST, LAST)).astype("datetime64[s]")
     days, months, years = (moment.astype(f"datetime64[{unit}]") for unit in "DMY")
 
-    def since(start: np.ndarray) -> np.ndarray:
+    def since_start(start: np.ndarray) -> np.ndarray:
         return start.astype("datetime64[s]").astype(np.float64)
 
-    def through(start: np.ndarray) -> np.ndarray:
-        return (value - since(start)) / (since(start + 1) - since(start))
+    def way_through(start: np.ndarray) -> np.ndarray:
+        return (value - since_start(start)) / (since_start(start + 1) - since_start(start))
 
     return {
-        "year": np.clip(through(years), 0, 1),
+        "year": np.clip(way_through(years), 0, 1),
         "month": months.astype(np.int64) % 12 / 12,
         "day": (days - months.astype("datetime64[D]")).astype(np.int64)
         / ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64),
@@ -186,7 +202,7 @@ def cycles(value: np.ndarray) -> dict[str, np.ndarray]:  # (n,) finite seconds -
     }
 
 
-def seconds(column: Column, settings: Mapping[str, Any], *, absolute: bool = False) -> tuple[np.ndarray, bool]:
+def date_seconds(column: Column, settings: Mapping[str, Any], *, absolute: bool = False) -> tuple[np.ndarray, bool]:
     """Seconds since 1970, (n,) with NaN where there is no date, and whether they are times of day alone.
 
     Args:
@@ -196,11 +212,11 @@ def seconds(column: Column, settings: Mapping[str, Any], *, absolute: bool = Fal
     if series is None or not (series.dtype.is_temporal() or series.dtype.is_numeric()):
         text = column.as_type(pl.String)
         day_first = settings.get("day_first")
-        day_first = ways(text)[0].get("day_first", True) if day_first is None else bool(day_first)
-        return read(text, day_first, absolute=absolute)
+        day_first = date_formats(text)[0].get("day_first", True) if day_first is None else bool(day_first)
+        return read_dates(text, day_first, absolute=absolute)
     if series.dtype.is_numeric():
         number = series.cast(pl.Float64, strict=False).fill_null(math.nan).to_numpy()
-        return _counted(number, str(settings.get("unit") or _magnitude(number) or "s")), False
+        return _count_unit(number, str(settings.get("unit") or _timestamp_unit(number) or "s")), False
     clock = series.dtype == pl.Time
     if clock:
         value = series.cast(pl.Int64).cast(pl.Float64) / 1e9
@@ -211,12 +227,12 @@ def seconds(column: Column, settings: Mapping[str, Any], *, absolute: bool = Fal
     return value.fill_null(math.nan).to_numpy().copy(), clock
 
 
-def read(
+def read_dates(
     text: pl.Series, day_first: bool, used: dict[str, int] | None = None, *, absolute: bool = False
 ) -> tuple[np.ndarray, bool]:
     """Dates written in any of ``WAYS``, else times of day; ``used`` is told how many in which way.
 
-    >>> read(pl.Series(["2 Jan 1970", "3/1/1970 12:00", "soon"]), day_first=True)[0].tolist()
+    >>> read_dates(pl.Series(["2 Jan 1970", "3/1/1970 12:00", "soon"]), day_first=True)[0].tolist()
     [86400.0, 216000.0, nan]
     """
     text = text.str.strip_chars()
@@ -225,19 +241,19 @@ def read(
         left = np.flatnonzero(np.isnan(value) & text.is_not_null().to_numpy())
         if not len(left):
             break
-        value[left] = _matched(text.gather(left), pattern, day_first, absolute)
+        value[left] = _match_pattern(text.gather(left), pattern, day_first, absolute)
         if used is not None:
             used[way] = int(np.isfinite(value[left]).sum())
     if np.isfinite(value).any() or not len(text):
         return value, False
-    table = _pieces(text, TIME)
-    return _clock(table), bool(table["hour"].is_not_null().any())
+    table = _pattern_groups(text, TIME)
+    return _clock_seconds(table), bool(table["hour"].is_not_null().any())
 
 
-def ways(text: pl.Series) -> tuple[dict[str, Any], str]:
+def date_formats(text: pl.Series) -> tuple[dict[str, Any], str]:
     """How the dates of a whole column are written: the settings to read them with, and that in words."""
     bare = text.str.strip_chars()
-    found = pl.concat([_pieces(bare, pattern) for way, pattern in WAYS.items() if way.startswith("numbers")])
+    found = pl.concat([_pattern_groups(bare, pattern) for way, pattern in WAYS.items() if way.startswith("numbers")])
     first, second = (found[name].cast(pl.Int64).fill_null(0).to_numpy() for name in ("first", "other"))
     settings: dict[str, Any] = {}
     if first.any():
@@ -246,7 +262,7 @@ def ways(text: pl.Series) -> tuple[dict[str, Any], str]:
         if day_first == month_first:
             settings = {"day_first": _by_order(text)} | ({} if day_first else {"unsure": True})
     used: dict[str, int] = {}
-    read(text, settings.get("day_first", True), used)
+    read_dates(text, settings.get("day_first", True), used)
     order = "day first" if settings.get("day_first") else "month first"
     names = list(dict.fromkeys(order if way.startswith("numbers") else way for way, count in used.items() if count))
     if len(names) > 1:
@@ -261,18 +277,18 @@ def unit_of(name: str, series: pl.Series) -> str | None:
     if not len(value) or ((value != np.round(value)).any() and not called & UNIX):
         return None
     if called & UNIX:
-        return _magnitude(value)
+        return _timestamp_unit(value)
     if called & {"date", "day"} and (value >= 18_000_101).all() and (value <= 22_001_231).all():
-        return "YYYYMMDD" if np.isfinite(_counted(value, "YYYYMMDD")).all() else None
+        return "YYYYMMDD" if np.isfinite(_count_unit(value, "YYYYMMDD")).all() else None
     return None
 
 
-def written(value: float, clock: bool) -> str:
+def write_date(value: float, clock: bool) -> str:
     """
-    >>> written(86400.0, False), written(90061.0, False), written(3660.0, True)
+    >>> write_date(86400.0, False), write_date(90061.0, False), write_date(3660.0, True)
     ('1970-01-02', '1970-01-02 01:01:01', '01:01')
     """
-    moment = _moment(value)
+    moment = _parse_moment(value)
     time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
     if clock:
         return time
@@ -280,29 +296,29 @@ def written(value: float, clock: bool) -> str:
     return day if value % DAY == 0 else f"{day} {time}"
 
 
-def _moment(value: float) -> datetime.datetime:
+def _parse_moment(value: float) -> datetime.datetime:
     return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=float(np.clip(value, FIRST, LAST)))
 
 
-def _decoded(row: np.ndarray, state: Mapping[str, Any]) -> datetime.date | datetime.time:
+def _decode_row(row: np.ndarray, state: Mapping[str, Any]) -> datetime.date | datetime.time:
     if state["clock"]:
         if "hour" not in state["parts"]:
-            return _moment(state["low"]).time()
+            return _parse_moment(state["low"]).time()
         turn = math.atan2(row[-3], row[-2]) / (2 * math.pi) % 1
-        return _moment(round(turn * DAY) % DAY).time()
+        return _parse_moment(round(turn * DAY) % DAY).time()
     value = row[0] * state["std"] + state["mean"] if state["std"] > 0 else state["mean"]
-    return _moment(round(value / DAY) * DAY).date() if state["whole"] else _moment(round(value))
+    return _parse_moment(round(value / DAY) * DAY).date() if state["whole"] else _parse_moment(round(value))
 
 
-def _guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess | None:
-    value, clock = seconds(column, settings)
+def _make_guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess | None:
+    value, clock = date_seconds(column, settings)
     present = value[np.isfinite(value)]
     series = column.series()
     assert series is not None
     n = int((~is_missing(series.str.strip_chars())).sum()) if series.dtype == pl.String else len(present)
     if not len(present) or len(present) < 0.9 * n:
         return None
-    low, high = (written(float(v), clock) for v in (present.min(), present.max()))
+    low, high = (write_date(float(v), clock) for v in (present.min(), present.max()))
     if low == high and len(value) == len(present) > 1:
         return Guess(0.95, f"always {low}, which tells nothing", role="ignore", settings=settings)
     reason = f"{len(present):,} {'times' if clock else 'dates'} from {low} to {high}" + (f", {how}" if how else "")
@@ -312,18 +328,18 @@ def _guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess | Non
 def _mostly_dates(text: pl.Series) -> bool:
     """Whether at least nine in ten of some cells are dates, with the day or the month first."""
     some = text.gather_every(max(1, len(text) // LOOK))
-    return any(np.isfinite(read(some, first)[0]).sum() >= 0.9 * len(some) > 0 for first in (True, False))
+    return any(np.isfinite(read_dates(some, first)[0]).sum() >= 0.9 * len(some) > 0 for first in (True, False))
 
 
-def _pieces(text: pl.Series, pattern: str) -> pl.DataFrame:
+def _pattern_groups(text: pl.Series, pattern: str) -> pl.DataFrame:
     """The named groups of a pattern as columns of text; null where they, or the whole, do not match."""
     found = text.str.extract_groups(pattern).struct.unnest()
     return found.with_columns(pl.lit(None, pl.String).alias(name) for name in NAMES if name not in found.columns)
 
 
-def _matched(text: pl.Series, pattern: str, day_first: bool, absolute: bool) -> np.ndarray:
+def _match_pattern(text: pl.Series, pattern: str, day_first: bool, absolute: bool) -> np.ndarray:
     """Seconds since 1970, (k,) with NaN where the pattern does not match or there is no such day."""
-    table = _pieces(text, pattern)
+    table = _pattern_groups(text, pattern)
     day, month = ("first", "other") if day_first else ("other", "first")
     named = pl.col("name").str.to_lowercase().str.slice(0, 3).replace_strict(MONTHS, default=None)
     year = pl.col("year").cast(pl.Int64)
@@ -336,15 +352,15 @@ def _matched(text: pl.Series, pattern: str, day_first: bool, absolute: bool) -> 
     whole = [pl.col(name).cast(pl.String).str.zfill(n) for name, n in (("year", 4), ("month", 2), ("day", 2))]
     date = table.select(pl.concat_str(whole, separator="-").str.to_date("%Y-%m-%d", strict=False)).to_series()
     days = date.cast(pl.Int32).cast(pl.Float64).fill_null(math.nan).to_numpy()
-    time = np.where(table["hour"].is_null().to_numpy(), 0.0, _clock(table))
-    return days * DAY + time - (_offset(table["offset"]) if absolute else 0.0)
+    time = np.where(table["hour"].is_null().to_numpy(), 0.0, _clock_seconds(table))
+    return days * DAY + time - (_zone_offset(table["offset"]) if absolute else 0.0)
 
 
-def _clock(table: pl.DataFrame) -> np.ndarray:  # (k,) seconds since midnight, NaN where there is no such time
-    def number(name: str) -> np.ndarray:
+def _clock_seconds(table: pl.DataFrame) -> np.ndarray:  # (k,) seconds since midnight, NaN where there is no such time
+    def group_number(name: str) -> np.ndarray:
         return table[name].str.replace(",", ".").cast(pl.Float64).to_numpy()
 
-    hour, minute, second = number("hour"), number("minute"), np.nan_to_num(number("second"))
+    hour, minute, second = group_number("hour"), group_number("minute"), np.nan_to_num(group_number("second"))
     half = table["half"].str.to_lowercase()
     hour = np.where((half == "p").fill_null(False).to_numpy() & (hour < 12), hour + 12, hour)
     hour = np.where((half == "a").fill_null(False).to_numpy() & (hour == 12), 0, hour)
@@ -352,7 +368,7 @@ def _clock(table: pl.DataFrame) -> np.ndarray:  # (k,) seconds since midnight, N
     return np.where((hour < 24) & (minute < 60) & (second < 61), value, math.nan)
 
 
-def _offset(text: pl.Series) -> np.ndarray:  # (k,) seconds that a clock is ahead of UTC
+def _zone_offset(text: pl.Series) -> np.ndarray:  # (k,) seconds that a clock is ahead of UTC
     digits = text.str.replace(":", "").cast(pl.Int64).fill_null(0).to_numpy()  # +0530
     size = np.abs(digits)
     return np.sign(digits) * (size // 100 * 3600 + size % 100 * 60)
@@ -363,14 +379,14 @@ def _by_order(text: pl.Series) -> bool:
 
     Points and dashes go with the day first; slashes with the month first, as in the United States.
     """
-    found = [read(text.drop_nulls(), day_first)[0] for day_first in (True, False)]
+    found = [read_dates(text.drop_nulls(), day_first)[0] for day_first in (True, False)]
     day, month = (bool(len(v) > 2 and (np.diff(v) >= 0).all() and (v != v[0]).any()) for v in found)
     if day != month:
         return day
     return not bool(text.str.contains(r"^\s*\d{1,2}/").any())
 
 
-def _magnitude(value: np.ndarray) -> str | None:
+def _timestamp_unit(value: np.ndarray) -> str | None:
     """The unit in which all numbers are plausible timestamps."""
     value = value[np.isfinite(value)]
     fits = [
@@ -379,7 +395,7 @@ def _magnitude(value: np.ndarray) -> str | None:
     return fits[0] if fits else None
 
 
-def _counted(number: np.ndarray, unit: str) -> np.ndarray:  # (n,) -> (n,) seconds
+def _count_unit(number: np.ndarray, unit: str) -> np.ndarray:  # (n,) -> (n,) seconds
     if unit in UNITS:
         return np.where(np.abs(number) / UNITS[unit] < LAST, number / UNITS[unit], math.nan)
     digits = pl.Series(number).fill_nan(None).cast(pl.Int64, strict=False).cast(pl.String)

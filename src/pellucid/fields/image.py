@@ -16,7 +16,19 @@ from ..errors import PellucidError
 from ..folder import form
 from ..options import LARGEST
 from . import pixels
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
+from .base import (
+    Column,
+    Guess,
+    Into,
+    Kind,
+    Note,
+    Report,
+    Stored,
+    allocate_in_memory,
+    register,
+    report_some,
+    thin_series,
+)
 
 LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
 KEPT = 96  # images that are all alike and at most so large keep their size
@@ -47,25 +59,27 @@ class Image(Kind):
         sizes = {name: form.one_of(settings[name]) if name in settings else known for name, known in SIZES.items()}
         levels = form.list_of(form.number(0, 1), 1, 3)
         own = {"role": form.one_of(role), **sizes, "mean": levels, "std": levels, "mirror": form.flag}
-        return form.all_of(form.record(own, form.anything), _levels)
+        return form.all_of(form.record(own, form.anything), _levels_form)
 
     def recognise(self, column: Column) -> Guess | None:
         if isinstance(column.values, np.ndarray) and column.values.ndim >= 3:
             return _guess_array(column.values)
         series = column.series()
         if series is not None and series.dtype == pl.Binary and _hold_images(series):
-            return _guess_files(*_files(column))
-        if series is None or series.dtype != pl.String or not name_images(thinned(series).drop_nulls()):
+            return _guess_files(*_image_files(column))
+        if series is None or series.dtype != pl.String or not name_images(thin_series(series).drop_nulls()):
             return None
-        return _guess_files(*_files(column))
+        return _guess_files(*_image_files(column))
 
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
         """``{"pixels": (n, H, W, C) uint8}`` and, of files, ``"about": (n, 5) int32`` (see ``pixels.ABOUT``).
 
         What can't be read is reported by path and listed in ``bad``.
         """
         if not {"height", "width", "channels"} <= settings.keys():
-            settings = {**_decided(column), **settings}
+            settings = {**_declared_settings(column), **settings}
         size = pixels.Size(**{**FALLBACK, **{name: settings[name] for name in SETTINGS if name in settings}})
         out = into("pixels", (len(column), *size.shape), np.uint8)
         if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
@@ -95,7 +109,7 @@ class Image(Kind):
             "channels": channels,
             "mean": mean.tolist(),
             "std": std.tolist(),
-            "mirror": channels == 3 and photographed(map(images.__getitem__, pieces)),
+            "mirror": channels == 3 and are_photos(map(images.__getitem__, pieces)),
         }
 
     def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
@@ -112,18 +126,18 @@ class Image(Kind):
         return pixels.to_png(np.asarray(stored.arrays["pixels"][row]))
 
 
-def _levels(value: Any, where: str) -> None:
+def _levels_form(value: Any, where: str) -> None:
     for name in ("mean", "std"):
         if len(value[name]) != value["channels"]:
-            raise form.Misfit(f"{where}.{name} has {len(value[name])} entries for {value['channels']} channels")
+            raise form.FormError(f"{where}.{name} has {len(value[name])} entries for {value['channels']} channels")
 
 
-def _decided(column: Column) -> Mapping[str, Any]:
+def _declared_settings(column: Column) -> Mapping[str, Any]:
     """Settings of a column that was declared to be images, whatever the names of the files."""
     if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
         guess = _guess_array(column.values)
     else:
-        guess = _guess_files(*_files(column))
+        guess = _guess_files(*_image_files(column))
     return guess.settings if guess else {}
 
 
@@ -151,7 +165,7 @@ def plain_path(value: str) -> str:
     return re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes([int(code[1], 16)]), path).decode(errors="replace")
 
 
-def _paths(column: Column, series: pl.Series) -> list[str]:
+def _file_paths(column: Column, series: pl.Series) -> list[str]:
     """Where each file is; an empty string where there is none.
 
     Paths start from the column's folder; where none of the first is there, from the folder the user is in.
@@ -168,7 +182,7 @@ def _paths(column: Column, series: pl.Series) -> list[str]:
     ]
 
 
-def _files(column: Column) -> tuple[list[str], pixels.Fetch | None]:
+def _image_files(column: Column) -> tuple[list[str], pixels.Fetch | None]:
     """Where each file is (an empty string where there is none) and, when they are not on the disk, how to read them.
 
     A column of files' contents has their rows in place of paths.
@@ -176,20 +190,20 @@ def _files(column: Column) -> tuple[list[str], pixels.Fetch | None]:
     if isinstance(column.values, pl.Series) and column.values.dtype == pl.Binary:
         contents = column.values
         rows = [str(row) if there else "" for row, there in enumerate(contents.is_not_null())]
-        return rows, partial(_content, contents)
-    return _paths(column, column.as_type(pl.String)), column.fetch
+        return rows, partial(_row_content, contents)
+    return _file_paths(column, column.as_type(pl.String)), column.fetch
 
 
 def files_of(column: Column) -> list[str]:
     """Absolute paths of the files on this disk that the values of a column name."""
     if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
         return []
-    paths, fetch = _files(column)
+    paths, fetch = _image_files(column)
     here = (path for path in paths if path and not path.lower().startswith(pixels.WEB))
     return [] if fetch is not None else [os.path.abspath(path) for path in here]
 
 
-def _content(contents: pl.Series, row: str) -> bytes:
+def _row_content(contents: pl.Series, row: str) -> bytes:
     if not row:
         raise pixels.Unreadable("there is no image")
     return contents[int(row)]
@@ -211,13 +225,13 @@ def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
             shapes.append(pixels.upright_shape(image))
             modes.add(image.mode)
             if image.mode in pixels.DEEP_MODES:
-                ranges.append(pixels.extremes(image))
+                ranges.append(pixels.grey_extremes(image))
         except pixels.Unreadable:
             continue
     if not shapes:
         return Guess(0.6, f"{len(paths):,} names of image files, which {_why_none(sample, fetch)}", role="ignore")
     grey = modes <= set(pixels.GREY_MODES)
-    settings, why = _settings(shapes, 1 if grey else 3)
+    settings, why = _size_settings(shapes, 1 if grey else 3)
     why += f" ({len(sample):,} looked at)" if len(sample) < len(paths) else ""
     if ranges:
         lows, highs = zip(*ranges, strict=True)
@@ -239,7 +253,7 @@ def _guess_array(values: np.ndarray) -> Guess | None:
     if images is None or not len(images):
         return None
     n, height, width, channels = images.shape
-    settings, why = _settings([(height, width)], 1 if channels <= 2 else 3)
+    settings, why = _size_settings([(height, width)], 1 if channels <= 2 else 3)
     if images.dtype != np.uint8:
         sample = images[:: max(1, n // HEADERS)]
         finite = sample[np.isfinite(sample)]
@@ -258,7 +272,7 @@ def _channels_last(values: np.ndarray) -> np.ndarray | None:
     return np.moveaxis(values, 1, 3) if values.shape[1] <= 4 else None
 
 
-def _settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, Any], str]:
+def _size_settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, Any], str]:
     """The size all images are brought to, and why, for images of these (height, width)."""
     least, most = np.min(sizes, axis=0), np.max(sizes, axis=0)
     if (least == most).all() and most.max() <= KEPT:
@@ -271,7 +285,7 @@ def _settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, An
 
 
 def _store_files(column: Column, size: pixels.Size, out: np.ndarray, about: np.ndarray, report: Report) -> list[int]:
-    paths, fetch = _files(column)
+    paths, fetch = _image_files(column)
     bad, resized = pixels.decode_files(paths, size, out, about, fetch)
     if fetch is not column.fetch:  # contents, not paths
         return _report_images(bad, resized, size, column, report, column.place)
@@ -325,7 +339,7 @@ def _report_images(
     return [row for row, _ in bad]
 
 
-def photographed(pieces: Iterable[np.ndarray]) -> bool:  # of (B, H, W, C) uint8
+def are_photos(pieces: Iterable[np.ndarray]) -> bool:  # of (B, H, W, C) uint8
     """Whether these look like photos: neighbouring pixels are seldom exactly equal, as they are in drawings, glyphs
     and screenshots, where left and right may mean something. A photo of a page can deceive it; that is why
     mirroring is printed as an assumption."""

@@ -12,8 +12,20 @@ import numpy as np
 import polars as pl
 
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, in_memory, register, report_some, thinned
-from .category import natural, words
+from .base import (
+    Column,
+    Guess,
+    Into,
+    Kind,
+    Note,
+    Report,
+    Stored,
+    allocate_in_memory,
+    register,
+    report_some,
+    thin_series,
+)
+from .category import column_words, natural_key
 from .spelling import say_differences
 
 SEPARATORS = (";", "|", ",")
@@ -48,19 +60,23 @@ class Labels(Kind):
         if series is None:
             return None
         if holds_lists(series.dtype):
-            return _guess_lists(parts(column, {}), series.null_count())
+            return _guess_lists(split_cells(column, {}), series.null_count())
         if series.dtype != pl.String:
             return None
-        some = words(Column(column.name, thinned(series, LOOK))).drop_nulls()
-        for settings in separations(some):
-            table = _parted(some, settings)
+        some = column_words(Column(column.name, thin_series(series, LOOK))).drop_nulls()
+        for settings in possible_separators(some):
+            table = _split_parts(some, settings)
             if _are_labels(table, len(some), settings):
-                present = words(column).drop_nulls()
+                present = column_words(column).drop_nulls()
                 how = "in brackets" if settings.get("brackets") else f"between '{settings['separator']}'"
-                return Guess(0.88, f"{_about(_parted(present, settings), len(present))}, {how}", settings=settings)
+                return Guess(
+                    0.88, f"{_labels_summary(_split_parts(present, settings), len(present))}, {how}", settings=settings
+                )
         return None
 
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
         """``{"code": (L,) int32, "count": (n,) int32}`` and, in ``meta``, the labels in natural order.
 
         Settings: ``separator``, ``brackets`` (lists written as text); or ``flag``, the label that a column of yes and
@@ -68,9 +84,9 @@ class Labels(Kind):
         """
         if settings.get("flag"):
             return _stored_flag(column, str(settings["flag"]), report, into)
-        lists = _lists(column, settings)
-        table, gone = _exploded(lists), lists.is_null().to_numpy()
-        values = sorted(table["part"].unique().to_list(), key=natural)
+        lists = _label_lists(column, settings)
+        table, gone = _explode_lists(lists), lists.is_null().to_numpy()
+        values = sorted(table["part"].unique().to_list(), key=natural_key)
         code, count = into("code", (len(table),), np.int32), into("count", (len(gone),), np.int32)
         if values:
             code[:] = table["part"].cast(pl.Enum(values)).to_physical().cast(pl.Int32).to_numpy()
@@ -101,7 +117,7 @@ class Labels(Kind):
         Target: (n, C) float32, 1 for each label that is there; NaN throughout where the cell is missing.
         """
         target = state["role"] == "target"
-        place = _places(stored, state)[stored.arrays["code"]]  # (L,) -1 where not seen
+        place = _label_places(stored, state)[stored.arrays["code"]]  # (L,) -1 where not seen
         row, missing = row_of(stored), np.asarray(stored.arrays["count"]) < 0
         out = np.zeros((stored.n, len(state["values"]) + RESERVED), np.float32 if target else np.uint8)
         out[row, np.where(place < 0, OTHER, place + RESERVED)] = 1
@@ -125,10 +141,10 @@ class Labels(Kind):
             return "missing"
         start = int(np.maximum(count[:row], 0).sum())
         own = stored.arrays["code"][start : start + int(count[row])]
-        return joined([stored.meta["values"][code] for code in own])
+        return join_labels([stored.meta["values"][code] for code in own])
 
-    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
-        unseen = np.flatnonzero(_places(stored, state) < 0)
+    def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
+        unseen = np.flatnonzero(_label_places(stored, state) < 0)
         counts = np.bincount(np.asarray(stored.arrays["code"]), minlength=len(stored.meta["values"]))
         unseen = unseen[counts[unseen] > 0]
         if not len(unseen):
@@ -139,10 +155,10 @@ class Labels(Kind):
         return f"{what} passed over, which training has not seen: {shown}{near}"
 
 
-def joined(labels: Sequence[str], none: str = "none") -> str:
+def join_labels(labels: Sequence[str], none: str = "none") -> str:
     """Labels as one text, ``none`` where there are none.
 
-    >>> joined(["cat", "dog"]), joined([])
+    >>> join_labels(["cat", "dog"]), join_labels([])
     ('cat; dog', 'none')
     """
     return "; ".join(labels) or none
@@ -156,20 +172,24 @@ def holds_lists(dtype: pl.DataType) -> bool:
     return inner.is_integer() or inner in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
 
 
-def parts(column: Column, settings: Mapping[str, Any]) -> pl.DataFrame:
+def split_cells(column: Column, settings: Mapping[str, Any]) -> pl.DataFrame:
     """One line a label: ``row`` and ``part``, without blanks and without doubles within a row.
 
-    >>> parts(Column("pets", pl.Series(["cat; dog", "dog;dog", "", None])), {"separator": ";"}).rows()
+    >>> split_cells(Column("pets", pl.Series(["cat; dog", "dog;dog", "", None])), {"separator": ";"}).rows()
     [(0, 'cat'), (0, 'dog'), (1, 'dog')]
     """
-    return _exploded(_lists(column, settings))
+    return _explode_lists(_label_lists(column, settings))
 
 
 def counts_of(column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
     """How many rows have each label, the commonest first."""
     if settings.get("flag"):
-        return {str(settings["flag"]): int(words(column).str.to_lowercase().is_in(YES).sum())}
-    table = parts(column, settings)["part"].value_counts(name="count").sort(["count", "part"], descending=[True, False])
+        return {str(settings["flag"]): int(column_words(column).str.to_lowercase().is_in(YES).sum())}
+    table = (
+        split_cells(column, settings)["part"]
+        .value_counts(name="count")
+        .sort(["count", "part"], descending=[True, False])
+    )
     return dict(table.iter_rows())
 
 
@@ -178,11 +198,11 @@ def is_flag(column: Column) -> bool:
     series = column.series()
     if series is None or series.dtype.is_nested():
         return False
-    present = words(column).drop_nulls().str.to_lowercase().unique().to_list()
+    present = column_words(column).drop_nulls().str.to_lowercase().unique().to_list()
     return bool(present) and any(set(present) <= {no, yes} for no, yes in zip(NO, YES, strict=True))
 
 
-def rarest(stored: Sequence[Stored]) -> np.ndarray:  # (n,) whole numbers
+def rarest_label(stored: Sequence[Stored]) -> np.ndarray:  # (n,) whole numbers
     """The rarest label of each example over all fields, one number more than there are labels where it has none."""
     offset, row, code = 0, [], []
     for one in stored:
@@ -201,14 +221,16 @@ def row_of(stored: Stored) -> np.ndarray:  # (L,)
     return np.repeat(np.arange(stored.n), np.maximum(stored.arrays["count"], 0))
 
 
-def _places(stored: Stored, state: Mapping[str, Any]) -> np.ndarray:  # (stored labels,) -> index in the state or -1
+def _label_places(
+    stored: Stored, state: Mapping[str, Any]
+) -> np.ndarray:  # (stored labels,) -> index in the state or -1
     place = {value: i for i, value in enumerate(state["values"])}
     return np.array([place.get(value, -1) for value in stored.meta["values"]], np.int64)
 
 
 def _stored_flag(column: Column, name: str, report: Report, into: Into) -> Stored:
     """A column of yes and no as rows with one label or none."""
-    text = words(column).str.to_lowercase()
+    text = column_words(column).str.to_lowercase()
     yes, no = text.is_in(YES).fill_null(False).to_numpy(), text.is_in(NO).fill_null(False).to_numpy()
     told = "counts as missing", "write 0 and 1, or name the column's kind with --kind"
     strange = np.flatnonzero(~yes & ~no & text.is_not_null().to_numpy())
@@ -222,34 +244,34 @@ def _stored_flag(column: Column, name: str, report: Report, into: Into) -> Store
     return Stored({"code": into("code", (int(yes.sum()),), np.int32), "count": count}, {"values": [name]}, len(text))
 
 
-def _lists(column: Column, settings: Mapping[str, Any]) -> pl.Series:
+def _label_lists(column: Column, settings: Mapping[str, Any]) -> pl.Series:
     """Each cell as a list of text, null where it is missing. Raises PellucidError for what holds no words."""
     series = column.series()
     if series is not None and holds_lists(series.dtype):
         return series.cast(pl.List(pl.String))
     text = column.as_type(pl.String)
     if "separator" not in settings:
-        settings = next(iter(separations(text.drop_nulls())), {"separator": SEPARATORS[0]})
-    return _cut(text, settings)
+        settings = next(iter(possible_separators(text.drop_nulls())), {"separator": SEPARATORS[0]})
+    return _cut_text(text, settings)
 
 
-def _cut(text: pl.Series, settings: Mapping[str, Any]) -> pl.Series:
+def _cut_text(text: pl.Series, settings: Mapping[str, Any]) -> pl.Series:
     if settings.get("brackets"):
         text = text.str.strip_chars(" []()")
     return text.str.split(settings["separator"])
 
 
-def _parted(text: pl.Series, settings: Mapping[str, Any]) -> pl.DataFrame:
-    return _exploded(_cut(text, settings))
+def _split_parts(text: pl.Series, settings: Mapping[str, Any]) -> pl.DataFrame:
+    return _explode_lists(_cut_text(text, settings))
 
 
-def _exploded(lists: pl.Series) -> pl.DataFrame:
+def _explode_lists(lists: pl.Series) -> pl.DataFrame:
     table = pl.DataFrame({"row": pl.int_range(len(lists), eager=True), "part": lists.cast(pl.List(pl.String))})
     part = pl.col("part").str.strip_chars(" \t\r\n\"'")
     return table.explode("part").with_columns(part).filter(part != "").unique(maintain_order=True)
 
 
-def separations(text: pl.Series) -> list[dict[str, Any]]:
+def possible_separators(text: pl.Series) -> list[dict[str, Any]]:
     """The ways in which cells may hold several labels, each in at least one of 20 of them; the likeliest first."""
     least = max(1, 0.05 * len(text))
     if len(text) and text.str.contains(r"^\s*[\[(].*[\])]\s*$").all():
@@ -289,15 +311,15 @@ def _guess_lists(table: pl.DataFrame, missing: int) -> Guess:
     distinct = part.n_unique()
     if not distinct:
         return Guess(0.95, "lists without anything in them", role="ignore")
-    about = "lists of " + _about(table, n)
+    about = "lists of " + _labels_summary(table, n)
     if distinct > FEW and len(part) < 2 * distinct:
         return Guess(0.95, f"{about}, nearly all different", role="ignore")
     if n > 1 and not missing and table.group_by("row", maintain_order=True).agg("part")["part"].n_unique() == 1:
-        return Guess(0.95, f"always {joined(part.unique(maintain_order=True).to_list())[:40]}", role="ignore")
+        return Guess(0.95, f"always {join_labels(part.unique(maintain_order=True).to_list())[:40]}", role="ignore")
     return Guess(0.95, about)
 
 
-def _about(table: pl.DataFrame, n: int) -> str:
+def _labels_summary(table: pl.DataFrame, n: int) -> str:
     """E.g. ``"12 labels (Drama, Comedy, …), 1.8 a row"``."""
     counts = table["part"].value_counts(name="count").sort(["count", "part"], descending=[True, False])["part"]
     shown = ", ".join([value[:24] for value in counts.head(2)] + (["…"] if len(counts) > 2 else []))

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, cut, in_memory, register, report_some
+from .base import Column, Guess, Into, Kind, Note, Report, Stored, allocate_in_memory, cut_series, register, report_some
 
 MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")  # compared in lower case, without spaces around
 UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"  # taken off a number, and said
@@ -51,47 +51,51 @@ class Number(Kind):
             own |= {
                 "edges": form.rising(form.number(), most=MOST),
                 "scale": form.one_of(*SCALES),
-                "quantiles": form.maybe(_curve),
+                "quantiles": form.maybe(_curve_form),
             }
-        return form.all_of(form.record(own, form.anything), _scaled)
+        return form.all_of(form.record(own, form.anything), _scale_form)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
         if series is None or not (series.dtype.is_numeric() or series.dtype == pl.String):
             return None
-        pieces = [parse(stretch)[0].drop_nulls() for stretch in cut(series)]
+        pieces = [parse_numbers(stretch)[0].drop_nulls() for stretch in cut_series(series)]
         value = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
         value = value if value.is_finite().all() else value.filter(value.is_finite())
         if not len(value):
             return None
-        reason = f"{len(value):,} numbers from {plain(value.min())} to {plain(value.max())}"  # type: ignore[arg-type]
-        confidence = 0.9 if series.dtype.is_numeric() else _confidence(series, len(value))
+        reason = f"{len(value):,} numbers from {format_number(value.min())} to {format_number(value.max())}"  # type: ignore[arg-type]
+        confidence = 0.9 if series.dtype.is_numeric() else _number_confidence(series, len(value))
         if confidence == 0:
             return None
         if why := _like_an_id(column.name, value, len(series)):
             return Guess(confidence, why, role="id")
         if len(series) > 1 and value.min() == value.max() and len(value) == len(series):
-            return Guess(confidence, f"always {plain(value[0])}, which tells nothing", role="ignore")
+            return Guess(confidence, f"always {format_number(value[0])}, which tells nothing", role="ignore")
         return Guess(confidence, reason)
 
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
         """``{"value": (n,) float64}``. Cells that can't be read are reported and count as missing."""
         value = into("value", (len(column),), np.float64)
-        unread, infinite, taken_off, start = _Odd(), _Odd(), Counter[str](), 0
-        for piece in column.pieces():
+        unread, infinite, taken_off, start = _OddCells(), _OddCells(), Counter[str](), 0
+        for piece in column.chunks():
             series = _as_numbers(piece)
-            parsed, marks = parse(series)
+            parsed, marks = parse_numbers(series)
             own = parsed.fill_null(math.nan).to_numpy()
             if series.dtype == pl.String:
                 text = series.str.strip_chars()
                 odd = np.flatnonzero(np.isnan(own) & ~is_missing(text).to_numpy())
-                unread.add(odd + start, [f"'{text[int(r)][:40]}'" for r in odd[:MOST_SAID]])
-            infinite.add(np.flatnonzero(np.isinf(own)) + start, ["an infinite number"] * MOST_SAID)
+                unread.add_cells(odd + start, [f"'{text[int(r)][:40]}'" for r in odd[:MOST_SAID]])
+            infinite.add_cells(np.flatnonzero(np.isinf(own)) + start, ["an infinite number"] * MOST_SAID)
             value[start : start + len(own)] = np.where(np.isinf(own), math.nan, own)
             taken_off.update(marks)
             start += len(own)
-        unread.say(column, report, "is not a number and counts as missing", "cells of column '{}' are not numbers")
-        infinite.say(column, report, "counts as missing", "infinite numbers in column '{}'")
+        unread.report_cells(
+            column, report, "is not a number and counts as missing", "cells of column '{}' are not numbers"
+        )
+        infinite.report_cells(column, report, "counts as missing", "infinite numbers in column '{}'")
         for what, count in taken_off.items():
             report(Note("info", f"{what} taken off {count:,} numbers", f"column '{column.name}'"))
         return Stored({"value": value}, {}, len(column))
@@ -112,7 +116,7 @@ class Number(Kind):
             whole = bool(np.all(value == np.round(value)))
             return state | {"min": low, "max": high, "integer": whole, "transform": "identity"}
         edges = np.unique(np.quantile(value, np.linspace(0, 1, BINS + 1))) if len(value) else value
-        scale, why = _scale(value) if settings.get("scale") is None else (settings["scale"], "as set")
+        scale, why = _choose_scale(value) if settings.get("scale") is None else (settings["scale"], "as set")
         state |= {"edges": edges.tolist(), "scale": scale, "why": why}
         return state | {"quantiles": _normal_curve(value) if scale == "quantile" else None}
 
@@ -120,7 +124,7 @@ class Number(Kind):
         """(n,) float32, NaN where missing. Inputs are kept within ±10, rising with the value."""
         value = np.asarray(stored.arrays["value"], np.float64)
         if state.get("scale") == "quantile":
-            scaled = _along(value, state["quantiles"]["value"], state["quantiles"]["normal"])
+            scaled = _follow_lines(value, state["quantiles"]["value"], state["quantiles"]["normal"])
         elif state["std"] > 0:
             scaled = (value - state["mean"]) / state["std"]
         else:
@@ -133,12 +137,12 @@ class Number(Kind):
         """Numbers in the units of the data, None where missing."""
         scaled = np.asarray(encoded, np.float64)
         if state.get("scale") == "quantile":
-            value = _along(scaled, state["quantiles"]["normal"], state["quantiles"]["value"])
+            value = _follow_lines(scaled, state["quantiles"]["normal"], state["quantiles"]["value"])
         else:
             value = scaled * state["std"] + state["mean"]
         return [float(v) if math.isfinite(v) else None for v in value]
 
-    def passed_over(self, stored: Stored, state: Mapping[str, Any]) -> str:
+    def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         value = np.asarray(stored.arrays["value"], np.float64)
         present, said = value[np.isfinite(value)], []
         if state["role"] == "target" or not state["edges"]:
@@ -150,19 +154,19 @@ class Number(Kind):
         reach = high - low
         far = int(((present < low - reach) | (present > high + reach)).sum())
         if far > FAR * len(present):
-            seen = f"from {plain(low)} to {plain(high)}"
+            seen = f"from {format_number(low)} to {format_number(high)}"
             said.append(f"{far:,} of {len(present):,} lie far outside what was learned from ({seen}): another unit?")
         return "; ".join(said)
 
     def show(self, stored: Stored, row: int) -> str:
         value = float(stored.arrays["value"][row])
-        return plain(value) if math.isfinite(value) else "missing"
+        return format_number(value) if math.isfinite(value) else "missing"
 
 
-def parse(series: pl.Series) -> tuple[pl.Series, dict[str, int]]:
+def parse_numbers(series: pl.Series) -> tuple[pl.Series, dict[str, int]]:
     """Numbers (float64, null where there is none) and what was taken off how many of them.
 
-    >>> parse(pl.Series(["1,200", "$5", "n/a", "tall"]))[1]
+    >>> parse_numbers(pl.Series(["1,200", "$5", "n/a", "tall"]))[1]
     {'thousands separators': 1, 'currency or percent signs': 1}
     """
     if series.dtype != pl.String:
@@ -180,7 +184,7 @@ def parse(series: pl.Series) -> tuple[pl.Series, dict[str, int]]:
 
 def is_missing(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool
     """Where a cell is empty or one of the words that stand for an empty one."""
-    found = [one.is_null() | one.str.to_lowercase().is_in(MISSING) for one in cut(text)]
+    found = [one.is_null() | one.str.to_lowercase().is_in(MISSING) for one in cut_series(text)]
     return found[0] if len(found) == 1 else pl.concat(found)
 
 
@@ -189,14 +193,14 @@ def first_word(series: pl.Series) -> str | None:
     if series.dtype != pl.String:
         return None
     text = series.str.strip_chars()
-    odd = text.filter(parse(series)[0].is_null() & ~is_missing(text))
+    odd = text.filter(parse_numbers(series)[0].is_null() & ~is_missing(text))
     return odd[0] if len(odd) else None
 
 
-def plain(value: float) -> str:
+def format_number(value: float) -> str:
     """A number as a person writes it.
 
-    >>> plain(18823.0), plain(0.25)
+    >>> format_number(18823.0), format_number(0.25)
     ('18,823', '0.25')
     """
     if value == round(value, 0) and abs(value) < 1e15:
@@ -204,10 +208,10 @@ def plain(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _confidence(series: pl.Series, numbers: int) -> float:
+def _number_confidence(series: pl.Series, numbers: int) -> float:
     """How sure it is that text holds numbers: nearly all of it must, and codes with leading zeros don't count."""
     count, codes = 0, False
-    for text in (stretch.str.strip_chars() for stretch in cut(series)):
+    for text in (stretch.str.strip_chars() for stretch in cut_series(series)):
         present = text.filter(~is_missing(text))
         count += len(present)
         codes = codes or bool(present.str.contains(CODE).any())
@@ -226,7 +230,7 @@ def _like_an_id(name: str, value: pl.Series, n: int) -> str:
     if name.lower() in ID_NAMES or "id" in (words[:1] + words[-1:]):
         return "whole numbers, all different, under the name of an id"
     if n >= 10 and value[0] in (0, 1) and (value.diff().drop_nulls() == 1).all():
-        return f"counts the rows from {plain(value[0])}"
+        return f"counts the rows from {format_number(value[0])}"
     return ""
 
 
@@ -238,17 +242,17 @@ def _as_numbers(column: Column) -> pl.Series:
     return series if series is not None and series.dtype == pl.String else column.as_type(pl.Float64)
 
 
-class _Odd:
+class _OddCells:
     """Cells that say no number: how many, and the first few of them."""
 
     def __init__(self) -> None:
         self.count, self.first = 0, list[tuple[int, str]]()
 
-    def add(self, rows: np.ndarray, shown: list[str]) -> None:
+    def add_cells(self, rows: np.ndarray, shown: list[str]) -> None:
         self.count += len(rows)
         self.first += zip(rows[: MOST_SAID - len(self.first)].tolist(), shown, strict=False)
 
-    def say(self, column: Column, report: Report, what: str, more: str) -> None:
+    def report_cells(self, column: Column, report: Report, what: str, more: str) -> None:
         notes = (Note("warning", f"{shown} {what}", column.place(row)) for row, shown in self.first)
         report_some(report, notes, self.count, more.format(column.name), MOST_SAID)
 
@@ -267,7 +271,7 @@ def _mean_and_spread(value: np.ndarray) -> tuple[float, float]:
     return mean * size, std * size if std > 1e-12 else 0.0
 
 
-def _scale(value: np.ndarray) -> tuple[str, str]:
+def _choose_scale(value: np.ndarray) -> tuple[str, str]:
     """How to scale an input, and why: few values and even spreads keep their distances, long tails don't."""
     if len(np.unique(value)) <= 10:
         return "standard", "few different values"
@@ -293,20 +297,20 @@ def _normal_curve(value: np.ndarray) -> dict[str, list[float]]:
     return {"value": points.tolist(), "normal": middle.round(5).tolist()}
 
 
-def _scaled(value: Any, where: str) -> None:
+def _scale_form(value: Any, where: str) -> None:
     if value.get("scale") == "quantile" and value["quantiles"] is None:
-        raise form.Misfit(f"{where} is scaled by quantiles and has none")
+        raise form.FormError(f"{where} is scaled by quantiles and has none")
 
 
-def _curve(value: Any, where: str) -> None:
+def _curve_form(value: Any, where: str) -> None:
     """The form of what ``_normal_curve`` returns."""
     points = form.rising(form.number(), least=1, most=MOST)
     form.record({"value": points, "normal": points})(value, where)
     if len(value["value"]) != len(value["normal"]):
-        raise form.Misfit(f"{where} has {len(value['value'])} values for {len(value['normal'])} levels")
+        raise form.FormError(f"{where} has {len(value['value'])} values for {len(value['normal'])} levels")
 
 
-def _along(x: np.ndarray, xs: list[float], ys: list[float]) -> np.ndarray:
+def _follow_lines(x: np.ndarray, xs: list[float], ys: list[float]) -> np.ndarray:
     """Straight lines through the points (xs rising); beyond the ends the mean slope goes on, so order is kept."""
     if len(xs) < 2:
         return np.where(np.isnan(x), math.nan, ys[0] if ys else 0.0)

@@ -68,7 +68,7 @@ class Size:
         return self.height, self.width, self.channels
 
 
-def cores() -> int:
+def core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -84,14 +84,14 @@ def decode_files(
         (row, cause) of each that can't be read, whose pixels stay zero; how many had another size or shape.
     """
     starts = range(0, len(paths), CHUNK)
-    with _quiet(), ThreadPoolExecutor(max(2, cores())) as pool:
+    with _without_warnings(), ThreadPoolExecutor(max(2, core_count())) as pool:
         parts = list(pool.map(lambda start: _decode_chunk(paths, size, out, about, start, fetch or read_file), starts))
     return [bad for part, _ in parts for bad in part], sum(resized for _, resized in parts)
 
 
 def open_header(path: str, fetch: Fetch | None = None) -> Image:
     """The image with its header read and its pixels not. Raises Unreadable."""
-    with _quiet():
+    with _without_warnings():
         return open_image((fetch or read_file)(path))
 
 
@@ -141,14 +141,14 @@ def open_image(data: bytes) -> Image:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's parsers raise whatever damaged bytes lead them to
-        raise Unreadable(f"is damaged ({_said(error)})") from None
+        raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise Unreadable(f"has {width:,} × {height:,} pixels, more than the {MOST_PIXELS / 1e6:.0f} million allowed")
     return image
 
 
-def decode(image: Image, size: Size) -> tuple[np.ndarray, bool]:
+def decode_image(image: Image, size: Size) -> tuple[np.ndarray, bool]:
     """Pixels (H, W, C) uint8 of an opened image, and whether it had another size.
 
     Upright by its EXIF tag, alpha over white, cut to the middle where its shape differs. Raises Unreadable.
@@ -157,15 +157,15 @@ def decode(image: Image, size: Size) -> tuple[np.ndarray, bool]:
         enough = 2 * max(size.height, size.width)
         if image.format == "JPEG" and min(image.size) >= 2 * enough:
             image.draft(None, (enough, enough))  # decodes a half, quarter or eighth of the size, many times faster
-        image = _plain(_upright(image), size)
+        image = _convert_mode(_turn_upright(image), size)
         resized = image.size != (size.width, size.height)
         if resized:
-            image = _fitted(image, size)
+            image = _fit_size(image, size)
         return np.asarray(image).reshape(size.shape), resized
     except MemoryError:
         raise
     except Exception as error:  # as above
-        raise Unreadable(f"is damaged ({_said(error)})") from None
+        raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
 
 
 def from_array(value: np.ndarray, size: Size) -> tuple[np.ndarray, bool]:
@@ -177,9 +177,9 @@ def from_array(value: np.ndarray, size: Size) -> tuple[np.ndarray, bool]:
     value = eight_bits(value, size)
     if value.shape == size.shape:
         return value, False
-    image = _plain(Image.fromarray(value[..., 0] if value.shape[-1] == 1 else value), size)
+    image = _convert_mode(Image.fromarray(value[..., 0] if value.shape[-1] == 1 else value), size)
     resized = image.size != (size.width, size.height)
-    return np.asarray(_fitted(image, size) if resized else image).reshape(size.shape), resized
+    return np.asarray(_fit_size(image, size) if resized else image).reshape(size.shape), resized
 
 
 def eight_bits(value: np.ndarray, size: Size) -> np.ndarray:  # any shape -> the same, uint8
@@ -202,7 +202,7 @@ def black_and_white(low: float, high: float) -> dict[str, float]:
     return {"black": -white if -white <= low < 0 else min(0.0, float(low)), "white": white if white > 0 else 1.0}
 
 
-def _about(image: Image) -> tuple[int, ...]:
+def _file_facts(image: Image) -> tuple[int, ...]:
     """What ``ABOUT`` names, from the header alone."""
     mode = MODES.index(image.mode) if image.mode in MODES else 0
     try:
@@ -223,14 +223,14 @@ def upright_shape(image: Image) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def extremes(image: Image) -> tuple[float, float]:
+def grey_extremes(image: Image) -> tuple[float, float]:
     """The least and the greatest value of an image with more than 8 bits. Raises Unreadable."""
     try:
         value = np.nan_to_num(np.asarray(image))
     except MemoryError:
         raise
     except Exception as error:
-        raise Unreadable(f"is damaged ({_said(error)})") from None
+        raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
     return float(value.min()), float(value.max())
 
 
@@ -249,8 +249,8 @@ def _decode_chunk(
     for row in range(start, min(start + CHUNK, len(paths))):
         try:
             image = open_image(fetch(paths[row] or ""))
-            about[row] = _about(image)
-            out[row], resized = decode(image, size)
+            about[row] = _file_facts(image)
+            out[row], resized = decode_image(image, size)
             count += resized
         except Unreadable as why:
             bad.append((row, str(why)))
@@ -258,7 +258,7 @@ def _decode_chunk(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _without_warnings() -> Iterator[None]:
     """Without Pillow's warnings: what matters of them is checked and said here. Entered outside the threads."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -270,7 +270,7 @@ def _may_be_turned(image: Image) -> bool:
     return image.format != "TIFF" and ("exif" in image.info or "Raw profile type exif" in image.info)
 
 
-def _upright(image: Image) -> Image:
+def _turn_upright(image: Image) -> Image:
     """Turned as its EXIF tag says."""
     if not _may_be_turned(image):
         return image
@@ -283,7 +283,7 @@ def _upright(image: Image) -> Image:
         return image
 
 
-def _plain(image: Image, size: Size) -> Image:
+def _convert_mode(image: Image, size: Size) -> Image:
     """In the mode L or RGB that ``size`` asks for."""
     from PIL import Image as pillow
 
@@ -307,7 +307,7 @@ def _over_white(image: Image) -> Image:
     return pillow.alpha_composite(back, front).convert("RGB")
 
 
-def _fitted(image: Image, size: Size) -> Image:
+def _fit_size(image: Image, size: Size) -> Image:
     """Resized to cover the wanted shape, what sticks out on two sides cut off."""
     from PIL import Image as pillow
 
@@ -329,5 +329,5 @@ def _looks_like(data: bytes) -> str:
     return f"it starts with {data[:8]!r}"
 
 
-def _said(error: Any) -> str:
+def _explain_damage(error: Any) -> str:
     return str(error).split("\n")[0][:120] or type(error).__name__

@@ -28,13 +28,13 @@ def explain_difference(one: str, other: str) -> str:
     >>> explain_difference("yes.", "yes"), explain_difference("color", "colour"), explain_difference("cat", "car")
     ('a full stop', 'one letter', '')
     """
-    numbers = [_number(word) for word in (one, other)]
+    numbers = [_number_in(word) for word in (one, other)]
     if one == other or None not in numbers:
         return "how the number is written" if one != other and numbers[0] == numbers[1] else ""
     one, other = (unicodedata.normalize("NFC", word) for word in (one, other))
     if one == other:
         return "how an accent is written"
-    a, b = _letters(one), _letters(other)
+    a, b = _letters_of(one), _letters_of(other)
     if not a or strip_accents(a.casefold()) != strip_accents(b.casefold()):
         return _slip_said(one, other)
     said = [*(["capitals"] if strip_accents(a) != strip_accents(b) else [])]
@@ -66,11 +66,11 @@ def compare_words(new: Sequence[str], known: Sequence[str]) -> str:
     >>> compare_words(["yes."], ["no", "yes"])
     "'yes.' is new; known are 'yes' and 'no': 'yes.' and 'yes' differ by a full stop"
     """
-    near = _near(new, known)
+    near = _near_words(new, known)
     first = list(dict.fromkeys(word for word, _ in near.values()))
     new = [*near, *(word for word in new if word not in near)]
     known = [*first, *(word for word in known if word not in first)]
-    text = f"{_listed(new)} {'is' if len(new) == 1 else 'are'} new; {_known(known)}"
+    text = f"{_join_words(new)} {'is' if len(new) == 1 else 'are'} new; {_index_known(known)}"
     if len(new) == len(known) == len(near) == 1:
         return f"{text}: they differ by {near[new[0]][1]}"
     return text + _pairs_said(near, ": ")
@@ -82,7 +82,7 @@ def say_differences(new: Sequence[str], known: Collection[str]) -> str:
     >>> say_differences(["yes.", "maybe"], ["no", "yes"])
     "; 'yes.' and 'yes' differ by a full stop"
     """
-    return _pairs_said(_near(new, known), "; ")
+    return _pairs_said(_near_words(new, known), "; ")
 
 
 def fold_spelling(value: str) -> str:
@@ -131,22 +131,22 @@ def _slip_said(one: str, other: str) -> str:
     return SLIPS[len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 2]
 
 
-def _number(word: str) -> float | None:
+def _number_in(word: str) -> float | None:
     return float(word) if re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", word, re.ASCII | re.I) else None
 
 
-def _letters(word: str) -> str:
+def _letters_of(word: str) -> str:
     """Letters and digits alone."""
     return "".join(c for c in word if c.isalnum())
 
 
-def _signs(word: str) -> Counter[str]:
+def _signs_of(word: str) -> Counter[str]:
     return Counter(" " if c.isspace() else c for c in word if not c.isalnum())
 
 
 def _signs_said(one: str, other: str) -> str | None:
     """The signs that one word has and the other has not; empty where there are none, None for signs that mean much."""
-    own, theirs = _signs(one), _signs(other)
+    own, theirs = _signs_of(one), _signs_of(other)
     odd = list((own - theirs) + (theirs - own))
     if not odd:
         return ""
@@ -158,30 +158,30 @@ def _signs_said(one: str, other: str) -> str | None:
     return " and ".join(names) if len(names) < 3 else "punctuation"
 
 
-def _near(new: Sequence[str], known: Collection[str]) -> dict[str, tuple[str, str]]:
+def _near_words(new: Sequence[str], known: Collection[str]) -> dict[str, tuple[str, str]]:
     return {word: found for word in new[:MAX_NEW_WORDS] if (found := find_nearest(word, known)) is not None}
 
 
 def _pairs_said(near: Mapping[str, tuple[str, str]], start: str) -> str:
     by_how: dict[str, list[str]] = {}
     for word, (other, how) in list(near.items())[:SHOWN_PAIRS]:
-        by_how.setdefault(how, []).append(f"{_quoted(word)} and {_quoted(other)}")
+        by_how.setdefault(how, []).append(f"{_quote_word(word)} and {_quote_word(other)}")
     said = "; ".join(f"{', '.join(pairs)} differ by {how}" for how, pairs in by_how.items())
     return start + said if said else ""
 
 
-def _known(known: Sequence[str]) -> str:
+def _index_known(known: Sequence[str]) -> str:
     if not known:
         return "none is known"
-    return f"known {'is' if len(known) == 1 else 'are'} {_listed(known)}"
+    return f"known {'is' if len(known) == 1 else 'are'} {_join_words(known)}"
 
 
-def _quoted(word: str) -> str:
+def _quote_word(word: str) -> str:
     return f"'{word if len(word) <= 40 else word[:39] + '…'}'"
 
 
-def _listed(words: Sequence[str]) -> str:
-    shown = [_quoted(word) for word in words[:SHOWN_WORDS]]
+def _join_words(words: Sequence[str]) -> str:
+    shown = [_quote_word(word) for word in words[:SHOWN_WORDS]]
     if len(words) > SHOWN_WORDS:
         return f"{', '.join(shown)} and {len(words) - SHOWN_WORDS:,} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -12,7 +12,20 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Ragged, Report, Stored, cut, in_memory, register, thinned
+from .base import (
+    Column,
+    Guess,
+    Into,
+    Kind,
+    Note,
+    Ragged,
+    Report,
+    Stored,
+    allocate_in_memory,
+    cut_series,
+    register,
+    thin_series,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -43,25 +56,27 @@ class Text(Kind):
             "longest": form.whole(1, 1 << 16),
         }
         own |= {"role": form.one_of(role), "cut": form.number(0, 1)}
-        return form.all_of(form.record(own, form.anything), _tokenizer)
+        return form.all_of(form.record(own, form.anything), _tokenizer_form)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
         if series is None or series.dtype != pl.String:
             return None
-        count = sum(int((stretch.str.strip_chars() != "").sum()) for stretch in cut(series))
+        count = sum(int((stretch.str.strip_chars() != "").sum()) for stretch in cut_series(series))
         if not count:
             return None
-        some = thinned(series, LOOKED_AT)
+        some = thin_series(series, LOOKED_AT)
         present = some.filter(some.str.strip_chars() != "")
         if not len(present):
             present = series.filter(series.str.strip_chars() != "")
         words = float(present.str.count_matches(WORD).mean())  # type: ignore[arg-type]
         length = float(present.str.len_chars().mean())  # type: ignore[arg-type]
         reason = f"{count:,} texts of {words:.0f} word{'' if round(words) == 1 else 's'} on average"
-        return Guess(_confidence(present, words, length), reason)
+        return Guess(_text_confidence(present, words, length), reason)
 
-    def store(self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = in_memory) -> Stored:
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
         """``{"bytes": (total,) uint8, "ends": (n,) int64}``; a missing text is an empty one."""
         text = column.as_type(pl.String).fill_null("")
         ends = into("ends", (len(text),), np.int64)
@@ -81,10 +96,10 @@ class Text(Kind):
         lower = bool(settings.get("lower", False))
         size = int(np.diff(stored.arrays["ends"], prepend=0)[rows].sum())
         rows = np.asarray(rows)[:: max(1, math.ceil(size / CORPUS))]
-        corpus = [_text(stored, row) for row in rows]
+        corpus = [_text_at(stored, row) for row in rows]
         vocabulary = int(settings.get("vocabulary") or vocabulary_for(size)) - RESERVED
-        tokenizer = _train(corpus, max(256, vocabulary), lower)
-        lengths = np.array([len(tokens) + 1 for tokens in _tokens(tokenizer, corpus)] or [1])
+        tokenizer = _train_tokenizer(corpus, max(256, vocabulary), lower)
+        lengths = np.array([len(tokens) + 1 for tokens in _tokenize_texts(tokenizer, corpus)] or [1])
         longest = int(settings.get("longest") or min(LONGEST, math.ceil(np.quantile(lengths, 0.99))))
         return {
             "role": role,
@@ -98,7 +113,7 @@ class Text(Kind):
         """int32 tokens: 1 (start), then at most ``longest`` - 1 of the text, so that none is empty; 0 is padding."""
         tokenizer, longest = load_tokenizer(state["tokenizer"]), int(state["longest"])
         values, lengths = [], np.zeros(stored.n, np.int64)
-        for row, tokens in enumerate(_tokens(tokenizer, (_text(stored, row) for row in range(stored.n)))):
+        for row, tokens in enumerate(_tokenize_texts(tokenizer, (_text_at(stored, row) for row in range(stored.n)))):
             values.append(np.array([START - RESERVED, *tokens[: longest - 1]], np.int32))
             lengths[row] = len(values[-1])
         flat = np.concatenate(values) + np.int32(RESERVED) if values else np.zeros(0, np.int32)
@@ -111,7 +126,7 @@ class Text(Kind):
         return tokenizer.decode_batch([(row[row >= RESERVED] - RESERVED).tolist() for row in rows])
 
     def show(self, stored: Stored, row: int) -> str:
-        return _text(stored, row)
+        return _text_at(stored, row)
 
 
 def vocabulary_for(size: int) -> int:
@@ -133,23 +148,23 @@ def load_tokenizer(text: str) -> Tokenizer:
         held = json.loads(text)
         vocabulary, merges = held["model"].pop("vocab"), held["model"].pop("merges")
         lower = held["normalizer"] is not None
-        if not _agree(held, json.loads(_empty(lower).to_str())):
+        if not _json_agrees(held, json.loads(_empty_tokenizer(lower).to_str())):
             raise ValueError("it is no byte-level BPE")
         if type(vocabulary) is not dict or sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise ValueError("its tokens are not counted from 0")
-        return _empty(lower, vocabulary, [tuple(pair) for pair in merges])
+        return _empty_tokenizer(lower, vocabulary, [tuple(pair) for pair in merges])
     except Exception as error:  # the library raises a bare Exception for whatever it can't read
         raise PellucidError(f"the tokenizer can't be read ({error})", fix="train again, the run is damaged") from None
 
 
-def _agree(one: Any, other: Any) -> bool:
+def _json_agrees(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same in everything that both have; another version may write further keys."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return all(_agree(one[key], other[key]) for key in one.keys() & other.keys() - {"vocab", "merges"})
+        return all(_json_agrees(one[key], other[key]) for key in one.keys() & other.keys() - {"vocab", "merges"})
     return one == other
 
 
-def _empty(
+def _empty_tokenizer(
     lower: bool, vocabulary: dict[str, int] | None = None, merges: list[tuple[str, str]] | None = None
 ) -> Tokenizer:
     """A byte-level BPE with these tokens, or without any."""
@@ -163,20 +178,20 @@ def _empty(
     return tokenizer
 
 
-def _tokenizer(value: Any, where: str) -> None:
+def _tokenizer_form(value: Any, where: str) -> None:
     """The form of a state with a tokenizer of the size it claims."""
     try:
         held = load_tokenizer(value["tokenizer"]).get_vocab_size()
     except PellucidError as error:
-        raise form.Misfit(f"{where}: {error.what}") from None
+        raise form.FormError(f"{where}: {error.what}") from None
     if held + RESERVED != value["size"]:
-        raise form.Misfit(f"{where}.size is {value['size']}, but its tokenizer has {held} tokens")
+        raise form.FormError(f"{where}.size is {value['size']}, but its tokenizer has {held} tokens")
 
 
-def _train(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:
+def _train_tokenizer(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:
     from tokenizers import pre_tokenizers, trainers
 
-    tokenizer = _empty(lower)
+    tokenizer = _empty_tokenizer(lower)
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=2,
@@ -188,7 +203,7 @@ def _train(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:
     return tokenizer
 
 
-def _tokens(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
+def _tokenize_texts(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
     """Tokens of each text, many at a time on all cores."""
     batch: list[str] = []
     for text in texts:
@@ -199,11 +214,11 @@ def _tokens(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
     yield from (encoding.ids for encoding in tokenizer.encode_batch_fast(batch))
 
 
-def _text(stored: Stored, row: int) -> str:
+def _text_at(stored: Stored, row: int) -> str:
     return Ragged(stored.arrays["bytes"], stored.arrays["ends"])[row].tobytes().decode()
 
 
-def _confidence(present: pl.Series, words: float, length: float) -> float:
+def _text_confidence(present: pl.Series, words: float, length: float) -> float:
     """Long, many-worded and mostly different values are text; few that repeat are categories."""
     distinct = present.n_unique()
     if distinct <= 50 and len(present) >= 2 * distinct:

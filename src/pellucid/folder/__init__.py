@@ -3,10 +3,10 @@
 from .folder import Folder
 from .manifest import MANIFEST, is_run_folder
 from .memory import Files, InMemory
-from .plain import WEIGHTS, damaged, to_json
-from .tensors import Tensors, pack, unpack
+from .plain import WEIGHTS, damage_error, to_json
+from .tensors import Tensors, pack_tensors, unpack_tensors
 
 __all__ = [
-    "MANIFEST", "WEIGHTS", "Files", "Folder", "InMemory", "Tensors", "damaged", "is_run_folder", "pack", "to_json",
-    "unpack",
+    "MANIFEST", "WEIGHTS", "Files", "Folder", "InMemory", "Tensors", "damage_error", "is_run_folder",
+    "pack_tensors", "to_json", "unpack_tensors",
 ]  # fmt: skip

@@ -60,7 +60,7 @@ system = Disk()
 
 
 @contextlib.contextmanager
-def saying(doing: str, path: Path) -> Iterator[None]:
+def os_errors_as(doing: str, path: Path) -> Iterator[None]:
     """Turn an OSError into a PellucidError that says what could not be done, where, why, and what to do."""
     try:
         yield
@@ -74,10 +74,10 @@ def saying(doing: str, path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def fresh(path: Path, data: bytes) -> Iterator[Path]:
+def write_fresh(path: Path, data: bytes) -> Iterator[Path]:
     """``data``, durable, under a passing name beside ``path``; removed again when what follows fails."""
     passing = path.with_name(f"{FRESH}{os.getpid()}-{path.name}")
-    with saying("write", path):
+    with os_errors_as("write", path):
         if not path.parent.exists():
             system.mkdir(path.parent)
             system.sync_folder(path.parent.parent)
@@ -95,44 +95,44 @@ def fresh(path: Path, data: bytes) -> Iterator[Path]:
             raise
 
 
-def settle(passing: Path, path: Path) -> None:
+def rename_durably(passing: Path, path: Path) -> None:
     """Give a fresh file its name, durably."""
     system.rename(passing, path)
     system.sync_folder(path.parent)
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Write or replace one file, durably and in one step."""
-    with fresh(path, data) as passing:
-        settle(passing, path)
+    with write_fresh(path, data) as passing:
+        rename_durably(passing, path)
 
 
 def is_file(path: Path) -> bool:
     """Whether it is an ordinary file, and no link to one."""
-    return stat.S_ISREG(_mode(path))
+    return stat.S_ISREG(_file_mode(path))
 
 
 def is_folder(path: Path) -> bool:
     """Whether it is a folder, and no link to one."""
-    return stat.S_ISDIR(_mode(path))
+    return stat.S_ISDIR(_file_mode(path))
 
 
-def _mode(path: Path) -> int:
+def _file_mode(path: Path) -> int:
     try:
         return path.lstat().st_mode
     except (OSError, ValueError):
         return 0
 
 
-def slurp(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """All bytes of an ordinary file. A link, a pipe or a device is not read, nor what memory can't hold."""
-    with saying("read", path):
+    with os_errors_as("read", path):
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             about = os.fstat(file)
             if not stat.S_ISREG(about.st_mode):
                 raise PellucidError("it is no file", where=str(path), fix="copy the file here")
-            most = MOST_JSON if path.suffix in (".json", ".jsonl") else memory() // 2
+            most = MOST_JSON if path.suffix in (".json", ".jsonl") else total_memory() // 2
             if about.st_size > most:
                 raise PellucidError(
                     f"it has {about.st_size / 1e6:,.0f} MB, more than the {most / 1e6:,.0f} MB that are read",
@@ -144,6 +144,6 @@ def slurp(path: Path) -> bytes:
             os.close(file)
 
 
-def memory() -> int:
+def total_memory() -> int:
     """Bytes of this machine's memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -24,12 +24,12 @@ import numpy as np
 
 from ..errors import PellucidError
 from . import disk
-from .disk import FRESH, fresh, is_file, is_folder, replace, saying, settle, slurp
+from .disk import FRESH, is_file, is_folder, os_errors_as, read_bytes, rename_durably, replace_file, write_fresh
 from .lines import from_lines, to_lines
-from .lock import CHECKPOINTS, LOCK, held, is_left, sweep
-from .manifest import FORMAT, MANIFEST, Version, accepted, is_entry, is_run_folder, render, version
-from .plain import damaged, parse, to_json
-from .tensors import Tensors, pack, unpack
+from .lock import CHECKPOINTS, LOCK, hold_lock, is_left, sweep_drafts
+from .manifest import FORMAT, MANIFEST, Version, accepted_versions, is_entry, is_run_folder, render_manifest, version_of
+from .plain import damage_error, parse_json, to_json
+from .tensors import Tensors, pack_tensors, unpack_tensors
 
 STEP = re.compile("[0-9]{8,15}")
 KEEP = 2  # generations of checkpoints
@@ -61,7 +61,7 @@ class Folder:
             PellucidError: it holds something that is not a run, or can't be written.
         """
         folder = cls(path)
-        with saying("make the run folder", folder.path):
+        with os_errors_as("make the run folder", folder.path):
             disk.system.mkdir(folder.path)
             found = [path.name for path in folder.path.iterdir() if not is_left(path)]
         if not found:
@@ -93,13 +93,13 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file so that a crash at any moment leaves the old version or the new one."""
-        path = self._place(name)
-        files = self._files()
-        new = version(data)
-        before = accepted(files[name]) if name in files else [None]
-        with fresh(path, data) as passing:
+        path = self._path_of(name)
+        files = self._read_manifest()
+        new = version_of(data)
+        before = accepted_versions(files[name]) if name in files else [None]
+        with write_fresh(path, data) as passing:
             self._list_files({**files, name: {**new, "or": [v for v in before if v != new]}})
-            settle(passing, path)
+            rename_durably(passing, path)
         self._list_files({**files, name: new})
 
     def write_json(self, name: str, obj: Any) -> None:
@@ -112,29 +112,29 @@ class Folder:
             PellucidError: it is missing, damaged or not part of the run.
         """
         while True:
-            files = self._files()
+            files = self._read_manifest()
             if name not in files:
-                raise self._absent(name)
-            data, problem = self._check(name, files[name])
+                raise self._absent_error(name)
+            data, problem = self._check_content(name, files[name])
             if data is not None:
                 return data
-            if self._files() == files:  # otherwise a training has just replaced it: look again
-                raise damaged(problem, self.path / name)
+            if self._read_manifest() == files:  # otherwise a training has just replaced it: look again
+                raise damage_error(problem, self.path / name)
 
     def read_json(self, name: str) -> Any:
-        return parse(self.read(name), self.path / name)
+        return parse_json(self.read(name), self.path / name)
 
     def exists(self, name: str) -> bool:
-        return is_file(self._place(name))
+        return is_file(self._path_of(name))
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
-        path, files = self._place(name), self._files()
+        path, files = self._path_of(name), self._read_manifest()
         entry = files.pop(name, None)
         if entry is not None:
             self._list_files({**files, name: {**entry, "or": [None]}})
         if is_file(path):
-            with saying("remove", path):
+            with os_errors_as("remove", path):
                 disk.system.unlink(path)
                 disk.system.sync_folder(path.parent)
         if entry is not None:
@@ -143,27 +143,27 @@ class Folder:
 
     def names(self) -> list[str]:
         """The files in the manifest, sorted."""
-        return sorted(self._files())
+        return sorted(self._read_manifest())
 
     def verify(self, known: Container[str] = ()) -> list[str]:
         """Check every file but those ``known`` to be good; one sentence for each that is missing or damaged."""
         try:
-            files = self._files()
+            files = self._read_manifest()
         except PellucidError as e:
             return [str(e), *self._verify_own({})]
         left = [name for name in sorted(files) if name not in known]
-        found = [problem for name in left if (problem := self._problem(name, files[name]))]
+        found = [problem for name in left if (problem := self._file_problem(name, files[name]))]
         return found + self._verify_own(files)
 
     # -- lines that grow ---------------------------------------------------------------------------------------------
 
     def append(self, name: str, rows: list[dict[str, Any]], sync: bool = False) -> None:
         """Add JSON lines. A line cut short by a crash is dropped first; ``sync`` waits until they are on the disk."""
-        path = self._place(name)
+        path = self._path_of(name)
         if name not in self._ends:
             self._mend_end(name, path)
         text, end = to_lines(rows, self._ends[name])
-        with saying("add to", path):
+        with os_errors_as("add to", path):
             file = disk.system.extend(path)
             try:
                 disk.system.write(file, text)
@@ -181,43 +181,43 @@ class Folder:
 
         A last line without its end (a crash while it was written) is dropped; any other damage raises PellucidError.
         """
-        path = self._place(name)
-        return from_lines(slurp(path), path)[0] if is_file(path) else []
+        path = self._path_of(name)
+        return from_lines(read_bytes(path), path)[0] if is_file(path) else []
 
     def truncate_lines(self, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Rewrite a file of lines with only the rows ``keep`` says yes to, in one atomic step."""
         if not self.exists(name):
             return
         text, end = to_lines([row for row in self.lines(name) if keep(row)], 0)
-        path = self._place(name)
-        replace(path, text)
+        path = self._path_of(name)
+        replace_file(path, text)
         self._ends[name] = end
 
     # -- tensors -----------------------------------------------------------------------------------------------------
 
     def save_tensors(self, name: str, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-        self.write(name, pack(tensors, meta))
+        self.write(name, pack_tensors(tensors, meta))
 
     def load_tensors(self, name: str) -> tuple[Tensors, dict[str, Any]]:
-        return unpack(self.read(name), self.path / name)
+        return unpack_tensors(self.read(name), self.path / name)
 
     def has_checkpoint(self) -> bool:
-        return bool(self._checkpoints())
+        return bool(self._checkpoint_files())
 
     def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
         """Write a checkpoint; once it is durable, all but the one before it are removed."""
-        path = self._place(f"{CHECKPOINTS}/{step:08d}.safetensors")
-        replace(path, pack(tensors, {"step": step, "meta": meta}))
-        steps = self._checkpoints()
+        path = self._path_of(f"{CHECKPOINTS}/{step:08d}.safetensors")
+        replace_file(path, pack_tensors(tensors, {"step": step, "meta": meta}))
+        steps = self._checkpoint_files()
         kept = [s for s in sorted(steps) if s <= step][-KEEP:]  # a later one belongs to a future that was given up
-        with saying("remove an older checkpoint", path.parent):
+        with os_errors_as("remove an older checkpoint", path.parent):
             for old in steps.keys() - set(kept):
                 disk.system.unlink(steps[old])
 
     def drop_checkpoints(self, after: int) -> None:
         """Remove the checkpoints of later steps than ``after``: damaged ones, that were passed over."""
-        with saying("remove a checkpoint", self.path / CHECKPOINTS):
-            for step, path in self._checkpoints().items():
+        with os_errors_as("remove a checkpoint", self.path / CHECKPOINTS):
+            for step, path in self._checkpoint_files().items():
                 if step > after:
                     disk.system.unlink(path)
 
@@ -228,7 +228,7 @@ class Folder:
             PellucidError: there is none, or none is good.
         """
         bad: list[str] = []
-        for step, path in sorted(self._checkpoints().items(), reverse=True):
+        for step, path in sorted(self._checkpoint_files().items(), reverse=True):
             try:
                 tensors, meta = _load_checkpoint(step, path)
             except PellucidError as e:
@@ -251,13 +251,13 @@ class Folder:
         Raises:
             PellucidError: another process holds it.
         """
-        with held(self.path / LOCK):
-            sweep(self.path)
+        with hold_lock(self.path / LOCK):
+            sweep_drafts(self.path)
             yield
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _place(self, name: str) -> Path:
+    def _path_of(self, name: str) -> Path:
         """The path of ``name``, or PellucidError when it would leave the folder or meet a file of the folder's own."""
         pure = PurePosixPath(name)
         odd = not pure.parts or str(pure) != name or pure.is_absolute() or ".." in pure.parts
@@ -272,16 +272,16 @@ class Folder:
             raise PellucidError("it is no file", where=str(path), fix="move it out of the run folder")
         return path
 
-    def _files(self) -> dict[str, Version]:
+    def _read_manifest(self) -> dict[str, Version]:
         """The manifest, checked down to its last byte."""
         path = self.path / MANIFEST
         if not is_file(path):
             raise PellucidError(f"there is no {MANIFEST}", where=str(self.path), fix="copy the run again, whole")
-        raw = slurp(path)
-        held = parse(raw, path)
+        raw = read_bytes(path)
+        held = parse_json(raw, path)
         if not isinstance(held, dict) or not isinstance(files := held.get("files"), dict):
-            raise damaged("it is damaged", path)
-        if all(map(is_entry, files.values())) and raw == render(files):
+            raise damage_error("it is damaged", path)
+        if all(map(is_entry, files.values())) and raw == render_manifest(files):
             return files
         if isinstance(held.get("format"), int) and held["format"] > FORMAT:
             raise PellucidError(
@@ -289,46 +289,46 @@ class Folder:
                 where=str(path),
                 fix="update Pellucid",
             )
-        raise damaged("it is damaged", path)
+        raise damage_error("it is damaged", path)
 
     def _has_own_manifest(self) -> bool:
         """Whether the manifest is a run's, however damaged; other programs have files of that name too."""
-        held = parse(slurp(self.path / MANIFEST), self.path / MANIFEST)
+        held = parse_json(read_bytes(self.path / MANIFEST), self.path / MANIFEST)
         return isinstance(held, dict) and {"format", "files"} <= held.keys()
 
     def _list_files(self, files: Mapping[str, Version]) -> None:
-        replace(self.path / MANIFEST, render(files))
+        replace_file(self.path / MANIFEST, render_manifest(files))
 
-    def _check(self, name: str, entry: Version) -> tuple[bytes | None, str]:
+    def _check_content(self, name: str, entry: Version) -> tuple[bytes | None, str]:
         """The content of a file in the manifest, or None and what is wrong with it."""
-        path, good = self._place(name), accepted(entry)
+        path, good = self._path_of(name), accepted_versions(entry)
         if not is_file(path):
             return None, "it is missing"
         sizes = {v["size"] for v in good if v}
         if path.stat().st_size not in sizes:  # known without reading it
             return None, f"it is damaged ({path.stat().st_size:,} bytes instead of {min(sizes):,})"
-        data = slurp(path)
-        return (data, "") if version(data) in good else (None, "it is damaged (its checksum is wrong)")
+        data = read_bytes(path)
+        return (data, "") if version_of(data) in good else (None, "it is damaged (its checksum is wrong)")
 
-    def _problem(self, name: str, entry: Version) -> str | None:
+    def _file_problem(self, name: str, entry: Version) -> str | None:
         try:
-            data, problem = self._check(name, entry)
+            data, problem = self._check_content(name, entry)
         except PellucidError as e:
             return str(e)
-        gone = not is_file(self.path / name) and None in accepted(entry)  # not yet there or just removed
-        return None if data is not None or gone else str(damaged(problem, self.path / name))
+        gone = not is_file(self.path / name) and None in accepted_versions(entry)  # not yet there or just removed
+        return None if data is not None or gone else str(damage_error(problem, self.path / name))
 
     def _verify_own(self, files: Mapping[str, Version]) -> list[str]:
         """Check the files that carry their own checksums: lines and checkpoints."""
         found = []
         for path in sorted(self.path.glob("*.jsonl")):
             if path.name not in files:
-                found += _complaint(partial(self.lines, path.name))
-        for step, path in sorted(self._checkpoints().items()):
-            found += _complaint(partial(_load_checkpoint, step, path))
+                found += _complaint_of(partial(self.lines, path.name))
+        for step, path in sorted(self._checkpoint_files().items()):
+            found += _complaint_of(partial(_load_checkpoint, step, path))
         return found
 
-    def _checkpoints(self) -> dict[int, Path]:
+    def _checkpoint_files(self) -> dict[int, Path]:
         """Step -> file."""
         place = self.path / CHECKPOINTS
         found = place.glob("*.safetensors") if is_folder(place) else ()
@@ -339,20 +339,20 @@ class Folder:
         self._ends[name] = 0
         if not is_file(path):
             return
-        data = slurp(path)
+        data = read_bytes(path)
         _, self._ends[name] = from_lines(data, path)
         whole = data.rfind(b"\n") + 1
         if path.stat().st_nlink > 1:  # a copy of the run made of hard links would grow with this one
-            replace(path, data[:whole])
+            replace_file(path, data[:whole])
         elif whole < len(data):
-            with saying("mend", path):
+            with os_errors_as("mend", path):
                 file = disk.system.extend(path)
                 try:
                     disk.system.truncate(file, whole)
                 finally:
                     os.close(file)
 
-    def _absent(self, name: str) -> PellucidError:
+    def _absent_error(self, name: str) -> PellucidError:
         there = "is in the folder but not in its manifest" if self.exists(name) else "is missing"
         return PellucidError(
             f"'{name}' {there}",
@@ -361,7 +361,7 @@ class Folder:
         )
 
 
-def _complaint(check: Callable[[], Any]) -> list[str]:
+def _complaint_of(check: Callable[[], Any]) -> list[str]:
     try:
         check()
     except PellucidError as e:
@@ -370,7 +370,7 @@ def _complaint(check: Callable[[], Any]) -> list[str]:
 
 
 def _load_checkpoint(step: int, path: Path) -> tuple[Tensors, dict[str, Any]]:
-    tensors, own = unpack(slurp(path), path)
+    tensors, own = unpack_tensors(read_bytes(path), path)
     if own.get("step") != step or not isinstance(meta := own.get("meta"), dict):
-        raise damaged(f"it holds step {own.get('step')}, not {step}", path)
+        raise damage_error(f"it holds step {own.get('step')}, not {step}", path)
     return tensors, meta

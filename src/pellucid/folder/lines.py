@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from .plain import damaged, parse, to_json
+from .plain import damage_error, parse_json, to_json
 
 _TAIL = len(', "crc32": "00000000"}')
 
@@ -33,10 +33,10 @@ def from_lines(data: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
         text = line[:-_TAIL] + b"}"
         crc = zlib.crc32(text, crc)
         if line[-_TAIL:] != b', "crc32": "%08x"}' % crc:
-            raise damaged(f"line {number} is damaged or one before it is gone", path)
-        rows.append(parse(text, path))
+            raise damage_error(f"line {number} is damaged or one before it is gone", path)
+        rows.append(parse_json(text, path))
     if _is_whole(data[data.rfind(b"\n") + 1 : -1], crc):  # a crash cuts a line short; it puts nothing behind one
-        raise damaged("its last line end is damaged", path)
+        raise damage_error("its last line end is damaged", path)
     return rows, crc
 
 

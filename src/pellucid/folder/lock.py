@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import PellucidError
 from . import disk
-from .disk import FRESH, is_file, is_folder, saying, slurp
+from .disk import FRESH, is_file, is_folder, os_errors_as, read_bytes
 from .manifest import MANIFEST
 
 LOCK, CHECKPOINTS = ".lock", "checkpoints"
@@ -20,23 +20,23 @@ HALF_WRITTEN = re.compile(re.escape(FRESH) + r"[0-9]{1,10}-[^/]+\.(json|jsonl|pa
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def hold_lock(path: Path) -> Iterator[None]:
     """Hold a lock file; the system lets go of it when the process ends, however it ends.
 
     Raises:
         PellucidError: another process holds it.
     """
-    with saying("lock", path):
+    with os_errors_as("lock", path):
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     try:
-        _take(file, path)
+        _take_lock(file, path)
         yield
     finally:
         os.close(file)
 
 
-def _take(file: int, path: Path) -> None:
-    with saying("lock", path):
+def _take_lock(file: int, path: Path) -> None:
+    with os_errors_as("lock", path):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -53,7 +53,7 @@ def _take(file: int, path: Path) -> None:
 def is_left(path: Path) -> bool:
     """Whether a file is what is left of a run without files: its lock, or its first file half-written."""
     if path.name == LOCK:
-        return is_file(path) and path.stat().st_size < 16 and LOCK_TEXT.fullmatch(slurp(path)) is not None
+        return is_file(path) and path.stat().st_size < 16 and LOCK_TEXT.fullmatch(read_bytes(path)) is not None
     return path.name.endswith(f"-{MANIFEST}") and is_half_written(path)
 
 
@@ -62,9 +62,9 @@ def is_half_written(path: Path) -> bool:
     return HALF_WRITTEN.fullmatch(path.name) is not None and is_file(path)
 
 
-def sweep(path: Path) -> None:
+def sweep_drafts(path: Path) -> None:
     """Remove half-written files that a crash left behind in a run folder; only the holder of its lock may."""
-    with saying("clean up", path):
+    with os_errors_as("clean up", path):
         for folder in (path, *filter(is_folder, [path / CHECKPOINTS])):
             for left in filter(is_half_written, list(folder.iterdir())):
                 disk.system.unlink(left)

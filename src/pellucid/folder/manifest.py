@@ -22,11 +22,11 @@ def is_run_folder(path: Path) -> bool:
     return is_file(path / MANIFEST) and any(is_file(path / name) for name in RECORDS)
 
 
-def version(data: bytes) -> Version:
+def version_of(data: bytes) -> Version:
     return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
 
-def accepted(entry: Version) -> list[Version | None]:
+def accepted_versions(entry: Version) -> list[Version | None]:
     """The versions of a file that are good now: more than one only while it is being replaced; None for no file."""
     return [{"sha256": entry["sha256"], "size": entry["size"]}, *entry.get("or", [])]
 
@@ -45,7 +45,7 @@ def _is_version(v: Any) -> bool:
     )
 
 
-def render(files: Mapping[str, Version]) -> bytes:
+def render_manifest(files: Mapping[str, Version]) -> bytes:
     """The manifest's bytes; equal files give equal bytes, so a manifest is good when it renders to itself."""
     body = {"format": FORMAT, "files": dict(sorted(files.items()))}
     seal = hashlib.sha256(to_json(body).encode()).hexdigest()

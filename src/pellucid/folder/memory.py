@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import PellucidError
 from .folder import Folder
-from .plain import parse, to_json
-from .tensors import Tensors, pack, unpack
+from .plain import parse_json, to_json
+from .tensors import Tensors, pack_tensors, unpack_tensors
 
 
 class InMemory:
@@ -54,7 +54,7 @@ class InMemory:
         return self._files[name]
 
     def read_json(self, name: str) -> Any:
-        return parse(self.read(name), self.path / name)
+        return parse_json(self.read(name), self.path / name)
 
     def exists(self, name: str) -> bool:
         return name in self._files or name in self._lines
@@ -76,10 +76,10 @@ class InMemory:
         self._lines[name] = [row for row in self.lines(name) if keep(row)]
 
     def save_tensors(self, name: str, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-        self.write(name, pack(tensors, meta))
+        self.write(name, pack_tensors(tensors, meta))
 
     def load_tensors(self, name: str) -> tuple[Tensors, dict[str, Any]]:
-        return unpack(self.read(name), self.path / name)
+        return unpack_tensors(self.read(name), self.path / name)
 
     def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
         """Nothing: what a checkpoint guards against would take this memory too."""

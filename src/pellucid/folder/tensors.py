@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .plain import damaged, to_json
+from .plain import damage_error, to_json
 
 COPIES = 3  # of all arrays that safetensors makes on the way to a file's bytes
 
 Tensors = dict[str, np.ndarray]
 
 
-def pack(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
+def pack_tensors(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
     """Arrays of any shape (also none, also empty) and JSON ``meta`` as the bytes of one safetensors file.
 
     All metadata sits under one key, because safetensors writes several in random order and equal content must give
@@ -30,11 +30,15 @@ def pack(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
     np.empty(
         COPIES * sum(a.nbytes for a in arrays.values()), np.uint8
     )  # where this fails, `save` would end the process
-    return save(arrays, metadata={"pellucid": to_json({"sha256": _seal(arrays, text), "meta": text})})
+    return save(arrays, metadata={"pellucid": to_json({"sha256": _content_seal(arrays, text), "meta": text})})
 
 
-def unpack(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """``pack`` undone. Raises PellucidError for anything that ``pack`` did not write, hostile files included."""
+def unpack_tensors(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """``pack_tensors`` undone.
+
+    Raises:
+        PellucidError: for anything that ``pack_tensors`` did not write, hostile files included.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -42,16 +46,16 @@ def unpack(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]:
         arrays = {name: a if a.flags.writeable else a.copy() for name, a in load(data).items()}
         size = int.from_bytes(data[:8], "little")
         own = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["pellucid"])
-        good = own["sha256"] == _seal(arrays, own["meta"])
+        good = own["sha256"] == _content_seal(arrays, own["meta"])
         meta = json.loads(own["meta"])
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise damaged("it is damaged or not written by Pellucid", path) from None
+        raise damage_error("it is damaged or not written by Pellucid", path) from None
     if not good or not isinstance(meta, dict):
-        raise damaged("it is damaged (its checksum is wrong)", path)
+        raise damage_error("it is damaged (its checksum is wrong)", path)
     return arrays, meta
 
 
-def _seal(arrays: Mapping[str, np.ndarray], meta: str) -> str:
+def _content_seal(arrays: Mapping[str, np.ndarray], meta: str) -> str:
     """SHA-256 over everything that matters in a file of tensors."""
     seal = hashlib.sha256(meta.encode())
     for name, a in sorted(arrays.items()):

@@ -48,7 +48,7 @@ class Input(nn.Module):
         self.fields = tuple(fields)
         self.chosen = {**self.settings, **settings}
 
-    def choose(self, need: Need) -> int:
+    def choose_positions(self, need: Need) -> int:
         """The first number of position axes that the trunk reads and this layer can make."""
         for positions in need.positions:
             if positions in self.offers:
@@ -71,7 +71,7 @@ class Input(nn.Module):
     def config(self) -> dict[str, Any]:
         return {"kind": self.kind, "fields": [f.name for f in self.fields], "settings": self.chosen}
 
-    def mirrored(self, value: Any) -> Any | None:
+    def mirror_value(self, value: Any) -> Any | None:
         """The same values seen in a mirror, where a mirror image means the same; None where it does not."""
         return None
 

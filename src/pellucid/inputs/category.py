@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..fields import Field
 from ..trunks import Features, Need
-from ..trunks.base import uniform
+from ..trunks.base import uniform_numbers
 from .base import Input, register
 
 RESERVED = 2  # 0 missing, 1 unknown: both have a vector of their own
@@ -51,13 +51,13 @@ class Category(Input):
 
     def forward(self, value: Tensor, key: Tensor | None = None) -> Features:  # (B, F) -> (B, F * E) or (B, F, D)
         if key is not None and self.chosen["unknown"] > 0:
-            value = forget(value, key, self.chosen["unknown"], to=1)
+            value = drop_to_unknown(value, key, self.chosen["unknown"], to=1)
         x = nn.functional.embedding(value.long() + self.starts, self.table)  # (B, F, E)
         return Features(x if self.positions else x.flatten(1), key=key)
 
 
-def forget(value: Tensor, key: Tensor, rate: float, to: int) -> Tensor:  # (B, F), (B,) -> (B, F)
+def drop_to_unknown(value: Tensor, key: Tensor, rate: float, to: int) -> Tensor:  # (B, F), (B,) -> (B, F)
     """Replace each entry by ``to`` with probability ``rate``, drawn from the examples' keys."""
     places = torch.arange(value.shape[1], device=value.device)
-    draw = uniform(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=11)  # (B, F)
+    draw = uniform_numbers(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=11)  # (B, F)
     return torch.where(draw < rate, torch.full_like(value, to), value)

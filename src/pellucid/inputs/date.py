@@ -13,7 +13,7 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from ..fields import Field
-from ..fields.date import width
+from ..fields.date import feature_width
 from ..trunks import Features, Need
 from .base import Input, register
 
@@ -32,7 +32,7 @@ class Date(Input):
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
-        self.sizes = [width(field.state or {}) for field in fields]
+        self.sizes = [feature_width(field.state or {}) for field in fields]
 
     def build(self, positions: int, need: Need) -> Date:
         each = need.width if positions else self.chosen["embedding"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..fields import Field
 from ..trunks import Features, Need
-from ..trunks.base import uniform
+from ..trunks.base import uniform_numbers
 from .base import Input, register
 
 
@@ -35,22 +35,22 @@ class Warp:
     def draw(cls, key: Tensor, height: int, width: int, *, shift: float, mirror: bool) -> Warp:
         """A pure function of the examples' keys; ``shift`` is the largest move as a fraction of the side."""
         tall, wide = round(height * shift), round(width * shift)
-        down = (uniform(key, 1) * (2 * tall + 1)).long() - tall
-        right = (uniform(key, 2) * (2 * wide + 1)).long() - wide
-        flip = (uniform(key, 3) < 0.5) if mirror else torch.zeros_like(key, dtype=torch.bool)
+        down = (uniform_numbers(key, 1) * (2 * tall + 1)).long() - tall
+        right = (uniform_numbers(key, 2) * (2 * wide + 1)).long() - wide
+        flip = (uniform_numbers(key, 3) < 0.5) if mirror else torch.zeros_like(key, dtype=torch.bool)
         return cls(flip, down, right)
 
-    def pixels(self, image: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
+    def move_pixels(self, image: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
         """Move the pixels; what moves in over an edge is the picture reflected there."""
         batch, height, width, _ = image.shape
-        rows = reflect(torch.arange(height, device=image.device) - self.down.unsqueeze(1), height)  # (B, H)
-        cols = reflect(torch.arange(width, device=image.device) - self.right.unsqueeze(1), width)  # (B, W)
+        rows = reflect_index(torch.arange(height, device=image.device) - self.down.unsqueeze(1), height)  # (B, H)
+        cols = reflect_index(torch.arange(width, device=image.device) - self.right.unsqueeze(1), width)  # (B, W)
         cols = torch.where(self.flip.unsqueeze(1), width - 1 - cols, cols)
         example = torch.arange(batch, device=image.device)[:, None, None]
         return image[example, rows[:, :, None], cols[:, None, :]]
 
 
-def reflect(index: Tensor, size: int) -> Tensor:
+def reflect_index(index: Tensor, size: int) -> Tensor:
     """Indices outside 0 .. size - 1 reflected back, the edge itself repeated."""
     index = torch.where(index < 0, -1 - index, index)
     return torch.where(index >= size, 2 * size - 1 - index, index)
@@ -106,24 +106,24 @@ class Image(Input):
     def forward(self, value: Tensor, key: Tensor | None = None) -> Features:
         # (B, H, W, C) -> (B, H/P, W/P, D), (B, H, D) or (B, D)
         if key is not None:
-            value = self.augment(value, key)
+            value = self.augment_pixels(value, key)
         x = (value.to(self.mean.dtype) - self.mean) * self.scale
         if key is not None and self.chosen["cover"] > 0:
-            x = cover(x, key, self.chosen["cover"])
+            x = cover_square(x, key, self.chosen["cover"])
         if self.positions == 2:
             x = self.layer(pad_to(x, self.patch).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H/P, W/P, D)
         else:
             x = self.layer(x.flatten(2 if self.positions else 1))
         return Features(x, key=key)
 
-    def augment(self, value: Tensor, key: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
+    def augment_pixels(self, value: Tensor, key: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
         shift, mirror = self.chosen["shift"], self.chosen["mirror"]
         if not (shift or mirror):
             return value
         height, width, _ = self.size
-        return Warp.draw(key, height, width, shift=shift, mirror=mirror).pixels(value)
+        return Warp.draw(key, height, width, shift=shift, mirror=mirror).move_pixels(value)
 
-    def mirrored(self, value: Tensor) -> Tensor | None:  # (B, H, W, C) -> (B, H, W, C)
+    def mirror_value(self, value: Tensor) -> Tensor | None:  # (B, H, W, C) -> (B, H, W, C)
         return value.flip(2) if self.chosen["mirror"] else None
 
 
@@ -133,12 +133,12 @@ def pad_to(x: Tensor, multiple: int) -> Tensor:  # (B, H, W, C) -> (B, H', W', C
     return nn.functional.pad(x, (0, 0, 0, right, 0, below)) if below or right else x
 
 
-def cover(x: Tensor, key: Tensor, share: float) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
+def cover_square(x: Tensor, key: Tensor, share: float) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
     """Set one square, ``share`` of each side, to the mean (0), at a place drawn from the example's key."""
     height, width = x.shape[1:3]
     tall, wide = max(1, round(height * share)), max(1, round(width * share))
-    top = (uniform(key, 5) * (height - tall + 1)).long().unsqueeze(1)  # (B, 1)
-    left = (uniform(key, 6) * (width - wide + 1)).long().unsqueeze(1)
+    top = (uniform_numbers(key, 5) * (height - tall + 1)).long().unsqueeze(1)  # (B, 1)
+    left = (uniform_numbers(key, 6) * (width - wide + 1)).long().unsqueeze(1)
     rows = torch.arange(height, device=x.device)
     cols = torch.arange(width, device=x.device)
     hidden = ((rows >= top) & (rows < top + tall)).unsqueeze(2) & ((cols >= left) & (cols < left + wide)).unsqueeze(1)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..fields import Field
 from ..fields.labels import MISSING, OTHER, RESERVED
 from ..trunks import Features, Need
-from ..trunks.base import uniform
+from ..trunks.base import uniform_numbers
 from .base import Input, register
 
 
@@ -48,16 +48,16 @@ class Labels(Input):
         parts = value.split(self.sizes, 1)
         if drop:
             assert key is not None
-            parts = tuple(forget(part, key + i, self.chosen["unknown"]) for i, part in enumerate(parts))
+            parts = tuple(drop_labels(part, key + i, self.chosen["unknown"]) for i, part in enumerate(parts))
         tables = self.table.split(self.sizes)
         x = torch.stack([part.to(t.dtype) @ t for part, t in zip(parts, tables, strict=True)], 1)  # (B, F, E)
         return Features(x if self.positions else x.flatten(1), key=key)
 
 
-def forget(value: Tensor, key: Tensor, rate: float) -> Tensor:  # (B, W), (B,) -> (B, W)
+def drop_labels(value: Tensor, key: Tensor, rate: float) -> Tensor:  # (B, W), (B,) -> (B, W)
     """Turn each label that is there into *other* with probability ``rate``, drawn from the examples' keys."""
     places = torch.arange(value.shape[1], device=value.device)
-    lost = (uniform(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=17) < rate) & (value > 0)  # (B, W)
+    lost = (uniform_numbers(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=17) < rate) & (value > 0)  # (B, W)
     lost = lost & (places != MISSING) & (places != OTHER)
     kept = value.masked_fill(lost, 0)
     other = (kept[:, OTHER] > 0) | lost.any(1)

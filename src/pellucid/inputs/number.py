@@ -47,7 +47,7 @@ class Number(Input):
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
-        edges = [thinned(scaled_edges(field), self.chosen["bins"]) for field in fields]
+        edges = [thin_edges(scaled_edges(field), self.chosen["bins"]) for field in fields]
         bins = max(len(e) for e in edges) - 1
         low = torch.zeros(len(edges), bins)
         width = torch.ones(len(edges), bins)
@@ -63,7 +63,7 @@ class Number(Input):
     def build(self, positions: int, need: Need) -> Number:
         count, bins = self.low.shape
         self.positions = positions
-        if self.plain:
+        if self.is_plain:
             missing = [i for i, field in enumerate(self.fields) if field.state and field.state["missing"]]
             self.register_buffer("gaps", torch.tensor(missing, dtype=torch.int64))  # (G,)
             self.out_width = count * (bins + 1) + len(missing)
@@ -76,7 +76,7 @@ class Number(Input):
         return self
 
     @property
-    def plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether fields are not embedded."""
         return self.positions == 0 and self.chosen["embedding"] == 0
 
@@ -84,7 +84,7 @@ class Number(Input):
         missing = value.isnan()
         value = value.masked_fill(missing, 0.0)
         filled = ((value.unsqueeze(-1) - self.low) * self.scale).clamp(0, 1)  # (B, F, K)
-        if self.plain:
+        if self.is_plain:
             gaps = missing[..., self.gaps].to(value.dtype)  # (B, G)
             return Features(torch.cat([value, (2 * filled - 1).flatten(-2), gaps], -1), key=key)
         filled = filled.masked_fill(missing.unsqueeze(-1), 0.0)
@@ -95,7 +95,7 @@ class Number(Input):
         return Features(x, key=key)
 
 
-def thinned(edges: np.ndarray, bins: int | None) -> np.ndarray:  # (K + 1,) -> (at most bins + 1,)
+def thin_edges(edges: np.ndarray, bins: int | None) -> np.ndarray:  # (K + 1,) -> (at most bins + 1,)
     """The edges of fewer bins, evenly many of the others in each: small data can't fill them all."""
     if bins is None or len(edges) <= bins + 1:
         return edges

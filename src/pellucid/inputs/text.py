@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..data.batch import Padded
 from ..fields import Field
 from ..trunks import Features, Need
-from ..trunks.base import uniform
+from ..trunks.base import uniform_numbers
 from .base import Input, register
 
 PAIRS = 1 << 15  # buckets that pairs of neighbouring tokens are hashed into
@@ -54,23 +54,23 @@ class Text(Input):
         places = torch.arange(tokens.shape[1], device=tokens.device)
         mask = places < value.lengths.unsqueeze(1)  # (B, T)
         if key is not None and self.chosen["drop"] > 0:
-            draw = uniform(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=13)
+            draw = uniform_numbers(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=13)
             kept = mask & (draw >= self.chosen["drop"])
             mask = torch.where(kept.any(1, keepdim=True), kept, mask)  # never leave an example empty
         if self.positions:
             if key is not None and self.chosen["drop"] > 0:
-                tokens, mask = together(tokens, mask)
+                tokens, mask = pack_left(tokens, mask)
             return Features(nn.functional.embedding(tokens, self.table), mask, key)
-        return Features(self.bag(tokens, mask), key=key)
+        return Features(self.token_bag(tokens, mask), key=key)
 
-    def bag(self, tokens: Tensor, mask: Tensor) -> Tensor:  # (B, T), (B, T) -> (B, E)
+    def token_bag(self, tokens: Tensor, mask: Tensor) -> Tensor:  # (B, T), (B, T) -> (B, E)
         both = mask[:, 1:] & mask[:, :-1]
         pairs = (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIRS  # (B, T - 1)
         single = weighted_bag(tokens, mask, self.table)
         return single + weighted_bag(pairs, both, self.pairs) if pairs.shape[1] else single
 
 
-def together(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # (B, T), (B, T) -> (B, T), (B, T)
+def pack_left(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # (B, T), (B, T) -> (B, T), (B, T)
     """The kept tokens moved to the front, in their order, so that padding is at the end alone, as trunks expect."""
     order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
     return tokens.gather(1, order), mask.gather(1, order)

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from ..data.times import Moments
-from ..draw.numbers import figure
-from ..errors import PellucidError, UsageError, unknown
+from ..draw.numbers import score_text
+from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Field, kind_named
 from ..trunks import Features, Need
 from .blockwise import ENOUGH_BLOCKS, block_bootstrap, order_of
-from .metrics import Judge, Metric, Shown, bootstrap, named, wilson
+from .metrics import Judge, Metric, Shown, bootstrap_interval, find_metric, wilson_interval
 
 FEW = 50  # classes for which slow metrics are worked out unasked
 
@@ -58,7 +58,7 @@ class Score:
 
     def __str__(self) -> str:
         weighted = f" weighted by '{self.weights}'" if self.weights else ""
-        value, low, high = map(figure, (self.value, self.low, self.high))
+        value, low, high = map(score_text, (self.value, self.low, self.high))
         return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
 
     def say_blocks(self) -> str:
@@ -89,7 +89,8 @@ class Output(nn.Module):
             examples, by ``columns`` and ``combine``.
         settings: names and defaults of the choices ``plan`` may make for it, as JSON.
         positive: names of buffers that no training leaves at 0 or below.
-        halved: what, of ``costs``, a training of half as many steps must save: counts of few errors are noisy.
+        halved: what, of ``selection_losses``, a training of half as many steps must save: counts of few errors are
+            noisy.
 
     Args:
         metric: another main metric than the usual one.
@@ -127,7 +128,7 @@ class Output(nn.Module):
         Raises:
             UsageError: for one that this output has not; it lists those that fit.
         """
-        found = named(cls.metrics, text)
+        found = find_metric(cls.metrics, text)
         if found is None:
             known = [m.words[0] for m in cls.metrics.values()] or [cls.metric]
             raise UsageError(
@@ -156,7 +157,7 @@ class Output(nn.Module):
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B,) or (B, R) -> (B,)
         """The loss of each example; the caller divides by the size of the whole batch."""
 
-    def costs(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n,)
+    def selection_losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n,)
         """What the right length of a training is found by; the losses, unless an output knows better."""
         return self.losses(raw, target)
 
@@ -169,12 +170,12 @@ class Output(nn.Module):
         """The metric from the sums of ``columns``."""
         raise NotImplementedError
 
-    def read(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, ...)
+    def to_numpy(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, ...)
         """Answers and truth as ``metrics`` read them: probabilities (n, C) and classes (n,), or numbers (n, R)."""
         raise NotImplementedError
 
     @abstractmethod
-    def naive(
+    def naive_answer(
         self, target: np.ndarray, weight: np.ndarray | None = None
     ) -> tuple[Tensor, str]:  # training targets, (n,) -> (R,) raw, what it is
         """The best answer, by the main metric, of someone who never looks at the input, and its name."""
@@ -182,7 +183,7 @@ class Output(nn.Module):
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """Learn on validation how sure to be; kept in buffers."""
 
-    def at_its_word(self, raw: Tensor) -> Tensor:  # (..., R) -> (..., R)
+    def uncalibrate(self, raw: Tensor) -> Tensor:  # (..., R) -> (..., R)
         """Answers of another model, changed so that calibrating them changes nothing."""
         return raw
 
@@ -191,41 +192,41 @@ class Output(nn.Module):
         """Predictions in the user's units and words."""
 
     @abstractmethod
-    def truth(self, target: np.ndarray) -> list[Any]:  # (n, ...) -> n values
+    def decode_target(self, target: np.ndarray) -> list[Any]:  # (n, ...) -> n values
         """Targets in the user's units and words."""
 
     @abstractmethod
-    def details(
+    def report_content(
         self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None
     ) -> dict[str, Any]:  # (n, R), (n, ...), (n,)
         """For the report: ``metrics`` (name → value), which count the ``weight`` of examples, and what to draw."""
 
-    def aside(self, name: str) -> str:
+    def aside_name(self, name: str) -> str:
         """What the naive answer is called at the head of a clause."""
         return name
 
-    def say(self, score: Score, baseline: Score) -> str:
+    def say_score(self, score: Score, baseline: Score) -> str:
         """One plain sentence for a person."""
         if self.measured is None:
-            return f"{score}; {baseline.name}: {figure(baseline.value)}"
+            return f"{score}; {baseline.name}: {score_text(baseline.value)}"
         numbers = {"value": score.value, "low": score.low, "high": score.high, "base": baseline.value}
         return self.measured.sentence.format(
             name=self.metric[:1].upper() + self.metric[1:],
-            naive=self.aside(baseline.name),
+            naive=self.aside_name(baseline.name),
             names=" and ".join(f"'{f.name}'" for f in self.fields),
             **{name: Shown(number) for name, number in numbers.items()},
         )
 
-    def judge(self, raw: Tensor, target: Tensor) -> Judge:
+    def metric_of_weights(self, raw: Tensor, target: Tensor) -> Judge:
         """The main metric of some answers as a function of the examples' weights."""
         if self.measured is not None:
-            return self.measured.judge(*self.read(raw, target))
+            return self.measured.judge(*self.to_numpy(raw, target))
         columns = self.columns(raw, target).cpu().numpy()
         return lambda weight: self.combine(weight @ columns)
 
     def measure(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> float:
         """The main metric. ``weight``: (n,) how much each example counts."""
-        return float(self.judge(raw, target)(evened(weight, len(raw))[None])[0])
+        return float(self.metric_of_weights(raw, target)(normalised_weights(weight, len(raw))[None])[0])
 
     def score(
         self,
@@ -246,20 +247,22 @@ class Output(nn.Module):
             moments: when each example is, where they are parted by time: blocks of time are drawn.
         """
         unit = group if moments is None else order_of(moments.value)[0]
-        judge, even = self.judge(raw, target), evened(weight, len(raw))
+        judge, even = self.metric_of_weights(raw, target), normalised_weights(weight, len(raw))
         value = float(judge(even[None])[0])
         about: dict[str, Any] = {} if moments is None else {"times": moments.column}
         if self.percent and self.higher and value in (0.0, 1.0):
             each = even if unit is None else np.bincount(np.unique(unit, return_inverse=True)[1], even)
-            low, high = wilson(value, each.sum() ** 2 / (each**2).sum())  # as many as would say it with equal weights
+            low, high = wilson_interval(
+                value, each.sum() ** 2 / (each**2).sum()
+            )  # as many as would say it with equal weights
         elif moments is not None and len(even):
             low, high, blocks = block_bootstrap(judge, even, moments.value, self.limits)
-            about |= {"block": moments.length_in_words(blocks.block_moments), "blocks": blocks.count}
+            about |= {"block": moments.length_in_words(blocks.block_moments), "blocks": blocks.whole_blocks}
         else:
-            low, high = bootstrap(judge, even, group=group)
+            low, high = bootstrap_interval(judge, even, group=group)
         return Score(self.metric, value, low, high, len(raw), name, weights, groups, **about)
 
-    def ahead(
+    def paired_difference(
         self,
         raw: Tensor,
         other: Tensor,
@@ -272,23 +275,23 @@ class Output(nn.Module):
 
         The interval is a bootstrap's over examples that both are scored on, so that what is hard for both cancels.
         """
-        one, two = (self.judge(answers, target) for answers in (raw, other))
-        sign, even = 1 if self.higher else -1, evened(weight, len(raw))
+        one, two = (self.metric_of_weights(answers, target) for answers in (raw, other))
+        sign, even = 1 if self.higher else -1, normalised_weights(weight, len(raw))
 
-        def apart(weight: np.ndarray) -> np.ndarray:  # (S, n) -> (S,)
+        def difference_of_weights(weight: np.ndarray) -> np.ndarray:  # (S, n) -> (S,)
             return sign * (one(weight) - two(weight))
 
-        value = float(apart(even[None])[0])
+        value = float(difference_of_weights(even[None])[0])
         if moments is not None and len(even):
-            return value, *block_bootstrap(apart, even, moments.value)[:2]
-        return value, *bootstrap(apart, even, group=group)
+            return value, *block_bootstrap(difference_of_weights, even, moments.value)[:2]
+        return value, *bootstrap_interval(difference_of_weights, even, group=group)
 
     @property
     def limits(self) -> tuple[float, float]:
         """What the main metric can't pass."""
         return (-math.inf, math.inf) if self.measured is None else self.measured.limits
 
-    def better(self, new: float, old: float) -> bool:
+    def is_better(self, new: float, old: float) -> bool:
         return new > old if self.higher else new < old
 
     def config(self) -> dict[str, Any]:
@@ -297,17 +300,17 @@ class Output(nn.Module):
         return {"name": self.name, "fields": [f.name for f in self.fields], "settings": settings}
 
 
-def evened(weight: np.ndarray | None, n: int) -> np.ndarray:  # (n,) float64
+def normalised_weights(weight: np.ndarray | None, n: int) -> np.ndarray:  # (n,) float64
     """Weights with a mean of 1; ones where there are none."""
     return np.ones(n) if weight is None else np.asarray(weight, np.float64) / np.mean(weight, dtype=np.float64)
 
 
-def measured(output: Output, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
+def measure_all(output: Output, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
     """Every metric of an output, the main one first; those that say nothing about these examples are left out."""
     asked = [output.measured] if output.measured is not None else []
     cheap = [m for m in output.metrics.values() if not m.slow or answers.shape[1] <= FEW]
     every = {m.name: m for m in (*asked, *cheap)}
-    even = evened(weight, len(truth))[None]
+    even = normalised_weights(weight, len(truth))[None]
     found = {name: float(metric.judge(answers, truth)(even)[0]) for name, metric in every.items()}
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
@@ -332,7 +335,7 @@ def output_for(target: Field, inputs: Sequence[Field], name: str | None = None) 
     """
     if name is not None:
         if name not in OUTPUTS:
-            raise UsageError(unknown("output", name, OUTPUTS))
+            raise UsageError(unknown_name("output", name, OUTPUTS))
         reason = OUTPUTS[name].accepts(target, inputs)
         if reason is None:
             raise PellucidError(f"the output '{name}' cannot predict '{target.name}', {kind_named(target.kind).noun}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .metrics import AT_ONCE, MANY, Judge, bootstrap, resampled
+from .metrics import AT_ONCE, MANY, Judge, bootstrap_interval, resample_metric
 
 MAX_STRETCHES, REPEATS = 1000, 1000
 # Politis and White's length makes the error of the variance least; a longer block costs little width and gains coverage
@@ -38,7 +38,7 @@ class Blocks:
     moments: int
 
     @property
-    def count(self) -> int:
+    def whole_blocks(self) -> int:
         """Whole blocks in the part."""
         return max(self.stretches // self.length, 1)
 
@@ -47,19 +47,19 @@ class Blocks:
         """Moments in a block."""
         return self.length * self.moments / self.stretches
 
-    def counts(self, rng: np.random.Generator, some: int) -> np.ndarray:  # -> (some, n)
+    def resample_counts(self, rng: np.random.Generator, some: int) -> np.ndarray:  # -> (some, n)
         """How often each example comes up in resamples of whole blocks (the circular block bootstrap)."""
         return block_counts(rng, some, self.stretches, self.length)[:, self.place]
 
-    def widening(self) -> float:
+    def widening_factor(self) -> float:
         """What an interval is to be widened by: few blocks vary less among themselves than they should.
 
         Student's t for as many blocks instead of the normal quantile, and the degree of freedom that their mean takes;
         near to the fixed-b limits of Kiefer and Vogelsang (2005), and wider where blocks are few.
         """
-        if self.count < 2:
+        if self.whole_blocks < 2:
             return 1.0
-        return student_95(self.count - 1) / NORMAL_95 * math.sqrt(self.count / (self.count - 1))
+        return student_95(self.whole_blocks - 1) / NORMAL_95 * math.sqrt(self.whole_blocks / (self.whole_blocks - 1))
 
 
 def blocks_of_time(judges: Sequence[Judge], weight: np.ndarray, time: np.ndarray) -> Blocks:
@@ -78,7 +78,7 @@ def blocks_of_time(judges: Sequence[Judge], weight: np.ndarray, time: np.ndarray
     most = MAX_STRETCHES if len(time) <= MANY else MAX_STRETCHES // 5
     stretches = min(moments, most)
     place = place if moments == stretches else place * stretches // moments
-    changes = [influence(judge, weight, place, stretches) for judge in judges]
+    changes = [stretch_influence(judge, weight, place, stretches) for judge in judges]
     pairs = [a - b for i, a in enumerate(changes) for b in changes[:i]] or changes
     length = LENGTHENED * max(block_length(one) for one in pairs)
     return Blocks(place, stretches, max(1, min(round(length), stretches // MIN_BLOCKS)), moments)
@@ -97,18 +97,18 @@ def block_bootstrap(
     """
     blocks = blocks_of_time([judge], weight, time)
     if blocks.moments == 1:
-        return *bootstrap(judge, weight), blocks
+        return *bootstrap_interval(judge, weight), blocks
     rng = np.random.default_rng(0)
     repeats = REPEATS if len(weight) <= MANY else REPEATS // 5
-    values = resampled(judge, len(weight), lambda some: blocks.counts(rng, some) * weight, repeats)
-    low, high = widened(values[np.isfinite(values)], float(judge(weight[None])[0]), blocks.widening())
-    if blocks.count < ENOUGH_BLOCKS:  # which may be alike by chance: rows alone are never surer
-        least, most = bootstrap(judge, weight)
+    values = resample_metric(judge, len(weight), lambda some: blocks.resample_counts(rng, some) * weight, repeats)
+    low, high = widen_interval(values[np.isfinite(values)], float(judge(weight[None])[0]), blocks.widening_factor())
+    if blocks.whole_blocks < ENOUGH_BLOCKS:  # which may be alike by chance: rows alone are never surer
+        least, most = bootstrap_interval(judge, weight)
         low, high = min(low, least), max(high, most)
     return max(low, limits[0]), min(high, limits[1]), blocks
 
 
-def widened(values: np.ndarray, value: float, times: float) -> tuple[float, float]:  # (D,) -> low, high
+def widen_interval(values: np.ndarray, value: float, times: float) -> tuple[float, float]:  # (D,) -> low, high
     """The 2.5 % and 97.5 % points of resampled values, so many ``times`` as far from the ``value`` itself."""
     if not len(values):
         return float("nan"), float("nan")
@@ -126,7 +126,9 @@ def order_of(time: np.ndarray) -> tuple[np.ndarray, int]:  # (n,) -> (n,) 0 … 
     return place.reshape(-1), len(moments)
 
 
-def influence(judge: Judge, weight: np.ndarray, place: np.ndarray, stretches: int) -> np.ndarray:  # (n,), (n,) -> (M,)
+def stretch_influence(
+    judge: Judge, weight: np.ndarray, place: np.ndarray, stretches: int
+) -> np.ndarray:  # (n,), (n,) -> (M,)
     """How much a metric falls when each stretch of time is left out; 0 where it then says nothing."""
     whole, some = float(judge(weight[None])[0]), int(np.clip(AT_ONCE // len(weight), 1, 50))
     without = [

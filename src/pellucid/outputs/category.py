@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from ..errors import UsageError, unknown
+from ..errors import UsageError, unknown_name
 from ..fields import Field
 from ..trunks import Features
 from ..trunks.layers import Linear
-from .base import Output, as_array, evened, measured, register
-from .metrics import OF_CLASSES, Metric, f1_of, folded
+from .base import Output, as_array, measure_all, normalised_weights, register
+from .metrics import OF_CLASSES, Metric, f1_of, fold_name
 
 USUAL = 0.5  # standard deviation of the logarithm of a temperature before anything was seen
 
@@ -60,7 +60,7 @@ class Category(Output):
         smoothing = self.chosen["smoothing"] if self.training else 0.0
         return nnf.cross_entropy(raw.float(), target.long(), reduction="none", label_smoothing=smoothing)
 
-    def costs(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, C), (n,) -> (n,)
+    def selection_losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, C), (n,) -> (n,)
         """Errors, and a tenth of the loss, because few examples make few errors: the loss alone ends too early.
 
         A network that grows sure of its errors loses by them long before it makes more (Guo et al., 2017), and how
@@ -73,17 +73,19 @@ class Category(Output):
         """Also ``"f1:LABEL"``, the F1 of one class."""
         about, colon, label = text.partition(":")
         own = f1_named(text, labels) or (
-            f1_of_label(label.strip(), labels) if colon and folded(about) == "f1" else None
+            f1_of_label(label.strip(), labels) if colon and fold_name(about) == "f1" else None
         )
         return own or super().metric_named(text)
 
-    def read(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n,)
+    def to_numpy(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n,)
         return as_array(self.probabilities(raw)), target.cpu().numpy().astype(np.int64)
 
-    def naive(self, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[Tensor, str]:  # (n,) -> (C,)
+    def naive_answer(self, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[Tensor, str]:  # (n,) -> (C,)
         """Always the classes' shares in training, of which the largest is the answer; one class for its own F1."""
-        counts = np.bincount(target.astype(np.int64), evened(weight, len(target)), minlength=len(self.values))
-        raw = self.at_its_word(torch.from_numpy(np.log(np.maximum(counts, 0.5) / len(target))).float())
+        counts = np.bincount(
+            target.astype(np.int64), normalised_weights(weight, len(target)), minlength=len(self.values)
+        )
+        raw = self.uncalibrate(torch.from_numpy(np.log(np.maximum(counts, 0.5) / len(target))).float())
         best = int(counts.argmax())
         if self.metric == "log loss":
             return raw, "always the shares of the classes"
@@ -94,9 +96,9 @@ class Category(Output):
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """The temperature with the least validation loss, near 1 where few examples speak."""
         logits, true = raw.float(), target.long()
-        self.temperature.fill_(coolest(lambda t: nnf.cross_entropy(logits / t, true).item(), len(true)))
+        self.temperature.fill_(fit_temperature(lambda t: nnf.cross_entropy(logits / t, true).item(), len(true)))
 
-    def at_its_word(self, raw: Tensor) -> Tensor:
+    def uncalibrate(self, raw: Tensor) -> Tensor:
         return raw * self.temperature.to(raw.device)
 
     def probabilities(self, raw: Tensor) -> Tensor:  # (n, C) -> (n, C)
@@ -114,20 +116,22 @@ class Category(Output):
             for i, row in zip(best, chances, strict=True)
         ]
 
-    def truth(self, target: np.ndarray) -> list[Any]:
+    def decode_target(self, target: np.ndarray) -> list[Any]:
         return [self.values[int(i)] for i in target]
 
-    def details(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
-        chances, true = self.read(raw, target)
+    def report_content(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
+        chances, true = self.to_numpy(raw, target)
         guess, classes = chances.argmax(1), len(self.values)
         matrix = np.bincount(true * classes + guess, minlength=classes**2).reshape(classes, classes)  # (true, said)
-        each = np.bincount(true * classes + guess, evened(weight, len(true)), classes**2).reshape(classes, classes)
+        each = np.bincount(true * classes + guess, normalised_weights(weight, len(true)), classes**2).reshape(
+            classes, classes
+        )
         hits, there, said = each.diagonal(), each.sum(1), each.sum(0)  # in weights
-        precision, recall, f1 = (shares(hits, of) for of in (said, there, (said + there) / 2))
+        precision, recall, f1 = (hit_shares(hits, of) for of in (said, there, (said + there) / 2))
         return {
-            "metrics": measured(self, chances, true, weight),
+            "metrics": measure_all(self, chances, true, weight),
             "confusion": {"labels": self.values, "matrix": matrix.tolist()},
-            "calibration": reliability(chances.max(1), guess == true),
+            "calibration": reliability_bins(chances.max(1), guess == true),
             "per_class": [
                 {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
                 for v, p, r, f, c in zip(self.values, precision, recall, f1, matrix.sum(1), strict=True)
@@ -135,7 +139,7 @@ class Category(Output):
         }
 
 
-def shares(hits: np.ndarray, of: np.ndarray) -> np.ndarray:  # (C,), (C,) -> (C,)
+def hit_shares(hits: np.ndarray, of: np.ndarray) -> np.ndarray:  # (C,), (C,) -> (C,)
     """``hits / of``, and 0 where there is nothing to hit."""
     return np.divide(hits, of, out=np.zeros(len(of)), where=of > 0)
 
@@ -143,7 +147,7 @@ def shares(hits: np.ndarray, of: np.ndarray) -> np.ndarray:  # (C,), (C,) -> (C,
 def f1_of_label(label: str, labels: Sequence[str]) -> Metric:
     """The F1 of one class. Raises UsageError for a class that is not there."""
     if label not in labels:
-        raise UsageError(unknown("class", label, labels))
+        raise UsageError(unknown_name("class", label, labels))
     return f1_of(list(labels).index(label), label)
 
 
@@ -152,7 +156,7 @@ def f1_named(text: str, labels: Sequence[str]) -> Metric | None:
     return next((f1_of(i, label) for i, label in enumerate(labels) if text == f1_of(i, label).name), None)
 
 
-def coolest(loss: Callable[[float], float], n: int) -> float:
+def fit_temperature(loss: Callable[[float], float], n: int) -> float:
     """The likeliest temperature, from a grid of 1/8 to 8 refined twice.
 
     Before anything is seen its logarithm is normal around 0 with ``USUAL``: twenty examples that are all answered right
@@ -162,17 +166,17 @@ def coolest(loss: Callable[[float], float], n: int) -> float:
         loss: mean of ``n`` examples at a temperature.
     """
 
-    def cost(log: float) -> float:
+    def cost_of_log(log: float) -> float:
         return n * loss(2**log) + (log * math.log(2) / USUAL) ** 2 / 2
 
     middle, reach = 0.0, 3.0  # log2 of the temperature
     for _ in range(3):
         logs = torch.linspace(middle - reach, middle + reach, 25).clamp(-3, 3).tolist()
-        middle, reach = logs[int(np.argmin([cost(log) for log in logs]))], reach / 8
+        middle, reach = logs[int(np.argmin([cost_of_log(log) for log in logs]))], reach / 8
     return 2**middle
 
 
-def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> dict[str, list[float]]:
+def reliability_bins(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> dict[str, list[float]]:
     """Mean confidence, accuracy and count in equal-width bins of confidence; empty bins are left out."""
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     filled = [b for b in range(bins) if (place == b).any()]

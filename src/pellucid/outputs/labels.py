@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from ..data.sources import listed
+from ..data.sources import join_words
 from ..fields import Field
 from ..trunks import Features
-from .base import Output, as_array, evened, measured, register
-from .category import coolest, reliability, shares
+from .base import Output, as_array, measure_all, normalised_weights, register
+from .category import fit_temperature, hit_shares, reliability_bins
 from .metrics import OF_LABELS, average_precision
 
 GRID = torch.linspace(-8, 8, 161)  # logits that are tried as thresholds
@@ -34,9 +34,9 @@ class Labels(Output):
     label that is said or there counts once. The mean over labels (macro F1) swings with labels of a few examples, and
     average precision ranks without ever giving an answer; both stand in the details.
 
-    A label is said where its logit is above a threshold chosen on validation for the metric (see ``thresholds``); until
-    then, where it is above the one threshold that suits all labels best. Probabilities are calibrated by one
-    temperature. Step 0 says each label's frequency in training.
+    A label is said where its logit is above a threshold chosen on validation for the metric (see
+    ``label_thresholds``); until then, where it is above the one threshold that suits all labels best. Probabilities
+    are calibrated by one temperature. Step 0 says each label's frequency in training.
     """
 
     name = "labels"
@@ -51,7 +51,7 @@ class Labels(Output):
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
-        self.values = names(fields)
+        self.values = label_names(fields)
         self.register_buffer("threshold", torch.full((len(self.values),), float("nan")))  # (C,) logits
         self.register_buffer("temperature", torch.ones(()))
 
@@ -73,49 +73,57 @@ class Labels(Output):
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, C), (B, C) -> (B,)
         return nnf.binary_cross_entropy_with_logits(raw.float(), target, reduction="none").mean(1)
 
-    def said(self, raw: Tensor, target: Tensor | None = None) -> Tensor:  # (n, C), (n, C) -> (n, C) bool
+    def decide_labels(self, raw: Tensor, target: Tensor | None = None) -> Tensor:  # (n, C), (n, C) -> (n, C) bool
         """Which labels are answered; before thresholds are chosen, by the one that suits ``target`` best."""
         if bool(self.threshold.isfinite().all()):
             return raw.float() > self.threshold
-        level = 0.0 if target is None or self.metric in EACH_LIKELIEST else shared(*tallies(raw, target))
+        level = (
+            0.0 if target is None or self.metric in EACH_LIKELIEST else shared_threshold(*threshold_counts(raw, target))
+        )
         return raw.float() > level
 
-    def read(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n, C) -> (n, 2 C), (n, C)
+    def to_numpy(
+        self, raw: Tensor, target: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n, C) -> (n, 2 C), (n, C)
         """The probability of each label beside whether it is said, and whether it is there."""
-        answers = torch.cat([self.probabilities(raw), self.said(raw, target)], 1)
+        answers = torch.cat([self.probabilities(raw), self.decide_labels(raw, target)], 1)
         return as_array(answers), target.cpu().numpy() > 0.5
 
-    def naive(self, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[Tensor, str]:  # (n, C) -> (C,)
+    def naive_answer(
+        self, target: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[Tensor, str]:  # (n, C) -> (C,)
         """Each label at its training frequency, and the labels that score best when they are always said."""
-        share = evened(weight, len(target)) @ target / len(target)  # (C,)
-        raw = self.at_its_word(torch.from_numpy((share + 0.5 / len(target)) / (1 + 1 / len(target))).float().logit())
+        share = normalised_weights(weight, len(target)) @ target / len(target)  # (C,)
+        raw = self.uncalibrate(torch.from_numpy((share + 0.5 / len(target)) / (1 + 1 / len(target))).float().logit())
         if self.metric == "log loss":
             return raw, "always the frequencies of the labels"
         chosen = best_always(target, share, self.metric)
         level = self.threshold.cpu()  # NaN where none is chosen yet
         low, high = level.nan_to_num(torch.inf), level.nan_to_num(-torch.inf) + 1e-3
         raw = torch.where(torch.from_numpy(chosen), raw.maximum(high), raw.minimum(low))  # on its side of the threshold
-        labels = listed((f"'{self.values[i]}'" for i in np.flatnonzero(chosen)), 3) or "no label"
+        labels = join_words((f"'{self.values[i]}'" for i in np.flatnonzero(chosen)), 3) or "no label"
         return raw, f"always {'every label' if chosen.all() and len(chosen) > 1 else labels}"
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:
         """Thresholds for the best score, and the temperature with the least loss, on validation."""
         likeliest = self.metric in EACH_LIKELIEST
         together = self.metric != "macro F1"
-        self.threshold.copy_(self.threshold.new_zeros(()) if likeliest else thresholds(*tallies(raw, target), together))
+        self.threshold.copy_(
+            self.threshold.new_zeros(()) if likeliest else label_thresholds(*threshold_counts(raw, target), together)
+        )
         logits, true = raw.float(), target.float()
         self.temperature.fill_(
-            coolest(lambda t: nnf.binary_cross_entropy_with_logits(logits / t, true).item(), len(true))
+            fit_temperature(lambda t: nnf.binary_cross_entropy_with_logits(logits / t, true).item(), len(true))
         )
 
-    def at_its_word(self, raw: Tensor) -> Tensor:
+    def uncalibrate(self, raw: Tensor) -> Tensor:
         return raw * self.temperature.to(raw.device)
 
     def probabilities(self, raw: Tensor) -> Tensor:  # (n, C) -> (n, C)
         return (raw.double() / self.temperature).sigmoid()  # float32 would make ties near 0 and 1
 
     def decode(self, raw: Tensor) -> list[dict[str, Any]]:
-        chances, said = as_array(self.probabilities(raw)), self.said(raw).cpu().numpy()
+        chances, said = as_array(self.probabilities(raw)), self.decide_labels(raw).cpu().numpy()
         return [
             {
                 "labels": [self.values[i] for i in np.flatnonzero(own)],
@@ -124,20 +132,20 @@ class Labels(Output):
             for own, row in zip(said, chances, strict=True)
         ]
 
-    def truth(self, target: np.ndarray) -> list[Any]:  # (n, C) -> n lists of labels
+    def decode_target(self, target: np.ndarray) -> list[Any]:  # (n, C) -> n lists of labels
         return [[self.values[i] for i in np.flatnonzero(row > 0.5)] for row in target]
 
-    def details(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
-        answers, true = self.read(raw, target)
+    def report_content(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
+        answers, true = self.to_numpy(raw, target)
         chances, said = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)
-        even = evened(weight, len(true))  # (n,)
+        even = normalised_weights(weight, len(true))  # (n,)
         hits, there, answered = even @ (said & true), even @ true, even @ said  # (C,) in weights
-        precision, recall, f1 = (shares(hits, of) for of in (answered, there, (answered + there) / 2))
+        precision, recall, f1 = (hit_shares(hits, of) for of in (answered, there, (answered + there) / 2))
         judges = [average_precision(chances[:, i], true[:, i]) for i in range(len(self.values))]
         average = [float(judge(even[None])[0]) for judge in judges]
         return {
-            "metrics": measured(self, answers, true, weight),
-            "calibration": reliability(chances.ravel(), true.ravel()),
+            "metrics": measure_all(self, answers, true, weight),
+            "calibration": reliability_bins(chances.ravel(), true.ravel()),
             "per_class": [
                 {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
                 | ({"average_precision": a} if np.isfinite(a) else {"average_precision": 0.0})
@@ -146,42 +154,42 @@ class Labels(Output):
         }
 
 
-def names(fields: Sequence[Field]) -> list[str]:
+def label_names(fields: Sequence[Field]) -> list[str]:
     """The labels of all target columns; those of several columns under their column's name, unless they are it."""
     own = [(f.name, value) for f in fields for value in f.state["values"]]  # type: ignore[index]
     return [value if len(fields) == 1 or value == name else f"{name}: {value}" for name, value in own]
 
 
-def tallies(raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def threshold_counts(raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How often each label is said at each threshold of ``GRID``, and rightly, (C, K) each; how often it is there."""
     labels, bins = raw.shape[1], len(GRID) + 1
     place = torch.bucketize(raw.float().cpu().contiguous(), GRID) + torch.arange(labels) * bins  # (n, C)
     true = target.double().cpu()
 
-    def above(counts: Tensor) -> np.ndarray:  # (C * bins,) -> (C, K): what lies above each threshold
+    def count_above(counts: Tensor) -> np.ndarray:  # (C * bins,) -> (C, K): what lies above each threshold
         return counts.view(labels, bins).flip(1).cumsum(1).flip(1)[:, 1:].double().numpy()
 
     said = torch.bincount(place.flatten(), minlength=labels * bins)
     hits = torch.bincount(place.flatten(), true.flatten(), minlength=labels * bins)
-    return above(said), above(hits), true.sum(0).numpy()
+    return count_above(said), count_above(hits), true.sum(0).numpy()
 
 
-def shared(said: np.ndarray, hits: np.ndarray, there: np.ndarray) -> float:  # (C, K), (C, K), (C,)
+def shared_threshold(said: np.ndarray, hits: np.ndarray, there: np.ndarray) -> float:  # (C, K), (C, K), (C,)
     """The one threshold with the best micro F1; of several equally good ones that in the middle."""
     f1 = 2 * hits.sum(0) / np.maximum(said.sum(0) + there.sum(), 1)  # (K,)
     best = np.flatnonzero(f1 == f1.max())
     return float(GRID[best[len(best) // 2]])
 
 
-def thresholds(said: np.ndarray, hits: np.ndarray, there: np.ndarray, together: bool = True) -> Tensor:
-    """A threshold for each label, (C,) logits, from ``tallies``.
+def label_thresholds(said: np.ndarray, hits: np.ndarray, there: np.ndarray, together: bool = True) -> Tensor:
+    """A threshold for each label, (C,) logits, from ``threshold_counts``.
 
     All start at the shared one; then each label with ``ENOUGH`` examples, the commonest first, goes towards the one
     that raises the micro F1 (or, not ``together``, its own F1) most, the farther the more examples it has. If
     probabilities were calibrated one threshold would be best for all (Lipton et al., "Optimal Thresholding of
     Classifiers to Maximize F1", 2014).
     """
-    start = int(np.abs(GRID.numpy() - shared(said, hits, there)).argmin())
+    start = int(np.abs(GRID.numpy() - shared_threshold(said, hits, there)).argmin())
     rows, own = np.arange(len(there)), np.full(len(there), start)
     for label in np.argsort(-there, kind="stable"):
         if there[label] < ENOUGH:

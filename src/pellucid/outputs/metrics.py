@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..draw.numbers import figure
+from ..draw.numbers import score_text
 from ..errors import PellucidError
 
 Judge = Callable[[np.ndarray], np.ndarray]  # weights of the examples (S, n) -> the metric under each set (S,)
@@ -26,7 +26,7 @@ class Shown(float):
     """A number that is written as scores are, unless a format says otherwise."""
 
     def __format__(self, form: str) -> str:
-        return super().__format__(form) if form else figure(self)
+        return super().__format__(form) if form else score_text(self)
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ class Metric:
     sentence: str = "{name} {value} ({low} to {high}); {naive}: {base}."
 
 
-def named(metrics: Mapping[str, Metric], text: str) -> Metric | None:
+def find_metric(metrics: Mapping[str, Metric], text: str) -> Metric | None:
     """The metric of this name or other name, however it is spelt."""
-    wanted = folded(text)
-    return next((m for m in metrics.values() if wanted in map(folded, (m.name, *m.words))), None)
+    wanted = fold_name(text)
+    return next((m for m in metrics.values() if wanted in map(fold_name, (m.name, *m.words))), None)
 
 
-def folded(text: str) -> str:
+def fold_name(text: str) -> str:
     return text.strip().lower().replace("-", " ").replace("_", " ").replace("²", "2")
 
 
-def bootstrap(
+def bootstrap_interval(
     judge: Judge, weight: np.ndarray, repeats: int = 1000, group: np.ndarray | None = None
 ) -> tuple[float, float]:  # (n,) -> low, high
     """The 2.5 % and 97.5 % points of a metric over resampled examples (Efron, 1979).
@@ -80,7 +80,7 @@ def bootstrap(
     if n == 0:
         return float("nan"), float("nan")
     rng, draw = np.random.default_rng(0), drawn_units(weight, group)
-    known = resampled(judge, n, lambda some: draw(rng, some) * weight, repeats if n <= MANY else repeats // 5)
+    known = resample_metric(judge, n, lambda some: draw(rng, some) * weight, repeats if n <= MANY else repeats // 5)
     known = known[np.isfinite(known)]
     low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
     return float(low), float(high)
@@ -94,15 +94,17 @@ def drawn_units(
     unit = np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]  # (n,)
     groups = min(int(unit.max()) + 1, GROUPS)
 
-    def draw(rng: np.random.Generator, some: int) -> np.ndarray:
+    def draw_counts(rng: np.random.Generator, some: int) -> np.ndarray:
         drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]  # faster than multinomial
         counts = np.bincount(drawn.ravel(), minlength=some * groups).reshape(some, groups)
         return counts if group is None and groups == n else counts[:, unit % groups]
 
-    return draw
+    return draw_counts
 
 
-def resampled(judge: Judge, n: int, draw: Callable[[int], np.ndarray], repeats: int) -> np.ndarray:  # -> (repeats, ...)
+def resample_metric(
+    judge: Judge, n: int, draw: Callable[[int], np.ndarray], repeats: int
+) -> np.ndarray:  # -> (repeats, ...)
     """A metric of ``n`` examples under weights that ``draw(S)`` makes S of, (S, n).
 
     NaN where a resample holds one class alone, which some metrics say nothing about.
@@ -111,7 +113,7 @@ def resampled(judge: Judge, n: int, draw: Callable[[int], np.ndarray], repeats: 
     return np.concatenate([judge(draw(min(block, repeats - start))) for start in range(0, repeats, block)])
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
+def wilson_interval(share: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % interval (1927) where all of ``n`` examples are right (``share`` 1) or none (0)."""
     reach = 1.96**2 / (n + 1.96**2)
     return (1 - reach, 1.0) if share == 1 else (0.0, reach)
@@ -128,12 +130,12 @@ def summed_by(place: np.ndarray, groups: int) -> Judge:  # (n,) of 0 .. groups -
     order = np.argsort(place, kind="stable")
     present, starts = np.unique(place[order], return_index=True)
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         sums = np.zeros((len(weight), groups))
         sums[:, present] = np.add.reduceat(weight[:, order], starts, axis=1)
         return sums
 
-    return judge
+    return of_weights
 
 
 def _mean_where(values: np.ndarray, known: np.ndarray) -> np.ndarray:  # (S, C), (S, C) -> (S,)
@@ -153,28 +155,28 @@ def balanced_accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
     """The mean, over classes that are there, of the share of each that is found."""
     right, of = (chances.argmax(1) == true).astype(float), summed_by(true, chances.shape[1])
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         count = of(weight)
         return _mean_where(of(weight * right) / np.where(count > 0, count, 1), count > 0)
 
-    return judge
+    return of_weights
 
 
-def _f1(chances: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _class_f1(chances: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """F1 of each class, (S, C), and where it means something: the class is there or was said."""
     guess, classes = chances.argmax(1), chances.shape[1]
     right, there, said = (guess == true).astype(float), summed_by(true, classes), summed_by(guess, classes)
 
-    def judge(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def of_weights(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         either = there(weight) + said(weight)
         return 2 * there(weight * right) / np.where(either > 0, either, 1), either > 0
 
-    return judge
+    return of_weights
 
 
 def macro_f1(chances: np.ndarray, true: np.ndarray) -> Judge:
     """The mean F1 over classes that are there or were said."""
-    each = _f1(chances, true)
+    each = _class_f1(chances, true)
     return lambda weight: _mean_where(*each(weight))
 
 
@@ -182,7 +184,7 @@ def f1_of(place: int, label: str) -> Metric:
     """F1 of one class: the harmonic mean of how much of it is found and how often it is rightly said."""
 
     def of_one(chances: np.ndarray, true: np.ndarray) -> Judge:
-        each = _f1(chances, true)
+        each = _class_f1(chances, true)
         return lambda weight: np.where(each(weight)[1][:, place], each(weight)[0][:, place], np.nan)
 
     return Metric(f"F1 of '{label}'", of_one)
@@ -201,24 +203,24 @@ def roc_auc(chances: np.ndarray, true: np.ndarray) -> Judge:
     """
     sides = [1] if chances.shape[1] == 2 else range(chances.shape[1])
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         each = np.stack([_ranked_right(chances[:, c], true == c)(weight) for c in sides], 1)  # (S, C)
         return _mean_where(each, np.isfinite(each))
 
-    return judge
+    return of_weights
 
 
 def _ranked_right(score: np.ndarray, positive: np.ndarray) -> Judge:
     values, place = np.unique(score, return_inverse=True)
     at, plus = summed_by(place, len(values)), positive.astype(float)
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         yes, no = at(weight * plus), at(weight * (1 - plus))  # (S, G) rising scores
         pairs = yes.sum(1) * no.sum(1)
         above = (yes * (no.cumsum(1) - no / 2)).sum(1)
         return np.where(pairs > 0, above / np.where(pairs > 0, pairs, 1), np.nan)
 
-    return judge
+    return of_weights
 
 
 # -- of labels: answers are the probability of each beside whether it is said, (n, 2 C); the truth is (n, C)
@@ -226,19 +228,19 @@ def _ranked_right(score: np.ndarray, positive: np.ndarray) -> Judge:
 
 def micro_f1(answers: np.ndarray, true: np.ndarray) -> Judge:
     """F1 over all labels together: 2 rightly said / (said + there); 1 where there was nothing and nothing was said."""
-    said = _said(answers)
+    said = _decided_labels(answers)
     columns = np.stack([(said & true).sum(1), said.sum(1) + true.sum(1)], 1).astype(float)
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         right, either = (weight @ columns).T
         return np.where(either > 0, 2 * right / np.where(either > 0, either, 1), 1.0)
 
-    return judge
+    return of_weights
 
 
 def macro_f1_of_labels(answers: np.ndarray, true: np.ndarray) -> Judge:
     """The mean F1 over labels that are there or were said."""
-    said = _said(answers)
+    said = _decided_labels(answers)
     right, both = (said & true).astype(float), said.astype(float) + true
 
     def judge(weight: np.ndarray) -> np.ndarray:
@@ -252,11 +254,11 @@ def mean_average_precision(answers: np.ndarray, true: np.ndarray) -> Judge:
     """The mean average precision over labels that are there."""
     each = [average_precision(answers[:, c], true[:, c]) for c in range(true.shape[1])]
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         found = np.stack([one(weight) for one in each], 1)  # (S, C)
         return _mean_where(found, np.isfinite(found))
 
-    return judge
+    return of_weights
 
 
 def average_precision(score: np.ndarray, positive: np.ndarray) -> Judge:  # (n,), (n,)
@@ -265,23 +267,23 @@ def average_precision(score: np.ndarray, positive: np.ndarray) -> Judge:  # (n,)
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # of each run of equal scores
     right = positive[order].astype(float)
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         own = weight[:, order]
         hits, ranked = (own * right).cumsum(1)[:, last], own.cumsum(1)[:, last]  # (S, G)
         gained = np.diff(hits, prepend=0.0, axis=1) * hits / np.where(ranked > 0, ranked, 1)
         total = hits[:, -1]
         return np.where(total > 0, gained.sum(1) / np.where(total > 0, total, 1), np.nan)
 
-    return judge
+    return of_weights
 
 
 def every_label_right(answers: np.ndarray, true: np.ndarray) -> Judge:
-    return mean_of((_said(answers) == true).all(1).astype(float))
+    return mean_of((_decided_labels(answers) == true).all(1).astype(float))
 
 
 def labels_wrong(answers: np.ndarray, true: np.ndarray) -> Judge:
     """The share of all decisions that are wrong (Hamming loss)."""
-    return mean_of((_said(answers) != true).astype(float))
+    return mean_of((_decided_labels(answers) != true).astype(float))
 
 
 def log_loss_of_labels(answers: np.ndarray, true: np.ndarray) -> Judge:
@@ -290,7 +292,7 @@ def log_loss_of_labels(answers: np.ndarray, true: np.ndarray) -> Judge:
     return mean_of(-np.log(np.maximum(np.where(true, chances, 1 - chances), np.finfo(float).eps)))
 
 
-def _said(answers: np.ndarray) -> np.ndarray:  # (n, 2 C) -> (n, C) bool
+def _decided_labels(answers: np.ndarray) -> np.ndarray:  # (n, 2 C) -> (n, C) bool
     return answers[:, answers.shape[1] // 2 :] > 0.5
 
 
@@ -302,14 +304,14 @@ def r2(guess: np.ndarray, true: np.ndarray) -> Judge:  # (n, R), (n, R)
     middle = true.mean(0)  # taken off for precision, it changes nothing
     columns = np.concatenate([(guess - true) ** 2, true - middle, (true - middle) ** 2], 1)
 
-    def judge(weight: np.ndarray) -> np.ndarray:
+    def of_weights(weight: np.ndarray) -> np.ndarray:
         error, total, square = np.split(weight @ columns, 3, axis=-1)
         spread = square - total**2 / weight.sum(1, keepdims=True)
         varies = spread > 1e-12 * square
         flat = np.where(error > 0, 0.0, 1.0)  # as scikit-learn has it where the truth is always the same
         return np.where(varies, 1 - error / np.where(varies, spread, 1), flat).mean(-1)
 
-    return judge
+    return of_weights
 
 
 def mean_absolute_error(guess: np.ndarray, true: np.ndarray) -> Judge:
@@ -323,14 +325,14 @@ def root_mean_squared_error(guess: np.ndarray, true: np.ndarray) -> Judge:
 
 def median_absolute_error(guess: np.ndarray, true: np.ndarray) -> Judge:
     error = abs(guess - true)
-    return lambda weight: np.stack([medians(error[:, r], weight) for r in range(error.shape[1])], 1).mean(1)
+    return lambda weight: np.stack([weighted_medians(error[:, r], weight) for r in range(error.shape[1])], 1).mean(1)
 
 
 def mean_absolute_percentage_error(guess: np.ndarray, true: np.ndarray) -> Judge:
     return mean_of(abs(guess - true) / np.maximum(abs(true), np.finfo(float).eps))
 
 
-def medians(values: np.ndarray, weight: np.ndarray) -> np.ndarray:  # (n,), (S, n) -> (S,)
+def weighted_medians(values: np.ndarray, weight: np.ndarray) -> np.ndarray:  # (n,), (S, n) -> (S,)
     """Weighted medians; between two values where half of the weight lies on each side."""
     order = np.argsort(values, kind="stable")
     ordered, ends = values[order], weight[:, order].cumsum(1)  # (n,), (S, n)

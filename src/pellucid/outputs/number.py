@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ..fields import Field
 from ..trunks import Features
 from ..trunks.layers import Linear
-from .base import Output, Score, as_array, evened, measured, register
-from .metrics import OF_NUMBERS, medians, next_to_nothing
+from .base import Output, Score, as_array, measure_all, normalised_weights, register
+from .metrics import OF_NUMBERS, next_to_nothing, weighted_medians
 
 COVERAGE = 0.9
 
@@ -59,12 +59,17 @@ class Number(Output):
     def losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (B, R), (B, R) -> (B,)
         return (raw.float() - target).square().mean(1)
 
-    def read(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, R)
-        return self.units(raw), self.units(target)
+    def to_numpy(self, raw: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, R)
+        return self.to_units(raw), self.to_units(target)
 
-    def naive(self, target: np.ndarray, weight: np.ndarray | None = None) -> tuple[Tensor, str]:  # (n, R) -> (R,)
+    def naive_answer(
+        self, target: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[Tensor, str]:  # (n, R) -> (R,)
         """The mean, which is best for squares; the median for absolute errors, each counted 1 / size for shares."""
-        true, even = self.units(torch.from_numpy(np.ascontiguousarray(target))), evened(weight, len(target))
+        true, even = (
+            self.to_units(torch.from_numpy(np.ascontiguousarray(target))),
+            normalised_weights(weight, len(target)),
+        )
         name, best = "mean", np.average(true, 0, even)
         if "absolute" in self.metric:
             shares = "percentage" in self.metric
@@ -72,7 +77,7 @@ class Number(Output):
                 even / np.maximum(abs(true.T), np.finfo(float).eps) if shares else np.tile(even, (true.shape[1], 1))
             )
             name = "number that is off by the smallest share" if shares else "median"
-            best = np.array([medians(own, count[None])[0] for own, count in zip(true.T, counts, strict=True)])
+            best = np.array([weighted_medians(own, count[None])[0] for own, count in zip(true.T, counts, strict=True)])
         raw = (torch.from_numpy(best) - self.mean.cpu()) / self.std.cpu()
         return raw.float(), f"always the {name}, {' and '.join(f'{v:,.4g}' for v in best)}"
 
@@ -82,13 +87,13 @@ class Number(Output):
         level = min(1.0, COVERAGE * (1 + 1 / max(len(error), 1)))
         self.spread.copy_(torch.quantile(error, level, dim=0) * self.std.cpu())
 
-    def units(self, raw: Tensor) -> np.ndarray:  # (n, R) -> (n, R), as the user writes them
+    def to_units(self, raw: Tensor) -> np.ndarray:  # (n, R) -> (n, R), as the user writes them
         return as_array(raw) * as_array(self.std) + as_array(self.mean)
 
     def decode(self, raw: Tensor) -> list[dict[str, Any]]:
         spread = as_array(self.spread)
         rows = []
-        for values in self.units(raw):
+        for values in self.to_units(raw):
             each = [
                 {"value": float(v), "low": float(v - s), "high": float(v + s)}
                 for v, s in zip(values, spread, strict=True)
@@ -97,13 +102,13 @@ class Number(Output):
             rows.append(each[0] if one else {f.name: e for f, e in zip(self.fields, each, strict=True)})
         return rows
 
-    def truth(self, target: np.ndarray) -> list[Any]:
-        values = self.units(torch.from_numpy(np.ascontiguousarray(target)))
+    def decode_target(self, target: np.ndarray) -> list[Any]:
+        values = self.to_units(torch.from_numpy(np.ascontiguousarray(target)))
         return [float(v[0]) if len(v) == 1 else [float(x) for x in v] for v in values]
 
-    def details(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
-        guess, true = self.read(raw, target)  # (n, R)
-        found = measured(self, guess, true, weight)
+    def report_content(self, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> dict[str, Any]:
+        guess, true = self.to_numpy(raw, target)  # (n, R)
+        found = measure_all(self, guess, true, weight)
         if next_to_nothing(true).any():
             found.pop("mean absolute percentage error", None)
         within = (abs(guess - true) <= as_array(self.spread)).mean(1)
@@ -118,13 +123,13 @@ class Number(Output):
             },
         }
 
-    def aside(self, name: str) -> str:
+    def aside_name(self, name: str) -> str:
         return f"{name.strip(' ,')},"
 
-    def say(self, score: Score, baseline: Score) -> str:
+    def say_score(self, score: Score, baseline: Score) -> str:
         if self.metric != "R2":
-            return super().say(score, baseline)
-        names, naive = " and ".join(f"'{f.name}'" for f in self.fields), self.aside(baseline.name)
+            return super().say_score(score, baseline)
+        names, naive = " and ".join(f"'{f.name}'" for f in self.fields), self.aside_name(baseline.name)
         if min(score.value, baseline.value) < 0:  # a share of what varies can't be less than nothing
             return f"{score}; {naive} R2 {baseline.value:.4f}: on these examples {names} lie elsewhere."
         return (

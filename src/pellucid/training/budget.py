@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..options import Budget
 from .pace import WATCHING
-from .rehearsal import Rehearsal
+from .rehearsal import CrossValidation
 from .schedule import Decisions
 from .sizing import Timing
 
@@ -28,7 +28,7 @@ def finishing_seconds(test_examples: int, with_reference: bool) -> float:
 
 
 def planned_steps(
-    budget: Budget, epoch_steps: int, left: float | None, rehearsal: Rehearsal | None, timing: Timing | None
+    budget: Budget, epoch_steps: int, left: float | None, rehearsal: CrossValidation | None, timing: Timing | None
 ) -> tuple[int, str]:
     """How many steps the budget allows at first, and why.
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..data.batch import Batch, Padded
-from ..data.order import batches, in_order, keys
+from ..data.order import example_keys, in_order, shuffled_batches
 from ..errors import PellucidError
 from ..fields import Encoded, Ragged
 
@@ -24,7 +24,7 @@ SHARE = 0.4  # of the device's free memory that data may take
 AT_ONCE, VALUES = 512, 512 * 32 * 32 * 3  # examples that are answered in one batch, and input values in it
 
 
-class Feed:
+class Loader:
     """All examples of a data set, encoded, where batches can be gathered from them fastest.
 
     Args:
@@ -47,23 +47,23 @@ class Feed:
         self.home = device if device.type == "cpu" or size < SHARE * free_memory(device) else torch.device("cpu")
         plain = {k: a for k, a in inputs.items() if not isinstance(a, Ragged)}
         large = {k: a for k, a in plain.items() if isinstance(a, np.memmap) and a.nbytes > MAPPED}
-        self.on_disk = {k: OnDisk(a) for k, a in large.items() if self.home.type == "cpu"}
-        self.dense = {k: self._place(a) for k, a in plain.items() if k not in self.on_disk}
+        self.on_disk = {k: FileRows(a) for k, a in large.items() if self.home.type == "cpu"}
+        self.dense = {k: self._place_array(a) for k, a in plain.items() if k not in self.on_disk}
         self.ragged = {
             k: (
-                self._place(a.values if len(a.values) else np.zeros(1, a.values.dtype)),
-                self._place(a.starts),
-                self._place(a.lengths),
+                self._place_array(a.values if len(a.values) else np.zeros(1, a.values.dtype)),
+                self._place_array(a.starts),
+                self._place_array(a.lengths),
             )
             for k, a in inputs.items()
             if isinstance(a, Ragged)
         }
         lengths = [a.lengths for a in inputs.values() if isinstance(a, Ragged)]
         self.lengths = np.maximum.reduce(lengths) if lengths else None  # (n,)
-        self.target = None if target is None else self._place(target)
-        self.weight = None if weight is None else self._place(weight)
+        self.target = None if target is None else self._place_array(target)
+        self.weight = None if weight is None else self._place_array(weight)
 
-    def _place(self, array: np.ndarray) -> Tensor:
+    def _place_array(self, array: np.ndarray) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # read-only memory maps: nothing here writes to them
             return torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array)).to(self.home)
@@ -77,23 +77,25 @@ class Feed:
 
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
         """The examples with these row numbers, on the device; ``key`` (B,) as in ``Features.key``."""
-        inputs: dict[str, Tensor | Padded] = {k: self._send(v.index_select(0, rows)) for k, v in self.dense.items()}
-        inputs |= {k: self._send(torch.from_numpy(v[rows.numpy()])) for k, v in self.on_disk.items()}
+        inputs: dict[str, Tensor | Padded] = {
+            k: self._to_device(v.index_select(0, rows)) for k, v in self.dense.items()
+        }
+        inputs |= {k: self._to_device(torch.from_numpy(v[rows.numpy()])) for k, v in self.on_disk.items()}
         for name, (values, starts, lengths) in self.ragged.items():
             own = lengths.index_select(0, rows)  # (B,)
             places = torch.arange(max(int(own.max()), 1), device=self.home)  # (T,), one position even if all are empty
             index = starts.index_select(0, rows).unsqueeze(1) + places  # (B, T)
             padded = values[index.clamp_max(len(values) - 1)].masked_fill(places >= own.unsqueeze(1), 0)
-            inputs[name] = Padded(self._send(padded), self._send(own))
-        target = None if self.target is None else self._send(self.target.index_select(0, rows))
-        weight = None if self.weight is None else self._send(self.weight.index_select(0, rows))
-        return Batch(inputs, target, rows, None if key is None else self._send(key), weight)  # type: ignore[arg-type]
+            inputs[name] = Padded(self._to_device(padded), self._to_device(own))
+        target = None if self.target is None else self._to_device(self.target.index_select(0, rows))
+        weight = None if self.weight is None else self._to_device(self.weight.index_select(0, rows))
+        return Batch(inputs, target, rows, None if key is None else self._to_device(key), weight)  # type: ignore[arg-type]
 
-    def counts(self, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
+    def score_weights(self, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
         """How much each of ``rows`` counts in scores; None where all count the same."""
         return None if self.sample is None else self.sample[rows]
 
-    def _send(self, value: Tensor) -> Tensor:
+    def _to_device(self, value: Tensor) -> Tensor:
         if value.device.type == self.device.type:
             return value
         return (value.pin_memory() if self.device.type == "cuda" else value).to(self.device, non_blocking=True)
@@ -103,7 +105,7 @@ class Feed:
         return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, self.lengths)]
 
 
-class OnDisk:
+class FileRows:
     """The rows of an array in a file, read as they are asked for, so that memory holds no more than a batch.
 
     Args:
@@ -127,43 +129,43 @@ class OnDisk:
         return found
 
 
-class Order:
+class Sampler:
     """Which examples each step sees: a pure function of (seed, step).
 
     Args:
         feed: where the examples are. rows: the training rows.
     """
 
-    def __init__(self, feed: Feed, rows: np.ndarray, batch_size: int, seed: int):
+    def __init__(self, feed: Loader, rows: np.ndarray, batch_size: int, seed: int):
         self.feed, self.rows, self.seed = feed, rows, seed
         self.batch_size = min(batch_size, len(rows))
         self._epoch = -1
         self._steps: list[tuple[np.ndarray, np.ndarray]] = []  # the rows (B,) of each step of the epoch, and their keys
-        self.steps = len(self._of(0))  # an epoch
+        self.steps = len(self._epoch_batches(0))  # an epoch
 
-    def _of(self, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _epoch_batches(self, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
         if epoch != self._epoch:
-            rows = batches(
+            rows = shuffled_batches(
                 self.rows, seed=self.seed, epoch=epoch, batch_size=self.batch_size, lengths=self.feed.lengths
             )
-            key = keys(np.concatenate(rows), self.seed, epoch)
+            key = example_keys(np.concatenate(rows), self.seed, epoch)
             ends = np.cumsum([len(batch) for batch in rows])[:-1]
             self._steps = list(zip(rows, np.split(key, ends), strict=True))
             self._epoch = epoch
         return self._steps
 
-    def _at_home(self, array: np.ndarray) -> Tensor:
+    def _keep_home(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.feed.home)
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:  # -> (B,), (B,)
         """The rows of one step, and their keys for augmentation and dropout."""
         epoch, place = divmod(step, self.steps)
-        return self._of(epoch)[place]
+        return self._epoch_batches(epoch)[place]
 
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
         rows, key = self.at(step)
-        return self.feed.batch(self._at_home(rows), self._at_home(key))
+        return self.feed.batch(self._keep_home(rows), self._keep_home(key))
 
 
 def free_memory(device: torch.device) -> int:

@@ -17,17 +17,17 @@ from ..inputs.number import Number
 from ..network import Network
 from ..planning import Recipe
 from ..trunks.layers import Linear
-from .feed import Feed, Order
-from .loop import Loop, answers, seed_step
+from .feed import Loader, Sampler
+from .loop import Loop, predict_raw, seed_step
 from .optimizer import Adam
-from .pace import Pace
+from .pace import Pacer
 from .schedule import Decisions
-from .state import AVERAGE_EVERY, State, copy_into, share_of_present
+from .state import AVERAGE_EVERY, TrainState, copy_into, ema_rate
 
 WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
 LARGEST = 1 << 26  # bytes of examples that are held once a network
 
-Cast = Callable[[np.ndarray], tuple[Network, Feed]]  # rows -> a fresh network, and the data encoded, fitted on them
+Cast = Callable[[np.ndarray], tuple[Network, Loader]]  # rows -> a fresh network, and the data encoded, fitted on them
 
 
 class Fold:
@@ -35,8 +35,8 @@ class Fold:
 
     def __init__(self, cast: Cast, rows: np.ndarray, held: np.ndarray, recipe: Recipe, seed: int):
         network, self.feed = cast(rows)
-        self.held, self.state = held, State(network, recipe)
-        order, pace = Order(self.feed, rows, recipe.batch_size, seed), Pace(recipe, None, 1)
+        self.held, self.state = held, TrainState(network, recipe)
+        order, pace = Sampler(self.feed, rows, recipe.batch_size, seed), Pacer(recipe, None, 1)
         self.loop = Loop(self.state, order, held, Decisions(), pace, lambda s: None, lambda r: None)
 
     def train_to(self, step: int) -> None:
@@ -45,27 +45,27 @@ class Fold:
         while state.step < step:
             state.optimizer.clear()
             seed_step(state.network.device, loop.order.seed, state.step)
-            if loop.finite(loop.gradients(loop.order.batch(state.step))):
-                state.optimizer.step(warmed(state.step))
+            if loop.keep_if_finite(loop.compute_gradients(loop.order.batch(state.step))):
+                state.optimizer.step(warm_up(state.step))
             state.step += 1
-            state.follow()
+            state.update_ema()
 
-    def answers(self) -> tuple[Tensor, Tensor]:  # -> (h, R), (h, ...)
+    def predict_left_out(self) -> tuple[Tensor, Tensor]:  # -> (h, R), (h, ...)
         """What the averaged weights say of what was left out."""
         state = self.state
         present = {name: value.clone() for name, value in state.weights.items()}
         copy_into(state.weights, state.average)
-        found = answers(state.network, self.feed, self.held)
+        found = predict_raw(state.network, self.feed, self.held)
         copy_into(state.weights, present)
         return found
 
 
-def warmed(step: int) -> float:
+def warm_up(step: int) -> float:
     """Of the learning rate, at a step."""
     return min(1.0, (step + 1) / WARM)
 
 
-class Apart:
+class FoldsInTurn:
     """Folds that are trained one after the other."""
 
     def __init__(self, folds: Sequence[Fold]):
@@ -75,13 +75,14 @@ class Apart:
         for fold in self.folds:
             fold.train_to(step)
 
-    def answers(self) -> list[tuple[Tensor, Tensor]]:
-        return [fold.answers() for fold in self.folds]
+    def predict_left_out(self) -> list[tuple[Tensor, Tensor]]:
+        return [fold.predict_left_out() for fold in self.folds]
 
 
-class Together:
+class StackedFolds:
     """Folds of small dense networks on numbers, trained in one pass: five little matrices at once take hardly longer
-    than one. The same sums as ``Apart``, rounded otherwise; only of a gradient that is no number the rest still counts.
+    than one. The same sums as ``FoldsInTurn``, rounded otherwise; only of a gradient that is no number the rest still
+    counts.
 
     Args:
         folds: that ``can_be_together``.
@@ -90,7 +91,7 @@ class Together:
     def __init__(self, folds: Sequence[Fold]):
         self.folds, self.step = folds, 0
         self.feed, recipe = folds[0].feed, folds[0].state.recipe  # its targets and weights are everyone's
-        self.network = stacked([fold.state.network for fold in folds])
+        self.network = stack_networks([fold.state.network for fold in folds])
         self.weights = dict(self.network.named_parameters())  # (K, ...) each
         self.average = {name: value.detach().clone() for name, value in self.weights.items()}
         matrices = [p for p in self.weights.values() if p.ndim > 2]
@@ -110,17 +111,17 @@ class Together:
             losses = self.losses(rows, keys)  # (K,)
             losses.sum().backward()
             self._forget_what_is_not_finite(losses)
-            self.adam.step(self.lr * warmed(self.step))
+            self.adam.step(self.lr * warm_up(self.step))
             self.step += 1
-            self._follow()
+            self._update_averages()
 
-    def raw(self, rows: Tensor, keys: Tensor | None = None) -> Tensor:  # (K, B), (K, B) -> (K, B, R)
+    def raw_answers(self, rows: Tensor, keys: Tensor | None = None) -> Tensor:  # (K, B), (K, B) -> (K, B, R)
         network, values = self.network, {key: value[self.among, rows] for key, value in self.values.items()}
-        return network.output(network.trunk(network.entering(Batch(values, None, rows, keys))))  # type: ignore[arg-type]
+        return network.output(network.trunk(network.trunk_input(Batch(values, None, rows, keys))))  # type: ignore[arg-type]
 
     def losses(self, rows: Tensor, keys: Tensor) -> Tensor:  # (K, B), (K, B) -> (K,)
         assert self.feed.target is not None
-        each = self.network.output.losses(self.raw(rows, keys).flatten(0, 1), self.feed.target[rows.flatten()])
+        each = self.network.output.losses(self.raw_answers(rows, keys).flatten(0, 1), self.feed.target[rows.flatten()])
         if self.feed.weight is not None:
             each = each * self.feed.weight[rows.flatten()]
         return each.view(rows.shape).mean(1)
@@ -133,12 +134,12 @@ class Together:
             gradient.nan_to_num_(0.0, 0.0, 0.0)
 
     @torch.no_grad()
-    def _follow(self) -> None:
+    def _update_averages(self) -> None:
         if self.step % AVERAGE_EVERY == 0:
-            torch._foreach_lerp_(list(self.average.values()), list(self.weights.values()), share_of_present(self.step))
+            torch._foreach_lerp_(list(self.average.values()), list(self.weights.values()), ema_rate(self.step))
 
     @torch.no_grad()
-    def answers(self) -> list[tuple[Tensor, Tensor]]:  # -> (h, R), (h, ...) each
+    def predict_left_out(self) -> list[tuple[Tensor, Tensor]]:  # -> (h, R), (h, ...) each
         """What the averaged weights say of what each network left out."""
         assert self.feed.target is not None
         most = max(len(fold.held) for fold in self.folds)
@@ -146,13 +147,13 @@ class Together:
         present = {name: value.detach().clone() for name, value in self.weights.items()}
         copy_into(self.weights, self.average)
         self.network.eval()
-        found = self.raw(rows).float()  # (K, h, R)
+        found = self.raw_answers(rows).float()  # (K, h, R)
         copy_into(self.weights, present)
         helds = [torch.from_numpy(fold.held) for fold in self.folds]
         return [(own[: len(held)], self.feed.target[held]) for own, held in zip(found, helds, strict=True)]
 
 
-def stacked(networks: Sequence[Network]) -> Network:
+def stack_networks(networks: Sequence[Network]) -> Network:
     """One network whose every weight is that of all, (K, ...), see ``Linear``, and so is what the scales of its inputs
     differ in, (K, 1, ...)."""
     one, all_of_them = copy.deepcopy(networks[0]), [dict(network.named_modules()) for network in networks]

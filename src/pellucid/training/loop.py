@@ -22,11 +22,11 @@ from ..errors import Interrupted, OutOfMemory, PellucidError, no_memory
 from ..network import Network
 from ..outputs import Output
 from ..trunks.layers import GROUP, GroupedBatchNorm
-from .feed import Feed, Order
+from .feed import Loader, Sampler
 from .listeners import Listener, Progress
-from .pace import Pace
-from .schedule import Decisions, Points, end_of, factor, phase
-from .state import State
+from .pace import Pacer
+from .schedule import Decisions, Points, end_of, schedule_factor, schedule_phase
+from .state import TrainState
 from .threads import use_threads
 
 ATTENTIONS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -48,12 +48,12 @@ class Loop:
         stop: asked before every step; True saves and raises Interrupted.
     """
 
-    state: State
-    order: Order
+    state: TrainState
+    order: Sampler
     validation: np.ndarray
     decisions: Decisions
-    pace: Pace
-    save: Callable[[State], None]
+    pace: Pacer
+    save: Callable[[TrainState], None]
     record: Callable[[dict[str, Any]], None]
     listener: Listener = field(default_factory=Listener)
     look_first: bool = False
@@ -75,32 +75,32 @@ class Loop:
                 raise Interrupted(f"stopped after step {state.step:,}; everything up to there is saved")
             state.optimizer.clear()
             seed_step(state.network.device, self.order.seed, state.step)
-            loss = self.gradients(self.order.batch(state.step))
-            if self.finite(loss):
-                state.optimizer.step(factor(points, state.step))
+            loss = self.compute_gradients(self.order.batch(state.step))
+            if self.keep_if_finite(loss):
+                state.optimizer.step(schedule_factor(points, state.step))
             state.step += 1
-            state.follow()
+            state.update_ema()
             if state.step % self.pace.every == 0 or state.step == end_of(points):
-                self.evaluate(factor(points, state.step))
-            self.look_up(points)
+                self.evaluate(schedule_factor(points, state.step))
+            self.report_and_save(points)
         self.save(state)
 
-    def gradients(self, batch: Batch) -> Tensor:  # -> () mean loss
+    def compute_gradients(self, batch: Batch) -> Tensor:  # -> () mean loss
         """Forward and backward, in as many micro-batches as memory calls for; out of memory halves them."""
         size = len(batch.rows)
         self.state.keep_buffers()
         while True:
             micro = self.decisions.at(self.state.step, "micro batch", size)
             try:
-                return sum(self._backward(part, size) for part in parts(batch, micro))  # type: ignore[return-value]
+                return sum(self._run_backward(part, size) for part in micro_batches(batch, micro))  # type: ignore[return-value]
             except (RuntimeError, MemoryError) as error:
                 if not no_memory(error):
                     raise
             self.state.optimizer.clear()
             self.state.put_back_buffers()
-            self._halve(micro, size)
+            self._halve_micro_batch(micro, size)
 
-    def _halve(self, micro: int, size: int) -> None:
+    def _halve_micro_batch(self, micro: int, size: int) -> None:
         now = min(micro, size)
         grouped = any(isinstance(m, GroupedBatchNorm) for m in self.state.network.modules())
         group = GROUP if grouped else 1  # examples that are normalised together are not parted
@@ -115,13 +115,13 @@ class Loop:
             self.state.step, "micro batch", smaller, f"the memory did not hold {now} examples at once"
         )
 
-    def _backward(self, batch: Batch, size: int) -> Tensor:  # -> ()
+    def _run_backward(self, batch: Batch, size: int) -> Tensor:  # -> ()
         with autocast(self.state.network.device):
             loss = self.state.network.losses(batch).sum() / size
         loss.backward()
         return loss.detach()
 
-    def finite(self, loss: Tensor) -> bool:
+    def keep_if_finite(self, loss: Tensor) -> bool:
         """Whether this step may move the weights; clips the gradient where the recipe says so."""
         state, clip = self.state, self.state.recipe.clip
         norm = state.optimizer.norm()
@@ -149,8 +149,8 @@ class Loop:
         """
         began = time.perf_counter()
         state, output = self.state, self.state.network.output
-        raw, target = answers(state.network, self.order.feed, self.validation)
-        weight = self.order.feed.counts(self.validation)
+        raw, target = predict_raw(state.network, self.order.feed, self.validation)
+        weight = self.order.feed.score_weights(self.validation)
         row = {
             "step": state.step,
             "epoch": state.step / self.order.steps,
@@ -162,8 +162,8 @@ class Loop:
         }
         state.loss_sum.zero_()
         state.loss_count = 0
-        self._judge(row)
-        self._clock()
+        self._keep_if_best(row)
+        self._count_seconds()
         row["seconds"] = state.seconds
         self.record(row)
         self.listener.evaluated(row)
@@ -171,7 +171,7 @@ class Loop:
         state.evaluating = 0.5 * (state.evaluating or took) + 0.5 * took
         self.pace.after_evaluation(state, self.decisions, took)
 
-    def _judge(self, row: dict[str, Any]) -> None:
+    def _keep_if_best(self, row: dict[str, Any]) -> None:
         """Keep the weights that validation likes best: by the metric, and by the loss where that ties."""
         state, metric, loss = self.state, self.state.network.output.metric, row["validation_loss"]
         if not (math.isfinite(loss) and math.isfinite(row[metric])):
@@ -183,22 +183,22 @@ class Loop:
             state.stale += 1
         old = state.best_row
         tied = bool(old) and row[metric] == old[metric] and loss < old["validation_loss"]
-        if not old or tied or state.network.output.better(row[metric], old[metric]):
+        if not old or tied or state.network.output.is_better(row[metric], old[metric]):
             state.keep_best(row)
 
-    def _clock(self) -> None:
+    def _count_seconds(self) -> None:
         now = time.perf_counter()
         self.state.seconds += now - self._since
         self._since = now
 
-    def look_up(self, points: Points) -> None:
+    def report_and_save(self, points: Points) -> None:
         """Now and then look at the clock: decide, tell, save."""
         now, state = time.perf_counter(), self.state
         if now - self._told < TOLD and state.step < end_of(points):
             return
-        self._clock()
+        self._count_seconds()
         self.pace.after_look(state, self.decisions)
-        self.listener.stepped(self._progress(now))
+        self.listener.stepped(self._make_progress(now))
         self._told = now
         if now - self._saved > max(SAVED, self._saving / SAVING):
             self.save(state)
@@ -211,7 +211,7 @@ class Loop:
             self._loss = float(self.state.loss_sum) / self.state.loss_count
         return self._loss if self.state.loss_count else math.nan
 
-    def _progress(self, now: float) -> Progress:
+    def _make_progress(self, now: float) -> Progress:
         state, points = self.state, self.decisions.at(self.state.step, "schedule")
         self._mean_loss()
         steps, self._heard = state.step - self._heard, state.step
@@ -225,7 +225,7 @@ class Loop:
             left=(end_of(points) - state.step) / max(self._rate, 1e-9),
             rate=self._rate * self.order.batch_size,
             loss=self._loss,
-            phase=phase(points, state.step),
+            phase=schedule_phase(points, state.step),
         )
 
 
@@ -246,7 +246,7 @@ def seed_step(device: torch.device, seed: int, step: int) -> None:
             torch.cuda.manual_seed(number)
 
 
-def parts(batch: Batch, size: int) -> Iterator[Batch]:
+def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
     """A batch cut into micro-batches."""
     whole = len(batch.rows)
     if size >= whole:
@@ -268,13 +268,13 @@ def parts(batch: Batch, size: int) -> Iterator[Batch]:
 
 
 @torch.inference_mode()
-def answers(
-    network: Network, feed: Feed, rows: np.ndarray, *, size: int | None = None, mirrored: bool = False
+def predict_raw(
+    network: Network, feed: Loader, rows: np.ndarray, *, size: int | None = None, mirrored: bool = False
 ) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
     """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off.
 
     Args:
-        size: examples in a batch; None leaves it to the feed. mirrored: see ``Network.answer``.
+        size: examples in a batch; None leaves it to the feed. mirrored: see ``Network.predict``.
     """
     training = network.training
     network.eval()
@@ -287,7 +287,7 @@ def answers(
         try:
             batch = feed.batch(part)
             with autocast(network.device):
-                raw.append((network.answer(batch) if mirrored else network(batch)).float())
+                raw.append((network.predict(batch) if mirrored else network(batch)).float())
         except (RuntimeError, MemoryError) as error:
             if len(part) == 1 or not no_memory(error):
                 raise

@@ -53,7 +53,7 @@ class Muon:
             gradient = torch.stack([p.grad.reshape(rows, cols) for p in params])  # type: ignore[union-attr]  # (K, M, N)
             memory = self.memory[rows, cols]
             memory.lerp_(gradient, 1 - self.momentum)
-            update = orthogonal(gradient.lerp_(memory, self.momentum), self.rounds)
+            update = orthogonalise(gradient.lerp_(memory, self.momentum), self.rounds)
             scale = -lr * max(1.0, rows / cols) ** 0.5
             for p, u in zip(params, update, strict=True):
                 if id(p) in self.held:
@@ -66,7 +66,7 @@ class Muon:
         return {f"muon.{rows}x{cols}": memory for (rows, cols), memory in self.memory.items()}
 
 
-def orthogonal(matrices: Tensor, rounds: int) -> Tensor:  # (K, M, N) -> (K, M, N)
+def orthogonalise(matrices: Tensor, rounds: int) -> Tensor:  # (K, M, N) -> (K, M, N)
     """Each matrix with its singular values moved towards 1 by a quintic Newton–Schulz iteration."""
     a, b, c = NEWTON_SCHULZ
     x = matrices.bfloat16() if matrices.is_cuda else matrices

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..planning import Recipe
-from .schedule import Decisions, cool_from, end_of, moved_end, phase, trapezoid
-from .state import State
+from .schedule import Decisions, cool_from, end_of, moved_end, schedule_phase, trapezoid
+from .state import TrainState
 from .threads import ThreadTuner
 
 EVALUATIONS = 40  # of a training, about
@@ -26,7 +26,7 @@ SLOWEST = 10.0  # times as long as on a processor of its own that the closing is
 
 
 @dataclass
-class Pace:
+class Pacer:
     """Spends a budget.
 
     Attributes:
@@ -57,14 +57,14 @@ class Pace:
     _moved: float = float("-inf")
     _whole: float = 0.0  # seconds that were left at the first look
 
-    def begin(self, step: int, steps: int, decisions: Decisions, reason: str) -> None:
+    def begin_schedule(self, step: int, steps: int, decisions: Decisions, reason: str) -> None:
         """Decide the schedule of the next ``steps`` steps."""
         if decisions.at(step, "stopped improving"):
             decisions.decide(step, "stopped improving", False, reason)
         points = trapezoid(step, step + steps, warm=self.recipe.warm, cool=self.recipe.cool)
         decisions.decide(step, "schedule", points, reason)
 
-    def after_look(self, state: State, decisions: Decisions) -> None:
+    def after_look(self, state: TrainState, decisions: Decisions) -> None:
         """Move the end of the schedule when the clock says so, and try another number of threads."""
         points = decisions.at(state.step, "schedule")
         if self.deadline is None or not decisions.open_at(state.step) or state.step >= end_of(points):
@@ -73,13 +73,13 @@ class Pace:
         # Seconds for steps and for what is watched meanwhile.
         left = self.deadline - now - self.closing * state.evaluating - (self._slowness(now) - 1) * self.finish
         self._whole = max(self._whole, left)
-        seconds, done = self._look(state.step, max(WINDOW_SECONDS, WINDOW_SHARE * left))
+        seconds, done = self._recent_speed(state.step, max(WINDOW_SECONDS, WINDOW_SHARE * left))
         if self.tuner and self.tuner.after_look(state.step, now - self._paused, left, decisions):
             self._looks.clear()
         elif done and seconds >= min(KNOWN, left / 2):
-            self._move(state, decisions, seconds / done, now, left)
+            self._move_end(state, decisions, seconds / done, now, left)
 
-    def _move(self, state: State, decisions: Decisions, each: float, now: float, left: float) -> None:
+    def _move_end(self, state: TrainState, decisions: Decisions, each: float, now: float, left: float) -> None:
         """Move the end to where steps of ``each`` seconds use up what is ``left``."""
         points = decisions.at(state.step, "schedule")
         steps = max(int(left / (each + state.evaluating / self.every)), 1)
@@ -94,7 +94,7 @@ class Pace:
         reason = f"{1 / each:.4g} steps a second leave time for {steps:,} more"
         decisions.decide(state.step, "schedule", points, reason)
 
-    def _look(self, step: int, window: float) -> tuple[float, int]:
+    def _recent_speed(self, step: int, window: float) -> tuple[float, int]:
         """Seconds and steps over the last ``window`` seconds on as many threads as now, evaluations left out."""
         looks, now = self._looks, self.clock() - self._paused
         looks.append((now, step))
@@ -111,12 +111,12 @@ class Pace:
         (before, had), (_, has) = self._shares[0], self._shares[-1]
         return min(max((now - before) / max(has - had, 1e-9), 1.0), SLOWEST) if now > before else 1.0
 
-    def after_evaluation(self, state: State, decisions: Decisions, seconds: float = 0.0) -> None:
+    def after_evaluation(self, state: TrainState, decisions: Decisions, seconds: float = 0.0) -> None:
         """Note what it took; start the cool-down when validation has stopped improving."""
         self._paused += seconds
         points = decisions.at(state.step, "schedule")
-        holding = phase(points, state.step) == "hold" and decisions.open_at(state.step)
-        if not (self.patience and holding and self._stale(state)):
+        holding = schedule_phase(points, state.step) == "hold" and decisions.open_at(state.step)
+        if not (self.patience and holding and self._is_stale(state)):
             return
         share = self.recipe.cool / (1 - self.recipe.cool) / 2  # half as long as it would be after so many steps
         length = min(max(round(state.step * share), self.every), end_of(points) - state.step)
@@ -124,12 +124,12 @@ class Pace:
         decisions.decide(state.step, "stopped improving", True, reason)
         decisions.decide(state.step, "schedule", cool_from(points, state.step, length), reason)
 
-    def _stale(self, state: State) -> bool:
+    def _is_stale(self, state: TrainState) -> bool:
         """No better for so many evaluations, and for a quarter of all steps."""
         return state.stale >= self.patience and state.stale * self.every * 4 >= state.step
 
 
-def steady(started: float | None) -> float:
+def monotonic_start(started: float | None) -> float:
     """When a training began, on a clock that nobody sets; ``started`` is on that of ``time.time()``, None for now."""
     return time.monotonic() - (max(time.time() - started, 0.0) if started else 0.0)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..network import Network
 from ..trunks import Features
-from .feed import Feed
+from .feed import Loader
 from .loop import autocast, mean_loss
 from .optimizer import Adam
 
@@ -29,29 +29,29 @@ DECAYS = (0.0, 0.03, 0.3, 3.0)  # weight decays that validation chooses among
 Pooled = tuple[Features, Tensor, Tensor | None]  # of n examples: features, targets (n, ...), weights in the loss (n,)
 
 
-def probe(network: Network, feed: Feed, train: np.ndarray, validation: np.ndarray) -> float:
+def fit_linear_probe(network: Network, feed: Loader, train: np.ndarray, validation: np.ndarray) -> float:
     """Train the output layer on the frozen rest; keep the weight decay that validation likes best and return it."""
     if network.output.need().every:
         return math.nan
     some = train[:: -(-len(train) // MOST)]
-    known, (features, target, _) = (pooled(network, feed, rows) for rows in (some, validation))
-    counts = feed.counts(validation)
+    known, (features, target, _) = (pool_features(network, feed, rows) for rows in (some, validation))
+    counts = feed.score_weights(validation)
     layer = network.output.layer
     first = [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
     best: tuple[float, float, list[Tensor]] = (math.inf, 0.0, first)
     for decay in DECAYS:
-        solve(network, known, first, decay)
+        solve_output(network, known, first, decay)
         with torch.no_grad():
             loss = mean_loss(network.output, network.output(features), target, counts)
         if loss < best[0]:
             best = loss, decay, [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
-    put(network, best[2])
+    set_output_weights(network, best[2])
     return best[1]
 
 
-def solve(network: Network, known: Pooled, first: list[Tensor], decay: float) -> None:
+def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: float) -> None:
     """Train the output layer on features from where it began; examples count as much as in any training."""
-    put(network, first)
+    set_output_weights(network, first)
     params = list(network.output.layer.parameters())  # type: ignore[union-attr]
     matrices, rest = [p for p in params if p.ndim > 1], [p for p in params if p.ndim < 2]
     features, target, weight = known
@@ -67,14 +67,14 @@ def solve(network: Network, known: Pooled, first: list[Tensor], decay: float) ->
         p.grad = None
 
 
-def put(network: Network, values: list[Tensor]) -> None:
+def set_output_weights(network: Network, values: list[Tensor]) -> None:
     with torch.no_grad():
         for p, value in zip(network.output.layer.parameters(), values, strict=True):  # type: ignore[union-attr]
             p.copy_(value)
 
 
 @torch.no_grad()
-def pooled(network: Network, feed: Feed, rows: np.ndarray, size: int = 512) -> Pooled:
+def pool_features(network: Network, feed: Loader, rows: np.ndarray, size: int = 512) -> Pooled:
     """What the trunk makes of some examples, one vector each, (n, D)."""
     training = network.training
     network.eval()

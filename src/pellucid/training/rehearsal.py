@@ -23,15 +23,15 @@ import torch
 from torch import Tensor
 
 from ..data.batch import encode_groups
-from ..data.order import dealt
+from ..data.order import stratified_folds
 from ..errors import PellucidError
 from ..fields import Field
 from ..folder import Files
 from ..network import Network
 from ..planning import Plan, Recipe, planned_network
 from ..trunks import Trunk
-from .feed import Feed
-from .folds import Apart, Cast, Fold, Together, can_be_together
+from .feed import Loader
+from .folds import Cast, Fold, FoldsInTurn, StackedFolds, can_be_together
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -44,7 +44,7 @@ LESS = 1e-3  # of cost; one error in 1,000 examples
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class CrossValidation:
     """What the rehearsal found.
 
     Attributes:
@@ -61,12 +61,12 @@ class Rehearsal:
         """Of the training that it was for."""
         return round(LONGER * self.mark)
 
-    def kept(self, folder: Files) -> None:
+    def save_to(self, folder: Files) -> None:
         """Write the answers into a run, so that others can be told apart from it by the same examples."""
         folder.save_tensors(ANSWERS, {"rows": self.rows, "raw": self.raw.cpu().numpy()}, {"mark": str(self.mark)})
 
     @classmethod
-    def of(cls, folder: Files) -> Rehearsal | None:
+    def of(cls, folder: Files) -> CrossValidation | None:
         """That of a finished run; None where there was none."""
         if not folder.exists(ANSWERS):
             return None
@@ -74,41 +74,41 @@ class Rehearsal:
         return cls(int(about["mark"]), np.array(kept["rows"]), torch.from_numpy(np.array(kept["raw"])))
 
 
-def rehearsed(
+def cross_validate(
     plan: Plan,
     data: Dataset,
     trunk: Trunk,
-    feed: Feed,
+    feed: Loader,
     rows: np.ndarray,
     *,
     targets: Sequence[Field],
     most: int,
     only: int | None = None,
     seconds: float | None = None,
-) -> Rehearsal:
+) -> CrossValidation:
     """Rehearse a planned training of ``trunk`` on ``rows``. Scales are learned anew for every network.
 
     Args:
         feed: of the training itself, for the targets. targets: fields, fitted. most, only, seconds: as in
-            ``rehearse``.
+            ``train_folds``.
     """
     assert feed.target is not None
     known = feed.target.cpu().numpy()
     weight = None if feed.weight is None else feed.weight.cpu().numpy()
     classes = known[rows] if known.ndim == 1 else None
 
-    def cast(some: np.ndarray) -> tuple[Network, Feed]:
-        fields = data.fitted_on(some)
+    def cast_fold(some: np.ndarray) -> tuple[Network, Loader]:
+        fields = data.fitted_inputs_on(some)
         network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk))
-        return network.to(feed.device), Feed(
+        return network.to(feed.device), Loader(
             encode_groups(data, fields.values()), known, feed.device, weight=weight, sample=feed.sample
         )
 
-    folds = dealt(rows, plan.folds, plan.seed, classes)
-    return rehearse(cast, folds, plan.recipe, plan.seed, most=most, only=only, seconds=seconds)
+    folds = stratified_folds(rows, plan.folds, plan.seed, classes)
+    return train_folds(cast_fold, folds, plan.recipe, plan.seed, most=most, only=only, seconds=seconds)
 
 
-def rehearse(
+def train_folds(
     cast: Cast,
     parts: Sequence[np.ndarray],
     recipe: Recipe,
@@ -117,7 +117,7 @@ def rehearse(
     most: int,
     only: int | None = None,
     seconds: float | None = None,
-) -> Rehearsal:
+) -> CrossValidation:
     """Train one network for each of ``parts`` (rows), leaving it out; find the steps after which that costs least.
 
     Args:
@@ -129,7 +129,7 @@ def rehearse(
     """
     rows = np.concatenate(parts)
     folds = [Fold(cast, np.setdiff1d(rows, held), held, recipe, seed) for held in parts]
-    training = Together(folds) if can_be_together(folds) else Apart(folds)
+    training = StackedFolds(folds) if can_be_together(folds) else FoldsInTurn(folds)
     costs: list[float] = []
     raws: list[Tensor] = []
     marks = [only] if only else [m for m in MARKS if m <= max(most, MARKS[0])]
@@ -139,9 +139,9 @@ def rehearse(
         if seconds is not None and costs and spent * mark / marks[len(costs) - 1] > seconds:
             break
         training.train_to(mark)
-        raw, true = (torch.cat(some) for some in zip(*training.answers(), strict=True))
-        each = folds[0].state.network.output.costs(raw, true).double().cpu()  # (n,)
-        cost = float(np.average(each, weights=folds[0].feed.counts(rows)))
+        raw, true = (torch.cat(some) for some in zip(*training.predict_left_out(), strict=True))
+        each = folds[0].state.network.output.selection_losses(raw, true).double().cpu()  # (n,)
+        cost = float(np.average(each, weights=folds[0].feed.score_weights(rows)))
         if not math.isfinite(cost):  # and what follows will not be
             break
         costs.append(cost)
@@ -152,23 +152,23 @@ def rehearse(
         raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")
     best = best_of(costs, folds[0].state.network.output.halved)
     order = np.argsort(rows, kind="stable")
-    return Rehearsal(marks[best], rows[order], raws[best][torch.from_numpy(order)])
+    return CrossValidation(marks[best], rows[order], raws[best][torch.from_numpy(order)])
 
 
 def best_of(costs: Sequence[float], halved: float = 0.0) -> int:
     """The mark with the least cost, each smoothed; one half as long must be better by ``halved``."""
     doublings = np.log2(MARKS[: len(costs)])
-    return int(np.argmin(smoothed(costs) - halved * doublings))
+    return int(np.argmin(smooth_costs(costs) - halved * doublings))
 
 
-def smoothed(costs: Sequence[float]) -> np.ndarray:  # (m,) -> (m,)
+def smooth_costs(costs: Sequence[float]) -> np.ndarray:  # (m,) -> (m,)
     """Each cost half, and its neighbours' a quarter each, because neighbouring marks differ mostly by chance."""
     ends = np.concatenate([costs[:1], costs, costs[-1:]])
     return ends[:-2] / 4 + ends[1:-1] / 2 + ends[2:] / 4
 
 
-def unseen(
-    rehearsal: Rehearsal | None, feed: Feed, rows: np.ndarray, raw: Tensor, true: Tensor
+def out_of_fold_answers(
+    rehearsal: CrossValidation | None, feed: Loader, rows: np.ndarray, raw: Tensor, true: Tensor
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """All answers to examples that the network which answered had not learned from.
 

@@ -60,7 +60,7 @@ class Decisions:
         return default
 
 
-def factor(points: Points, step: int) -> float:
+def schedule_factor(points: Points, step: int) -> float:
     """The share of the full learning rate at ``step``."""
     i = bisect_right([place for place, _ in points], step)
     if i in (0, len(points)):
@@ -88,20 +88,20 @@ def moved_end(points: Points, step: int, end: int, *, cool: float) -> Points:
     if step >= down or step >= turn:  # cooling already, or from now on
         return cool_from(points, step, end - step)
     if turn < up[0]:  # no time to warm up in full
-        return [begin, [turn, factor(points, turn)], [end, 0.0]]
+        return [begin, [turn, schedule_factor(points, turn)], [end, 0.0]]
     return [begin, up, [turn, up[1]], [end, 0.0]]
 
 
 def cool_from(points: Points, step: int, length: int) -> Points:
     """Start the cool-down now, wherever the schedule stands, and end it ``length`` steps later."""
-    return [points[0], [step, factor(points, step)], [step + max(length, 1), 0.0]]
+    return [points[0], [step, schedule_factor(points, step)], [step + max(length, 1), 0.0]]
 
 
 def end_of(points: Points) -> int:
     return int(points[-1][0])
 
 
-def phase(points: Points, step: int) -> str:
+def schedule_phase(points: Points, step: int) -> str:
     """``"warm up"``, ``"hold"`` or ``"cool down"``."""
     if step >= points[-2][0]:
         return "cool down"

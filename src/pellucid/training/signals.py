@@ -19,13 +19,13 @@ def stopped_by_signals() -> Iterator[Callable[[], bool]]:
         return
     caught: list[int] = []
 
-    def note(number: int, _: Any) -> None:
+    def note_signal(number: int, _: Any) -> None:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)
 
     heard = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]  # nohup stays nohup
-    before = {number: signal.signal(number, note) for number in heard}
+    before = {number: signal.signal(number, note_signal) for number in heard}
     try:
         yield lambda: bool(caught)
     finally:

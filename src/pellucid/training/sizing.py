@@ -14,15 +14,15 @@ from typing import Any
 import torch
 
 from ..errors import OutOfMemory, no_memory
-from ..folder import pack
+from ..folder import pack_tensors
 from ..network import Network
 from ..planning import Recipe
-from .feed import Order
-from .loop import Loop, answers
+from .feed import Sampler
+from .loop import Loop, predict_raw
 from .memory import give_back
-from .pace import Pace
+from .pace import Pacer
 from .schedule import Decisions
-from .state import State
+from .state import TrainState
 from .threads import threads_stall, use_threads
 
 LACKING = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
@@ -59,12 +59,12 @@ def decide_threads(timing: Timing, decisions: Decisions) -> Timing:
     return timing
 
 
-def timed(
+def time_steps(
     network: Network,
-    order: Order,
+    order: Sampler,
     recipe: Recipe,
     limit: float = math.inf,
-    then: Callable[[State], Any] = lambda state: None,
+    then: Callable[[TrainState], Any] = lambda state: None,
     counts: Sequence[int] = (),
 ) -> Timing:
     """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network.
@@ -73,15 +73,15 @@ def timed(
         limit: seconds after which no further step is begun. then: done with the training's state, at the end.
         counts: numbers of threads to choose from; torch is left on the fastest. Without any, on the present one.
     """
-    state = State(network, recipe)
-    loop = Loop(state, order, order.rows[:0], Decisions(), Pace(recipe, None, 1), lambda s: None, lambda r: None)
+    state = TrainState(network, recipe)
+    loop = Loop(state, order, order.rows[:0], Decisions(), Pacer(recipe, None, 1), lambda s: None, lambda r: None)
     network.train()
     steps = count(0)
 
     def one_step() -> float:
         start = time.perf_counter()
         state.optimizer.clear()
-        loop.gradients(order.batch(next(steps)))
+        loop.compute_gradients(order.batch(next(steps)))
         state.optimizer.norm().item()
         state.optimizer.step(0.01)
         return time.perf_counter() - start
@@ -94,7 +94,7 @@ def timed(
     use_threads(best)
     some = order.rows[: min(256, len(order.rows))]
     start = time.perf_counter()
-    answers(network, order.feed, some)
+    predict_raw(network, order.feed, some)
     then(state)
     answer = (time.perf_counter() - start) / len(some)
     return Timing(means.pop(best), answer, best, means)
@@ -114,13 +114,15 @@ def time_thread_counts(
     """
     taken: dict[int, list[float]] = {threads: [] for threads in counts}
 
-    def mean(threads: int) -> float:
+    def mean_seconds(threads: int) -> float:
         return sum(taken[threads]) / len(taken[threads])
 
-    def hopeless(threads: int) -> bool:
-        return bool(taken[threads]) and mean(threads) > HOPELESS * min(mean(other) for other in counts if taken[other])
+    def is_hopeless(threads: int) -> bool:
+        return bool(taken[threads]) and mean_seconds(threads) > HOPELESS * min(
+            mean_seconds(other) for other in counts if taken[other]
+        )
 
-    def seconds() -> float:
+    def seconds_taken() -> float:
         return sum(sum(taken[threads]) for threads in tried)
 
     # Alone, a number has nothing to be compared with.
@@ -131,16 +133,16 @@ def time_thread_counts(
             use_threads(threads)
             turn_seconds = 0.0
             while turn_seconds < TURN_SECONDS:
-                if hopeless(threads) or (taken[threads] and seconds() > limit):
+                if is_hopeless(threads) or (taken[threads] and seconds_taken() > limit):
                     break
                 taken[threads].append(one_step())
                 turn_seconds += taken[threads][-1]
-    return {threads: mean(threads) for threads in counts}
+    return {threads: mean_seconds(threads) for threads in counts}
 
 
 @contextmanager
-def held(
-    size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe, loop: Loop | None = None
+def explain_out_of_memory(
+    size: Any, make: Callable[[int], Network], order: Sampler, recipe: Recipe, loop: Loop | None = None
 ) -> Iterator[None]:
     """Where memory does not hold a training of ``size``, say which size it does hold: one that was tried.
 
@@ -152,19 +154,19 @@ def held(
     except LACKING as error:
         if not no_memory(error):
             raise
-        _clear(error)
+        _clear_frames(error)
     else:
         return
     if loop is not None:
         del loop.state
-    smaller = fitting(size, make, order, recipe)
+    smaller = largest_in_memory(size, make, order, recipe)
     fix = (
         f"train with --size {smaller}, which it does hold" if smaller is not None else "smaller ones do not fit either"
     )
     raise OutOfMemory(f"the memory of this machine does not hold the training of a network of size {size}", fix=fix)
 
 
-def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Recipe) -> int | None:
+def largest_in_memory(size: Any, make: Callable[[int], Network], order: Sampler, recipe: Recipe) -> int | None:
     """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint.
 
     From the smallest on: tried after larger ones that did not fit, one that fits was sometimes passed over.
@@ -173,42 +175,42 @@ def fitting(size: Any, make: Callable[[int], Network], order: Order, recipe: Rec
     for smaller in range(size) if isinstance(size, int) else ():
         give_back()
         try:
-            timed(make(smaller), order, recipe, limit=0.0, then=lambda state: pack(state.tensors(), {}))
+            time_steps(make(smaller), order, recipe, limit=0.0, then=lambda state: pack_tensors(state.tensors(), {}))
         except LACKING as error:
             if not no_memory(error):
                 raise
-            _clear(error)
+            _clear_frames(error)
             break
         fits = smaller
     return fits
 
 
-def _clear(error: BaseException | None) -> None:
+def _clear_frames(error: BaseException | None) -> None:
     """Let go of all that was allocated where an error, or one that led to it, came from."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__
 
 
-def largest(
+def largest_within_budget(
     sizes: tuple[int, ...],
     usual: int,
     make: Callable[[int], Network],
-    order: Order,
+    order: Sampler,
     recipe: Recipe,
     seconds: float,
     counts: Sequence[int] = (),
 ) -> tuple[int, Timing, str]:
     """The largest size that leaves time for ``recipe.epochs`` passes in ``seconds``; its timing, and why.
 
-    Sizes about double the work, so a neighbour is only timed when it has a chance. ``counts`` as for ``timed``.
+    Sizes about double the work, so a neighbour is only timed when it has a chance. ``counts`` as for ``time_steps``.
     """
     tried: dict[int, Timing] = {}
 
-    def epochs(size: int) -> float:
+    def epochs_of_size(size: int) -> float:
         if size not in tried:
             try:
-                tried[size] = timed(make(size), order, recipe, limit=TRYING * seconds, counts=counts)
+                tried[size] = time_steps(make(size), order, recipe, limit=TRYING * seconds, counts=counts)
             except LACKING as error:
                 if size == sizes[0] or not no_memory(error):
                     raise
@@ -216,11 +218,15 @@ def largest(
         return seconds / (tried[size].step * order.steps)
 
     size = min(max(usual, sizes[0]), sizes[-1])
-    while size > sizes[0] and epochs(size) < recipe.epochs:
+    while size > sizes[0] and epochs_of_size(size) < recipe.epochs:
         size -= 1
     if size >= usual:
-        while size < sizes[-1] and epochs(size) >= 1.8 * recipe.epochs and epochs(size + 1) >= recipe.epochs:
+        while (
+            size < sizes[-1]
+            and epochs_of_size(size) >= 1.8 * recipe.epochs
+            and epochs_of_size(size + 1) >= recipe.epochs
+        ):
             size += 1
-    found = epochs(size)
+    found = epochs_of_size(size)
     said = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
     return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {said} epochs"

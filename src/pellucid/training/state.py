@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import PellucidError
-from ..folder import damaged
-from ..folder.form import Misfit, anything, maybe, number, record, whole
+from ..folder import damage_error
+from ..folder.form import FormError, anything, maybe, number, record, whole
 from ..network import Network
 from ..planning import Recipe
 from .optimizer import Optimizer
@@ -34,7 +34,7 @@ META = record(
 )
 
 
-class State:
+class TrainState:
     """The network, its optimizer, the running average and best of its weights, and where the training stands.
 
     Args:
@@ -75,11 +75,11 @@ class State:
             torch._foreach_copy_(self._buffers, self._kept)
 
     @torch.no_grad()
-    def follow(self) -> None:
+    def update_ema(self) -> None:
         """Move the averaged weights towards the present ones; its memory grows with the training, up to 1 / 50."""
         if self.step % AVERAGE_EVERY:
             return
-        rate = share_of_present(self.step)
+        rate = ema_rate(self.step)
         floats = [k for k, v in self.weights.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.average[k] for k in floats], [self.weights[k] for k in floats], rate)
         for k, v in self.weights.items():
@@ -102,7 +102,7 @@ class State:
 
     # -- to and from a checkpoint
 
-    def _named(self) -> dict[str, Tensor]:
+    def _named_tensors(self) -> dict[str, Tensor]:
         named = {f"weights.{k}": v for k, v in self.weights.items()}
         named |= {f"average.{k}": v for k, v in self.average.items()}
         named |= {f"best.{k}": v for k, v in self.best.items()}
@@ -110,7 +110,7 @@ class State:
         return named | {"loss_sum": self.loss_sum}
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {k: v.detach().cpu().contiguous().numpy() for k, v in self._named().items()}
+        return {k: v.detach().cpu().contiguous().numpy() for k, v in self._named_tensors().items()}
 
     def meta(self) -> dict[str, Any]:
         names = ("step", "seconds", "evaluating", "stale", "lowest", "skipped", "loss_count", "best_row")
@@ -124,15 +124,15 @@ class State:
         Raises:
             PellucidError: when it is not one of this network and optimizer.
         """
-        named = self._named()
+        named = self._named_tensors()
         check_tensors(named, tensors, path)
         try:
             META(meta, "meta")
             if meta["best_row"]:
                 measured = {"validation_loss": number(), self.network.output.metric: number()}
                 record({"step": whole(), **measured}, anything)(meta["best_row"], "best_row")
-        except Misfit as error:
-            raise damaged(f"it is damaged ({error})", path) from None
+        except FormError as error:
+            raise damage_error(f"it is damaged ({error})", path) from None
         copy_into(named, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
         for name in self.meta():
             setattr(self, name, meta[name])
@@ -145,20 +145,20 @@ def check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, np.ndarray], 
     Of tensors on the device "meta" only names, shapes and types are known. Where one's own value is no number yet, the
     saved one need not be.
     """
-    wrong = own.keys() ^ tensors.keys() or {k for k, v in own.items() if not _alike(v, tensors[k])}
+    wrong = own.keys() ^ tensors.keys() or {k for k, v in own.items() if not _have_same_form(v, tensors[k])}
     if wrong:
-        raise damaged(f"the weights are not this network's: {min(wrong)[:80]} differs", path)
+        raise damage_error(f"the weights are not this network's: {min(wrong)[:80]} differs", path)
     for name, value in own.items():
         known = value.is_floating_point() and not value.is_meta and bool(value.isfinite().all())
         if known and not np.isfinite(tensors[name]).all():
-            raise damaged(f"it is damaged: {name} holds values that are no finite numbers", path)
+            raise damage_error(f"it is damaged: {name} holds values that are no finite numbers", path)
 
 
-def _alike(one: Tensor, other: np.ndarray) -> bool:
+def _have_same_form(one: Tensor, other: np.ndarray) -> bool:
     return tuple(one.shape) == other.shape and str(one.dtype) == f"torch.{other.dtype.name}"
 
 
-def share_of_present(step: int) -> float:
+def ema_rate(step: int) -> float:
     """Of the weights in their average, when it is updated at ``step``."""
     return max(1 / 50, 1 / (1 + step / AVERAGE_EVERY))
 

@@ -114,12 +114,12 @@ class ThreadTuner:
         slow = each > SLOWDOWN * self.usual
         if left < 4 * TRIAL_SECONDS or not (slow or now - self._since > self._wait):
             return False
-        if self.stall(self._other(step, decisions), each):
+        if self.stall(self._other_count(step, decisions), each):
             self._since, self._wait = now, 2 * self._wait
             return False
         self._before = each
         compared = f", {self.usual * 1e3:.3g} ms before" if slow else ""
-        return self._change(step, decisions, f"tried, because a step takes {each * 1e3:.3g} ms{compared}")
+        return self._change_count(step, decisions, f"tried, because a step takes {each * 1e3:.3g} ms{compared}")
 
     def _seconds_a_step(self, now: float, step: int) -> float | None:
         """Over the last second or less; None until there are enough."""
@@ -137,13 +137,13 @@ class ThreadTuner:
             self.usual, self._wait = each, RECHECK_SECONDS
             return False
         self.usual, self._wait = before, 2 * self._wait
-        return self._change(step, decisions, f"{before * 1e3:.3g} ms a step, against {each * 1e3:.3g} ms")
+        return self._change_count(step, decisions, f"{before * 1e3:.3g} ms a step, against {each * 1e3:.3g} ms")
 
-    def _change(self, step: int, decisions: Decisions, reason: str) -> bool:
-        decisions.decide(step, "threads", self._other(step, decisions), reason)
+    def _change_count(self, step: int, decisions: Decisions, reason: str) -> bool:
+        decisions.decide(step, "threads", self._other_count(step, decisions), reason)
         self._looks.clear()
         return True
 
-    def _other(self, step: int, decisions: Decisions) -> int:
+    def _other_count(self, step: int, decisions: Decisions) -> int:
         every, one = self.counts
         return one if decisions.at(step, "threads", every) == every else every

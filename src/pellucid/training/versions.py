@@ -15,7 +15,7 @@ from .listeners import Listener
 from .schedule import Decisions
 
 
-def versions() -> dict[str, Any]:
+def current_versions() -> dict[str, Any]:
     """Those of this process, on this machine."""
     return {
         "pellucid": __version__,
@@ -33,7 +33,7 @@ def say_versions(before: Mapping[str, Any], threads: int, tell: Listener) -> Non
     Args:
         before: versions of then. threads: the most that were decided; 0 where torch's own number was used.
     """
-    now = versions()
+    now = current_versions()
     if threads:
         now["threads"] = before.get("threads") if threads <= (os.cpu_count() or 1) else os.cpu_count()
     for what, then in before.items():

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import PellucidError, UsageError, unknown
+from ..errors import PellucidError, UsageError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Trunk(nn.Module):
 
     @classmethod
     @abstractmethod
-    def sized(cls, size: int) -> Trunk:
+    def of_size(cls, size: int) -> Trunk:
         """The trunk at one setting of the one dial: size 0 tiny, each step about twice the multiplications."""
 
     @classmethod
@@ -212,7 +212,7 @@ def trunk_words() -> dict[str, str]:
 def trunk_named(word: str) -> type[Trunk]:
     words = trunk_words()
     if word.lower() not in words:
-        raise UsageError(unknown("network", word, words))
+        raise UsageError(unknown_name("network", word, words))
     return TRUNKS[words[word.lower()]]
 
 
@@ -244,7 +244,7 @@ class Custom(Trunk):
         return {"width": self.width, "out_width": self.out_width, "reads": list(self._reads)}
 
     @classmethod
-    def sized(cls, size: int) -> Trunk:
+    def of_size(cls, size: int) -> Trunk:
         raise PellucidError("a custom trunk has no sizes to choose from", fix="pass the module itself")
 
 
@@ -261,7 +261,7 @@ class _Whole(Stage):
         return out, {"output": out.x}
 
 
-def hashed(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) int64, in 0 .. 2**32 - 1
+def hash_keys(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) int64, in 0 .. 2**32 - 1
     """Counter-based random integers: the same key and salt give the same number, on any device, in any order.
 
     The finaliser of MurmurHash3 (Appleby 2011) on 32 bits, twice, so that neighbouring keys are unrelated.
@@ -275,6 +275,6 @@ def hashed(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) int64, in 
     return h
 
 
-def uniform(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) float32 in [0, 1)
-    """Uniform random numbers from ``hashed``; 24 bits, so every value is exact in float32."""
-    return (hashed(key, salt) >> 8).to(torch.float32) * (1.0 / (1 << 24))
+def uniform_numbers(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) float32 in [0, 1)
+    """Uniform random numbers from ``hash_keys``; 24 bits, so every value is exact in float32."""
+    return (hash_keys(key, salt) >> 8).to(torch.float32) * (1.0 / (1 << 24))

@@ -12,12 +12,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import Features, Inside, Stage, State, Trunk, register
-from .layers import Dropout, GroupedBatchNorm, LastNorm, Norm, check_build, max_positions, pick, silenced, zeroed
+from .layers import (
+    Dropout,
+    GroupedBatchNorm,
+    LastNorm,
+    check_build,
+    hide_padding,
+    layer_norm,
+    max_positions,
+    pick_size,
+    zero_weights,
+)
 
 SIZES = (6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # width
 
 
-class GridStage(Stage):
+class ConvolutionalGridStage(Stage):
     """Pooling, norm, relu; two residual convolutions, if asked; and the convolution to the next stage's channels.
 
     It reads raw sums, those of the input layer or of the stage before: pooling them before the norm and the activation
@@ -40,31 +50,33 @@ class GridStage(Stage):
 
     def open(self, f: Features) -> tuple[Features, Inside]:
         """Inside, each (B, H', W', D): pooled, pre_activation, activation; first and added where it is residual."""
-        x, mask = halved(f)  # (B, D, H', W')
+        x, mask = halve_grid(f)  # (B, D, H', W')
         before = self.norm(x, mask)
         y = F.relu(before)
         inside = {"pooled": x, "pre_activation": before, "activation": y}
         if self.first is not None:
-            inside["first"] = middle = F.relu(self.first_norm(self.first(quiet(y, mask)), mask))  # type: ignore[misc]
-            inside["added"] = added = F.relu(self.second_norm(self.second(quiet(middle, mask)), mask))  # type: ignore[misc]
+            inside["first"] = middle = F.relu(self.first_norm(self.first(silence_padding(y, mask)), mask))  # type: ignore[misc]
+            inside["added"] = added = F.relu(self.second_norm(self.second(silence_padding(middle, mask)), mask))  # type: ignore[misc]
             y = y + added
         y = channels_first(self.dropout(channels_last(y), f.key))
         if self.out is not None:
-            y = self.out(quiet(y, mask))
+            y = self.out(silence_padding(y, mask))
         return f.with_(x=channels_last(y), mask=mask), {name: channels_last(t) for name, t in inside.items()}
 
 
-def halved(f: Features) -> tuple[Tensor, Tensor | None]:  # (B, H, W, D) -> (B, D, H', W'), (B, H', W') or None
+def halve_grid(f: Features) -> tuple[Tensor, Tensor | None]:  # (B, H, W, D) -> (B, D, H', W'), (B, H', W') or None
     """The grid and its mask max-pooled by two."""
     x, mask = channels_first(f.x), f.mask
     if mask is None:
         return F.max_pool2d(x, 2, ceil_mode=True), None
     pooled = F.max_pool2d(x.masked_fill(~mask.unsqueeze(1), torch.finfo(x.dtype).min), 2, ceil_mode=True)
     mask = F.max_pool2d(mask.unsqueeze(1).to(x.dtype), 2, ceil_mode=True).squeeze(1) > 0
-    return quiet(pooled, mask), mask
+    return silence_padding(pooled, mask), mask
 
 
-def quiet(x: Tensor, mask: Tensor | None) -> Tensor:  # (B, D, H, W), (B, H, W) -> (B, D, H, W), 0 where not real
+def silence_padding(
+    x: Tensor, mask: Tensor | None
+) -> Tensor:  # (B, D, H, W), (B, H, W) -> (B, D, H, W), 0 where not real
     return x if mask is None else x.masked_fill(~mask.unsqueeze(1), 0.0)
 
 
@@ -90,7 +102,7 @@ def channels_last(x: Tensor) -> Tensor:  # (B, D, H, W) -> (B, H, W, D), the sam
     return x.permute(0, 2, 3, 1)
 
 
-class SequenceStage(Stage):
+class ConvolutionalSequenceStage(Stage):
     """skip(x) + W dropout(gelu(convolution(norm(x)))), W zero at the start; the length stays.
 
     The norm is of each position alone, so neither padding nor the future gets into it. Causal, the kernel looks back
@@ -103,9 +115,9 @@ class SequenceStage(Stage):
         super().__init__()
         self.dilation, self.reach = dilation, dilation * (self.taps - 1)  # positions between first and last tap
         self.ahead = 0 if causal else self.reach // 2
-        self.norm = Norm(width)
+        self.norm = layer_norm(width)
         self.convolution = nn.Conv1d(width, channels, self.taps, dilation=dilation)
-        self.out = zeroed(nn.Linear(channels, channels))
+        self.out = zero_weights(nn.Linear(channels, channels))
         self.skip = nn.Identity() if width == channels else nn.Linear(width, channels)
         self.dropout = Dropout(dropout)
 
@@ -114,8 +126,8 @@ class SequenceStage(Stage):
 
     def open(self, f: Features) -> tuple[Features, Inside]:
         """Inside: pre_activation, activation and added, each (B, T, C)."""
-        quiet = silenced(self.norm(f.x), f.mask)
-        before = self._convolve(F.pad(quiet, (0, 0, self.reach - self.ahead, self.ahead)))
+        quiet = hide_padding(self.norm(f.x), f.mask)
+        before = self._convolve_line(F.pad(quiet, (0, 0, self.reach - self.ahead, self.ahead)))
         after = F.gelu(before)
         added = self.out(self.dropout(after, f.key))
         inside = {"pre_activation": before, "activation": after, "added": added}
@@ -126,10 +138,10 @@ class SequenceStage(Stage):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, C)
         window = torch.cat([state, self.norm(x).unsqueeze(1)], 1)  # (B, reach + 1, D)
-        added = self.out(F.gelu(self._convolve(window)[:, 0]))
+        added = self.out(F.gelu(self._convolve_line(window)[:, 0]))
         return self.skip(x) + added, window[:, 1:]
 
-    def _convolve(self, x: Tensor) -> Tensor:  # (B, T + reach, D) -> (B, T, C)
+    def _convolve_line(self, x: Tensor) -> Tensor:  # (B, T + reach, D) -> (B, T, C)
         """As a 2-D convolution one row high, because that one takes channels-last memory as it is."""
         weight = self.convolution.weight.unsqueeze(2)  # (C, D, 1, K)
         row = x.transpose(1, 2).unsqueeze(2)  # (B, D, 1, T + reach)
@@ -169,7 +181,7 @@ class Convolutional(Trunk):
             return self
         width = self.width
         for i in range(self.depth):
-            self.stages[f"layer{i + 1}"] = SequenceStage(width, 4 * self.width, 4**i, causal, self.dropout)
+            self.stages[f"layer{i + 1}"] = ConvolutionalSequenceStage(width, 4 * self.width, 4**i, causal, self.dropout)
             width = 4 * self.width
         self.stages["norm"] = LastNorm(width)
         return self
@@ -177,7 +189,7 @@ class Convolutional(Trunk):
     def _build_grid(self) -> None:
         widths = [self.width * min(2**i, 4) for i in range(self.depth)]
         for i, (width, channels) in enumerate(zip(widths, [*widths[1:], None], strict=True)):
-            self.stages[f"layer{i + 1}"] = GridStage(width, channels, residual=i > 0, dropout=self.dropout)
+            self.stages[f"layer{i + 1}"] = ConvolutionalGridStage(width, channels, residual=i > 0, dropout=self.dropout)
         self.out_width = widths[-1]
 
     def longest(self) -> int:
@@ -188,9 +200,9 @@ class Convolutional(Trunk):
         return {"width": self.width, "depth": self.depth, "dropout": self.dropout}
 
     @classmethod
-    def sized(cls, size: int) -> Convolutional:
+    def of_size(cls, size: int) -> Convolutional:
         """Size 0 is 6 wide, 3 is 16 (117,000 weights, 5 million multiplications for 32 x 32), 7 is 64, 9 is 128."""
-        return cls(pick(tuple((w,) for w in SIZES), size)[0])
+        return cls(pick_size(tuple((w,) for w in SIZES), size)[0])
 
     @classmethod
     def recipe(cls, kind: str) -> dict[str, Any]:

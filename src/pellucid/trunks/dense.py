@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import Features, Inside, Stage, State, Trunk, register
-from .layers import Dropout, LastNorm, Linear, Norm, check_build, pick, zeroed
+from .layers import Dropout, LastNorm, Linear, check_build, layer_norm, pick_size, zero_weights
 
 SIZES = ((32, 2), (48, 2), (64, 2), (96, 2), (128, 3), (192, 3), (256, 3), (384, 3), (512, 4), (768, 4))  # width, depth
 
@@ -21,9 +21,9 @@ class DenseStage(Stage):
 
     def __init__(self, width: int, hidden: int, dropout: float, norm: bool = True):
         super().__init__()
-        self.norm = Norm(width) if norm else nn.Identity()
+        self.norm = layer_norm(width) if norm else nn.Identity()
         self.into = Linear(width, hidden)
-        self.out = zeroed(Linear(hidden, width))
+        self.out = zero_weights(Linear(hidden, width))
         self.dropout = Dropout(dropout)
 
     def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions, D)
@@ -31,16 +31,16 @@ class DenseStage(Stage):
 
     def open(self, f: Features) -> tuple[Features, Inside]:
         """Inside: pre_activation and activation (B, *positions, K), added (B, *positions, D)."""
-        y, inside = self._pass(f.x, f.key)
+        y, inside = self._run_stage(f.x, f.key)
         return f.with_(x=y), inside
 
     def start(self, batch: int, like: Tensor) -> State:
         return ()
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
-        return self._pass(x, None)[0], state
+        return self._run_stage(x, None)[0], state
 
-    def _pass(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (B, *positions, D) -> the same
+    def _run_stage(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (B, *positions, D) -> the same
         before = self.into(self.norm(x))  # (B, *positions, K)
         after = F.gelu(before)
         added = self.out(self.dropout(after, key))
@@ -88,9 +88,9 @@ class Dense(Trunk):
         return {**sizes, "dropout": self.dropout, "norm": self.norm}
 
     @classmethod
-    def sized(cls, size: int) -> Dense:
+    def of_size(cls, size: int) -> Dense:
         """Size 0 is 32 wide with 2 stages, 3 is 96 with 2, 6 is 256 with 3, 9 is 768 with 4."""
-        width, depth = pick(SIZES, size)
+        width, depth = pick_size(SIZES, size)
         return cls(width, depth)
 
     @classmethod

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import PellucidError
-from .base import Features, Inside, Stage, State, Trunk, hashed
+from .base import Features, Inside, Stage, State, Trunk, hash_keys
 
 
 def check_build(trunk: Trunk, positions: int, causal: bool) -> None:
@@ -29,7 +29,7 @@ def check_build(trunk: Trunk, positions: int, causal: bool) -> None:
         raise PellucidError("a grid has no before and after, so nothing over it can be causal", fix="use a sequence")
 
 
-def pick(sizes: tuple[tuple[int, ...], ...], size: int) -> tuple[int, ...]:
+def pick_size(sizes: tuple[tuple[int, ...], ...], size: int) -> tuple[int, ...]:
     """The setting ``size`` of a trunk's ladder. Raises PellucidError outside it."""
     if not 0 <= size < len(sizes):
         raise PellucidError(f"there is no size {size}", fix=f"choose a size from 0 to {len(sizes) - 1}")
@@ -67,14 +67,16 @@ class Dropout(nn.Module):
             return x
         if key is None:
             return F.dropout(x, self.p)
-        keep = kept(key.flatten(), self.salt, x.shape[key.ndim :].numel(), self.p).reshape(x.shape)
+        keep = dropout_mask(key.flatten(), self.salt, x.shape[key.ndim :].numel(), self.p).reshape(x.shape)
         return x * keep.to(x.dtype).mul_(1 / (1 - self.p))
 
     def extra_repr(self) -> str:
         return f"p={self.p}, salt={self.salt}"
 
 
-def kept(key: Tensor, salt: int, elements: int, p: float) -> Tensor:  # (B,) -> (B, N) bool, False with probability p
+def dropout_mask(
+    key: Tensor, salt: int, elements: int, p: float
+) -> Tensor:  # (B,) -> (B, N) bool, False with probability p
     """Which elements of each example dropout keeps: the example's key, itself random, mixed with a hash of the element.
 
     What is done B x N / 2 times is one exclusive or and a two-round finaliser (constants of lowbias32, Wellons 2018),
@@ -90,7 +92,7 @@ def kept(key: Tensor, salt: int, elements: int, p: float) -> Tensor:  # (B,) -> 
 
 @lru_cache(maxsize=64)  # the same in every step, and a third of the time of a small network's dropout
 def element_hashes(count: int, salt: int, device: torch.device) -> Tensor:  # -> (count,) int32
-    return hashed(torch.arange(count, device=device), ~salt).to(torch.int32)
+    return hash_keys(torch.arange(count, device=device), ~salt).to(torch.int32)
 
 
 def assign_salts(network: nn.Module) -> None:
@@ -102,7 +104,7 @@ def assign_salts(network: nn.Module) -> None:
 # ---------------------------------------------------------------- normalisation
 
 
-def Norm(width: int) -> nn.LayerNorm:
+def layer_norm(width: int) -> nn.LayerNorm:
     """Layer normalisation of the last axis, without bias.
 
     Chosen over the RMS norm for speed: forward and backward of 2 million values on one CPU thread take 5 ms against
@@ -146,7 +148,7 @@ class GroupedBatchNorm(nn.Module):
             return F.batch_norm(x, self.mean, self.var, self.weight, self.bias, eps=self.eps)
         if x.is_cpu and mask is None and x.shape[0] % self.group != 1:
             y, mean, var = _NormaliseGroups.apply(x, self.weight, self.bias, self.group, self.eps)
-            self._remember(mean, var)
+            self._update_statistics(mean, var)
             return y
         whole = len(x) // self.group * self.group
         cuts = [s for s in (slice(0, whole), slice(whole, len(x))) if s.start < s.stop]
@@ -163,13 +165,13 @@ class GroupedBatchNorm(nn.Module):
         own = self.mean.view(-1, *[1] * (v.ndim - 3)), self.var.view(-1, *[1] * (v.ndim - 3))  # (D, 1, 1)
         mean = torch.where(n < 2, own[0], (v * real).sum(axes, keepdim=True) / n.clamp_min(1))  # (G, 1, D, 1, 1)
         var = torch.where(n < 2, own[1], ((v - mean).square() * real).sum(axes, keepdim=True) / n.clamp_min(1))
-        self._remember(mean.detach().flatten(1), var.detach().flatten(1))
+        self._update_statistics(mean.detach().flatten(1), var.detach().flatten(1))
         scale = (var + self.eps).rsqrt() * self.weight.view_as(own[0])
         y = torch.addcmul(self.bias.view_as(own[0]) - mean * scale, v, scale)
         return y.flatten(0, 1).to(x.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, var: Tensor) -> None:  # (G, D), (G, D)
+    def _update_statistics(self, mean: Tensor, var: Tensor) -> None:  # (G, D), (G, D)
         """Move the running statistics by G groups at once, just as if they had come one after the other."""
         seen = self.count + torch.arange(1, len(mean) + 1, device=mean.device)  # (G,)
         rate = 1 / seen.clamp_max(self.horizon).to(mean.dtype)
@@ -225,7 +227,7 @@ class LastNorm(Stage):
 
     def __init__(self, width: int):
         super().__init__()
-        self.norm = Norm(width)
+        self.norm = layer_norm(width)
 
     def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions, D)
         return f.with_(x=self.norm(f.x))
@@ -244,7 +246,9 @@ class LastNorm(Stage):
 # ---------------------------------------------------------------- masks
 
 
-def silenced(x: Tensor, mask: Tensor | None) -> Tensor:  # (B, *positions, D) -> (B, *positions, D), 0 where not real
+def hide_padding(
+    x: Tensor, mask: Tensor | None
+) -> Tensor:  # (B, *positions, D) -> (B, *positions, D), 0 where not real
     return x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
@@ -254,13 +258,13 @@ def max_positions(f: Features) -> Tensor:  # (B, *positions, D) -> (B, D)
     if f.mask is None:
         return f.x.amax(axes)
     best = f.x.masked_fill(~f.mask.unsqueeze(-1), torch.finfo(f.x.dtype).min).amax(axes)
-    return silenced(best, f.mask.flatten(1).any(1))
+    return hide_padding(best, f.mask.flatten(1).any(1))
 
 
 # ---------------------------------------------------------------- positions and attention
 
 
-def rotary(positions: tuple[int, ...], width: int, like: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+def rotary_angles(positions: tuple[int, ...], width: int, like: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
     """Cosines and sines of rotary positions (Su 2021), each (T, width / 2), T being all positions in order.
 
     A sequence turns every pair of features by its position; a grid turns half of them by the row and half by the
@@ -280,7 +284,7 @@ def rotary(positions: tuple[int, ...], width: int, like: Tensor, first: int = 0)
     return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
 
 
-def turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:  # (..., T, E) -> (..., T, E)
+def rotate_pairs(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:  # (..., T, E) -> (..., T, E)
     """Each pair (feature i, feature i + E / 2) turned by its angle; lengths stay."""
     cos, sin = turn
     a, b = x.chunk(2, -1)
@@ -300,21 +304,21 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.causal = width // head, causal
         self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = zeroed(nn.Linear(width, width, bias=False))
+        self.out = zero_weights(nn.Linear(width, width, bias=False))
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:  # (B, T, D) -> (B, T, D)
-        q, k, v = self._project(x, turn)
-        sees = self._sees(mask, x)
+        q, k, v = self._project_heads(x, turn)
+        sees = self._visible_mask(mask, x)
         y = F.scaled_dot_product_attention(q, k, v, sees, is_causal=self.causal and sees is None)
         return self.out(y.transpose(1, 2).flatten(2))
 
     def open(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None) -> tuple[Tensor, Inside]:
         """The same with explicit weights: attention (B, n, T, T), query, key, value and mixed (B, n, T, E)."""
-        q, k, v = self._project(x, turn)
+        q, k, v = self._project_heads(x, turn)
         score = q @ k.mT / math.sqrt(q.shape[-1])  # (B, n, T, T)
-        sees = self._sees(mask, x)
+        sees = self._visible_mask(mask, x)
         if sees is None and self.causal:
-            sees = _before(x)
+            sees = _causal_mask(x)
         weights = (score if sees is None else score.masked_fill(~sees, -torch.inf)).softmax(-1)
         mixed = weights @ v
         inside = {"attention": weights, "query": q, "key": k, "value": v, "mixed": mixed}
@@ -326,35 +330,37 @@ class Attention(nn.Module):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
         keys, values = state
-        turn = rotary((1,), values.shape[-1], x, first=keys.shape[2])
-        q, k, v = self._project(x.unsqueeze(1), turn)
+        turn = rotary_angles((1,), values.shape[-1], x, first=keys.shape[2])
+        q, k, v = self._project_heads(x.unsqueeze(1), turn)
         keys, values = torch.cat([keys, k], 2), torch.cat([values, v], 2)  # (B, n, t + 1, E)
         y = F.scaled_dot_product_attention(q, keys, values)
         return self.out(y.flatten(1)), (keys, values)
 
-    def _project(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:  # three (B, n, T, E)
+    def _project_heads(
+        self, x: Tensor, turn: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:  # three (B, n, T, E)
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, n, T, E)
-        q, k = turned(F.layer_norm(qkv[:2], qkv.shape[-1:]), turn)
+        q, k = rotate_pairs(F.layer_norm(qkv[:2], qkv.shape[-1:]), turn)
         return q, k, qkv[2]
 
-    def _sees(self, mask: Tensor | None, x: Tensor) -> Tensor | None:  # -> (B, 1, 1 or T, T) bool
+    def _visible_mask(self, mask: Tensor | None, x: Tensor) -> Tensor | None:  # -> (B, 1, 1 or T, T) bool
         if mask is None:
             return None
         mask = mask | ~mask.any(1, keepdim=True)  # an example without any real position sees its padding: no 0 / 0
         sees = mask[:, None, None]
         if not self.causal:
             return sees
-        return (sees & _before(x)) | torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
+        return (sees & _causal_mask(x)) | torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
 
 
-def _before(x: Tensor) -> Tensor:  # (B, T, D) -> (T, T) bool, True where column <= row
+def _causal_mask(x: Tensor) -> Tensor:  # (B, T, D) -> (T, T) bool, True where column <= row
     return torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
 
 
 # ---------------------------------------------------------------- initialisation
 
 
-def zeroed(linear: nn.Linear) -> nn.Linear:
+def zero_weights(linear: nn.Linear) -> nn.Linear:
     """The layer with all weights 0: a residual branch that ends in it starts as nothing."""
     for parameter in linear.parameters():
         nn.init.zeros_(parameter)

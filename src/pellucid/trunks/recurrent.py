@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import PellucidError, UsageError, unknown
+from ..errors import PellucidError, UsageError, unknown_name
 from .base import Features, Inside, Stage, State, Trunk, register
-from .layers import Dropout, LastNorm, Norm, check_build, pick
+from .layers import Dropout, LastNorm, check_build, layer_norm, pick_size
 
 CELLS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
 SIZES = ((32, 1), (48, 1), (64, 1), (64, 2), (96, 2), (128, 2), (192, 2), (256, 2), (384, 2), (512, 2))  # width, depth
@@ -33,22 +33,22 @@ class Direction(nn.Module):
         super().__init__()
         self.cell, self.hidden, self.backward_ = cell, hidden, backward
         self.layer: Any = CELLS[cell](width, hidden, batch_first=True)
-        begin(self.layer)
+        init_cell(self.layer)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D), (S,) -> (S, T, K)
-        x = self._turned(x, lengths)
+        x = self._reverse_lines(x, lengths)
         with torch.autocast(x.device.type, enabled=False):  # float16 there, whatever was asked for, and no scaling
             y = self.layer(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x)[0]
-        return self._turned(y, lengths)
+        return self._reverse_lines(y, lengths)
 
     def open(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Inside]:  # (S, T, D) -> (S, T, K), inside
         """Every gate and state at every position, each (S, T, K)."""
-        x = self._turned(x, lengths)
+        x = self._reverse_lines(x, lengths)
         state, steps = self.start(len(x), x), []
         for t in range(x.shape[1]):
             state, gates = self._by_hand(x[:, t], state)
             steps.append(gates)
-        inside = {k: self._turned(torch.stack([s[k] for s in steps], 1), lengths) for k in steps[0]}
+        inside = {k: self._reverse_lines(torch.stack([s[k] for s in steps], 1), lengths) for k in steps[0]}
         return inside["hidden"], inside
 
     def start(self, batch: int, like: Tensor) -> State:
@@ -65,7 +65,7 @@ class Direction(nn.Module):
         from_h = F.linear(state[0], own.weight_hh_l0, own.bias_hh_l0)
         return (lstm_gates if self.cell == "lstm" else gru_gates)(from_x, from_h, state)
 
-    def _turned(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D) -> (S, T, D)
+    def _reverse_lines(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D) -> (S, T, D)
         """Backward only: each sequence reversed inside its own length, padding left in place. Its own inverse."""
         if not self.backward_:
             return x
@@ -93,7 +93,7 @@ def lstm_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Ins
     return (hidden, cell), {**gates, "cell": cell, "hidden": hidden}
 
 
-def begin(layer: Any) -> None:
+def init_cell(layer: Any) -> None:
     """First weights: inputs Glorot, states orthogonal gate by gate, biases 0, but 1 for the gate that keeps the state.
 
     (Jozefowicz 2015: an LSTM that starts by remembering learns long lags; the GRU's update gate plays that part.)
@@ -113,7 +113,7 @@ class Sweep(nn.Module):
 
     def __init__(self, cell: str, width: int, causal: bool, dropout: float):
         super().__init__()
-        self.norm, self.dropout = Norm(width), Dropout(dropout)
+        self.norm, self.dropout = layer_norm(width), Dropout(dropout)
         ways = {"ahead": False} if causal else {"ahead": False, "back": True}
         self.ways: Any = nn.ModuleDict(
             {way: Direction(cell, width, width // len(ways), backward) for way, backward in ways.items()}
@@ -121,24 +121,24 @@ class Sweep(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> Tensor:
         # (B, *lines, T, D), (B, *lines, T), (B,) -> (B, *lines, T, D)
-        lines, lengths = self._lines(x, mask)
+        lines, lengths = self._as_lines(x, mask)
         y = torch.cat([way(lines, lengths) for way in self.ways.values()], -1)  # (S, T, D)
         return x + self.dropout(y.view(x.shape), key)
 
     def open(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> tuple[Tensor, Inside]:
         """Inside: ``ahead.update`` and so on, each (B, *lines, T, K)."""
-        lines, lengths = self._lines(x, mask)
+        lines, lengths = self._as_lines(x, mask)
         opened = {name: way.open(lines, lengths) for name, way in self.ways.items()}
         y = torch.cat([out for out, _ in opened.values()], -1)
         inside = {f"{name}.{k}": v.view(*x.shape[:-1], -1) for name, (_, own) in opened.items() for k, v in own.items()}
         return x + self.dropout(y.view(x.shape), key), inside
 
-    def _lines(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:  # -> (S, T, D), (S,)
+    def _as_lines(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:  # -> (S, T, D), (S,)
         lengths = None if mask is None else mask.sum(-1).flatten()
         return self.norm(x).flatten(0, -3), lengths
 
 
-class SequenceStage(Stage):
+class RecurrentSequenceStage(Stage):
     """One sweep along a sequence."""
 
     def __init__(self, cell: str, width: int, causal: bool, dropout: float):
@@ -161,7 +161,7 @@ class SequenceStage(Stage):
         return x + y, state
 
 
-class GridStage(Stage):
+class RecurrentGridStage(Stage):
     """A sweep along all rows at once, then along all columns, so that every position hears of every other.
 
     (ReNet, Visin 2015, which joins the pixels of a patch first: here the input layer makes the patches.)
@@ -173,16 +173,16 @@ class GridStage(Stage):
 
     def forward(self, f: Features) -> Features:  # (B, H, W, D) -> (B, H, W, D)
         x = self.rows(f.x, f.mask, f.key)
-        return f.with_(x=self.columns(x.transpose(1, 2), self._across(f), f.key).transpose(1, 2))
+        return f.with_(x=self.columns(x.transpose(1, 2), self._sweep_grid(f), f.key).transpose(1, 2))
 
     def open(self, f: Features) -> tuple[Features, Inside]:
         """Inside, each (B, H, W, K): ``rows.ahead.update`` and so on."""
         x, rows = self.rows.open(f.x, f.mask, f.key)
-        x, columns = self.columns.open(x.transpose(1, 2), self._across(f), f.key)
+        x, columns = self.columns.open(x.transpose(1, 2), self._sweep_grid(f), f.key)
         inside = {f"rows.{k}": v for k, v in rows.items()}
         return f.with_(x=x.transpose(1, 2)), inside | {f"columns.{k}": v.transpose(1, 2) for k, v in columns.items()}
 
-    def _across(self, f: Features) -> Tensor | None:  # (B, H, W, D) -> (B, W, H), the mask
+    def _sweep_grid(self, f: Features) -> Tensor | None:  # (B, H, W, D) -> (B, W, H), the mask
         return None if f.mask is None else f.mask.transpose(1, 2)
 
 
@@ -210,7 +210,7 @@ class Recurrent(Trunk):
     def __init__(self, width: int = 64, depth: int = 2, *, cell: str = "gru", dropout: float = 0.1, longest: int = 256):
         super().__init__()
         if cell not in CELLS:
-            raise UsageError(unknown("cell", cell, CELLS))
+            raise UsageError(unknown_name("cell", cell, CELLS))
         if width % 2:
             raise PellucidError(
                 f"a recurrent trunk can't be {width} wide: each direction takes half", fix="make it even"
@@ -226,9 +226,9 @@ class Recurrent(Trunk):
         check_build(self, positions, causal)
         for i in range(1, self.depth + 1):
             self.stages[f"layer{i}"] = (
-                GridStage(self.cell, self.width, self.dropout)
+                RecurrentGridStage(self.cell, self.width, self.dropout)
                 if positions == 2
-                else SequenceStage(self.cell, self.width, causal, self.dropout)
+                else RecurrentSequenceStage(self.cell, self.width, causal, self.dropout)
             )
         self.stages["norm"] = LastNorm(self.width)
         return self
@@ -238,9 +238,9 @@ class Recurrent(Trunk):
         return {**own, "dropout": self.dropout, "longest": self.most}
 
     @classmethod
-    def sized(cls, size: int) -> Recurrent:
+    def of_size(cls, size: int) -> Recurrent:
         """Size 0 is 32 wide with 1 stage, 3 is 64 with 2, 5 is 128 with 2, 9 is 512 with 2; patches get finer too."""
-        width, depth = pick(SIZES, size)
+        width, depth = pick_size(SIZES, size)
         return cls(width, depth, longest=64 if size < 5 else 144 if size < 7 else 256)
 
     @classmethod

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import PellucidError
 from .base import Features, Inside, Stage, State, Trunk, register
-from .layers import Attention, Dropout, LastNorm, Norm, check_build, pick, rotary, zeroed
+from .layers import Attention, Dropout, LastNorm, check_build, layer_norm, pick_size, rotary_angles, zero_weights
 
 SIZES = ((32, 2), (48, 2), (64, 2), (64, 4), (96, 4), (128, 4), (192, 4), (256, 5), (320, 6), (384, 8))  # width, depth
 
@@ -23,23 +23,27 @@ class TransformerStage(Stage):
     def __init__(self, width: int, head: int, causal: bool, dropout: float):
         super().__init__()
         self.head = head
-        self.attention_norm, self.attention = Norm(width), Attention(width, head, causal)
-        self.norm, self.into, self.out = Norm(width), nn.Linear(width, 4 * width), zeroed(nn.Linear(4 * width, width))
+        self.attention_norm, self.attention = layer_norm(width), Attention(width, head, causal)
+        self.norm, self.into, self.out = (
+            layer_norm(width),
+            nn.Linear(width, 4 * width),
+            zero_weights(nn.Linear(4 * width, width)),
+        )
         self.attention_dropout, self.dropout = Dropout(dropout), Dropout(dropout)
 
     def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions, D)
-        x, turn, mask = self._enter(f)
+        x, turn, mask = self._project_input(f)
         x = x + self.attention_dropout(self.attention(self.attention_norm(x), turn, mask), f.key)
-        return f.with_(x=self._mlp(x, f.key)[0].view(f.x.shape))
+        return f.with_(x=self._run_mlp(x, f.key)[0].view(f.x.shape))
 
     def open(self, f: Features) -> tuple[Features, Inside]:
         """Inside: attention (B, n, T, T); query, key, value and mixed (B, n, T, E); between (x after attention)
         (B, T, D); pre_activation and activation (B, T, 4 D).
         """
-        x, turn, mask = self._enter(f)
+        x, turn, mask = self._project_input(f)
         added, inside = self.attention.open(self.attention_norm(x), turn, mask)
         x = x + self.attention_dropout(added, f.key)
-        y, more = self._mlp(x, f.key)
+        y, more = self._run_mlp(x, f.key)
         return f.with_(x=y.view(f.x.shape)), {**inside, "between": x, **more}
 
     def start(self, batch: int, like: Tensor) -> State:
@@ -47,13 +51,15 @@ class TransformerStage(Stage):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
         added, state = self.attention.step(self.attention_norm(x), state)
-        return self._mlp(x + added, None)[0], state
+        return self._run_mlp(x + added, None)[0], state
 
-    def _enter(self, f: Features) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:  # (B, T, D), .., (B, T)
-        turn = rotary(tuple(f.x.shape[1:-1]), self.head, f.x)
+    def _project_input(
+        self, f: Features
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:  # (B, T, D), .., (B, T)
+        turn = rotary_angles(tuple(f.x.shape[1:-1]), self.head, f.x)
         return f.x.flatten(1, -2), turn, None if f.mask is None else f.mask.flatten(1)
 
-    def _mlp(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (..., D) -> (..., D)
+    def _run_mlp(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (..., D) -> (..., D)
         before = self.into(self.norm(x))
         after = F.relu(before).square()
         y = x + self.dropout(self.out(after), key)
@@ -106,9 +112,9 @@ class Transformer(Trunk):
         return {**own, "dropout": self.dropout, "longest": self.most}
 
     @classmethod
-    def sized(cls, size: int) -> Transformer:
+    def of_size(cls, size: int) -> Transformer:
         """Size 0 is 32 wide with 2 stages, 3 is 64 with 4, 5 is 128 with 4, 9 is 384 with 8; patches get finer too."""
-        width, depth = pick(SIZES, size)
+        width, depth = pick_size(SIZES, size)
         return cls(
             width, depth, head=32 if width % 32 == 0 else 16, longest=64 if size < 5 else 144 if size < 7 else 256
         )

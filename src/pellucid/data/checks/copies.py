@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from ...fields import Note
-from ...fields.number import parse, plain
-from ..sources import listed
-from .base import Look, Table, column_check, table_check
+from ...fields.number import format_number, parse_numbers
+from ..sources import join_words
+from .base import ColumnView, TableView, column_check, table_check
 
 LITTLE = 0.02  # of the naive answer's errors that are left: below, one column says the target
 OFTEN = 5  # times a value must be there on average to say anything
@@ -24,12 +24,16 @@ TEXTS = 20_000  # texts searched for the names of their classes
 
 
 @column_check("that say the target")
-def copies(look: Look, targets: Sequence[Look]) -> Iterator[Note]:
+def find_leaks(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[Note]:
     """Inputs that equal the target, lie in line with it, or from which it follows."""
     if look.role != "input" or look.kind not in ("number", "category"):
         return
     for target in targets:
-        if target.kind in ("number", "category") and len(target.sample) >= 3 and (how := _copy(look, target)):
+        if (
+            target.kind in ("number", "category")
+            and len(target.sampled_values) >= 3
+            and (how := _explain_leak(look, target))
+        ):
             sure, text = how
             what = f"{text}: if it is not known beforehand, leave it out with --ignore"
             action = "read like any other input, so the score may be better than in use"
@@ -37,7 +41,7 @@ def copies(look: Look, targets: Sequence[Look]) -> Iterator[Note]:
             yield Note("warning" if sure else "info", what, look.where, action, fix)
 
 
-def _copy(one: Look, target: Look) -> tuple[bool, str] | None:
+def _explain_leak(one: ColumnView, target: ColumnView) -> tuple[bool, str] | None:
     """Whether that is sure, and how the target follows from a column; None when it does not."""
     name = f"the target '{target.name}'"
     if one.kind == target.kind == "number":
@@ -45,11 +49,11 @@ def _copy(one: Look, target: Look) -> tuple[bool, str] | None:
         return (True, f"{how} {name}") if how else None
     if one.kind == "number" and len(one.series) >= MIN_LINE_ROWS and (how := _in_line(one.numbers, target.numbers)):
         return True, f"{how} {name}"  # classes that are numbered
-    if one.kind == "number" and target.kind == "category" and (cuts := _cuts(one, target)):
+    if one.kind == "number" and target.kind == "category" and (cuts := _class_ranges(one, target)):
         return len(one.series) >= SURE, f"{name} follows from it alone: {cuts}"
     if target.kind == "number":
-        return (True, f"{name} follows from it: each value always has the same") if _fixes(one, target) else None
-    if _determines(one.codes, target.codes):
+        return (True, f"{name} follows from it: each value always has the same") if _fixes_number(one, target) else None
+    if _says_target(one.codes, target.codes):
         codes = [(look.codes.max() + 1) for look in (one, target)]
         text = "has one value for each value of" if codes[0] == codes[1] else "says by itself"
         return one.kind == "category" or len(one.series) >= SURE, f"{text} {name}"
@@ -63,22 +67,22 @@ def _in_line(x: np.ndarray, y: np.ndarray) -> str:  # (m,), (m,)
         return ""
     if (x == y).all():
         return "equals"
-    straight = abs(_together(x, y))
+    straight = abs(_present_pairs(x, y))
     if straight > 1 - STRAIGHT:
         return "is in a straight line with"
     if len(x) < FEWEST or len(np.unique(x)) < FEWEST:
         return ""
-    together = abs(_together(*(np.unique(v, return_inverse=True)[1] for v in (x, y))))
+    together = abs(_present_pairs(*(np.unique(v, return_inverse=True)[1] for v in (x, y))))
     if together > 1 - STRAIGHT:
         return "rises or falls exactly with"
     return "is nearly in a straight line with" if straight > 1 - 1e-5 and together > 1 - 1e-3 else ""
 
 
-def _together(x: np.ndarray, y: np.ndarray) -> float:
+def _present_pairs(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(np.stack([x, y]))[0, 1])  # type: ignore[index]
 
 
-def _determines(code: np.ndarray, goal: np.ndarray) -> bool:  # (m,), (m,)
+def _says_target(code: np.ndarray, goal: np.ndarray) -> bool:  # (m,), (m,)
     """Whether the value of other rows with the same code says the goal nearly always, where guessing does not."""
     m, values, goals = len(code), code.max() + 1, goal.max() + 1
     if m < FEWEST and values != goals:
@@ -99,9 +103,9 @@ def _determines(code: np.ndarray, goal: np.ndarray) -> bool:  # (m,), (m,)
                 covered - right <= LITTLE * wrong_by_chance)  # fmt: skip
 
 
-def _cuts(one: Look, target: Look) -> str:
+def _class_ranges(one: ColumnView, target: ColumnView) -> str:
     """Which ranges of a number hold which class, in words; empty when the ranges overlap."""
-    x, present = one.numbers, target.sample.is_not_null().to_numpy() & np.isfinite(one.numbers)
+    x, present = one.numbers, target.sampled_values.is_not_null().to_numpy() & np.isfinite(one.numbers)
     x, code = x[present], target.codes[present]
     kept, code = np.unique(code, return_inverse=True)
     if len(x) < FEWEST or not 2 <= len(kept) <= 10 or np.bincount(code).min() < 10:
@@ -111,14 +115,14 @@ def _cuts(one: Look, target: Look) -> str:
     edges = np.flatnonzero(np.diff(code)) + 1
     if len(edges) != len(kept) - 1 or (x[edges] == x[edges - 1]).any():
         return ""
-    names = target.labels.gather_every(target.step)
+    names = target.labels.gather_every(target.sample_step)
     shown = [str(names.filter(pl.Series(target.codes == kept[code[at]]))[0]) for at in (0, *edges)]
-    middles = [plain(float(x[at - 1] + x[at]) / 2) for at in edges]
+    middles = [format_number(float(x[at - 1] + x[at]) / 2) for at in edges]
     parts = [f"'{label}' below {cut}" for label, cut in zip(shown, middles, strict=False)]
-    return listed([*parts, f"'{shown[-1]}' above"], 10)
+    return join_words([*parts, f"'{shown[-1]}' above"], 10)
 
 
-def _fixes(one: Look, target: Look) -> bool:
+def _fixes_number(one: ColumnView, target: ColumnView) -> bool:
     """Whether a number is the same wherever a column has the same value."""
     y = target.numbers
     some = np.isfinite(y)
@@ -131,16 +135,20 @@ def _fixes(one: Look, target: Look) -> bool:
 
 
 @column_check("that name the class")
-def named_in_text(look: Look, targets: Sequence[Look]) -> Iterator[Note]:
+def named_in_text(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[Note]:
     """Texts in which the name of their class stands, and of no other."""
     if look.kind != "text":
         return
     for target in targets:
-        if target.kind != "category" or not 2 <= len(target.counts) <= 50 or min(map(len, target.counts)) < 3:
+        if (
+            target.kind != "category"
+            or not 2 <= len(target.value_counts) <= 50
+            or min(map(len, target.value_counts)) < 3
+        ):
             continue
         step = max(1, len(look.series) // TEXTS)
         text, label = (s.gather_every(step).str.to_lowercase() for s in (look.series.cast(pl.String), target.labels))
-        hits = {c: text.str.contains(c.lower(), literal=True).fill_null(False) for c in target.counts}
+        hits = {c: text.str.contains(c.lower(), literal=True).fill_null(False) for c in target.value_counts}
         own = sum(int((hits[c] & (label == c.lower())).sum()) for c in hits)
         others = sum(int((hits[c] & (label != c.lower())).sum()) for c in hits)
         if len(text) >= FEWEST and own >= 0.98 * len(text) and others <= LITTLE * len(text):
@@ -150,34 +158,34 @@ def named_in_text(look: Look, targets: Sequence[Look]) -> Iterator[Note]:
 
 
 @table_check
-def equal_inputs(table: Table) -> Iterator[Note]:
+def equal_inputs(table: TableView) -> Iterator[Note]:
     """Inputs that are equal, and numbers in a straight line with one another."""
     first: dict[bytes, str] = {}
     numbers: dict[str, np.ndarray] = {}
-    for look in table.looks("input"):
+    for look in table.column_views("input"):
         if look.kind == "image":
             continue
-        other = first.setdefault(_digest(look), look.name)
+        other = first.setdefault(_values_digest(look), look.name)
         if other != look.name:
-            yield _again(look, f"equals the column '{other}'")
+            yield _note_equal(look, f"equals the column '{other}'")
         elif look.kind == "number" and len(numbers) < NUMBERS:
-            numbers[look.name] = parse(look.series.gather_every(max(1, len(look.series) // 2000)))[0].to_numpy()
-    for name, other in _lines(numbers):
-        field = next(f for f in table.used if f.name == name)
-        yield _again(Look(field, table.columns[name]), f"is in a straight line with the column '{other}'")
+            numbers[look.name] = parse_numbers(look.series.gather_every(max(1, len(look.series) // 2000)))[0].to_numpy()
+    for name, other in _straight_lines(numbers):
+        field = next(f for f in table.used_fields if f.name == name)
+        yield _note_equal(ColumnView(field, table.columns[name]), f"is in a straight line with the column '{other}'")
 
 
-def _again(look: Look, text: str) -> Note:
+def _note_equal(look: ColumnView, text: str) -> Note:
     return Note("info", f"{text}: it tells nothing more", look.where, "both are read", look.leave_out)
 
 
-def _digest(look: Look) -> bytes:
+def _values_digest(look: ColumnView) -> bytes:
     """Of the values, whatever their type: numbers as numbers, words as words."""
-    values = parse(look.series)[0] if look.kind == "number" else look.series
+    values = parse_numbers(look.series)[0] if look.kind == "number" else look.series
     return hashlib.blake2b(values.hash().to_numpy().tobytes() + look.kind.encode(), digest_size=16).digest()
 
 
-def _lines(numbers: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str]]:
+def _straight_lines(numbers: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str]]:
     """Pairs of columns whose correlation is 1."""
     x = np.array(list(numbers.values()), np.float64)
     if len(numbers) < 2 or x.shape[1] < FEWEST:

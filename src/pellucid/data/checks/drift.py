@@ -9,9 +9,9 @@ import numpy as np
 
 from ...fields import Field, Note
 from ...fields.spelling import say_differences
-from ..sources import PARTS, counted, listed
+from ..sources import PARTS, count_noun, join_words
 from .base import MOST, part_check
-from .parts import Parts
+from .parts import SplitView
 
 LEAST = 50  # examples of a part that can be compare_words
 FAR = 0.25  # distance between distributions, of 1, beyond what chance gives
@@ -21,29 +21,29 @@ FIX = "is it known why? A score on a part that differs is a harder test; mix the
 
 
 @part_check
-def drift(parts: Parts) -> Iterator[Note]:
+def find_drift(parts: SplitView) -> Iterator[Note]:
     """Columns whose values in validation or test are others than in train, where the data gives the parts."""
     split = parts.split
-    if split is None or not parts.given:
+    if split is None or not parts.parts_are_given:
         return
     found: list[tuple[str, Note]] = []
     level = "info" if parts.data.reading.parting.by == "time" else "warning"  # times change, as is known
     for field in (*parts.data.inputs, *parts.data.targets):
         for other in PARTS[:0:-1]:
             rows, train = (split[name][:: max(1, len(split[name]) // ROWS)] for name in (other, "train"))
-            if min(len(rows), len(train)) >= LEAST and (text := _differs(parts, field, train, rows, other)):
+            if min(len(rows), len(train)) >= LEAST and (text := _explain_drift(parts, field, train, rows, other)):
                 action = "nothing: the parts are kept as given"
                 found.append((field.name, Note(level, text, f"column '{field.name}'", action, FIX)))
                 break
     yield from (note for _, note in found[:MOST])
     if rest := [name for name, _ in found[MOST:]]:
-        text = f"{counted(len(rest), 'more column')} differ between the given parts: {listed(rest)}"
+        text = f"{count_noun(len(rest), 'more column')} differ between the given parts: {join_words(rest)}"
         yield Note(level, text, "", found[-1][1].action, FIX)
 
 
-def _differs(parts: Parts, field: Field, train: np.ndarray, rows: np.ndarray, other: str) -> str:
+def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.ndarray, other: str) -> str:
     """How, in words; nothing where the parts are alike."""
-    stored = parts.data.stored(field.name)
+    stored = parts.data.stored_values(field.name)
     chance = 1.63 * math.sqrt(1 / len(train) + 1 / len(rows))  # Kolmogorov-Smirnov, 1 %
     if field.kind == "number":
         a, b = (np.sort(v[np.isfinite(v)]) for v in (stored.arrays["value"][train], stored.arrays["value"][rows]))
@@ -64,7 +64,7 @@ def _differs(parts: Parts, field: Field, train: np.ndarray, rows: np.ndarray, ot
     unseen = b[1:][a[1:] == 0].sum() / b.sum()
     if unseen > NEW:
         near = say_differences(new, [values[i] for i in np.flatnonzero(a[1:])])
-        return f"{unseen:.0%} of {other} has values that train never has: {listed((repr(v) for v in new), 3)}{near}"
+        return f"{unseen:.0%} of {other} has values that train never has: {join_words((repr(v) for v in new), 3)}{near}"
     gap = np.abs(a / a.sum() - b / b.sum())
     if gap.sum() / 2 > FAR + chance:
         i = int(gap[1:].argmax())

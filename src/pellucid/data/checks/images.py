@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...fields import Field, Note
-from ...fields.image import photographed
+from ...fields.image import are_photos
 from ...fields.pixels import MODES
-from ..sources import counted, listed
+from ..sources import count_noun, join_words
 from .base import part_check
-from .parts import ALMOST, COPIED, Parts, across, array_hashes
+from .parts import ALMOST, COPIED, SplitView, array_hashes, note_across_parts
 
 pixel_hashes = array_hashes
 SIDE = 8  # differences a side of a hash
@@ -31,49 +31,51 @@ TURNED = "turned upright"
 COPIES = "take copies out if they are no examples of their own"
 
 
-def _fields(parts: Parts) -> Iterator[tuple[Field, np.ndarray]]:
+def _image_fields(parts: SplitView) -> Iterator[tuple[Field, np.ndarray]]:
     for field in parts.data.inputs:
-        pixels = parts.data.stored(field.name).arrays.get("pixels") if field.kind == "image" else None
+        pixels = parts.data.stored_values(field.name).arrays.get("pixels") if field.kind == "image" else None
         if pixels is not None and len(pixels) > 1:
             yield field, pixels
 
 
-def _readable(parts: Parts, field: Field) -> np.ndarray:
-    return np.setdiff1d(np.arange(len(parts.data)), parts.data.stored(field.name).bad)
+def _readable_rows(parts: SplitView, field: Field) -> np.ndarray:
+    return np.setdiff1d(np.arange(len(parts.data)), parts.data.stored_values(field.name).bad)
 
 
 @part_check
-def same_images(parts: Parts) -> Iterator[Note]:
+def same_images(parts: SplitView) -> Iterator[Note]:
     """Images that are the same pixel by pixel; worst where one is in train and its copy in another part."""
-    for field, pixels in _fields(parts):
-        good, column = _readable(parts, field), parts.data.column(field.name)
-        _, firsts, inverse = np.unique(parts.hashes[field.name][good], return_index=True, return_inverse=True)
+    for field, pixels in _image_fields(parts):
+        good, column = _readable_rows(parts, field), parts.data.column(field.name)
+        _, firsts, inverse = np.unique(parts.content_hashes[field.name][good], return_index=True, return_inverse=True)
         firsts = firsts[inverse]  # (n,) the first of its copies
         copies = np.flatnonzero(firsts != np.arange(len(good)))
         copies = np.array([i for i in copies if (pixels[good[i]] == pixels[good[firsts[i]]]).all()], np.int64)
         if len(copies):
             first, other = good[firsts[copies]], good[copies]
             example = f"such as {column.place(int(first[0]))}"
-            text = f"{counted(len(copies), 'image is a copy', 'images are copies')} of another one, {example}"
+            text = f"{count_noun(len(copies), 'image is a copy', 'images are copies')} of another one, {example}"
             yield Note("warning", text, column.place(int(other[0])), "all of them stay", COPIES)
-            yield from across(parts, first, other, "image", COPIED)
+            yield from note_across_parts(parts, first, other, "image", COPIED)
 
 
 @part_check
-def like_images(parts: Parts) -> Iterator[Note]:
+def like_images(parts: SplitView) -> Iterator[Note]:
     """Images that are nearly the same: saved again, made smaller, a little brighter."""
-    for field, pixels in _fields(parts):
+    for field, pixels in _image_fields(parts):
         if min(pixels.shape[1:3]) < SMALLEST:
             continue
-        good, column = _readable(parts, field), parts.data.column(field.name)
-        good = np.sort(good[np.unique(parts.hashes[field.name][good], return_index=True)[1]])  # of equal ones one
+        good, column = _readable_rows(parts, field), parts.data.column(field.name)
+        good = np.sort(
+            good[np.unique(parts.content_hashes[field.name][good], return_index=True)[1]]
+        )  # of equal ones one
         first, other = near_images(pixels, good)
         if len(first):
             example = f"such as {column.place(int(first[0]))}"
             count = len(np.unique(other))
-            text = f"{counted(count, 'image is', 'images are')} nearly the same as another one, {example}"
+            text = f"{count_noun(count, 'image is', 'images are')} nearly the same as another one, {example}"
             yield Note("info", text, column.place(int(other[0])), "all of them stay", COPIES)
-            yield from across(parts, first, other, "image", ALMOST)
+            yield from note_across_parts(parts, first, other, "image", ALMOST)
 
 
 def near_images(pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (n, H, W, C), (m,) -> pairs
@@ -83,8 +85,10 @@ def near_images(pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nd
     where one of 8 bands agrees. Of CIFAR-10's 60,000 photos it finds 342 pairs; all we looked at were right.
     """
     sample = rows[:: max(1, len(rows) // SAMPLE)]
-    close = CLOSE if photographed(pixels[some] for some in _blocks(pixels, sample)) else DRAWN
-    code = np.concatenate([difference_hashes(pixels[some]) for some in _blocks(pixels, rows)]) if len(rows) else None
+    close = CLOSE if are_photos(pixels[some] for some in _pixel_blocks(pixels, sample)) else DRAWN
+    code = (
+        np.concatenate([difference_hashes(pixels[some]) for some in _pixel_blocks(pixels, rows)]) if len(rows) else None
+    )
     if code is None:
         return rows[:0], rows[:0]
     found = []
@@ -99,20 +103,23 @@ def near_images(pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nd
             found.append(np.sort(np.stack([one[near], other[near]], 1), 1))
     pairs = np.unique(np.concatenate(found), axis=0)[:MOST_PAIRS]
     first, other = rows[pairs[:, 0]], rows[pairs[:, 1]]
-    alike = [_alike(pixels[first[some]], pixels[other[some]], close) for some in _blocks(pixels, np.arange(len(first)))]
+    alike = [
+        _look_alike(pixels[first[some]], pixels[other[some]], close)
+        for some in _pixel_blocks(pixels, np.arange(len(first)))
+    ]
     keep = np.concatenate([*alike, np.zeros(0, bool)])
     return first[keep], other[keep]
 
 
 def difference_hashes(images: np.ndarray) -> np.ndarray:  # (B, H, W, C) uint8 -> (B, 2) uint64
     grey = images[..., images.shape[-1] // 2].astype(np.float32)  # (B, H, W), green is nearly grey
-    along = _areas(grey, SIDE, SIDE + 1)  # (B, 8, 9)
-    down = _areas(grey, SIDE + 1, SIDE)  # (B, 9, 8)
+    along = _area_means(grey, SIDE, SIDE + 1)  # (B, 8, 9)
+    down = _area_means(grey, SIDE + 1, SIDE)  # (B, 9, 8)
     bits = np.stack([along[:, :, 1:] > along[:, :, :-1], down[:, 1:] > down[:, :-1]], 1)  # (B, 2, 8, 8)
     return np.packbits(bits.reshape(len(images), 2 * SIDE * SIDE), axis=1).view(np.uint64)
 
 
-def _areas(grey: np.ndarray, height: int, width: int) -> np.ndarray:  # (B, H, W) -> (B, height, width) means
+def _area_means(grey: np.ndarray, height: int, width: int) -> np.ndarray:  # (B, H, W) -> (B, height, width) means
     for axis, parts in ((1, height), (2, width)):
         edges = np.arange(parts) * grey.shape[axis] // parts
         count = np.diff(edges, append=grey.shape[axis]).astype(np.float32)
@@ -120,39 +127,39 @@ def _areas(grey: np.ndarray, height: int, width: int) -> np.ndarray:  # (B, H, W
     return grey
 
 
-def _alike(one: np.ndarray, other: np.ndarray, close: float) -> np.ndarray:  # 2 × (B, H, W, C) uint8 -> (B,) bool
+def _look_alike(one: np.ndarray, other: np.ndarray, close: float) -> np.ndarray:  # 2 × (B, H, W, C) uint8 -> (B,) bool
     a, b = (v.reshape(len(v), -1).astype(np.float32) for v in (one, other))
     a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
     spread = a.std(1) * b.std(1)
     return ((a * b).mean(1) > close * spread) & (spread > FLAT**2)
 
 
-def _blocks(pixels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+def _pixel_blocks(pixels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     step = max(1, BLOCK // max(int(np.prod(pixels.shape[1:])) * 8, 1))
     return [rows[start : start + step] for start in range(0, len(rows), step)]
 
 
 @part_check
-def odd_images(parts: Parts) -> Iterator[Note]:
+def odd_images(parts: SplitView) -> Iterator[Note]:
     """Files whose size, shape or colours are unlike those of the others."""
-    for field, pixels in _fields(parts):
-        about = parts.data.stored(field.name).arrays.get("about")
-        good = _readable(parts, field)
+    for field, pixels in _image_fields(parts):
+        about = parts.data.stored_values(field.name).arrays.get("about")
+        good = _readable_rows(parts, field)
         if about is None or len(good) < LOOKED_AT:
             continue
-        for odd, level, what, action in _odd(np.asarray(about)[good].T, min(pixels.shape[1:3])):
+        for odd, level, what, action in _explain_odd(np.asarray(about)[good].T, min(pixels.shape[1:3])):
             few = 0 < odd.sum() <= max(AT_LEAST, FEW * len(good))
             if few or (odd.any() and action == TURNED):
-                yield _unlike(parts, field, good[odd], level, what, action)
+                yield _note_unlike(parts, field, good[odd], level, what, action)
 
 
-def _odd(about: np.ndarray, side: int) -> Iterator[tuple[np.ndarray, str, str, str]]:  # (5, n)
+def _explain_odd(about: np.ndarray, side: int) -> Iterator[tuple[np.ndarray, str, str, str]]:  # (5, n)
     """Which are odd, how grave that is, in what, and what is done about it."""
     width, height, mode, turned, animated = about
     area, shape = width * height.astype(np.float64), np.maximum(width, height) / np.minimum(width, height)
     usual, counts = float(np.median(area)), np.bincount(mode)
     size = f"than the others, which have about {usual**0.5:,.0f} pixels a side"
-    colours = listed(f"{MODES[i]} {counts[i]:,}" for i in np.argsort(-counts) if counts[i])
+    colours = join_words(f"{MODES[i]} {counts[i]:,}" for i in np.argsort(-counts) if counts[i])
     yield area > LARGER * usual, "info", f"much larger {size}", "made smaller"
     yield area * LARGER < usual, "warning", f"much smaller {size}", f"stretched to {side} pixels a side"
     cut = "cut to the middle: the ends are not seen"
@@ -163,8 +170,8 @@ def _odd(about: np.ndarray, side: int) -> Iterator[tuple[np.ndarray, str, str, s
     yield turned > 0, "info", "stored on their side and marked so (EXIF)", TURNED
 
 
-def _unlike(parts: Parts, field: Field, rows: np.ndarray, level: str, what: str, action: str) -> Note:
+def _note_unlike(parts: SplitView, field: Field, rows: np.ndarray, level: str, what: str, action: str) -> Note:
     column = parts.data.column(field.name)
-    names = listed([column.place(int(row)) for row in rows], 3)
-    text = f"{counted(len(rows), 'image is', 'images are')} {what}" + (f": {names}" if len(rows) > 1 else "")
+    names = join_words([column.place(int(row)) for row in rows], 3)
+    text = f"{count_noun(len(rows), 'image is', 'images are')} {what}" + (f": {names}" if len(rows) > 1 else "")
     return Note(level, text, column.place(int(rows[0])), action, "nothing, unless it is there by mistake")

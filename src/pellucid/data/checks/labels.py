@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from ...fields import Note
 from ...fields.spelling import drop_letters, fold_spelling, is_slip, strip_accents
-from ..sources import PARTS, counted, listed
-from .base import Look, column_check
+from ..sources import PARTS, count_noun, join_words
+from .base import ColumnView, column_check
 
 HEAVY = 20  # the largest class is so many times the smallest: worth saying
 RARE = 0.05  # a misspelt label is at most so often there as the right one
@@ -17,17 +17,17 @@ APART = "counted as different"
 
 
 @column_check("with values that differ by little")
-def variants(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def spelling_variants(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Values that differ by capitals, spaces, accents, or punctuation at the end alone."""
-    if not _comparable(look):
+    if not _comparable_text(look):
         return
     level = "warning" if look.role == "target" else "info"
     alike: dict[str, list[str]] = {}
-    for value in look.counts:
+    for value in look.value_counts:
         alike.setdefault(strip_accents(fold_spelling(value)), []).append(value)
     for some in alike.values():
         if len(some) > 1:
-            shown = listed(f"'{value}' ({look.counts[value]:,})" for value in some)
+            shown = join_words(f"'{value}' ({look.value_counts[value]:,})" for value in some)
             by = _apart_by(some)
             yield Note(level, f"{shown} differ by {by} alone and count as different", look.where, APART, JOINED)
 
@@ -40,45 +40,53 @@ def _apart_by(some: Sequence[str]) -> str:
     return f"{', '.join(by[:-1])} or {by[-1]}"
 
 
-def _comparable(look: Look) -> bool:
+def _comparable_text(look: ColumnView) -> bool:
     if look.kind not in ("category", "labels") or look.role == "id" or look.field.settings.get("flag"):
         return False
-    return look.role == "target" or (len(look.counts) if look.kind == "labels" else look.series.n_unique()) <= LABELS
+    return (
+        look.role == "target" or (len(look.value_counts) if look.kind == "labels" else look.series.n_unique()) <= LABELS
+    )
 
 
 @column_check("with values that look misspelt")
-def misspelt(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def misspelt_labels(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """A rare value that is one letter away from a common one."""
-    if not _comparable(look):
+    if not _comparable_text(look):
         return
     level = "warning" if look.role == "target" else "info"
     near: dict[str, list[str]] = {}
-    for value in look.counts:
+    for value in look.value_counts:
         for form in drop_letters(value):
             near.setdefault(form, []).append(value)
-    pairs = {(a, b) for some in near.values() for a in some for b in some if look.counts[b] <= RARE * look.counts[a]}
+    pairs = {
+        (a, b)
+        for some in near.values()
+        for a in some
+        for b in some
+        if look.value_counts[b] <= RARE * look.value_counts[a]
+    }
     for right, wrong in sorted(pairs):
         if fold_spelling(right) != fold_spelling(wrong) and is_slip(right.casefold(), wrong.casefold()):
-            row = look.first([wrong])
-            text = f"'{wrong}' ({look.counts[wrong]:,}) may be '{right}' ({look.counts[right]:,}) misspelt"
-            yield Note(level, text, look.place(row), APART, f"if it is, write '{right}'")
+            row = look.first_row([wrong])
+            text = f"'{wrong}' ({look.value_counts[wrong]:,}) may be '{right}' ({look.value_counts[right]:,}) misspelt"
+            yield Note(level, text, look.cell_place(row), APART, f"if it is, write '{right}'")
 
 
 @column_check("with rare or uneven classes")
-def classes(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def rare_classes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Rare classes, and uneven ones."""
     if look.role != "target" or look.kind not in ("category", "labels"):
         return
-    counts, one = look.counts, "label" if look.kind == "labels" else "class"
+    counts, one = look.value_counts, "label" if look.kind == "labels" else "class"
     for few, what in ((1, "a single example"), (2, "two examples")):
         found = [value for value, count in counts.items() if count == few]
         if found:
-            row = look.first(found)
+            row = look.first_row(found)
             several = "labels" if one == "label" else "classes"
-            text = f"{counted(len(found), f'{one} has', f'{several} have')} {what} ({listed(found)}), here first"
+            text = f"{count_noun(len(found), f'{one} has', f'{several} have')} {what} ({join_words(found)}), here first"
             action = "put into the training part when drawn at random, and never scored"
             fix = f"bring at least {len(PARTS)} of each {one}, or take their rows out"
-            yield Note("warning", f"{text}: it can be learned but not checked", look.place(row), action, fix)
+            yield Note("warning", f"{text}: it can be learned but not checked", look.cell_place(row), action, fix)
     if len(counts) > 1 and one == "class":
         (most, many), (least, few) = max(counts.items(), key=lambda c: c[1]), min(counts.items(), key=lambda c: c[1])
         if many >= HEAVY * few and few > 1:

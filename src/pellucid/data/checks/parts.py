@@ -11,9 +11,9 @@ import numpy as np
 
 from ...fields import Field, Note, Stored
 from ...fields.base import PIECE
-from ..cache import let_go
-from ..order import hashed
-from ..sources import PARTS, counted, listed
+from ..cache import release_pages
+from ..order import hash_counters
+from ..sources import PARTS, count_noun, join_words
 from ..times import seconds_of
 from .base import PART_CHECKS, part_check
 
@@ -30,7 +30,7 @@ REPEATING = 3  # rows for each different input: so many are no copies but column
 ROUGH, TOO_ROUGH = 100, 25  # examples of a part that scores
 
 
-class Parts:
+class SplitView:
     """What checks of decoded examples look at.
 
     Attributes:
@@ -42,7 +42,7 @@ class Parts:
         self.data, self.split, self.rows = data, split, rows
 
     @cached_property
-    def part(self) -> np.ndarray:  # (n,) index of PARTS, -1 for none
+    def part_index(self) -> np.ndarray:  # (n,) index of PARTS, -1 for none
         part = np.full(len(self.data), -1, np.int8)
         for i, name in enumerate(PARTS):
             if self.split is not None:
@@ -50,55 +50,55 @@ class Parts:
         return part
 
     @cached_property
-    def hashes(self) -> dict[str, np.ndarray]:
+    def content_hashes(self) -> dict[str, np.ndarray]:
         """(n,) uint64 for each text and image, equal for equal ones; texts without regard to case and punctuation."""
-        own = {f.name: self.data.stored(f.name) for f in self.data.inputs if f.kind in ("text", "image")}
+        own = {f.name: self.data.stored_values(f.name) for f in self.data.inputs if f.kind in ("text", "image")}
         return {name: hashes for name, stored in own.items() if (hashes := value_hashes(stored)) is not None}
 
     @cached_property
-    def keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
+    def example_keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
         key = np.zeros(len(self.data), np.uint64)
         for i, field in enumerate(self.data.inputs):
-            own = self.hashes.get(field.name)  # of numbers and words none is kept: there may be many columns
-            if own is None and (own := value_hashes(self.data.stored(field.name))) is None:
+            own = self.content_hashes.get(field.name)  # of numbers and words none is kept: there may be many columns
+            if own is None and (own := value_hashes(self.data.stored_values(field.name))) is None:
                 return None
-            key = hashed(np.bitwise_xor(key, own, out=key), i)
-            let_go(self.data.stored(field.name))
+            key = hash_counters(np.bitwise_xor(key, own, out=key), i)
+            release_pages(self.data.stored_values(field.name))
         return key[self.rows] if self.data.inputs else None
 
     @cached_property
-    def shared(self) -> tuple[np.ndarray, int]:
-        """Which of ``keys`` are there more than once, and how many different ones there are."""
-        return shared(self.keys) if self.keys is not None else (np.zeros(0, np.int64), 0)
+    def shared_keys(self) -> tuple[np.ndarray, int]:
+        """Which of ``example_keys`` are there more than once, and how many different ones there are."""
+        return find_shared(self.example_keys) if self.example_keys is not None else (np.zeros(0, np.int64), 0)
 
-    def goal(self, target: Field) -> np.ndarray:  # (m,) whole numbers for a category, else float64
-        array = next(iter(self.data.stored(target.name).arrays.values()))
+    def target_codes(self, target: Field) -> np.ndarray:  # (m,) whole numbers for a category, else float64
+        array = next(iter(self.data.stored_values(target.name).arrays.values()))
         return np.asarray(array)[self.rows]
 
     @property
-    def given(self) -> bool:
+    def parts_are_given(self) -> bool:
         """Whether the data or its user says which row is in which part."""
         return self.data.given_parts() is not None
 
     @property
-    def noun(self) -> str:
+    def example_noun(self) -> str:
         """What an example is called."""
         kinds = [f.kind for f in self.data.inputs]
         return kinds[0] if kinds in (["image"], ["text"]) else "row"
 
-    def place(self, row: int) -> str:
+    def example_place(self, row: int) -> str:
         """A file where it is one, else a row."""
         return self.data.place(int(row))
 
 
-def decoded(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
+def check_examples(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
     """What is odd about decoded examples and the parts they are in."""
-    parts = Parts(data, split, rows)
+    parts = SplitView(data, split, rows)
     with np.errstate(all="ignore"):  # as in raw
         return [note for check in PART_CHECKS for note in check(parts)]
 
 
-def shared(keys: np.ndarray) -> tuple[np.ndarray, int]:
+def find_shared(keys: np.ndarray) -> tuple[np.ndarray, int]:
     """Which keys (sorted places) are there more than once, and how many different keys there are."""
     ordered = np.sort(keys)
     same = ordered[1:] == ordered[:-1]
@@ -126,7 +126,7 @@ def value_hashes(stored: Stored) -> np.ndarray | None:  # (n,) uint64
     if any(len(array) != stored.n for array in own):
         return None
     found = [array_hashes(array) for array in own]
-    return found[0] if len(found) == 1 else np.bitwise_xor.reduce([hashed(h, i) for i, h in enumerate(found)])
+    return found[0] if len(found) == 1 else np.bitwise_xor.reduce([hash_counters(h, i) for i, h in enumerate(found)])
 
 
 def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
@@ -134,7 +134,7 @@ def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
     flat = values.reshape(len(values), -1)
     size = flat.shape[1] * flat.itemsize
     width = -(-size // 8) * 8
-    weights = hashed(np.arange(width // 8), 0x1A6E) | np.uint64(1)
+    weights = hash_counters(np.arange(width // 8), 0x1A6E) | np.uint64(1)
     out = np.empty(len(values), np.uint64)
     step = max(1, BLOCK // max(width, 1))
     for start in range(0, len(values), step):
@@ -148,8 +148,8 @@ def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
     return out
 
 
-def across(
-    parts: Parts, first: np.ndarray, other: np.ndarray, noun: str, how: Sequence[str] = COPIED
+def note_across_parts(
+    parts: SplitView, first: np.ndarray, other: np.ndarray, noun: str, how: Sequence[str] = COPIED
 ) -> Iterator[Note]:
     """Of pairs of like rows (``first``, ``other``), those that validation or test have in common with train."""
     if parts.split is None:
@@ -157,7 +157,7 @@ def across(
     one, two = np.concatenate([first, other]), np.concatenate([other, first])
     found: dict[str, np.ndarray] = {}  # the pairs (row of the part, row of train)
     for i, name in ((2, "test"), (1, "validation")):
-        both = (parts.part[one] == i) & (parts.part[two] == 0)
+        both = (parts.part_index[one] == i) & (parts.part_index[two] == 0)
         if both.any():
             found[name] = np.stack([one[both], two[both]], 1)
     if not found:
@@ -166,47 +166,50 @@ def across(
     shares = {name: count / len(parts.split[name]) for name, count in counts.items()}
     pairs = next(iter(found.values()))
     here, train = pairs[pairs[:, 0].argmin()]
-    text = listed(f"{counted(count, noun)} of {name} ({shares[name]:.1%})" for name, count in counts.items())
-    drawn, flatters = "" if parts.given else ", as drawn at random", ": the score flatters" if "test" in counts else ""
+    text = join_words(f"{count_noun(count, noun)} of {name} ({shares[name]:.1%})" for name, count in counts.items())
+    drawn, flatters = (
+        "" if parts.parts_are_given else ", as drawn at random",
+        ": the score flatters" if "test" in counts else "",
+    )
     text += f" {how[sum(counts.values()) > 1]}{drawn}{flatters}"
-    if not parts.given and max(shares.values()) < UNWORTHY:
+    if not parts.parts_are_given and max(shares.values()) < UNWORTHY:
         return
-    level = "warning" if parts.given or max(shares.values()) >= WORTH else "info"
+    level = "warning" if parts.parts_are_given or max(shares.values()) >= WORTH else "info"
     action = "nothing is removed: the score may be better than on new data"
     fix = "take one of each out, or keep them in one part"
-    yield Note(level, f"{text}, such as {parts.place(train)}", parts.place(here), action, fix)
+    yield Note(level, f"{text}, such as {parts.example_place(train)}", parts.example_place(here), action, fix)
 
 
 @part_check
-def same_inputs(parts: Parts) -> Iterator[Note]:
+def same_inputs(parts: SplitView) -> Iterator[Note]:
     """Examples with the same inputs in two parts, however their targets are."""
-    keys = parts.keys
-    if keys is None or not len(keys) or parts.noun == "image":  # images are compared one by one elsewhere
+    keys = parts.example_keys
+    if keys is None or not len(keys) or parts.example_noun == "image":  # images are compared one by one elsewhere
         return
-    again, different = parts.shared
+    again, different = parts.shared_keys
     if different * REPEATING < len(keys) or not len(again):
         return
     rows = parts.rows[again]  # (s,)
     distinct, inverse = np.unique(keys[again], return_inverse=True)
-    order = np.lexsort((np.arange(len(rows)), parts.part[rows], inverse))  # those of train first among equal ones
+    order = np.lexsort((np.arange(len(rows)), parts.part_index[rows], inverse))  # those of train first among equal ones
     leads = order[np.searchsorted(inverse[order], np.arange(len(distinct)))]
     copies = np.flatnonzero(leads[inverse] != np.arange(len(rows)))
     how = "has the same inputs as one of train", "have the same inputs as one of train"
-    yield from across(parts, rows[leads[inverse[copies]]], rows[copies], parts.noun, how)
+    yield from note_across_parts(parts, rows[leads[inverse[copies]]], rows[copies], parts.example_noun, how)
 
 
 @part_check
-def contradictions(parts: Parts) -> Iterator[Note]:
+def find_contradictions(parts: SplitView) -> Iterator[Note]:
     """The same inputs with different targets: nobody can be right on all of them."""
-    if parts.keys is None or len(parts.data.targets) != 1 or not len(parts.keys):
+    if parts.example_keys is None or len(parts.data.targets) != 1 or not len(parts.example_keys):
         return
     (target,) = parts.data.targets
     if target.kind not in ("category", "number"):
         return
-    goal, again = parts.goal(target), parts.shared[0]
+    goal, again = parts.target_codes(target), parts.shared_keys[0]
     if goal.ndim != 1 or not len(again):
         return
-    group = np.unique(parts.keys[again], return_inverse=True)[1]
+    group = np.unique(parts.example_keys[again], return_inverse=True)[1]
     value = np.unique(goal[again], return_inverse=True)[1]
     pairs, often = np.unique(group * (value.max() + 1) + value, return_counts=True)
     kinds = np.bincount(pairs // (value.max() + 1))  # (groups,) how many different targets
@@ -216,17 +219,19 @@ def contradictions(parts: Parts) -> Iterator[Note]:
     most = np.zeros(len(kinds), np.int64)
     np.maximum.at(most, pairs // (value.max() + 1), often)
     lost = int(often.sum() - most.sum())
-    level, cap = _cap(target, parts.noun != "row", lost, goal, again, group)
+    level, cap = _note_ceiling(target, parts.example_noun != "row", lost, goal, again, group)
     if level:
         where = parts.rows[again]
         row = where[rows[0]]
         mate = where[np.flatnonzero((group == group[rows[0]]) & (value != value[rows[0]]))[0]]
-        many = counted(len(rows), f"{parts.noun} has", f"{parts.noun}s have")
-        text = f"{many} the same inputs as another but another '{target.name}': {cap}, such as {parts.place(mate)}"
-        yield Note(level, text, parts.place(row), "all of them stay", "look at them: which one is right?")
+        many = count_noun(len(rows), f"{parts.example_noun} has", f"{parts.example_noun}s have")
+        text = (
+            f"{many} the same inputs as another but another '{target.name}': {cap}, such as {parts.example_place(mate)}"
+        )
+        yield Note(level, text, parts.example_place(row), "all of them stay", "look at them: which one is right?")
 
 
-def _cap(
+def _note_ceiling(
     target: Field, sharp: bool, lost: int, goal: np.ndarray, again: np.ndarray, group: np.ndarray
 ) -> tuple[str, str]:
     """What same inputs with different targets allow at most, and how grave that is; nothing where it is nothing."""
@@ -241,30 +246,30 @@ def _cap(
 
 
 @part_check
-def in_order_of_time(parts: Parts) -> Iterator[Note]:
+def in_order_of_time(parts: SplitView) -> Iterator[Note]:
     """Rows in order of time that are parted at random: each lies between two it was learned from."""
-    if parts.given or parts.data.reading.parting.by != "chance":
+    if parts.parts_are_given or parts.data.reading.parting.by != "chance":
         return
     for field in [f for f in parts.data.fields.values() if f.kind not in ("number", "text", "image")][:MOST_TIMES]:
         column = parts.data.column(field.name)
-        first = next(column.pieces()).series()
+        first = next(column.chunks()).series()
         if first is None or not (field.kind == "date" or first.dtype.is_temporal()):
             continue
         times = seconds_of(column)
-        if times is not None and _rise(times):
+        if times is not None and _rise_in_time(times):
             text = "rows are in order of time; drawn at random, a row is scored between two that were learned from"
             fix = "to predict what comes next, put later rows into test: --split time"
             yield Note("info", text, f"column '{field.name}'", "parted at random", fix)
             return
 
 
-def _rise(times: np.ndarray) -> bool:  # (n,) seconds
+def _rise_in_time(times: np.ndarray) -> bool:  # (n,) seconds
     """Whether they never fall and most differ."""
     return len(times) > 2 and bool((np.diff(times) >= 0).all()) and len(np.unique(times)) > len(times) / 2
 
 
 @part_check
-def few_to_score(parts: Parts) -> Iterator[Note]:
+def few_to_score(parts: SplitView) -> Iterator[Note]:
     """A test part so small that its score says little."""
     split = parts.split
     target = parts.data.target
@@ -274,6 +279,6 @@ def few_to_score(parts: Parts) -> Iterator[Note]:
     rough = "the score will be a rough one"
     if target.kind == "category":
         rough = f"a score of 90 % will be known to about ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
-    text = f"only {counted(n, 'example')} to test on: {rough}"
+    text = f"only {count_noun(n, 'example')} to test on: {rough}"
     fix = "bring more examples, or give the test part a larger share with --split 0.6,0.2,0.2"
     yield Note("warning" if n < TOO_ROUGH else "info", text, "", "the score comes with its interval", fix)

@@ -9,10 +9,10 @@ import polars as pl
 
 from ...fields import Note, Stored
 from ...fields.text import WORD
-from ..order import hashed
-from ..sources import counted
+from ..order import hash_counters
+from ..sources import count_noun
 from .base import part_check
-from .parts import ALMOST, Parts, across
+from .parts import ALMOST, SplitView, note_across_parts
 
 BLOCK = 1 << 23  # bytes of text worked on at a time
 MOST_BYTES = 64 << 20  # of texts compared for being nearly the same; of more, some are taken
@@ -22,7 +22,7 @@ ALIKE = 0.7  # share of shingles that nearly equal texts have in common
 MOST_PAIRS = 20_000  # that are looked at word by word
 
 
-def blocks(stored: Stored, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pl.Series]]:
+def text_blocks(stored: Stored, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pl.Series]]:
     """Rows with their texts in lower case, words apart by one space and nothing else between them."""
     ends = np.asarray(stored.arrays["ends"])
     starts = np.concatenate([[0], ends[:-1]])
@@ -35,31 +35,33 @@ def blocks(stored: Stored, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pl.Se
 
 def text_hashes(stored: Stored) -> np.ndarray:  # (n,) uint64
     """Equal for texts that differ by case, spaces and punctuation alone; those without a word are all different."""
-    found = hashed(np.arange(stored.n), 0x7E87)
-    for rows, text in blocks(stored, np.arange(stored.n)):
+    found = hash_counters(np.arange(stored.n), 0x7E87)
+    for rows, text in text_blocks(stored, np.arange(stored.n)):
         some = (text != "").to_numpy()
         found[rows[some]] = text.hash().to_numpy()[some]
     return found
 
 
 @part_check
-def like_texts(parts: Parts) -> Iterator[Note]:
+def like_texts(parts: SplitView) -> Iterator[Note]:
     """Texts that say the same but for a few words."""
     for field in parts.data.inputs:
         if field.kind != "text":
             continue
-        stored, own = parts.data.stored(field.name), parts.hashes.get(field.name)
+        stored, own = parts.data.stored_values(field.name), parts.content_hashes.get(field.name)
         if own is None:
             continue
         some = parts.rows[np.unique(own[parts.rows], return_index=True)[1]]  # of equal texts one
         first, other = near_texts(stored, np.sort(some))
         if not len(first):
             continue
-        text = f"{counted(len(np.unique(other)), 'text is', 'texts are')} nearly the same as another one"
-        text += f", such as {parts.place(first[0])}"
+        text = f"{count_noun(len(np.unique(other)), 'text is', 'texts are')} nearly the same as another one"
+        text += f", such as {parts.example_place(first[0])}"
         action = "all of them stay"
-        yield Note("info", text, parts.place(other[0]), action, "take copies out if they are no examples of their own")
-        yield from across(parts, first, other, "text", ALMOST)
+        yield Note(
+            "info", text, parts.example_place(other[0]), action, "take copies out if they are no examples of their own"
+        )
+        yield from note_across_parts(parts, first, other, "text", ALMOST)
 
 
 def near_texts(stored: Stored, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,19 +73,21 @@ def near_texts(stored: Stored, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     size = np.diff(np.asarray(stored.arrays["ends"]), prepend=0)[rows]
     rows = rows[:: max(1, -(-int(size.sum()) // MOST_BYTES))]
     kept, bands = [], []
-    for own, text in blocks(stored, rows):
-        long, found = _bands(text)
+    for own, text in text_blocks(stored, rows):
+        long, found = _signature_bands(text)
         kept.append(own[long])
         bands.append(found)
     if not kept:
         return rows[:0], rows[:0]
     at, band = np.concatenate(kept), np.concatenate(bands)  # (k,), (k, bands)
-    first, other = candidates(band)
-    same = np.array([_shared(stored, int(at[i]), int(at[j])) >= ALIKE for i, j in zip(first, other, strict=True)], bool)
+    first, other = candidate_pairs(band)
+    same = np.array(
+        [_shared_share(stored, int(at[i]), int(at[j])) >= ALIKE for i, j in zip(first, other, strict=True)], bool
+    )
     return at[first[same]], at[other[same]]
 
 
-def candidates(band: np.ndarray, most: int = MOST_PAIRS) -> tuple[np.ndarray, np.ndarray]:  # (k, bands) -> pairs
+def candidate_pairs(band: np.ndarray, most: int = MOST_PAIRS) -> tuple[np.ndarray, np.ndarray]:  # (k, bands) -> pairs
     """Pairs i < j of entries that agree in a band; in a crowd each is paired with its neighbours alone."""
     found = []
     for column in band.T:
@@ -95,7 +99,7 @@ def candidates(band: np.ndarray, most: int = MOST_PAIRS) -> tuple[np.ndarray, np
     return pairs[:, 0], pairs[:, 1]
 
 
-def _shingles(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+def _text_shingles(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """(S,) uint64 shingles of all texts, and (S,) which text each is of."""
     words = text.str.extract_all(WORD)
     length = words.list.len().to_numpy()
@@ -105,12 +109,12 @@ def _shingles(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         return flat[:0], of[:0]
     a, b, c = flat[:-2], flat[1:-1], flat[2:]
     whole = of[2:] == of[:-2]
-    return hashed(hashed(hashed(a, 1) ^ b, 2) ^ c, 3)[whole], of[:-2][whole]
+    return hash_counters(hash_counters(hash_counters(a, 1) ^ b, 2) ^ c, 3)[whole], of[:-2][whole]
 
 
-def _bands(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+def _signature_bands(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """Which texts are long enough, (k,), and one number for each band of their signatures, (k, LEAST / BAND)."""
-    shingle, of = _shingles(text)
+    shingle, of = _text_shingles(text)
     count = np.bincount(of, minlength=len(text))
     long = np.flatnonzero(count > SHORTEST - SHINGLE)
     shingle, count = shingle[np.isin(of, long)], count[long]
@@ -119,17 +123,17 @@ def _bands(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     for start in range(0, LEAST if len(long) else 0, BAND):
         band = np.zeros(len(long), np.uint64)
         for k in range(start, start + BAND):  # another order of all shingles each time
-            least = np.minimum.reduceat(shingle * (hashed(np.array([k]), 4) | np.uint64(1)), starts)
-            band = hashed(band ^ least, k)
+            least = np.minimum.reduceat(shingle * (hash_counters(np.array([k]), 4) | np.uint64(1)), starts)
+            band = hash_counters(band ^ least, k)
         bands.append(band)
     return long, np.stack(bands, 1) if bands else np.zeros((0, LEAST // BAND), np.uint64)
 
 
-def _shared(stored: Stored, i: int, j: int) -> float:
+def _shared_share(stored: Stored, i: int, j: int) -> float:
     """The share of shingles that two texts have in common (Jaccard)."""
-    (_, text), *_ = blocks(stored, np.array([i, j]))
+    (_, text), *_ = text_blocks(stored, np.array([i, j]))
     if len(text) < 2:
         return 0.0
-    shingle, of = _shingles(text)
+    shingle, of = _text_shingles(text)
     one, other = set(shingle[of == 0].tolist()), set(shingle[of == 1].tolist())
     return len(one & other) / max(len(one | other), 1)

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from ...fields import Note
-from ...fields.number import is_missing, parse, plain
-from ..sources import counted
-from .base import Look, column_check
+from ...fields.number import format_number, is_missing, parse_numbers
+from ..sources import count_noun
+from .base import ColumnView, column_check
 
 SAME = 0.999  # one value in so large a share of the rows, or in all but one of at least
 ROWS = 20  # rows: nearly constant
@@ -20,10 +20,10 @@ ALL_DIFFERENT = 0.5  # more different words than this share of the rows say litt
 
 
 @column_check("nearly constant")
-def nearly_constant(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     if look.role != "input" or look.kind not in ("number", "category") or len(look.series) < ROWS:
         return
-    sampled = look.sample.drop_nulls()
+    sampled = look.sampled_values.drop_nulls()
     if not len(sampled) or sampled.alias("value").value_counts(name="count")["count"].max() < 0.99 * len(sampled) - 1:  # type: ignore[operator]
         return
     present = look.series.drop_nulls()
@@ -32,13 +32,13 @@ def nearly_constant(look: Look, _: Sequence[Look]) -> Iterator[Note]:
     if others > 1 and others > (1 - SAME) * len(present):
         return
     value = counts["value"][0]
-    shown = plain(value) if isinstance(value, float) else str(value)[:40]
+    shown = format_number(value) if isinstance(value, float) else str(value)[:40]
     left = f"all but {others:,} of {len(present):,} rows" if others else f"all {len(present):,} rows that have a value"
     yield Note("info", f"'{shown}' in {left}: it tells nearly nothing", look.where, "read all the same", look.leave_out)
 
 
 @column_check("mostly without values")
-def mostly_missing(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def mostly_missing(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     series = look.series
     if look.role != "input":
         return
@@ -53,7 +53,7 @@ def mostly_missing(look: Look, _: Sequence[Look]) -> Iterator[Note]:
 
 
 @column_check("with values that look like codes")
-def codes(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def missing_codes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """-999, 9999 and the like, where they lie further from all other values than these reach."""
     if look.kind != "number" or look.role == "id":
         return
@@ -65,27 +65,29 @@ def codes(look: Look, _: Sequence[Look]) -> Iterator[Note]:
             continue
         gap = min(abs(rest.min() - end), abs(rest.max() - end))
         if gap > max(rest.max() - rest.min(), 1.0):
-            many = counted(_times(look, end), "row")
-            text = f"{plain(end)} stands in {many} and looks like a code for a missing value: "
-            text += f"all others lie from {plain(rest.min())} to {plain(rest.max())}"
-            fix = f"write nothing there instead of {plain(end)}"
-            yield Note("warning", text, look.place(_first(look, end)), "taken for a number like the others", fix)
+            many = count_noun(_times_text(look, end), "row")
+            text = f"{format_number(end)} stands in {many} and looks like a code for a missing value: "
+            text += f"all others lie from {format_number(rest.min())} to {format_number(rest.max())}"
+            fix = f"write nothing there instead of {format_number(end)}"
+            yield Note(
+                "warning", text, look.cell_place(_first_place(look, end)), "taken for a number like the others", fix
+            )
 
 
-def _equal(look: Look, value: float) -> np.ndarray:
-    return parse(look.series)[0].to_numpy() == value
+def _is_value(look: ColumnView, value: float) -> np.ndarray:
+    return parse_numbers(look.series)[0].to_numpy() == value
 
 
-def _times(look: Look, value: float) -> int:
-    return int(_equal(look, value).sum())
+def _times_text(look: ColumnView, value: float) -> int:
+    return int(_is_value(look, value).sum())
 
 
-def _first(look: Look, value: float) -> int:
-    return int(_equal(look, value).argmax())
+def _first_place(look: ColumnView, value: float) -> int:
+    return int(_is_value(look, value).argmax())
 
 
 @column_check("like ids")
-def ids(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def id_values(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Whole numbers that rise from row to row with few gaps, and words that are nearly all different."""
     n = len(look.series)
     if look.role != "input" or n < ROWS:
@@ -95,7 +97,8 @@ def ids(look: Look, _: Sequence[Look]) -> Iterator[Note]:
         value = look.series.cast(pl.Float64)
         rises = bool((value.diff().drop_nulls() > 0).all())
         if rises and value[-1] - value[0] < 3 * n:
-            text = f"whole numbers that rise from row to row, {plain(value[0])} to {plain(value[-1])}, as an id does"
+            first, last = format_number(value[0]), format_number(value[-1])
+            text = f"whole numbers that rise from row to row, {first} to {last}, as an id does"
             yield Note("warning", text, look.where, "read as a number", fix)
     if look.kind == "category":
         distinct = look.series.n_unique()
@@ -105,10 +108,10 @@ def ids(look: Look, _: Sequence[Look]) -> Iterator[Note]:
 
 
 @column_check("with spaces around values")
-def spaces(look: Look, _: Sequence[Look]) -> Iterator[Note]:
+def stray_spaces(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     if look.kind != "category" or look.role == "id" or look.series.dtype != pl.String:
         return
     odd = look.series.str.len_bytes() != look.series.str.strip_chars().str.len_bytes()
     if count := int(odd.sum() or 0):
-        text = f"{counted(count, 'value has', 'values have')} spaces before or after, this one first"
-        yield Note("info", text, look.place(int(odd.arg_max() or 0)), "the spaces do not count", "take them off")
+        text = f"{count_noun(count, 'value has', 'values have')} spaces before or after, this one first"
+        yield Note("info", text, look.cell_place(int(odd.arg_max() or 0)), "the spaces do not count", "take them off")
