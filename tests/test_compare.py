@@ -150,7 +150,7 @@ def test_nothing_is_decoded_or_referred_to_on_a_network_s_clock(
 
         return call
 
-    for holder, name in ((dataset, "_decode_column"), (references, "_fit_boosting")):
+    for holder, name in ((dataset, "_decode_column"), (references, "fit_boosting")):
         monkeypatch.setattr(holder, name, guarded(getattr(holder, name)))
     data = pellucid.read(table, target="label", cache=False)
     found = pellucid.compare(data, networks=["mlp"], steps=2, size=0, seed=4, out=tmp_path, listeners=[Clock()])

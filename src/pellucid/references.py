@@ -95,8 +95,8 @@ def fit_reference(
     if len(data) * len(inputs) > MOST_CELLS:
         say(f"{name} as a reference is left out: {len(data):,} rows are more than it can hold in memory")
         return None
-    about = _cache_about(data, [*inputs, *targets], split)
-    found = _cached_reference(data, about, seconds)
+    about = cache_about(data, [*inputs, *targets], split)
+    found = cached_reference(data, about, seconds)
     if found is not None:
         return found
     if seconds < LEAST + (0 if "sklearn.linear_model" in sys.modules else LOADING):
@@ -105,7 +105,7 @@ def fit_reference(
     began = time.perf_counter()
     with _limit_threads(len(split.train) * len(inputs)), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged is said in its name
-        fit = _fit_boosting if name == BOOSTING else _fit_bag_of_words
+        fit = fit_boosting if name == BOOSTING else fit_bag_of_words
         try:
             made = fit(data, inputs, targets, split, began + 0.9 * seconds)
         except (ValueError, ArithmeticError, MemoryError) as error:  # it is no reason to train no network
@@ -117,24 +117,24 @@ def fit_reference(
     best, shortfall = made
     took = time.perf_counter() - began
     found = Reference(", ".join([name, *shortfall]), took, best.validation, best.test)
-    return _cache_reference(data, about, "whole" if not shortfall else _seconds_level(seconds), found)
+    return cache_reference(data, about, "whole" if not shortfall else seconds_level(seconds), found)
 
 
 # -- kept, so that it is paid for once a split
 
 
-def _cache_about(data: Dataset, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
+def cache_about(data: Dataset, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
     rows = [hashlib.sha256(part.tobytes()).hexdigest() for part in split.parts().values()]
     return "reference", version("scikit-learn"), data.fingerprint(), rows, [f.to_json() for f in fields]
 
 
-def _seconds_level(seconds: float) -> int:
+def seconds_level(seconds: float) -> int:
     return math.floor(math.log2(seconds))
 
 
-def _cached_reference(data: Dataset, about: tuple[Any, ...], seconds: float) -> Reference | None:
+def cached_reference(data: Dataset, about: tuple[Any, ...], seconds: float) -> Reference | None:
     """One that came to its own end, or had about as many seconds at least."""
-    for level in ("whole", *range(_seconds_level(seconds), 16)):
+    for level in ("whole", *range(seconds_level(seconds), 16)):
         entry = data.cache.get(key_of(*about, level), data.notes.append)
         if entry is not None:
             arrays = entry.arrays
@@ -142,7 +142,7 @@ def _cached_reference(data: Dataset, about: tuple[Any, ...], seconds: float) -> 
     return None
 
 
-def _cache_reference(data: Dataset, about: tuple[Any, ...], level: str | int, found: Reference) -> Reference:
+def cache_reference(data: Dataset, about: tuple[Any, ...], level: str | int, found: Reference) -> Reference:
     arrays = {"validation": found.validation, "test": found.test}
     meta = {k: v for k, v in asdict(found).items() if k not in arrays}
     data.cache.get_or_build(key_of(*about, level), lambda _: (arrays, meta), data.notes.append)
@@ -152,7 +152,7 @@ def _cache_reference(data: Dataset, about: tuple[Any, ...], level: str | int, fo
 # -- what both share
 
 
-class _Best:
+class BestAnswers:
     """The answers with the least validation loss so far."""
 
     def __init__(self, x: Parts, true: np.ndarray, weight: np.ndarray | None):
@@ -175,13 +175,13 @@ def _answer_losses(raw: np.ndarray, true: np.ndarray) -> np.ndarray:  # (n, R), 
     return np.square(raw - true).mean(1)
 
 
-def _row_weights(data: Dataset, rows: np.ndarray) -> np.ndarray | None:
+def row_weights(data: Dataset, rows: np.ndarray) -> np.ndarray | None:
     """(n,) how much each of these rows counts; None where all count the same."""
     weights = data.row_weights()
     return None if weights is None else weights[rows]
 
 
-def _answer_function(model: Any, classes: int) -> Answer:
+def answer_function(model: Any, classes: int) -> Answer:
     """The model's raw answers; a class it has not met gets a small probability."""
 
     def answer_rows(x: Any) -> np.ndarray:  # n rows -> (n, R) float32
@@ -194,7 +194,7 @@ def _answer_function(model: Any, classes: int) -> Answer:
     return answer_rows
 
 
-def _target_values(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
+def target_values(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
     """(n,) class numbers and how many there are, or (n, R) numbers and 0."""
     true = np.asarray(encode_target(data, targets))
     if targets[0].kind == "category":
@@ -202,7 +202,7 @@ def _target_values(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray,
     return true.reshape(len(true), -1), 0
 
 
-def _column_matrix(data: Dataset, inputs: Sequence[Field]) -> tuple[np.ndarray, np.ndarray]:
+def column_matrix(data: Dataset, inputs: Sequence[Field]) -> tuple[np.ndarray, np.ndarray]:
     """All columns but texts, (n, F) float32 with NaN where nothing is known, and which of them are categories."""
     named = {f.name: f for f in inputs}
     found, categories = [np.zeros((len(data), 0), np.float32)], list[bool]()
@@ -218,7 +218,7 @@ def _column_matrix(data: Dataset, inputs: Sequence[Field]) -> tuple[np.ndarray, 
     return np.concatenate(found, 1), np.array(categories, bool)
 
 
-def _spread_rows(rows: np.ndarray, most: int) -> np.ndarray:
+def spread_rows(rows: np.ndarray, most: int) -> np.ndarray:
     """At most so many of the rows, spread evenly."""
     return rows if most >= len(rows) else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
@@ -234,16 +234,16 @@ def _limit_threads(cells: int) -> AbstractContextManager[Any]:
 # -- tables
 
 
-def _fit_boosting(
+def fit_boosting(
     data: Dataset, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
-) -> tuple[_Best, list[str]] | None:
+) -> tuple[BestAnswers, list[str]] | None:
     """Boosted trees until validation stops improving; several numbers each have trees of their own."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    (x, categories), (true, classes) = _column_matrix(data, inputs), _target_values(data, targets)
+    (x, categories), (true, classes) = column_matrix(data, inputs), target_values(data, targets)
     left, goals = until - time.perf_counter(), 1 if classes else true.shape[1]
     trees = classes if classes > 2 else 1
-    rows = _spread_rows(split.train, _affordable_rows(len(split.train), x.shape[1], trees, left / goals))
+    rows = spread_rows(split.train, affordable_rows(len(split.train), x.shape[1], trees, left / goals))
     if len(rows) < min(FEWEST, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
         return None
     parts, made, ended = {"train": x[rows], "validation": x[split.validation], "test": x[split.test]}, [], True
@@ -252,23 +252,23 @@ def _fit_boosting(
         model = kind(warm_start=True, early_stopping=False, categorical_features=categories, random_state=0)
         y = true if classes else true[:, goal : goal + 1]
         now = time.perf_counter()
-        best = _Best(parts, y[split.validation], _row_weights(data, split.validation))
-        learned = y[rows].ravel(), _row_weights(data, rows)
+        best = BestAnswers(parts, y[split.validation], row_weights(data, split.validation))
+        learned = y[rows].ravel(), row_weights(data, rows)
         ended &= _grow_trees(model, best, learned, classes, now + (until - now) / (goals - goal))
         made.append(best)
     made[0].validation = np.concatenate([best.validation for best in made], 1)
     made[0].test = np.concatenate([best.test for best in made], 1)
-    return made[0], _shortfall_text(ended, len(rows), len(split.train))
+    return made[0], shortfall_text(ended, len(rows), len(split.train))
 
 
-def _grow_trees(model: Any, best: _Best, learned: Learned, classes: int, until: float) -> bool:
+def _grow_trees(model: Any, best: BestAnswers, learned: Learned, classes: int, until: float) -> bool:
     """Grow trees by rounds; whether validation ended it rather than the clock."""
     model.max_iter, rounds, stale = 0, FIRST, 0
     while stale < PATIENCE and model.max_iter < MOST_ROUNDS:
         began = time.perf_counter()
         model.max_iter += rounds
         model.fit(best.x["train"], *learned)
-        stale = 0 if best.offer_answer(_answer_function(model, classes)) else stale + 1
+        stale = 0 if best.offer_answer(answer_function(model, classes)) else stale + 1
         now = time.perf_counter()
         rounds = min(ROUNDS, int(0.8 * rounds * (until - now) / (now - began)))
         if rounds < FIRST:
@@ -276,7 +276,7 @@ def _grow_trees(model: Any, best: _Best, learned: Learned, classes: int, until: 
     return True
 
 
-def _affordable_rows(rows: int, columns: int, trees: int, seconds: float) -> int:
+def affordable_rows(rows: int, columns: int, trees: int, seconds: float) -> int:
     """Rows that leave time for the first rounds, by what one core took (busy with other work: it is on the safe side).
 
     Args:
@@ -287,7 +287,7 @@ def _affordable_rows(rows: int, columns: int, trees: int, seconds: float) -> int
     return min(rows, max(int((0.7 * seconds - once) / max(each, 1e-9)), 0))
 
 
-def _shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
+def shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
     some = [] if rows == all_rows else [f"on {rows:,} of {all_rows:,} rows"]
     return some + ([] if ended else ["cut short by the clock"])
 
@@ -295,14 +295,14 @@ def _shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
 # -- texts
 
 
-def _fit_bag_of_words(
+def fit_bag_of_words(
     data: Dataset, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
-) -> tuple[_Best, list[str]] | None:
+) -> tuple[BestAnswers, list[str]] | None:
     """A linear model on bags of words; other columns stand beside them."""
     from scipy import sparse
 
-    true, classes = _target_values(data, targets)
-    rows = _affordable_texts(data, inputs, split, 0.5 * (until - time.perf_counter()))
+    true, classes = target_values(data, targets)
+    rows = affordable_texts(data, inputs, split, 0.5 * (until - time.perf_counter()))
     if len(rows) < min(FEWEST, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
         return None
     parts = {"train": rows, "validation": split.validation, "test": split.test}
@@ -310,23 +310,23 @@ def _fit_bag_of_words(
     if len(blocks) < len(inputs):
         blocks.append(_other_columns(data, inputs, parts))
     x = {part: sparse.hstack([block[part] for block in blocks], format="csr") for part in parts}
-    best = _Best(x, true[split.validation], _row_weights(data, split.validation))
-    ended = _fit_penalties(best, (true[rows], _row_weights(data, rows)), classes, until)
-    return best, _shortfall_text(ended, len(rows), len(split.train))
+    best = BestAnswers(x, true[split.validation], row_weights(data, split.validation))
+    ended = _fit_penalties(best, (true[rows], row_weights(data, rows)), classes, until)
+    return best, shortfall_text(ended, len(rows), len(split.train))
 
 
-def _affordable_texts(data: Dataset, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
+def affordable_texts(data: Dataset, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
     """Training rows whose texts can be taken apart in ``seconds``, after those of validation and test."""
     texts = [data.stored_values(f.name).arrays["ends"] for f in inputs if f.kind == "text"]
     lengths = np.sum([np.diff(ends, prepend=0) for ends in texts], 0)  # (n,) bytes
-    trial = _spread_rows(split.train, 200)
+    trial = spread_rows(split.train, 200)
     began = time.perf_counter()
     for field in inputs:
         if field.kind == "text":
             _make_vectorizer(0).fit_transform(_row_texts(data, field, trial))
     each = (time.perf_counter() - began) / max(int(lengths[trial].sum()), 1)  # seconds a byte
     left = seconds / each - lengths[split.validation].sum() - lengths[split.test].sum()
-    return _spread_rows(split.train, max(int(left / max(lengths[split.train].mean(), 1)), 0))
+    return spread_rows(split.train, max(int(left / max(lengths[split.train].mean(), 1)), 0))
 
 
 def _make_vectorizer(classes: int) -> Any:
@@ -359,7 +359,7 @@ def _other_columns(data: Dataset, inputs: Sequence[Field], parts: Mapping[str, n
     from scipy import sparse
     from sklearn.preprocessing import OneHotEncoder
 
-    x, categories = _column_matrix(data, inputs)
+    x, categories = column_matrix(data, inputs)
     numbers = sparse.csr_matrix(np.nan_to_num(x[:, ~categories]))
     if not categories.any():
         return {part: numbers[rows] for part, rows in parts.items()}
@@ -369,7 +369,7 @@ def _other_columns(data: Dataset, inputs: Sequence[Field], parts: Mapping[str, n
     }
 
 
-def _fit_penalties(best: _Best, learned: Learned, classes: int, until: float) -> bool:
+def _fit_penalties(best: BestAnswers, learned: Learned, classes: int, until: float) -> bool:
     """Fit each penalty, the strongest first; whether the clock left time for all."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -380,7 +380,7 @@ def _fit_penalties(best: _Best, learned: Learned, classes: int, until: float) ->
         else:
             model = LogisticRegression(C=c, warm_start=True, max_iter=10)
             ended = _fit_to_end(model, best.x["train"], learned, until)
-        best.offer_answer(_answer_function(model, classes))
+        best.offer_answer(answer_function(model, classes))
         if not ended:
             return False
     return True

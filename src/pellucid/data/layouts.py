@@ -85,10 +85,10 @@ def read_data(
     found = replace(found, load=once(found.load))  # what is read to recognise it is there when values are asked for
     images = {name for name, kind in options.kinds.items() if kind == "image"}
     with enough_memory(f"'{found.name}'", "read fewer rows or columns"):
-        found = with_named_files(found, images, kept, _reading_code(), notes.append)
+        found = with_named_files(found, images, kept, reading_code(), notes.append)
         asked = [found.digest, found.name, asdict(options), check]
         entry = kept.get_or_build(
-            key_of("reading", _reading_code(), asked),
+            key_of("reading", reading_code(), asked),
             lambda _: ({}, _make_reading(found, options, check).to_json()),
             notes.append,
         )
@@ -118,7 +118,7 @@ def _common_folder(source: Any) -> Path | None:
     """The folder that paths in the columns of files start from; None where the files lie in several, or are none."""
     if isinstance(source, Path):
         return source.resolve() if source.is_dir() else source.resolve().parent
-    several = isinstance(source, (list, tuple)) and bool(source) and all(map(_is_path, source))
+    several = isinstance(source, (list, tuple)) and bool(source) and all(map(is_path, source))
     folders = {Path(os.path.expanduser(one)).resolve().parent for one in source} if several else set()
     return folders.pop() if len(folders) == 1 else None
 
@@ -154,7 +154,7 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
 
 
 @lru_cache
-def _reading_code() -> str:
+def reading_code() -> str:
     """SHA-256 of the code that reads: what another version of it found out is not taken for its own."""
     here = Path(__file__).parent
     files = sorted([*here.rglob("*.py"), *here.parent.joinpath("fields").glob("*.py")])
@@ -194,7 +194,7 @@ def _matching_files(pattern: Path) -> list[Path]:
         raise PellucidError(what, where=str(pattern), fix="name the file itself")
     if not found:
         raise PellucidError(
-            "there is no such file or folder", where=_shorten_text(str(pattern), 200), fix=_meant_path(pattern)
+            "there is no such file or folder", where=abbreviate_text(str(pattern), 200), fix=_meant_path(pattern)
         )
     return found
 
@@ -244,7 +244,7 @@ def read_new(
     found = _source_of_texts(source, wanted) if texts else _source_of_new(source, wanted, options)
     found = replace(found, load=once(found.load))
     images = {f.name for f in wanted if f.kind == "image"}
-    found = with_named_files(found, images, kept, _reading_code(), notes.append)
+    found = with_named_files(found, images, kept, reading_code(), notes.append)
     opened = found.load()
     if need_target:
         folders.need_classes(opened, found.name, least=1)
@@ -293,7 +293,7 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
     if only is not None and only.kind == "image":
         paths = (
             [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
-            if _is_path(source) or words_given
+            if is_path(source) or words_given
             else []
         )
         if (
@@ -304,8 +304,8 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
             return _with_name(folders.image_files(paths), only.name)
         if arrays.are_images(source):
             return arrays.image_source(source, only.name)
-    if words_given or _is_path(source):
-        _check_files([source] if _is_path(source) else source, inputs)
+    if words_given or is_path(source):
+        _check_files([source] if is_path(source) else source, inputs)
     if words_given and len(source) == 1:
         source = source[0]
     return recognise_source(source, options)
@@ -317,7 +317,7 @@ def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
     texts = [one for one in words if not os.path.exists(os.path.expanduser(one)) and not glob(one, recursive=True)]
     if texts and [f.kind for f in inputs] == ["text"]:
         fix = 'if it is the text itself, give it as one: predict(texts=["…"]), or --text "…"'
-        raise PellucidError("there is no such file", where=_shorten_text(texts[0], 40), fix=fix)
+        raise PellucidError("there is no such file", where=abbreviate_text(texts[0], 40), fix=fix)
     reads = join_words(f"{f.name} ({f.kind})" for f in inputs)
     fix = "give a table with these columns, or a folder that holds one beside its photos"
     if Path(paths[0]).suffix.lower() in SUFFIXES and not os.path.isdir(paths[0]):
@@ -326,11 +326,11 @@ def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
         raise PellucidError(f"{len(paths)} strings were given, but the run reads {reads}", fix="pass one table")
 
 
-def _shorten_text(text: str, most: int) -> str:
+def abbreviate_text(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _is_path(source: Any) -> bool:
+def is_path(source: Any) -> bool:
     return isinstance(source, (str, os.PathLike))
 
 

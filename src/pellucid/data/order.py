@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 WINDOW = 32  # batches that are sorted by length together: padding stays small, the order stays random
-_ORDER, _BATCHES, _SPLIT, _KEYS = 1, 2, 3, 4  # salts: one stream of random numbers each
+_ORDER, _BATCHES, SPLIT_SALT, _KEYS = 1, 2, 3, 4  # salts: one stream of random numbers each
 _ALL = (1 << 64) - 1
 _BLOCK = 1 << 16  # counters at a time, which stay in the processor's cache
 
@@ -118,7 +118,7 @@ def stratified_split(
     sizes = _part_sizes(np.array([len(group) for group in groups]), fractions)  # (classes, parts)
     part = np.zeros(len(rows), np.int8)  # (n,)
     for group, size in zip(groups, sizes, strict=True):
-        draw = hash_counters(rows[group], seed, 0, _SPLIT)
+        draw = hash_counters(rows[group], seed, 0, SPLIT_SALT)
         for last in np.cumsum(size)[:-1]:  # those with the smallest numbers are in the first part, and so on
             if 0 < last < len(group):
                 part[group] += draw >= np.partition(draw, last)[last]
@@ -150,7 +150,7 @@ def stratified_folds(rows: np.ndarray, parts: int, seed: int, classes: np.ndarra
     """
     rows = np.asarray(rows, np.int64)
     classes = np.zeros(len(rows), np.int64) if classes is None else classes
-    order = np.lexsort((hash_counters(rows, seed, 1, _SPLIT), classes))
+    order = np.lexsort((hash_counters(rows, seed, 1, SPLIT_SALT), classes))
     return [np.sort(rows[order[i::parts]]) for i in range(min(parts, len(rows)))]
 
 

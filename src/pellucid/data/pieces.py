@@ -223,12 +223,12 @@ def chunks_of_scan(frame: pl.LazyFrame) -> list[Chunk]:
         return frame.slice(start, step).select(names).collect()
 
     return [
-        Chunk(min(step, rows - start), schema, _column_reader(partial(read_rows, start), list(schema), step))
+        Chunk(min(step, rows - start), schema, column_reader(partial(read_rows, start), list(schema), step))
         for start in range(0, max(rows, 1), step)
     ]
 
 
-def _column_reader(
+def column_reader(
     read: Callable[[list[str]], pl.DataFrame], names: list[str], rows: int
 ) -> Callable[[str], pl.Series]:
     """Reads one column; of a wide table its neighbours too, which are asked for next."""
@@ -288,7 +288,7 @@ class Spool:
             assert self.folder  # what is read keeps the folder alive
             return pl.read_ipc(path, columns=names)
 
-        return Chunk(len(frame), schema, _column_reader(read_frame, frame.columns, len(frame)))
+        return Chunk(len(frame), schema, column_reader(read_frame, frame.columns, len(frame)))
 
 
 def _new_folder(near: Path | None) -> Path:

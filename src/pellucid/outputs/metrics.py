@@ -138,7 +138,7 @@ def summed_by(place: np.ndarray, groups: int) -> Judge:  # (n,) of 0 .. groups -
     return of_weights
 
 
-def _mean_where(values: np.ndarray, known: np.ndarray) -> np.ndarray:  # (S, C), (S, C) -> (S,)
+def mean_where(values: np.ndarray, known: np.ndarray) -> np.ndarray:  # (S, C), (S, C) -> (S,)
     """The mean over what is known, NaN where nothing is."""
     count = known.sum(1)
     return np.where(count > 0, np.where(known, values, 0.0).sum(1) / np.maximum(count, 1), np.nan)
@@ -157,7 +157,7 @@ def balanced_accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
 
     def of_weights(weight: np.ndarray) -> np.ndarray:
         count = of(weight)
-        return _mean_where(of(weight * right) / np.where(count > 0, count, 1), count > 0)
+        return mean_where(of(weight * right) / np.where(count > 0, count, 1), count > 0)
 
     return of_weights
 
@@ -177,7 +177,7 @@ def _class_f1(chances: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], t
 def macro_f1(chances: np.ndarray, true: np.ndarray) -> Judge:
     """The mean F1 over classes that are there or were said."""
     each = _class_f1(chances, true)
-    return lambda weight: _mean_where(*each(weight))
+    return lambda weight: mean_where(*each(weight))
 
 
 def f1_of(place: int, label: str) -> Metric:
@@ -205,7 +205,7 @@ def roc_auc(chances: np.ndarray, true: np.ndarray) -> Judge:
 
     def of_weights(weight: np.ndarray) -> np.ndarray:
         each = np.stack([_ranked_right(chances[:, c], true == c)(weight) for c in sides], 1)  # (S, C)
-        return _mean_where(each, np.isfinite(each))
+        return mean_where(each, np.isfinite(each))
 
     return of_weights
 
@@ -245,7 +245,7 @@ def macro_f1_of_labels(answers: np.ndarray, true: np.ndarray) -> Judge:
 
     def judge(weight: np.ndarray) -> np.ndarray:
         either = weight @ both  # (S, C)
-        return _mean_where(2 * (weight @ right) / np.where(either > 0, either, 1), either > 0)
+        return mean_where(2 * (weight @ right) / np.where(either > 0, either, 1), either > 0)
 
     return judge
 
@@ -256,7 +256,7 @@ def mean_average_precision(answers: np.ndarray, true: np.ndarray) -> Judge:
 
     def of_weights(weight: np.ndarray) -> np.ndarray:
         found = np.stack([one(weight) for one in each], 1)  # (S, C)
-        return _mean_where(found, np.isfinite(found))
+        return mean_where(found, np.isfinite(found))
 
     return of_weights
 
