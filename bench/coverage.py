@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 from common import arguments, report
 
-from pellucid.outputs.blockwise import block_bootstrap
-from pellucid.outputs.metrics import Judge, bootstrap_interval, mean_absolute_error, mean_of, r2
+from pellucid.metrics.base import Judge, mean_of
+from pellucid.metrics.block_bootstrap import block_bootstrap
+from pellucid.metrics.bootstrap import bootstrap_interval
+from pellucid.metrics.numbers import mean_absolute_error, r2
 
 RIGHT, VARIANCE = 0.8, 0.3  # the accuracy, and the errors' variance beside the truth's, 1
 RATIO = 1.2  # of the errors of the other of a pair

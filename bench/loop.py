@@ -21,12 +21,14 @@ import torch.nn.functional as F
 from common import arguments, cifar, data_file, last_json, report
 from torch import Tensor, nn
 
-from pellucid.data.batch import Batch
-from pellucid.planning import Recipe
-from pellucid.training.feed import Loader, Sampler
+from pellucid.data.batches.batch import Batch
+from pellucid.planning.plan import Recipe
+from pellucid.training.decisions import Decisions
+from pellucid.training.loader import Loader
 from pellucid.training.loop import Loop
-from pellucid.training.pace import Pacer
-from pellucid.training.schedule import Decisions, trapezoid
+from pellucid.training.pacer import Pacer
+from pellucid.training.sampler import Sampler
+from pellucid.training.schedule import trapezoid
 from pellucid.training.state import TrainState
 
 TURNS, BATCH, RECIPE = 5, 128, Recipe(batch_size=128, lr=1e-3, matrix_lr=0.0)

@@ -23,7 +23,7 @@ PROGRAM = """
 import sys
 ways = {"one": lambda device: (1,), "all": lambda device: (torch.get_num_threads(),)}
 import torch
-import pellucid.making as training
+import pellucid.runs.train as training
 way = sys.argv.pop(1)
 if way == "one":
     torch.set_num_threads(1)

@@ -22,7 +22,7 @@ import jaxtyping
 from jaxtyping import Shaped
 from torch import Tensor
 
-from pellucid.data.batch import Padded
+from pellucid.data.batches.batch import Padded
 
 checked: Counter[str] = Counter()  # qualified name of a function -> calls that were held to their shapes
 SHAPE = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")

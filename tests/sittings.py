@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["pellucid.making", "sklearn.metrics"])  # imported once, forked many times
+context.set_forkserver_preload(["pellucid.runs.train", "sklearn.metrics"])  # imported once, forked many times
 
 
 def sit(path: Path, job: dict[str, Any], kill: tuple[str, int] | None) -> None:
@@ -28,8 +28,8 @@ def sit(path: Path, job: dict[str, Any], kill: tuple[str, int] | None) -> None:
 
 def die_at(sort: str, number: int) -> None:
     """SIGKILL to oneself at the ``number``-th event, counted from 0."""
-    from pellucid.folder import disk
-    from pellucid.folder.folder import Folder
+    from pellucid.storage import atomic as disk
+    from pellucid.storage.folder import Folder
     from pellucid.training.optimizer import Muon
 
     owner: Any

@@ -15,9 +15,9 @@ from PIL import Image
 import pellucid
 from pellucid.errors import PellucidError, UsageError
 from pellucid.fields import KINDS
-from pellucid.folder import Folder
 from pellucid.options import check_options
-from pellucid.planning import Plan
+from pellucid.planning.plan import Plan
+from pellucid.storage import Folder
 
 SIDE, ROWS = 12, 200
 CLASSES = ("augmentation", "mirror, shift", "assumed that a photo's mirror image shows the same")

@@ -13,9 +13,10 @@ import torch
 
 import pellucid
 from pellucid import cli
-from pellucid.data.times import Moments, length_in_words
-from pellucid.outputs import OUTPUTS, Score
-from pellucid.outputs.blockwise import (
+from pellucid.data.sample_weights import score_grouping
+from pellucid.data.splits.time_spans import Moments, length_in_words
+from pellucid.metrics.base import Judge, mean_of
+from pellucid.metrics.block_bootstrap import (
     Blocks,
     block_bootstrap,
     block_counts,
@@ -25,9 +26,12 @@ from pellucid.outputs.blockwise import (
     student_95,
     widen_interval,
 )
-from pellucid.outputs.metrics import Judge, bootstrap_interval, mean_of, median_absolute_error, r2
-from pellucid.references import Reference
-from pellucid.reporting import reference_score, score_grouping
+from pellucid.metrics.bootstrap import bootstrap_interval
+from pellucid.metrics.numbers import median_absolute_error, r2
+from pellucid.metrics.score import Score
+from pellucid.outputs import OUTPUTS
+from pellucid.references.base import Reference
+from pellucid.runs.scoring import reference_score
 
 # -- the bootstrap itself
 

@@ -137,7 +137,7 @@ def test_new_data_that_is_not_as_it_was(name: str, runs: dict[str, Path], tmp_pa
 
 def test_a_file_that_goes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its size was asked for, and then it is gone; or it is another one."""
-    from pellucid.data import blocks
+    from pellucid.data.tables import text_blocks as blocks
 
     source = tmp_path / "data.csv"
     real = blocks.encoding_of

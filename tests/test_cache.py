@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from trees import picture
 
-from pellucid.data import cache as caches
-from pellucid.data import cachefolder
-from pellucid.data.cache import Cache, MemoryCache, key_of, open_cache
+from pellucid.data.cache import cache as caches
+from pellucid.data.cache import cache_folder as cachefolder
+from pellucid.data.cache.cache import Cache, MemoryCache, key_of, open_cache
 from pellucid.errors import PellucidError
 
 KEY = key_of("test", 1)

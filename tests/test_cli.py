@@ -19,7 +19,7 @@ from rich.console import Console
 
 import pellucid
 from pellucid import options
-from pellucid.cli import exit_code, progress, show
+from pellucid.cli import console, exit_code, progress, show_data, show_predictions
 from pellucid.errors import Interrupted, PellucidError, UsageError
 from pellucid.fields import Note
 from pellucid.options import Budget
@@ -264,7 +264,7 @@ def test_a_closed_pipe_is_quiet():
 @pytest.mark.parametrize("width", [80, 100])
 def test_read_fits_the_terminal(width):
     out = Console(file=io.StringIO(), width=width)
-    show.show_dataset(FakeData(), out)
+    show_data.show_dataset(FakeData(), out)
     shown = out.file.getvalue()
     words = " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= width
@@ -284,12 +284,12 @@ def test_read(calls, capsys):
 
 
 def test_read_without_an_obvious_target():
-    assert "say it with --target" in show.target_text({"target": None, "classes": {}}).plain
+    assert "say it with --target" in show_data.target_text({"target": None, "classes": {}}).plain
 
 
 def test_long_lists_are_cut_in_the_middle():
-    assert list(show.first_and_last("abcdef", 2, 1)) == ["a", "b", 3, "f"]
-    assert list(show.first_and_last("abcd", 2, 1)) == list("abcd")  # a line that says "1 more" would save nothing
+    assert list(show_data.first_and_last("abcdef", 2, 1)) == ["a", "b", 3, "f"]
+    assert list(show_data.first_and_last("abcd", 2, 1)) == list("abcd")  # a line that says "1 more" would save nothing
 
 
 def test_samples_are_listed_and_written(calls, capsys):
@@ -358,7 +358,7 @@ def test_train_json_prints_json_lines_and_the_result_last(calls, capsys):
 
 
 def test_json_has_no_nan(capsys):
-    show.print_json({"a": float("nan"), "b": [float("inf"), 1], "c": Path("x"), "d": {1: "é"}})
+    console.print_json({"a": float("nan"), "b": [float("inf"), 1], "c": Path("x"), "d": {1: "é"}})
     assert capsys.readouterr().out == '{"a": null, "b": [null, 1], "c": "x", "d": {"1": "é"}}\n'
 
 
@@ -473,7 +473,7 @@ def test_predictions_on_a_terminal():
         {"input": "new.csv, row 2", "value": 326.5, "low": 300.0, "high": 353.0},
         {"input": "new.csv, row 3", "x": {"value": 1.0, "low": math.nan, "high": math.nan}, "y": {"value": 2.0}},
     ]
-    show.show_predictions([*ROWS, *numbers, {"input": "z.png", "error": "empty"}], out)
+    show_predictions.show_predictions([*ROWS, *numbers, {"input": "z.png", "error": "empty"}], out)
     shown = out.file.getvalue()
     assert "90.0% █████████ " in shown
     assert "dog 10.0%" in shown
@@ -484,9 +484,9 @@ def test_predictions_on_a_terminal():
 
 def test_many_predictions_are_cut_on_a_terminal_only(capsys):
     out = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
-    show.show_predictions(ROWS * 40, out)
+    show_predictions.show_predictions(ROWS * 40, out)
     assert "and 30 more" in out.file.getvalue()
-    show.show_predictions(ROWS * 40, Console(file=io.StringIO()))
+    show_predictions.show_predictions(ROWS * 40, Console(file=io.StringIO()))
     assert capsys.readouterr().out.count("\n") == 80
 
 
@@ -556,14 +556,14 @@ def test_unknown_time_left_comes_from_the_steps():
     ("seconds", "said"), [(0, "0 s"), (59.6, "1 min 00 s"), (252, "4 min 12 s"), (3720, "1 h 02 min")]
 )
 def test_durations(seconds, said):
-    assert show.clock_duration(seconds) == said
+    assert console.clock_duration(seconds) == said
 
 
 @pytest.mark.parametrize(
     ("value", "said"), [(0.4123, "0.412"), (12.34, "12.3"), (18823, "18,823"), (0, "0.000"), (3.1e-5, "3.1e-05")]
 )
 def test_short_readings(value, said):
-    assert show.short_number(value) == said
+    assert console.short_number(value) == said
 
 
 def test_several_files_are_one_table(

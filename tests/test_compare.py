@@ -20,14 +20,18 @@ import torch
 from rich.console import Console
 
 import pellucid
-from pellucid import Comparison, Listener, cli, comparing, ranking, references
-from pellucid.cli import compared as table_shown
-from pellucid.data import dataset
-from pellucid.data.times import Moments
+from pellucid import Comparison, Listener, cli
+from pellucid.cli import show_comparison as table_shown
+from pellucid.comparison import compare as comparing
+from pellucid.comparison import ranking
+from pellucid.comparison.verdict import explain_comparison
+from pellucid.data import examples as dataset
+from pellucid.data.splits.time_spans import Moments
 from pellucid.errors import Interrupted, PellucidError, UsageError
-from pellucid.folder import Folder
-from pellucid.outputs.metrics import Judge, mean_of
-from pellucid.planning import Plan
+from pellucid.metrics.base import Judge, mean_of
+from pellucid.planning.plan import Plan
+from pellucid.references import fit
+from pellucid.storage import Folder
 from pellucid.training.memory import Peak, give_back
 
 
@@ -150,7 +154,7 @@ def test_nothing_is_decoded_or_referred_to_on_a_network_s_clock(
 
         return call
 
-    for holder, name in ((dataset, "_decode_column"), (references, "fit_boosting")):
+    for holder, name in ((dataset, "_decode_column"), (fit, "fit_boosting")):
         monkeypatch.setattr(holder, name, guarded(getattr(holder, name)))
     data = pellucid.read(table, target="label", cache=False)
     found = pellucid.compare(data, networks=["mlp"], steps=2, size=0, seed=4, out=tmp_path, listeners=[Clock()])
@@ -466,10 +470,10 @@ def test_what_it_means_in_plain_words() -> None:
         "cnn is best on validation, significantly ahead of the other: it gets accuracy 75.0 % (70.0–80.0 %) on test, "
         "where always 'a' gets 10.0 %."
     )
-    plain = [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in ranking.explain_comparison(record())]
+    plain = [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in explain_comparison(record())]
     assert plain == [lead, "Boosting gets 75.0 % (70.0–80.0 %): less than cnn."]
     tie = {"networks": ["cnn", "rnn"]}
-    said = ranking.explain_comparison(record(ties=[tie], reference=None, seeds=[0, 1]))
+    said = explain_comparison(record(ties=[tie], reference=None, seeds=[0, 1]))
     assert [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in said] == [
         "cnn is first on validation (the mean of 2 seeds): it gets accuracy 75.0 % (70.0–80.0 %) on test, where always "
         "'a' gets 10.0 %.",
@@ -479,21 +483,21 @@ def test_what_it_means_in_plain_words() -> None:
     many = record(ties=[tie, {"networks": ["cnn", "mlp"]}], reference=None)
     many |= {"ranking": ["cnn", "rnn", "mlp", "gru"], "ranked on": "validation and cross-validation"}
     many["networks"] |= {"mlp": many["networks"]["cnn"], "gru": many["networks"]["cnn"]}
-    assert ranking.explain_comparison(many)[1:] == [
+    assert explain_comparison(many)[1:] == [
         "rnn and mlp are not told apart from cnn by validation and cross-validation.",
         "gru is significantly behind cnn.",
         "Of cnn and those not told apart from it rnn answers fastest, in 1.0 ms an example.",
     ]
-    assert "significantly ahead of each of the others:" in ranking.explain_comparison(many | {"ties": []})[0]
-    assert ranking.explain_comparison(record(ranking=["cnn"], reference=None))[0].startswith("cnn gets accuracy 75.0")
+    assert "significantly ahead of each of the others:" in explain_comparison(many | {"ties": []})[0]
+    assert explain_comparison(record(ranking=["cnn"], reference=None))[0].startswith("cnn gets accuracy 75.0")
     behind = record()
     for name in ("cnn", "rnn"):
         behind["networks"][name]["ahead"] = {"value": -0.1, "low": -0.2, "high": -0.05}
-    assert ranking.explain_comparison(behind)[-1].endswith(": better than any network here.")
+    assert explain_comparison(behind)[-1].endswith(": better than any network here.")
     behind["networks"]["rnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
-    assert ranking.explain_comparison(behind)[-1].endswith(": better than cnn.")
+    assert explain_comparison(behind)[-1].endswith(": better than cnn.")
     behind["networks"]["cnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
-    assert ranking.explain_comparison(behind)[-1].endswith(": cnn and it are not told apart by these test examples.")
+    assert explain_comparison(behind)[-1].endswith(": cnn and it are not told apart by these test examples.")
 
 
 def test_a_peak_forgets_what_was_before_it() -> None:

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pellucid.data import LAYOUTS, encode_groups, encode_target, gather_batch, read_data, read_new, shortfall
-from pellucid.data.delimited import has_header
-from pellucid.data.layouts import recognise_source
-from pellucid.data.sources import ReadOptions, layout
+from pellucid.data import LAYOUTS, encode_groups, encode_target, gather_batch, read_data, read_new
+from pellucid.data.recognise import recognise_source
+from pellucid.data.source import ReadOptions, layout
+from pellucid.data.splits import unusable as shortfall
+from pellucid.data.tables.delimited import has_header
 from pellucid.errors import PellucidError, UsageError
 from pellucid.fields import kind_named
 from pellucid.samples import sample
@@ -438,7 +439,7 @@ def test_a_large_folder_is_listed_fast(tmp_path):
         (tmp_path / label).mkdir()
         for i in range(3000):
             (tmp_path / label / f"{i}.jpg").touch()
-    from pellucid.data.folders import list_files
+    from pellucid.data.folders.listing import list_files
 
     start = time.process_time()
     assert len(list_files(tmp_path).digest) == 64
@@ -787,7 +788,7 @@ def test_the_summary_is_json_and_the_print_is_readable(photos):
 
 
 def test_a_layout_is_added_in_one_place(monkeypatch):
-    monkeypatch.setattr("pellucid.data.sources.LAYOUTS", LAYOUTS)
+    monkeypatch.setattr("pellucid.data.source.LAYOUTS", LAYOUTS)
 
     class Own:
         pass

@@ -13,8 +13,14 @@ import pytest
 from PIL import Image
 
 from pellucid import draw
-from pellucid.draw import Bar, Content, markup, matrix, numbers, sections, spark
+from pellucid.draw import Bar, markup
+from pellucid.draw import confusion as matrix
+from pellucid.draw import ticks as numbers
 from pellucid.draw.markup import VOID
+from pellucid.reports import sections
+from pellucid.reports.content import Content
+from pellucid.reports.page import report_page
+from pellucid.wording import value_and_spread
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '<script>alert("x")</script>&\'"\0\x1b\ud800'
@@ -80,7 +86,13 @@ def check(html: str) -> Checker:
 # -- markup and numbers ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [markup, numbers, spark])
+@pytest.mark.parametrize(
+    "module",
+    [
+        markup,
+        numbers,
+    ],
+)
 def test_examples_in_the_docs(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -112,16 +124,6 @@ def test_log_ticks(low, high):
     ticks = numbers.log_ticks(low, high)
     assert 2 <= len(ticks) <= 7
     assert all(low <= t <= high for t in ticks)
-
-
-def test_sparkline():
-    assert draw.sparkline([]) == ""
-    assert draw.sparkline([2, 2, 2]) == "▄▄▄"
-    assert draw.sparkline([None, float("inf")]) == "  "
-    rising = draw.sparkline(np.arange(1000.0), 20)
-    assert len(rising) == 20
-    assert rising == "".join(sorted(rising))
-    assert (rising[0], rising[-1]) == ("▁", "█")
 
 
 # -- charts ----------------------------------------------------------------------------------------------------------
@@ -189,10 +191,6 @@ def test_odd_values_still_draw(svg):
     assert np.isfinite(values_of(svg)).all()
     assert "nan" not in svg.lower()
     assert not list(parse(svg).iter(f"{SVG}script"))
-    assert (
-        parse(draw.standalone_chart(svg)).find("style") is not None
-        or parse(draw.standalone_chart(svg)).find(f"{SVG}style") is not None
-    )
 
 
 def test_bars_are_as_long_as_their_values():
@@ -303,7 +301,7 @@ def reviews() -> Content:
 
 @pytest.mark.parametrize("content", [photos(), prices(), reviews(), {"title": "bare"}])
 def test_pages_are_whole_self_contained_and_escaped(content):
-    html = draw.report_page(content)
+    html = report_page(content)
     seen = check(html)
     assert html.startswith("<!doctype html>")
     assert content["title"][:4] in "".join(seen.text)
@@ -312,7 +310,7 @@ def test_pages_are_whole_self_contained_and_escaped(content):
 
 
 def test_a_page_says_what_it_was_given():
-    text = " ".join("".join(check(draw.report_page(photos())).text).split())
+    text = " ".join("".join(check(report_page(photos())).text).split())
     for said in (
         "Accuracy on 10,000 test examples it had never seen. 95 % interval 75.5–77.2 %.",
         "train 240 (80 %)",
@@ -330,7 +328,7 @@ def test_a_page_says_what_it_was_given():
 
 
 def test_a_regression_page_speaks_in_the_unit_of_the_target():
-    text = " ".join("".join(check(draw.report_page(prices())).text).split())
+    text = " ".join("".join(check(report_page(prices())).text).split())
     for said in (
         "541 $",
         "95 % interval 522–560 $.",
@@ -342,31 +340,31 @@ def test_a_regression_page_speaks_in_the_unit_of_the_target():
 
 
 def test_at_most_24_errors_and_small_photos_stay_sharp():
-    html = draw.report_page(photos())
+    html = report_page(photos())
     assert html.count("<figure>") == 24
     assert html.count('class="tiny"') == 24
     big: Content = {"title": "x", "worst": [{"shown": {"image_png": png(200)}, "true": 1, "predicted": 2}]}
-    assert 'class="tiny"' not in draw.report_page(big)
+    assert 'class="tiny"' not in report_page(big)
 
 
 def test_photo_text_and_columns_are_shown_together_and_long_networks_fold():
     shown = {"image_png": png(), "text": "a red tulip", "row": {"height": 31.5}}
     layers = [{"name": f"layer {i}", "shape": "8", "parameters": i} for i in range(200)]
     content: Content = {"title": "x", "worst": [{"shown": shown, "true": 1}], "network": {"layers": layers}}
-    seen = check(draw.report_page(content))
+    seen = check(report_page(content))
     assert {"a red tulip", "31.5", "All 200 of them"} <= set(seen.text)
     assert "19,900 parameters: the numbers that training moved." in seen.text
     assert {"img", "blockquote", "details"} <= set(seen.tags)
 
 
 def test_what_is_left_out_is_left_out():
-    html = draw.report_page({"title": "bare"})
+    html = report_page({"title": "bare"})
     assert "<section" not in html
     assert "<nav" not in html
 
 
 def test_equal_content_gives_equal_pages():
-    assert draw.report_page(photos()) == draw.report_page(photos())
+    assert report_page(photos()) == report_page(photos())
 
 
 def test_decisions_and_ranges_read_as_words() -> None:
@@ -374,5 +372,5 @@ def test_decisions_and_ranges_read_as_words() -> None:
         {"step": 0, "name": "schedule", "value": [[-0.5, 0.0], [0, 1.0], [1203, 0.0]], "reason": "asked for"}
     ]})  # fmt: skip
     assert "<b>schedule: 1,203 steps</b>" in str(said)
-    assert numbers.value_and_spread(-5.3, -5.69, -4.93)[1] == "-5.69 to -4.93"
-    assert numbers.value_and_spread(5.3, 4.93, 5.69)[1] == "4.93–5.69"
+    assert value_and_spread(-5.3, -5.69, -4.93)[1] == "-5.69 to -4.93"
+    assert value_and_spread(5.3, 4.93, 5.69)[1] == "4.93–5.69"

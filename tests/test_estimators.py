@@ -27,7 +27,7 @@ import pellucid
 from pellucid import PellucidClassifier, PellucidError, PellucidRegressor
 from pellucid.errors import UsageError
 from pellucid.estimators import EXPECTED_TO_FAIL, usual_epochs
-from pellucid.folder import InMemory
+from pellucid.storage import InMemory
 from pellucid.training.listeners import Listener
 
 STEPS = 60

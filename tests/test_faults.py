@@ -27,8 +27,9 @@ from torch import nn
 import pellucid
 from pellucid.cli import exit_code
 from pellucid.errors import Interrupted, PellucidError, no_memory
-from pellucid.folder import Folder, disk, unpack_tensors
-from pellucid.folder.disk import Disk
+from pellucid.storage import Folder, unpack_tensors
+from pellucid.storage import atomic as disk
+from pellucid.storage.atomic import Disk
 from pellucid.training import loop
 
 slow = pytest.mark.slow
@@ -410,7 +411,7 @@ def test_answers_come_in_smaller_pieces_where_memory_is_short(finished: Path, ta
 
 
 def test_memory_that_is_used_up_while_decoding_is_said(photos: Path, table: Path, monkeypatch: Any) -> None:
-    from pellucid.data import tables
+    from pellucid.data.tables import readers as tables
     from pellucid.fields import pixels
 
     def full(*_: Any, **__: Any) -> Any:

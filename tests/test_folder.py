@@ -17,9 +17,10 @@ import pytest
 from trees import picture
 
 from pellucid.errors import PellucidError
-from pellucid.folder import Folder, disk, pack_tensors, unpack_tensors
-from pellucid.folder.disk import Disk
-from pellucid.folder.manifest import version_of
+from pellucid.storage import Folder, pack_tensors, unpack_tensors
+from pellucid.storage import atomic as disk
+from pellucid.storage.atomic import Disk
+from pellucid.storage.manifest import version_of
 
 
 class Crash(BaseException):
@@ -386,7 +387,7 @@ def test_links_and_pipes_are_refused(tmp_path):
 
 HOLD = """
 import sys, time
-from pellucid.folder import Folder
+from pellucid.storage import Folder
 with Folder.open(sys.argv[1]).lock():
     print("held", flush=True)
     time.sleep(60)
@@ -581,5 +582,5 @@ def test_hostile_tensor_files_are_damage_not_tracebacks(data):
 
 
 def test_folder_needs_no_torch():
-    code = "import sys, pellucid.folder, pellucid.draw; assert 'torch' not in sys.modules"
+    code = "import sys, pellucid.storage, pellucid.draw; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

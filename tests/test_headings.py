@@ -19,12 +19,13 @@ from test_network import JOINS, NAMES, ROWS, batch_of, network_of
 from torch import nn
 
 import pellucid
-from pellucid import draw, reporting
 from pellucid.cli import main
 from pellucid.draw.charts import MOST_POINTS
 from pellucid.fields import KINDS, Column
-from pellucid.folder import Folder
 from pellucid.network import SIDE_BY_SIDE
+from pellucid.reports import run_report as reporting
+from pellucid.reports.page import report_page
+from pellucid.storage import Folder
 from pellucid.training.schedule import schedule_factor
 
 
@@ -105,7 +106,7 @@ def test_a_training_begun_before_goes_on_under_the_names_of_now(runs, tmp_path):
 def test_a_chart_of_factors_says_that_it_is_one():
     old = [{"step": i, "lr": share} for i, share in enumerate((0.5, 1.0, 0.0))]
     new = [row | {"lr": 0.002 * row["lr"], "lr_factor": row["lr"]} for row in old]
-    heads = [re.findall("<h3>(.*?)</h3>", draw.report_page({"title": "t", "history": rows})) for rows in (old, new)]  # type: ignore[typeddict-item]
+    heads = [re.findall("<h3>(.*?)</h3>", report_page({"title": "t", "history": rows})) for rows in (old, new)]  # type: ignore[typeddict-item]
     assert heads == [["Share of the full learning rate"], ["Learning rate"]]
 
 
@@ -183,15 +184,15 @@ def test_all_errors_are_counted_and_a_picture_of_some_says_so():
     n, rng = 5394, np.random.default_rng(0)
     true = rng.normal(size=n)
     content = {"title": "t", "residuals": {"true": true.tolist(), "predicted": (true + 1).tolist(), "unit": "price"}}
-    page = draw.report_page(content)  # type: ignore[arg-type]
+    page = report_page(content)  # type: ignore[arg-type]
     said = words(page)
     assert f"Predicted against true {MOST_POINTS:,} of 5,394 test examples, spread evenly." in said
     assert "are within 1 price of the truth, nine in ten within 1 price (all 5,394 test examples)." in said
     assert page.count("<circle") == MOST_POINTS
     content["residuals"] |= {"targets": 3}  # type: ignore[operator]
-    assert words(draw.report_page(content)).count("Of 'price' alone, the first of 3 targets.") == 2  # type: ignore[arg-type]
+    assert words(report_page(content)).count("Of 'price' alone, the first of 3 targets.") == 2  # type: ignore[arg-type]
     few = {"title": "t", "residuals": {"true": true[:9].tolist(), "predicted": true[:9].tolist()}}
-    assert "spread evenly" not in draw.report_page(few)  # type: ignore[arg-type]
+    assert "spread evenly" not in report_page(few)  # type: ignore[arg-type]
 
 
 def test_the_report_is_given_all_of_them(numbers, tmp_path):
@@ -215,12 +216,12 @@ def test_what_was_looked_on_of_very_many_validation_examples_is_said():
         "worst": [{"true": "cat", "predicted": "dog"}],
         "suspects": {"looked_at": {"validation": 50_000, "train": 50_000}, "found": {}},
     }
-    said = words(draw.report_page(content))  # type: ignore[arg-type]
+    said = words(report_page(content))  # type: ignore[arg-type]
     assert "Measured on 50,000 of 80,000 validation examples, spread evenly." in said
     assert "The largest errors on 50,000 of 80,000 validation examples, spread evenly. The test split" in said
     assert "None: 50,000 of 80,000 examples of validation and 50,000 of 900,000 examples of train, and no label" in said
     content["watched"] = 80_000
-    said = words(draw.report_page(content))  # type: ignore[arg-type]
+    said = words(report_page(content))  # type: ignore[arg-type]
     assert "Measured on" not in said
     assert "The largest errors on the validation split. The test split" in said
 
@@ -229,7 +230,7 @@ def test_the_protocol_says_it_too(runs, table, monkeypatch):
     data = pellucid.read(table, target="label")
     split = data.split()
     assert " were chosen on validation; test was looked at once." in reporting.protocol_text(runs["two"], data, split)
-    monkeypatch.setattr("pellucid.training.choosing.WATCHED", 5)
+    monkeypatch.setattr("pellucid.tuning.selection.WATCHED", 5)
     assert " were chosen on 5 of 12 validation examples, spread evenly; test " in reporting.protocol_text(
         runs["two"], data, split
     )

@@ -20,9 +20,9 @@ from hostile import Outcome, opened, tree
 import pellucid
 from pellucid.cli import exit_code
 from pellucid.errors import Interrupted
-from pellucid.folder import Folder, pack_tensors, unpack_tensors
-from pellucid.folder.lines import from_lines, to_lines
-from pellucid.folder.manifest import render_manifest, version_of
+from pellucid.storage import Folder, pack_tensors, unpack_tensors
+from pellucid.storage.jsonl import from_lines, to_lines
+from pellucid.storage.manifest import render_manifest, version_of
 from pellucid.training.listeners import Listener
 
 LARGE = 1 << 30  # bytes that opening a hostile run never takes

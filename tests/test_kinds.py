@@ -18,13 +18,14 @@ from rich.console import Console
 from sklearn import metrics as sk
 
 import pellucid
-from pellucid.cli import output, show
+from pellucid.cli import output_file as output
+from pellucid.cli import show_data, show_predictions
 from pellucid.fields import KINDS, Column, Field, Guess, recognise
 from pellucid.fields import date as dates
 from pellucid.fields import labels as several
+from pellucid.metrics.labels import OF_LABELS, average_precision
 from pellucid.outputs import Labels
 from pellucid.outputs.labels import GRID, best_always, label_thresholds, shared_threshold, threshold_counts
-from pellucid.outputs.metrics import OF_LABELS, average_precision
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 LABELS, DATE = KINDS["labels"], KINDS["date"]
@@ -672,9 +673,9 @@ def test_labels_on_the_command_line(
         "labels": ["cat", "dog"],
         "probabilities": {"bird": 0.1, "cat": 0.7, "dog": 0.25, "fish": 0},
     }
-    show.show_predictions([two, none], Console(force_terminal=False))
+    show_predictions.show_predictions([two, none], Console(force_terminal=False))
     assert capsys.readouterr().out == "row 8\tcat; dog\t0.7000; 0.2500\nrow 9\tnone\t\n"
-    show.show_predictions([two, none], Console(force_terminal=True, width=100, color_system=None))
+    show_predictions.show_predictions([two, none], Console(force_terminal=True, width=100, color_system=None))
     shown = capsys.readouterr().out.splitlines()
     assert [line.split("  ") and " ".join(line.split()) for line in shown if line.strip()] == [
         "row 8 cat 70% dog 25% bird 10.0%", "row 9 none bird 12.5% cat 12.5%",
@@ -682,7 +683,7 @@ def test_labels_on_the_command_line(
     output.write_output(rows, tmp_path / "out.csv")
     written = pl.read_csv(tmp_path / "out.csv")
     assert written.columns == ["input", "labels", *(f"p_{p}" for p in PETS)]
-    found = show.target_text(pellucid.read(pets, target="tags").summary())
+    found = show_data.target_text(pellucid.read(pets, target="tags").summary())
     assert found.plain == "tags, any of 4 labels, from 2 numbers, 1 date and 1 column of labels: you said so"
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 import pellucid
 from pellucid.cli.parse import example_input
 from pellucid.data import archives, read_data, read_new
-from pellucid.data.classes import classes_of
+from pellucid.data.folders.classes import classes_of
 from pellucid.errors import PellucidError
 from pellucid.fields import Note
 
@@ -476,7 +476,7 @@ def test_an_archive_is_unpacked_once_and_nothing_of_it_gets_a_name(
         p for p in Path(os.environ["PELLUCID_CACHE"]).rglob("*") if p.suffix not in ("", ".npy", ".json", ".TAG")
     ]
     monkeypatch.setattr(archives, "archive_members", lambda *_: pytest.fail("opened again"))
-    monkeypatch.setattr("pellucid.data.packs.archive_members", lambda *_: pytest.fail("opened again"))
+    monkeypatch.setattr("pellucid.data.folders.archive.archive_members", lambda *_: pytest.fail("opened again"))
     assert read_data(path, image_size=4).stored_values("image").arrays["pixels"].shape == (12, 4, 4, 3)
 
 

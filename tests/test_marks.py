@@ -222,5 +222,5 @@ def test_named_files_are_not_looked_for_twice(tmp_path: Path, monkeypatch: pytes
     """From the second start no source is opened, also where a table names images."""
     source = as_table_of_images(tmp_path, 1, put)
     read_data(source).check()
-    monkeypatch.setattr("pellucid.data.tables.read_table", None)
+    monkeypatch.setattr("pellucid.data.tables.readers.read_table", None)
     read_data(source).check()

@@ -16,7 +16,7 @@ from pellucid.cli import exit_code
 from pellucid.cli.parse import find_run
 from pellucid.errors import Interrupted
 from pellucid.inputs.text import pack_left
-from pellucid.training.schedule import Decisions
+from pellucid.training.decisions import Decisions
 from pellucid.training.signals import stopped_by_signals
 
 

@@ -15,8 +15,8 @@ import pellucid
 from pellucid import PellucidError
 from pellucid.errors import UsageError
 from pellucid.fields import Field
+from pellucid.metrics.bootstrap import bootstrap_interval
 from pellucid.outputs import Category, Number
-from pellucid.outputs.metrics import bootstrap_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")  # they are float32's
 
@@ -312,7 +312,7 @@ def test_a_metric_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("n", "least", "most"), [(10, 0.5, 1), (10_000, 0, 0.35)])
 def test_answers_that_are_all_right_do_not_take_all_doubt(n: int, least: float, most: float) -> None:
-    from pellucid.outputs.category import fit_temperature
+    from pellucid.outputs.calibration import fit_temperature
 
     logits, true = torch.tensor([[2.0, 0.0]]).repeat(n, 1), torch.zeros(n, dtype=torch.int64)
     found = fit_temperature(lambda t: torch.nn.functional.cross_entropy(logits / t, true).item(), n)
@@ -320,7 +320,7 @@ def test_answers_that_are_all_right_do_not_take_all_doubt(n: int, least: float, 
 
 
 def test_many_examples_say_how_sure_to_be() -> None:
-    from pellucid.outputs.category import fit_temperature
+    from pellucid.outputs.calibration import fit_temperature
 
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(rng.normal(size=(5000, 3)) * 2)

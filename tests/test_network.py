@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import pellucid
 from pellucid import network as network_module
-from pellucid.data.batch import Batch, Padded
+from pellucid.data.batches.batch import Batch, Padded
 from pellucid.errors import PellucidError
 from pellucid.fields import KINDS, Column, Field
 from pellucid.inputs import INPUTS, Input, base, category, date, image, labels, number, text

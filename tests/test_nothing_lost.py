@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from trees import picture
 
 import pellucid
-from pellucid.cli import exit_code, output
-from pellucid.data.cachefolder import is_marked
+from pellucid.cli import exit_code
+from pellucid.cli import output_file as output
+from pellucid.data.cache.cache_folder import is_marked
 from pellucid.errors import PellucidError
 
 TRAIN = ("--steps", "2", "--size", "0", "--quiet", "--no-reference")

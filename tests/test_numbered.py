@@ -14,8 +14,8 @@ from PIL import Image
 
 import pellucid
 from pellucid import PellucidClassifier, PellucidRegressor
-from pellucid.folder import Folder
-from pellucid.planning import make_plan
+from pellucid.planning.make import make_plan
+from pellucid.storage import Folder
 
 CLASSES, AMOUNT = "category", "number"
 

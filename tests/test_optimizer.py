@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pellucid.planning import Recipe
+from pellucid.planning.plan import Recipe
 from pellucid.training.optimizer import Adam, Muon, Optimizer, orthogonalise, split_parameters
 from pellucid.training.state import AVERAGE_EVERY, TrainState
 
@@ -132,7 +132,7 @@ def test_norm_is_of_the_whole_gradient() -> None:
 
 def test_making_an_optimizer_does_not_import_torchs_compiler() -> None:
     code = (
-        "import sys, torch; from torch import nn; from pellucid.planning import Recipe; "
+        "import sys, torch; from torch import nn; from pellucid.planning.plan import Recipe; "
         "from pellucid.training.optimizer import Optimizer; net = nn.Linear(3, 3); o = Optimizer(net, Recipe()); "
         "o.clear(); o.norm; o.step(1.0); assert 'torch._dynamo' not in sys.modules"
     )

@@ -153,8 +153,8 @@ def test_the_page_of_options_is_what_is_declared():
 
 def test_commands_that_are_suggested_can_be_pasted(tmp_path):
     from pellucid.errors import PellucidError
-    from pellucid.folder import damage_error
-    from pellucid.opening import new_folder
+    from pellucid.runs.paths import new_folder
+    from pellucid.storage import damage_error
 
     place = tmp_path / "my run"
     place.mkdir()

@@ -5,15 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from pellucid.data.batch import pad_sequences
-from pellucid.data.order import (
-    example_keys,
-    hash_counters,
-    in_order,
-    random_permutation,
-    shuffled_batches,
-    stratified_split,
-)
+from pellucid.data.batches.batch import pad_sequences
+from pellucid.data.batches.order import example_keys, hash_counters, in_order, random_permutation, shuffled_batches
+from pellucid.data.splits.stratify import stratified_split
 from pellucid.fields import Ragged
 
 ORDER = [4, 7, 1, 5, 3, 0, 6, 2]

@@ -13,13 +13,15 @@ import pytest
 import torch
 
 import pellucid
-from pellucid import references
-from pellucid.data.batch import encode_target
+from pellucid.data.batches.batch import encode_target
 from pellucid.fields import Field
 from pellucid.network import target_array
 from pellucid.options import Budget
 from pellucid.outputs import OUTPUTS
-from pellucid.references import BAG, BOOSTING, Reference, fit_reference, reference_for, reference_seconds
+from pellucid.references import bag_of_words, boosting, fit
+from pellucid.references import base as references
+from pellucid.references.base import BAG, BOOSTING, Reference, reference_for, reference_seconds
+from pellucid.references.fit import fit_reference
 
 SAID: list[str] = []
 
@@ -139,15 +141,15 @@ def test_it_is_held_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SAID == [
         "gradient boosting as a reference is left out: 0.1 s, its share of the budget, do not suffice to load it"
     ]
-    assert references.affordable_rows(10**6, 100, 1, 3.0) < 10**5
-    monkeypatch.setattr(references, "affordable_rows", lambda *_: 0)
+    assert boosting.affordable_rows(10**6, 100, 1, 3.0) < 10**5
+    monkeypatch.setattr(boosting, "affordable_rows", lambda *_: 0)
     assert fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
     assert SAID[1] == "gradient boosting as a reference is left out: on this data it takes longer than 5 s"
 
     def refuse(*_: Any) -> None:
         raise ValueError("found 0 features\nand more")
 
-    monkeypatch.setattr(references, "fit_boosting", refuse)
+    monkeypatch.setattr(fit, "fit_boosting", refuse)
     assert fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
     assert SAID[2] == "gradient boosting as a reference is left out: found 0 features"
 
@@ -156,12 +158,11 @@ def test_it_is_held_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_clock_cut_short_says_so(columns: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     data = pellucid.read(frame().select(columns), target=columns[-1], cache=False)
     clock = count()
-    monkeypatch.setattr(references, "FEWEST", 100)
-    monkeypatch.setattr(references, "affordable_texts", lambda d, i, split, s: split.train[:200])
-    monkeypatch.setattr(references, "affordable_rows", lambda *_: 200)
-    monkeypatch.setattr(
-        references.time, "perf_counter", lambda: 3.0 * next(clock)
-    )  # 3 seconds from one look to the next
+    monkeypatch.setattr(boosting, "FEWEST", 100)
+    monkeypatch.setattr(bag_of_words, "FEWEST", 100)
+    monkeypatch.setattr(bag_of_words, "affordable_texts", lambda d, i, split, s: split.train[:200])
+    monkeypatch.setattr(boosting, "affordable_rows", lambda *_: 200)
+    monkeypatch.setattr(boosting.time, "perf_counter", lambda: 3.0 * next(clock))  # 3 seconds from one look to the next
     found = fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append)
     monkeypatch.undo()
     assert found is not None
@@ -209,7 +210,7 @@ def test_a_run_shows_it_beside_the_network(table: Path, tmp_path: Path) -> None:
 
 def test_one_split_pays_for_it_once(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = train(table, tmp_path, target="label", seed=77)
-    monkeypatch.setattr(references, "fit_boosting", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr(fit, "fit_boosting", lambda *_: pytest.fail("fitted again"))
     two = train(table, tmp_path, target="label", seed=78, split_seed=77)
     assert two.record["reference"]["score"] == one.record["reference"]["score"]
     resumed = pellucid.resume(one.path, more="1 steps")
@@ -220,14 +221,14 @@ def test_one_split_pays_for_it_once(table: Path, tmp_path: Path, monkeypatch: py
 
 def test_one_that_was_cut_short_does_not_stand_in_for_a_longer_one() -> None:
     data = pellucid.read(frame().select(["x", "label"]), target="label", cache=False)
-    about = references.cache_about(data, list(data.fitted(0).values()), data.split(0))
+    about = fit.cache_about(data, list(data.fitted(0).values()), data.split(0))
     short = Reference("short", 3.0, np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32))
-    references.cache_reference(data, about, references.seconds_level(3.0), short)
-    assert references.cached_reference(data, about, 3.0) is not None
-    assert references.cached_reference(data, about, 2.5) is not None
-    assert references.cached_reference(data, about, 30.0) is None
-    references.cache_reference(data, about, "whole", short)
-    assert references.cached_reference(data, about, 30.0) is not None
+    fit.cache_reference(data, about, fit.seconds_level(3.0), short)
+    assert fit.cached_reference(data, about, 3.0) is not None
+    assert fit.cached_reference(data, about, 2.5) is not None
+    assert fit.cached_reference(data, about, 30.0) is None
+    fit.cache_reference(data, about, "whole", short)
+    assert fit.cached_reference(data, about, 30.0) is not None
 
 
 def test_where_there_is_none(table: Path, photos: Path, tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 import pellucid
-from pellucid.data.order import stratified_folds
+from pellucid.data.splits.stratify import stratified_folds
 from pellucid.errors import Interrupted
 from pellucid.estimators import PellucidClassifier
-from pellucid.training import folds, rehearsal
-from pellucid.training.rehearsal import MARKS, best_of, smooth_costs
+from pellucid.tuning import cross_validation as rehearsal
+from pellucid.tuning import fold_networks as folds
+from pellucid.tuning.cross_validation import MARKS, best_of, smooth_costs
 
 
 def noisy(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

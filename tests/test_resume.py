@@ -17,9 +17,12 @@ from torch import nn
 
 import pellucid
 from pellucid.errors import Interrupted, PellucidError
-from pellucid.folder import Folder, disk
-from pellucid.making import HISTORY, Trainer
-from pellucid.training import loop, pace
+from pellucid.runs.run import LINES as HISTORY
+from pellucid.runs.train import Trainer
+from pellucid.storage import Folder
+from pellucid.storage import atomic as disk
+from pellucid.training import loop
+from pellucid.training import pacer as pace
 from pellucid.training.listeners import Listener, Progress
 
 CLOCKS = ("seconds", "evaluating")

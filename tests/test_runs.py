@@ -14,22 +14,25 @@ import torch
 from torch import Tensor
 
 import pellucid
-from pellucid.data.batch import encode_groups, encode_target
+from pellucid.data.batches.batch import encode_groups, encode_target
 from pellucid.errors import PellucidError
 from pellucid.fields import Ragged
-from pellucid.folder import Folder
 from pellucid.network import Network, target_array
-from pellucid.planning import Recipe
+from pellucid.planning.plan import Recipe
+from pellucid.storage import Folder
 from pellucid.training import loop as loop_module
-from pellucid.training.choosing import select_weights
-from pellucid.training.feed import Loader, Sampler
+from pellucid.training.decisions import Decisions
+from pellucid.training.evaluate import predict_raw
 from pellucid.training.listeners import Listener, Progress, Several
-from pellucid.training.loop import SKIPS, Loop, predict_raw
-from pellucid.training.pace import Pacer
-from pellucid.training.schedule import Decisions, trapezoid
-from pellucid.training.sizing import largest_within_budget, time_steps
+from pellucid.training.loader import Loader
+from pellucid.training.loop import SKIPS, Loop
+from pellucid.training.pacer import Pacer
+from pellucid.training.sampler import Sampler
+from pellucid.training.schedule import trapezoid
 from pellucid.training.state import TrainState
 from pellucid.trunks.layers import GroupedBatchNorm
+from pellucid.tuning.selection import select_weights
+from pellucid.tuning.sizing import largest_within_budget, time_steps
 
 CPU = torch.device("cpu")
 
@@ -139,7 +142,7 @@ def test_answers_are_cut_by_how_large_an_example_is(photos: Path, monkeypatch: p
     sizes: list[int] = []
     real = net.forward
     monkeypatch.setattr(net, "forward", lambda batch: sizes.append(len(batch.rows)) or real(batch))
-    monkeypatch.setattr("pellucid.training.feed.VALUES", 7 * 8 * 8 * 3)
+    monkeypatch.setattr("pellucid.training.loader.VALUES", 7 * 8 * 8 * 3)
     assert torch.allclose(predict_raw(net, feed, np.arange(20))[0], whole, atol=1e-5)
     assert sorted(sizes) == [6, 7, 7]
 
@@ -314,7 +317,7 @@ def test_the_best_weights_on_validation_are_taken(work: Any) -> None:
 
 
 def test_the_largest_network_that_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pellucid.training import sizing
+    from pellucid.tuning import sizing
 
     tried: list[Any] = []
 

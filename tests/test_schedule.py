@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.planning import Recipe
-from pellucid.training.pace import Pacer, between_evaluations
+from pellucid.planning.plan import Recipe
+from pellucid.training.decisions import Decisions
+from pellucid.training.pacer import Pacer, between_evaluations
 from pellucid.training.schedule import (
     WARMEST,
-    Decisions,
     Points,
     cool_from,
     end_of,

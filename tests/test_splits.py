@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 import pellucid
 from pellucid import PellucidError
 from pellucid.data import read_data
-from pellucid.data.parting import SplitSpec, parse_split
-from pellucid.data.splits import by_group, by_time, group_of
-from pellucid.data.times import Span, seconds_of
+from pellucid.data.splits.by_group import by_group, group_of
+from pellucid.data.splits.by_time import by_time, seconds_of
+from pellucid.data.splits.spec import SplitSpec, parse_split
+from pellucid.data.splits.time_spans import Span
 from pellucid.errors import UsageError
 from pellucid.fields import Column
-from pellucid.outputs.metrics import bootstrap_interval, mean_of
+from pellucid.metrics.base import mean_of
+from pellucid.metrics.bootstrap import bootstrap_interval
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 

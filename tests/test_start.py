@@ -54,7 +54,7 @@ def test_new_classes_start_from_what_was_learned(first):
 
 
 def test_the_network_begins_with_the_runs_weights(first):
-    from pellucid.starting import StartingRun
+    from pellucid.runs.transfer import StartingRun
 
     start = StartingRun.of(first.path)
     data = start.adopt_fields(pellucid.read(shapes(("column", "cross"), 60, 1), cache=False))
@@ -141,7 +141,7 @@ def test_a_start_that_changed_is_told(first, tmp_path):
     _, run = second(first, "kept", steps=4)
     record = json.loads((run.path / "run.json").read_text())
     record["plan"]["start"]["sha256"] = "0" * 64
-    from pellucid.starting import StartingRun
+    from pellucid.runs.transfer import StartingRun
 
     with pytest.raises(PellucidError, match="has changed"):
         StartingRun.of(Path(record["plan"]["start"]["run"]), record["plan"]["start"]["sha256"])

@@ -11,9 +11,16 @@ import polars as pl
 import pytest
 
 import pellucid
-from pellucid.draw.doubts import label_issues_section
-from pellucid.folder import Folder
-from pellucid.suspects import LEAST, LabelIssue, class_thresholds, disagreeing_labels, label_pairs, looked_at
+from pellucid.reports.label_issues import (
+    LEAST,
+    LabelIssue,
+    class_thresholds,
+    disagreeing_labels,
+    label_pairs,
+    looked_at,
+)
+from pellucid.reports.label_issues_section import label_issues_section
+from pellucid.storage import Folder
 
 COLUMNS = ["row", "input", "part", "given", "suggested", "confidence", "times_off"]
 

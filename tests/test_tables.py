@@ -18,10 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import picture
 
-from pellucid.data import blocks, encode_groups, read_data, read_new
-from pellucid.data.pieces import Spool
+from pellucid.data import encode_groups, read_data, read_new
+from pellucid.data.tables import text_blocks as blocks
+from pellucid.data.tables.spool import Spool
 from pellucid.errors import PellucidError
-from pellucid.fields.base import LazyValues
+from pellucid.fields.column import LazyValues
 
 QUICK = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -107,8 +108,8 @@ def test_columns_of_a_large_typed_file_are_read_one_at_a_time(suffix, tmp_path, 
     )
     WRITERS[suffix](frame, tmp_path / f"t{suffix}")
     whole = contents(read_data(tmp_path / f"t{suffix}", cache=False))
-    monkeypatch.setattr("pellucid.data.tables.LARGE", 1)
-    monkeypatch.setattr("pellucid.data.pieces.PIECE", 7)
+    monkeypatch.setattr("pellucid.data.tables.readers.LARGE", 1)
+    monkeypatch.setattr("pellucid.data.tables.table.PIECE", 7)
     np.testing.assert_equal(contents(read_data(tmp_path / f"t{suffix}", cache=False)), whole)
     assert "holds List(Float64) and is left out" in str(whole["notes"])
 
@@ -288,8 +289,8 @@ def test_a_wide_table_is_not_quadratic(tmp_path):
     lines = [",".join(f"c{i}" for i in range(width - 1)) + ",label"]
     lines += [",".join(str((i * j) % 7) for i in range(width - 1)) + f",{'xy'[j % 2]}" for j in range(4)]
     file = written(tmp_path / "t.csv", "\n".join(lines))
-    from pellucid.data.layouts import recognise_source
-    from pellucid.data.sources import ReadOptions
+    from pellucid.data.recognise import recognise_source
+    from pellucid.data.source import ReadOptions
 
     start = time.process_time()
     found = recognise_source(file, ReadOptions()).load()
@@ -327,7 +328,7 @@ def test_compressed_tables_are_read_in_place(suffix, packer, tmp_path):
 
 
 def test_a_large_compressed_file_stays_unpacked_as_long_as_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("pellucid.data.tables.LARGE", 1)
+    monkeypatch.setattr("pellucid.data.tables.readers.LARGE", 1)
     FRAME.write_parquet(tmp_path / "t.parquet")
     data = read_data(
         written(tmp_path / "t.parquet.gz", gzip.compress((tmp_path / "t.parquet").read_bytes())),
@@ -413,7 +414,7 @@ def test_a_folder_a_list_and_a_pattern_are_one_table(tmp_path, monkeypatch):
         assert again.fingerprint() == whole
     assert read_data(folder).name == "sales"
     assert read_data(str(folder / "[abc].*")).name == "sales"
-    monkeypatch.setattr("pellucid.data.several.HELD", 1)
+    monkeypatch.setattr("pellucid.data.tables.concat.HELD", 1)
     assert read_data(folder, cache=False).fingerprint() == whole
 
 
@@ -556,10 +557,14 @@ def test_any_frame_survives_any_format(frame, form, packer, tmp_path):
 def small_limits(monkeypatch):
     """Everything that is done only for large tables is done for small ones."""
     monkeypatch.setattr(blocks, "BLOCK", 2000)
-    for name in ("pellucid.data.pieces.PIECE", "pellucid.fields.base.PIECE", "pellucid.data.encoding.PIECE"):
+    for name in (
+        "pellucid.data.tables.table.PIECE",
+        "pellucid.fields.column.PIECE",
+        "pellucid.data.batches.encode.PIECE",
+    ):
         monkeypatch.setattr(name, 50)
-    monkeypatch.setattr("pellucid.data.encoding.LARGE", 0)
-    monkeypatch.setattr("pellucid.data.cache.SMALL", 0)
+    monkeypatch.setattr("pellucid.data.batches.encode.LARGE", 0)
+    monkeypatch.setattr("pellucid.data.cache.cache.SMALL", 0)
 
 
 def a_table(path, n=400):
@@ -602,8 +607,8 @@ def test_a_training_on_pieces_ends_with_the_same_weights(tmp_path, request, monk
     file, options = a_table(tmp_path / "t.csv"), {"steps": 12, "network": "mlp", "size": 0}
     runs = [pellucid.train(pellucid.read(file, cache=tmp_path / "one"), **options, out=tmp_path / "runs")]
     request.getfixturevalue("small_limits")
-    monkeypatch.setattr("pellucid.training.feed.MAPPED", 0)
-    monkeypatch.setattr("pellucid.reporting.BLOCK", 7)
+    monkeypatch.setattr("pellucid.training.loader.MAPPED", 0)
+    monkeypatch.setattr("pellucid.reports.run_report.BLOCK", 7)
     runs.append(pellucid.train(pellucid.read(file, cache=tmp_path / "two"), **options, out=tmp_path / "runs"))
     weights = [(run.path / "weights.safetensors").read_bytes() for run in runs]
     assert weights[0] == weights[1]
@@ -625,7 +630,7 @@ def test_the_second_start_of_a_large_table_opens_no_source(tmp_path, small_limit
 
 
 def test_a_file_of_the_cache_that_is_cut_short_is_said(tmp_path):
-    from pellucid.training.feed import FileRows
+    from pellucid.training.loader import FileRows
 
     np.save(tmp_path / "a.npy", np.arange(20.0).reshape(10, 2))
     rows = FileRows(np.load(tmp_path / "a.npy", mmap_mode="r"))
@@ -639,8 +644,8 @@ def test_a_file_of_the_cache_that_is_cut_short_is_said(tmp_path):
 def test_few_of_very_many_validation_rows_are_watched(tmp_path, monkeypatch):
     import pellucid
 
-    monkeypatch.setattr("pellucid.training.choosing.WATCHED", 10)
-    monkeypatch.setattr("pellucid.outputs.metrics.GROUPS", 13)
+    monkeypatch.setattr("pellucid.tuning.selection.WATCHED", 10)
+    monkeypatch.setattr("pellucid.metrics.bootstrap.GROUPS", 13)
     said = []
 
     class Ear(pellucid.Listener):

@@ -7,7 +7,7 @@ import pytest
 
 import pellucid
 from pellucid import PellucidError
-from pellucid.cli import show
+from pellucid.cli import show_data
 from pellucid.fields import KINDS
 from pellucid.outputs import OUTPUTS
 
@@ -16,7 +16,7 @@ def test_two_numbers_are_learned_scored_and_predicted_together(tmp_path: Path, n
     data = pellucid.read(numbers, target="price, y")
     assert [f.name for f in data.targets] == ["y", "price"]
     assert "'y, price', 2 numbers" in " ".join(data.describe().split())
-    assert show.target_text(data.summary()).plain == "y, price, 2 numbers, from x (number): you said so", (
+    assert show_data.target_text(data.summary()).plain == "y, price, 2 numbers, from x (number): you said so", (
         "said in one place"
     )
     alone = pellucid.read({"y": [0.5 * i for i in range(30)]}, target="y", cache=False)

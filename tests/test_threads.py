@@ -13,11 +13,12 @@ import pytest
 import torch
 
 import pellucid
-from pellucid.planning import Recipe
-from pellucid.training.pace import Pacer
-from pellucid.training.schedule import Decisions, end_of
-from pellucid.training.sizing import Timing, time_thread_counts
+from pellucid.planning.plan import Recipe
+from pellucid.training.decisions import Decisions
+from pellucid.training.pacer import Pacer
+from pellucid.training.schedule import end_of
 from pellucid.training.threads import ThreadTuner, restore_threads, thread_counts, threads_stall, use_threads
+from pellucid.tuning.sizing import Timing, time_thread_counts
 
 CPU = torch.device("cpu")
 
@@ -148,7 +149,7 @@ def test_found_steps_are_cut_short_by_the_clock_but_never_drawn_out() -> None:
 def test_the_faster_number_of_threads_is_found(two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds, steps = {1: 0.02, 2: 0.3}, {1: 0, 2: 0}
 
-    monkeypatch.setattr("pellucid.training.sizing.threads_stall", lambda threads, _: threads > 2)
+    monkeypatch.setattr("pellucid.tuning.sizing.threads_stall", lambda threads, _: threads > 2)
 
     def one_step() -> float:
         steps[torch.get_num_threads()] += 1
@@ -226,7 +227,7 @@ class Restless(ThreadTuner):
 
 @pytest.fixture
 def restless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pellucid.making.ThreadTuner", Restless)
+    monkeypatch.setattr("pellucid.runs.train.ThreadTuner", Restless)
     monkeypatch.setattr("pellucid.training.loop.TOLD", 0.005)
 
 

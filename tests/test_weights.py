@@ -16,14 +16,15 @@ from sklearn.utils.class_weight import compute_class_weight
 import pellucid
 from pellucid import PellucidError
 from pellucid.data import read_data
-from pellucid.data.batch import Batch
-from pellucid.data.weights import balanced_weights, loss_weights
+from pellucid.data.batches.batch import Batch
+from pellucid.data.sample_weights import balanced_weights, loss_weights
 from pellucid.errors import UsageError
 from pellucid.network import Network
 from pellucid.options import check_options
 from pellucid.outputs import Category
-from pellucid.training.feed import Loader
-from pellucid.training.loop import mean_loss, micro_batches, predict_raw
+from pellucid.training.evaluate import mean_loss, predict_raw
+from pellucid.training.loader import Loader
+from pellucid.training.loop import micro_batches
 
 HOW: dict[str, Any] = {"steps": 6, "size": 0}
 

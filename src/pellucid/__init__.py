@@ -10,44 +10,46 @@ Names load where they are first used: ``import pellucid`` imports neither torch 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from . import fields, inputs, outputs, trunks
+    from .comparison.compare import compare
+    from .comparison.comparison import Comparison
+    from .dataset import Dataset, read
+    from .errors import PellucidError
+    from .estimators import PellucidClassifier, PellucidRegressor
+    from .network import Network
+    from .planning.plan import Plan
+    from .runs.run import Run, load
+    from .runs.train import plan, resume, train
+    from .samples import sample
+    from .training.listeners import Listener
+    from .trunks import Custom
+
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Comparison": "comparing",
+    "Comparison": "comparison.comparison",
     "Custom": "trunks",
-    "Dataset": "workbench",
+    "Dataset": "dataset",
     "Listener": "training.listeners",
     "Network": "network",
     "PellucidClassifier": "estimators",
     "PellucidError": "errors",
     "PellucidRegressor": "estimators",
-    "Plan": "planning",
-    "Run": "run",
-    "compare": "comparing",
-    "load": "run",
-    "plan": "making",
-    "read": "workbench",
-    "resume": "making",
+    "Plan": "planning.plan",
+    "Run": "runs.run",
+    "compare": "comparison.compare",
+    "load": "runs.run",
+    "plan": "runs.train",
+    "read": "dataset",
+    "resume": "runs.train",
     "sample": "samples",
-    "train": "making",
+    "train": "runs.train",
 }
+
 _ROOMS = ("fields", "inputs", "trunks", "outputs")
 
 __all__ = ["__version__", *_HOMES, *_ROOMS]
-
-if TYPE_CHECKING:
-    from . import fields, inputs, outputs, trunks
-    from .comparing import Comparison, compare
-    from .errors import PellucidError
-    from .estimators import PellucidClassifier, PellucidRegressor
-    from .making import plan, resume, train
-    from .network import Network
-    from .planning import Plan
-    from .run import Run, load
-    from .samples import sample
-    from .training.listeners import Listener
-    from .trunks import Custom
-    from .workbench import Dataset, read
 
 
 def __getattr__(name: str) -> Any:

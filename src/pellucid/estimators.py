@@ -17,25 +17,30 @@ from sklearn.utils import Tags, check_array, check_consistent_length, check_rand
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d, validate_data
 
-from .data.roles import SPLIT_NAMES
-from .data.splits import FEWEST
+from .data.schema import SPLIT_NAMES
+from .data.splits.split import FEWEST
+from .dataset import read
 from .errors import Interrupted, PellucidError
 from .fields import Field
 from .fields.number import first_word
-from .making import train
-from .planning import SEEN, SMALL, Recipe, usual_folds
-from .run import Run
-from .training.rehearsal import LONGER, MARKS
+from .planning.plan import Recipe
+from .planning.rules import SEEN, SMALL, usual_folds
+from .runs.run import Run
+from .runs.train import train
 from .trunks import Trunk
-from .workbench import read
+from .tuning.cross_validation import LONGER, MARKS
 
 Columns = dict[str, Any]  # name → n values, or an array (n, H, W, ...) of images
+
 Kinds = dict[str, str]  # name → kind, where it is sure
+
 LEAST = 16  # rows of a table that are answered at once, so that an answer does not depend on how many are asked for
+
 EXPECTED_TO_FAIL = {  # of scikit-learn's checks of estimators
     "check_sample_weight_equivalence_on_dense_data": "a row that counts twice is not drawn twice: batches and the "
     "part kept for validation are drawn from other rows, so the same is learned, but not to the last digits"
 }
+
 TEXT, IMAGE = {"text": "text"}, {"image": "image"}
 
 

@@ -22,18 +22,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .data.batch import Batch, Padded
-from .data.sources import join_words
+from .data.batches.batch import Batch, Padded
 from .errors import PellucidError, UsageError, unknown_name
 from .fields import Encoded, Field, input_groups
-from .folder import form
 from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
+from .storage import forms
 from .trunks import Custom, Features, Trunk, trunk_named
 from .trunks.layers import Linear, assign_salts
+from .wording import join_words
 
 SIDE_BY_SIDE = "inputs side by side"
+
 MOST_NAMED = 4  # fields in the name of a stage
+
 DEEPEST = 5000  # stages of all copies of a trunk; building more takes minutes
 
 
@@ -269,8 +271,8 @@ def layer_from_config(
 
 
 def check_settings(given: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> None:
-    """Raises form.Misfit for a setting that is not known, or not of its default's form."""
-    form.record({name: form.like(default) for name, default in defaults.items()}, optional=defaults)(given, where)
+    """Raises forms.Misfit for a setting that is not known, or not of its default's form."""
+    forms.record({name: forms.like(default) for name, default in defaults.items()}, optional=defaults)(given, where)
 
 
 def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int = 1) -> Trunk:
@@ -281,7 +283,7 @@ def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int 
         known = inspect.signature(kind).parameters
         check_settings(sizes, {name: known[name].default for name in known}, kind.name)
         if sizes.get("depth", 1) * copies > DEEPEST:
-            raise form.FormError(f"{kind.name}.depth is {sizes['depth']:,}, more than {DEEPEST // copies:,}")
+            raise forms.FormError(f"{kind.name}.depth is {sizes['depth']:,}, more than {DEEPEST // copies:,}")
         return kind(**sizes)
     if module is None:
         raise PellucidError(

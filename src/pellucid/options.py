@@ -21,8 +21,9 @@ _UNITS = {
     **dict.fromkeys(("epoch", "epochs"), ("epochs", 1)),
     **dict.fromkeys(("step", "steps"), ("steps", 1)),
 }
-LARGEST = 8192  # pixels a side
+
 PHOTO_CHANGES = ("mirror", "shift", "cover")  # that training can make of a photo, for --augment
+
 _PIECE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-z]*)")
 
 
@@ -192,6 +193,8 @@ def _yes_no(value: Any) -> bool:
 
 def _parse_pixels(value: Any) -> int | tuple[int, int]:
     """``32`` or ``"48x32"`` (height x width)."""
+    from .fields.pixels import LARGEST
+
     typed = value.lower().split("x") if isinstance(value, str) else value
     sides = typed if isinstance(typed, tuple | list) else [typed]
     if len(sides) not in (1, 2):
@@ -296,6 +299,7 @@ def _check_place(value: Any) -> str:
 
 WEIGHTS = Option("weights", "Column that says how much each row counts.", str, unset="all count the same",
                  metavar="COLUMN")  # fmt: skip
+
 READ = (
     Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", _parse_target,
            unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
@@ -345,11 +349,14 @@ TRAIN = (
 
 FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.",
              command=True)  # fmt: skip
+
 NETWORKS = Option("networks", "Networks to compare.", _parse_networks, default=("mlp", "cnn", "rnn", "transformer"),
                   metavar="NAME,NAME")  # fmt: skip
+
 SEEDS = Option(
     "seeds", "Trainings of each network, from one seed after the other.", _whole_number(1), default=1, metavar="N"
 )
+
 EACH = {  # what is said otherwise where there are several trainings
     "budget": Option("budget", "What each training may spend, everything included: 1m, 10epochs, 500steps.",
                      Budget.parse, unset="1m", metavar="BUDGET"),
@@ -358,15 +365,24 @@ EACH = {  # what is said otherwise where there are several trainings
     "name": Option("name", "Name of the comparison; given again, it goes on with what is missing.", _folder_name,
                    unset="the data's", metavar="NAME"),
 }  # fmt: skip
+
 COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not in ("network", "like", "start")))
+
 JSON = Option("json", "Print JSON lines for programs, the result last.", command=True)
+
 QUIET = Option("quiet", "Print the score alone.", command=True)
+
 PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=True)
+
 TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", _parse_several, default=(),
               metavar="TEXT", flag="--text", many=True)  # fmt: skip
+
 TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", command=True, metavar="FILE")
+
 FORCE = Option("force", "Replace the file of --out where there is one.", command=True)
+
 MORE = Option("more", "Go on for longer: 5m, 10epochs.", Budget.parse, unset="what was left", metavar="BUDGET")
+
 TO = Option("to", "Where to put it.", str, unset="./NAME", metavar="PATH")
 
 VERBS: dict[str, tuple[Option, ...]] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from collections.abc import Callable, Sequence
 from glob import glob
 from pathlib import Path
@@ -111,20 +110,6 @@ def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
             if photos:
                 return shlex.quote(os.path.join(folder, photos[0]))
     return shlex.quote(data)
-
-
-def process_started() -> float:
-    """When this process was started, on the clock of ``time.time()``, so that a budget counts Python's own start too.
-
-    Linux tells it in ``/proc``; elsewhere it is now.
-    """
-    now = time.time()
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        age = float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError, AttributeError):
-        return now
-    return now - age if 0 <= age < 60 else now  # an hour would mean that the clocks disagree
 
 
 def texts_from_stdin() -> tuple[str, ...]:

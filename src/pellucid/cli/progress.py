@@ -19,12 +19,18 @@ from rich.table import Table
 from rich.text import Text
 
 from ..training.listeners import Listener, Progress
-from . import compared, show
+from . import show_comparison, show_data
+from .console import clock_duration, grouped_number, make_console, print_json, short_number
+from .show_data import show_brief
+from .show_run import show_plan
 
 Points = list[tuple[float, float]]  # (seconds, value)
+
 # Columns of the history that are no reading on validation.
 CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "matrix_lr", "lr_factor", "loss"}
+
 LOSS = "validation loss"
+
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bit of each dot, 4 rows x 2 columns a cell
 
 
@@ -51,7 +57,7 @@ def braille_chart(title: str, points: Points, end: float, width: int, height: in
     finite = [y for _, y in points if math.isfinite(y)]
     if not finite:
         return Text("\n".join([title, *[""] * height]), style="dim")
-    high, low = show.short_number(max(finite)), show.short_number(min(finite))
+    high, low = short_number(max(finite)), short_number(min(finite))
     margin = max(len(high), len(low))
     labels = [high, *[""] * (height - 2), low]
     text = Text(f"{' ' * margin}  {title}\n", style="dim")
@@ -128,10 +134,10 @@ class ConsoleDisplay(Display):
 
     def data_read(self, data: Any) -> None:
         super().data_read(data)
-        show.show_brief(data, self.console)
+        show_brief(data, self.console)
 
     def planned(self, plan: Any) -> None:
-        show.show_plan(plan, self.console)
+        show_plan(plan, self.console)
 
     def decided(self, decision: Mapping[str, Any]) -> None:
         if self.worth_saying(decision):
@@ -191,18 +197,14 @@ def live_block(ear: Display, p: Progress, width: int, total: float | None = None
     """The live block, ``width`` characters wide; ``total``: seconds that all of it took, once it is over."""
     share = min(p.seconds / ear.expected_end, 1.0) if total is None else 1.0
     top = Table.grid(padding=(0, 1))
-    left = (
-        f"{show.clock_duration(ear.expected_end - p.seconds)} left"
-        if total is None
-        else f"in {show.clock_duration(total)}"
-    )
+    left = f"{clock_duration(ear.expected_end - p.seconds)} left" if total is None else f"in {clock_duration(total)}"
     phase = p.phase if total is None else "done"
     bar = ProgressBar(total=1.0, completed=share, width=width - 36)
     top.add_row(f"  {phase:<9}", bar, f"{share:4.0%}", Text(left, style="bold"))
-    facts = Text(f"  {epoch_or_step(p)}   {show.grouped_number(p.rate)} examples a second", style="dim")
+    facts = Text(f"  {epoch_or_step(p)}   {grouped_number(p.rate)} examples a second", style="dim")
     values = Text("  ")
     for name, points in {"loss": ear.losses or [(0.0, p.loss)], **ear.readings}.items():
-        values.append(f"{name} ", style="dim").append(f"{show.short_number(points[-1][1])}   ", style="bold")
+        values.append(f"{name} ", style="dim").append(f"{short_number(points[-1][1])}   ", style="bold")
     return Group("", top, facts, values, "", live_curves(ear, width), "")
 
 
@@ -225,7 +227,7 @@ def decision_line(decision: Mapping[str, Any]) -> str:
     """A decision as one line: ``step 812: schedule 1,203 steps, validation has not improved``."""
     name, value, step = decision["name"], decision["value"], decision["step"]
     if name == "schedule":  # [step, share of the learning rate] at each corner; the last one is the end
-        value = f"{show.grouped_number(value[-1][0])} steps"
+        value = f"{grouped_number(value[-1][0])} steps"
     value = f"{value:.4g}" if isinstance(value, float) else value
     when = f"step {step:,}: " if step else ""
     return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
@@ -250,14 +252,14 @@ class Lines(ConsoleDisplay):
             self.said(self._progress_line(progress))
 
     def _progress_line(self, p: Progress) -> str:
-        readings = [f"{name} {show.short_number(points[-1][1])}" for name, points in self.readings.items()]
-        left = show.clock_duration(self.expected_end - p.seconds)
+        readings = [f"{name} {short_number(points[-1][1])}" for name, points in self.readings.items()]
+        left = clock_duration(self.expected_end - p.seconds)
         parts = [
             epoch_or_step(p),
             p.phase,
-            f"loss {show.short_number(p.loss)}",
+            f"loss {short_number(p.loss)}",
             *readings,
-            f"{show.grouped_number(p.rate)} examples/s",
+            f"{grouped_number(p.rate)} examples/s",
         ]
         return "   ".join([*parts, f"{left} left"])
 
@@ -274,7 +276,7 @@ class Turns(Display):
 
     def data_read(self, data: Any) -> None:
         super().data_read(data)
-        show.show_brief(data, self.console)
+        show_data.show_brief(data, self.console)
 
     def show_sentence(self, text: str) -> None:
         self.console.print(Text("  " + text, style="dim"), soft_wrap=not self.console.is_terminal)
@@ -286,7 +288,7 @@ class Turns(Display):
 
     def ended(self, trial: Mapping[str, Any]) -> None:
         self.ear.__exit__()
-        self.console.print(Text(f"  {compared.trial_outcome(trial)}"), soft_wrap=True)
+        self.console.print(Text(f"  {show_comparison.trial_outcome(trial)}"), soft_wrap=True)
         self.ear = Display()
 
     def stepped(self, progress: Progress) -> None:
@@ -304,25 +306,25 @@ class JsonLines(Display):
 
     def data_read(self, data: Any) -> None:
         super().data_read(data)
-        show.print_json({"event": "read", "data": data.summary()})
+        print_json({"event": "read", "data": data.summary()})
 
     def show_sentence(self, text: str) -> None:
-        show.print_json({"event": "said", "text": text})
+        print_json({"event": "said", "text": text})
 
     def planned(self, plan: Any) -> None:
-        show.print_json({"event": "planned", "plan": plan.to_json()})
+        print_json({"event": "planned", "plan": plan.to_json()})
 
     def decided(self, decision: Mapping[str, Any]) -> None:
-        show.print_json({"event": "decided", **decision})
+        print_json({"event": "decided", **decision})
 
     def evaluated(self, row: Mapping[str, Any]) -> None:
-        show.print_json({"event": "evaluated", **row})
+        print_json({"event": "evaluated", **row})
 
     def began(self, network: str, seed: int, place: int, places: int) -> None:
-        show.print_json({"event": "began", "network": network, "seed": seed, "place": place, "places": places})
+        print_json({"event": "began", "network": network, "seed": seed, "place": place, "places": places})
 
     def ended(self, trial: Mapping[str, Any]) -> None:
-        show.print_json({"event": "ended", **trial})
+        print_json({"event": "ended", **trial})
 
 
 def choose_display(json_lines: bool, quiet: bool, *, turns: bool = False) -> Display:
@@ -331,7 +333,7 @@ def choose_display(json_lines: bool, quiet: bool, *, turns: bool = False) -> Dis
         return JsonLines()
     if quiet:
         return Silent()
-    console = show.make_console(sys.stderr)
+    console = make_console(sys.stderr)
     return Turns(console) if turns else screen_or_lines(console)
 
 

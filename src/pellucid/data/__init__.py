@@ -1,12 +1,19 @@
 """From what the user has to examples of fields: recognise layouts, read, check, split, cache, batch. Torch-free."""
 
-from . import arrays, folders, tables  # noqa: F401  (importing them registers their layouts)
-from .batch import Batch, Padded, encode_groups, encode_target, gather_batch
-from .dataset import Dataset, Reading
-from .layouts import read_data, read_new
-from .order import example_keys, in_order, random_permutation, shuffled_batches
-from .sources import LAYOUTS, Contents, ReadOptions, Source, layout
-from .splits import Split
+# Importing layouts registers them, in this order: the first one that knows a source reads it.
+# isort: off
+from .tables import layouts as _table_layouts  # noqa: F401
+from .memory import layouts as _memory_layouts  # noqa: F401
+from .folders import layouts as _folder_layouts  # noqa: F401
+# isort: on
+
+from .batches.batch import Batch, Padded, encode_groups, encode_target, gather_batch
+from .batches.order import example_keys, in_order, random_permutation, shuffled_batches
+from .examples import Dataset, Reading
+from .read import read_data
+from .read_new import read_new
+from .source import LAYOUTS, Contents, ReadOptions, Source, layout
+from .splits.split import Split
 
 __all__ = [
     "LAYOUTS",
@@ -28,4 +35,4 @@ __all__ = [
     "read_data",
     "read_new",
     "shuffled_batches",
-]  # fmt: skip
+]

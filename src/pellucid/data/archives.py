@@ -26,21 +26,30 @@ from typing import IO, Any
 
 from ..errors import PellucidError
 from ..fields import Note
-from ..fields.base import Report
-from .sources import count_noun
+from ..fields.notes import Report
+from ..wording import count_noun
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".txz", ".tar.xz", ".tbz", ".tbz2", ".tar.bz2")
+
 MOST_MEMBERS = 5_000_000
+
 MOST_BYTES = 256 << 30  # unpacked
+
 FREE, RATIO = 256 << 20, 200  # more bytes than FREE must not be more than RATIO times the archive's own
+
 MOST_HEADER = 1 << 20  # bytes that names and remarks before one member of a tar may take
+
 DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, NotImplementedError,
     RuntimeError, ValueError, OverflowError,
 )  # fmt: skip
+
 ZSTD = (3, 14)  # the Python that knows it
+
 CUT = "is damaged or cut off"
+
 BOMB = "unpack it by hand if you trust it, and read the folder"
+
 ODD, OUT, LOCKED = "no ordinary files (links, devices)", "names that lead out of the archive", "locked with a password"
 
 

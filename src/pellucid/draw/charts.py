@@ -8,13 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..wording import number_text, percent_text, value_and_spread
 from .markup import Markup, tag
-from .numbers import finite_values, number_text, percent_text, shorten_text, text_width, tick_texts, value_and_spread
 from .svg import HEIGHT, WIDTH, Frame, Scale, draw_box, draw_label, draw_path, draw_rule, svg_element
+from .ticks import finite_values, shorten_text, text_width, tick_texts
 
 Values = Sequence[float | None] | np.ndarray
+
 COLOURS = 6
+
 MOST_POINTS = 1500  # drawn in a scatter: more only make the page heavy
+
 MOST_STEPS = 400  # drawn in a line
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .markup import Markup
-
 LIGHT = """
 --paper:#faf9f6;--card:#fff;--ink:#1b2130;--muted:#636b7b;--line:#e7e3da;--soft:#f2efe8;--accent:#0a7a72;
 --c0:#a9afbb;--c1:#2868c8;--c2:#d9691d;--c3:#0f8a7e;--c4:#7b52c4;--c5:#c23a68;--c6:#85791a;--over:#fff
 """
+
 DARK = """
 --paper:#11141a;--card:#191d26;--ink:#e6e9f0;--muted:#98a1b3;--line:#2a303c;--soft:#222834;--accent:#4fd1c5;
 --c0:#5c6575;--c1:#6fa3f5;--c2:#f2985a;--c3:#4cc7b8;--c4:#b095f0;--c5:#f083a6;--c6:#cfc25a;--over:#0d1016
@@ -143,10 +142,3 @@ nav{display:none}.card,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}
 .card{overflow:visible}
 section{padding-top:24px}}
 """
-
-
-def standalone_chart(svg: Markup) -> Markup:
-    """A chart as a file of its own: with its colours inside."""
-    start = svg.index(">") + 1
-    variables = VARIABLES.replace(":root", "svg")
-    return Markup(f"{svg[:start]}<style>{variables}{CHARTS}</style>{svg[start:]}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .markup import Markup, tag
-from .numbers import finite_values, linear_ticks, log_ticks, text_width, tick_texts
+from .ticks import finite_values, linear_ticks, log_ticks, text_width, tick_texts
 
 WIDTH, HEIGHT = 460, 270  # pixels at which text has the page's size; charts grow and shrink with their column
 

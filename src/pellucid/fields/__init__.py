@@ -1,26 +1,12 @@
 """Kinds of values: one torch-free file each. Importing this package registers them in this order."""
 
-from . import number, category, text, image, labels, date  # noqa: F401, I001  (the order is the order of a network's input layers)
-from .base import (
-    KINDS,
-    ROLES,
-    Column,
-    Encoded,
-    Field,
-    Group,
-    Guess,
-    Into,
-    Kind,
-    Note,
-    Ragged,
-    Report,
-    Stored,
-    input_groups,
-    allocate_in_memory,
-    kind_named,
-    recognise,
-)
+# The order is the order of a network's input layers.
+from . import number, category, text, image, labels, date  # noqa: F401, I001
+from .base import KINDS, ROLES, Field, Group, Guess, Kind, input_groups, kind_named, recognise
 from .category import target_guess
+from .column import Column
+from .encoded import Encoded, Into, Ragged, Stored, allocate_in_memory
+from .notes import Note, Report
 
 __all__ = [
     "KINDS",

@@ -12,200 +12,19 @@ n examples, F fields of one joint kind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown_name
-from ..folder import form
+from ..storage import forms
+from .column import Column
+from .encoded import Encoded, Into, Stored, allocate_in_memory
+from .notes import Report
 
-PIECE = 1 << 18  # rows of a column that are worked on at a time
 ROLES = ("input", "target", "id", "time", "known-ahead", "static", "group", "weight", "split", "ignore")
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something worth knowing about the data, said by file or row.
-
-    Attributes:
-        level: ``"info"`` (what was done), ``"warning"`` (looks wrong) or ``"error"`` (was left out).
-        text: what was found and what was or will be done about it.
-        where: file, row or column; rows count from 1 as an editor shows the file.
-        action: what training does about it; empty where ``text`` says so already.
-        fix: what the user can do about it: an option or an edit.
-    """
-
-    level: str
-    text: str
-    where: str = ""
-    action: str = ""
-    fix: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.text}" if self.where else self.text
-
-
-Report = Callable[[Note], None]
-Into = Callable[[str, tuple[int, ...], Any], np.ndarray]  # (array's name, shape, dtype) -> a zeroed array to fill
-
-
-def allocate_in_memory(_: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """The allocator for arrays that are not to lie in the cache."""
-    return np.zeros(shape, dtype)
-
-
-@dataclass(frozen=True)
-class LazyValues:
-    """Values that lie on disk: read when they are asked for, a stretch at a time, and not kept.
-
-    Attributes:
-        rows: how many there are. pieces: reads them anew, in order; every piece has the same type.
-    """
-
-    rows: int
-    pieces: Callable[[], Iterable[pl.Series]]
-
-    def __len__(self) -> int:
-        return self.rows
-
-
-@dataclass(frozen=True)
-class Column:
-    """Raw values of one field as the user has them.
-
-    Attributes:
-        name: the column's name.
-        held: a polars Series (numbers, strings, dates; paths for images) or, for values given in memory, an array
-            whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1); ``LazyValues``
-            for a column of a table that is not held in memory.
-        base: the folder that relative paths in ``values`` start from.
-        places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
-        fetch: the content of the file that a value names, where files are not on the disk but in an archive or in
-            memory; raises ``pixels.Unreadable``.
-        marked: whether the digest of the source tells when files that values name have changed.
-    """
-
-    name: str
-    held: pl.Series | np.ndarray | LazyValues
-    base: Path | None = None
-    places: Callable[[int], str] | None = None
-    fetch: Callable[[str], bytes] | None = None
-    marked: bool = False
-
-    def __len__(self) -> int:
-        return len(self.held)
-
-    @property
-    def values(self) -> pl.Series | np.ndarray:
-        """All values. Those that lie on disk are read anew each time: hold what this returns, or go by ``chunks``."""
-        if isinstance(self.held, LazyValues):
-            return pl.concat(list(self.held.pieces()), rechunk=False).alias(self.name)
-        return self.held
-
-    def load_values(self) -> Column:
-        """The same column with its values in memory, for who looks at them more than once."""
-        return replace(self, held=self.values)
-
-    def series(self) -> pl.Series | None:
-        """The values as a polars Series, (n,); None for arrays with more than one axis."""
-        values = self.values
-        if isinstance(values, pl.Series):
-            return values
-        if values.ndim != 1:
-            return None
-        plain = values.tolist() if values.dtype.kind in "OUS" else values
-        return pl.Series(self.name, plain, strict=False)
-
-    def chunks(self) -> Iterator[Column]:
-        """The column a stretch of rows at a time, so that what is made of a long one is never made at once."""
-        if isinstance(self.held, LazyValues):
-            stretches = self.held.pieces()
-        elif (series := self.series()) is not None:
-            stretches = cut_series(series)
-        else:  # an array with several axes is of no use in pieces
-            yield self
-            return
-        for stretch in stretches:
-            yield replace(self, held=stretch, places=None)
-
-    def as_type(self, dtype: type[pl.DataType]) -> pl.Series:
-        """The values as a Series of ``dtype``, null where one can't be. Raises PellucidError when none can."""
-        series = self.series()
-        try:
-            assert series is not None
-            return series.cast(dtype, strict=False)
-        except (AssertionError, pl.exceptions.PolarsError):
-            holds = f"values of type {series.dtype}" if series is not None else f"an array of {np.shape(self.values)}"
-            raise PellucidError(
-                f"the column '{self.name}' holds {holds}, which can't be read as {dtype.__name__.lower()}",
-                fix=f"name another kind with --kind {self.name}=KIND or leave it out with --ignore {self.name}",
-            ) from None
-
-    def place(self, row: int) -> str:
-        return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
-
-
-def cut_series(series: pl.Series) -> Iterator[pl.Series]:
-    """A series in stretches of at most ``PIECE`` rows; an empty one as it is."""
-    for start in range(0, max(len(series), 1), PIECE):
-        yield series.slice(start, PIECE)
-
-
-def thin_series(series: pl.Series, most: int = 100_000) -> pl.Series:
-    """At most about so many of the values, spread evenly."""
-    return series.gather_every(max(1, len(series) // most))
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """n sequences of different lengths in one array: example i is ``values[ends[i-1]:ends[i]]``.
-
-    Attributes:
-        values: (total, ...) all sequences one after the other.
-        ends: (n,) int64, where each one ends.
-    """
-
-    values: np.ndarray
-    ends: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    @property
-    def starts(self) -> np.ndarray:  # (n,)
-        return np.concatenate([[0], self.ends[:-1]]).astype(np.int64) if len(self.ends) else self.ends
-
-    @property
-    def lengths(self) -> np.ndarray:  # (n,)
-        return self.ends - self.starts
-
-    def __getitem__(self, row: int) -> np.ndarray:
-        return self.values[(self.ends[row - 1] if row else 0) : self.ends[row]]
-
-
-Encoded = np.ndarray | Ragged
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A field's raw compact values, as they lie in the cache.
-
-    Attributes:
-        arrays: named arrays, memory-mapped when they come from the cache; no pickled objects.
-        meta: what is needed to understand them, plain JSON (category values, image size, ...).
-        n: number of examples.
-        bad: rows (int64) whose value could not be read; they are left out of training and said.
-    """
-
-    arrays: Mapping[str, np.ndarray]
-    meta: Mapping[str, Any]
-    n: int
-    bad: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -283,13 +102,13 @@ class Kind(ABC):
     predictable: ClassVar[bool] = False
     augmentable: ClassVar[bool] = False
 
-    def settings(self) -> form.Form:
+    def settings(self) -> forms.Form:
         """The form of a field's settings in a file."""
-        return form.anything
+        return forms.anything
 
-    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         """The form of a state in a file, for a field of this role and these settings; what ``fit`` returns has it."""
-        return form.anything
+        return forms.anything
 
     @abstractmethod
     def recognise(self, column: Column) -> Guess | None:
@@ -343,14 +162,6 @@ def register(kind: type[Kind]) -> type[Kind]:
         raise ValueError(f"two kinds of field are called '{kind.name}'")
     KINDS[kind.name] = kind()
     return kind
-
-
-def report_some(report: Report, notes: Iterable[Note], total: int, what: str, most: int = 5) -> None:
-    """Say the first ``most`` of ``total`` notes and, of the others, only how many there are."""
-    for note in islice(notes, most):
-        report(note)
-    if total > most:
-        report(Note("warning", f"{total - most:,} more {what}"))
 
 
 def kind_named(name: str) -> Kind:

@@ -10,14 +10,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, allocate_in_memory, register
+from ..storage import forms
+from .base import Guess, Kind, register
+from .column import Column
+from .encoded import Into, Stored, allocate_in_memory
+from .notes import Note, Report
 from .spelling import compare_words, say_differences
 
 FEW = 50  # so many different values are categories when they repeat
+
 MISSING, UNKNOWN, RESERVED = 0, 1, 2  # codes of an input; its values start behind them
+
 MOST_CLASSES = 10  # a target with more different whole numbers is an amount
+
 MIN_CLASS_ROWS = 5  # of each of three and more numbered classes
+
 MANY_CLASS_ROWS = 100  # rows a number: with so many, numbers with holes or rare ones are classes too
 
 
@@ -30,10 +37,10 @@ class Category(Kind):
     predictable = True
     augmentable = True
 
-    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
-        values = form.list_of(form.text(), least=int(role == "target"))
-        return form.record(
-            {"role": form.one_of(role), "values": values, "counts": form.list_of(form.whole())}, form.anything
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
+        values = forms.list_of(forms.text(), least=int(role == "target"))
+        return forms.record(
+            {"role": forms.one_of(role), "values": values, "counts": forms.list_of(forms.whole())}, forms.anything
         )
 
     def recognise(self, column: Column) -> Guess | None:

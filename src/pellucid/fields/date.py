@@ -15,40 +15,44 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..folder import form
-from .base import (
-    Column,
-    Guess,
-    Into,
-    Kind,
-    Note,
-    Report,
-    Stored,
-    allocate_in_memory,
-    register,
-    report_some,
-    thin_series,
-)
+from ..storage import forms
+from .base import Guess, Kind, register
+from .column import Column, thin_series
+from .encoded import Into, Stored, allocate_in_memory
+from .notes import Note, Report, report_some
 from .number import is_missing
 
 DAY = 86_400.0  # seconds
+
 BEYOND = 0.1  # of the training range: so far the trend is followed past its ends
+
 LOOK = 200  # cells that are looked at before all of them are
+
 FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0  # seconds of the years 1 to 9999
+
 CYCLES = ("year", "month", "day", "weekday", "hour")
+
 MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
+
 UNIX = {"timestamp", "timestamps", "unix", "unixtime", "epoch", "ts"}  # words in the name of a column
+
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+
 SINCE, UNTIL = 1e8, 4.2e9  # seconds: timestamps from 1973 to 2103 are plausible
 
 _YEAR, _DAY, _NAME = r"(?<year>\d{4}|\d{2})", r"(?<day>\d{1,2})(?:st|nd|rd|th)?", r"(?<name>[A-Za-z]{3,9})"
+
 _FIRST, _SECOND = r"(?<first>\d{1,2})", r"(?<other>\d{1,2})"
+
 _WEEKDAY = r"(?:[A-Za-z]{3,9},? )?"
+
 _CLOCK = (
     r"(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2}(?:[.,]\d+)?))?\s*(?:(?<half>[AaPp])\.?[Mm]\.?)?"
     r"\s*(?:Z|UTC|GMT|(?<offset>[+-]\d{2}:?\d{2}))?"
 )
+
 _THEN = rf"(?:[T ,]+{_CLOCK})?$"
+
 WAYS = {  # how a date may be written; a cell is read in the first way that fits it
     "year first": rf"^(?<year>\d{{4}})[-/.](?<month>\d{{1,2}})[-/.]{_DAY}{_THEN}",
     "numbers": rf"^{_FIRST}[-/.]{_SECOND}[-/.](?<year>\d{{4}}){_THEN}",
@@ -60,7 +64,9 @@ WAYS = {  # how a date may be written; a cell is read in the first way that fits
     "compact": r"^(?<year>(?:1[89]|20)\d{2})(?<month>\d{2})(?<day>\d{2})"
     r"(?:T(?<hour>\d{2})(?<minute>\d{2})(?<second>\d{2})?Z?)?$",
 }
+
 TIME = rf"^{_CLOCK}$"
+
 NAMES = ("year", "month", "day", "hour", "minute", "second", "half", "first", "other", "name", "offset")
 
 
@@ -71,15 +77,15 @@ class Date(Kind):
     name = "date"
     joint = True
 
-    def settings(self) -> form.Form:
-        known = {"unit": form.one_of(*UNITS, "YYYYMMDD"), "day_first": form.flag}
-        return form.record(known, form.anything, optional=known)
+    def settings(self) -> forms.Form:
+        known = {"unit": forms.one_of(*UNITS, "YYYYMMDD"), "day_first": forms.flag}
+        return forms.record(known, forms.anything, optional=known)
 
-    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
-        seconds = form.number(-1e15, 1e15)
-        own = {"role": form.one_of(role), "clock": form.flag, "whole": form.flag, "std": form.number(0, 1e15)}
-        own |= {"parts": form.list_of(form.one_of(*CYCLES), most=len(CYCLES))}
-        return form.record(own | {"low": seconds, "high": seconds, "mean": seconds}, form.anything)
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
+        seconds = forms.number(-1e15, 1e15)
+        own = {"role": forms.one_of(role), "clock": forms.flag, "whole": forms.flag, "std": forms.number(0, 1e15)}
+        own |= {"parts": forms.list_of(forms.one_of(*CYCLES), most=len(CYCLES))}
+        return forms.record(own | {"low": seconds, "high": seconds, "mean": seconds}, forms.anything)
 
     def recognise(self, column: Column) -> Guess | None:
         column = column.load_values()

@@ -13,34 +13,36 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError
-from ..folder import form
-from ..options import LARGEST
+from ..storage import forms
 from . import pixels
-from .base import (
-    Column,
-    Guess,
-    Into,
-    Kind,
-    Note,
-    Report,
-    Stored,
-    allocate_in_memory,
-    register,
-    report_some,
-    thin_series,
-)
+from .base import Guess, Kind, register
+from .column import Column, thin_series
+from .encoded import Into, Stored, allocate_in_memory
+from .notes import Note, Report, report_some
+from .pixels import LARGEST
 
 LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
+
 KEPT = 96  # images that are all alike and at most so large keep their size
+
 CAP = 128  # the largest side chosen without being asked
+
 HEADERS = 512  # files looked at to decide the size
+
 SETTINGS = ("height", "width", "channels", "black", "white")
-SIZES = {"height": form.whole(1, LARGEST), "width": form.whole(1, LARGEST), "channels": form.one_of(1, 3)}
+
+SIZES = {"height": forms.whole(1, LARGEST), "width": forms.whole(1, LARGEST), "channels": forms.one_of(1, 3)}
+
 FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}  # where there is no image to look at
+
 NEAR = 20  # paths that tell which folder all of them start from
+
 ENOUGH = 0.8  # this share of a column's values must end as image files do
+
 SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
+
 FLAT = 0.25  # drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05
+
 SAMPLE, PIECE = 4096, 64  # training images that mean and spread are taken from, and how many of them at a time
 
 
@@ -51,15 +53,15 @@ class Image(Kind):
     name = "image"
     axes = 2
 
-    def settings(self) -> form.Form:
-        return form.record({**SIZES, "black": form.number(), "white": form.number()}, form.anything, SETTINGS)
+    def settings(self) -> forms.Form:
+        return forms.record({**SIZES, "black": forms.number(), "white": forms.number()}, forms.anything, SETTINGS)
 
-    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         """Of the size that the settings bring images to, where they say one."""
-        sizes = {name: form.one_of(settings[name]) if name in settings else known for name, known in SIZES.items()}
-        levels = form.list_of(form.number(0, 1), 1, 3)
-        own = {"role": form.one_of(role), **sizes, "mean": levels, "std": levels, "mirror": form.flag}
-        return form.all_of(form.record(own, form.anything), _levels_form)
+        sizes = {name: forms.one_of(settings[name]) if name in settings else known for name, known in SIZES.items()}
+        levels = forms.list_of(forms.number(0, 1), 1, 3)
+        own = {"role": forms.one_of(role), **sizes, "mean": levels, "std": levels, "mirror": forms.flag}
+        return forms.all_of(forms.record(own, forms.anything), _levels_form)
 
     def recognise(self, column: Column) -> Guess | None:
         if isinstance(column.values, np.ndarray) and column.values.ndim >= 3:
@@ -129,7 +131,7 @@ class Image(Kind):
 def _levels_form(value: Any, where: str) -> None:
     for name in ("mean", "std"):
         if len(value[name]) != value["channels"]:
-            raise form.FormError(f"{where}.{name} has {len(value[name])} entries for {value['channels']} channels")
+            raise forms.FormError(f"{where}.{name} has {len(value[name])} entries for {value['channels']} channels")
 
 
 def _declared_settings(column: Column) -> Mapping[str, Any]:

@@ -11,28 +11,24 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..folder import form
-from .base import (
-    Column,
-    Guess,
-    Into,
-    Kind,
-    Note,
-    Report,
-    Stored,
-    allocate_in_memory,
-    register,
-    report_some,
-    thin_series,
-)
+from ..storage import forms
+from .base import Guess, Kind, register
 from .category import column_words, natural_key
+from .column import Column, thin_series
+from .encoded import Into, Stored, allocate_in_memory
+from .notes import Note, Report, report_some
 from .spelling import say_differences
 
 SEPARATORS = (";", "|", ",")
+
 MISSING, OTHER, RESERVED = 0, 1, 2  # columns of an input; its labels start behind them
+
 MOST = 1000  # labels that are told apart; of more, the commonest of the training rows
+
 LOOK = 20_000  # cells that are looked at to recognise them
+
 FEW = 50  # so many different labels are few when they repeat
+
 YES, NO = ("1", "true", "yes", "y", "t"), ("0", "false", "no", "n", "f")
 
 
@@ -46,14 +42,14 @@ class Labels(Kind):
     augmentable = True
     noun = "a set of labels"
 
-    def settings(self) -> form.Form:
-        known = {"separator": form.pattern(".{1,10}"), "brackets": form.flag, "flag": form.text()}
-        return form.record(known, form.anything, optional=known)
+    def settings(self) -> forms.Form:
+        known = {"separator": forms.pattern(".{1,10}"), "brackets": forms.flag, "flag": forms.text()}
+        return forms.record(known, forms.anything, optional=known)
 
-    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
-        values = form.list_of(form.text(), int(role == "target"), MOST)
-        own = {"role": form.one_of(role), "values": values, "counts": form.list_of(form.whole()), "n": form.whole()}
-        return form.record(own, form.anything)
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
+        values = forms.list_of(forms.text(), int(role == "target"), MOST)
+        own = {"role": forms.one_of(role), "values": values, "counts": forms.list_of(forms.whole()), "n": forms.whole()}
+        return forms.record(own, forms.anything)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()

@@ -12,23 +12,40 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..folder import form
-from .base import Column, Guess, Into, Kind, Note, Report, Stored, allocate_in_memory, cut_series, register, report_some
+from ..storage import forms
+from .base import Guess, Kind, register
+from .column import Column, cut_series
+from .encoded import Into, Stored, allocate_in_memory
+from .notes import Note, Report, report_some
 
 MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")  # compared in lower case, without spaces around
+
 UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"  # taken off a number, and said
+
 THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"  # 1,234,567.8; a lone "1,5" is left unread rather than misread
+
 CODE = r"^0\d+$"  # 007, 01234: a code, not a number
+
 ID_NAMES = ("", "index", "idx", "no", "nr", "row", "rowid", "number", "unnamed: 0")
+
 MICROSECONDS = 86_400e6  # a day: dates as numbers are days since 1970
+
 BINS = 48
+
 FITTED = 1 << 20  # rows that scales are learned from
+
 MOST_SAID = 5  # odd cells named one by one
+
 POINTS = 256  # of the curve from values to a normal distribution
+
 LIMIT = 10.0  # encoded inputs stay within this many standard deviations
+
 MOST = 1 << 16  # bins or points there can be
+
 SCALES = ("standard", "quantile")
+
 FAR = 0.5  # of new numbers, outside by more than the range of those learned from, look like another unit
+
 SKEW, TAIL = 1.0, 6.0  # above either, values are scaled by quantiles; a normal distribution has 0 and 3.4
 
 
@@ -40,20 +57,25 @@ class Number(Kind):
     joint = True
     predictable = True
 
-    def settings(self) -> form.Form:
-        return form.record({"scale": form.maybe(form.one_of(*SCALES))}, form.anything, optional=["scale"])
+    def settings(self) -> forms.Form:
+        return forms.record({"scale": forms.maybe(forms.one_of(*SCALES))}, forms.anything, optional=["scale"])
 
-    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
-        own = {"role": form.one_of(role), "mean": form.number(), "std": form.number(0), "missing": form.number(0, 1)}
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
+        own = {
+            "role": forms.one_of(role),
+            "mean": forms.number(),
+            "std": forms.number(0),
+            "missing": forms.number(0, 1),
+        }
         if role == "target":
-            own |= {"min": form.number(), "max": form.number(), "integer": form.flag, "transform": form.text()}
+            own |= {"min": forms.number(), "max": forms.number(), "integer": forms.flag, "transform": forms.text()}
         else:
             own |= {
-                "edges": form.rising(form.number(), most=MOST),
-                "scale": form.one_of(*SCALES),
-                "quantiles": form.maybe(_curve_form),
+                "edges": forms.rising(forms.number(), most=MOST),
+                "scale": forms.one_of(*SCALES),
+                "quantiles": forms.maybe(_curve_form),
             }
-        return form.all_of(form.record(own, form.anything), _scale_form)
+        return forms.all_of(forms.record(own, forms.anything), _scale_form)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
@@ -299,15 +321,15 @@ def _normal_curve(value: np.ndarray) -> dict[str, list[float]]:
 
 def _scale_form(value: Any, where: str) -> None:
     if value.get("scale") == "quantile" and value["quantiles"] is None:
-        raise form.FormError(f"{where} is scaled by quantiles and has none")
+        raise forms.FormError(f"{where} is scaled by quantiles and has none")
 
 
 def _curve_form(value: Any, where: str) -> None:
     """The form of what ``_normal_curve`` returns."""
-    points = form.rising(form.number(), least=1, most=MOST)
-    form.record({"value": points, "normal": points})(value, where)
+    points = forms.rising(forms.number(), least=1, most=MOST)
+    forms.record({"value": points, "normal": points})(value, where)
     if len(value["value"]) != len(value["normal"]):
-        raise form.FormError(f"{where} has {len(value['value'])} values for {len(value['normal'])} levels")
+        raise forms.FormError(f"{where} has {len(value['value'])} values for {len(value['normal'])} levels")
 
 
 def _follow_lines(x: np.ndarray, xs: list[float], ys: list[float]) -> np.ndarray:

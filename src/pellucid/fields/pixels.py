@@ -18,16 +18,27 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "tif", "tiff")
+
 MOST_PIXELS = 64_000_000  # of one image; a small file can unpack to gigabytes
+
 MOST_BYTES = 512 << 20  # of one file
+
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
+
 CHUNK = 64  # images handed to a thread at a time
+
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits
+
 ABOUT = ("width", "height", "mode", "turned", "animated")  # what is kept of a file beside its pixels
+
 MODES = ("other", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16", "I;16B")
+
 ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+
 WEB = ("http://", "https://", "ftp://", "s3://", "gs://")
+
 # What a file is, by its first bytes. Only these are opened: Pillow knows formats that run programs (EPS).
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -38,7 +49,6 @@ SIGNATURES = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
 }
-
 
 Fetch = Callable[[str], bytes]  # the content of a file by its path
 
@@ -331,3 +341,6 @@ def _looks_like(data: bytes) -> str:
 
 def _explain_damage(error: Any) -> str:
     return str(error).split("\n")[0][:120] or type(error).__name__
+
+
+LARGEST = 8192  # pixels a side

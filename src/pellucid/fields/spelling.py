@@ -8,10 +8,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 MIN_SLIP_LETTERS = 4  # of words that may be misspelt: 'cat' and 'car' are two words
+
 MAX_SLIP_LETTERS = 40  # longer ones are sentences
+
 MAX_NEW_WORDS = 20  # that are compare_words, each with all known ones
+
 SHOWN_WORDS = 5  # of each side that are named
+
 SHOWN_PAIRS = 3
+
 SIGN_NAMES = {
     ".": "a full stop", ",": "a comma", ";": "a semicolon", ":": "a colon", "-": "a hyphen", "_": "an underscore",
     " ": "a blank", "'": "an apostrophe", "’": "an apostrophe", '"': "a quotation mark", "!": "an exclamation mark",

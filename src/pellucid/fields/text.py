@@ -11,33 +11,31 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError
-from ..folder import form
-from .base import (
-    Column,
-    Guess,
-    Into,
-    Kind,
-    Note,
-    Ragged,
-    Report,
-    Stored,
-    allocate_in_memory,
-    cut_series,
-    register,
-    thin_series,
-)
+from ..storage import forms
+from .base import Guess, Kind, register
+from .column import Column, cut_series, thin_series
+from .encoded import Into, Ragged, Stored, allocate_in_memory
+from .notes import Note, Report
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PADDING, START, END = 0, 1, 2  # END is kept for text that is written
+
 RESERVED = 3  # tokens start behind these; none of them can be typed, so no text can forge one
+
 LONGEST = 512  # tokens, unless set
+
 LOOKED_AT = 1_000_000  # texts, spread evenly, that a column is recognised by
+
 CORPUS = 16 << 20  # bytes of training text that the tokenizer is fitted on, from examples spread evenly
+
 BYTES_A_TOKEN = 200  # of training text for each entry of the vocabulary
+
 LARGEST = 1 << 26  # characters of a tokenizer's JSON
+
 BATCH = 4096  # texts tokenized at a time
+
 # Scripts without spaces: every sign counts as a word.
 WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+"
 
@@ -49,14 +47,14 @@ class Text(Kind):
     name = "text"
     axes = 1
 
-    def state(self, role: str, settings: Mapping[str, Any]) -> form.Form:
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         own = {
-            "tokenizer": form.text(LARGEST),
-            "size": form.whole(RESERVED, form.MANY),
-            "longest": form.whole(1, 1 << 16),
+            "tokenizer": forms.text(LARGEST),
+            "size": forms.whole(RESERVED, forms.MANY),
+            "longest": forms.whole(1, 1 << 16),
         }
-        own |= {"role": form.one_of(role), "cut": form.number(0, 1)}
-        return form.all_of(form.record(own, form.anything), _tokenizer_form)
+        own |= {"role": forms.one_of(role), "cut": forms.number(0, 1)}
+        return forms.all_of(forms.record(own, forms.anything), _tokenizer_form)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
@@ -183,9 +181,9 @@ def _tokenizer_form(value: Any, where: str) -> None:
     try:
         held = load_tokenizer(value["tokenizer"]).get_vocab_size()
     except PellucidError as error:
-        raise form.FormError(f"{where}: {error.what}") from None
+        raise forms.FormError(f"{where}: {error.what}") from None
     if held + RESERVED != value["size"]:
-        raise form.FormError(f"{where}.size is {value['size']}, but its tokenizer has {held} tokens")
+        raise forms.FormError(f"{where}.size is {value['size']}, but its tokenizer has {held} tokens")
 
 
 def _train_tokenizer(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:

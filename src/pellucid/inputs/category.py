@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..fields import Field
 from ..trunks import Features, Need
-from ..trunks.base import uniform_numbers
+from ..trunks.keyed_random import uniform_numbers
 from .base import Input, register
 
 RESERVED = 2  # 0 missing, 1 unknown: both have a vector of their own

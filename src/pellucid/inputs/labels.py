@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..fields import Field
 from ..fields.labels import MISSING, OTHER, RESERVED
 from ..trunks import Features, Need
-from ..trunks.base import uniform_numbers
+from ..trunks.keyed_random import uniform_numbers
 from .base import Input, register
 
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..data.batch import Padded
+from ..data.batches.batch import Padded
 from ..fields import Field
 from ..trunks import Features, Need
-from ..trunks.base import uniform_numbers
+from ..trunks.keyed_random import uniform_numbers
 from .base import Input, register
 
 PAIRS = 1 << 15  # buckets that pairs of neighbouring tokens are hashed into

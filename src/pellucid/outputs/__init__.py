@@ -1,6 +1,7 @@
 """Output layers: features → loss, metrics, baseline, prediction, one file per kind of answer."""
 
-from .base import OUTPUTS, Output, Score, output_for
+from ..metrics.score import Score
+from .base import OUTPUTS, Output, output_for
 from .category import Category
 from .labels import Labels
 from .number import Number

@@ -8,75 +8,23 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.times import Moments
-from ..draw.numbers import score_text
+from ..data.splits.time_spans import Moments
 from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Field, kind_named
+from ..metrics.base import Judge, Metric, Shown, find_metric, normalised_weights
+from ..metrics.block_bootstrap import block_bootstrap, order_of
+from ..metrics.bootstrap import bootstrap_interval, wilson_interval
+from ..metrics.score import Score
 from ..trunks import Features, Need
-from .blockwise import ENOUGH_BLOCKS, block_bootstrap, order_of
-from .metrics import Judge, Metric, Shown, bootstrap_interval, find_metric, wilson_interval
+from ..wording import score_text
 
 FEW = 50  # classes for which slow metrics are worked out unasked
-
-
-@dataclass(frozen=True)
-class Score:
-    """How good predictions are on one split.
-
-    Attributes:
-        metric: its name; ``value``: what it is.
-        low, high: the 95 % interval: bootstrap, 1,000 resamples of the examples (Efron 1979) or of blocks of time,
-            unless an output says otherwise.
-        n: number of examples. name: of a baseline, what it does.
-        weights: the column that says how much each example counts; empty where all count the same.
-        groups: the column whose values are drawn for the interval, all rows of one at once; empty for single rows.
-        times: the column that orders the rows, where the interval draws blocks of time; ``block``: how long one is, in
-            words; ``blocks``: how many such blocks the examples are.
-    """
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    n: int
-    name: str = ""
-    weights: str = ""
-    groups: str = ""
-    times: str = ""
-    block: str = ""
-    blocks: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def __str__(self) -> str:
-        weighted = f" weighted by '{self.weights}'" if self.weights else ""
-        value, low, high = map(score_text, (self.value, self.low, self.high))
-        return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
-
-    def say_blocks(self) -> str:
-        """How the interval was drawn where rows are parted by time, and whether to trust it; empty elsewhere."""
-        if not self.times:
-            return ""
-        if not self.block:
-            return f"No error varies in time, so the interval takes each different '{self.times}' as one example."
-        said = f"The interval was drawn in blocks of {self.block}, because errors near in time are alike."
-        return f"{said} {few_blocks(self.blocks)}".strip()
-
-
-def few_blocks(blocks: int) -> str:
-    """That an interval over so many blocks of time can't be trusted; empty where it can."""
-    if blocks >= ENOUGH_BLOCKS:
-        return ""
-    only = "are no more than one such block" if blocks < 2 else f"hold only {blocks} such blocks"
-    return f"These examples {only}: intervals may still be too narrow."
 
 
 class Output(nn.Module):
@@ -298,11 +246,6 @@ class Output(nn.Module):
         usual = type(self).metric == self.metric
         settings = self.chosen if usual else {**self.chosen, "metric": self.metric}
         return {"name": self.name, "fields": [f.name for f in self.fields], "settings": settings}
-
-
-def normalised_weights(weight: np.ndarray | None, n: int) -> np.ndarray:  # (n,) float64
-    """Weights with a mean of 1; ones where there are none."""
-    return np.ones(n) if weight is None else np.asarray(weight, np.float64) / np.mean(weight, dtype=np.float64)
 
 
 def measure_all(output: Output, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:

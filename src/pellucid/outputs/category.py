@@ -5,8 +5,7 @@ B batch, n examples, C classes, D width.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,12 +15,12 @@ from torch import Tensor, nn
 
 from ..errors import UsageError, unknown_name
 from ..fields import Field
+from ..metrics.base import Metric, fold_name, normalised_weights
+from ..metrics.classes import OF_CLASSES, f1_of
 from ..trunks import Features
 from ..trunks.layers import Linear
-from .base import Output, as_array, measure_all, normalised_weights, register
-from .metrics import OF_CLASSES, Metric, f1_of, fold_name
-
-USUAL = 0.5  # standard deviation of the logarithm of a temperature before anything was seen
+from .base import Output, as_array, measure_all, register
+from .calibration import fit_temperature, reliability_bins
 
 
 @register
@@ -154,34 +153,3 @@ def f1_of_label(label: str, labels: Sequence[str]) -> Metric:
 def f1_named(text: str, labels: Sequence[str]) -> Metric | None:
     """The F1 of one class under the name that it is shown with."""
     return next((f1_of(i, label) for i, label in enumerate(labels) if text == f1_of(i, label).name), None)
-
-
-def fit_temperature(loss: Callable[[float], float], n: int) -> float:
-    """The likeliest temperature, from a grid of 1/8 to 8 refined twice.
-
-    Before anything is seen its logarithm is normal around 0 with ``USUAL``: twenty examples that are all answered right
-    would else ask for no doubt at all, and the first error of new ones would cost without end.
-
-    Args:
-        loss: mean of ``n`` examples at a temperature.
-    """
-
-    def cost_of_log(log: float) -> float:
-        return n * loss(2**log) + (log * math.log(2) / USUAL) ** 2 / 2
-
-    middle, reach = 0.0, 3.0  # log2 of the temperature
-    for _ in range(3):
-        logs = torch.linspace(middle - reach, middle + reach, 25).clamp(-3, 3).tolist()
-        middle, reach = logs[int(np.argmin([cost_of_log(log) for log in logs]))], reach / 8
-    return 2**middle
-
-
-def reliability_bins(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> dict[str, list[float]]:
-    """Mean confidence, accuracy and count in equal-width bins of confidence; empty bins are left out."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    filled = [b for b in range(bins) if (place == b).any()]
-    return {
-        "confidence": [float(confidence[place == b].mean()) for b in filled],
-        "accuracy": [float(right[place == b].mean()) for b in filled],
-        "count": [int((place == b).sum()) for b in filled],
-    }

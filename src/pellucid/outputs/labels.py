@@ -13,16 +13,21 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from ..data.sources import join_words
 from ..fields import Field
+from ..metrics.base import normalised_weights
+from ..metrics.labels import OF_LABELS, average_precision
 from ..trunks import Features
-from .base import Output, as_array, measure_all, normalised_weights, register
-from .category import fit_temperature, hit_shares, reliability_bins
-from .metrics import OF_LABELS, average_precision
+from ..wording import join_words
+from .base import Output, as_array, measure_all, register
+from .calibration import fit_temperature, reliability_bins
+from .category import hit_shares
 
 GRID = torch.linspace(-8, 8, 161)  # logits that are tried as thresholds
+
 EACH_LIKELIEST = ("every label right", "labels wrong")  # best answered by what is likelier of each label
+
 ENOUGH = 10  # validation examples with a label, before it gets a threshold of its own
+
 TRUST = 20  # and as many before that threshold weighs as much as the shared one
 
 

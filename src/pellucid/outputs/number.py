@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ..fields import Field
+from ..metrics.base import normalised_weights
+from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
+from ..metrics.score import Score
 from ..trunks import Features
 from ..trunks.layers import Linear
-from .base import Output, Score, as_array, measure_all, normalised_weights, register
-from .metrics import OF_NUMBERS, next_to_nothing, weighted_medians
+from .base import Output, as_array, measure_all, register
 
 COVERAGE = 0.9
 

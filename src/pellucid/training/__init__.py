@@ -1,0 +1,1 @@
+"""Obeys a plan: batches, steps, the learning rate, checkpoints."""

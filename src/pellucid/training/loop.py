@@ -5,7 +5,6 @@ B batch, R numbers in a raw answer.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,24 +14,25 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..data.batch import Batch, Padded
+from ..data.batches.batch import Batch, Padded
 from ..errors import Interrupted, OutOfMemory, PellucidError, no_memory
-from ..network import Network
-from ..outputs import Output
 from ..trunks.layers import GROUP, GroupedBatchNorm
-from .feed import Loader, Sampler
+from .decisions import Decisions
+from .evaluate import autocast, mean_loss, predict_raw
 from .listeners import Listener, Progress
-from .pace import Pacer
-from .schedule import Decisions, Points, end_of, schedule_factor, schedule_phase
+from .pacer import Pacer
+from .sampler import Sampler
+from .schedule import Points, end_of, schedule_factor, schedule_phase
 from .state import TrainState
 from .threads import use_threads
 
-ATTENTIONS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 SKIPS = 20  # steps in a row without a finite gradient after which a training gives up
+
 TOLD = 0.2  # seconds between two words to the listeners
+
 SAVED = 20.0  # seconds between two checkpoints, at the least
+
 SAVING = 0.02  # of the time that checkpoints may take
 
 
@@ -229,14 +229,6 @@ class Loop:
         )
 
 
-def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> float:
-    """The mean loss of some examples; ``weight`` (n,) says how much each counts."""
-    losses = output.losses(raw, target)
-    if weight is None:
-        return float(losses.mean())
-    return float(np.average(losses.double().cpu().numpy(), weights=weight))
-
-
 def seed_step(device: torch.device, seed: int, step: int) -> None:
     """Start torch's generators for this step, for modules of a user's own that draw from them; 4 µs on a CPU."""
     number = (seed * 0x9E3779B97F4A7C15 + step) & 0x7FFFFFFFFFFFFFFF
@@ -265,53 +257,3 @@ def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
             key=None if batch.key is None else batch.key[cut],
             weight=None if batch.weight is None else batch.weight[cut],
         )
-
-
-@torch.inference_mode()
-def predict_raw(
-    network: Network, feed: Loader, rows: np.ndarray, *, size: int | None = None, mirrored: bool = False
-) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
-    """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off.
-
-    Args:
-        size: examples in a batch; None leaves it to the feed. mirrored: see ``Network.predict``.
-    """
-    training = network.training
-    network.eval()
-    order: list[Tensor] = []
-    raw: list[Tensor] = []
-    target: list[Tensor] = []
-    waiting = feed.in_order(rows, size or feed.at_once)
-    while waiting:
-        part = waiting.pop()
-        try:
-            batch = feed.batch(part)
-            with autocast(network.device):
-                raw.append((network.predict(batch) if mirrored else network(batch)).float())
-        except (RuntimeError, MemoryError) as error:
-            if len(part) == 1 or not no_memory(error):
-                raise
-            half = len(part) // 2  # from here on; in which order does not matter
-            waiting = [piece for one in (*waiting, part) for piece in one.split(half)]
-            continue
-        order.append(part)
-        if batch.target is not None:
-            target.append(batch.target)
-    network.train(training)
-    places = torch.cat(order).cpu()
-    index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
-    known = torch.cat(target)[index] if target else torch.empty(0)
-    return torch.cat(raw)[index], known
-
-
-def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """bfloat16 where a GPU makes it pay; nothing on a CPU."""
-    return _half_precision() if device.type == "cuda" else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _half_precision() -> Iterator[None]:
-    # cuDNN's attention is left out: it compiles a plan for each new length of a batch, which takes 0.2 s every time,
-    # and lengths of texts differ from step to step.
-    with torch.autocast("cuda", torch.bfloat16), sdpa_kernel(ATTENTIONS):
-        yield

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ..data.memory import of_glibc
+from ..machine import of_glibc
 from ..trunks.layers import element_hashes
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of glibc's mallopt

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ..planning import Recipe
+    from ..planning.plan import Recipe
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al., "Muon", 2024: steepest at zero, near 1 after a few rounds
 

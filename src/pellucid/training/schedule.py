@@ -6,58 +6,15 @@ written to the run before it takes effect. Resume and replay read decisions and 
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-Decision = dict[str, Any]  # step, name, value, reason
+from ..planning.plan import Recipe
+
 Points = list[list[float]]  # [step, factor] pairs, straight lines between them; the first starts, the last ends
+
 WARMEST = 500  # steps
-
-
-class Decisions:
-    """The decisions of one training, in the order of their steps.
-
-    Args:
-        known: those already written (a resumed training, a replay).
-        write: called with each new one before it takes effect.
-        live: False for a replay: the clock decides nothing.
-    """
-
-    def __init__(
-        self, known: Iterable[Decision] = (), write: Callable[[Decision], None] = lambda d: None, live: bool = True
-    ):
-        self.write, self.live = write, live
-        self.all: list[Decision] = []
-        self._named: dict[str, list[Decision]] = {}  # asked for twice a step, so found without a search
-        for decision in known:
-            self._keep(decision)
-
-    def _keep(self, decision: Decision) -> None:
-        for kept in (self.all, self._named.setdefault(decision["name"], [])):
-            insort(kept, decision, key=lambda d: d["step"])
-
-    def open_at(self, step: int) -> bool:
-        """Whether the clock may decide something at ``step``: not while known decisions still lie ahead."""
-        return self.live and (not self.all or self.all[-1]["step"] <= step)
-
-    def decide(self, step: int, name: str, value: Any, reason: str) -> None:
-        """Decide that ``name`` is ``value`` from ``step`` on; written first."""
-        decision = {"step": step, "name": name, "value": value, "reason": reason}
-        self.write(decision)
-        self._keep(decision)
-
-    def forget_after(self, step: int) -> None:
-        """Drop what was decided for later steps: a future that will not come."""
-        for kept in (self.all, *self._named.values()):
-            kept[:] = [decision for decision in kept if decision["step"] <= step]
-
-    def at(self, step: int, name: str, default: Any = None) -> Any:
-        """The value in force for ``step``: of several decided for one step, the last."""
-        for decision in reversed(self._named.get(name, ())):
-            if decision["step"] <= step:
-                return decision["value"]
-        return default
 
 
 def schedule_factor(points: Points, step: int) -> float:
@@ -106,3 +63,15 @@ def schedule_phase(points: Points, step: int) -> str:
     if step >= points[-2][0]:
         return "cool down"
     return "hold" if step >= points[1][0] else "warm up"
+
+
+def with_rates(rows: Iterable[Mapping[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """Rows of a history with actual learning rates; earlier ones had the schedule's factor under ``lr``."""
+    found = []
+    for row in rows:
+        factor, rates = row.get("lr"), {}
+        if row.get("lr_factor") is None and isinstance(factor, int | float):
+            rates = {"lr": recipe.lr * factor, "lr_factor": factor}
+            rates |= {"matrix_lr": recipe.matrix_lr * factor} if recipe.matrix_lr else {}
+        found.append({**row, **rates})
+    return found

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from ..errors import PellucidError
-from ..folder import damage_error
-from ..folder.form import FormError, anything, maybe, number, record, whole
 from ..network import Network
-from ..planning import Recipe
+from ..planning.plan import Recipe
+from ..storage import damage_error
+from ..storage.forms import FormError, anything, maybe, number, record, whole
 from .optimizer import Optimizer
 
 AVERAGE_EVERY = 4  # steps between updates of the averaged weights
+
 META = record(
     {
         "step": whole(0, 10**12),

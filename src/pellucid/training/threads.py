@@ -17,15 +17,22 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .schedule import Decisions
+from .decisions import Decisions
 
 SLOWDOWN = 2.0  # times the seconds a step took before, from which the other number is tried
+
 TRIAL_SECONDS = 0.5  # of steps, after which it is seen whether the other number is faster
+
 RECENT_SECONDS = 1.0  # over which the speed is taken: what a trial is compared with must be fresh
+
 RECHECK_SECONDS = 10.0  # after a change; twice as long after each trial that changed nothing
+
 WORTHWHILE = 0.9  # of the seconds a step, which another number must stay below
+
 PROBE_SECONDS = 0.05  # of small operations, at the least: more than another program gets a processor for at a time
+
 MAX_PROBE_SECONDS = 0.25  # where a step takes as long: stalls come and go, and a step that meets them takes seconds
+
 STALL = 3.0  # times the seconds of an operation on one thread, from which several wait for each other
 
 

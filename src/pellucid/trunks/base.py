@@ -9,62 +9,16 @@ told to the part before it, backwards from the output, before anything is built.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import PellucidError, UsageError, unknown_name
-
-
-@dataclass(frozen=True)
-class Need:
-    """What one part asks of the part before it.
-
-    Attributes:
-        positions: numbers of position axes it can take, best first: 0 a vector, 1 a sequence, 2 a grid.
-        width: how wide every position must be; None leaves it open.
-        longest: at most so many positions in all; an image input makes its patches coarse enough to fit.
-        least: at least so many positions (a forecast needs its look-back).
-        every: an answer at every position is wanted, not one pooled vector.
-        causal: what comes out at a position may depend only on that position and those before it.
-        stages: names of stages whose outputs the asking part reads beside the last.
-    """
-
-    positions: tuple[int, ...] = (0, 1, 2)
-    width: int | None = None
-    longest: int | None = None
-    least: int = 0
-    every: bool = False
-    causal: bool = False
-    stages: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Features:
-    """The one value that travels through a network.
-
-    Attributes:
-        x: (B, *positions, D) float.
-        mask: (B, *positions) bool, True where a position is real and not padding; None when all are.
-        key: (B,) int64, one random key an example for dropout and augmentation; None outside training.
-        stages: what each named stage returned, in order; detection, probes and views read the same list.
-        side: what an input layer hands past the trunk (instance scale, last value, embedding table).
-    """
-
-    x: Tensor
-    mask: Tensor | None = None
-    key: Tensor | None = None
-    stages: Mapping[str, Features] = field(default_factory=dict)
-    side: Mapping[str, Any] = field(default_factory=dict)
-
-    def with_(self, **changes: Any) -> Features:
-        return replace(self, **changes)
-
+from .features import Features, Need
 
 Inside = dict[str, Tensor]  # what a stage's open path shows: attention weights, gates, cell states, pre-activations
+
 State = Any  # what a causal stage carries from one step to the next: a tensor or a nest of tuples of tensors
 
 
@@ -259,22 +213,3 @@ class _Whole(Stage):
     def open(self, f: Features) -> tuple[Features, Inside]:
         out = self.forward(f)
         return out, {"output": out.x}
-
-
-def hash_keys(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) int64, in 0 .. 2**32 - 1
-    """Counter-based random integers: the same key and salt give the same number, on any device, in any order.
-
-    The finaliser of MurmurHash3 (Appleby 2011) on 32 bits, twice, so that neighbouring keys are unrelated.
-    """
-    h = (key ^ (key >> 32)) & 0xFFFFFFFF
-    h = (h + (salt * 0x9E3779B9 & 0xFFFFFFFF)) & 0xFFFFFFFF
-    for _ in range(2):
-        h = ((h ^ (h >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
-        h = ((h ^ (h >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-        h = h ^ (h >> 16)
-    return h
-
-
-def uniform_numbers(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) float32 in [0, 1)
-    """Uniform random numbers from ``hash_keys``; 24 bits, so every value is exact in float32."""
-    return (hash_keys(key, salt) >> 8).to(torch.float32) * (1.0 / (1 << 24))

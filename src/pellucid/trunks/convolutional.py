@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import Features, Inside, Stage, State, Trunk, register
+from .base import Inside, Stage, State, Trunk, register
+from .features import Features
 from .layers import (
     Dropout,
     GroupedBatchNorm,

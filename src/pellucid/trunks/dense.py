@@ -10,7 +10,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import Features, Inside, Stage, State, Trunk, register
+from .base import Inside, Stage, State, Trunk, register
+from .features import Features
 from .layers import Dropout, LastNorm, Linear, check_build, layer_norm, pick_size, zero_weights
 
 SIZES = ((32, 2), (48, 2), (64, 2), (96, 2), (128, 3), (192, 3), (256, 3), (384, 3), (512, 4), (768, 4))  # width, depth

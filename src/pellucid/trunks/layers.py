@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import PellucidError
-from .base import Features, Inside, Stage, State, Trunk, hash_keys
+from .base import Inside, Stage, State, Trunk
+from .features import Features
+from .keyed_random import hash_keys
 
 
 def check_build(trunk: Trunk, positions: int, causal: bool) -> None:

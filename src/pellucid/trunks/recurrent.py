@@ -12,10 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import PellucidError, UsageError, unknown_name
-from .base import Features, Inside, Stage, State, Trunk, register
+from .base import Inside, Stage, State, Trunk, register
+from .features import Features
 from .layers import Dropout, LastNorm, check_build, layer_norm, pick_size
 
 CELLS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
+
 SIZES = ((32, 1), (48, 1), (64, 1), (64, 2), (96, 2), (128, 2), (192, 2), (256, 2), (384, 2), (512, 2))  # width, depth
 
 

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import PellucidError
-from .base import Features, Inside, Stage, State, Trunk, register
+from .base import Inside, Stage, State, Trunk, register
+from .features import Features
 from .layers import Attention, Dropout, LastNorm, check_build, layer_norm, pick_size, rotary_angles, zero_weights
 
 SIZES = ((32, 2), (48, 2), (64, 2), (64, 4), (96, 4), (128, 4), (192, 4), (256, 5), (320, 6), (384, 8))  # width, depth

@@ -23,14 +23,16 @@ from ...fields import Column, Field, Note
 from ...fields.category import column_words
 from ...fields.labels import counts_of, split_cells
 from ...fields.number import parse_numbers
-from ..order import hash_counters
-from ..sources import count_noun, join_words
+from ...wording import count_noun, join_words
+from ..batches.order import hash_counters
 
 if TYPE_CHECKING:
-    from .parts import SplitView
+    from .across_splits import SplitView
 
 SAMPLE = 100_000  # rows, spread evenly, that relations between columns are looked for in
+
 WIDE = 2_000  # columns that are looked at one by one
+
 MOST = 5  # columns said one by one of those that one check finds
 
 
@@ -139,11 +141,17 @@ class TableView:
 
 
 OfColumn = Callable[[ColumnView, Sequence[ColumnView]], Iterable[Note]]  # the column, the targets
+
 OfTable = Callable[[TableView], Iterable[Note]]
+
 OfParts = Callable[["SplitView"], Iterable[Note]]
+
 COLUMN_CHECKS: dict[str, OfColumn] = {}
+
 TABLE_CHECKS: list[OfTable] = []
+
 PART_CHECKS: list[OfParts] = []
+
 Check = TypeVar("Check", OfTable, OfParts)
 
 

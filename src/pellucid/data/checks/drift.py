@@ -9,14 +9,19 @@ import numpy as np
 
 from ...fields import Field, Note
 from ...fields.spelling import say_differences
-from ..sources import PARTS, count_noun, join_words
+from ...wording import count_noun, join_words
+from ..splits.spec import PARTS
+from .across_splits import SplitView
 from .base import MOST, part_check
-from .parts import SplitView
 
 LEAST = 50  # examples of a part that can be compare_words
+
 FAR = 0.25  # distance between distributions, of 1, beyond what chance gives
+
 NEW = 0.01  # share of values that were never seen in train
+
 ROWS = 20_000  # of a part
+
 FIX = "is it known why? A score on a part that differs is a harder test; mix the rows if it should not be"
 
 

@@ -9,25 +9,40 @@ import numpy as np
 from ...fields import Field, Note
 from ...fields.image import are_photos
 from ...fields.pixels import MODES
-from ..sources import count_noun, join_words
+from ...wording import count_noun, join_words
+from .across_splits import ALMOST, COPIED, SplitView, array_hashes, note_across_parts
 from .base import part_check
-from .parts import ALMOST, COPIED, SplitView, array_hashes, note_across_parts
 
 pixel_hashes = array_hashes
+
 SIDE = 8  # differences a side of a hash
+
 SMALLEST = 16  # pixels a side: smaller images are alike by chance
+
 BITS = 12  # of 128 that may differ; the 8 bands of 16 find all pairs up to 7, and nearly all of these
+
 NEIGHBOURS = 4  # in a crowd of like hashes each is compared with so many
+
 CLOSE, DRAWN = 0.9, 0.995  # correlation of nearly equal photos, and of drawings, which are alike by nature
+
 FLAT = 6.0  # the least spread of pixels that says anything, of 255
+
 MOST_PAIRS = 200_000
+
 SAMPLE = 512  # images that say whether they are photos
+
 BLOCK = 1 << 24  # bytes of pixels worked on at a time
+
 COUNT = np.array([bin(i).count("1") for i in range(256)], np.uint8)
+
 FEW, AT_LEAST = 0.05, 3  # images that are odd are few: more are simply another sort
+
 LOOKED_AT = 10  # images that make a usual one
+
 LARGER, LONGER = 16, 3  # times the usual area; sides
+
 TURNED = "turned upright"
+
 COPIES = "take copies out if they are no examples of their own"
 
 

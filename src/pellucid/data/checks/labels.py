@@ -6,13 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from ...fields import Note
 from ...fields.spelling import drop_letters, fold_spelling, is_slip, strip_accents
-from ..sources import PARTS, count_noun, join_words
+from ...wording import count_noun, join_words
+from ..splits.spec import PARTS
 from .base import ColumnView, column_check
 
 HEAVY = 20  # the largest class is so many times the smallest: worth saying
+
 RARE = 0.05  # a misspelt label is at most so often there as the right one
+
 LABELS = 200  # different values of an input that are compare_words
+
 JOINED = "write them all the same way"
+
 APART = "counted as different"
 
 

@@ -9,16 +9,21 @@ import polars as pl
 
 from ...fields import Note, Stored
 from ...fields.text import WORD
-from ..order import hash_counters
-from ..sources import count_noun
+from ...wording import count_noun
+from ..batches.order import hash_counters
+from .across_splits import ALMOST, SplitView, note_across_parts
 from .base import part_check
-from .parts import ALMOST, SplitView, note_across_parts
 
 BLOCK = 1 << 23  # bytes of text worked on at a time
+
 MOST_BYTES = 64 << 20  # of texts compared for being nearly the same; of more, some are taken
+
 LEAST, BAND = 32, 4  # a signature of so many least shingles, compared so many at a time
+
 SHINGLE, SHORTEST = 3, 10  # words; shorter texts are alike by chance
+
 ALIKE = 0.7  # share of shingles that nearly equal texts have in common
+
 MOST_PAIRS = 20_000  # that are looked at word by word
 
 

@@ -9,13 +9,17 @@ import polars as pl
 
 from ...fields import Note
 from ...fields.number import format_number, is_missing, parse_numbers
-from ..sources import count_noun
+from ...wording import count_noun
 from .base import ColumnView, column_check
 
 SAME = 0.999  # one value in so large a share of the rows, or in all but one of at least
+
 ROWS = 20  # rows: nearly constant
+
 GONE, NEARLY_GONE = 0.5, 0.95  # shares of missing values that are worth saying, and worth acting on
+
 CODES = np.array([s * c for c in (99, 999, 9999, 99999, 999999, 8888, 9998) for s in (1, -1)], np.float64)
+
 ALL_DIFFERENT = 0.5  # more different words than this share of the rows say little about new rows
 
 

@@ -1,0 +1,112 @@
+"""How a plan, a finished run and its score are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ..errors import shell_quote
+from ..wording import score_text
+from .console import grouped_number, plain_grid, print_block, short_number
+
+# --- plan --------------------------------------------------------------------------------------------------------
+
+
+def show_plan(made: Any, out: Console) -> None:
+    """Each decision with its reason."""
+    table = plain_grid()
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold", max_width=34)
+    table.add_column(style="dim", overflow="fold")
+    for name, value, reason in made.lines():
+        table.add_row(Text(str(name)), Text(str(value)), Text(str(reason)))
+    print_block(Text("Plan", style="bold"), out)
+    print_block(table, out, above=False)
+
+
+# --- scores ------------------------------------------------------------------------------------------------------
+
+
+def score_sentence(scored: Any) -> Text:
+    """The score with its interval beside the baseline, on one line."""
+    score, baseline = scored.score, scored.baseline
+    text = Text.assemble(f"{score.metric} ", (score_text(score.value), "bold green"))
+    text.append(f" ({score_text(score.low)} to {score_text(score.high)})")
+    text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {score_text(baseline.value)}")
+    reference = getattr(scored, "reference", None)
+    return text.append(f"; {reference.name}: {score_text(reference.value)}") if reference else text
+
+
+def show_score(scored: Any, out: Console, examples: str) -> None:
+    """What the score means in plain words, and the score; ``examples`` says what it was measured on."""
+    plain = scored.say() if hasattr(scored, "say") else ""
+    plain = "" if plain.lower().startswith(scored.score.metric.lower()) else plain  # the line below says the same
+    if plain:
+        print_block(Text(plain, style="bold"), out)
+    by = getattr(scored.score, "weights", "")
+    weighted = f", weighted by '{by}'" if by else ""
+    groups = getattr(scored.score, "groups", "")
+    drawn = f", drawn by '{groups}'" if groups else ""
+    facts = score_sentence(scored).append(
+        f"; 95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}"
+    )
+    print_block(facts, out, above=not plain)
+    if blocks := getattr(scored.score, "say_blocks", str)():
+        print_block(Text(blocks, style="dim"), out, above=False)
+    if beside := getattr(scored, "say_reference", str)():
+        print_block(Text(beside), out, above=False)
+
+
+def show_label_issues(done: Any, out: Console) -> None:
+    """How many labels of its data a finished run doubts."""
+    if found := len(getattr(done, "suspects", ())):
+        print_block(
+            f"the network doubts {grouped_number(found)} of the labels it looked at: "
+            "see the report, or suspects.parquet",
+            out,
+        )
+
+
+def show_metrics(values: Mapping[str, float], out: Console) -> None:
+    """The other metrics, one a line."""
+    table = plain_grid()
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    for name, value in values.items():
+        if isinstance(value, int | float):
+            table.add_row(Text(name.replace("_", " ")), short_number(value))
+    if table.row_count:
+        print_block(table, out)
+
+
+def show_run_steps(folder: Path, example: str, out: Console) -> None:
+    """Where the run is and commands that work as they stand."""
+    run = shell_quote(folder)
+    lines = [("run", str(folder))]
+    if (folder / "report.html").exists():
+        lines.append(("report", str(folder / "report.html")))
+    lines += [
+        ("predict", f"pellucid predict {run} {example}"),
+        ("evaluate", f"pellucid evaluate {run} DATA"),
+        ("go on", f"pellucid resume {run} --more 5m"),
+    ]
+    out.print()
+    for name, value in lines:
+        line = Text.assemble((f"  {name:<10}", "dim"), value)
+        out.print(line, soft_wrap=True)  # never broken in two: it is there to be copied
+
+
+# --- datasets and samples ----------------------------------------------------------------------------------------
+
+
+def show_samples(known: Mapping[str, str], out: Console) -> None:
+    """The data sets that come with Pellucid."""
+    table = plain_grid()
+    for name, about in known.items():
+        table.add_row(Text(name, style="bold"), Text(about))
+    print_block(table, out)
+    print_block("write one with: pellucid sample NAME", out)

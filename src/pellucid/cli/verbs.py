@@ -1,0 +1,266 @@
+"""The verbs of the command line: what each does with its options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ..errors import UsageError, shell_quote, visible_text
+from ..options import READ
+from .exits import MENDABLE, print_error
+from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+_READ = {option.name for option in READ}
+
+Data = str | list[str]  # a name, or those of several files
+
+# --- verbs -------------------------------------------------------------------------------------------------------
+
+
+def read(data: Data, **typed: Any) -> None:
+    """Say what is in DATA and what would be predicted.
+
+    DATA is a folder of images (one folder a class, or a table that names them), or a table: .csv, .tsv, .parquet,
+    .jsonl, .xlsx; both also packed (.zip, .tar.xz). Several tables are read as one.
+    """
+    import pellucid
+
+    options = typed_options("read", typed)
+    as_json, fix = (options.pop(name, False) for name in ("json", "fix"))
+    found = pellucid.read(data, **options)
+
+    from ..data.schema import DECODES
+    from . import console, show_data
+
+    if takes_long := [note for note in found.notes if note.action == DECODES]:
+        show_data.note_lines(takes_long, console.make_console(sys.stderr))
+    found.check()
+    if as_json:
+        console.print_json(found.summary())
+    elif fix:
+        show_data.show_findings(found.summary(), console.make_console(sys.stdout))
+    else:
+        show_data.show_dataset(found, console.make_console(sys.stdout))
+
+
+def train(data: Data | None, **typed: Any) -> None:
+    """Train a network on DATA and score it.
+
+    The network, its size and its recipe are planned, and every decision is printed with its reason. The run's folder
+    holds weights, history, predictions and a report to open in a browser. Ctrl-C saves; `resume` goes on.
+    """
+    options = typed_options("train", typed)
+    as_json, quiet, plan_only = (options.pop(name, False) for name in ("json", "quiet", "plan_only"))
+    if data is None and "like" not in options:
+        raise UsageError("there is nothing to train on", fix="name the data: pellucid train DATA (or --like RUN)")
+    for name in ("like", "start"):
+        if name in options:
+            options[name] = find_run(options[name])
+    if plan_only:
+        show_plan_only(data, options, as_json)
+    else:
+        run_training(data, options, as_json, quiet)
+
+
+def show_plan_only(data: Data | None, options: dict[str, Any], as_json: bool) -> None:
+    import pellucid
+
+    from . import console, show_run
+
+    made = pellucid.plan(data, **options)
+    if as_json:
+        console.print_json(made.to_json())
+    else:
+        show_run.show_plan(made, console.make_console(sys.stdout))
+
+
+def run_training(data: Data | None, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    import pellucid
+
+    from . import progress
+
+    source: Any = data
+    with progress.choose_display(as_json, quiet) as ear:
+        if data is not None and "like" not in options:
+            source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+            ear.data_read(source)
+        done = pellucid.train(source, **options, listeners=(ear,), started=click.get_current_context().obj)
+    show_outcome(done, data, as_json, quiet)
+
+
+def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> None:
+    """The score of a finished run, and what to do next."""
+    from . import console, show_run
+
+    out = console.make_console(sys.stdout)
+    if as_json:
+        console.print_json(done.result())
+    elif quiet:
+        out.print(show_run.score_sentence(done), soft_wrap=True)
+    else:
+        show_run.show_score(done, out, "examples it never learned from")
+        show_run.show_label_issues(done, out)
+        show_run.show_run_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
+
+
+def compare(data: Data, **typed: Any) -> None:
+    """Train several networks on DATA, one split and one budget each, and rank them.
+
+    Ranked on validation, shown on test beside the naive answer and a classical model. Data are read before the first
+    clock starts. Ctrl-C keeps what is finished; the same command with the same --name goes on with what is missing.
+    """
+    options = typed_options("compare", typed)
+    as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
+
+    import pellucid
+
+    from . import console, progress
+    from . import show_comparison as compared
+
+    with progress.choose_display(as_json, quiet, turns=True) as ear:
+        source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+        ear.data_read(source)
+        done = pellucid.compare(source, **options, listeners=(ear,))
+    out = console.make_console(sys.stdout)
+    if as_json:
+        console.print_json(done.result())
+    elif quiet:
+        out.print(" ".join(done.ranking), soft_wrap=True)
+    else:
+        compared.show_ranking(done, out)
+        compared.show_meaning(done, out)
+        compared.show_comparison_steps(done, example_input(data, [f.kind for f in source.inputs]), out)
+
+
+def resume(run: str, **typed: Any) -> None:
+    """Go on with a training that was stopped, or train longer.
+
+    RUN is the folder of a run, or its name under ./runs.
+    """
+    import pellucid
+
+    options = typed_options("resume", typed)
+    as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
+
+    from . import progress
+
+    with progress.choose_display(as_json, quiet) as ear:
+        done = pellucid.resume(find_run(run), **options, listeners=(ear,))
+    show_outcome(done, None, as_json, quiet)
+
+
+def evaluate(run: str, data: Data, **typed: Any) -> None:
+    """Score a run on labelled DATA.
+
+    RUN is the folder of a run, or its name under ./runs. DATA is laid out as the data it was trained on.
+    """
+    options = typed_options("evaluate", typed)
+    as_json = options.pop("json", False)
+    scored = load_run(run).evaluate(data, **options)
+
+    from . import console, show_data, show_run
+
+    if as_json:
+        console.print_json({"event": "metrics", **scored.metrics})
+        console.print_json(scored.result())
+    else:
+        out = console.make_console(sys.stdout)
+        show_run.show_score(scored, out, "examples")
+        show_run.show_metrics(scored.metrics, out)
+        show_data.note_lines(scored.notes, console.make_console(sys.stderr))
+
+
+def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
+    """Predict from files, tables or texts.
+
+    RUN is the folder of a run, or its name under ./runs. INPUT is an image, a folder of images, or a table of which
+    every row is predicted. Without any, every line of standard input is a text.
+    """
+    from . import console, show_data, show_predictions
+    from . import output_file as output
+
+    options = typed_options("predict", typed)
+    force = bool(options.get("force"))
+    if force and "out" not in options:
+        raise UsageError("--force is about the file of --out, and none is given", fix="add --out FILE")
+    table = output.check_output(options["out"], run, inputs, force) if "out" in options else None
+    texts = options.get("texts", ()) or (() if inputs else texts_from_stdin())
+    if not inputs and not texts:
+        raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
+
+    rows = load_run(run).predict(list(inputs), texts=list(texts))
+    if table:
+        output.write_output(rows, table, force)
+    if options.get("json"):
+        for row in rows:
+            console.print_json(row)
+    elif not table:
+        show_predictions.show_predictions(rows, console.make_console(sys.stdout))
+    odd = [note for note in getattr(rows, "notes", ()) if note.level == "warning"]
+    show_data.note_lines(odd, console.make_console(sys.stderr), most=5)
+    _check_failures(rows)
+
+
+def _check_failures(rows: Sequence[dict[str, Any]]) -> None:
+    failed = [row for row in rows if "error" in row]
+    if failed:
+        print_error(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {failed[0]['error']}", MENDABLE)
+        raise click.exceptions.Exit(MENDABLE)
+
+
+def load_run(run: str) -> Any:
+    """A finished run by its folder or name; what is damaged about it is said, and does not keep it from being used."""
+    import pellucid
+
+    found = pellucid.load(find_run(run))
+    for problem in found.damage:
+        click.echo(click.style("! ", fg="yellow") + visible_text(problem), err=True)
+    return found
+
+
+def sample(name: str | None, to: str | None) -> None:
+    """Write a small real data set to try things on.
+
+    Without NAME, the data sets are listed.
+    """
+    from .. import samples
+    from . import console, show_run
+
+    out = console.make_console(sys.stdout)
+    if name is None:
+        show_run.show_samples({one: made.about for one, made in samples.SAMPLES.items()}, out)
+    else:
+        place = samples.sample(name, to)
+        out.print(f"  written to {place}", soft_wrap=True)
+        out.print(f"  next: pellucid train {shell_quote(place)} --budget 30s", soft_wrap=True)
+
+
+@click.group(cls=Verbs, invoke_without_command=True, context_settings=_SETTINGS)
+@click.option("--version", is_flag=True, help="Print the version.")
+@click.pass_context
+def root_command(context: click.Context, version: bool) -> None:
+    """Pellucid turns your own data into a trained deep network that you can see through."""
+    if version:
+        from importlib.metadata import version as installed
+
+        click.echo(f"pellucid {installed('pellucid')}")
+    elif context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def one_or_several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Data | None:
+    """One name, or those of several files, as the shell makes of ``part*.csv``."""
+    return list(given) if len(given) > 1 else given[0] if given else None
+
+
+def data_argument(required: bool = True) -> click.Argument:
+    metavar = "DATA" if required else "[DATA]"
+    return click.Argument(["data"], nargs=-1, required=required, metavar=metavar, callback=one_or_several)
+
+
+RUN = click.Argument(["run"])

@@ -1,0 +1,296 @@
+"""Networks compared fairly: one split, one budget each, ranked on validation, shown on test.
+
+n validation examples, R numbers in a raw answer.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data import Split
+from ..data.batches.batch import encode_groups, encode_target
+from ..data.splits.by_group import group_of
+from ..data.splits.by_time import moments_of
+from ..data.splits.time_spans import Moments
+from ..dataset import Dataset
+from ..errors import Interrupted, PellucidError, no_memory
+from ..metrics.base import Judge, normalised_weights
+from ..network import target_array
+from ..options import Budget, check_options, default_options
+from ..planning.device import best_device, check_device
+from ..references.base import reference_seconds
+from ..references.fit import fit_reference
+from ..reports.comparison_report import write_comparison
+from ..runs.prepare import checked_split, read_if_needed
+from ..runs.record import damage_as_error, read_record
+from ..runs.run import Run, load
+from ..runs.train import resume, train
+from ..storage import Folder
+from ..training.evaluate import predict_raw
+from ..training.listeners import Listener, Several
+from ..training.loader import Loader
+from ..training.memory import Peak, give_back
+from ..tuning.cross_validation import CrossValidation, out_of_fold_answers
+from ..tuning.selection import limit_validation
+from .comparison import FORMAT, HELD, RECORD, Comparison
+from .ranking import Judgement, behind_first, mean_over_seeds, rank_networks, tied_networks
+from .verdict import explain_comparison
+
+BUDGET = Budget("seconds", 60.0)
+
+ANSWERING, MANY = 0.3, 512  # seconds for each measure of how fast it answers, and examples at once
+
+
+def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) -> Comparison:
+    """Train several networks on the same split with the same budget each, and rank them.
+
+    Data are read and decoded before the first clock starts. Each budget counts all that its network needs: planning,
+    encoding, timing, training, scoring. Called again with the same ``name``, it goes on with what is missing.
+
+    Args:
+        data: whatever ``read`` takes, or what it returned.
+        networks: names, such as ``("mlp", "cnn")``. budget: of each training, such as ``"1m"``.
+        seeds: how many trainings of each network; their seeds follow ``seed``. All share one split.
+        listeners: are told how it goes. options: the others of ``pellucid compare``.
+
+    Raises:
+        UsageError: for names that are no networks, before anything is read.
+        PellucidError: when no network can be trained. Interrupted: when stopped; what is finished is kept.
+    """
+    given = default_options("compare") | check_options("compare", {k: v for k, v in options.items() if v is not None})
+    networks, seeds = given.pop("networks"), given.pop("seeds")
+    usual = default_options("train")
+    found, rest = read_if_needed(data, {k: v for k, v in given.items() if v != usual.get(k)})
+    out, name = Path(rest.pop("out", usual["out"])), rest.pop("name", None)
+    seed = int(rest.pop("seed", 0))
+    rest = {"budget": BUDGET} | rest if not rest.keys() & {"budget", "epochs", "steps"} else rest
+    rest = {"split_seed": seed} | rest
+    split, device = checked_split(found, rest), str(rest.get("device") or best_device())
+    check_device(device)
+    name = str(name or free_name(out, found.name))
+    folder = Folder.create(out / f"{name}-compare")
+    if folder.exists("run.json"):
+        raise PellucidError("there is a run here already", where=str(folder.path), fix="choose another --name")
+    with folder.lock():
+        contest = ComparisonRunner(folder, name, found, split, torch.device(device), rest, _Once(listeners))
+        return contest.run(networks, range(seed, seed + seeds))
+
+
+def free_name(out: Path, stem: str) -> str:
+    """``stem``, or the first of ``stem-2``, ``stem-3``, … of which there is no comparison yet."""
+    i = 1
+    while os.path.lexists(out / f"{(found := stem if i == 1 else f'{stem}-{i}')}-compare"):
+        i += 1
+    return found
+
+
+class ComparisonRunner:
+    """A comparison on its way.
+
+    Args:
+        folder: where, and ``name`` what it is called. data, split, device: what all learn from, and where.
+        options: of every training; ``split_seed`` is one of them. tell: the listener.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        name: str,
+        data: Dataset,
+        split: Split,
+        device: torch.device,
+        options: dict[str, Any],
+        tell: Listener,
+    ):
+        self.folder, self.name, self.data, self.split, self.device = folder, name, data, split, device
+        self.options, self.tell = options, tell
+        self.record = self.known_trials()
+
+    def known_trials(self) -> dict[str, Any]:
+        """What is known already. Raises PellucidError when it is about something else."""
+        terms = {"fingerprint": self.data.fingerprint(), "split": self.split.how}
+        terms |= {k: str(v) for k, v in sorted(self.options.items())}
+        fresh = {"format": FORMAT, "terms": terms, "trials": {}}
+        if not self.folder.exists(RECORD):
+            return fresh
+        known = self.folder.read_json(RECORD)
+        with damage_as_error(self.folder.path / RECORD):
+            HELD(known, "comparison")
+        before = known["terms"]
+        if before == terms:
+            return fresh | {"trials": known["trials"]}
+        changed = sorted(k for k in terms.keys() | before.keys() if terms.get(k) != before.get(k))
+        raise PellucidError(
+            f"this comparison was begun with another {' and '.join(changed)}",
+            where=str(self.folder.path),
+            fix="choose another --name",
+        )
+
+    def run(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
+        """All trainings that are missing, then the ranking and the report."""
+        wanted = [(f"{network}-{seed}", network, seed) for seed in seeds for network in networks]
+        try:
+            self.warm_up(len(wanted))
+            for place, (key, network, seed) in enumerate(wanted, 1):
+                if "error" in self.record["trials"].get(key, {"error": ""}):
+                    self.tell.began(network, seed, place, len(wanted))
+                    self.tell.ended(self.run_trial(key, network, seed))
+        except (Interrupted, KeyboardInterrupt):
+            done = sum("value" in self.record["trials"].get(key, {}) for key, _, _ in wanted)
+            raise Interrupted(
+                f"stopped; {done} of {len(wanted)} trainings are finished and kept",
+                where=str(self.folder.path),
+                fix=f"go on with the same command and --name {self.name}",
+            ) from None
+        return self.rank(networks, seeds)
+
+    def warm_up(self, trainings: int) -> None:
+        """What no network is to pay for: decoding, texts in the cache, the reference, torch's own start."""
+        for note in self.data.check():
+            if note.level != "info":
+                self.tell.said(str(note))
+        fields = self.data.fitted(self.options["split_seed"])
+        encode_groups(self.data, fields.values())
+        encode_target(self.data, [f for f in fields.values() if f.role == "target"])
+        budget = Budget.of(*(self.options.get(name) for name in ("budget", "epochs", "steps")))
+        assert budget is not None
+        if self.options.get("reference") is not False:
+            seconds = reference_seconds(budget) * (trainings if budget.kind == "seconds" else 1)
+            found = fit_reference(self.data, fields, self.split, seconds, self.tell.said)
+            self.options["reference"] = found is not None  # the trainings find it in the cache, or do without
+        weights = torch.ones(256, 256, requires_grad=True)
+        (weights @ weights).sum().backward()  # starts the threads
+
+    def run_trial(self, key: str, network: str, seed: int) -> dict[str, Any]:
+        """One training, measured; or why there is none. Written down before it is returned."""
+        give_back()
+        peak = Peak(self.device)
+        told: dict[str, Any] = {"network": network, "seed": seed}
+        try:
+            run = self.train_or_resume(key, network, seed)
+            own = {"validation": run.validation, "memory": peak.bytes(), "ahead": None}
+            if run.reference:
+                own["ahead"] = run.record["reference"]["ahead"]
+            if not math.isfinite(run.validation):
+                raise PellucidError(f"its {run.score.metric} on validation is not a number")
+            told |= run.result() | own | self.measure_run(key, run)
+        except Interrupted:
+            raise
+        except PellucidError as error:
+            told["error"] = str(error).replace("\n ", ";")
+        except (RuntimeError, MemoryError) as error:
+            if not no_memory(error):
+                raise
+            told["error"] = "the memory of this machine did not suffice"
+        self.record["trials"][key] = told
+        self.folder.write_json(RECORD, self.record)
+        return told
+
+    def train_or_resume(self, key: str, network: str, seed: int) -> Run:
+        """The run of one training: made now, or gone on with where it was stopped."""
+        place, ears = self.folder.path / key, (self.tell,)
+        if (place / "run.json").exists():
+            done = read_record(Folder.open(place))["status"] == "done"
+            return load(place) if done else resume(place, data=self.data, listeners=ears)
+        own: dict[str, Any] = {"network": network, "seed": seed, "name": key, "out": str(self.folder.path)}
+        return train(self.data, **self.options, **own, listeners=ears, started=time.time())
+
+    def measure_run(self, key: str, run: Run) -> dict[str, float]:
+        """How fast the network answers; what it answers to the examples that it is ranked on is kept."""
+        rows = limit_validation(self.split).validation
+        target = target_array(encode_target(self.data, run.network.output.fields))
+        feed = Loader(encode_groups(self.data, run.fields), target, run.network.device)
+        own = predict_raw(run.network, feed, rows, mirrored=True)
+        raw, true, judged = out_of_fold_answers(CrossValidation.of(run.folder), feed, rows, *own)
+        kept = {"raw": raw.cpu().numpy(), "true": true.cpu().numpy(), "rows": judged}
+        self.folder.save_tensors(f"{key}.safetensors", kept, {})
+
+        def answer_seconds(some: np.ndarray) -> float:
+            return median(time_acts(lambda: predict_raw(run.network, feed, some, size=MANY, mirrored=True)[0].cpu()))
+
+        many = rows[:MANY]
+        return {"latency": answer_seconds(rows[:1]), "throughput": len(many) / answer_seconds(many)}
+
+    def rank(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
+        """Rank on validation, write down what it means, draw the report."""
+        trials = {n: [self.record["trials"][f"{n}-{s}"] for s in seeds] for n in networks}
+        good = [t for own in trials.values() for t in own if "value" in t]
+        if not good:
+            causes = "; ".join(dict.fromkeys(t["error"] for own in trials.values() for t in own))
+            raise PellucidError(f"no network could be trained: {causes}", where=str(self.folder.path))
+        any_run = load(self.folder.path / f"{good[0]['network']}-{good[0]['seed']}")
+        output = any_run.network.output
+        found = {name: mean_over_seeds(own, output.is_better) for name, own in trials.items()}
+        ranking = rank_networks(found, output.higher)
+        judges = {n: [self.trial_metric(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
+        judged = Judgement(judges, output.higher, *self.score_weights(good[0]))
+        behind = behind_first(ranking, judged)
+        outcome = self.record | {
+            "ranking": ranking,
+            "networks": {name: one | {"behind": behind.get(name)} for name, one in found.items()},
+            "ties": tied_networks(ranking[0], behind),
+            "tested": judged.say_how(),
+            "ranked on": "validation and cross-validation" if any_run.plan.folds else "validation",
+            "baseline": any_run.baseline.to_json(),
+            "reference": any_run.reference.to_json() if any_run.reference else None,
+            "split": self.split.how,
+            "parts": {part: len(rows) for part, rows in self.split.parts().items()},
+            "budget": str(next(self.options[k] for k in ("budget", "epochs", "steps") if k in self.options)),
+            "seeds": list(seeds),
+            "versions": any_run.record["versions"],
+            "higher": output.higher,
+            "percent": output.percent,
+        }
+        outcome["meaning"] = explain_comparison(outcome)
+        self.folder.write_json(RECORD, outcome)
+        write_comparison(self.folder, self.data.name, outcome)
+        return Comparison(self.folder.path, outcome)
+
+    def score_weights(
+        self, trial: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray | None, Moments | None]:  # (n,), (n,)
+        """How much each example of ``trial`` counts that networks are ranked on, whose it is, and when."""
+        kept, _ = self.folder.load_tensors(f"{trial['network']}-{trial['seed']}.safetensors")
+        weights, rows = self.data.row_weights(), kept["rows"]
+        even = normalised_weights(None if weights is None else weights[rows], len(rows))
+        return even, group_of(self.data, rows), moments_of(self.data, rows)
+
+    def trial_metric(self, network: str, seed: int) -> Judge:
+        """The metric of what a network answered where it is ranked, as a function of the examples' weights."""
+        key = f"{network}-{seed}"
+        kept, _ = self.folder.load_tensors(f"{key}.safetensors")  # raw (n, R), true (n, ...)
+        raw, true = (torch.from_numpy(kept[name]) for name in ("raw", "true"))
+        return load(self.folder.path / key, device="cpu").network.output.metric_of_weights(raw, true)
+
+
+class _Once(Several):
+    """Says each thing once: what is true of the data is true of it for every network."""
+
+    def __init__(self, listeners: Sequence[Listener]):
+        super().__init__(listeners)
+        self.heard: set[str] = set()
+
+    def said(self, text: str) -> None:
+        if text not in self.heard:
+            self.heard.add(text)
+            super().said(text)
+
+
+def time_acts(act: Callable[[], Any]) -> list[float]:
+    """Seconds of each of several acts; the first one, which warms up, is left out."""
+    act()
+    found: list[float] = []
+    while len(found) < 3 or (sum(found) < ANSWERING and len(found) < 50):
+        began = time.perf_counter()
+        act()
+        found.append(time.perf_counter() - began)
+    return found

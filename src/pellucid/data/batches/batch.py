@@ -1,0 +1,91 @@
+"""What one step of training reads: the arrays of a batch, whatever library they are of.
+
+B batch, n examples, F fields of a joint kind, T longest sequence of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from ...fields import Encoded, Field, Ragged, input_groups
+from .encode import encode_group
+
+if TYPE_CHECKING:
+    from ..examples import Dataset
+
+Array = TypeVar("Array")
+
+
+@dataclass(frozen=True)
+class Padded(Generic[Array]):
+    """Sequences of different lengths side by side.
+
+    Attributes:
+        values: (B, T, ...) with zeros after each sequence's end.
+        lengths: (B,) how many of the T are real.
+    """
+
+    values: Array
+    lengths: Array
+
+
+@dataclass(frozen=True)
+class Batch(Generic[Array]):
+    """One batch.
+
+    Attributes:
+        inputs: array by group key (``"number"`` (B, F), ``"image:photo"`` (B, H, W, C), ``"text:review"`` padded).
+        target: (B, ...) what is to be predicted; None where it is not known.
+        rows: (B,) int64, rows of the dataset.
+        key: (B,) int64, one random key an example for augmentation and dropout; None outside training.
+        weight: (B,) how much each example's loss counts, 1 on average over training; None where all count the same.
+    """
+
+    inputs: dict[str, Array | Padded[Array]]
+    target: Array | None
+    rows: np.ndarray
+    key: Array | None = None
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def gather_batch(encoded: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarray | Padded[np.ndarray]]:
+    """The ``rows`` of every encoded group; sequences are padded with zeros to the longest of them."""
+    return {key: pad_sequences(one, rows) if isinstance(one, Ragged) else one[rows] for key, one in encoded.items()}
+
+
+def pad_sequences(ragged: Ragged, rows: np.ndarray) -> Padded[np.ndarray]:
+    """Some sequences side by side, (B, T, ...), with zeros after each one's end."""
+    ends = ragged.ends[rows]  # (B,)
+    starts = np.where(rows > 0, ragged.ends[rows - 1], 0)  # (B,)
+    lengths = ends - starts
+    longest = int(lengths.max(initial=0))
+    real = np.arange(longest) < lengths[:, None]  # (B, T)
+    values = np.zeros((len(rows), longest, *ragged.values.shape[1:]), ragged.values.dtype)
+    values[real] = ragged.values[(starts[:, None] + np.arange(longest))[real]]
+    return Padded(values, lengths)
+
+
+def encode_groups(dataset: Dataset, fields: Iterable[Field]) -> dict[str, Encoded]:
+    """The encoded inputs by group key, the fields of a joint kind stacked to one (n, F) array.
+
+    Args:
+        fields: with their fitted states; those that are no inputs are passed over.
+    """
+    named = {field.name: field for field in fields}
+    return {
+        group.key: encode_group(dataset, [named[name] for name in group.fields])
+        for group in input_groups(named.values())
+    }
+
+
+def encode_target(dataset: Dataset, fields: Field | Iterable[Field]) -> Encoded:
+    """The encoded target, (n,) or (n, ...); of several fields side by side, (n, R). Fields with their fitted states."""
+    targets = [fields] if isinstance(fields, Field) else list(fields)
+    return dataset.encoded_values(targets[0].name, targets[0]) if len(targets) == 1 else encode_group(dataset, targets)

@@ -1,0 +1,68 @@
+"""Fields encoded side by side, as the input layer they share reads them. n examples, F fields or numbers of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...fields import Encoded, Field, Kind, Stored, kind_named
+from ...fields.column import PIECE
+from ...fields.encoded import Into
+from ..cache.cache import code_of, key_of, release_pages
+
+if TYPE_CHECKING:
+    from ..examples import Dataset
+
+LARGE = 1 << 27  # bytes of stored columns; what is encoded of more is put together in the cache
+
+Columns = Sequence[tuple[Stored, Mapping[str, Any]]]  # a field of a joint kind and its state
+
+
+def encode_group(data: Dataset, fields: Sequence[Field]) -> Encoded:
+    """Arrays for the network of fields that share an input layer: (n, F) for a joint kind, else one field's own.
+
+    Large ones are put together in the cache, a stretch of rows at a time.
+    """
+    kind = kind_named(fields[0].kind)
+    if not kind.joint:
+        return data.encoded_values(fields[0].name, fields[0])
+    content = [data.stored_with_digest(field.name) for field in fields]
+    arrays = [(array, stored.n) for stored, _ in content for array in stored.arrays.values()]
+    if sum(array.nbytes for array, _ in arrays) <= LARGE or any(len(array) != n for array, n in arrays):
+        made = stack_columns([data.encoded_values(field.name, field) for field in fields])
+        release_pages(*(stored for stored, _ in content))
+        return made
+    columns = [(stored, dict(field.state or {})) for (stored, _), field in zip(content, fields, strict=True)]
+    about = [(digest, state) for (_, digest), (_, state) in zip(content, columns, strict=True)]
+
+    def build_group(into: Into) -> tuple[dict[str, np.ndarray], Any]:
+        return {"values": encode_together(kind, columns, into)}, {}
+
+    return data.cache.get_or_build(key_of("group", code_of(kind.name), about), build_group, data.add_note).arrays[
+        "values"
+    ]
+
+
+def stack_columns(columns: Sequence[Encoded]) -> np.ndarray:  # F × (n,) or (n, k) -> (n, F)
+    return np.concatenate([np.reshape(np.asarray(column), (len(column), -1)) for column in columns], 1)
+
+
+def encode_together(kind: Kind, columns: Columns, into: Into) -> np.ndarray:
+    """Fields of a joint kind, encoded side by side into one array of the cache, (n, F)."""
+    n, out = columns[0][0].n, None
+    for start in range(0, n, PIECE):
+        rows = slice(start, min(start + PIECE, n))
+        block = stack_columns([kind.encode(_part_rows(stored, rows), state) for stored, state in columns])
+        if out is None:
+            out = into("values", (n, *block.shape[1:]), block.dtype)
+        out[rows] = block
+        release_pages(*(stored for stored, _ in columns), out)
+    assert out is not None
+    return out
+
+
+def _part_rows(stored: Stored, rows: slice) -> Stored:
+    """Some rows of a field whose arrays have an entry a row."""
+    return Stored({k: a[rows] for k, a in stored.arrays.items()}, stored.meta, rows.stop - rows.start)

@@ -1,0 +1,104 @@
+"""Columns that hold more than one sort of value: numbers with units, dates in several forms. n rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from ...fields import Note
+from ...fields.number import is_missing, parse_numbers
+from ...wording import join_words
+from .base import ColumnView, column_check
+
+UNIT = r"^[+-]?\d[\d.,]*\s*[\p{L}°µ/%²³]{1,12}\d?$"  # 12 kg, 5'000 would not be
+
+HALF, MOSTLY = 0.5, 0.8
+
+FEW = 10  # different odd values that look like slips; more look like codes of letters and digits
+
+DATES = {
+    "2024-01-31": r"^\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d\d.*)?$",
+    "2024/01/31": r"^\d{4}/\d{1,2}/\d{1,2}([ T]\d{1,2}:\d\d.*)?$",
+    "31/01/2024 or 01/31/2024": r"^\d{1,2}/\d{1,2}/(\d{4}|\d\d)( \d{1,2}:\d\d.*)?$",
+    "31.01.2024": r"^\d{1,2}\.\d{1,2}\.(\d{4}|\d\d)( \d{1,2}:\d\d.*)?$",
+    "31-01-2024": r"^\d{1,2}-\d{1,2}-(\d{4}|\d\d)( \d{1,2}:\d\d.*)?$",
+    "31 January 2024": r"(?i)^\d{1,2}\.?[ -](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?[ -]\d{2,4}$",
+    "January 31, 2024": r"(?i)^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d{1,2},? \d{4}$",
+}
+
+MANY = 2_000  # different values that forms are told from
+
+
+@column_check("with numbers and words mixed")
+def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
+    """Columns of text most of whose values are numbers, with units or beside a few words."""
+    if look.series.dtype != pl.String or look.kind not in ("number", "category", "text") or look.role == "id":
+        return
+    present = _present_values(look.sampled_values)
+    if not len(present):
+        return
+    units = present.str.contains(UNIT)
+    number = parse_numbers(present)[0].is_not_null()
+    if units.sum() >= HALF * len(present):
+        yield _note_units(look, present.filter(units), f"{units.sum():,} of {_sampled_values(look, len(present))}")
+    elif HALF * len(present) <= number.sum() < len(present):
+        odd = present.filter(~number)
+        if odd.n_unique() <= FEW or look.kind == "number":
+            first = int((look.series.str.strip_chars() == odd[0]).arg_max() or 0)
+            of = f"{number.sum():,} of {_sampled_values(look, len(present))}"
+            text = f"{of} are numbers, the others are not: {_quote_examples(odd)}"
+            action = "the others count as missing" if look.kind == "number" else f"all are read as {look.kind}"
+            fix = "write numbers alone, and nothing where there is none"
+            yield Note("warning", text, look.cell_place(first), action, fix)
+
+
+def _sampled_values(look: ColumnView, count: int) -> str:
+    """So many values, or so many of a sample."""
+    return f"{count:,} values" + (" looked at" if look.sample_step > 1 else "")
+
+
+def _note_units(look: ColumnView, values: pl.Series, of: str) -> Note:
+    kinds = values.str.replace(r"^[+-]?\d[\d.,]*\s*", "").unique(maintain_order=True).to_list()
+    text = f"{of} are numbers with a unit ({_quote_examples(values)})"
+    several = f"; the units differ: {join_words(kinds, 4)}" if len(kinds) > 1 else ""
+    action = f"read as {look.kind}, not as amounts"
+    if look.kind == "number":
+        action = "what is no bare number counts as missing"
+    fix = "write the unit into the column's name, and bare numbers into the column"
+    return Note("warning", text + several, look.where, action, fix)
+
+
+def _quote_examples(values: pl.Series) -> str:
+    return join_words((f"'{value[:24]}'" for value in values.unique(maintain_order=True).to_list()), 3)
+
+
+@column_check("with dates in several forms")
+def date_forms(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
+    if look.series.dtype != pl.String:
+        return
+    present = _present_values(look.sampled_values).unique(maintain_order=True).head(MANY)
+    if not len(present) or not re.match(r"\d|[A-Z][a-z]{2}", present[0]):
+        return
+    which = {form: present.str.contains(pattern) for form, pattern in DATES.items()}
+    found = {form: int(hits.sum()) for form, hits in which.items() if hits.any()}
+    if sum(found.values()) < MOSTLY * len(present):
+        return
+    slashes = present.str.extract_groups(r"^(\d{1,2})/(\d{1,2})/").struct.unnest()
+    first, second = (slashes[:, i].cast(pl.Int64, strict=False) for i in (0, 1))
+    if (first > 12).any() and (second > 12).any():
+        text = "the day stands first in some dates and the month in others"
+    elif len(found) > 1:
+        text = f"dates are written in {len(found)} forms: {join_words(f'{form} ({n:,})' for form, n in found.items())}"
+    else:
+        return
+    rare = min(found, key=lambda form: found[form])
+    row = int((look.series.str.strip_chars() == present.filter(which[rare])[0]).arg_max() or 0)
+    action = "each is read as it is written" if look.kind == "date" else "dates that can't be told are not read"
+    yield Note("warning", text, look.cell_place(row), action, "write all as 2024-01-31")
+
+
+def _present_values(series: pl.Series) -> pl.Series:
+    text = series.str.strip_chars()
+    return text.filter(~is_missing(text))

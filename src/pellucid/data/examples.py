@@ -1,0 +1,455 @@
+"""A dataset: fields with their values, read when they are asked for and kept in the cache. n examples."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from dataclasses import field as kept
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import PellucidError, UsageError, enough_memory, unknown_name
+from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
+from ..fields.encoded import Into
+from ..wording import count_noun
+from . import checks, summary
+from .cache.cache import CacheEntry, MemoryCache, code_of, key_of, release_pages
+from .schema import columns_listed
+from .source import Contents, without_compression
+from .splits import unusable
+from .splits.by_column import parts_of_values, parts_of_words
+from .splits.by_time import by_time, ordering_values
+from .splits.spec import SplitSpec
+from .splits.split import Split, split_data
+from .tables.table import Places, kept_places
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading found out, without the values themselves; plain JSON in the cache.
+
+    Attributes:
+        name, layout: the source as messages call it, and a sentence on what it is.
+        n: number of examples.
+        named: False when column names are made up, because the table has no header.
+        columns: of the source, in their order, used or not; none that only the layout knows.
+        fields: in the order of the source.
+        why: what makes the target the target; empty when there is none.
+        classes: how many examples each class of a category target has, the commonest first.
+        given: how many examples each part has, where the data gives the parts.
+        parting: how rows come into parts; ``parted``: the same in words.
+    """
+
+    name: str
+    layout: str
+    n: int
+    named: bool
+    fields: list[Field]
+    why: str = ""
+    classes: dict[str, int] = kept(default_factory=dict)
+    given: dict[str, int] = kept(default_factory=dict)
+    parting: SplitSpec = kept(default_factory=SplitSpec)
+    parted: str = ""
+    notes: list[Note] = kept(default_factory=list)
+    columns: list[str] = kept(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes")}
+        plain |= {"parting": self.parting.to_json(), "fields": [f.to_json() for f in self.fields]}
+        return plain | {"notes": [asdict(note) for note in self.notes]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Reading:
+        own = {
+            "fields": [Field.from_json(f) for f in data["fields"]],
+            "notes": [Note(**note) for note in data["notes"]],
+            "parting": SplitSpec.from_json(data["parting"]),
+        }
+        return cls(**{**data, **own})
+
+
+class Dataset:
+    """What the user has, as examples of typed fields. Made by ``pellucid.read``; its print says what was found.
+
+    Args:
+        reading: what was found.
+        key: stands for the source's content and how it was read; entries of the cache are found by it.
+        load: opens the source; called only when raw values are asked for that the cache does not have.
+        cache: where values are kept.
+
+    Attributes:
+        source, name, layout: where it comes from, a short name for it, a sentence on what it is.
+        options: what ``read`` was told beside the source, as JSON.
+        fields: by name, in the order of the source.
+        notes: what was done and what looks wrong; grows as values are decoded.
+        unchecked: nothing odd is to be looked for.
+    """
+
+    def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Contents], cache: MemoryCache):
+        self.source, self.reading, self.cache = source, reading, cache
+        self.name, self.layout = _short_name(source, reading.name), reading.layout
+        self.options: dict[str, Any] = {}
+        self.fields: dict[str, Field] = {f.name: f for f in reading.fields}
+        self.notes: list[Note] = list(reading.notes)
+        self.unchecked = False
+        self._key, self._load = key, load
+        self._stored: dict[str, tuple[Stored, str]] = {}  # with the digest of the content
+        self._split: tuple[Any, Split] | None = None  # the last one, and what it was of
+        self._unusable: tuple[Any, dict[str, np.ndarray]] | None = None  # and what it was of
+        self.given_left: dict[str, int] | None = None  # usable rows of each given part, once they are known
+
+    def __len__(self) -> int:
+        return self.reading.n
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """What was found, what will be predicted and why, and what looks wrong, in lines for reading."""
+        return "\n".join(summary.describe_lines(self))
+
+    def summary(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return summary.summarise_data(self)
+
+    def recipe(self) -> dict[str, Any]:
+        """What it takes to read the same data again: ``read(recipe["source"], **recipe["options"])``.
+
+        The source is None for data in memory.
+        """
+        return {"source": _absolute_source(self.source), "options": self.options}
+
+    # fields
+
+    @property
+    def target(self) -> Field | None:
+        return next((f for f in self.fields.values() if f.role == "target"), None)
+
+    @property
+    def targets(self) -> list[Field]:
+        """All targets: one, or several numbers, or several columns of labels."""
+        return [f for f in self.fields.values() if f.role == "target"]
+
+    @property
+    def inputs(self) -> list[Field]:
+        return [f for f in self.fields.values() if f.role == "input"]
+
+    def need_target(self) -> Field:
+        """The target. Raises PellucidError that lists the columns when it is neither named nor obvious."""
+        if self.target is None:
+            raise PellucidError(
+                "which column is to be predicted is not obvious; there are\n" + columns_listed(self.fields.values()),
+                where=self.name,
+                fix="say which with --target",
+            )
+        if not self.inputs:
+            raise PellucidError(f"there is nothing to predict '{self.target.name}' from", where=self.name)
+        return self.target
+
+    @property
+    def weight(self) -> Field | None:
+        """The column that says how much each row counts."""
+        return next((f for f in self.fields.values() if f.role == "weight"), None)
+
+    def row_weights(self) -> np.ndarray | None:
+        """(n,) how much each row counts, NaN where that is not known; None where all count the same."""
+        return None if self.weight is None else np.asarray(self.stored_values(self.weight.name).arrays["value"])
+
+    def fitted(self, seed: int = 0) -> dict[str, Field]:
+        """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
+        self.need_target()
+        rows = self.split(seed).train
+        about = _rows_digest(rows)
+        return {f.name: self._fit_field(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
+
+    def fitted_inputs_on(self, rows: np.ndarray) -> dict[str, Field]:
+        """The input fields with what they learn from ``rows`` alone; for parts of the training rows, not kept."""
+        return {
+            f.name: f.with_(state=kind_named(f.kind).fit(self.stored_values(f.name), rows, f.settings, f.role))
+            for f in self.inputs
+        }
+
+    def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
+        """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
+        other = copy.copy(self)
+        known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
+        other.fields, other._stored, other._split, other.notes = self.fields | known, {}, None, list(self.notes)
+        other._unusable = None
+        return other
+
+    def label_values(self) -> list[str]:
+        """The values of a category or labels target in natural order; empty for other targets."""
+        known = [f for f in self.targets if f.kind in ("category", "labels")]
+        return [value for f in known for value in self.stored_values(f.name).meta["values"]]
+
+    def _fit_field(self, field: Field, rows: np.ndarray, rows_digest: str) -> Field:
+        if field.state is not None:
+            return field
+        stored, digest = self.stored_with_digest(field.name)
+        kind = kind_named(field.kind)
+        about = code_of(field.kind), digest, rows_digest, dict(field.settings), field.role
+        entry = self.cache.get_or_build(
+            key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.add_note
+        )
+        release_pages(stored)
+        return field.with_(state=entry.meta)
+
+    # values
+
+    @cached_property
+    def _open_source(self) -> Contents:
+        return self._load()
+
+    def column(self, name: str) -> Column:
+        """Raw values; opens the source."""
+        self._check_name(name)
+        return self._open_source.columns[name]
+
+    def stored_values(self, name: str) -> Stored:
+        """Compact values, from the cache when the source has not changed; else decoded once and kept there."""
+        return self.stored_with_digest(name)[0]
+
+    def stored_with_digest(self, name: str) -> tuple[Stored, str]:
+        """Compact values and the digest of what they are."""
+        self._check_name(name)
+        if name not in self._stored:
+            entry = self.cache.get_or_build(
+                self._stored_key(name),
+                lambda into: _decode_column(self.fields[name], self.column(name), into),
+                self.add_note,
+            )
+            for note in entry.meta["notes"]:
+                self.add_note(Note(**note))
+            arrays = {k: v for k, v in entry.arrays.items() if k != "bad"}
+            stored = Stored(arrays, entry.meta["meta"], entry.meta["n"], np.asarray(entry.arrays["bad"]))
+            self._stored[name] = stored, entry.digest
+        return self._stored[name]
+
+    def _stored_key(self, name: str) -> str:
+        field = self.fields[name]
+        return key_of("stored", code_of(field.kind), self._key, name, field.kind, dict(field.settings))
+
+    def encoded_values(self, name: str, field: Field) -> Encoded:
+        """Arrays for the network. Texts are tokenised once for each state and kept; the rest is quick to make."""
+        stored, digest = self.stored_with_digest(name)
+        kind = kind_named(field.kind)
+        assert field.state is not None, f"field '{name}' is not fitted"
+        if kind.axes != 1:
+            return kind.encode(stored, field.state)
+        key = key_of("encoded", code_of(field.kind), digest, dict(field.state))
+        return _as_encoded(
+            self.cache.get_or_build(key, lambda _: _as_arrays(kind.encode(stored, field.state or {})), self.add_note)
+        )
+
+    def place(self, row: int) -> str:
+        """Where an example comes from: a file, or a row of one."""
+        if self._row_places is not None:
+            return self._row_places(row)
+        return next(iter(self._open_source.columns.values())).place(row).split(", column '")[0]
+
+    @cached_property
+    def _row_places(self) -> Places | None:
+        return kept_places(self.cache, key_of("places", self._key), lambda: self._open_source.places, self.add_note)
+
+    def short_title(self, row: int) -> str:
+        """A short name for an example: its file, its row, or the beginning of the text it is."""
+        only = next(iter(self.fields.values()))
+        if len(self.fields) == 1 and only.kind == "text":
+            text = str(kind_named("text").show(self.stored_values(only.name), row))
+            return text if len(text) <= 80 else text[:79] + "…"
+        return self.place(row).removeprefix(f"{self.reading.name}, ")
+
+    def input_problems(self) -> dict[int, str]:
+        """Why inputs could not be read, by row."""
+        why = {note.where: note.text.removesuffix("; left out") for note in self.notes if note.where}
+        found: dict[int, str] = {}
+        for field in self.inputs:
+            bad = self.stored_values(field.name).bad.tolist()
+            column = self.column(field.name)
+            values = column.values if bad else ()
+            for row in bad:
+                full = str((column.base or Path()) / str(values[row]))
+                found.setdefault(row, why.get(column.place(row)) or why.get(full) or "could not be read")
+        return found
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names, kinds, roles and content of all fields that are used."""
+        used = [f for f in self.fields.values() if f.role != "ignore"]
+        about: list[Any] = [(f.name, f.kind, f.role, self.stored_with_digest(f.name)[1]) for f in used]
+        if self.reading.parting.by == "time":
+            about.append(self._time_entry().digest)
+        return key_of("fingerprint", about)
+
+    def content_digest(self) -> str:
+        """SHA-256 over the content of inputs and targets: the same for the same examples, whatever holds them."""
+        return key_of("examples", {f.name: self.stored_with_digest(f.name)[1] for f in (*self.inputs, *self.targets)})
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.fields:
+            raise UsageError(unknown_name("column", name, self.fields))
+
+    def add_note(self, note: Note) -> None:
+        """Note something, once."""
+        if note not in self.notes:
+            self.notes.append(note)
+
+    # rows
+
+    def usable_rows(self) -> np.ndarray:
+        """Rows (sorted int64) whose inputs could be read and whose target, if there is one, is there.
+
+        The others are noted, and so are rows whose class a fitted target has not seen.
+        """
+        for what, rows in self.unusable_rows().items():
+            if what is not unusable.UNREADABLE:
+                self.note_dropped(rows, what)
+            elif bad := len(rows):
+                self.add_note(
+                    Note("warning", f"{count_noun(bad, 'example')} could not be read and {_is_or_are(bad)} left out")
+                )
+        return np.flatnonzero(unusable.mask_usable(self))
+
+    def unusable_rows(self) -> dict[str, np.ndarray]:
+        """The other rows (sorted int64), each once, by what keeps them out, in words that follow "3 examples"."""
+        about = tuple((f.name, f.role, f.state is not None) for f in self.fields.values())
+        if self._unusable is None or self._unusable[0] != about:
+            self._unusable = about, unusable.find_unusable(self)
+        return self._unusable[1]
+
+    def note_dropped(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
+        """Note that ``rows`` (sorted) take no part."""
+        if count := len(rows):
+            text = f"{count_noun(count, 'example')} {what} {_is_or_are(count)} left out, this one first"
+            self.add_note(Note(level, text, self.place(int(rows[0]))))
+
+    def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
+        """Train, validation and test rows: as the data gives them or was asked for, else at random.
+
+        Args:
+            seed: of the random choice.
+            fractions: shares of train, validation and test; those of ``read``, else 80 : 10 : 10, when left out.
+
+        Raises:
+            PellucidError: when there are too few examples, groups or moments for the parts.
+        """
+        about = seed, fractions and tuple(fractions), tuple((f.name, f.role) for f in self.fields.values())
+        if self._split is None or self._split[0] != about:
+            self._split = about, split_data(self, seed, fractions)
+        return self._split[1]
+
+    def given_parts(self) -> tuple[np.ndarray, str] | None:
+        """(n,) index of the part each row is in, -1 for none, and how that came about; None where chance decides.
+
+        A column of parts or of times says it, whatever the seed.
+        """
+        parting = self.reading.parting
+        if parting.by == "time":
+            time, dates = self.row_times()
+            return by_time(time, parting, dates, unusable.mask_usable(self))
+        field = next((f for f in self.fields.values() if f.role == "split"), None)
+        if field is None:
+            return None
+        stored = self.stored_values(field.name)
+        values = stored.meta["values"]
+        of, how = (
+            parts_of_values(values, field.name) if parting.asked else (parts_of_words(values), "given by the data")
+        )
+        part = np.append(of, -1)[stored.arrays["code"]]  # code -1 picks the last: none
+        return (part, how) if (part == 0).any() else None
+
+    def row_times(self) -> tuple[np.ndarray, bool]:
+        """(n,) what orders the rows, NaN for none, and whether it is dates; kept, so that the source stays closed."""
+        entry = self._time_entry()
+        return np.asarray(entry.arrays["time"]), bool(entry.meta["dates"])
+
+    def _time_entry(self) -> CacheEntry:
+        name = self.reading.parting.column or ""
+
+        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            time, dates = ordering_values(self.column(name), self.fields.get(name))
+            return {"time": time}, {"dates": dates}
+
+        return self.cache.get_or_build(key_of("times", self._key, name), build_entry, self.add_note)
+
+    def missing_at(self, name: str, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) bool
+        """Where the column that parts the rows has no value."""
+        if self.reading.parting.by == "time":
+            return np.isnan(self.row_times()[0][rows])
+        return unusable.missing_rows(self.stored_values(name))[rows]
+
+    def check(self, split: Split | None = None) -> list[Note]:
+        """Decode everything and look for what only shows then: unreadable files, copies across parts. Adds notes.
+
+        Args:
+            split: the parts that examples are compared across; those of seed 0 when left out.
+        """
+        if self.unchecked:
+            return self.notes
+        for field in self.inputs:
+            self.stored_values(field.name)
+        rows = self.usable_rows()
+        with suppress(PellucidError):  # too few rows for any parts: training says so
+            split = split or self.split()
+        shape = None if split is None else [split.how, *(_rows_digest(rows) for rows in split.parts().values())]
+
+        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            return {}, [asdict(note) for note in checks.check_examples(self, split, rows)]
+
+        key = key_of("checks", checks.checks_digest(), self.fingerprint(), self._key, shape)
+        for note in self.cache.get_or_build(key, build_entry, self.add_note).meta:
+            self.add_note(Note(**note))
+        return self.notes
+
+
+def _rows_digest(rows: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
+
+
+def _short_name(source: Any, name: str) -> str:
+    """What runs on this data are called after."""
+    return (
+        Path(without_compression(name)).stem.removesuffix(".tar") if isinstance(source, (str, os.PathLike)) else "data"
+    )
+
+
+def _absolute_source(source: Any) -> Any:
+    """A path, or a list of paths, from the root; None for data in memory."""
+    if isinstance(source, (str, os.PathLike)):
+        return str(Path(os.path.expanduser(source)).absolute())
+    several = isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
+    return [_absolute_source(one) for one in source] if several else None
+
+
+def _is_or_are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _decode_column(field: Field, column: Column, into: Into) -> tuple[Mapping[str, np.ndarray], Any]:
+    """A column's compact values as the cache keeps them, and what was noted on the way."""
+    kind, notes = kind_named(field.kind), list[Note]()
+    fix = "make --image-size smaller" if kind.axes == 2 else "read fewer rows"
+    with enough_memory(f"the {len(column):,} values of '{field.name}'", fix):
+        made = kind.store(column, field.settings, notes.append, into=into)
+    meta = {"meta": dict(made.meta), "n": made.n, "notes": [asdict(note) for note in notes]}
+    return {**made.arrays, "bad": np.asarray(made.bad, np.int64)}, meta
+
+
+def _as_arrays(encoded: Encoded) -> tuple[dict[str, np.ndarray], Any]:
+    if isinstance(encoded, Ragged):
+        return {"values": encoded.values, "ends": encoded.ends}, {}
+    return {"values": encoded}, {}
+
+
+def _as_encoded(entry: CacheEntry) -> Encoded:
+    arrays = entry.arrays
+    return Ragged(arrays["values"], arrays["ends"]) if "ends" in arrays else arrays["values"]

@@ -1,0 +1,120 @@
+"""Images of an archive, laid out in the cache so that each can be read at once. No name of a stranger's becomes a path.
+
+A compressed tar can only be read from its beginning, so it is gone through once; the bytes of its images, and of tables
+beside them, lie in the cache one after the other, as every other array does.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import PellucidError
+from ...fields import Note
+from ...fields.encoded import Into
+from ...fields.pixels import MOST_BYTES, Unreadable
+from ..archives import Member, archive_members
+from ..cache.cache import key_of, open_cache
+from ..cache.file_marks import FileMark
+from ..tables.spool import Spool
+from .listing import SUFFIXES, TABLES, Listing, suffix_of
+
+FIRST, MOST = 1 << 24, 1 << 29  # bytes of the first block and of the largest one
+
+
+@lru_cache(maxsize=64)
+def holds_images(path: Path, mark: FileMark) -> bool:
+    """Whether there are images in an archive; its mark tells when to look again. Raises PellucidError."""
+    return any(suffix_of(member.name) in SUFFIXES for member in archive_members(path, lambda note: None))
+
+
+def unpack_images(digest: str, path: Path, cache: Path | None) -> Listing:
+    """What lies in an archive, as if it were a folder.
+
+    Args:
+        digest: of path and mark of the archive. cache: the cache's folder; None keeps everything in memory.
+
+    Raises:
+        PellucidError: as ``archives.members`` does, and when the disk is full.
+    """
+    said: list[Note] = []
+    kept = open_cache(cache or False, said.append)
+    entry = kept.get_or_build(key_of("pack", digest), partial(_pack_archive, path, cache), said.append)
+    found = Listing(path.resolve(), notes=[*said, *(Note(**note) for note in entry.meta["notes"])])
+    place = {}
+    for name, size, block, start in sorted(entry.meta["files"]):
+        found.add(name, size, ())
+        place[name] = block, start, size
+
+    def read_content(name: str) -> bytes:
+        if name not in place:
+            raise Unreadable("does not exist")
+        block, start, size = place[name]
+        return entry.arrays[f"block_{block}"][start : start + size].tobytes()
+
+    found.fetch, found.table = read_content, _Loose(read_content, cache)
+    return found
+
+
+class _Loose:
+    """Tables of an archive as files, in a folder that goes when nothing refers to it any more."""
+
+    def __init__(self, content: Callable[[str], bytes], cache: Path | None) -> None:
+        self._content, self._cache = content, cache
+
+    def __call__(self, name: str) -> Path:
+        if not hasattr(self, "_spool"):
+            self._spool = Spool(self._cache)
+        path = self._spool.new_path(suffix_of(name))
+        path.write_bytes(self._content(name))
+        return path
+
+
+def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str, np.ndarray], Any]:
+    """Every image and table of an archive: blocks of bytes and, by name, where each lies."""
+    notes: list[Note] = []
+    blocks: list[np.ndarray] = []
+    files: dict[str, tuple[int, int, int]] = {}  # name -> size, block, start; of two of one name the later counts
+    used = 0
+    for member in archive_members(path, notes.append):
+        data = _member_content(member, notes) if suffix_of(member.name) in SUFFIXES | TABLES else b""
+        if data is None:
+            continue
+        if not blocks or used + len(data) > len(blocks[-1]):
+            size = max(min(FIRST << len(blocks), MOST), len(data))
+            _need_room(size, cache, path)
+            blocks.append(into(f"block_{len(blocks)}", (size,), np.uint8))
+            used = 0
+        blocks[-1][used : used + len(data)] = np.frombuffer(data, np.uint8)
+        files[member.name] = len(data), len(blocks) - 1, used
+        used += len(data)
+    meta = {"files": [(name, *place) for name, place in files.items()], "notes": [asdict(note) for note in notes]}
+    return {f"block_{i}": block for i, block in enumerate(blocks)}, meta
+
+
+def _member_content(member: Member, notes: list[Note]) -> bytes | None:
+    """The bytes of a member; None, and why, when they can't be had."""
+    if member.size > MOST_BYTES:
+        text = f"has {member.size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed; left out"
+        notes.append(Note("error", text, member.name))
+        return None
+    try:
+        return member.read()
+    except PellucidError as error:
+        if error.fix:  # a bomb
+            raise
+        notes.append(Note("error", f"{error.what}; left out", member.name))
+        return None
+
+
+def _need_room(size: int, cache: Path | None, path: Path) -> None:
+    """Raises PellucidError when there is no room for another block."""
+    if cache is not None and shutil.disk_usage(cache).free < size:
+        what = f"its images are kept in the cache, where there is no room for {size / 1e6:,.0f} MB more ({cache})"
+        raise PellucidError(what, where=path.name, fix="make room there, or set PELLUCID_CACHE to another disk")

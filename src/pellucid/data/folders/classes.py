@@ -1,0 +1,153 @@
+"""Which of the folders that images lie in is their class, which their split, and which say nothing. n images."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...fields import Note
+from ...wording import count_noun, join_words
+from ..splits.spec import PARTS, SPLIT_WORDS
+
+WHY = "the images lie in folders named after it"
+
+LEVEL = re.compile(r"folder(?:_(\d))?")  # what a level of folders is called: folder_2; folder for all of them
+
+MOST = 0.9  # this share of the images in folders named train, test … makes these their splits
+
+NEARLY = 0.99  # this share of the images in one folder makes that folder say nothing
+
+PIECE = re.compile(r"(?:part|batch|chunk|shard|group|volume|vol|disc|disk|session|day|archive)[\W_]*\d+", re.IGNORECASE)
+
+NUMBERED = re.compile(r"(.*?)[\W_]*\d[\d\W_]*")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What folders say of n images.
+
+    Attributes:
+        labels: (n,) the class of each, None for an image in no class folder.
+        splits: (n,) the split of each, None for none; empty when the folders tell no splits.
+        name: how the labels' column is called. why: why these folders are the classes.
+        notes: what was odd.
+    """
+
+    labels: list[str | None]
+    splits: list[str | None]
+    name: str
+    why: str
+    notes: list[Note]
+
+
+def classes_of(paths: Sequence[str], where: str, names: Sequence[str] = ()) -> Classes:
+    """Tell classes and splits from paths alone.
+
+    Folders that all images share are passed over. Splits may stand above or below the classes. Of nested folders the
+    outermost are the classes, unless they are pieces (``part1``, ``part2``) or hold nearly everything in one.
+
+    Args:
+        paths: relative, with forward slashes. where: how notes call the data.
+        names: columns that were asked for: ``folder_2`` is the second level of folders, ``folder`` all of them.
+    """
+    splits, parts = _split_level([path.split("/")[:-1] for path in paths])
+    parts = _drop_shared_levels(parts)
+    notes: list[Note] = []
+    asked = next((name for name in names if LEVEL.fullmatch(name)), None)
+    if asked:
+        level = int(LEVEL.fullmatch(asked)[1] or 0) - 1  # type: ignore[index]
+        labels = [_folder_at(p, level) if level >= 0 else "/".join(p) or None for p in parts]
+        return Classes(labels, splits, asked, "you said so", notes)
+    level, why = _class_level(parts)
+    labels = [_folder_at(p, level) for p in parts]
+    if level:
+        outer = f"{join_words(_show_folders(parts, level - 1), 3)}; --target folder_{level} takes these"
+        notes.append(Note("info", f"the class is the folder at depth {level + 1}: {why} ({outer})", where))
+    if deeper := sum(len(p) > level + 1 for p in parts):
+        text = f"{count_noun(deeper, 'image')} in folders inside a class belong to that class"
+        inner = _show_folders(parts, level + 1)
+        hint = f" ({join_words(inner, 3)}; --target folder_{level + 2} takes these)" if len(inner) > 1 else ""
+        notes.append(Note("info", text + hint, where))
+    loose = [path for path, label in zip(paths, labels, strict=True) if label is None]
+    if loose and len(loose) < len(labels):
+        text = f"{count_noun(len(loose), 'image lies', 'images lie')} in no class folder and cannot be learned from"
+        notes.append(Note("warning", text, join_words(loose, 3)))
+    return Classes(labels, splits, "label", f"{WHY}{f', {why}' if level else ''}", notes)
+
+
+def _folder_at(folders: list[str], level: int) -> str | None:
+    return folders[level] if len(folders) > level else None
+
+
+def _show_folders(parts: list[list[str]], level: int) -> list[str]:
+    return list(Counter(p[level] for p in parts if len(p) > level))
+
+
+def _drop_shared_levels(parts: list[list[str]]) -> list[list[str]]:
+    """Without the levels at which all images lie in one folder, but for the last level that is left."""
+    level = 0
+    while parts and all(len(p) > level for p in parts):
+        if len({p[level] for p in parts}) == 1 and all(len(p) > 1 for p in parts):
+            parts = [p[:level] + p[level + 1 :] for p in parts]
+        else:
+            level += 1
+    return parts
+
+
+def _split_level(parts: list[list[str]]) -> tuple[list[str | None], list[list[str]]]:
+    """The split of every image, where one level of folders is named after splits, and the other folders."""
+    for level in range(max(map(len, parts), default=0)):
+        words = Counter(p[level].lower() for p in parts if len(p) > level)
+        known = {word: count for word, count in words.items() if word in SPLIT_WORDS}
+        if len({SPLIT_WORDS[word] for word in known}) > 1 and sum(known.values()) >= MOST * len(parts):
+            found = [SPLIT_WORDS.get(p[level].lower()) if len(p) > level else None for p in parts]
+            rest = [p[:level] + p[level + 1 :] if s else p for p, s in zip(parts, found, strict=True)]
+            return found, rest
+    return [], parts
+
+
+def split_folders(splits: Sequence[str | None]) -> str:
+    """The splits that are there, for a sentence."""
+    return join_words(part for part in PARTS if part in splits)
+
+
+def _class_level(parts: list[list[str]]) -> tuple[int, str]:
+    """The level whose folders are the classes, and why when it is not the outermost."""
+    level, why, within = 0, "", parts
+    while (found := _explain_pieces(within) or _explain_swallowing(within)) is not None:
+        level, why, within = level + 1, found, [p[1:] for p in within if len(p) > 1]
+    return level, why
+
+
+def _explain_pieces(parts: list[list[str]]) -> str | None:
+    """Why the outermost folders are pieces of one set, when they are."""
+    names = Counter(p[0] for p in parts if p)
+    inner: defaultdict[str, set[str]] = defaultdict(set)
+    for p in parts:
+        if len(p) > 1:
+            inner[p[1]].add(p[0])
+    if len(names) < 2 or len(inner) < 2 or sum(len(p) > 1 for p in parts) < NEARLY * len(parts):
+        return None
+    shared = sum(map(len, inner.values())) > 1.5 * len(inner) and not _are_numbered(inner)
+    if all(PIECE.fullmatch(name) for name in names) or (shared and _are_numbered(names)):
+        return f"the folders above are numbered pieces that hold {'the same' if shared else 'further'} folders"
+    return None
+
+
+def _explain_swallowing(parts: list[list[str]]) -> str | None:
+    """Why one outermost folder says nothing: nearly everything is in it, in folders that are not pieces of it."""
+    (name, count), *others = Counter(p[0] if p else "" for p in parts).most_common() or [("", 0)]
+    inner = Counter(p[1] for p in parts if len(p) > 1 and p[0] == name)
+    if not others or not name or count < NEARLY * len(parts) or len(inner) < 2:
+        return None
+    if sum(inner.values()) < NEARLY * count or _are_numbered(inner) or all(one.startswith(name) for one in inner):
+        return None
+    return f"'{name}' holds nearly all images"
+
+
+def _are_numbered(names: Sequence[str] | dict[str, object] | Counter[str] | defaultdict[str, set[str]]) -> bool:
+    """Whether names are one word and a number, or dates. Bare numbers may well be classes."""
+    stems = {match[1].lower() if (match := NUMBERED.fullmatch(name)) else None for name in names}
+    return len(stems) == 1 and None not in stems and (stems != {""} or all(len(name) > 3 for name in names))

@@ -1,0 +1,134 @@
+"""Folders and archives of images, and single images. n files."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ...errors import PellucidError
+from ...fields import Column, Note
+from ...wording import count_noun, join_words
+from ..archives import is_archive
+from ..cache.file_marks import mark_at, mark_of
+from ..schema import asked_targets
+from ..source import Contents, ReadOptions, Source, layout_first
+from ..splits.spec import PARTS
+from . import archive, metadata
+from .classes import LEVEL, WHY, Classes, classes_of, split_folders
+from .listing import Listing, list_files
+
+CLASSES_FIX = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
+
+
+@layout_first
+def image_folder(source: Any, options: ReadOptions) -> Source | None:
+    """A folder with images: in folders named after their class, or named in a table beside them."""
+    if not isinstance(source, Path) or not source.is_dir():
+        return None
+    files = list_files(source)
+    if not files.paths:
+        return None
+    return Source(files.name + "/", files.digest, partial(_load_images, files, options))
+
+
+@layout_first
+def image_archive(source: Any, options: ReadOptions) -> Source | None:
+    """An archive that holds what could also be a folder with images."""
+    if not isinstance(source, Path) or not source.is_file() or not is_archive(source):
+        return None
+    about = source.stat()
+    if not archive.holds_images(source, mark_of(about)):
+        return None
+    alone = Listing(source, [""], [about.st_size], [mark_of(about)])
+    pack = partial(archive.unpack_images, alone.digest, source, options.spool)
+    return Source(source.name, alone.digest, lambda: _load_images(pack(), options))
+
+
+def _load_images(files: Listing, options: ReadOptions) -> Contents:
+    """Image, class and split of every file: from a table that names the images, or from its path alone."""
+    notes = list(files.notes)
+    keep = _not_empty(files, notes)
+    names = (*asked_targets(options.target, ()), *options.names)
+    told = classes_of(keep, files.name, names)
+    if len(keep) < len(files.paths):
+        _check_empty(files, keep)
+    paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1  # a level was asked for, or images and no more
+    found = None if paths_tell else metadata.read_metadata(files, keep, told, options, notes)
+    found = found or _by_folders(files, keep, told, notes)
+    if files.others:
+        shown = join_words(f"{count:,} {suffix}" for suffix, count in files.others.most_common(4))
+        total = sum(files.others.values())
+        text = f"{count_noun(total, 'other file is', 'other files are')} left out ({shown})"
+        notes.append(Note("info", text, files.name))
+    return found
+
+
+def _by_folders(files: Listing, keep: list[str], told: Classes, notes: list[Note]) -> Contents:
+    notes += told.notes
+    series = {"image": pl.Series("image", keep, pl.String), told.name: pl.Series(told.name, told.labels, pl.String)}
+    if told.splits:
+        series["split"] = pl.Series("split", told.splits, pl.String)
+    columns = {name: files.column(name, values, partial(_image_path, keep)) for name, values in series.items()}
+    where = "in" if not told.splits else f"in folders {split_folders(told.splits)}, and in them"
+    about = count_noun(len(keep), "image") + (f" {where} a folder for each class" if any(told.labels) else "")
+    kinds = {"image": "image", told.name: "category"}
+    return Contents(about, columns, notes, True, kinds, told.name, told.why)
+
+
+def _image_path(paths: list[str], row: int) -> str:
+    return paths[row]
+
+
+def _not_empty(files: Listing, notes: list[Note]) -> list[str]:
+    empty = [path for path, size in zip(files.paths, files.sizes, strict=True) if not size]
+    notes += [Note("error", "an empty file, left out", path) for path in empty[:5]]
+    if len(empty) > 5:
+        notes.append(Note("error", f"{len(empty) - 5:,} more empty files are left out"))
+    return [path for path, size in zip(files.paths, files.sizes, strict=True) if size]
+
+
+def _check_empty(files: Listing, keep: list[str]) -> None:
+    """Raises PellucidError when all images of a folder that is a part are empty: none of train stand in for them."""
+    splits = classes_of(files.paths, files.name).splits
+    kept = {split for path, split in zip(files.paths, splits, strict=False) if path in set(keep)} if splits else set()
+    for part in (part for part in PARTS if part in splits and part not in kept):
+        raise PellucidError(
+            f"{part} is given, and all its {count_noun(splits.count(part), 'image')} are empty files",
+            where=files.name,
+            fix=f"copy them again, or take the folder {part} away to have it drawn from the other images",
+        )
+
+
+def need_classes(found: Contents, name: str, least: int = 2) -> None:
+    """Raises PellucidError when folders are to tell the classes and tell fewer than ``least``."""
+    if not isinstance(found.target, str) or not found.why.startswith(WHY):
+        return
+    broken = next((note for note in found.notes if note.level == "error" and metadata.is_metadata(note.where)), None)
+    counts = found.columns[found.target].series().drop_nulls().value_counts(name="count")  # type: ignore[union-attr]
+    if broken and len(counts) < least:
+        raise PellucidError(broken.text.removesuffix("; left out"), where=f"{name}{broken.where}", fix="mend the table")
+    if not len(counts):
+        raise PellucidError(
+            f"{count_noun(len(found), 'image')}, but no folders that tell their class", where=name, fix=CLASSES_FIX
+        )
+    if len(counts) < least:
+        only = counts["label"][0]
+        raise PellucidError(
+            f"there is only one class, '{only}', so there is nothing to tell apart", where=name, fix=CLASSES_FIX
+        )
+
+
+def image_files(paths: list[Path]) -> Source:
+    """Single images, in the order given; for predictions. One that is missing or no image fails for itself alone."""
+    names = [str(path.absolute()) for path in paths]
+    found = Listing(Path("/"), names, marks=[mark_at(name) for name in names])
+    shown = [str(path) for path in paths]
+    series = pl.Series("image", names, pl.String)
+    columns = {"image": Column("image", series, None, partial(_image_path, shown), marked=True)}
+    name = shown[0] if len(shown) == 1 else f"{len(shown):,} images"
+    return Source(
+        name, found.digest, lambda: Contents(count_noun(len(shown), "image"), columns, kinds={"image": "image"})
+    )

@@ -1,0 +1,168 @@
+"""The image files under a folder, and the tables beside them. n images."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from ...errors import PellucidError
+from ...fields import Column, Note, pixels
+from ...storage import MANIFEST, is_run_folder
+from ...wording import count_noun, join_words
+from ..cache.cache_folder import MARKER, is_marked
+from ..cache.file_marks import FileMark, digest_marks, mark_of
+from ..tables.readers import READERS
+
+SUFFIXES = frozenset(f".{suffix}" for suffix in pixels.SUFFIXES)
+
+TABLES = frozenset(READERS)
+
+
+@dataclass
+class Listing:
+    """The image files under a folder or in an archive, sorted by path, and the tables beside them.
+
+    Attributes:
+        root: the folder or archive. name: how messages call it.
+        paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``marks`` tell when files change.
+        tables: the files that may be tables, by path: size and mark.
+        others: how many other files there are, by suffix.
+        made: folders that Pellucid made, which are passed over.
+        fetch: the content of an image, by path; None where it is a file under ``root``.
+        table: a file that holds one of ``tables``; None where that is under ``root``.
+    """
+
+    root: Path
+    paths: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    marks: list[FileMark] = field(default_factory=list)
+    tables: dict[str, tuple[int, FileMark]] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
+    made: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    fetch: Callable[[str], bytes] | None = None
+    table: Callable[[str], Path] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.root.resolve().name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of path and mark of every file."""
+        tables = ((path, mark) for path, (_, mark) in self.tables.items())
+        return digest_marks([(str(self.root.resolve()), ()), *zip(self.paths, self.marks, strict=True), *tables])
+
+    def column(self, name: str, values: pl.Series, places: Callable[[int], str]) -> Column:
+        """A column whose values, where they are paths, are paths of this listing."""
+        return Column(name, values, self.root, places, self.fetch, marked=True)
+
+    def add(self, path: str, size: int, mark: FileMark) -> None:
+        """Take note of a file, whatever it is."""
+        suffix = suffix_of(path)
+        if suffix in SUFFIXES:
+            self.paths.append(path)
+            self.sizes.append(size)
+            self.marks.append(mark)
+            return
+        self.others[suffix or "no suffix"] += 1
+        if suffix in TABLES:
+            self.tables[path] = size, mark
+
+
+def suffix_of(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return name[name.rfind(".") :].lower() if "." in name else ""
+
+
+def list_files(root: Path) -> Listing:
+    """Every image under ``root``. Hidden files are passed over, folders that link back to themselves entered once.
+
+    Runs, comparisons and caches that lie there are passed over: what was made of data is no data. ``root`` may be one.
+
+    Raises:
+        PellucidError: for a folder that may not be opened.
+    """
+    found = Listing(root)
+    for path, size, mark in sorted(_walk_files(str(root), found)):
+        found.add(path, size, mark)
+    if found.made:
+        many = count_noun(len(found.made), "folder that Pellucid made is", "folders that Pellucid made are")
+        found.notes.append(Note("info", f"{many} left out ({join_words(sorted(found.made), 3)})", found.name))
+    return found
+
+
+def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]]:
+    """(path, bytes, mark) of every file. A stack, not recursion: folders may be nested as deep as they like."""
+    stack, seen = [("", root)], {_file_identity(os.stat(root))}
+    while stack:
+        inside, folder = stack.pop()
+        entries = _folder_entries(folder)
+        if inside and _is_made(folder, {entry.name for entry in entries}):
+            found.made.append(inside)
+            continue
+        for entry in entries:
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            try:
+                entry.name.encode()
+                if entry.is_dir():
+                    stack += _folder_to_enter(entry, path, seen, found)
+                elif _read_by(entry.name):
+                    about = entry.stat()
+                    if not stat.S_ISREG(about.st_mode):
+                        raise OSError(errno.EINVAL, "it is no file but a pipe, a socket or a device")
+                    yield path, about.st_size, mark_of(about)
+                else:
+                    found.others[suffix_of(path) or "no suffix"] += 1
+            except UnicodeEncodeError:
+                odd = path.encode("utf-8", "backslashreplace").decode()
+                found.notes.append(Note("error", "its name is not UTF-8; left out", odd))
+            except OSError as error:  # a link to nowhere or to itself
+                found.notes.append(Note("error", f"cannot be opened ({error.strerror}); left out", path))
+
+
+def _folder_entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, hidden files and what macOS leaves in archives excepted."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+    except OSError as error:
+        raise PellucidError(
+            f"the folder cannot be opened ({error.strerror})",
+            where=folder,
+            fix="give yourself the permission to read it, or move it out of the way",
+        ) from None
+
+
+def _is_made(folder: str, names: set[str]) -> bool:
+    """Whether a folder is a run, a comparison or a cache."""
+    place = Path(folder)
+    return (MANIFEST in names and is_run_folder(place)) or (MARKER in names and is_marked(place))
+
+
+def _folder_to_enter(
+    entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], found: Listing
+) -> list[tuple[str, str]]:
+    """The folder to go into, unless a link led there before."""
+    identity = _file_identity(entry.stat())
+    if identity in seen:
+        found.notes.append(Note("warning", "links to a folder that was read already; left out", path))
+        return []
+    seen.add(identity)
+    return [(path, entry.path)]
+
+
+def _file_identity(about: os.stat_result) -> tuple[int, int]:
+    return about.st_dev, about.st_ino
+
+
+def _read_by(name: str) -> bool:
+    """Whether a file is worth a look at."""
+    return suffix_of(name) in SUFFIXES or suffix_of(name) in TABLES

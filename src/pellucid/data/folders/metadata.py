@@ -1,0 +1,265 @@
+"""Tables beside images: rows that name an image each, with what is known of it. n rows, m images.
+
+A name in a table is only ever looked up among the images that were found: it leads nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from ...errors import PellucidError
+from ...fields import Column, Note
+from ...fields.category import column_words
+from ...wording import count_noun, join_words
+from ..schema import SPLIT_NAMES
+from ..source import Contents, ReadOptions
+from ..splits.spec import SPLIT_WORDS
+from ..tables.readers import contents_of, read_table
+from .classes import Classes, split_folders
+from .listing import Listing, suffix_of
+from .names import Names, values_of
+
+MOST_TABLES = 40  # files looked into; where there are more they are not tables but something beside each image
+
+LARGE = 1 << 30  # bytes of a table that is not looked into unless it is called metadata
+
+ENOUGH = 0.8  # this share of a column's values must be images
+
+SHOWN = 3  # rows and images listed one by one
+
+
+@dataclass(frozen=True)
+class MetadataTable:
+    """A table that names images.
+
+    Attributes:
+        path: of the table. found: its columns. column: the one that names images.
+        rows, images: (n,) rows that name an image, and which one; ``lost``: rows whose image is not there.
+    """
+
+    path: str
+    found: Contents
+    column: str
+    rows: list[int]
+    images: list[int]
+    lost: list[int]
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+def read_metadata(
+    files: Listing, images: Sequence[str], told: Classes, options: ReadOptions, notes: list[Note]
+) -> Contents | None:
+    """The rows of the tables that name the images; None when there is no such table.
+
+    Args:
+        files: where the tables lie. images: paths of the images. told: what their folders say. options: of ``read``.
+        notes: what was odd is added.
+    """
+    names = Names(images, files.root)
+    tables = [
+        one for path in _candidate_files(files) if (one := _metadata_at(files, path, names, options, notes)) is not None
+    ]
+    chosen = _choose_tables(tables, notes, files.name)
+    if not chosen:
+        return None
+    for one in chosen:
+        files.others[suffix_of(one.path)] -= 1
+    files.others += type(files.others)()  # without those that are down to nothing
+    return _join_tables(files, images, told, chosen, options, notes)
+
+
+def is_metadata(path: str) -> bool:
+    """Whether a table is called so that it can only be about the files beside it."""
+    return path.rsplit("/", 1)[-1].lower().startswith("metadata.")
+
+
+def _candidate_files(files: Listing) -> list[str]:
+    """Files that may name the images, those called metadata first."""
+    first = [path for path in files.tables if is_metadata(path)]
+    others = [path for path, (size, _) in files.tables.items() if path not in first and 0 < size < LARGE]
+    if len(others) > MOST_TABLES:
+        others = [path for path in others if suffix_of(path) not in (".txt", ".json")]
+    return first + sorted(others, key=lambda path: (path.count("/"), path))[:MOST_TABLES]
+
+
+def _metadata_at(
+    files: Listing, path: str, names: Names, options: ReadOptions, notes: list[Note]
+) -> MetadataTable | None:
+    """The table at ``path``, when one of its columns names images."""
+    place = files.table(path) if files.table else files.root / path
+    try:
+        found = contents_of(read_table(place, path, ReadOptions(spool=options.spool)), path)
+    except PellucidError as error:
+        if is_metadata(path):
+            notes.append(Note("error", f"{error.what}; left out", path))
+        return None
+    if len(found.columns) < 2:  # a mere list of names says nothing of the images
+        return None
+    ways = {name: names.best_match(column, path.rpartition("/")[0]) for name, column in found.columns.items()}
+    share, best = max((way.share, name) for name, way in ways.items())
+    if share < ENOUGH:
+        return None
+    at = ways[best].look(values_of(found.columns[best]))
+    rows = [row for row, i in enumerate(at) if i >= 0]
+    return MetadataTable(path, found, best, rows, [at[r] for r in rows], [r for r, i in enumerate(at) if i < 0])
+
+
+def _choose_tables(tables: list[MetadataTable], notes: list[Note], name: str) -> list[MetadataTable]:
+    """The tables to read: all that are called metadata, else the one that names most images and others like it."""
+    called = [one for one in tables if is_metadata(one.path)]
+    ranked = sorted(called or tables, key=lambda one: (-len(set(one.images)), one.path))
+    chosen: list[MetadataTable] = []
+    named: set[int] = set()
+    for one in ranked:
+        like = called or not chosen or (one.column == chosen[0].column and named.isdisjoint(one.images))
+        if like and not (called and named and named.issuperset(one.images)):
+            chosen.append(one)
+            named.update(one.images)
+    for one in tables:
+        if one not in chosen:
+            notes.append(Note("info", f"names images too, but {chosen[0].path} is read", f"{name}, {one.path}"))
+    return sorted(chosen, key=lambda one: one.path)
+
+
+def _join_tables(
+    files: Listing,
+    images: Sequence[str],
+    told: Classes,
+    chosen: list[MetadataTable],
+    options: ReadOptions,
+    notes: list[Note],
+) -> Contents:
+    """The rows of all tables that have an image, with what the image's folders say."""
+    first = chosen[0]
+    origin = [(one, row) for one in chosen for row in one.rows]
+    at = [image for one in chosen for image in one.images]
+    for one in chosen:
+        notes += one.found.notes
+        _say_lost(one, notes)
+    _check_named(chosen, options, files.name)
+    named = set(at)
+    _say_unnamed([path for i, path in enumerate(images) if i not in named], chosen, notes, files.name)
+    frame = _stack_columns(chosen)
+    columns = {
+        series.name: Column(series.name, series, files.root, partial(_cell_place, origin, series.name))
+        for series in frame.get_columns()
+    }
+    paths = pl.Series(first.column, [images[i] for i in at], pl.String)
+    columns[first.column] = files.column(first.column, paths, lambda row: images[at[row]])
+    kinds = {name: "category" for name, column in columns.items() if _is_class(name, column)} | {first.column: "image"}
+    target, why = first.found.target, first.found.why
+    if target in (None, first.column):
+        target, why = None, ""
+    extra = _from_folders(told, at, chosen, columns)
+    for name, values in extra.items():
+        columns[name] = Column(name, pl.Series(name, values, pl.String), files.root, partial(_cell_place, origin, name))
+        kinds[name] = "category"
+    if told.name in extra and target is None:
+        target, why = told.name, told.why
+    where = join_words(f"{one.path}, column '{one.column}'" for one in chosen)
+    about = f"{count_noun(len(at), 'image')}, named in {where}, with {count_noun(len(columns) - 1, 'further column')}"
+    if told.splits and "split" in extra:
+        about += f", in folders {split_folders(extra['split'])}"
+    added = (*first.found.added, *extra)
+    return Contents(about, columns, notes, first.found.named, kinds, target, why, added=added)
+
+
+def _stack_columns(chosen: list[MetadataTable]) -> pl.DataFrame:
+    """The columns of all tables, a value that a table lacks missing; under the first one's name for the image."""
+    frames = []
+    for one in chosen:
+        made = {name: column.series() for name, column in one.found.columns.items()}
+        frame = pl.DataFrame({name: series for name, series in made.items() if series is not None})[one.rows]
+        frames.append(frame.rename({one.column: chosen[0].column}))
+    try:
+        return pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError:  # a column of numbers in one table and of words in another
+        return pl.concat([frame.cast(pl.String) for frame in frames], how="diagonal_relaxed")
+
+
+def _is_class(name: str, column: Column) -> bool:
+    """Whether whole numbers are classes, by their name and because they repeat: of images, amounts are called more."""
+    series = column.series()
+    return (
+        name.lower() in ("label", "labels", "class", "class_id", "category")
+        and series is not None
+        and series.dtype.is_integer()
+        and 2 * series.n_unique() <= len(series)
+    )
+
+
+def _from_folders(
+    told: Classes, at: list[int], chosen: list[MetadataTable], columns: dict[str, Column]
+) -> dict[str, list[str | None]]:
+    """What folders, or the tables' names, say beside the tables: the class and the split."""
+    found: dict[str, list[str | None]] = {}
+    labels = [told.labels[i] for i in at]
+    if len(set(labels) - {None}) > 1 and told.name not in columns:
+        found[told.name] = labels
+    splits = [told.splits[i] for i in at] if told.splits else []
+    stems = [SPLIT_WORDS.get(one.name.split(".")[0].lower()) for one in chosen]
+    if not splits and len(chosen) > 1 and None not in stems:
+        splits = [stem for stem, one in zip(stems, chosen, strict=True) for _ in one.rows]
+    if len(set(splits) - {None}) > 1 and "split" not in columns:
+        found["split"] = splits
+    return found
+
+
+def _cell_place(origin: list[tuple[MetadataTable, int]], name: str, row: int) -> str:
+    one, line = origin[row]
+    column = one.found.columns.get(name) or one.found.columns[one.column]
+    return column.place(line)
+
+
+def _say_lost(one: MetadataTable, notes: list[Note]) -> None:
+    """Say which rows have no image."""
+    if not one.lost:
+        return
+    names = values_of(one.found.columns[one.column])
+    shown = join_words((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), SHOWN)
+    text = f"{count_noun(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
+    where = one.found.columns[one.column].place(one.lost[0])
+    notes.append(Note("warning", f"{text} and {'is' if len(one.lost) == 1 else 'are'} left out, here first", where))
+
+
+def _check_named(chosen: list[MetadataTable], options: ReadOptions, name: str) -> None:
+    """Raises PellucidError when no row of a part, as a column or a table's name gives it, has its image."""
+    kept, lost = set[str](), dict[str, int]()
+    for one in chosen:
+        values = _parts_of_rows(one, options)
+        kept |= {values[row] for row in one.rows if values}
+        for value in (values[row] for row in one.lost if values):
+            lost[value] = lost.get(value, 0) + 1
+    if kept and (gone := [value for value in lost if value not in kept]):
+        raise PellucidError(
+            f"'{gone[0]}' is given as a part, and none of the images of its {count_noun(lost[gone[0]], 'row')} "
+            "is there",
+            where=f"{name}, {chosen[0].path}",
+            fix="copy the images to where the table says, or take these rows out to have that part drawn from others",
+        )
+
+
+def _parts_of_rows(one: MetadataTable, options: ReadOptions) -> list[str]:
+    """What a table's column of parts, or its name, says of each of its rows; nothing where neither says any."""
+    columns = one.found.columns
+    named = options.split.column if options.split.by == "column" else None
+    column = columns.get(named) if named else next((c for n, c in columns.items() if n.lower() in SPLIT_NAMES), None)
+    if column is not None and (named or {w.lower() for w in column_words(column).drop_nulls()} <= SPLIT_WORDS.keys()):
+        return [word or "" for word in column_words(column).to_list()]
+    stem = one.name.split(".")[0].lower()
+    return [stem] * len(one.found) if stem in SPLIT_WORDS else []
+
+
+def _say_unnamed(paths: list[str], chosen: list[MetadataTable], notes: list[Note], name: str) -> None:
+    if paths:
+        where = join_words(one.path for one in chosen)
+        text = f"{count_noun(len(paths), 'image has', 'images have')} no row in {where} and"
+        text += f" {'is' if len(paths) == 1 else 'are'} left out ({join_words(paths, SHOWN)})"
+        notes.append(Note("warning", text, name))

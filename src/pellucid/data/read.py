@@ -1,0 +1,123 @@
+"""From what the user passes to a dataset: ``read_data`` for new data, ``read_new`` for data of a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache as once
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import enough_memory
+from ..fields import Note
+from ..fields.category import column_words
+from ..fields.labels import counts_of
+from . import checks
+from .cache.cache import key_of, open_cache
+from .cache.file_marks import with_named_files
+from .examples import Dataset, Reading
+from .folders import layouts
+from .recognise import recognise_source
+from .schema import check_names, fields_of
+from .source import ReadOptions, Source, check_width
+from .splits import preview, spec, split
+
+Made = TypeVar("Made", bound=Dataset)
+
+
+def read_data(
+    source: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] | str = (),
+    header: bool | None = None,
+    split: str | Sequence[float] | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    weights: str | None = None,
+    cache: str | Path | bool | None = None,
+    check: bool = True,
+    make: type[Made] = Dataset,  # type: ignore[assignment]
+) -> Made:
+    """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
+
+    Args:
+        source: a folder of images (``root/class/*``, with train, val and test above or below the classes or without,
+            or with a table beside the images that names them), also packed; a table (CSV, TSV, Parquet, Arrow, JSON
+            lines, a spreadsheet; compressed or not), several with the same columns (a list of paths, a folder, an
+            archive, a pattern such as ``"data/*.csv"``), a data frame, a dict of columns, a list of rows or a pair
+            ``(X, y)`` of arrays.
+        target: the column to predict, or several of numbers (``"a,b"``); the obvious one when left out.
+        kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
+        ignore: columns to leave out.
+        header: whether a table's first line holds names; inferred when left out.
+        split: shares (``"80,10,10"``, ``"70,30"``), the column that says the parts (``"column:fold"``), groups that
+            stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
+        image_size: pixels a side, or (height, width), that images are brought to.
+        weights: a column of numbers, 0 and more, that says how much each row counts in the loss and in scores.
+        cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
+        check: False looks for nothing odd in the values, now or before training, which saves time.
+        make: the class of what is returned.
+
+    Raises:
+        PellucidError: for data that is not there or can't be read; UsageError for columns and kinds that don't exist.
+
+    Example:
+        >>> read_data({"height": [1.6, 1.8, 1.7], "label": ["a", "b", "a"]}, cache=False).target.name
+        'label'
+    """
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    target = target if target is None or isinstance(target, str) else tuple(target)
+    options = ReadOptions(target, dict(kinds or {}), ignored, header, spec.parse_split(split), size, weights)
+    notes: list[Note] = []
+    kept = open_cache(cache, notes.append)
+    found = recognise_source(source, replace(options, spool=kept.folder))
+    found = replace(found, load=once(found.load))  # what is read to recognise it is there when values are asked for
+    images = {name for name, kind in options.kinds.items() if kind == "image"}
+    with enough_memory(f"'{found.name}'", "read fewer rows or columns"):
+        found = with_named_files(found, images, kept, reading_code(), notes.append)
+        asked = [found.digest, found.name, asdict(options), check]
+        entry = kept.get_or_build(
+            key_of("reading", reading_code(), asked),
+            lambda _: ({}, _make_reading(found, options, check).to_json()),
+            notes.append,
+        )
+    data = make(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
+    data.notes[:0], data.unchecked = notes, not check
+    given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
+    data.options = given | {"split": split, "image_size": image_size, "weights": weights}
+    return data
+
+
+def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
+    """Open the source and find out everything that can be known without decoding it."""
+    found = source.load()
+    check_width(len(found.columns), source.name)
+    check_names(found.columns, options)
+    layouts.need_classes(found, source.name)
+    notes = list(found.notes)
+    fields, why = fields_of(found, options, notes.append)
+    if check:
+        notes += checks.columns(found.columns, fields)
+    goal = next((f for f in fields if f.role == "target"), None)
+    classes = {}
+    if goal is not None and goal.kind == "category":
+        classes = checks.class_counts(column_words(found.columns[goal.name]))
+    for field in (f for f in fields if f.role == "target" and f.kind == "labels"):
+        classes |= counts_of(found.columns[field.name], field.settings)
+    even = split.EVEN.get(goal.kind, "") if goal is not None else ""
+    how, given, told = preview.preview_split(found, fields, options.split, source.name, even, notes.append)
+    columns = [name for name in found.columns if name not in found.added]
+    about = (source.name, found.layout, len(found), found.named, fields, why)
+    return Reading(*about, classes, given, how, told, notes, columns)
+
+
+@lru_cache
+def reading_code() -> str:
+    """SHA-256 of the code that reads: what another version of it found out is not taken for its own."""
+    here = Path(__file__).parent
+    files = sorted([*here.rglob("*.py"), *here.parent.joinpath("fields").glob("*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,246 @@
+"""New data for a finished run: its columns found by name or place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import cache as once
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from ..errors import PellucidError
+from ..fields import Column, Field, Note
+from ..wording import count_noun, join_words
+from .archives import is_archive
+from .cache.cache import key_of, open_cache
+from .cache.file_marks import with_named_files
+from .examples import Dataset, Reading
+from .folders.layouts import image_files, need_classes
+from .folders.listing import SUFFIXES
+from .memory.layouts import are_images, image_source, text_source
+from .read import reading_code
+from .recognise import abbreviate_text, is_path, recognise_source
+from .sample_weights import weight_field
+from .schema import PLACEHOLDER, check_names
+from .source import Contents, ReadOptions, Source
+from .splits import spec
+from .splits.by_time import can_order
+from .tables import readers
+
+# new data for a finished run
+
+
+def read_new(
+    source: Any,
+    fields: Sequence[Field],
+    need_target: bool,
+    *,
+    texts: bool = False,
+    weights: str | None = None,
+    times: str | None = None,
+    columns: Sequence[str] | None = None,
+    cache: str | Path | bool | None = None,
+) -> Dataset:
+    """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
+
+    Args:
+        source: whatever ``read_data`` takes; for images also files or a list of files, or a folder without classes; for
+            texts also a list of texts.
+        fields: the run's fields; those whose role is neither input nor target are passed over.
+        texts: the source is a list of texts; otherwise strings are paths.
+        weights: a column that says how much each row counts in scores.
+        times: a column that orders the rows; where there is one, the data is parted by it (``splits.moments_of``).
+        columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
+            ``fields`` when left out, for runs that did not write them down.
+        need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
+
+    Raises:
+        PellucidError: when a column is missing; it says which and which one was probably meant.
+    """
+    wanted = [f for f in fields if f.role == "input" or f.role == "target"]
+    notes: list[Note] = []
+    kept = open_cache(cache, notes.append)
+    needed = tuple(f.name for f in wanted if need_target or f.role == "input")
+    options = ReadOptions(names=needed, weights=weights, spool=kept.folder)
+    found = _source_of_texts(source, wanted) if texts else _source_of_new(source, wanted, options)
+    found = replace(found, load=once(found.load))
+    images = {f.name for f in wanted if f.kind == "image"}
+    found = with_named_files(found, images, kept, reading_code(), notes.append)
+    opened = found.load()
+    if need_target:
+        need_classes(opened, found.name, least=1)
+    weight = [] if weights is None else [Field(weights, "number", "weight")]
+    when = _ordered_by(opened, times, wanted)
+    names = _match_columns(opened, [*fields, *weight, *when], wanted, columns, need_target, found.name, notes)
+    present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
+    values = {f.name: _rename_column(opened.columns[names[f.name]], f.name) for f in present}
+    if weights is not None:
+        check_names(opened.columns, options)
+        values[weights] = opened.columns[weights]
+        present.append(weight_field(values[weights]))
+    for field in when:
+        values[field.name] = opened.columns[field.name]
+        present.append(field)
+    parts = spec.SplitSpec("time", times) if times in values and can_order(values[times]) else spec.SplitSpec()
+    chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
+    why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
+    reading = Reading(*about, why, notes=chosen.notes, parting=parts)
+    return Dataset(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
+
+
+def _ordered_by(found: Contents, times: str | None, wanted: Sequence[Field]) -> list[Field]:
+    """The column that orders the rows, where it is there and the run does not read it anyway."""
+    if times is None or times not in found.columns or times in (f.name for f in wanted):
+        return []
+    return [Field(times, PLACEHOLDER, "ignore", "orders the rows")]
+
+
+def _source_of_texts(source: Sequence[str], wanted: Sequence[Field]) -> Source:
+    """Texts for a run that reads one."""
+    inputs = [f for f in wanted if f.role == "input"]
+    if [f.kind for f in inputs] != ["text"]:
+        read = join_words(f"{f.name} ({f.kind})" for f in inputs)
+        raise PellucidError(f"a text was given, but the run reads {read}", fix="give a file with these columns")
+    return text_source([str(text) for text in source], inputs[0].name)
+
+
+def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -> Source:
+    """The source of new data: what the run's inputs are settles what strings and files stand for."""
+    inputs = [f for f in wanted if f.role == "input"]
+    only = inputs[0] if len(inputs) == 1 else None
+    words_given = (
+        isinstance(source, (list, tuple)) and bool(source) and all(isinstance(s, (str, os.PathLike)) for s in source)
+    )
+    if only is not None and only.kind == "image":
+        paths = (
+            [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
+            if is_path(source) or words_given
+            else []
+        )
+        if (
+            paths
+            and (len(paths) > 1 or not os.path.isdir(paths[0]))
+            and not all(readers.is_table_file(p) or is_archive(p) for p in paths)
+        ):
+            return _with_name(image_files(paths), only.name)
+        if are_images(source):
+            return image_source(source, only.name)
+    if words_given or is_path(source):
+        _check_files([source] if is_path(source) else source, inputs)
+    if words_given and len(source) == 1:
+        source = source[0]
+    return recognise_source(source, options)
+
+
+def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
+    """Raises PellucidError for strings that can't hold what a run reads: texts, or photos without their columns."""
+    words = [one for one in paths if isinstance(one, str)]
+    texts = [one for one in words if not os.path.exists(os.path.expanduser(one)) and not glob(one, recursive=True)]
+    if texts and [f.kind for f in inputs] == ["text"]:
+        fix = 'if it is the text itself, give it as one: predict(texts=["…"]), or --text "…"'
+        raise PellucidError("there is no such file", where=abbreviate_text(texts[0], 40), fix=fix)
+    reads = join_words(f"{f.name} ({f.kind})" for f in inputs)
+    fix = "give a table with these columns, or a folder that holds one beside its photos"
+    if Path(paths[0]).suffix.lower() in SUFFIXES and not os.path.isdir(paths[0]):
+        raise PellucidError(f"a photo alone was given, but the run reads {reads}", where=str(paths[0]), fix=fix)
+    if len(paths) > 1 and not all(os.path.isfile(one) and readers.is_table_file(Path(one)) for one in paths):
+        raise PellucidError(f"{len(paths)} strings were given, but the run reads {reads}", fix="pass one table")
+
+
+def _with_name(source: Source, name: str) -> Source:
+    """The same source whose only column is called as the run calls it."""
+
+    def load_renamed() -> Contents:
+        found = source.load()
+        (column,) = found.columns.values()
+        return replace(found, columns={name: _rename_column(column, name)})
+
+    return replace(source, load=load_renamed)
+
+
+def _rename_column(column: Column, name: str) -> Column:
+    return column if column.name == name else replace(column, name=name)
+
+
+def _match_columns(
+    found: Contents,
+    fields: Sequence[Field],
+    wanted: Sequence[Field],
+    known: Sequence[str] | None,
+    need_target: bool,
+    name: str,
+    notes: list[Note],
+) -> dict[str, str]:
+    """Which column holds which field: by name, by name in other capitals, or by position in a table without header."""
+    columns = list(found.columns)
+    folded = {_fold_name(column): column for column in reversed(columns)}
+    names = {f.name: f.name if f.name in columns else folded.get(_fold_name(f.name), "") for f in wanted}
+    names = {field: column for field, column in names.items() if column}
+    needed = [f for f in wanted if need_target or f.role == "input"]
+    names |= _only_image(found, [f for f in needed if f.name not in names], names)
+    if not found.named and (known or any(f.name not in names for f in needed)):
+        names = _by_position(found, known or [f.name for f in fields], wanted, name, notes)
+    for field, column in names.items():
+        if column != field and found.named:
+            notes.append(Note("info", f"column '{column}' is taken for '{field}'", name))
+    lost = [f for f in needed if f.name not in names]
+    if lost:
+        raise _lost_columns_error(lost, [c for c in columns if c not in names.values()], name)
+    used = {f.name for f in fields} | set(names.values())
+    extra = [column for column in columns if column not in used]
+    if extra:
+        notes.append(
+            Note("info", f"{count_noun(len(extra), 'column')} the run does not use: {join_words(extra)}", name)
+        )
+    return names
+
+
+def _only_image(found: Contents, lost: Sequence[Field], names: Mapping[str, str]) -> dict[str, str]:
+    """The one column of images that the layout knows of, for the one that the run reads, whatever they are called."""
+    fields = [f.name for f in lost if f.kind == "image"]
+    columns = [c for c, kind in found.kinds.items() if kind == "image" and c not in names.values()]
+    return dict(zip(fields, columns, strict=True)) if len(fields) == len(columns) == 1 else {}
+
+
+def _fold_name(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").split())
+
+
+def _by_position(
+    found: Contents, known: Sequence[str], wanted: Sequence[Field], name: str, notes: list[Note]
+) -> dict[str, str]:
+    """Columns without names stand where the run's columns, ``known``, stood; the target may be left out.
+
+    What the layout adds has a name of its own.
+    """
+    here, used = [column for column in found.columns if column not in found.added], {f.name for f in wanted}
+    targets = [f.name for f in wanted if f.role == "target" and f.name in known]
+    for order in (known, [column for column in known if column not in targets]):
+        if len(order) == len(here):
+            if set(order).isdisjoint(here):
+                notes.append(Note("info", "has no header; its columns are taken in the order of the training", name))
+            names = {field: column for field, column in zip(order, here, strict=True) if field in used}
+            return names | {added: added for added in found.added if added in used}
+    without = join_words(f"'{one}'" for one in targets)
+    less = f" ({len(known) - len(targets):,} without {without})" if targets else ""
+    shown = ",".join(known) if len(known) <= 12 else ",".join([*known[:12], "…"])
+    raise PellucidError(
+        f"the table has {count_noun(len(here), 'column')} without names, the run was trained on {len(known):,}{less}",
+        where=name,
+        fix=f"give it the same columns, or a first line with their names: {shown}",
+    )
+
+
+def _lost_columns_error(lost: Sequence[Field], free: list[str], name: str) -> PellucidError:
+    """The error for columns that are not there."""
+    asked = join_words(f"'{f.name}'" for f in lost)
+    what = f"{'the column' if len(lost) == 1 else 'the columns'} {asked} {'is' if len(lost) == 1 else 'are'} missing"
+    close = get_close_matches(lost[0].name, free, n=1, cutoff=0.6)
+    shown = join_words((f"'{column}'" for column in free), 12)
+    fix = f"add it; beside what was found there {'are ' + shown if free else 'is nothing else'}"
+    if close:
+        fix = f"Did you mean '{close[0]}'? Rename it to '{lost[0].name}'."
+    return PellucidError(what, where=name, fix=fix)

@@ -1,0 +1,303 @@
+"""From columns to fields: the kind and the role of each, and which one is to be predicted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
+
+import numpy as np
+import polars as pl
+
+from ..errors import PellucidError, UsageError, unknown_name
+from ..fields import Column, Field, Guess, Note, kind_named, recognise
+from ..fields.category import (
+    MOST_CLASSES,
+    are_classes,
+    column_words,
+    could_be_classes,
+    count_whole_numbers,
+    explain_classes,
+)
+from ..fields.labels import counts_of, is_flag
+from ..fields.number import format_number
+from ..wording import count_noun, join_words
+from .sample_weights import weight_field
+from .source import Contents, ReadOptions
+from .splits.spec import SPLIT_WORDS, SplitSpec
+
+TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
+
+SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
+
+DECODES = "decodes them once"
+
+LARGE = 1e9  # bytes of decoded images that are said beforehand
+
+PLACEHOLDER = "category"  # the kind that columns are listed under that nothing is made of
+
+Say = Callable[[Note], None]
+
+
+def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Field], str]:
+    """The fields of all columns and why the target is the target (empty when there is none).
+
+    Raises:
+        UsageError: when an option names a column or a kind that is not there.
+    """
+    check_names(found.columns, options)
+    fields = {name: _make_field(column, found, options) for name, column in found.columns.items()}
+    targets, why = _choose_targets(fields, found, options)
+    flags = len(targets) > 1 and all(is_flag(found.columns[t]) and t not in options.kinds for t in targets)
+    for target in targets:
+        field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
+        fields[target] = _as_target(field, found.columns[target], options, say, alone=len(targets) == 1)
+    _check_together([fields[target] for target in targets])
+    for field in fields.values():
+        if field.role == "ignore" and field.name not in options.ignore:
+            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", fix=_all_the_same(field)))
+        if field.kind == "image" and field.role == "input":
+            _say_size(field, found.columns[field.name], say)
+        if field.role == "id":
+            text = f"taken for an id and left out: {field.reason}"
+            say(Note("info", text, f"column '{field.name}'", fix=_all_the_same(field)))
+    return list(fields.values()), why
+
+
+def _say_size(field: Field, column: Column, say: Say) -> None:
+    """Say what many or large images take when they are decoded, before they are."""
+    sides = [int(field.settings.get(name, 0)) for name in ("height", "width", "channels")]  # type: ignore[call-overload]
+    if (size := len(column) * prod(sides)) > LARGE:
+        text = (
+            f"decoded, {count_noun(len(column), 'image')} of {sides[1]} × {sides[0]} pixels take {size / 1e9:,.1f} GB"
+        )
+        fix = "make --image-size smaller"
+        say(Note("warning", f"{text} in the cache", f"column '{field.name}'", DECODES, fix))
+
+
+def _all_the_same(field: Field) -> str:
+    """How to have a column read that was left out."""
+    return f"to read it all the same: {_kind_option(field.name, field.kind)}"
+
+
+def check_names(columns: Iterable[str], options: ReadOptions) -> None:
+    """Every column that an option names must be there."""
+    targets = asked_targets(options.target, columns)
+    if len(set(targets)) < len(targets):
+        raise UsageError(f"a target is named twice in '{','.join(targets)}'")
+    named = [*targets, options.split.column, options.weights, *options.kinds, *options.ignore]
+    for name in named:
+        if name is not None and name not in columns:
+            raise UsageError(unknown_name("column", name, columns))
+    for name in targets:
+        if name in options.ignore:
+            raise UsageError(f"column '{name}' can't be both target and ignored")
+        if name == options.split.column and options.split.by != "time":
+            raise UsageError(f"column '{name}' can't be both target and what the rows are split by")
+        if name == options.weights:
+            raise UsageError(f"column '{name}' can't be both target and weights")
+    for kind in options.kinds.values():
+        kind_named(kind)
+
+
+def asked_targets(target: str | Sequence[str] | None, columns: Iterable[str]) -> tuple[str, ...]:
+    """The targets that were named: one column, several, or several in one text with commas between."""
+    if target is None:
+        return ()
+    if not isinstance(target, str):
+        return tuple(target)
+    return (target,) if target in columns or "," not in target else tuple(t.strip() for t in target.split(","))
+
+
+def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
+    name = column.name
+    if name in options.ignore:
+        return Field(name, PLACEHOLDER, "ignore", "as asked")
+    if name == options.weights:
+        return weight_field(column)
+    forced = options.kinds.get(name) or found.kinds.get(name)
+    settled = _split_by(column, options.split)
+    if settled is not None and (name not in options.kinds or name == options.split.column):
+        return settled
+    if forced:
+        guess = kind_named(forced).recognise(column) or Guess(1, "")
+        why = "as asked" if name in options.kinds else ""
+        reason = "; ".join(part for part in (why, guess.reason) if part)
+        return Field(name, forced, "input", reason, _option_settings(forced, guess, options))
+    series = column.series()
+    if series is not None and series.null_count() == len(series):
+        return Field(name, PLACEHOLDER, "ignore", "no values at all")
+    try:
+        kind, guess = recognise(column)
+    except PellucidError as error:
+        return Field(name, PLACEHOLDER, "ignore", error.what)
+    return Field(name, kind.name, guess.role, guess.reason, _option_settings(kind.name, guess, options))
+
+
+def _split_by(column: Column, asked: SplitSpec) -> Field | None:
+    """The field of a column that says the parts or groups of the rows; None for any other."""
+    name = column.name
+    if name == asked.column and asked.by == "group":
+        distinct = column_words(column).drop_nulls().n_unique()
+        reason = f"{count_noun(distinct, 'value')}; rows of one stay in one part, and it is no input"
+        return Field(name, "category", "group", reason)
+    if name == asked.column and asked.by == "column":
+        return Field(name, "category", "split", "says which part each row belongs to")
+    if asked.by == "column" or not _holds_splits(column):
+        return None
+    if asked.by == "chance":
+        return Field(name, "category", "split", "says which part each row belongs to")
+    return Field(name, PLACEHOLDER, "ignore", f"says parts, but rows are split by {asked.by}")
+
+
+def _option_settings(kind: str, guess: Guess, options: ReadOptions) -> Mapping[str, object]:
+    if kind != "image" or options.image_size is None:
+        return guess.settings
+    height, width = options.image_size
+    return {**guess.settings, "height": height, "width": width}
+
+
+def _holds_splits(column: Column) -> bool:
+    """Whether a column is called like a split and holds at least two of its words and nothing else."""
+    series = column.series()
+    if column.name.lower() not in SPLIT_NAMES or series is None or series.dtype != pl.String:
+        return False
+    present = {word.lower() for word in column_words(column).drop_nulls().unique()}
+    return len(present) > 1 and present <= SPLIT_WORDS.keys()
+
+
+def _choose_targets(fields: Mapping[str, Field], found: Contents, options: ReadOptions) -> tuple[tuple[str, ...], str]:
+    """The target, or targets: named, told by the layout, called like one, or the one column beside texts."""
+    if options.target is not None:
+        return asked_targets(options.target, fields), "you said so"
+    parting = ("split", "group", "weight")
+    told = tuple(name for name in asked_targets(found.target, fields) if name not in options.ignore)
+    can = found.named or all(kind_named(fields[name].kind).predictable for name in told)  # without names it is a guess
+    if told and can and all(fields[name].role not in parting for name in told):
+        return told, found.why
+    usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
+    possible = [f for f in usable if kind_named(f.kind).predictable]
+    called = [f.name for f in possible if f.name.lower() in TARGET_NAMES]
+    last = [f.name for f in usable[-1:] if f in possible]
+    if not called and last and last[0].lower() == "y":  # elsewhere y may be a measure beside x and z
+        called = last
+    if len(called) == 1 and len(usable) > 1:
+        return (called[0],), "it is called so"
+    inputs = [f for f in usable if f.role == "input"]
+    others = [f.name for f in inputs if f.kind not in ("text", "image", "date")]
+    if len(others) == 1 and len(inputs) > 1:
+        return (
+            others[0],
+        ), f"it is the only column beside {_plural_kinds({f.kind for f in inputs if f.name != others[0]})}"
+    return (), ""
+
+
+def _plural_kinds(kinds: set[str]) -> str:
+    return " and ".join(kind if kind.endswith("s") else f"{kind}s" for kind in sorted(kinds))
+
+
+def _as_flag(field: Field, column: Column) -> Field:
+    """One of several columns of yes and no: together they are labels, each of them one that a row has or has not."""
+    settings = {"flag": field.name}
+    return field.with_(
+        kind="labels", reason=f"yes for {counts_of(column, settings)[field.name]:,} rows", settings=settings
+    )
+
+
+def _check_together(targets: Sequence[Field]) -> None:
+    """Several targets are numbers, or labels; nothing else is predicted together."""
+    kinds = {field.kind for field in targets}
+    if len(targets) > 1 and (len(kinds) > 1 or not kinds <= {"number", "labels"}):
+        odd = next(field for field in targets if field.kind != "number")
+        noun = kind_named(odd.kind).noun
+        raise PellucidError(
+            f"several targets must all be numbers, or all say 0 or 1 (yes or no); '{odd.name}' is {noun}",
+            fix=f"name one target, or say --kind {odd.name}=number",
+        )
+
+
+def _as_target(field: Field, column: Column, options: ReadOptions, say: Say, *, alone: bool) -> Field:
+    """A column as target: an id or a left-out one comes back, numbers that are labels become categories.
+
+    A number that is always the same can't be all that is asked for, though it may be one of several.
+    """
+    if field.kind == "number" and field.name not in options.kinds:
+        field = _classes_or_amount(field, column, say, alone=alone)
+    elif alone and field.kind == "number" and (only := _only_number(column)):
+        field = field.with_(role="ignore", reason=f"always {only}, which tells nothing")
+    elif field.kind == "category" and field.name not in options.kinds and _numbers_by_type(column):
+        counts = count_whole_numbers(column)
+        field = _said_classes(field, counts, say) if len(counts) > 1 else field
+    if field.kind == "date":
+        raise PellucidError(
+            f"the target '{field.name}' is a date, and dates are not predicted",
+            fix=f"--kind {field.name}=number predicts it as days since 1970 (for dates written YYYY-MM-DD)",
+        )
+    if field.role != "ignore" and not kind_named(field.kind).predictable:
+        raise PellucidError(
+            f"the target '{field.name}' is {kind_named(field.kind).noun}, and {field.kind}s are not predicted",
+            fix=f"name another with --target, or say what it is: --kind {field.name}=category",
+        )
+    if field.role == "ignore":
+        raise PellucidError(
+            f"the target '{field.name}' can't be predicted: {field.reason}", fix="name another with --target"
+        )
+    return field.with_(role="target")
+
+
+def _classes_or_amount(field: Field, column: Column, say: Say, *, alone: bool) -> Field:
+    """Whole numbers as classes or as an amount, with a note on how to have the other; other numbers as they are.
+
+    Of several targets only those of two values are classes: more of them can't be predicted together, amounts can.
+    """
+    counts = count_whole_numbers(column)
+    if are_classes(counts) and (alone or len(counts) == 2):
+        return _said_classes(field.with_(kind="category"), counts, say)
+    if not alone or field.role == "ignore" or not could_be_classes(counts):
+        return field
+    instead = f"{_kind_option(field.name, 'category')} predicts classes instead"
+    text = f"its {_show_numbers(counts)} are taken for an amount; {instead}"
+    say(Note("info", text, f"column '{field.name}'", "predicts an amount", "say what they are, if not that"))
+    return field.with_(reason=f"{field.reason}; {instead}")
+
+
+def _said_classes(field: Field, counts: Mapping[int, int], say: Say) -> Field:
+    """Whole numbers that are classes, with a note on how to have an amount."""
+    instead = f"{_kind_option(field.name, 'number')} predicts an amount instead"
+    text = f"its {_show_numbers(counts)} are taken for classes; {instead}"
+    say(Note("info", text, f"column '{field.name}'", "predicts classes", "say what they are, if not that"))
+    return field.with_(reason=explain_classes(field.name, counts))
+
+
+def _show_numbers(counts: Mapping[int, int]) -> str:
+    """Whole numbers, for a sentence."""
+    values = [str(value) for value in counts]
+    few = len(values) <= MOST_CLASSES
+    return (
+        f"{len(values)} whole numbers ({join_words(values, MOST_CLASSES) if few else f'{values[0]} to {values[-1]}'})"
+    )
+
+
+def _numbers_by_type(column: Column) -> bool:
+    """Whether the values are numbers by their type, and not words such as the names of folders."""
+    series = next(column.chunks()).series()
+    return series is not None and series.dtype.is_numeric()
+
+
+def _kind_option(name: str, kind: str) -> str:
+    return shlex.join(["--kind", f"{name}={kind}"])
+
+
+def _only_number(column: Column) -> str:
+    """The one number that a column has, if it has one alone."""
+    value = kind_named("number").store(column, {}, lambda note: None).arrays["value"]
+    known = value[np.isfinite(value)]
+    return format_number(float(known[0])) if len(known) and known.min() == known.max() else ""
+
+
+def columns_listed(fields: Iterable[Field]) -> str:
+    """One line a column, for an error that asks which one to predict."""
+    shown = [f for f in fields if f.role not in ("ignore", "split", "group", "weight")]
+    width = max((len(f.name) for f in shown), default=0)
+    lines = [f"    {f.name:<{width}}  {f.kind:<8}  {f.reason}" for f in shown[:60]]
+    return "\n".join(lines + ([f"    and {count_noun(len(shown) - 60, 'more column')}"] if len(shown) > 60 else []))

@@ -1,0 +1,128 @@
+"""What a layout recogniser returns, and the list of recognisers.
+
+A recogniser is one function: it looks at what the user passed and returns a ``Source`` when it knows the layout, else
+None. It opens nothing that it need not; ``Source.load`` does, and only when the cache does not know the source yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import PellucidError
+from ..fields import Column, Note
+from .splits.spec import SplitSpec
+
+if TYPE_CHECKING:
+    from .tables.table import Places
+
+MOST = 20_000  # columns; each is looked at for itself
+
+COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user said about the data; see ``read``.
+
+    ``names`` are columns that must be found (reading new data for a finished run); they settle whether a table has
+    a header. ``spool`` is the folder in which large tables lie while they are read; it says nothing about the data.
+    """
+
+    target: str | tuple[str, ...] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    header: bool | None = None
+    split: SplitSpec = field(default_factory=SplitSpec)
+    image_size: tuple[int, int] | None = None
+    weights: str | None = None
+    names: tuple[str, ...] = ()
+    spool: Path | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lies in a source.
+
+    Attributes:
+        layout: one sentence, shown to the user.
+        columns: raw values by name, all equally long.
+        notes: what was odd on the way.
+        named: False when the names are made up, because the table has no header.
+        kinds: kinds that the layout itself tells, e.g. that the name of a folder is a category.
+        target: the column, or columns of numbers, the layout makes the obvious target; ``why``: because of what.
+        places: where each row comes from, for layouts that know it without their columns.
+        added: columns that no table holds, such as the class that an image's folder tells.
+    """
+
+    layout: str
+    columns: Mapping[str, Column]
+    notes: list[Note] = field(default_factory=list)
+    named: bool = True
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    target: str | tuple[str, ...] | None = None
+    why: str = ""
+    places: Places | None = None
+    added: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data whose layout was recognised.
+
+    Attributes:
+        name: how messages call it, e.g. ``"diamonds.csv"``.
+        digest: SHA-256 of path and mark (``marks.mark_of``) of every file, or of the content of data in memory.
+        load: opens it.
+    """
+
+    name: str
+    digest: str
+    load: Callable[[], Contents]
+
+
+Layout = Callable[[Any, ReadOptions], Source | None]
+
+LAYOUTS: dict[str, Layout] = {}
+
+
+def layout(recogniser: Layout) -> Layout:
+    """Add a layout to the house: one line above its function. The first one that knows a source reads it."""
+    if recogniser.__name__ in LAYOUTS:
+        raise ValueError(f"two layouts are called '{recogniser.__name__}'")
+    LAYOUTS[recogniser.__name__] = recogniser
+    return recogniser
+
+
+def layout_first(recogniser: Layout) -> Layout:
+    """The same for a layout that is asked before those that are there: what it knows, others would read otherwise."""
+    later = dict(LAYOUTS)
+    layout(recogniser)
+    for name in later:
+        LAYOUTS[name] = LAYOUTS.pop(name)
+    return recogniser
+
+
+def check_width(columns: int, where: str) -> None:
+    """Raises PellucidError when there are more columns than can be looked at one by one."""
+    if columns > MOST:
+        raise PellucidError(
+            f"it has {columns:,} columns, and at most {MOST:,} can be told apart in reasonable time",
+            where=where,
+            fix="keep those that may matter, or join some",
+        )
+
+
+def without_compression(name: str) -> str:
+    """The name without what says that the file is compressed.
+
+    >>> without_compression("t.csv.gz"), without_compression("t.csv")
+    ('t.csv', 't.csv')
+    """
+    stem, dot, last = name.rpartition(".")
+    return stem if f"{dot}{last}".lower() in COMPRESSED else name

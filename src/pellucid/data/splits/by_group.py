@@ -1,0 +1,69 @@
+"""Parts that keep groups together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import PellucidError
+from ...wording import count_noun, join_words
+from ..batches.order import hash_counters
+from .by_time import consecutive_parts
+from .spec import PARTS, SplitSpec
+
+if TYPE_CHECKING:
+    from ..examples import Dataset
+
+DRAWS = 64  # partings of groups tried, at most
+
+WORK = 4_000_000  # rows looked at over all of them
+
+_GROUPS = 5  # salt of the random order of groups
+
+
+def by_group(
+    group: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None
+) -> tuple[np.ndarray, str]:  # (n,), -1 for none -> (n,) part, how
+    """Every group in one part only. Of some random partings, the one whose parts come nearest to their shares of every
+    class.
+
+    Raises:
+        PellucidError: when there are fewer groups than parts.
+    """
+    known = group >= 0
+    names, index = np.unique(group[known], return_inverse=True)  # (G,), (n,)
+    asked = sum(share > 0 for share in parting.shares)
+    if len(names) < asked:
+        raise PellucidError(
+            f"'{parting.column}' has {count_noun(len(names), 'different value')}, and {asked} parts need one each",
+            fix="bring more groups, or split by something else",
+        )
+    label = np.zeros(len(index), np.int64) if classes is None else np.unique(classes[known], return_inverse=True)[1]
+    count = int(label.max(initial=0)) + 1
+    aim = np.outer(parting.shares, np.bincount(label, minlength=count))  # (3, C)
+    size = np.bincount(index)  # (G,)
+    best, found = np.inf, np.zeros(len(names), np.int64)
+    for draw in range(int(np.clip(WORK // max(len(index), 1), 2, DRAWS))):
+        order = np.argsort(hash_counters(np.arange(len(names)), seed, draw, _GROUPS), kind="stable")
+        part = np.empty(len(names), np.int64)
+        part[order] = consecutive_parts(size[order], parting.shares)
+        have = np.bincount(part[index] * count + label, minlength=3 * count).reshape(3, count)
+        if (off := float(abs(have - aim).sum())) < best:
+            best, found = off, part
+    own = np.full(len(group), -1, np.int64)
+    own[known] = found[index]
+    of = join_words(f"{int((found == i).sum()):,} in {name}" for i, name in enumerate(PARTS))
+    return own, f"{parting.shares_text()}, every '{parting.column}' in one part only ({of}), seed {seed}"
+
+
+def group_of(data: Dataset, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
+    """Whose each of ``rows`` is, as a number, where rows are parted by groups; None where not.
+
+    None also where all are of one group: of it alone nothing can be drawn.
+    """
+    parting = data.reading.parting
+    if parting.by != "group" or parting.column is None:
+        return None
+    group = np.asarray(data.stored_values(parting.column).arrays["code"])[rows]
+    return group if (group != group[:1]).any() else None

@@ -1,0 +1,120 @@
+"""How the rows of a source will be parted, before any value is decoded: in words, for whoever reads about the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import PellucidError
+from ...fields import Column, Field, Note
+from ...fields.category import column_words, natural_key
+from ...wording import count_noun
+from ..source import Contents
+from .by_column import parts_of_values, parts_of_words
+from .by_time import by_time, ordering_values, time_column
+from .spec import SplitSpec
+from .unusable import count_parts, find_lost, say_parts
+
+FEWEST_ENTITIES = 5  # fewer are rather a property than whom a row is of
+
+ENTITIES = (
+    "patient", "subject", "person", "user", "customer", "client", "speaker", "participant", "session", "household",
+    "donor", "student", "author", "writer", "driver", "device", "sensor", "machine", "site", "hospital", "case",
+)  # fmt: skip
+
+
+def preview_split(
+    found: Contents, fields: Sequence[Field], asked: SplitSpec, where: str, even: str, say: Callable[[Note], None]
+) -> tuple[SplitSpec, dict[str, int], str]:
+    """What is known of the parts beforehand.
+
+    Args:
+        asked: by the user. where: the source's name. even: what every part has the same share of.
+
+    Returns:
+        The parting with its column found; how many rows each part has where the data gives it; a sentence.
+
+    Raises:
+        PellucidError: when the data can't be parted as asked.
+    """
+    if asked.by == "group":
+        return asked, {}, _preview_groups(found.columns[str(asked.column)], asked)
+    if asked.by == "time":
+        asked = replace(asked, column=time_column(found.columns, asked, where))
+        return _preview_by_time(found, fields, asked)
+    field = next((f for f in fields if f.role == "split"), None)
+    if field is not None:
+        part, how = _preview_by_column(found.columns[field.name], asked)
+        if (part == 0).any():
+            left = count_parts(np.where(find_lost(found, fields, part), -1, part))
+            if asked.by == "chance" and asked.asked:
+                text = f"the data gives its own parts, and these are kept; to part it anew, add --ignore {field.name}"
+                say(Note("warning", text, f"column '{field.name}'"))
+            return asked, left, say_parts(how, count_parts(part), left)
+        say(Note("warning", "the given split has no training part and is not used"))
+    for note in entity_columns(found, fields):
+        say(note)
+    return asked, {}, f"{asked.shares_text()}, drawn at random" + (f" with the same shares of {even}" if even else "")
+
+
+def _preview_by_time(
+    found: Contents, fields: Sequence[Field], asked: SplitSpec
+) -> tuple[SplitSpec, dict[str, int], str]:
+    time, dates = ordering_values(found.columns[str(asked.column)])
+    every, _ = by_time(time, asked, dates)
+    lost = find_lost(found, fields, every)
+    own, how = by_time(time, asked, dates, ~lost)
+    left = int((own < 0).sum())
+    told = how + (f"; {count_noun(left, 'row')} in none of them" if left else "")
+    return asked, count_parts(np.where(lost, -1, own)), told
+
+
+def _preview_by_column(column: Column, asked: SplitSpec) -> tuple[np.ndarray, str]:  # -> (n,) part, -1 for none; how
+    text = column_words(column)
+    values = sorted(text.drop_nulls().unique().to_list(), key=natural_key)
+    of, how = (
+        parts_of_values(values, column.name) if asked.by == "column" else (parts_of_words(values), "given by the data")
+    )
+    place = {value: int(part) for value, part in zip(values, of, strict=True)}
+    return np.array([place.get(word, -1) for word in text.to_list()], np.int64), how
+
+
+def _preview_groups(column: Column, asked: SplitSpec) -> str:
+    text = column_words(column).drop_nulls()
+    counts = text.alias("value").value_counts(name="count")["count"] if len(text) else text
+    if not len(counts):
+        raise PellucidError(f"column '{column.name}' has no values to keep together")
+    low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
+    rows = count_noun(low, "row") if low == high else f"{low:,} to {high:,} rows"
+    values = count_noun(len(counts), "value")
+    return f"{asked.shares_text()}, each of {values} of '{column.name}' ({rows}) in one part only"
+
+
+def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
+    """Columns that look like who or what a row is of, several rows each: parts by chance share their people."""
+    notes = []
+    for field in fields:
+        name = _entity_noun(field)
+        if name is None:
+            continue
+        text = column_words(found.columns[field.name])
+        present, distinct = text.count(), text.drop_nulls().n_unique()
+        if FEWEST_ENTITIES <= distinct <= present / 2:
+            said = f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
+            said += f" then the score flatters; --split group:{field.name} keeps them together"
+            notes.append(Note("info", said, f"column '{field.name}'"))
+    return notes
+
+
+def _entity_noun(field: Field) -> str | None:
+    """What a column's values are named after, e.g. ``"user"`` for ``user_id``; None where they are no entities."""
+    if field.role not in ("input", "id", "ignore") or field.kind not in ("category", "number", "text"):
+        return None
+    parts = field.name.replace("-", "_").replace(" ", "_").replace(".", "_").lower().strip("_").split("_")
+    own = [part for part in parts if part not in ("id", "no", "nr", "code", "number", "key")]
+    if len(own) == 1 and (own[0] in ENTITIES or (len(parts) > 1 and parts[-1] == "id")):
+        return own[0]
+    whole = parts[-1].removesuffix("id")
+    return whole if len(parts) == 1 and whole in ENTITIES else None

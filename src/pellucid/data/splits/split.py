@@ -1,0 +1,144 @@
+"""Train, validation, test: as the data gives them or the user asks, else stratified and seeded. n rows, G groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import PellucidError
+from ...fields import Note
+from ...fields.labels import rarest_label
+from ...wording import count_noun
+from .by_group import by_group
+from .spec import PARTS, SplitSpec
+from .stratify import stratified_split
+from .unusable import STRANGE, check_given, check_labels, find_strange
+
+if TYPE_CHECKING:
+    from ..examples import Dataset
+
+FEWEST = 5  # rows that can be parted at all
+
+EVEN = {"category": "every class", "labels": "rows by their rarest label"}  # what every part has its share of
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows (sorted int64) of each part, and how they came about."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    how: str
+
+    def __getitem__(self, part: str) -> np.ndarray:
+        return getattr(self, part)
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """The rows by part."""
+        return {part: self[part] for part in PARTS}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{part} {len(self[part]):,}" for part in PARTS) + f" ({self.how})"
+
+
+def split_data(data: Dataset, seed: int, fractions: Sequence[float] | None = None) -> Split:
+    """The parts of a data set's usable rows; what is left out is noted on it.
+
+    Raises:
+        PellucidError: when there are too few examples, groups or moments for the parts.
+    """
+    rows, parting = data.usable_rows(), data.reading.parting
+    if not len(rows):
+        why = next((str(note) for note in data.notes if note.level == "error"), "no row has all that is needed")
+        raise PellucidError(f"there is no example that can be used ({why})", where=data.name)
+    if fractions:
+        parting = replace(parting, shares=tuple(fractions), carved=False)
+    target = data.target
+    classes = None
+    if target is not None and target.kind == "category":
+        classes = np.asarray(data.stored_values(target.name).arrays["code"])[rows]
+    elif target is not None and target.kind == "labels":
+        classes = rarest_label([data.stored_values(one.name) for one in data.targets])[rows]
+    given = data.given_parts()
+    grouped = parting.by == "group" and parting.column is not None
+    if grouped:
+        group = np.asarray(data.stored_values(str(parting.column)).arrays["code"])[rows]
+        own, how = by_group(group, parting, seed, classes)
+    elif given is not None:
+        own, how = given[0][rows], given[1]  # (n,)
+    else:
+        return at_random(rows, parting, seed, classes, EVEN.get(target.kind if target else "", ""))
+    _say_left_out(data, parting, rows[own < 0])
+    if classes is not None and target is not None and target.kind == "category":
+        strange = find_strange(classes, own)
+        if grouped:
+            data.note_dropped(rows[strange], STRANGE)
+        own = np.where(strange, -1, own)
+    if given is not None and not grouped:
+        part = np.full(len(data), -1, np.int64)
+        part[rows] = own
+        check_given(data, given[0], part)
+        check_labels(data, part)
+    if parting.by in ("group", "time"):
+        return check_filled([rows[own == i] for i in range(3)], how, parting)
+    return complete_given_split(own, rows, parting, seed, classes, how)
+
+
+def _say_left_out(data: Dataset, parting: SplitSpec, rows: np.ndarray) -> None:
+    if not len(rows):
+        return
+    what = {"group": f"without '{parting.column}'", "time": "of no part"}.get(parting.by)
+    if what:
+        missing = data.missing_at(parting.column or "", rows)
+        data.note_dropped(rows[missing], f"without '{parting.column}'")
+        data.note_dropped(rows[~missing], "after the last span of time")
+    else:
+        are = "is" if len(rows) == 1 else "are"
+        data.add_note(Note("warning", f"{count_noun(len(rows), 'row')} in none of the given parts {are} left out"))
+
+
+def complete_given_split(
+    part: np.ndarray, rows: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None, how: str
+) -> Split:
+    """Keep the parts that are given; one that is missing is carved out of train.
+
+    Args:
+        part: (n,) index of ``PARTS`` of each of ``rows``, -1 for rows in none, which are left out.
+        rows: (n,) sorted; ``classes``: (n,) the class of each, None for no classes. how: the parts came about.
+    """
+    parts, shares = [rows[part == i] for i in range(3)], parting.shares
+    for i in (2, 1):
+        if not len(parts[i]) and shares[i] > 0:
+            own = None if classes is None else classes[np.searchsorted(rows, parts[0])]
+            parts[0], parts[i] = stratified_split(parts[0], (1 - shares[i], shares[i]), seed, own)
+            how += f"; {PARTS[i]} is {shares[i]:.0%} of train at random, seed {seed}"
+    return check_filled(parts, how, parting)
+
+
+# -- parts by chance
+
+
+def at_random(rows: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None, what: str = "") -> Split:
+    """Part at random in the given shares, the same shares of every class; ``what`` classes are, in words."""
+    even = f", the same shares of {what}" if what else ""
+    how = f"{parting.shares_text()} at random, seed {seed}{even}"
+    return check_filled(stratified_split(rows, parting.shares, seed, classes), how, parting)
+
+
+def check_filled(parts: list[np.ndarray], how: str, parting: SplitSpec) -> Split:
+    total = sum(map(len, parts))
+    if total < FEWEST:
+        raise PellucidError(
+            f"there are too few examples: {count_noun(total, 'row')} that can be used, at least {FEWEST} are needed"
+        )
+    for name, rows, share in zip(PARTS, parts, parting.shares, strict=True):
+        if not len(rows) and (share > 0 or name == "train"):
+            raise PellucidError(
+                f"no example is left for {name} ({count_noun(total, 'row')} in all)",
+                fix="bring more data, or give other shares with --split",
+            )
+    return Split(parts[0], parts[1], parts[2], how)

@@ -1,0 +1,225 @@
+"""Parts that the data gives and whose rows can't all be used: counted and named; an error where nothing is left.
+
+A part that is given is what its user wants to be scored on: rows of train never stand in for it. n rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import PellucidError, shell_quote
+from ...fields import Field, Note, Stored, kind_named
+from ...fields.spelling import compare_words
+from ...wording import count_noun, join_words
+from ..schema import SPLIT_NAMES
+from ..source import Contents
+from .spec import PARTS, SplitSpec
+
+if TYPE_CHECKING:
+    from ..examples import Dataset
+
+STRANGE = "of classes that are not in train"  # why an example is left out
+
+UNREADABLE = "that could not be read"
+
+
+def missing_rows(stored: Stored) -> np.ndarray:  # (n,) bool
+    """Where there is no value."""
+    gone = np.zeros(stored.n, bool)
+    for array in stored.arrays.values():
+        if array.shape == (stored.n,):
+            gone |= is_none(array)
+    return gone
+
+
+def is_none(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
+    """Where kinds write that there is no value: NaN, or a negative code."""
+    gone = np.asarray(np.isnan(array) if array.dtype.kind == "f" else array < 0)
+    return gone if gone.ndim == 1 else np.asarray(gone.reshape(len(gone), -1).any(1))
+
+
+def find_unusable(data: Dataset) -> dict[str, np.ndarray]:
+    """Rows (sorted int64) that can't be used, each once, by what keeps them out; what of it is new is noted."""
+    keep, found = np.ones(len(data), bool), {}
+    for what, gone in _unusable_reasons(data):
+        found[what] = np.flatnonzero(gone & keep)
+        keep &= ~gone
+    return found
+
+
+def mask_usable(data: Dataset) -> np.ndarray:  # (n,) bool
+    keep = np.ones(len(data), bool)
+    for rows in data.unusable_rows().values():
+        keep[rows] = False
+    return keep
+
+
+def _unusable_reasons(data: Dataset) -> Iterator[tuple[str, np.ndarray]]:
+    """Why rows can't be used, and which ones: (n,) bool."""
+    unread = np.zeros(len(data), bool)
+    for field in data.inputs:
+        unread[data.stored_values(field.name).bad] = True
+    yield UNREADABLE, unread
+    if (weight := data.row_weights()) is not None:
+        yield "without a weight", np.isnan(weight)
+    for target in data.targets:
+        stored = data.stored_values(target.name)
+        gone = missing_rows(stored)
+        gone[stored.bad] = True
+        yield f"without '{target.name}'", gone
+        if target.state is None:
+            continue
+        if text := kind_named(target.kind).describe_new_values(stored, target.state):
+            data.add_note(Note("warning", text, f"column '{target.name}'"))
+        encoded = np.asarray(kind_named(target.kind).encode(stored, target.state))
+        yield f"whose '{target.name}' the run has never seen", is_none(encoded) & ~gone
+
+
+def find_strange(code: np.ndarray, part: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,) bool
+    """Rows of validation and test whose class, a number, no row of train has."""
+    return (part > 0) & ~np.isin(code, code[part == 0])
+
+
+def say_parts(how: str, given: Mapping[str, int], left: Mapping[str, int]) -> str:
+    """Given parts in a sentence, by how many rows each has and has left: none that is empty is named as if it were."""
+    shown = join_words(f"{name} {count:,}" for name, count in left.items()) or "nothing that can be used"
+    carved = [name for name in PARTS[1:] if name not in given]
+    lost = [name for name in given if name not in left]
+    said = f"{how}: {shown}" + (f"; {join_words(carved)} taken from train" if carved else "")
+    return said + (f"; no row of {join_words(lost)} can be used" if lost else "")
+
+
+def count_parts(part: np.ndarray) -> dict[str, int]:  # (n,) index of PARTS, -1 for none
+    return {name: int((part == i).sum()) for i, name in enumerate(PARTS) if (part == i).any()}
+
+
+def find_lost(found: Contents, fields: Sequence[Field], part: np.ndarray) -> np.ndarray:  # (n,) -> (n,) bool
+    """Rows of given parts that are known to be lost before inputs are decoded: without target or weight, or strange."""
+    lost = np.zeros(len(part), bool)
+    for field in (f for f in fields if f.role in ("target", "weight")):
+        stored = kind_named(field.kind).store(found.columns[field.name], field.settings, lambda note: None)
+        lost |= missing_rows(stored)
+        if field.role == "target" and field.kind == "category":
+            lost |= find_strange(stored.arrays["code"], np.where(lost, -1, part))
+    return lost
+
+
+def check_given(data: Dataset, asked: np.ndarray, own: np.ndarray) -> None:
+    """Say what of validation and test, as given, takes no part.
+
+    Args:
+        asked: (n,) index of the part that each row is given to, -1 for none. own: (n,) the one it is in.
+
+    Raises:
+        PellucidError: when nothing is left of a part that is given; it is noted, too.
+    """
+    data.given_left = count_parts(own)
+    why = {**data.unusable_rows(), STRANGE: np.flatnonzero((asked > 0) & (own < 0) & mask_usable(data))}
+    for i, name in enumerate(PARTS):
+        rows, kept = np.flatnonzero(asked == i), int((own == i).sum())
+        if kept == len(rows) or (i == 0 and kept):
+            continue
+        gone = {what: some[asked[some] == i] for what, some in why.items()}
+        counts = {what: len(some) for what, some in gone.items() if len(some)}
+        values = _values_said(data, gone[STRANGE], own)
+        if kept:
+            are = "is" if len(rows) - kept == 1 else "are"
+            text = (
+                f"{len(rows) - kept:,} of {count_noun(len(rows), 'example')} of {name} {are} left out, this one first: "
+            )
+            text += join_words(f"{count:,} {what}" for what, count in counts.items()) + values
+            first = min(int(some[0]) for some in gone.values() if len(some))
+            data.add_note(Note("warning", text, data.place(first), fix=_suggest_mending(counts, data)))
+            continue
+        each = "its one example is" if len(rows) == 1 else f"all its {len(rows):,} examples are"
+        reasons = join_words(f"{count:,} {what}" for what, count in counts.items())
+        error = PellucidError(
+            f"{name} is given, and {each} left out: {reasons}{values}",
+            where=data.name,
+            fix=_suggest_mending(counts, data),
+        )
+        data.add_note(Note("error", error.what, "", "no training: rows of train don't stand in for it", str(error.fix)))
+        raise error
+
+
+def check_labels(data: Dataset, own: np.ndarray) -> None:
+    """Say which labels of validation and test, as given, train never has.
+
+    Raises:
+        PellucidError: when train has none of a part's labels; it is noted, too.
+    """
+    for target in (f for f in data.targets if f.kind == "labels" and not f.settings.get("flag")):
+        stored = data.stored_values(target.name)
+        values, code = stored.meta["values"], np.asarray(stored.arrays["code"])
+        part = np.repeat(own, np.maximum(stored.arrays["count"], 0))  # (L,)
+        known = np.unique(code[part == 0])
+        for i, name in enumerate(PARTS[1:], 1):
+            there = np.unique(code[part == i])
+            new = [values[c] for c in np.setdiff1d(there, known)]
+            if not new:
+                continue
+            text = f"{count_noun(len(new), 'label')} of {name} {'is' if len(new) == 1 else 'are'} not in train"
+            text += f" and passed over: {compare_words(new, [values[c] for c in known])}"
+            if len(new) < len(there):
+                data.add_note(Note("warning", text, f"column '{target.name}'", "the others count", "spell them alike"))
+                continue
+            error = PellucidError(
+                f"no label of {name} is in train: {compare_words(new, [values[c] for c in known])}",
+                where=f"{data.name}, column '{target.name}'",
+                fix=f"write labels the same way in both parts, or part the rows anew: {_suggest_drawing(data)}",
+            )
+            data.add_note(Note("error", error.what, f"column '{target.name}'", "no training", str(error.fix)))
+            raise error
+
+
+def check_known(data: Dataset, rows: np.ndarray) -> None:
+    """Raises PellucidError when a run has nothing to be scored on: no usable ``rows``, or none of its labels."""
+    if not len(rows):
+        gone = {what: len(some) for what, some in data.unusable_rows().items() if len(some)}
+        why = [f"{count:,} {what}" for what, count in gone.items()] or ["there are no rows"]
+        said = [text for target in data.targets if (text := _new_said(data, target))]
+        fix = "write them as in the training" if said else "mend these examples, or bring others"
+        raise PellucidError(
+            "; ".join([f"there is no example to score: {join_words(why)}", *said]), where=data.name, fix=fix
+        )
+    for target in (f for f in data.targets if f.kind == "labels" and f.state is not None):
+        values, known = data.stored_values(target.name).meta["values"], target.state["values"]  # type: ignore[index]
+        if values and not set(values) & set(known):
+            text = f"the run has learned none of the labels of '{target.name}': {compare_words(values, known)}"
+            raise PellucidError(text, where=data.name, fix="write them as in the training")
+
+
+def _new_said(data: Dataset, target: Field) -> str:
+    """The classes that a fitted target has not seen, beside those it has."""
+    if target.state is None or target.kind != "category":
+        return ""
+    return kind_named(target.kind).describe_new_values(data.stored_values(target.name), target.state)
+
+
+def _values_said(data: Dataset, rows: np.ndarray, own: np.ndarray) -> str:
+    """The classes of ``rows`` and those that train has."""
+    target = data.target
+    if target is None or not len(rows):
+        return ""
+    stored = data.stored_values(target.name)
+    code, values = np.asarray(stored.arrays["code"]), stored.meta["values"]
+    known = np.unique(code[own == 0])
+    return f"; {compare_words([values[c] for c in np.unique(code[rows])], [values[c] for c in known if c >= 0])}"
+
+
+def _suggest_mending(counts: Mapping[str, int], data: Dataset) -> str:
+    """What to do about rows of a part that are left out."""
+    first = "write classes the same way in both parts" if STRANGE in counts else "mend these rows"
+    return f"{first}, or part the rows anew: {_suggest_drawing(data)}"
+
+
+def _suggest_drawing(data: Dataset) -> str:
+    """How to have parts drawn from all rows instead of those that are given."""
+    field = next((f for f in data.fields.values() if f.role == "split"), None)
+    parting: SplitSpec = data.reading.parting
+    if field is None or (parting.asked and field.name.lower() not in SPLIT_NAMES):
+        return "--split 80,10,10"
+    return f"--ignore {shell_quote(field.name)}" + (" instead of --split" if parting.by == "column" else "")

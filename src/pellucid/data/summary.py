@@ -1,0 +1,180 @@
+"""A dataset in words: what was found, what will be predicted and why, what looks wrong."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..fields import Field, Note
+from ..wording import count_noun, join_words
+from .splits.unusable import count_parts, say_parts
+
+if TYPE_CHECKING:
+    from .examples import Dataset
+
+SIGNS = {"info": "·", "warning": "!", "error": "✗"}
+
+TREATED = {  # words of a note: what they say that training does
+    "left out": "left out",
+    "as missing": "counts as missing",
+    "taken off": "read without them",
+    "are missing": "a value of its own; a row without its target is left out",
+    "is used": "done as it says",
+    "": "nothing more: read as it is",
+}
+
+MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
+
+SHOWN = 40  # columns and notes listed one by one
+
+WIDTH = 110  # characters of a line
+
+NOUNS = {"category": ("category", "categories"), "labels": ("column of labels", "columns of labels")}
+
+BAR = 24  # characters of the longest bar
+
+
+def summarise_data(data: Dataset) -> dict[str, Any]:
+    """What was found, as plain JSON."""
+    reading, target = data.reading, data.target
+    how, given = describe_parts(data)
+    return {
+        "name": data.name,
+        "source": str(data.source) if isinstance(data.source, str) or hasattr(data.source, "__fspath__") else data.name,
+        "layout": data.layout,
+        "rows": len(data),
+        "fields": [{k: v for k, v in f.to_json().items() if k != "state"} for f in data.fields.values()],
+        "target": None if target is None else _summarise_target(data, target),
+        "classes": reading.classes,
+        "split": {
+            "how": how,
+            **({"given": given} if reading.given else {"fractions": list(reading.parting.shares)}),
+        },
+        "notes": [asdict(n) | {"action": treatment_of(n), "fix": n.fix or MENDS[n.level]} for n in data.notes],
+        "cache": str(data.cache),
+    }
+
+
+def describe_parts(data: Dataset) -> tuple[str, dict[str, int]]:
+    """How rows come into parts, in words, and the rows of each given part: those in use, once that is known."""
+    reading, left = data.reading, data.given_left
+    if left is None or (parts := data.given_parts()) is None:
+        return reading.parted, reading.given
+    part, how = parts
+    return (how if reading.parting.by == "time" else say_parts(how, count_parts(part), left)), left
+
+
+def _summarise_target(data: Dataset, target: Field) -> dict[str, str]:
+    """What will be predicted, from what, and why: for every place that says it."""
+    goals = ", ".join(f.name for f in data.targets)
+    about = {"name": goals, "kind": target.kind, "why": data.reading.why}
+    return about | {"what": _target_phrase(data, target), "from": _inputs_phrase(data.inputs)}
+
+
+def prediction_phrase(about: Mapping[str, str]) -> str:
+    """What a target of ``summarise_data`` is, what it is predicted from, and why it is that one."""
+    base = f", from {about['from']}" if about["from"] else ", but there is nothing to predict it from"
+    return f"{about['what']}{base}: {about['why']}"
+
+
+def _target_phrase(data: Dataset, target: Field) -> str:
+    classes = len(data.reading.classes)
+    if target.kind == "labels":
+        return f"any of {count_noun(classes, 'label')}"
+    if len(data.targets) > 1:
+        return f"{len(data.targets)} numbers"
+    return f"one of {count_noun(classes, 'class', 'classes')}" if classes else f"a {target.kind}"
+
+
+def _inputs_phrase(inputs: Sequence[Field]) -> str:
+    if len(inputs) <= 3:
+        return join_words(f"{f.name} ({f.kind})" for f in inputs)
+    kinds = Counter(f.kind for f in inputs)
+    return join_words(count_noun(n, *NOUNS.get(kind, (kind,))) for kind, n in kinds.items())
+
+
+def treatment_of(note: Note) -> str:
+    """What training does about what was found: as the note says, else as its text does."""
+    said = {word: what for word, what in TREATED.items() if word in note.text}
+    return note.action or next(iter(said.values()), TREATED[""] if note.level != "error" else "left out")
+
+
+def describe_lines(data: Dataset) -> list[str]:
+    """The same for reading: one line each for the data, its columns, the target and its classes, the notes."""
+    return [
+        f"{data.reading.name}: {data.layout}",
+        "",
+        *_field_lines(data),
+        "",
+        *_prediction_lines(data),
+        *_split_lines(data),
+        *_note_lines(data),
+    ]
+
+
+def _field_lines(data: Dataset) -> list[str]:
+    fields = list(data.fields.values())
+    rows = [("column", "kind", "role", "what is in it")]
+    rows += [(f.name, "-" if f.role == "ignore" else f.kind, f.role, f.reason) for f in _shown_fields(fields)]
+    widths = [min(max(len(row[i]) for row in rows), 32) for i in range(3)]
+    out = ["  " + "  ".join([*(_fit_width(c, w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
+    if len(fields) > SHOWN:
+        left = sorted({f.kind for f in fields[SHOWN // 2 : -SHOWN // 2]})
+        out.insert(SHOWN // 2 + 1, f"  … {count_noun(len(fields) - SHOWN, 'more column')} ({join_words(left)})")
+    return [_cut_line(line) for line in out]
+
+
+def _shown_fields(fields: list[Any]) -> list[Any]:
+    return fields if len(fields) <= SHOWN else fields[: SHOWN // 2] + fields[-SHOWN // 2 :]
+
+
+def _prediction_lines(data: Dataset) -> list[str]:
+    """What will be predicted, from what, and why."""
+    if data.target is None:
+        return ["Which column is to be predicted is not obvious: say which with --target", ""]
+    about = _summarise_target(data, data.target)
+    said = f"Will predict '{about['name']}', {prediction_phrase(about)}"
+    return [*textwrap.wrap(said, WIDTH), *_class_lines(data.reading.classes), ""]
+
+
+def _class_lines(classes: dict[str, int]) -> list[str]:
+    """A bar for each class; of many, the commonest and the rarest."""
+    if not classes:
+        return []
+    items = list(classes.items())
+    shown = items if len(items) <= 12 else items[:8] + items[-3:]
+    most, width = max(classes.values()), min(max(len(name) for name, _ in shown), 32)
+    digits = len(f"{most:,}")
+    out = [
+        f"  {_fit_width(name, width)}  {count:>{digits},}  {'█' * max(1, round(BAR * count / most))}"
+        for name, count in shown
+    ]
+    if len(shown) < len(items):
+        out.insert(8, f"  … {count_noun(len(items) - len(shown), 'more class', 'more classes')}")
+    return out
+
+
+def _split_lines(data: Dataset) -> list[str]:
+    return textwrap.wrap(f"Split: {describe_parts(data)[0]}", WIDTH, subsequent_indent="  ")
+
+
+def _note_lines(data: Dataset) -> list[str]:
+    order = {"error": 0, "warning": 1, "info": 2}
+    notes = sorted(data.notes, key=lambda note: order.get(note.level, 3))
+    if not notes:
+        return []
+    out = ["", "Worth knowing"]
+    for note in notes[:SHOWN]:
+        out += textwrap.wrap(f"  {SIGNS.get(note.level, '·')} {note}", WIDTH, subsequent_indent="    ")
+    return out + ([f"  … {count_noun(len(notes) - SHOWN, 'more note')}"] if len(notes) > SHOWN else [])
+
+
+def _fit_width(text: str, width: int) -> str:
+    return (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
+
+
+def _cut_line(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"

@@ -1,0 +1,260 @@
+"""Tables as pieces: stretches of rows whose columns are read one at a time, from memory or from disk. n rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ...fields import Column, Note
+from ...fields.column import PIECE, LazyValues, cut_series
+from ...fields.notes import Report
+from ..cache.cache import MemoryCache
+
+WIDE = (
+    1_000  # columns; of a wider table several are read at once, as every look at a file costs its whole list of names
+)
+
+CELLS = 1 << 21  # read at once from one piece of a wide table
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A stretch of rows.
+
+    Attributes:
+        rows: how many. schema: the type of every column, ``Null`` where it has no value.
+        read: the values of one column.
+        held: whether they lie in memory.
+    """
+
+    rows: int
+    schema: Mapping[str, pl.DataType]
+    read: Callable[[str], pl.Series]
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where rows come from: runs of rows whose lines follow one another in one file.
+
+    Attributes:
+        files: how messages call them.
+        first, line, file: (r,) int64: the first row of each run, its line in the file, and which file that is.
+    """
+
+    files: Sequence[str]
+    first: np.ndarray
+    line: np.ndarray
+    file: np.ndarray
+
+    def __call__(self, row: int) -> str:
+        run = int(np.searchsorted(self.first, row, "right")) - 1
+        return f"{self.files[self.file[run]]}, row {int(self.line[run] + row - self.first[run]):,}"
+
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        return {"first": self.first, "line": self.line, "file": self.file}
+
+    def cell_place(self, column: str, row: int) -> str:
+        return f"{self(row)}, column '{column}'"
+
+
+Runs = tuple[int, np.ndarray, np.ndarray]  # rows; (r,) the first row of each run; (r,) its line
+
+
+def row_runs(lines: np.ndarray) -> Runs:
+    """Rows whose lines, (n,), follow one another, as runs."""
+    first = np.flatnonzero(np.diff(lines, prepend=lines[:1] - 2) != 1)
+    return len(lines), first, lines[first]
+
+
+def places_in_file(name: str, found: Sequence[Runs]) -> Places:
+    """The places of the rows of one file, from the runs of its pieces."""
+    before = np.cumsum([0, *(rows for rows, _, _ in found)])
+    first = np.concatenate([own + start for (_, own, _), start in zip(found, before, strict=False)])
+    return Places([name], first, np.concatenate([line for _, _, line in found]), np.zeros(len(first), np.int64))
+
+
+def counted_from(name: str, rows: int, line: int = 1) -> Places:
+    """The places of rows that stand in one file without gaps."""
+    return Places([name], np.zeros(1, np.int64), np.array([line]), np.zeros(1, np.int64))
+
+
+def kept_places(cache: MemoryCache, key: str, places: Callable[[], Places | None], say: Report) -> Places | None:
+    """The places of a table's rows from the cache, so that its file stays closed; None for what is no table."""
+
+    def build_places(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+        found = places()
+        return ({}, []) if found is None else (found.as_arrays(), list(found.files))
+
+    entry = cache.get_or_build(key, build_places, say)
+    return Places(entry.meta, **entry.arrays) if entry.arrays else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a reader makes of one file or of several.
+
+    Attributes:
+        about: its form, e.g. ``"CSV with commas, names in the first line"``.
+        names: of the columns, in order. pieces: its rows; each has all columns.
+        places: where every row comes from. notes: what was odd on the way.
+        named: False when the names are made up. goal: the column that seems to be the target; ``why``: because of what.
+        text: reads it once more with these columns as text, as they are written; None where values have types.
+        added: columns that are in no file, such as the part that a file's name tells.
+    """
+
+    about: str
+    names: list[str]
+    pieces: list[Chunk]
+    places: Places
+    notes: list[Note] = field(default_factory=list)
+    named: bool = True
+    goal: str | None = None
+    why: str = ""
+    text: Callable[[frozenset[str]], Table] | None = None
+    added: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(piece.rows for piece in self.pieces)
+
+    def column_types(self) -> dict[str, pl.DataType]:
+        """The type of every column: the narrowest that holds what all pieces hold."""
+        return {name: reduce(join_types, (piece.schema[name] for piece in self.pieces)) for name in self.names}
+
+    def changed_columns(self, kinds: Mapping[str, pl.DataType]) -> frozenset[str]:
+        """The columns that are text after all, and of which not all pieces hold what is written."""
+        text = [name for name, kind in kinds.items() if kind == pl.String]
+        return frozenset(n for n in text if any(not _as_written(piece.schema[n]) for piece in self.pieces))
+
+
+def _as_written(kind: pl.DataType) -> bool:
+    return kind in (pl.String, pl.Null) or kind.is_temporal()  # dates stay text until they are asked for
+
+
+Plain = Callable[[pl.Series, list[Note], str], "pl.Series | None"]
+
+
+def columns_of(table: Table, plain: Plain, notes: list[Note], where: str) -> dict[str, Column]:
+    """The columns of a table, those of several pieces to be read later.
+
+    Args:
+        plain: makes a column simple, or notes that it is left out and returns None.
+    """
+    found = {}
+    for name, kind in table.column_types().items():
+        held: pl.Series | LazyValues | None
+        if len(table.pieces) == 1 and table.pieces[0].held:
+            held = plain(_cast_type(table.pieces[0].read(name), kind).alias(name), notes, where)
+        elif plain(pl.Series(name, [], kind), notes, where) is None:
+            held = None
+        else:
+            held = LazyValues(len(table), partial(_read_column, table.pieces, name, kind, plain))
+        if held is not None:
+            found[name] = Column(name, held, None, partial(table.places.cell_place, name))
+    return found
+
+
+def _read_column(pieces: Sequence[Chunk], name: str, kind: pl.DataType, plain: Plain) -> Iterable[pl.Series]:
+    for piece in pieces:
+        series = piece.read(name).alias(name)
+        made = plain(series.cast(pl.String) if kind == pl.Null else _cast_type(series, kind), [], "")
+        assert made is not None
+        yield from cut_series(made)
+
+
+def _cast_type(series: pl.Series, kind: pl.DataType) -> pl.Series:
+    """Values as the type of their column; text that is a date becomes one."""
+    if series.dtype == kind or kind == pl.Null:
+        return series
+    if series.dtype == pl.String and kind.is_temporal():
+        return series.str.to_date() if kind == pl.Date else series.str.to_datetime()
+    return series.cast(kind, strict=False)
+
+
+def join_types(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+    """The narrowest type that holds the values of both.
+
+    >>> join_types(pl.Int64(), pl.Float64()), join_types(pl.Boolean(), pl.Int64()), join_types(pl.Null(), pl.Date())
+    (Float64, String, Date)
+    """
+    if one == other or other == pl.Null:
+        return one
+    if one == pl.Null:
+        return other
+    if one.is_numeric() and other.is_numeric():
+        small = one.is_integer() and other.is_integer() and pl.UInt64 not in (one, other)
+        return pl.Int64() if small and pl.Int128 not in (one, other) else pl.Float64()
+    if isinstance(one, pl.List) and isinstance(other, pl.List):
+        return pl.List(join_types(one.inner, other.inner))  # type: ignore[arg-type]
+    if one.is_nested() or other.is_nested():
+        return pl.Object()
+    return pl.String()
+
+
+# pieces
+
+
+def chunk_of_frame(frame: pl.DataFrame, schema: Mapping[str, pl.DataType] | None = None) -> Chunk:
+    """A frame as one piece."""
+    series = {one.name: one for one in frame.get_columns()}
+    return Chunk(len(frame), schema or dict(frame.schema), series.__getitem__, True)
+
+
+def chunks_of_scan(frame: pl.LazyFrame) -> list[Chunk]:
+    """A file that polars can read by columns and rows, as pieces."""
+    schema = dict(frame.collect_schema())
+    rows = frame.select(pl.len()).collect().item()
+    step = PIECE if len(schema) <= WIDE else max(rows, 1)
+
+    def read_rows(start: int, names: list[str]) -> pl.DataFrame:
+        return frame.slice(start, step).select(names).collect()
+
+    return [
+        Chunk(min(step, rows - start), schema, column_reader(partial(read_rows, start), list(schema), step))
+        for start in range(0, max(rows, 1), step)
+    ]
+
+
+def column_reader(read: Callable[[list[str]], pl.DataFrame], names: list[str], rows: int) -> Callable[[str], pl.Series]:
+    """Reads one column; of a wide table its neighbours too, which are asked for next."""
+    if len(names) <= WIDE:
+        return lambda name: read([name]).to_series()
+    at, width = {name: i for i, name in enumerate(names)}, max(1, CELLS // max(rows, 1))
+    bundle: dict[str, pl.Series] = {}
+
+    def read_column(name: str) -> pl.Series:
+        if name not in bundle:
+            bundle.clear()
+            start = at[name] // width * width
+            bundle.update({one.name: one for one in read(names[start : start + width]).get_columns()})
+        return bundle[name]
+
+    return read_column
+
+
+def rename_columns(piece: Chunk, names: Mapping[str, str]) -> Chunk:
+    """The same piece with other names: ``names[new] = old``; a column whose old name is "" is all missing."""
+
+    def read_frame(name: str) -> pl.Series:
+        return (
+            piece.read(names[name]) if names[name] else pl.Series(name, [None], pl.Null).new_from_index(0, piece.rows)
+        )
+
+    schema = {new: piece.schema[old] if old else pl.Null() for new, old in names.items()}
+    return replace(piece, schema=schema, read=read_frame)
+
+
+def add_constant(piece: Chunk, name: str, value: Any) -> Chunk:
+    """The same piece with one column more that says the same in every row."""
+
+    def read_frame(asked: str) -> pl.Series:
+        if asked != name:
+            return piece.read(asked)
+        return pl.Series(name, [value], pl.String).new_from_index(0, piece.rows)
+
+    return replace(piece, schema={**piece.schema, name: pl.String()}, read=read_frame)

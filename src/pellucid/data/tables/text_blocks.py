@@ -1,0 +1,145 @@
+"""A file of text as UTF-8, in blocks that end where a record ends, so that no file need fit into memory."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ...fields import Note
+from ...wording import count_noun
+from .signatures import check_text
+
+SAMPLE = 1 << 16  # bytes that a file's form is inferred from
+
+BLOCK = 1 << 24  # bytes; smaller files are one block
+
+LONGEST = 4 * BLOCK  # of a block that no end of a record is found in
+
+LONG_CELL = 100  # lines; a longer cell is a quotation mark that was never closed
+
+FEWEST = 3  # lines that the sample has at least, where lines are long
+
+UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # bytes that stand for nothing in cp1252
+
+
+def utf8_blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) -> Iterator[bytes]:
+    """The file in UTF-8, without a byte order mark, with plain line ends, cut after records.
+
+    Args:
+        where: how messages call it. notes: is told of an odd encoding.
+        quotes: whether a line end between quotation marks ends no record.
+    """
+    check_text(path, where)
+    encoding, found = encoding_of(path)
+    if found:
+        notes.append(Note("warning", f"is not UTF-8; read as Western European ({found})", where))
+    return _cut_at_records(_plain_ends(_without_zeros(_decode_chunks(path, encoding), where, notes)), quotes)
+
+
+def encoding_of(path: Path) -> tuple[str, str]:
+    """How the file is encoded, and the same once more when that is a guess. Reads all of it."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        return "utf-32", ""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16", ""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for data in _byte_chunks(path):
+            if decoder.getstate()[0] or not data.isascii():
+                decoder.decode(data)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        odd = any(UNDEFINED.search(data) for data in _byte_chunks(path))
+        return ("latin-1", "latin-1") if odd else ("cp1252", "cp1252")
+    return "utf-8", ""
+
+
+def _byte_chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while data := file.read(BLOCK):
+            yield data
+
+
+def _decode_chunks(path: Path, encoding: str) -> Iterator[bytes]:
+    if encoding == "utf-8":
+        first = True
+        for data in _byte_chunks(path):
+            yield data.removeprefix(codecs.BOM_UTF8) if first else data
+            first = False
+        return
+    western = encoding in ("cp1252", "latin-1")  # byte by byte: the rest may be UTF-8
+    decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)("western" if western else "replace")
+    for data in _byte_chunks(path):
+        yield decoder.decode(data).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _decode_western(error: UnicodeError) -> tuple[str, int]:
+    """The bytes that are not UTF-8, read as cp1252, and as latin-1 where that has none."""
+    assert isinstance(error, UnicodeDecodeError)
+    odd = error.object[error.start : error.end]
+    return "".join(bytes([b]).decode("latin-1" if UNDEFINED.match(bytes([b])) else "cp1252") for b in odd), error.end
+
+
+codecs.register_error("western", _decode_western)
+
+
+def _without_zeros(chunks: Iterable[bytes], where: str, notes: list[Note]) -> Iterator[bytes]:
+    """The same without zero bytes, which mean nothing in a text and end it for some readers."""
+    count = 0
+    for data in chunks:
+        count += data.count(0)
+        yield data.replace(b"\0", b"")
+    if count:
+        notes.append(Note("warning", f"{count_noun(count, 'zero byte')} in it taken out", where))
+
+
+def _plain_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Old Macintosh line ends, where there are no others, become the usual ones."""
+    old: bool | None = None
+    for data in chunks:
+        if old is None and data:
+            old = b"\n" not in data[:SAMPLE] and b"\r" in data[:SAMPLE]
+        yield data.replace(b"\r", b"\n") if old else data
+
+
+def _cut_at_records(chunks: Iterable[bytes], quotes: bool) -> Iterator[bytes]:
+    """The same bytes, each block but the last ending with a record; one that never ends is cut at a line end."""
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        if len(rest) < BLOCK:
+            continue
+        end = _last_end(rest, quotes) or (rest.rfind(b"\n") + 1 if len(rest) >= LONGEST else 0)
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _last_end(block: bytes, quotes: bool) -> int:
+    """Where the last whole record of a block ends; 0 when there is none, or a quotation seems never to close."""
+    end = block.rfind(b"\n") + 1
+    inside = quotes and block.count(b'"', 0, end) % 2 == 1
+    for _ in range(LONG_CELL):
+        if not inside or not end:
+            return end
+        before = block.rfind(b"\n", 0, end - 1) + 1
+        inside ^= block.count(b'"', before, end) % 2 == 1
+        end = before
+    return 0
+
+
+def first_lines(block: bytes) -> bytes:
+    """The beginning of a block, as much as its form is inferred from: whole lines."""
+    size = SAMPLE
+    while size < len(block) and block.count(b"\n", 0, size) < FEWEST:
+        size *= 4
+    if size >= len(block):
+        return block
+    return block[: block.rfind(b"\n", 0, size) + 1]

@@ -1,0 +1,116 @@
+"""Raw values of a column as the user has them, in memory or on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ..errors import PellucidError
+
+PIECE = 1 << 18  # rows of a column that are worked on at a time
+
+
+@dataclass(frozen=True)
+class LazyValues:
+    """Values that lie on disk: read when they are asked for, a stretch at a time, and not kept.
+
+    Attributes:
+        rows: how many there are. pieces: reads them anew, in order; every piece has the same type.
+    """
+
+    rows: int
+    pieces: Callable[[], Iterable[pl.Series]]
+
+    def __len__(self) -> int:
+        return self.rows
+
+
+@dataclass(frozen=True)
+class Column:
+    """Raw values of one field as the user has them.
+
+    Attributes:
+        name: the column's name.
+        held: a polars Series (numbers, strings, dates; paths for images) or, for values given in memory, an array
+            whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1); ``LazyValues``
+            for a column of a table that is not held in memory.
+        base: the folder that relative paths in ``values`` start from.
+        places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
+        fetch: the content of the file that a value names, where files are not on the disk but in an archive or in
+            memory; raises ``pixels.Unreadable``.
+        marked: whether the digest of the source tells when files that values name have changed.
+    """
+
+    name: str
+    held: pl.Series | np.ndarray | LazyValues
+    base: Path | None = None
+    places: Callable[[int], str] | None = None
+    fetch: Callable[[str], bytes] | None = None
+    marked: bool = False
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    @property
+    def values(self) -> pl.Series | np.ndarray:
+        """All values. Those that lie on disk are read anew each time: hold what this returns, or go by ``chunks``."""
+        if isinstance(self.held, LazyValues):
+            return pl.concat(list(self.held.pieces()), rechunk=False).alias(self.name)
+        return self.held
+
+    def load_values(self) -> Column:
+        """The same column with its values in memory, for who looks at them more than once."""
+        return replace(self, held=self.values)
+
+    def series(self) -> pl.Series | None:
+        """The values as a polars Series, (n,); None for arrays with more than one axis."""
+        values = self.values
+        if isinstance(values, pl.Series):
+            return values
+        if values.ndim != 1:
+            return None
+        plain = values.tolist() if values.dtype.kind in "OUS" else values
+        return pl.Series(self.name, plain, strict=False)
+
+    def chunks(self) -> Iterator[Column]:
+        """The column a stretch of rows at a time, so that what is made of a long one is never made at once."""
+        if isinstance(self.held, LazyValues):
+            stretches = self.held.pieces()
+        elif (series := self.series()) is not None:
+            stretches = cut_series(series)
+        else:  # an array with several axes is of no use in pieces
+            yield self
+            return
+        for stretch in stretches:
+            yield replace(self, held=stretch, places=None)
+
+    def as_type(self, dtype: type[pl.DataType]) -> pl.Series:
+        """The values as a Series of ``dtype``, null where one can't be. Raises PellucidError when none can."""
+        series = self.series()
+        try:
+            assert series is not None
+            return series.cast(dtype, strict=False)
+        except (AssertionError, pl.exceptions.PolarsError):
+            holds = f"values of type {series.dtype}" if series is not None else f"an array of {np.shape(self.values)}"
+            raise PellucidError(
+                f"the column '{self.name}' holds {holds}, which can't be read as {dtype.__name__.lower()}",
+                fix=f"name another kind with --kind {self.name}=KIND or leave it out with --ignore {self.name}",
+            ) from None
+
+    def place(self, row: int) -> str:
+        return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
+
+
+def cut_series(series: pl.Series) -> Iterator[pl.Series]:
+    """A series in stretches of at most ``PIECE`` rows; an empty one as it is."""
+    for start in range(0, max(len(series), 1), PIECE):
+        yield series.slice(start, PIECE)
+
+
+def thin_series(series: pl.Series, most: int = 100_000) -> pl.Series:
+    """At most about so many of the values, spread evenly."""
+    return series.gather_every(max(1, len(series) // most))

@@ -1,0 +1,63 @@
+"""Compact and encoded arrays of a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Into = Callable[[str, tuple[int, ...], Any], np.ndarray]  # (array's name, shape, dtype) -> a zeroed array to fill
+
+
+def allocate_in_memory(_: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """The allocator for arrays that are not to lie in the cache."""
+    return np.zeros(shape, dtype)
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """n sequences of different lengths in one array: example i is ``values[ends[i-1]:ends[i]]``.
+
+    Attributes:
+        values: (total, ...) all sequences one after the other.
+        ends: (n,) int64, where each one ends.
+    """
+
+    values: np.ndarray
+    ends: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @property
+    def starts(self) -> np.ndarray:  # (n,)
+        return np.concatenate([[0], self.ends[:-1]]).astype(np.int64) if len(self.ends) else self.ends
+
+    @property
+    def lengths(self) -> np.ndarray:  # (n,)
+        return self.ends - self.starts
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.values[(self.ends[row - 1] if row else 0) : self.ends[row]]
+
+
+Encoded = np.ndarray | Ragged
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A field's raw compact values, as they lie in the cache.
+
+    Attributes:
+        arrays: named arrays, memory-mapped when they come from the cache; no pickled objects.
+        meta: what is needed to understand them, plain JSON (category values, image size, ...).
+        n: number of examples.
+        bad: rows (int64) whose value could not be read; they are left out of training and said.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any]
+    n: int
+    bad: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -1,0 +1,65 @@
+"""A score with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..wording import score_text
+from .block_bootstrap import ENOUGH_BLOCKS
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good predictions are on one split.
+
+    Attributes:
+        metric: its name; ``value``: what it is.
+        low, high: the 95 % interval: bootstrap, 1,000 resamples of the examples (Efron 1979) or of blocks of time,
+            unless an output says otherwise.
+        n: number of examples. name: of a baseline, what it does.
+        weights: the column that says how much each example counts; empty where all count the same.
+        groups: the column whose values are drawn for the interval, all rows of one at once; empty for single rows.
+        times: the column that orders the rows, where the interval draws blocks of time; ``block``: how long one is, in
+            words; ``blocks``: how many such blocks the examples are.
+    """
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    name: str = ""
+    weights: str = ""
+    groups: str = ""
+    times: str = ""
+    block: str = ""
+    blocks: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        weighted = f" weighted by '{self.weights}'" if self.weights else ""
+        value, low, high = map(score_text, (self.value, self.low, self.high))
+        return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
+
+    def say_blocks(self) -> str:
+        """How the interval was drawn where rows are parted by time, and whether to trust it; empty elsewhere."""
+        if not self.times:
+            return ""
+        if not self.block:
+            return f"No error varies in time, so the interval takes each different '{self.times}' as one example."
+        said = f"The interval was drawn in blocks of {self.block}, because errors near in time are alike."
+        return f"{said} {few_blocks(self.blocks)}".strip()
+
+
+def few_blocks(blocks: int) -> str:
+    """That an interval over so many blocks of time can't be trusted; empty where it can."""
+    if blocks >= ENOUGH_BLOCKS:
+        return ""
+    only = "are no more than one such block" if blocks < 2 else f"hold only {blocks} such blocks"
+    return f"These examples {only}: intervals may still be too narrow."
+
+
+SAME_SPLIT = " on the same split"  # in the name of a reference's score

@@ -1,0 +1,38 @@
+"""The network, trunk and output that a plan describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..fields import Field, input_groups
+from ..inputs import INPUTS
+from ..network import Network
+from ..outputs import OUTPUTS, Output
+from ..trunks import Trunk, trunk_named
+from .plan import Plan
+
+# -- what a plan stands for
+
+
+def planned_network(plan: Plan, inputs: Sequence[Field], targets: Sequence[Field], trunk: Trunk) -> Network:
+    """The planned network with this trunk; the same weights for the same seed. Fields with their fitted states."""
+    named = {f.name: f for f in inputs}
+    layers = []
+    for group in input_groups(inputs):
+        kind = INPUTS[group.kind]
+        planned = {k: v for k, v in plan.inputs.get(group.kind, {}).items() if k in kind.settings}
+        layers.append(kind([named[name] for name in group.fields], **planned))
+    return Network(layers, trunk, planned_output(plan, targets), seed=plan.seed)
+
+
+def planned_output(plan: Plan, targets: Sequence[Field]) -> Output:
+    """The planned output, without its layer."""
+    return OUTPUTS[plan.output["name"]](targets, **{k: v for k, v in plan.output.items() if k != "name"})
+
+
+def planned_trunk(plan: Plan, size: int) -> Trunk:
+    """The planned trunk at a setting of the size dial."""
+    trunk = trunk_named(plan.network).of_size(size)
+    config = trunk.config()
+    planned = {"dropout": plan.dropout, "norm": plan.norm}
+    return type(trunk)(**config | {k: v for k, v in planned.items() if v is not None and k in config})

@@ -1,0 +1,120 @@
+"""Plans the training of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from ..outputs import output_for
+from ..trunks import TRUNKS, Trunk
+from .device import best_device
+from .plan import Choice, Plan, Recipe
+from .rules import (
+    GENTLY,
+    SEEN,
+    SMALL_DENSE,
+    SMALL_RECIPE,
+    augmentation_for,
+    batch_size,
+    budget_choice,
+    budget_for,
+    class_weights_choice,
+    class_weights_for,
+    folds_for,
+    leading_kind,
+    learning_rate,
+    metric_for,
+    network_for,
+    own_trunk,
+    photo_settings,
+    predict_choice,
+    reference_choice,
+    size_choice,
+    sizes_for,
+)
+
+if TYPE_CHECKING:
+    from ..data import Dataset, Split
+
+
+def make_plan(
+    data: Dataset, split: Split, trunk: Trunk | None = None, start: Mapping[str, Any] | None = None, **options: Any
+) -> Plan:
+    """Plan the training of ``data``.
+
+    Args:
+        data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
+        start: as in ``Plan``.
+        options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device,
+            metric, augment.
+    """
+    target, inputs = data.need_target(), data.inputs
+    output, why = output_for(target, inputs, options.get("output"))
+    metric = metric_for(data, output, options.get("metric"))
+    classes = class_weights_for(data, split, options.get("class_weights"))
+    network = (
+        own_trunk(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
+    )
+    kind = TRUNKS.get(network.value)
+    hints = kind.recipe(leading_kind(data)) if kind else {}
+    budget, capped = budget_for(options)
+    folds = folds_for(data, split, budget, trunk, options.get("folds"))
+    if folds.value and leading_kind(data) == "table":
+        hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
+    hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
+    batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
+    if start:  # weights that know something already move more slowly than fresh ones
+        rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
+        hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}
+    rate = learning_rate(hints, options.get("lr"))
+    sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
+    seed, own_split = int(options.get("seed") or 0), options.get("split_seed")
+    split_seed = seed if own_split is None else int(own_split)
+    changes = augmentation_for(data, split_seed, hints, options.get("augment"))
+    known = {f.name for f in fields(Recipe)}
+    recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
+    if options.get("lr") and recipe.matrix_lr:
+        recipe = replace(recipe, matrix_lr=recipe.matrix_lr * rate.value / hints.get("lr", Recipe.lr))
+    settings: dict[str, dict[str, Any]] = {
+        "image": photo_settings(changes.value, hints) if changes else {},
+        "number": {name: hints[name] for name in ("embedding", "bins") if name in hints},
+        "text": {"drop": hints.get("token_drop", 0.1)},
+    }
+    smoothing = {"smoothing": hints.get("smoothing", 0.0)} if output.name == "category" else {}
+    device = options.get("device") or best_device()
+    reference = reference_choice(data, options.get("reference"), budget)
+    choices = [
+        predict_choice(data, why),
+        Choice("network", network.value, network.reason),
+        size_choice(sizes),
+        batch,
+        rate,
+        *([replace(changes, value=", ".join(changes.value) or "none")] if changes else []),
+        *([metric] if metric else []),
+        *([class_weights_choice(classes, options)] if classes else []),
+        budget_choice(budget, capped),
+        Choice("device", device, "asked for" if options.get("device") else "the fastest there is"),
+        *([folds] if folds.value else []),
+        *([reference] if reference else []),
+    ]
+    return Plan(
+        network=network.value,
+        sizes=sizes.value,
+        inputs={f.kind: settings.get(f.kind, {}) for f in inputs},
+        output={"name": output.name, **smoothing, **({"metric": metric.value} if metric else {})},
+        recipe=recipe,
+        budget=budget,
+        capped=capped,
+        seed=seed,
+        split_seed=split_seed,
+        device=device,
+        usual=min(int(hints.get("size", 3)), sizes.value[-1]),
+        start=start,
+        dropout=hints.get("dropout"),
+        norm=hints.get("norm"),
+        class_weights=classes,
+        reference=reference is not None,
+        folds=folds.value,
+        choices=tuple(choices),
+    )

@@ -1,0 +1,107 @@
+"""A plan: everything decided before the first step, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ..options import Budget
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that was decided: its name, the value, and why."""
+
+    name: str
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the weights are moved.
+
+    Attributes:
+        batch_size: examples a step.
+        lr: learning rate of AdamW; ``matrix_lr``: of Muon for the hidden matrices, 0 leaves them to AdamW.
+        momentum: of Muon.
+        decay: decoupled weight decay of AdamW; ``matrix_decay``: of Muon.
+        beta2: AdamW's memory of squared gradients.
+        warm, cool: shares of the steps spent warming up and cooling down.
+        clip: largest length of the gradient; 0 for no limit.
+        epochs: passes over the training examples aimed at when a network's size is chosen.
+    """
+
+    batch_size: int = 128
+    lr: float = 2e-3
+    matrix_lr: float = 0.02
+    momentum: float = 0.95
+    decay: float = 0.01
+    matrix_decay: float = 0.01
+    beta2: float = 0.99
+    warm: float = 0.05
+    cool: float = 0.5
+    clip: float = 0.0
+    epochs: float = 15.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was decided before the first step.
+
+    Attributes:
+        network: the trunk's name.
+        sizes: the settings of the size dial to choose from, smallest first; timed steps decide among several.
+        inputs: settings of the input layers by kind. output: its name and settings.
+        recipe, budget, seed: as trained with. split_seed: of the parts. device: where.
+        capped: whether the budget is only an upper limit that nobody asked for.
+        start: the run whose weights it begins with: ``run``, ``sha256`` of them, ``trunk`` as configured.
+        usual: the size to try first. dropout, norm: of the trunk; None leaves its own.
+        class_weights: how much each class counts in the loss, by label; None for all the same.
+        folds: of the cross-validation that finds the number of steps; 0 for none.
+        reference: whether a classical model learns beside it.
+        choices: all of it for people, each with its reason.
+    """
+
+    network: str
+    sizes: tuple[int, ...]
+    inputs: Mapping[str, Mapping[str, Any]]
+    output: Mapping[str, Any]
+    recipe: Recipe
+    budget: Budget
+    capped: bool
+    seed: int
+    split_seed: int
+    device: str
+    usual: int = 3
+    start: Mapping[str, Any] | None = None
+    dropout: float | None = None
+    norm: bool | None = None
+    class_weights: Mapping[str, float] | None = None
+    reference: bool = False
+    folds: int = 0
+    choices: tuple[Choice, ...] = field(default=(), compare=False)
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """(name, value, reason) for people."""
+        return [(c.name, str(c.value), c.reason) for c in self.choices]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"sizes": list(self.sizes), "choices": [asdict(c) for c in self.choices]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        newer = {"split_seed": data["seed"], "reference": False, "folds": 0}
+        newer |= dict.fromkeys(("start", "class_weights", "norm"))
+        data = {**newer, **data}
+        found = {f.name: data[f.name] for f in fields(cls)}
+        return cls(
+            **found
+            | {
+                "recipe": Recipe(**found["recipe"]),
+                "budget": Budget(**found["budget"]),
+                "sizes": tuple(found["sizes"]),
+                "choices": tuple(Choice(**c) for c in found["choices"]),
+            }
+        )

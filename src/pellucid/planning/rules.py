@@ -1,0 +1,251 @@
+"""Decides how a data set is learned: network, size, recipe, budget, each with its reason. ``training/`` obeys.
+
+Every rule is one function that returns a ``Choice``; a rule that a trunk knows better is a hint of its ``recipe()``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.sample_weights import balanced_weights
+from ..errors import UsageError, unknown_name
+from ..fields import kind_named
+from ..metrics.numbers import check_percentage
+from ..options import Budget
+from ..outputs import Output
+from ..references.base import reference_for, reference_seconds
+from ..trunks import Trunk, trunk_named
+from ..wording import join_words
+from .plan import Choice, Recipe
+
+if TYPE_CHECKING:
+    from ..data import Dataset, Split
+
+CAP = Budget("seconds", 600.0)  # without a budget
+
+SEEN = (
+    100_000  # examples, repeats counted, that a training should see: small data wants more passes, not a larger network
+)
+
+SMALL, FEWEST = 2_000, 8  # rows of a table up to, and from, which its training is rehearsed
+
+# Found by cross-validation on small tables that no bench reports, against the better of scikit-learn's logistic
+# regression and MLP: see docs/LOG.md.
+SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes": (2, 2), "bins": 2}
+
+# AdamW alone is as good there as Muon, in half the time; without normalisation a step too many costs less.
+SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embedding": 0}
+
+SHIFT_SHARE, COVER_SHARE = 0.125, 0.4  # of a photo's side: how far it moves at most, and the square that is covered
+
+GENTLY = 0.3  # of the usual learning rates, for weights that come from another run
+
+FEW_TEXTS = 30_000  # on 6,000 news items the bag reaches .875, the transformer .85
+
+# -- the rules
+
+
+def leading_kind(data: Dataset) -> str:
+    """The kind that makes most of the input: image before text before the kinds of a table."""
+    kinds = {f.kind for f in data.inputs}
+    return next((kind for kind in ("image", "text") if kind in kinds), "table")
+
+
+def predict_choice(data: Dataset, why: str) -> Choice:
+    """What is predicted; of a single target also what was seen in it, with how to have another kind."""
+    (first, *others) = data.targets
+    reason = why if others or first.kind == "labels" or not first.reason else f"{why}: {first.reason}"
+    return Choice("predict", ", ".join(f.name for f in data.targets), reason)
+
+
+def own_trunk(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:
+    return Choice("network", trunk.name, f"as in {start['run']}" if start else "your own trunk")
+
+
+def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
+    if asked is not None:
+        return Choice("network", trunk_named(asked).name, "asked for")
+    kind = leading_kind(data)
+    if kind == "image":
+        return Choice("network", "convolutional", "photos: what is near belongs together, wherever it is")
+    if kind == "text" and examples < FEW_TEXTS:
+        reason = f"{examples:,} texts: so few teach more as bags of tokens and pairs than in their order"
+        return Choice("network", "dense", reason)
+    if kind == "text":
+        return Choice("network", "transformer", "text: every word can look at every other")
+    return Choice("network", "dense", "a table: its columns have no order")
+
+
+def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice | None:
+    """Another metric than the output's usual one. Raises UsageError for one that doesn't fit the target."""
+    if asked is None:
+        return None
+    found = output.metric_named(asked, data.label_values())
+    if found.name == "mean absolute percentage error":
+        for target in data.targets:
+            check_percentage(
+                target.name, np.asarray(data.stored_values(target.name).arrays["value"])[data.usable_rows()]
+            )
+    return Choice("metric", found.name, "asked for; weights are chosen and scored by it")
+
+
+def class_weights_for(
+    data: Dataset, split: Split, asked: str | Mapping[str, float] | None
+) -> Mapping[str, float] | None:
+    """How much each class counts in the training loss. Raises UsageError where there are no such classes."""
+    if asked is None:
+        return None
+    target, values = data.need_target(), data.label_values()
+    if not values or target.kind != "category" or len(data.targets) > 1:
+        raise UsageError(f"class weights need a category to predict, and '{target.name}' is a {target.kind}")
+    if isinstance(asked, str):
+        code = np.asarray(data.stored_values(target.name).arrays["code"])[split.train]
+        counts = dict(zip(values, np.bincount(code, minlength=len(values)).tolist(), strict=True))
+        return balanced_weights(counts)
+    for label in asked:
+        if label not in values:
+            raise UsageError(unknown_name("class", label, values))
+    return dict(asked)
+
+
+def class_weights_choice(weights: Mapping[str, float], options: Mapping[str, Any]) -> Choice:
+    even = "balanced, so that every class counts the same" if options["class_weights"] == "balanced" else "asked for"
+    shown = join_words((f"{label} {weight:.4g}" for label, weight in weights.items()), 4)
+    return Choice("class weights", shown, f"{even}; they count in the training loss alone")
+
+
+def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, asked: int | None) -> Choice:
+    """Whether the number of steps is found by cross-validation: a validation part of a small table says too little."""
+    n, by = len(split.train), data.reading.parting.by
+    alike = by == "chance" and not data.reading.given  # rows of one group or time may not be parted at random
+    if asked and by in ("group", "time"):
+        fix = "leave --folds out"
+        raise UsageError(f"--folds parts rows at random, and those of one {by} must stay together", fix=fix)
+    if asked and n < FEWEST:
+        raise UsageError(f"there are {n} rows to learn from, too few for --folds", fix="leave --folds out")
+    if asked is not None:
+        return Choice("folds", min(asked, n // 2), "asked for")
+    small = leading_kind(data) == "table" and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
+    reason = f"{n:,} rows: cross-validation finds the number of steps"
+    return Choice("folds", usual_folds(n) if small else 0, reason)
+
+
+def usual_folds(rows: int) -> int:
+    """Five of few rows; three where each still learns from many; none of hardly any."""
+    return min(5 if rows <= 500 else 3, rows // 2) if rows >= FEWEST else 0
+
+
+def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:
+    if asked:
+        return Choice("batch size", asked, "asked for")
+    if "few" in hints:
+        return Choice("batch size", max(8, min(hints["few"], examples // 4)), "a quarter of few rows")
+    most = hints.get("batch_size") or {"image": 256, "text": 64, "table": 512}[leading_kind(data)]
+    size = 16
+    while size < most and size * 50 <= examples:  # about 50 steps an epoch and more
+        size *= 2
+    return Choice("batch size", size, f"at least some 25 steps in each pass over {examples:,} examples, at most {most}")
+
+
+def learning_rate(hints: Mapping[str, Any], asked: float | None) -> Choice:
+    if asked:
+        return Choice("learning rate", asked, "asked for")
+    matrix = hints.get("matrix_lr", Recipe.matrix_lr)
+    reason = f"hidden matrices: Muon at {matrix:g}; the rest: AdamW" if matrix else "AdamW for all weights"
+    return Choice("learning rate", hints.get("lr", Recipe.lr), reason)
+
+
+def budget_for(options: Mapping[str, Any]) -> tuple[Budget, bool]:
+    asked = Budget.of(options.get("budget"), options.get("epochs"), options.get("steps"))
+    return (asked, False) if asked else (CAP, True)
+
+
+def budget_choice(budget: Budget, capped: bool) -> Choice:
+    if capped:
+        return Choice("budget", f"at most {budget}", "no budget given: until validation stops improving")
+    timed = budget.kind == "seconds"
+    reason = "asked for; the cool-down starts earlier if validation stops improving" if timed else "asked for"
+    return Choice("budget", str(budget), reason)
+
+
+def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None, examples: int) -> Choice:
+    """Sizes to choose from: one, unless a clock decides."""
+    if asked is not None:
+        return Choice("size", (asked,), "asked for")
+    usual = int(hints.get("size", 3))
+    low, high = hints.get("sizes", (max(usual - 2, 0), usual + round(math.log10(examples / 20_000))))
+    usual = min(usual, max(low, high))
+    if budget.kind != "seconds" or high <= low:
+        return Choice("size", (usual,), f"the usual one for {examples:,} examples")
+    reason = f"the largest that leaves time for some {hints['epochs']:.3g} epochs"
+    return Choice("size", tuple(range(low, high + 1)), reason)
+
+
+def size_choice(sizes: Choice) -> Choice:
+    low, high = sizes.value[0], sizes.value[-1]
+    return replace(sizes, value=low if low == high else f"{low} to {high}, to be timed")
+
+
+GLYPHS = {"left", "right", "b", "d", "p", "q", "east", "west", "cw", "ccw", "clockwise", "counterclockwise"}
+
+
+def augmentation_for(
+    data: Dataset, seed: int, hints: Mapping[str, Any], asked: str | tuple[str, ...] | None
+) -> Choice | None:
+    """How photos change in training, some of ``PHOTO_CHANGES``; None where there are no photos.
+
+    A change is made only where the targets stay true of the changed photo, which their kinds say.
+
+    Raises:
+        UsageError: for changes that are asked for where there is no photo.
+    """
+    photos = [f for f in data.inputs if f.kind == "image"]
+    if isinstance(asked, tuple):
+        if not photos:
+            raise UsageError(f"there is no photo among the inputs to {' or '.join(asked)}", fix="leave --augment out")
+        return Choice("augmentation", asked, "asked for")
+    if not photos:
+        return None
+    if asked == "none":
+        return Choice("augmentation", (), "asked for")
+    fixed = [f for f in data.targets if not kind_named(f.kind).augmentable]
+    if fixed:
+        reason = f"'{fixed[0].name}' is {kind_named(fixed[0].kind).noun}, which may change with the photo"
+        return Choice("augmentation", (), f"{reason}; where it does not: --augment mirror,shift")
+    why_not = mirror_doubt(data, seed)
+    names = [*([] if why_not else ["mirror"]), "shift", *(["cover"] if hints.get("cover") else [])]
+    return Choice("augmentation", tuple(names), why_not or "assumed that a photo's mirror image shows the same")
+
+
+def mirror_doubt(data: Dataset, seed: int) -> str:
+    """Why a mirror image may not mean the same: an assumption, printed as one; empty where it is assumed to."""
+    fitted = data.fitted(seed)
+    if not all((fitted[f.name].state or {})["mirror"] for f in data.inputs if f.kind == "image"):
+        return "not mirrored: assumed that handedness matters, no colour photos, perhaps signs or scans"
+    labels = {str(v).lower() for v in data.label_values()}
+    signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
+    return f"not mirrored: assumed that handedness matters, labels such as '{min(signs)}'" if signs else ""
+
+
+def photo_settings(changes: Collection[str], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an image's input layer that make these changes."""
+    return {
+        "mirror": "mirror" in changes,
+        "shift": SHIFT_SHARE if "shift" in changes else 0.0,
+        "cover": float(hints.get("cover") or COVER_SHARE) if "cover" in changes else 0.0,
+    }
+
+
+def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choice | None:
+    """The classical model that the network has to beat; None where none suits or none is wanted."""
+    name = None if asked is False else reference_for(data.inputs, data.targets)
+    if name is None:
+        return None
+    return Choice(
+        "reference", name, f"to compare with: learns from the same rows, in at most {reference_seconds(budget):.3g} s"
+    )

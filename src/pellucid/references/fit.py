@@ -1,0 +1,100 @@
+"""Fits the reference of a data set, or takes it from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from ..data import Dataset, Split
+from ..data.cache.cache import key_of
+from ..fields import Field
+from .bag_of_words import fit_bag_of_words
+from .base import BOOSTING, LEAST, LOADING, Reference, reference_for
+from .boosting import MOST_CELLS, ROOMY, fit_boosting
+
+
+def fit_reference(
+    data: Dataset, fields: Mapping[str, Field], split: Split, seconds: float, say: Callable[[str], None]
+) -> Reference | None:
+    """The reference for this data: from the data's cache, or fitted in about ``seconds`` at most.
+
+    Args:
+        fields: inputs and targets with what they learned from the training rows.
+        say: is told why there is none, where one would have suited.
+    """
+    inputs, targets = ([f for f in fields.values() if f.role == role] for role in ("input", "target"))
+    name = reference_for(inputs, targets)
+    if name is None:
+        return None
+    if len(data) * len(inputs) > MOST_CELLS:
+        say(f"{name} as a reference is left out: {len(data):,} rows are more than it can hold in memory")
+        return None
+    about = cache_about(data, [*inputs, *targets], split)
+    found = cached_reference(data, about, seconds)
+    if found is not None:
+        return found
+    if seconds < LEAST + (0 if "sklearn.linear_model" in sys.modules else LOADING):
+        say(f"{name} as a reference is left out: {seconds:.2g} s, its share of the budget, do not suffice to load it")
+        return None
+    began = time.perf_counter()
+    with _limit_threads(len(split.train) * len(inputs)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged is said in its name
+        fit = fit_boosting if name == BOOSTING else fit_bag_of_words
+        try:
+            made = fit(data, inputs, targets, split, began + 0.9 * seconds)
+        except (ValueError, ArithmeticError, MemoryError) as error:  # it is no reason to train no network
+            say(f"{name} as a reference is left out: {(str(error) or type(error).__name__).splitlines()[0]}")
+            return None
+    if made is None:
+        say(f"{name} as a reference is left out: on this data it takes longer than {seconds:.2g} s")
+        return None
+    best, shortfall = made
+    took = time.perf_counter() - began
+    found = Reference(", ".join([name, *shortfall]), took, best.validation, best.test)
+    return cache_reference(data, about, "whole" if not shortfall else seconds_level(seconds), found)
+
+
+# -- kept, so that it is paid for once a split
+
+
+def cache_about(data: Dataset, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
+    rows = [hashlib.sha256(part.tobytes()).hexdigest() for part in split.parts().values()]
+    return "reference", version("scikit-learn"), data.fingerprint(), rows, [f.to_json() for f in fields]
+
+
+def seconds_level(seconds: float) -> int:
+    return math.floor(math.log2(seconds))
+
+
+def cached_reference(data: Dataset, about: tuple[Any, ...], seconds: float) -> Reference | None:
+    """One that came to its own end, or had about as many seconds at least."""
+    for level in ("whole", *range(seconds_level(seconds), 16)):
+        entry = data.cache.get(key_of(*about, level), data.notes.append)
+        if entry is not None:
+            arrays = entry.arrays
+            return Reference(entry.meta["name"], entry.meta["seconds"], arrays["validation"], arrays["test"])
+    return None
+
+
+def cache_reference(data: Dataset, about: tuple[Any, ...], level: str | int, found: Reference) -> Reference:
+    arrays = {"validation": found.validation, "test": found.test}
+    meta = {k: v for k, v in asdict(found).items() if k not in arrays}
+    data.cache.get_or_build(key_of(*about, level), lambda _: (arrays, meta), data.notes.append)
+    return found
+
+
+def _limit_threads(cells: int) -> AbstractContextManager[Any]:
+    """As many threads as the work is worth; on a busy machine threads with little to do make it 1,000 times slower."""
+    import sklearn.ensemble  # noqa: F401  only libraries that are loaded by now are held to the limit
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(max(1, min(os.cpu_count() or 1, cells // ROOMY)))

@@ -1,0 +1,86 @@
+"""The files that a finished run leaves for people: report, predictions, history."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import polars as pl
+
+from ..training.evaluate import Answers
+from ..training.schedule import with_rates
+from ..tuning.selection import limit_validation
+from . import label_issues
+from .page import report_page
+from .run_report import BLOCK, in_words, network_stages, output_content, report_summary, worst_answers, write_suspects
+
+if TYPE_CHECKING:
+    from ..data import Dataset, Split
+    from ..runs.run import Run
+    from ..training.loader import Loader
+    from .content import Content
+
+
+def write_report(
+    run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers, test: Answers, history: str
+) -> None:
+    """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
+    evaluated = write_history(run, history)
+    run.folder.write("predictions.parquet", parquet_bytes(prediction_rows(run, data, split.test, test)))
+    looked = limit_validation(split)
+    content = report_summary(run, data, split, evaluated) | output_content(run, test, feed.score_weights(split.test))
+    content |= {"watched": len(looked.validation), "network": network_stages(run.network, feed, looked.validation)}
+    content |= {"worst": worst_answers(run, data, looked.validation, validation)}
+    if label_issues.can_tell(run.network.output):
+        content |= {"suspects": write_suspects(run, data, looked, feed, validation)}
+    run.folder.write("report.html", report_page(cast("Content", content)).encode())
+
+
+def write_history(run: Run, history: str) -> list[dict[str, Any]]:
+    """``history.parquet`` of a finished run; its rows, one an evaluation.
+
+    Where there was no validation part the training rows were looked at, and their figures are called so.
+    """
+    rows, metric = run.folder.lines(history), run.network.output.metric
+    watched = run.record["data"]["split"]["validation"]
+    names = {} if watched else {"validation_loss": "training_loss", metric: f"training {metric}"}
+    evaluated = [
+        {names.get(k, k): v for k, v in row.items() if k != "event"}
+        for row in with_rates(rows, run.plan.recipe)
+        if row["event"] == "evaluated"
+    ]
+    run.folder.write("history.parquet", parquet_bytes(pl.DataFrame(evaluated, infer_schema_length=None)))
+    return evaluated
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def prediction_rows(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
+    """One line a test example: where it is, the truth, the prediction."""
+    output, (raw, target) = run.network.output, answers
+    frames = []
+    for start in range(0, max(len(rows), 1), BLOCK):
+        own = slice(start, start + BLOCK)
+        decoded = [
+            flatten_targets({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw[own])
+        ]
+        true = [in_words(value, "") for value in output.decode_target(target[own].cpu().numpy())]
+        places = {"row": rows[own], "input": [data.short_title(int(row)) for row in rows[own]], "true": true}
+        frames.append(pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal"))
+    return pl.concat(frames)
+
+
+def flatten_targets(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of each target beside each other: ``price_value``, ``price_low``, …"""
+    found: dict[str, Any] = {}
+    for name, value in prediction.items():
+        found |= (
+            {f"{name}_{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: in_words(value, "")}
+        )
+    return found

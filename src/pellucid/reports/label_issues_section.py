@@ -1,0 +1,87 @@
+"""The section of a report on labels that look wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..draw.markup import Markup, join_markup, tag
+from ..wording import percent_text, plain_text
+from .content import Content, Doubted, Suspects
+from .sections import card, card_grid, example_figure, html_table, table_cell
+
+UNSURE = 0.1  # share of errors above which the network is a poor judge of labels
+
+MOST_PAIRS, MOST_EACH = 10, 12
+
+
+def label_issues_section(content: Content) -> Markup | None:
+    """What the network confidently takes for something else than the data says, or that there is none."""
+    found = content.get("suspects")
+    if found is None:
+        return None
+    if baseline := found.get("no_better_than"):
+        why = f"on validation the network is no better than the baseline beyond chance ({baseline})"
+        return tag("p", f"Not looked for, because {why}.", class_="quiet")
+    every = content.get("data", {}).get("splits", {})
+    counts, looked = found.get("found", {}), found.get("looked_at", {})
+    if not any(counts.values()):
+        return tag("p", f"None: {_looked_at(looked, every)}, and no label looks wrong.", class_="quiet")
+    number = any(one.get("times_off") is not None for one in found.get("examples", ()))
+    listed = (
+        "A value is listed that is more than three times as far from what the network says as nine in ten"
+        if number
+        else "A label is listed where the network's answer is another one, with a probability above one half, and that "
+        "of the label given is at most a tenth"
+    )
+    note = f"Looked at: {_looked_at(looked, every)}. {listed}. It may be wrong, or the example a hard one: look before "
+    note += "changing it. Test is never looked at."
+    if (errs := found.get("errs", 0.0)) > UNSURE:
+        wrong = percent_text(errs, 0)
+        note += f" The network is wrong on {wrong} of validation itself, so expect many of these to be right."
+    cards = [_pairs_table(found)] if found.get("pairs") else []
+    parts = [_part_figures(found, part, why) for part, why in WHY.items() if counts.get(part)]
+    return join_markup([tag("p", note, class_="quiet"), card_grid(*cards) if cards else None, *parts])
+
+
+WHY = {
+    "validation": "The network never learned from these.",
+    "train": "The network learned from these and still disagrees. That is weaker evidence, and a wrong label that it "
+    "has learned by heart is not among them.",
+}
+
+
+def _looked_at(looked: Mapping[str, int], every: Mapping[str, int]) -> str:
+    """How many examples of each part; of how many, where not all of them."""
+    counts = {part: f"{n:,}" + (f" of {every[part]:,}" if every.get(part, n) > n else "") for part, n in looked.items()}
+    return " and ".join(f"{count} examples of {part}" for part, count in counts.items())
+
+
+def _pairs_table(found: Suspects) -> Markup:
+    """How often which label may be which other one."""
+    pairs = list(found["pairs"])
+    rows = [
+        [table_cell(plain_text(a), "key"), table_cell(plain_text(b)), table_cell(f"{n:,}", "n")]
+        for a, b, n in pairs[:MOST_PAIRS]
+    ]
+    left = sum(n for *_, n in pairs[MOST_PAIRS:])
+    more = tag("p", f"and {left:,} in other pairs", class_="caption") if left else None
+    return card("Given, and what it may be", [html_table(["given", "may be", "examples"], rows, numbers=1), more])
+
+
+def _part_figures(found: Suspects, part: str, why: str) -> Markup:
+    some = [one for one in found.get("examples", ()) if one.get("part") == part][:MOST_EACH]
+    broad = any("image_png" not in one.get("shown", {}) for one in some)
+    count = found.get("found", {}).get(part, 0)
+    figures = [tag("figure", example_figure(one.get("shown", {})), _issue_caption(one)) for one in some]
+    which = f"{count:,} of {part}" + (f", the surest {len(some)}" if count > len(some) else "")
+    title = tag("p", tag("b", f"{which}. "), why, class_="quiet")
+    return join_markup([title, tag("div", figures, class_="worst broad" if broad else "worst")])
+
+
+def _issue_caption(one: Doubted) -> Markup:
+    given, times, sure = one.get("given"), one.get("times_off"), one.get("confidence")
+    how = f"{times:.1f} times the usual range away" if times is not None else percent_text(sure or 0.0, 0)
+    where = tag("span", one["where"], class_="where") if one.get("where") else None
+    said = tag("b", plain_text(one.get("suggested")), class_="said")
+    label = tag("b", plain_text(given), class_="true")
+    return tag("figcaption", "given ", label, tag("br"), "may be ", said, f" ({how})", where)

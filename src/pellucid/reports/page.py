@@ -1,0 +1,108 @@
+"""The report of a run: one HTML file that explains itself, opens anywhere and loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..draw.charts import Bar, bar_chart
+from ..draw.markup import Markup, join_markup, tag
+from ..draw.style import CHARTS, PAGE, VARIABLES
+from ..wording import value_and_spread
+from .content import Content, ScoreContent
+from .label_issues_section import label_issues_section
+from .sections import SECTIONS, as_percent, capitalise_text, facts_list
+
+EVERY = (*SECTIONS[:2], ("suspects", "Labels worth checking", label_issues_section), *SECTIONS[2:])
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses all else
+
+
+def report_page(content: Content) -> str:
+    """A whole HTML page for ``content``; what is not in it is left out of the page.
+
+    Dark and light follow the reader's system; it prints on white. All text is escaped; there are no scripts.
+    """
+    parts = [(word, title, inside) for word, title, write in EVERY if (inside := write(content))]
+    body = tag(
+        "body",
+        tag(
+            "header",
+            _page_top(content),
+            _score_card(content),
+            facts_list(content["facts"]) if content.get("facts") else None,
+            _section_links(parts),
+        ),
+        tag("main", [tag("section", tag("h2", title), inside, id=word) for word, title, inside in parts]),
+        page_foot(content.get("protocol"), content.get("versions", {})),
+    )
+    return html_document(content["title"], body)
+
+
+def html_document(title: str, body: Markup) -> str:
+    """A whole page, with its style inside."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("title", title),
+        tag("style", Markup(VARIABLES + CHARTS + PAGE)),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _page_top(content: Content) -> list[Markup]:
+    lead = content.get("subtitle")
+    return [
+        tag("p", "Pellucid report", class_="eyebrow"),
+        tag("h1", content["title"]),
+        *([tag("p", lead, class_="lead")] if lead else []),
+    ]
+
+
+def _score_card(content: Content) -> Markup | None:
+    """The score, large, beside the baseline on one axis."""
+    score = content.get("score")
+    if not score:
+        return None
+    percent = as_percent(content)
+    value, interval = value_and_spread(score["value"], score.get("low"), score.get("high"), percent)
+    unit = content.get("metric", {}).get("unit", "")
+    number = [value[:-2], tag("small", " %")] if percent else [value, tag("small", f" {unit}") if unit else None]
+    n = score.get("n")
+    measured = f"on {n:,} test examples it had never seen" if n else "on test examples it had never seen"
+    sure = f" 95 % interval {interval}{f' {unit}' if unit else ''}." if interval else ""
+    return tag(
+        "div",
+        tag(
+            "div",
+            tag("div", number, class_="big"),
+            tag("p", f"{capitalise_text(score.get('metric', 'score'))} {measured}.{sure}", class_="caption"),
+        ),
+        _beside_chart(score, content.get("baseline"), percent, content),
+        class_="card score",
+    )
+
+
+def _beside_chart(score: ScoreContent, baseline: ScoreContent | None, percent: bool, content: Content) -> Markup:
+    rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
+    for other, colour in ((content.get("reference"), 2), (baseline, 0)):
+        if other:
+            name = other.get("name", "baseline")
+            rows.append(Bar(name, other["value"], other.get("low"), other.get("high"), colour))
+    better = content.get("metric", {}).get("higher_is_better")
+    note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]
+    chart = bar_chart(rows, as_percent=percent, top=1 if percent else None, width=400)
+    return tag("div", chart, tag("p", note, class_="caption") if note and baseline else None)
+
+
+def _section_links(parts: list[tuple[str, str, Markup]]) -> Markup | None:
+    return tag("nav", [tag("a", title, href=f"#{word}") for word, title, _ in parts]) if len(parts) > 1 else None
+
+
+def page_foot(protocol: str | None, versions: Mapping[str, str]) -> Markup:
+    """How it was kept honest, and what it was made with."""
+    made = ", ".join(f"{name} {version}" for name, version in versions.items())
+    lines = [protocol, made and f"Made with {made}."]
+    return tag("footer", tag("p", join_markup(" ".join(line for line in lines if line))))

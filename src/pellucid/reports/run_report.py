@@ -1,0 +1,192 @@
+"""What a finished run leaves behind for people: the test predictions, the history as a table, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..data.sample_weights import score_grouping
+from ..errors import shell_quote
+from ..fields import kind_named
+from ..fields.labels import join_labels
+from ..storage.names import SUSPECTS
+from ..training.evaluate import Answers
+from ..tuning.selection import limit_validation
+from . import label_issues
+from .files import parquet_bytes
+
+if TYPE_CHECKING:
+    from ..data import Dataset, Split
+    from ..network import Network
+    from ..runs.run import Run
+    from ..training.loader import Loader
+    from .label_issues import LabelIssue
+
+WORST = 12
+
+BLOCK = 1 << 14  # predictions made into rows of a table at a time
+
+
+def in_words(value: Any, none: str = "none") -> Any:
+    """A list of labels as one text; anything else as it is."""
+    return join_labels(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
+
+
+def output_content(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any]:
+    """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
+    return (
+        run.network.output.report_content(*test) if weight is None else run.network.output.report_content(*test, weight)
+    )
+
+
+def worst_answers(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
+    """The wrong answers on ``rows`` with the largest loss, with their inputs shown."""
+    output, (raw, target) = run.network.output, answers
+    losses = output.losses(raw, target)
+    top = losses.topk(min(WORST, len(losses))).indices
+    decoded, truth = output.decode(raw[top]), output.decode_target(target[top].cpu().numpy())
+    return [
+        {
+            "shown": shown_inputs(data, int(rows[int(i)])),
+            "true": in_words(true),
+            "predicted": in_words(answer_text(one)),
+            "probability": one.get("probability"),
+            "loss": float(losses[i]),
+            "where": data.short_title(int(rows[int(i)])),
+        }
+        for i, one, true in zip(top, decoded, truth, strict=True)
+        if answer_text(one) != true
+    ]
+
+
+def answer_text(prediction: Mapping[str, Any]) -> Any:
+    """What a prediction says, without how sure it is."""
+    return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
+
+
+def write_suspects(run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers) -> dict[str, Any]:
+    """``label_issues.parquet``, without a line where the network knows too little; what the report says of it."""
+    how, naive = score_grouping(data, split.validation, feed.score_weights(split.validation)), run.record["naive"]
+    output, raw = run.network.output, torch.tensor(naive["raw"])
+    able = label_issues.knows_more(output, validation, raw, how["weight"], how["group"])
+    found = label_issues.find_label_issues(run.network, feed, split, validation) if able else []
+    run.folder.write(SUSPECTS, parquet_bytes(label_issues.issues_frame(found, data)))
+    return label_issue_content(run, data, split, found) if able else {"no_better_than": naive["name"]}
+
+
+def label_issue_content(run: Run, data: Dataset, split: Split, found: Sequence[LabelIssue]) -> dict[str, Any]:
+    """Examples whose labels look wrong, as a page shows them: of each part the surest."""
+    parts = {part: [one for one in found if one.part == part] for part in ("validation", "train")}
+    return {
+        "looked_at": {"validation": len(split.validation), "train": len(label_issues.looked_at(split))},
+        "found": {part: len(own) for part, own in parts.items()},
+        "errs": 1 - run.validation if run.network.output.metric == "accuracy" else 0.0,
+        "pairs": [pair for pair in label_issues.label_pairs(found) if not isinstance(pair[0], float)],
+        "examples": [
+            one.to_json() | {"shown": shown_inputs(data, one.row), "where": data.short_title(one.row)}
+            for own in parts.values()
+            for one in own[:WORST]
+        ],
+    }
+
+
+def shown_inputs(data: Dataset, row: int) -> dict[str, Any]:
+    """The inputs of one example, as a page shows them."""
+    values = {f.name: kind_named(f.kind).show(data.stored_values(f.name), row) for f in data.inputs}
+    found: dict[str, Any] = {}
+    for field in data.inputs:
+        value = values[field.name]
+        if isinstance(value, bytes):
+            found.setdefault("image_png", value)
+        elif field.kind == "text" and "text" not in found:
+            found["text"] = value
+        else:
+            found.setdefault("row", {})[field.name] = value
+    return found
+
+
+def report_summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Everything in the report but the pictures."""
+    record, output = run.record, run.network.output
+    seconds, steps = record["seconds"], record["steps"]
+    return {
+        "title": data.name,
+        "subtitle": f"{run.say()} {run.say_reference()}".strip(),
+        "score": record["score"],
+        "baseline": record["baseline"],
+        "reference": record["reference"] and record["reference"]["score"] | {"name": record["reference"]["name"]},
+        "facts": [
+            ("network", run.plan.network),
+            ("parameters", f"{run.parameters:,}"),
+            ("training", f"{steps:,} steps in {seconds:,.1f} s"),
+            ("examples", " · ".join(f"{len(v):,} {k}" for k, v in split.parts().items())),
+        ],
+        "data": {
+            "summary": [data.layout],
+            "classes": data.reading.classes,
+            "splits": {k: len(v) for k, v in split.parts().items()},
+            "notes": [str(n) for n in data.notes],
+        },
+        "plan": [{"name": n, "value": v, "reason": r} for n, v, r in run.plan.lines()],
+        "decisions": record["decisions"],
+        "history": list(history),
+        "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.percent},
+        "use": usage_content(run, data),
+        "protocol": protocol_text(run, data, split),
+        "versions": record["versions"],
+    }
+
+
+def protocol_text(run: Run, data: Dataset, split: Split) -> str:
+    """How the score was kept honest."""
+    looks, folds = run.record["looks"], run.plan.folds
+    found = f"after as many steps as {folds}-fold cross-validation found was taken, not chosen on"
+    how = found if folds else "were chosen on"
+    some, every = len(limit_validation(split).validation), len(split.validation)
+    part = "validation" if some == every else f"{some:,} of {every:,} validation examples, spread evenly"
+    lines = [
+        f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
+        f"{run.record['chosen']['weights']} {how} {part}; test was looked at "
+        f"{'once' if looks == 1 else f'{looks} times'}."
+    ]
+    if data.weight is not None:
+        lines.append(
+            f"Each example counts as '{data.weight.name}' says, in the loss and in every score and measure, those of "
+            "each class too. Numbers of examples and the pictures (confusion, calibration, errors) count all alike."
+        )
+    if run.score.groups:
+        lines.append(
+            f"Intervals draw whole values of '{run.score.groups}', with all their rows, because rows of one stand or "
+            "fall together."
+        )
+    if run.score.times:
+        lines.append(run.score.say_blocks())
+    if run.plan.class_weights:
+        lines.append("Classes have weights in the training loss, and none in scores.")
+    return " ".join(lines)
+
+
+def network_stages(network: Network, feed: Loader, rows: np.ndarray) -> dict[str, Any]:
+    """What data passes in the network, from the input layers to the output; an example of ``rows`` shows the shapes."""
+    passed = network.trace(feed.batch(torch.from_numpy(rows[:1]).to(feed.home)))
+    layers = [
+        {"name": one.name, "shape": " × ".join(map(str, one.gives)), "parameters": one.parameters} for one in passed
+    ]
+    return {"layers": layers, "parameters": network.parameter_count}
+
+
+def usage_content(run: Run, data: Dataset) -> dict[str, list[str]]:
+    kinds = [f.kind for f in data.inputs]
+    one = "photo.jpg" if kinds == ["image"] else '--text "…"' if kinds == ["text"] else "new.csv"
+    python = 'texts=["…"]' if kinds == ["text"] else f'"{one}"'
+    return {
+        "cli": [
+            f"pellucid predict {shell_quote(run.path)} {one}",
+            f"pellucid evaluate {shell_quote(run.path)} DATA",
+            f"pellucid resume {shell_quote(run.path)} --more 5m",
+        ],
+        "python": ["import pellucid", f'run = pellucid.load("{run.path}")', f"run.predict({python})"],
+    }

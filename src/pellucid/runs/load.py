@@ -1,0 +1,90 @@
+"""The network of a run folder, checked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import PellucidError, shell_quote
+from ..fields import Field
+from ..machine import total_memory
+from ..network import Network
+from ..planning.device import best_device, check_device
+from ..storage import WEIGHTS, Files, damage_error
+from ..training.state import check_tensors, copy_into
+from .record import damage_as_error
+
+
+def load_network(
+    folder: Files, record: Mapping[str, Any], trunk: nn.Module | None = None, device: str | None = None
+) -> Network:
+    """The network of a finished run with its weights, in evaluation mode."""
+    if record["status"] != "done":
+        where = str(folder.path)
+        raise PellucidError(
+            "this training has not finished", where=where, fix=f"go on with: pellucid resume {shell_quote(where)}"
+        )
+    device = device or best_device()
+    check_device(device)
+    tensors, _ = folder.load_tensors(WEIGHTS)
+    network = build_network(record, folder.path, trunk, tensors).to(device)
+    load_weights(network, tensors, folder.path)
+    return network.eval()
+
+
+def build_network(
+    record: Mapping[str, Any],
+    path: Path,
+    trunk: nn.Module | None = None,
+    tensors: Mapping[str, np.ndarray] | None = None,
+) -> Network:
+    """The network that a record describes, with its first weights.
+
+    It is first built without memory (torch's device "meta"): a stranger's record may ask for more than there is.
+
+    Raises:
+        PellucidError: when it can't be built, is too large for this machine, or ``tensors`` are not its weights.
+    """
+
+    def build_module() -> Network:
+        fields = [Field.from_json(one) for one in record["fields"]]
+        return Network.from_config(record["network"], fields, trunk=trunk, seed=record["plan"]["seed"])
+
+    with damage_as_error(path / "run.json"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tensors without entries, by those who ask for such
+            outline = build_module()
+        if tensors is not None:
+            check_tensors(outline.state_dict(), tensors, path / WEIGHTS)
+        check_network_room(outline)
+        return build_module()
+
+
+def check_network_room(network: nn.Module) -> None:
+    """Raises PellucidError when a network's weights alone are more than this machine's memory."""
+    size = sum(value.nbytes for value in network.state_dict().values())
+    if size > total_memory():
+        raise PellucidError(
+            f"the network has {size / 1e9:,.0f} GB of weights, this machine {total_memory() / 1e9:,.0f} GB of memory",
+            fix="use it on a larger machine, or train with a smaller --size",
+        )
+
+
+def load_weights(network: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Copy saved weights into a network. Raises PellucidError when they are another network's or no numbers."""
+    state, path = network.state_dict(), path / WEIGHTS
+    check_tensors(state, tensors, path)
+    for name in network.output.positive:
+        if not (tensors[f"output.{name}"] > 0).all():
+            raise damage_error(f"it is damaged: output.{name} is not above 0", path)
+    for name, own in state.items():  # places in tables: they follow from the fields
+        if name.startswith("inputs.") and not own.is_floating_point() and (own.cpu().numpy() != tensors[name]).any():
+            raise damage_error(f"it is damaged: {name} does not fit the fields", path)
+    with torch.no_grad():
+        copy_into(state, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})

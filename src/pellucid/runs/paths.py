@@ -1,0 +1,42 @@
+"""Where runs go, and names that are free."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import PellucidError, shell_quote
+from ..planning.plan import Plan
+from ..storage import Folder
+
+
+def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
+    """``out/name``; without a name of its own, the first free one made of the data's name and the network."""
+    out = Path(options.get("out") or "runs")
+    if options.get("name"):
+        return out / str(options["name"])
+    return free_path(out, f"{name}-{plan.network}")
+
+
+def free_path(out: Path, stem: str) -> Path:
+    """``out/stem``, or the first of ``out/stem-2``, ``out/stem-3``, … that is not there yet."""
+    i = 1
+    while os.path.lexists(out / (found := stem if i == 1 else f"{stem}-{i}")):
+        i += 1
+    return out / found
+
+
+def new_folder(path: Path) -> Folder:
+    """A folder for a new run. Raises PellucidError when there is a run or a comparison already."""
+    folder = Folder.create(path)
+    if folder.exists("comparison.json"):
+        raise PellucidError("there is a comparison here already", where=str(path), fix="choose another --name")
+    if folder.exists("run.json"):
+        raise PellucidError(
+            "there is a run here already",
+            where=str(path),
+            fix=f"choose another --name, or: pellucid resume {shell_quote(path)}",
+        )
+    return folder

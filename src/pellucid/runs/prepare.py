@@ -1,0 +1,204 @@
+"""From what the user passed to what a training works on: the data, the options, the run's folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data import Split
+from ..data.sample_weights import check_parts, loss_weights
+from ..dataset import Dataset, read
+from ..errors import PellucidError, UsageError
+from ..fields import Field
+from ..fields.category import count_whole_numbers
+from ..network import trunk_from
+from ..options import READ, check_options, default_options
+from ..outputs import Output
+from ..planning.plan import Plan
+from ..training.loader import Loader
+from ..trunks import Custom, Trunk, trunk_named
+from .record import damage_as_error
+from .transfer import StartingRun
+
+
+def read_if_needed(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+    """The data (read unless it was already) and the other options, checked."""
+    checked = check_options("train", {k: v for k, v in options.items() if v is not None})
+    reading = {o.name for o in READ}
+    rest = {k: v for k, v in checked.items() if k not in reading}
+    if isinstance(data, Dataset):
+        if late := sorted(reading & set(checked)):
+            raise UsageError(
+                f"this data has been read already, and {', '.join(late)} belong to reading", fix="give them to read()"
+            )
+        return data, rest
+    if data is None:
+        raise PellucidError("there is no data to train on", fix="name a folder or a table")
+    found = read(data, **{k: v for k, v in checked.items() if k in reading})
+    return found if rest.get("start") is None else keep_kind(found, StartingRun.of(rest["start"]).fields), rest
+
+
+def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
+    """The data with its target taken for what it was in an earlier run: whole numbers for classes or for an amount.
+
+    What whole numbers are taken for when nobody says it is a guess, and later versions guess otherwise.
+    """
+    before = {f.name: f.kind for f in fields if f.role == "target"}
+    own, said = data.target, data.options.get("kinds") or {}
+    if own is None or own.name in said or {own.kind, before.get(own.name)} != {"number", "category"}:
+        return data
+    if not count_whole_numbers(data.column(own.name)):
+        return data
+    kinds = {**said, own.name: before[own.name]}
+    options = {**data.options, "kinds": kinds, "cache": data.cache.folder or False, "check": not data.unchecked}
+    return read(data.source, **options)
+
+
+def checked_split(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) -> Split:
+    """The data's split, with something in every part.
+
+    Unless ``tested``, it may do without a test part; and without validation, where cross-validation stands for it.
+    """
+    target = data.need_target()
+    own = options.get("split_seed")
+    split = data.split(int(own if own is not None else options.get("seed") or 0))
+    for part, what in (("validation", "choose the weights on"), ("test", "score them on")):
+        spared = not tested and (part == "test" or options.get("folds"))
+        if not len(split[part]) and not spared:
+            raise PellucidError(
+                f"there are no {part} examples to {what}",
+                where=data.name,
+                fix="give shares such as --split 0.8,0.1,0.1",
+            )
+    if tested and target.kind == "category":
+        stored = data.stored_values(target.name)
+        classes = np.unique(stored.arrays["code"][split.train])
+        if len(classes) < 2:
+            only = stored.meta["values"][classes[0]]
+            raise PellucidError(f"all {len(split.train):,} training examples are '{only}'", where=data.name)
+    return split
+
+
+def pop_custom_trunk(options: dict[str, Any]) -> Trunk | None:
+    """A trunk of the user's own, taken out of the options."""
+    network = options.get("network")
+    if isinstance(network, Trunk):
+        return options.pop("network")
+    if isinstance(network, nn.Module):
+        raise PellucidError(
+            f"a {type(network).__name__} says nothing about its width", fix="wrap it: pellucid.Custom(module, width=…)"
+        )
+    return None
+
+
+def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trunk | None, dict[str, Any] | None]:
+    """The data, the trunk that is already there, and the run to start from as a plan keeps it; taken from options.
+
+    Raises:
+        UsageError: for a network or a size beside the one the run has.
+    """
+    own, run = pop_custom_trunk(options), options.pop("start", None)
+    if run is None:
+        return data, own, None
+    start = StartingRun.of(run)
+    trunk = start.fresh_trunk(own)
+    asked = options.pop("network", None)
+    if (asked is not None and trunk_named(asked).name != trunk.name) or options.get("size") is not None:
+        raise UsageError(
+            f"the network is that of {run}: {trunk.name}, with the size it has", fix="leave --network and --size out"
+        )
+    brought = start.adopt_fields(data)
+    if brought.fingerprint() == start.record["data"]["fingerprint"] and options.get("split_seed") is None:
+        options["split_seed"] = start.record["plan"]["split_seed"]  # what the run learned from must not come up in test
+    return brought, trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.trunk_config}
+
+
+def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:
+    """The trunk where a run was begun with one of its user's or of another run, None where not."""
+    if record["plan"]["network"] != Custom.name:
+        start = record["plan"].get("start")
+        return trunk_from(start["trunk"], None) if start else None
+    if trunk is None:
+        raise PellucidError(
+            "this run was begun with a trunk of its user's own, and a run folder never holds code",
+            fix="pass it again: pellucid.resume(run, trunk=…) or pellucid.train(like=run, network=…)",
+        )
+    return trunk
+
+
+def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
+    """The data of the run at ``path``, and the assurance that it is still the same."""
+    about = record["data"]
+    if data is None and not about.get("source"):
+        raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
+    source = data if data is not None else about["source"]
+    with damage_as_error(path / "run.json"):
+        options = check_options("read", about["options"])
+    found = source if isinstance(source, Dataset) else read(source, **options)
+    with damage_as_error(path / "run.json"):
+        fields = [Field.from_json(one) for one in record["fields"]]
+    found = keep_kind(found, fields)
+    if record["plan"].get("start"):  # whose scales and vocabularies were brought along
+        found = found.with_fitted({f.name: f for f in fields if f.role == "input"})
+    if found.fingerprint() != about["fingerprint"]:
+        raise PellucidError(
+            "the data has changed since this training began",
+            where=str(about.get("source") or "the data passed in"),
+            fix="restore it, or train anew",
+        )
+    return found
+
+
+def check_replay(options: Mapping[str, Any]) -> None:
+    """Raises PellucidError for an option that a replay would have to pass over."""
+    usual = default_options("train")
+    given = {k for k, v in options.items() if not isinstance(v, nn.Module) and v not in (None, (), {}, usual.get(k))}
+    if extra := sorted(given - {"name", "out"}):
+        raise PellucidError(
+            f"a replay takes its options from the run, and {', '.join(extra)} is another", fix="leave it out"
+        )
+
+
+def check_in_memory(options: Mapping[str, Any], like: Any) -> None:
+    """Raises UsageError for what only a run folder can have."""
+    given = {name: options.get(name) for name in ("name", "out")} | {"like": like}
+    if extra := sorted(name for name, value in given.items() if value is not None):
+        raise UsageError(
+            f"{' and '.join(extra)} is about a run folder, and this run has none", fix="leave out save=False"
+        )
+
+
+def example_weights(
+    data: Dataset, split: Split, plan: Plan, target: np.ndarray, labels: Sequence[str]
+) -> dict[str, np.ndarray | None]:
+    """How much each example counts: in the loss, and in scores, where class weights count for nothing.
+
+    Args:
+        target: (n, ...) encoded; of a category with these ``labels``.
+    """
+    sample, by_class = data.row_weights(), None
+    if sample is not None and data.weight is not None:
+        check_parts(sample, split.parts(), data.weight.name)
+    if plan.class_weights is not None:
+        by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
+    return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
+
+
+def check_metric(output: Output, feed: Loader, split: Split) -> None:
+    """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
+    assert feed.target is not None
+    for part in ("validation", "test"):
+        true = feed.target[torch.from_numpy(split[part])].cpu()
+        if len(true) and not math.isfinite(
+            output.measure(output.naive_answer(true.numpy())[0].expand(len(true), -1), true)
+        ):
+            raise PellucidError(
+                f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
+                fix="choose another --metric, or more data for that part with --split",
+            )

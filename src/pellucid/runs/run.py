@@ -1,0 +1,342 @@
+"""A finished run: what it is, how good it is, and using it on new data."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data import read_new
+from ..data.batches.batch import encode_groups, encode_target
+from ..data.sample_weights import check_parts
+from ..data.splits.by_time import moments_of
+from ..data.splits.spec import parse_split
+from ..data.splits.unusable import check_known
+from ..errors import PellucidError, UsageError, enough_memory
+from ..fields import Field, Note, kind_named
+from ..metrics.score import Score
+from ..network import Network, target_array
+from ..planning.device import best_device
+from ..planning.plan import Plan
+from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
+from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SUSPECTS
+from ..training.evaluate import predict_raw
+from ..training.loader import Loader
+from ..training.schedule import with_rates
+from ..trunks import Custom
+from ..wording import count_noun, score_text
+from .load import load_network
+from .record import check_whole, damage_as_error, read_record
+from .results import Evaluation, Predictions, said_of
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+    from ..data.splits.time_spans import Moments
+
+
+class Run:
+    """A trained network with everything needed to use it, from its folder.
+
+    Attributes:
+        path: the folder. network: the trained network, in evaluation mode. plan: what was decided before training.
+        score, baseline: on the test split, with intervals; the naive answer's beside it.
+        scored_on: ``"test"``; or ``"validation"``, where there was no test part: the weights were chosen on it, so
+            it flatters.
+        reference: that of a classical model which learned on the same split; None where there is none.
+        validation: the main metric on validation, which everything was chosen on.
+        damage: what ``load`` found wrong with files that using the run does not need, each in a sentence.
+    """
+
+    damage: Sequence[str] = ()
+
+    def __init__(self, folder: Files, record: Mapping[str, Any], network: Network):
+        self.folder, self.record, self.network = folder, record, network
+        self.path = folder.path
+        with damage_as_error(folder.path / RECORD):
+            self.plan = Plan.from_json(record["plan"])
+            self.score, self.baseline = (Score(**_restore_nan(record[name])) for name in ("score", "baseline"))
+            beside = record.get("reference")
+            self.reference = Score(**_restore_nan(beside["score"])) if beside else None
+        self.scored_on = str(record.get("scored on", "test"))
+        self.validation = _restore_nan(record)["validation"]
+
+    def __repr__(self) -> str:
+        naive = f"{self.baseline.name}: {score_text(self.baseline.value)}"
+        where = "" if self.scored_on == "test" else f" on {self.scored_on}"
+        return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}{where}; {naive})"
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One row an evaluation: step, epoch, seconds, losses, metric, learning rates; none after a pickle.
+
+        ``lr`` is AdamW's rate, ``matrix_lr`` Muon's for hidden matrices, ``lr_factor`` the schedule's share of both.
+        ``validation_loss`` and the metric are of validation; without such a part ``training_loss`` and ``training …``.
+        """
+        import polars as pl
+
+        if not (self.folder.lasting or self.folder.exists(HISTORY_TABLE)):
+            return []
+        with damage_as_error(self.path / HISTORY_TABLE):
+            return with_rates(pl.read_parquet(self.folder.read(HISTORY_TABLE)).to_dicts(), self.plan.recipe)
+
+    @property
+    def suspects(self) -> list[dict[str, Any]]:
+        """Examples whose label the network doubts, the surest first, validation before train; see ``LabelIssue``."""
+        import polars as pl
+
+        if not self.folder.exists(SUSPECTS):
+            return []
+        with damage_as_error(self.path / SUSPECTS):
+            table = pl.read_parquet(self.folder.read(SUSPECTS))
+            # Files once had how far off a number is under confidence.
+            if "times_off" not in table.columns:
+                other = pl.lit(None, pl.Float64)
+                number = table["given"].dtype.is_float()
+                table = table.with_columns(
+                    confidence=other if number else pl.col("confidence"),
+                    times_off=pl.col("confidence") if number else other,
+                )
+            return table.to_dicts()
+
+    @property
+    def parameters(self) -> int:
+        return self.network.parameter_count
+
+    def result(self) -> dict[str, Any]:
+        """What ``train --json`` ends with."""
+        s, r = self.score, self.record
+        return {
+            "run": str(self.path), "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
+            "baseline": self.baseline.value, "seconds": r["seconds"], "steps": r["steps"],
+            "parameters": self.parameters, "reference": self.reference and {
+                "name": r["reference"]["name"], "value": self.reference.value, "low": self.reference.low,
+                "high": self.reference.high, "seconds": r["reference"]["seconds"],
+            },
+            **said_of(s),
+        }  # fmt: skip
+
+    def save(self, path: str | os.PathLike[str]) -> Run:
+        """Write the run as a folder that ``load`` opens, and return it as opened from there.
+
+        Raises:
+            PellucidError: when there is something at ``path`` already, or it can't be written.
+        """
+        folder = Folder.create(path)
+        if folder.names():
+            raise PellucidError("there is a run here already", where=str(path), fix="choose another folder")
+        with folder.lock():
+            for name in [*(n for n in self.folder.names() if n != RECORD), RECORD]:  # what says "done" comes last
+                folder.write(name, self.folder.read(name))
+            folder.append(HISTORY_LINES, self.folder.lines(HISTORY_LINES), sync=True)
+        return Run(folder, self.record, self.network)
+
+    def __getstate__(self) -> dict[str, bytes]:
+        """What a pickle holds: the record as JSON and the weights as safetensors, no code and no module.
+
+        Raises:
+            PellucidError: for a run with a trunk of its user's own, which is code.
+        """
+        if self.network.trunk.name == Custom.name:
+            raise PellucidError(
+                "a run with a trunk of your own can't be pickled, because the trunk is code",
+                fix="save it: run.save(path), and load it with pellucid.load(path, trunk=module)",
+            )
+        record = {name: value for name, value in self.record.items() if name != "lines"}  # the curves stay behind
+        return {"record": to_json(record).encode(), "weights": self.folder.read(WEIGHTS)}
+
+    def __setstate__(self, state: Mapping[str, bytes]) -> None:
+        """The same checks as in ``load``; on the device it was trained on, where that is there."""
+        folder = InMemory({RECORD: bytes(state["record"]), WEIGHTS: bytes(state["weights"])})
+        record = read_record(folder)
+        here = best_device()
+        planned = str(record["plan"]["device"])
+        device = planned if planned.partition(":")[0] == "cpu" else here
+        Run.__init__(self, folder, record, load_network(folder, record, device=device))
+
+    def say(self) -> str:
+        """The score in one plain sentence."""
+        said = self.network.output.say_score(self.score, self.baseline)
+        return said if self.scored_on == "test" else f"{said} This is on {self.scored_on}: there was no test part."
+
+    def say_reference(self) -> str:
+        """Whether the network is worth more than its reference, in one plain sentence; empty without one."""
+        if not self.reference:
+            return ""
+        ahead, name = _restore_nan(self.record["reference"]["ahead"]), self.reference.name
+        near, far = sorted((abs(ahead["low"]), abs(ahead["high"])))
+        apart = f"{score_text(abs(ahead['value']))} ({score_text(near)} to {score_text(far)})"
+        if ahead["low"] > 0:
+            return f"The network is better than {name}, by {apart}."
+        if ahead["high"] < 0:
+            return f"{name[:1].upper()}{name[1:]} is better than the network, by {apart}: use that, or train longer."
+        return f"These examples don't tell the network from {name}."
+
+    def evaluate(self, source: Any, *, weights: str | None = None, **options: Any) -> Evaluation:
+        """Score the run on other data that has the target.
+
+        Args:
+            weights: a column of it that says how much each example counts.
+
+        Raises:
+            PellucidError: when columns are missing or no row can be used.
+        """
+        started = time.perf_counter()
+        by_time, times = self._time_column()
+        data = self._read_new(source, need_target=True, weights=weights, times=times, **options)
+        if weights is None and (own := self.record["data"]["options"].get("weights")):
+            data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
+        about = self.record["data"]
+        if self.score.groups:
+            text = f"the interval draws single rows, that of the run's own score whole values of '{self.score.groups}'"
+            data.notes.append(Note("info", text))
+        rows = data.usable_rows()
+        moments = moments_of(data, rows)
+        if by_time:
+            self._say_times(data, times, moments)
+        if same_place(source, about["source"]) or data.content_digest() == about.get("examples"):
+            data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
+        check_known(data, rows)
+        raw, target = self._answer_rows(data, rows, with_target=True)
+        output, weight = self.network.output, data.row_weights()
+        how: dict[str, Any] = {}
+        drawn: dict[str, Any] = {"weights": weights or "", "moments": moments}
+        if weights is not None and weight is not None:
+            check_parts(weight, {"evaluated": rows}, weights)
+            how = {"weight": weight[rows]}
+        naive = torch.tensor(self.record["naive"]["raw"], device=raw.device).expand(len(raw), -1)
+        if naive.shape != raw.shape:
+            raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
+        return Evaluation(
+            str(self.path),
+            output.score(raw, target, **how, **drawn),
+            output.score(naive, target, self.record["naive"]["name"], **how, **drawn),
+            output.report_content(raw, target, **how)["metrics"],
+            tuple(data.notes),
+            time.perf_counter() - started,
+            self.record["steps"],
+            self.parameters,
+        )
+
+    def _time_column(self) -> tuple[bool, str | None]:
+        """Whether the run was parted by time, and the column that said it; None where it did not write that down."""
+        if self.score.times:
+            return True, self.score.times
+        with damage_as_error(self.path / RECORD):  # a run from before intervals drew blocks of time
+            asked = parse_split(self.record["data"]["options"].get("split"))
+        return asked.by == "time", asked.column if asked.by == "time" else None
+
+    def _say_times(self, data: Dataset, times: str | None, moments: Moments | None) -> None:
+        """Say where the interval can't draw blocks of time, though errors near in time are probably alike."""
+        if moments is None:
+            why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
+            text = f"the interval draws single rows, because {why}; where those are near in time it is too narrow"
+            data.notes.append(Note("warning", text))
+        elif lost := int(np.isnan(moments.value).sum()):
+            text = f"{count_noun(lost, 'row')} without '{times}', which the interval takes as independent of all others"
+            data.notes.append(Note("info", text))
+
+    def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> Predictions:
+        """Predict from paths, tables, arrays or texts; one dict an example, in order, and ``notes`` on what was odd.
+
+        Each has ``input`` (what it was) and the prediction: ``label, probability, probabilities``, for several labels
+        ``labels, probabilities``, for numbers ``value, low, high``; an input that can't be read has ``error`` instead,
+        and the others are predicted all the same.
+
+        Raises:
+            PellucidError: when a column the network reads is missing. UsageError: for files and texts at once.
+        """
+        if len(texts) and len(inputs):
+            raise UsageError("there are both files and texts to predict from", fix="give one or the other")
+        data, good, raw = self.answers(list(texts) if len(texts) else inputs, texts=bool(len(texts)), **options)
+        found: list[dict[str, Any]] = [{} for _ in range(len(data))]
+        for row, prediction in zip(good, self.network.output.decode(raw) if len(good) else [], strict=True):
+            found[row] = prediction
+        problems = data.input_problems()
+        rows = [
+            {"input": data.short_title(row), **(one or {"error": problems.get(row, "could not be read")})}
+            for row, one in enumerate(found)
+        ]
+        return Predictions(rows, data.notes)
+
+    def answers(self, source: Any, *, least: int = 1, **options: Any) -> tuple[Dataset, np.ndarray, torch.Tensor]:
+        """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R).
+
+        Args:
+            least: fill up to so many rows a batch with repeats. Matrix products round a few rows differently from
+                many; of 16 and more (measured) a row's answer is the same whatever stands beside it.
+        """
+        data = self._read_new(source, need_target=False, **options)
+        good = data.usable_rows()
+        if not len(good):
+            return data, good, torch.empty(0)
+        return data, good, self._answer_rows(data, good, with_target=False, least=least)[0]
+
+    def _read_new(self, source: Any, **options: Any) -> Dataset:
+        """New data with the fields of this run; what it holds that training has not seen is noted."""
+        data = read_new(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
+        for field in self.fields:
+            if text := kind_named(field.kind).describe_new_values(data.stored_values(field.name), field.state or {}):
+                data.notes.append(Note("warning", text, f"column '{field.name}'"))
+        return data
+
+    def _answer_rows(
+        self, data: Dataset, rows: np.ndarray, *, with_target: bool, least: int = 1
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
+        with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
+            target = target_array(encode_target(data, self.network.output.fields)) if with_target else None
+            feed = Loader(encode_groups(data, self.fields), target, self.network.device)
+            size = max(feed.at_once, least)
+            over = len(rows) % size
+            filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
+            raw, true = predict_raw(self.network, feed, filled, size=size, mirrored=True)
+            return raw[: len(rows)], true[: len(rows)]
+
+    @property
+    def fields(self) -> list[Field]:
+        """The input fields with their fitted states."""
+        return [f for f in self.network.fields if f.role != "target"]
+
+
+def _restore_nan(held: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with what JSON has no number for as NaN again."""
+    return {name: math.nan if value is None else value for name, value in held.items()}
+
+
+def same_place(source: Any, other: str | list[str] | None) -> bool:
+    """Whether a path, or several, are where a run's data were."""
+    one, two = ([each] if isinstance(each, str | os.PathLike) else each for each in (source, other))
+    if not two or not isinstance(one, list | tuple) or not all(isinstance(each, str | os.PathLike) for each in one):
+        return False
+    return [os.path.realpath(each) for each in one] == [os.path.realpath(each) for each in two]
+
+
+def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None = None) -> Run:
+    """Open a finished run. Every file is checked against the manifest; nothing in it is ever executed.
+
+    Args:
+        path: the run folder. trunk: the module, if the run was trained with one of your own.
+
+    Raises:
+        PellucidError: when the folder is no run, is damaged, or its training has not finished.
+    """
+    folder = Folder.open(path)
+    record = read_record(folder)
+    run = Run(folder, record, load_network(folder, record, trunk, device))
+    run.damage = damage_sentences(folder, record)
+    return run
+
+
+def damage_sentences(folder: Folder, record: Mapping[str, Any]) -> list[str]:
+    """What is missing or damaged in a run beside the two files that it is loaded from, each in a sentence or two."""
+    try:
+        check_whole(folder, HISTORY_LINES, record.get("lines", 0))
+    except PellucidError as error:
+        return sorted({str(error), *folder.verify((RECORD, WEIGHTS))})
+    return folder.verify((RECORD, WEIGHTS))

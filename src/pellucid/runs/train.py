@@ -1,0 +1,553 @@
+"""Makes a run: plan, train, resume, replay.
+
+The way to a step: ``train`` or ``resume`` → ``Trainer.run`` → ``Loop.run`` → ``Optimizer.step``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data import Split
+from ..data.batches.batch import encode_groups, encode_target
+from ..dataset import Dataset
+from ..errors import Interrupted, PellucidError, shell_quote
+from ..fields import Field
+from ..network import Network, target_array
+from ..options import Budget, check_options
+from ..planning.build import planned_network, planned_output, planned_trunk
+from ..planning.device import check_device
+from ..planning.make import make_plan
+from ..planning.plan import Plan
+from ..references.base import Reference, reference_seconds
+from ..references.fit import fit_reference
+from ..reports.files import write_history, write_report
+from ..reports.label_issues import looked_at
+from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error
+from ..storage.names import HISTORY_LINES
+from ..training.decisions import Decisions
+from ..training.evaluate import predict_raw
+from ..training.listeners import Listener, Several
+from ..training.loader import Loader
+from ..training.loop import Loop
+from ..training.memory import give_back, keep_freed
+from ..training.pacer import EVALUATIONS, WATCHING, Pacer, between_evaluations, monotonic_start
+from ..training.sampler import Sampler
+from ..training.schedule import end_of
+from ..training.signals import stopped_by_signals
+from ..training.state import TrainState
+from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
+from ..trunks import Trunk
+from ..tuning.cross_validation import ANSWERS, MARKS, CrossValidation, cross_validate, out_of_fold_answers
+from ..tuning.selection import limit_validation, select_weights
+from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
+from .budget import finishing_seconds, max_steps, planned_steps, seconds_allowed
+from .load import build_network
+from .paths import free_path, new_folder, run_path
+from .prepare import (
+    check_in_memory,
+    check_metric,
+    check_replay,
+    checked_split,
+    example_weights,
+    pop_custom_trunk,
+    read_if_needed,
+    reopen_data,
+    resolve_start,
+    trunk_for_record,
+)
+from .record import check_whole, damage_as_error, initial_record, read_record, recorded_decisions
+from .run import Run
+from .scoring import score_answers
+from .transfer import StartingRun
+from .versions import current_versions, most_threads, say_versions
+
+REHEARSING = 0.4  # of the time left, that cross-validation may take
+
+PATIENCE = 10  # evaluations
+
+
+def plan(data: Any, **options: Any) -> Plan:
+    """What ``train`` would do with the same arguments, without training."""
+    found, rest = read_if_needed(data, options)
+    found, trunk, start = resolve_start(found, rest)
+    return make_plan(found, checked_split(found, rest), trunk, start, **rest)
+
+
+def train(
+    data: Any = None,
+    *,
+    listeners: Sequence[Listener] = (),
+    started: float | None = None,
+    like: str | Path | None = None,
+    save: bool = True,
+    **options: Any,
+) -> Run:
+    """Train a network on data and leave a run folder.
+
+    Args:
+        data: whatever ``read`` takes, or what it returned.
+        network: ``"mlp"``, ``"cnn"``, ``"rnn"``, ``"gru"``, ``"lstm"``, ``"transformer"``, or a trunk of your own.
+        budget: ``"30s"``, ``"5m"``, ``"10epochs"``, ``"500steps"``; also ``epochs`` or ``steps`` as numbers. A budget
+            of time is wall clock from ``started`` (``time.time()``; now when left out) to the written score.
+        listeners: are told how it goes. like: a run to replay instead: same plan, same decisions, same bytes.
+        save: False keeps the run in memory and draws no report; ``run.save`` writes the finished run. Such a training
+            has no checkpoints: stopped, it is lost. Without a test part (a share of 0) its score is validation's.
+            Whether data from files is cached is for ``read`` to say.
+        options: every option of ``pellucid train``, under the same name.
+
+    Raises:
+        PellucidError: for anything the user can mend. Interrupted: when stopped by a signal, after saving.
+    """
+    started, tell = monotonic_start(started), Several(listeners)
+    if not save:
+        check_in_memory(options, like)
+    if like is not None:
+        return replay(Folder.open(like), data, options, tell, started)
+    found, rest = read_if_needed(data, options)
+    found, trunk, start = resolve_start(found, rest)
+    split = checked_split(found, rest, tested=save)
+    for note in found.check(split):
+        if note.level != "info":
+            tell.said(str(note))
+    made = make_plan(found, split, trunk, start, **rest)
+    tell.planned(made)
+    folder = new_folder(run_path(found.name, made, rest)) if save else InMemory()
+    with folder.lock(), restore_threads():
+        trainer = Trainer(folder, found, split, made, tell, trunk=trunk)
+        return trainer.run(trainer.start(started))
+
+
+def resume(
+    path: str | Path,
+    *,
+    more: Any = None,
+    data: Any = None,
+    trunk: Trunk | None = None,
+    listeners: Sequence[Listener] = (),
+) -> Run:
+    """Go on with a training that was stopped, or train a finished run for longer.
+
+    The continued training is the one that would have been: on a CPU the weights are the same to the last bit.
+
+    Args:
+        path: the run folder. more: a further budget, such as ``"5m"`` or ``"10epochs"``.
+        data: only needed when the run was trained on data in memory. trunk: only when it has a trunk of your own.
+
+    Raises:
+        PellucidError: when there is nothing to go on with, or the data has changed.
+    """
+    started, folder = time.monotonic(), Folder.open(path)
+    record = read_record(folder)
+    more = check_options("resume", {"more": more})["more"]
+    if record["status"] == "done" and more is None:
+        raise PellucidError(
+            "this training is finished",
+            where=str(path),
+            fix=f"train it for longer with: pellucid resume {shell_quote(path)} --more 5m",
+        )
+    if record["status"] == "done" and not folder.has_checkpoint():
+        raise PellucidError(
+            "this run holds no checkpoint to go on from, because it was trained in memory",
+            where=str(path),
+            fix="train again, for longer",
+        )
+    tell = Several(listeners)
+    with folder.lock(), restore_threads():
+        for problem in folder.verify():
+            tell.said(problem)
+        trainer = Trainer.from_record(
+            folder, record, reopen_data(record, folder.path, data), tell, trunk_for_record(record, trunk)
+        )
+        return trainer.run(trainer.resume(more, started))
+
+
+def replay(source: Folder, data: Any, options: dict[str, Any], tell: Listener, started: float) -> Run:
+    """Do a run again, with its plan and its decisions, in a new folder."""
+    record = read_record(source)
+    if record["status"] != "done":
+        raise PellucidError(
+            "this training has not finished",
+            where=str(source.path),
+            fix=f"first: pellucid resume {shell_quote(source.path)}",
+        )
+    check_replay(options)
+    found = reopen_data(record, source.path, data)
+    out = Path(options.get("out") or source.path.parent)
+    folder = new_folder(
+        out / str(options["name"]) if options.get("name") else free_path(out, f"{source.path.name}-again")
+    )
+    kept = ("format", "data", "fields", "plan", "network", "decisions")
+    fresh = {k: record[k] for k in kept} | {"versions": current_versions(), "like": str(source.path), "live": False}
+    fresh["status"] = "training"
+    with folder.lock(), restore_threads():
+        folder.write_json("run.json", fresh)
+        trainer = Trainer.from_record(folder, fresh, found, tell, trunk_for_record(record, pop_custom_trunk(options)))
+        return trainer.run(trainer.resume(None, started))
+
+
+FIRST = 0.1  # seconds a step may take, before any was made; corrected as soon as it trains
+
+
+class Trainer:
+    """One run on its way from a plan to a folder that can be used.
+
+    Args:
+        folder: where. data, split, plan: what and how. tell: the listener.
+        fields: with their fitted states, where those are known already. trunk: the user's own, if there is one.
+    """
+
+    def __init__(
+        self,
+        folder: Files,
+        data: Dataset,
+        split: Split,
+        plan: Plan,
+        tell: Listener,
+        *,
+        fields: Mapping[str, Field] | None = None,
+        trunk: Trunk | None = None,
+    ):
+        self.folder, self.data, self.split, self.plan, self.tell, self.own = folder, data, split, plan, tell, trunk
+        check_device(plan.device)
+        self.device = torch.device(plan.device)
+        self.thread_counts = thread_counts(self.device)
+        keep_freed()
+        self.fields = dict(fields) if fields is not None else data.fitted(plan.split_seed)
+        self.inputs = [f for f in self.fields.values() if f.role == "input"]
+        self.targets = [f for f in self.fields.values() if f.role == "target"]
+        target, labels = (
+            target_array(encode_target(data, self.targets)),
+            (self.targets[0].state or {}).get("values", ()),
+        )
+        weights = example_weights(data, split, plan, target, labels)
+        self.feed = Loader(encode_groups(data, self.inputs), target, self.device, **weights)
+        self.looked = limit_validation(split)
+        self.watched = self.looked.validation if len(split.validation) else split.train
+        self.rehearsal: CrossValidation | None = None
+        self.order = Sampler(self.feed, split.train, plan.recipe.batch_size, plan.seed)
+        self.record: dict[str, Any] = {}
+        self.reference: Reference | None = None
+        self.decisions = Decisions((), self.write_decision)
+
+    @classmethod
+    def from_record(
+        cls, folder: Folder, record: Mapping[str, Any], data: Dataset, tell: Listener, trunk: Trunk | None
+    ) -> Trainer:
+        """A run that was begun before, from its record."""
+        with damage_as_error(folder.path / "run.json"):
+            plan = Plan.from_json(record["plan"])
+        fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
+        trainer = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
+        data.check(trainer.split)  # its report says again what the first one said
+        trainer.record = dict(record)
+        trainer.decisions = Decisions(recorded_decisions(folder, record), trainer.write_decision, record["live"])
+        say_versions(record.get("versions", {}), most_threads(trainer.decisions), tell)
+        return trainer
+
+    # -- the two ways to a loop
+
+    def start(self, started: float) -> Loop:
+        """Choose what had to wait for a first timing, write the run down."""
+        self.started = started
+        check_metric(planned_output(self.plan, self.targets), self.feed, self.split)
+        self.record = initial_record(self.data, self.split, self.plan, self.fields)
+        self.write_record()
+        say_watched(len(self.watched), len(self.split.validation), self.tell)
+        self.reference = self.fit_reference()
+        trunk, timing = self.choose_size()
+        with self.guard_memory():
+            state = self.fresh_state(trunk, timing)
+        state.evaluating = timing.answer * len(self.watched) if timing else 0.0
+        deadline = self.deadline(0)
+        left = None if deadline is None else deadline - time.monotonic() - self.closing_evaluations() * state.evaluating
+        steps, reason = planned_steps(self.plan.budget, self.order.steps, left, self.rehearsal, timing)
+        every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
+        why = f"about {EVALUATIONS} times in all, at most {WATCHING:.0%} of the time"
+        self.decisions.decide(0, "evaluate every", every, why)
+        pace = self.make_pacer(state)
+        pace.begin_schedule(0, steps, self.decisions, reason)
+        return self.make_loop(state, pace)
+
+    def fresh_state(self, trunk: Trunk, timing: Timing | None) -> TrainState:
+        network = self.make_network(trunk).to(self.device)
+        self.transfer_weights(network)
+        self.rehearsal = self.cross_validate(trunk, timing)
+        self.record["network"] = network.config()
+        self.write_record()
+        return TrainState(network, self.plan.recipe)
+
+    def resume(self, more: Budget | None, started: float) -> Loop:
+        """Take up the last checkpoint, or the start when there is none yet."""
+        if not self.decisions.at(0, "schedule"):  # stopped before its first step
+            if self.folder.has_checkpoint():
+                raise damage_error(
+                    "it has been cut: nothing that was decided is there", self.folder.path / HISTORY_LINES
+                )
+            if more is not None:
+                where = self.folder.path
+                raise PellucidError(
+                    "this training has not begun, so there is nothing to add to",
+                    where=str(where),
+                    fix=f"first: pellucid resume {shell_quote(where)}",
+                )
+            self.folder.truncate_lines(HISTORY_LINES, lambda row: False)
+            self.decisions = Decisions((), self.write_decision)
+            return self.start(started)
+        use_threads(self.decisions.at(0, "threads"))
+        network = build_network(self.record, self.folder.path, self.own).to(self.device)
+        resumed = self.folder.has_checkpoint()
+        if not resumed:
+            self.transfer_weights(network)
+        state = TrainState(network, self.plan.recipe)
+        if resumed:
+            load_checkpoint_into(state, self.folder, self.tell)
+        kept = state.step if resumed else -1
+        self.folder.truncate_lines(HISTORY_LINES, lambda row: row["event"] == "decided" or row["step"] <= kept)
+        self.started = started - state.seconds
+        if self.plan.folds and more is None and not was_extended(self.decisions):
+            own, size = self.own, self.decisions.at(0, "size")
+            self.rehearsal = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
+        self.reference = self.fit_reference()
+        self.record["status"] = "training"
+        if more is not None:
+            self.record["live"] = self.decisions.live = True
+            self.extend_schedule(state, more)
+        self.write_record()
+        return self.make_loop(state, self.make_pacer(state))
+
+    def extend_schedule(self, state: TrainState, more: Budget) -> None:
+        """Warm up, hold and cool down once more: for as long as was left, and ``more``.
+
+        What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
+        """
+        self.folder.remove(ANSWERS)  # what was found is not for a longer training
+        rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
+        known = seconds_allowed(self.plan.budget, self.decisions, state.step)
+        self.decisions.forget_after(state.step)
+        self.folder.truncate_lines(HISTORY_LINES, lambda row: row["step"] <= state.step)
+        unspent = max((known or 0.0) - state.seconds, 0.0) if rest > 0 else 0.0
+        seconds = state.seconds + unspent + more.amount if more.kind == "seconds" else None
+        if seconds != seconds_allowed(self.plan.budget, self.decisions, state.step):
+            self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked for")
+        pace, state.stale = self.make_pacer(state), 0
+        if pace.deadline is None:
+            steps = rest + round(more.amount * (self.order.steps if more.kind == "epochs" else 1))
+        else:
+            each = state.seconds / state.step if state.step else FIRST  # corrected as soon as it trains
+            steps = int((pace.deadline - time.monotonic() - pace.closing * state.evaluating) / max(each, 1e-6))
+        pace.begin_schedule(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
+        self.save_checkpoint(state)
+
+    def make_loop(self, state: TrainState, pace: Pacer) -> Loop:
+        state.seconds = time.monotonic() - self.started
+        look = self.plan.start is not None and not state.best_row
+        return Loop(
+            state, self.order, self.watched, self.decisions, pace, self.save_checkpoint, self.write_row, self.tell, look
+        )
+
+    def run(self, loop: Loop) -> Run:
+        """Train to the end of the schedule, then choose, score and write down."""
+        own = [self.device] if self.device.type == "cuda" else []
+        with self.guard_memory(loop), stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
+            try:
+                loop.run()
+            except Interrupted as stop:
+                if not self.folder.lasting:
+                    raise Interrupted("stopped; this training was in memory and is lost") from None
+                where = self.folder.path
+                raise Interrupted(
+                    stop.what, where=str(where), fix=f"go on with: pellucid resume {shell_quote(where)}"
+                ) from None
+        with self.guard_memory(loop):
+            return self.finish(loop.state)
+
+    def fit_reference(self) -> Reference | None:
+        """What a classical model answers; before the first step, so that the schedule knows what it took."""
+        wanted = self.plan.reference and self.folder.lasting
+        allowed = reference_seconds(self.plan.budget)
+        return fit_reference(self.data, self.fields, self.split, allowed, self.tell.said) if wanted else None
+
+    # -- what the loop needs
+
+    def make_network(self, trunk: Trunk) -> Network:
+        return planned_network(self.plan, self.inputs, self.targets, trunk)
+
+    def network_of_size(self, size: int) -> Network:
+        return self.make_network(planned_trunk(self.plan, size)).to(self.device)
+
+    def guard_memory(self, loop: Loop | None = None) -> contextlib.AbstractContextManager[None]:
+        """Where memory does not hold the training, say of which size it does."""
+        return explain_out_of_memory(
+            self.decisions.at(0, "size"), self.network_of_size, self.order, self.plan.recipe, loop
+        )
+
+    def transfer_weights(self, network: Network) -> None:
+        """Bring the weights that the training starts from, if it does."""
+        if self.plan.start is not None:
+            start = StartingRun.of(self.plan.start["run"], self.plan.start["sha256"])
+            self.tell.said(start.transfer_to(network, self.feed, self.split))
+
+    def cross_validate(self, trunk: Trunk, timing: Timing | None = None) -> CrossValidation | None:
+        """How long to train, where cross-validation says it; what was found before is only gone through again."""
+        if not self.plan.folds:
+            return None
+        mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.deadline(0), self.plan.budget
+        known = CrossValidation.of(self.folder) if mark is not None else None
+        seconds = REHEARSING * (deadline - time.monotonic()) if deadline is not None and mark is None else None
+        if seconds is not None and timing is not None:  # half the time, with the answers at each mark
+            most = int(seconds / (self.plan.folds * timing.step))
+        else:
+            most = max_steps(budget, self.order.steps) if budget.kind != "seconds" else MARKS[-1]
+        feed, rows, targets = self.feed, self.split.train, self.targets
+        found = known or cross_validate(
+            self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark, seconds=seconds
+        )
+        if mark is None:
+            why = f"after so many steps {self.plan.folds} networks answered best what each had left out"
+            self.decisions.decide(0, "rehearsal", found.mark, why)
+        if self.folder.lasting:
+            found.save_to(self.folder)
+        return found
+
+    def choose_size(self) -> tuple[Trunk, Timing | None]:
+        """The trunk at the size the budget allows, and its timing where the clock matters."""
+        deadline, sizes, recipe = self.deadline(0), self.plan.sizes, self.plan.recipe
+        if self.own is not None:
+            reason = f"as in {self.plan.start['run']}" if self.plan.start else "your own trunk"
+            self.decisions.decide(0, "size", "own", reason)
+            if deadline is None:
+                return self.own, None
+            thrown_away = self.make_network(copy.deepcopy(self.own)).to(self.device)
+            return self.own, decide_threads(
+                time_steps(thrown_away, self.order, recipe, counts=self.thread_counts), self.decisions
+            )
+        if deadline is None:
+            self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
+            return planned_trunk(self.plan, sizes[0]), None
+        left = deadline - time.monotonic()
+        size, timing, reason = largest_within_budget(
+            sizes, self.plan.usual, self.network_of_size, self.order, recipe, left, self.thread_counts
+        )
+        self.decisions.decide(0, "size", size, reason)
+        return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
+
+    def deadline(self, step: int) -> float | None:
+        """When what follows the closing evaluations must begin; None without a clock."""
+        seconds = seconds_allowed(self.plan.budget, self.decisions, step)
+        if seconds is None or not self.decisions.live:
+            return None
+        return self.started + seconds - self.reserve_seconds
+
+    @property
+    def reserve_seconds(self) -> float:
+        return finishing_seconds(len(self.split.test), self.reference is not None)
+
+    def closing_evaluations(self) -> float:
+        """What follows the last step, in evaluations: the last, three candidates, test, and labels looked at."""
+        twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
+        others = twice * len(self.split.test) + len(looked_at(self.looked))
+        return 1 + twice * 3 + others / len(self.watched)
+
+    def make_pacer(self, state: TrainState) -> Pacer:
+        deadline, grow = self.deadline(state.step), not self.rehearsal
+        timed = seconds_allowed(self.plan.budget, self.decisions, state.step) is not None
+        return Pacer(
+            self.plan.recipe,
+            deadline,
+            every=self.decisions.at(0, "evaluate every", 1),
+            closing=self.closing_evaluations(),
+            patience=PATIENCE if grow and timed else 0,
+            finish=self.reserve_seconds,
+            grow=grow,
+            tuner=None if deadline is None else ThreadTuner(self.thread_counts),
+        )
+
+    # -- what is written
+
+    def write_decision(self, decision: dict[str, Any]) -> None:
+        self.folder.append(HISTORY_LINES, [{"event": "decided"} | decision], sync=True)
+        self.tell.decided(decision)
+
+    def write_row(self, row: dict[str, Any]) -> None:
+        self.folder.append(HISTORY_LINES, [{"event": "evaluated"} | row])
+
+    def write_record(self) -> None:
+        self.folder.write_json("run.json", self.record)
+
+    def save_checkpoint(self, state: TrainState) -> None:
+        state.check_finite()
+        if not self.folder.lasting:
+            return
+        self.folder.append(HISTORY_LINES, [], sync=True)  # the rows up to here are durable before the checkpoint is
+        lines = len(self.folder.lines(HISTORY_LINES))
+        self.folder.save_checkpoint(state.step, state.tensors(), state.meta() | {"lines": lines})
+
+    def finish(self, state: TrainState) -> Run:
+        """Choose the weights on validation, calibrate there, look at test once, write everything down.
+
+        Without a test part the score is validation's, and the run says so. ``run.json`` comes last: until it says
+        done, a killed training can be resumed and finished again.
+        """
+        give_back()
+        network, output = state.network, state.network.output
+        among = {"the average"} if self.rehearsal else None
+        chosen, *watched = select_weights(state, self.feed, self.watched, among=among)
+        raw, true, rows = out_of_fold_answers(self.rehearsal, self.feed, self.looked.validation, *watched)
+        tested = len(self.split.test) > 0
+        self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
+        self.write_record()
+        output.calibrate(raw, true)
+        seen = predict_raw(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
+        scored = self.split.test if tested else rows
+        weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
+        self.folder.save_tensors(WEIGHTS, weights, {})
+        self.record |= {
+            "status": "done",
+            "decisions": self.decisions.all,
+            "chosen": chosen,
+            "validation": output.measure(raw, true, self.feed.score_weights(rows)),
+            "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
+            **score_answers(output, seen, scored, self.split.train, self.feed, self.data, self.reference),
+            "steps": state.step,
+            "seconds": time.monotonic() - self.started,
+            "lines": len(self.folder.lines(HISTORY_LINES)),
+        }
+        run = Run(self.folder, self.record, network.eval())
+        if self.folder.lasting:
+            write_report(run, self.data, self.split, self.feed, (watched[0], watched[1]), seen, HISTORY_LINES)
+        else:
+            write_history(run, HISTORY_LINES)
+        give_back()
+        self.record["seconds"] = time.monotonic() - self.started
+        self.write_record()
+        self.tell.finished(run)
+        return run
+
+
+def load_checkpoint_into(state: TrainState, folder: Files, tell: Listener) -> None:
+    """Take up the newest good checkpoint; damaged ones after it go, or they would come before those made from here."""
+    step, tensors, meta, note = folder.load_checkpoint()
+    if note:
+        tell.said(note)
+        folder.drop_checkpoints(after=step)
+    check_whole(folder, HISTORY_LINES, meta.get("lines", 0))
+    state.restore(tensors, meta, folder.path / "checkpoints")
+
+
+def was_extended(decisions: Decisions) -> bool:
+    """Whether a rehearsed training was given more than was found for it: the clock only ever moves its end nearer."""
+    first, *others = [one["value"] for one in decisions.all if one["name"] == "schedule"]
+    return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)
+
+
+def say_watched(some: int, every: int, tell: Listener) -> None:
+    """Say that choices are made on some of the validation examples, where they are."""
+    if some < every:
+        tell.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")

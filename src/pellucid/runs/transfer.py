@@ -1,0 +1,136 @@
+"""To begin with what an earlier run has learned: its fitted fields, its hidden layers, its weights (transfer learning).
+
+Yosinski et al., "How transferable are features in deep neural networks?", 2014. A part whose shape differs (new
+classes, other columns) keeps its fresh weights; rows of the output layer go by the names of the classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data import Split
+from ..dataset import Dataset
+from ..errors import PellucidError, shell_quote
+from ..fields import Field
+from ..network import Network, trunk_from
+from ..storage import WEIGHTS, Folder
+from ..training.loader import Loader
+from ..trunks import Trunk
+from ..tuning.linear_probe import fit_linear_probe
+from ..wording import join_words
+from .record import read_record
+
+
+@dataclass(frozen=True)
+class StartingRun:
+    """A finished run to begin with.
+
+    Attributes:
+        path: its folder. record: its ``run.json``. tensors: its weights by name. checksum: SHA-256 of their file.
+    """
+
+    path: Path
+    record: Mapping[str, Any] = field(repr=False)
+    tensors: Mapping[str, np.ndarray] = field(repr=False)
+    checksum: str
+
+    @classmethod
+    def of(cls, path: str | Path, checksum: str | None = None) -> StartingRun:
+        """Open it. Raises PellucidError when it has not finished, or is not the one with this ``checksum``."""
+        folder = Folder.open(path)
+        record = read_record(folder)
+        if record["status"] != "done":
+            raise PellucidError(
+                "this training has not finished, so there is nothing to start from",
+                where=str(path),
+                fix=f"first: pellucid resume {shell_quote(path)}",
+            )
+        found = hashlib.sha256(folder.read(WEIGHTS)).hexdigest()
+        if checksum not in (None, found):
+            raise PellucidError("the run that this training started from has changed", where=str(path))
+        return cls(Path(path).absolute(), record, folder.load_tensors(WEIGHTS)[0], found)
+
+    @property
+    def fields(self) -> list[Field]:
+        return [Field.from_json(one) for one in self.record["fields"]]
+
+    @property
+    def trunk_config(self) -> Mapping[str, Any]:
+        """The trunk's."""
+        return self.record["network"]["trunk"]
+
+    def fresh_trunk(self, own: nn.Module | None = None) -> Trunk:
+        """Fresh hidden layers of the same shape. ``own``: the module, when the run has a trunk of its user's own."""
+        return trunk_from(self.trunk_config, own)
+
+    def adopt_fields(self, data: Dataset) -> Dataset:
+        """The data with the run's scales and vocabularies, so that its weights read what they have learned to read."""
+        pairs = match_fields([f for f in self.fields if f.role == "input"], data.inputs)
+        if not pairs:
+            have, want = (", ".join(f"{f.name} ({f.kind})" for f in some) for some in (data.inputs, self.fields))
+            raise PellucidError(
+                f"the run reads {want}, and the data has {have}: nothing that was learned fits",
+                where=str(self.path),
+                fix="start from a run on data of the same kind, or leave --start out",
+            )
+        return data.with_fitted(pairs)
+
+    def transfer_to(self, network: Network, feed: Loader, split: Split) -> str:
+        """Copy what fits, then solve the output layer on what the trunk makes of the data. Returns what came along."""
+        count, fresh = self.copy_weights(network)
+        fit_linear_probe(network, feed, split.train, split.validation)
+        but = f"; fresh are {join_words(fresh)}" if fresh else ""
+        return f"{count:,} of {network.parameter_count:,} weights come from {self.path}{but}"
+
+    def copy_weights(self, network: Network) -> tuple[int, list[str]]:
+        """Copy what fits. Returns how many numbers came along, and the names of the parts that stay fresh."""
+        parameters, fresh, count = dict(network.named_parameters()), [], 0
+        with torch.no_grad():
+            for name, value in network.state_dict().items():
+                if name.startswith("output."):
+                    continue
+                known = self.tensors.get(name)
+                if known is None or known.shape != tuple(value.shape):
+                    fresh.append(name)
+                    continue
+                value.copy_(torch.from_numpy(np.array(known)))
+                count += value.numel() if name in parameters else 0
+        count += self._fill_output(network)
+        return count, fresh
+
+    def _fill_output(self, network: Network) -> int:
+        """Rows of the output layer for classes that both know."""
+        values = getattr(network.output, "values", None)
+        before = next((f for f in self.fields if f.role == "target"), None)
+        if values is None or before is None or "values" not in (before.state or {}):
+            return 0
+        places = {value: i for i, value in enumerate(before.state["values"])}  # type: ignore[index]
+        rows = [(i, places[value]) for i, value in enumerate(values) if value in places]
+        count = 0
+        for name, value in network.output.layer.state_dict().items():  # type: ignore[union-attr]
+            known = self.tensors.get(f"output.layer.{name}")
+            if known is None or not rows or known.shape[1:] != tuple(value.shape[1:]):
+                continue
+            for new, old in rows:
+                value[new] = torch.from_numpy(np.array(known[old]))
+                count += value[new].numel()
+        return count
+
+
+def match_fields(run: Sequence[Field], data: Sequence[Field]) -> dict[str, Field]:
+    """The run's field for each of the data's: of one kind and name, or the only ones of a kind that are no columns."""
+    named = {(f.name, f.kind): f for f in run}
+    pairs = {f.name: named[f.name, f.kind] for f in data if (f.name, f.kind) in named}
+    for kind in ("image", "text"):
+        ours, theirs = ([f for f in some if f.kind == kind] for some in (data, run))
+        if len(ours) == len(theirs) == 1:
+            pairs[ours[0].name] = theirs[0]
+    return pairs

@@ -1,0 +1,45 @@
+"""What the exact bytes of a training depend on beside plan, decisions and data, and what of it has changed."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..training.decisions import Decisions
+from ..training.listeners import Listener
+
+
+def current_versions() -> dict[str, Any]:
+    """Those of this process, on this machine."""
+    return {
+        "pellucid": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+    }
+
+
+def say_versions(before: Mapping[str, Any], threads: int, tell: Listener) -> None:
+    """Say what has changed since a run was begun that its numbers depend on.
+
+    Args:
+        before: versions of then. threads: the most that were decided; 0 where torch's own number was used.
+    """
+    now = current_versions()
+    if threads:
+        now["threads"] = before.get("threads") if threads <= (os.cpu_count() or 1) else os.cpu_count()
+    for what, then in before.items():
+        if now.get(what) != then:
+            tell.said(f"{what} was {then} and is {now.get(what)}: numbers may differ in their last digits")
+
+
+def most_threads(decisions: Decisions) -> int:
+    return max((one["value"] for one in decisions.all if one["name"] == "threads"), default=0)

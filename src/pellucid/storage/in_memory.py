@@ -1,0 +1,103 @@
+"""A run's files in memory: what ``Folder`` keeps on disk, for a training that writes none."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import PellucidError
+from .folder import Folder
+from .strict_json import parse_json, to_json
+from .tensors import Tensors, pack_tensors, unpack_tensors
+
+
+class InMemory:
+    """The files of one run as bytes, and its lines as they were added. It has the names of ``Folder``'s methods.
+
+    There are no checkpoints: a training that is stopped is lost.
+
+    Args:
+        files: that are there already, name → bytes.
+
+    >>> files = InMemory()
+    >>> files.write_json("run.json", {"format": 1})
+    >>> files.read_json("run.json")
+    {'format': 1}
+    """
+
+    path = Path("(in memory)")
+    lasting = False
+
+    def __init__(self, files: Mapping[str, bytes] | None = None):
+        self._files = dict(files or {})
+        self._objects: dict[str, Any] = {}  # that wait to be written as JSON
+        self._lines: dict[str, list[dict[str, Any]]] = {}
+
+    def write(self, name: str, data: bytes) -> None:
+        self._files[name] = bytes(data)
+
+    def write_json(self, name: str, obj: Any) -> None:
+        """Keep it; its bytes are made of what it is when they are first read. A record is written more than once."""
+        self._files[name] = b""
+        self._objects[name] = obj
+
+    def read(self, name: str) -> bytes:
+        """The file's content. Raises PellucidError when there is no such file."""
+        if name not in self._files:
+            raise PellucidError(f"'{name}' is missing", where=str(self.path))
+        if name in self._objects:
+            self.write(name, (to_json(self._objects.pop(name), indent=1) + "\n").encode())
+        return self._files[name]
+
+    def read_json(self, name: str) -> Any:
+        return parse_json(self.read(name), self.path / name)
+
+    def exists(self, name: str) -> bool:
+        return name in self._files or name in self._lines
+
+    def remove(self, name: str) -> None:
+        for held in (self._files, self._objects, self._lines):
+            held.pop(name, None)
+
+    def names(self) -> list[str]:
+        return sorted(self._files)
+
+    def append(self, name: str, rows: list[dict[str, Any]], sync: bool = False) -> None:
+        self._lines.setdefault(name, []).extend(rows)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        return list(self._lines.get(name, []))
+
+    def truncate_lines(self, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
+        self._lines[name] = [row for row in self.lines(name) if keep(row)]
+
+    def save_tensors(self, name: str, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+        self.write(name, pack_tensors(tensors, meta))
+
+    def load_tensors(self, name: str) -> tuple[Tensors, dict[str, Any]]:
+        return unpack_tensors(self.read(name), self.path / name)
+
+    def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+        """Nothing: what a checkpoint guards against would take this memory too."""
+
+    def has_checkpoint(self) -> bool:
+        return False
+
+    def drop_checkpoints(self, after: int) -> None:
+        """Nothing: there are none."""
+
+    def load_checkpoint(self) -> tuple[int, Tensors, dict[str, Any], str | None]:
+        """Raises PellucidError: there is none."""
+        raise PellucidError("there is no checkpoint", where=str(self.path), fix="train again")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Nobody else can see these files."""
+        yield
+
+
+Files = Folder | InMemory

@@ -1,0 +1,72 @@
+"""One training at a time in a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import PellucidError
+from . import atomic
+from .atomic import FRESH, is_file, is_folder, os_errors_as, read_bytes
+from .manifest import MANIFEST
+
+LOCK, CHECKPOINTS = ".lock", "checkpoints"
+
+LOCK_TEXT = re.compile(rb"([0-9]{1,10}\n)?")  # what a lock holds
+
+HALF_WRITTEN = re.compile(re.escape(FRESH) + r"[0-9]{1,10}-[^/]+\.(json|jsonl|parquet|html|safetensors)")
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold a lock file; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        PellucidError: another process holds it.
+    """
+    with os_errors_as("lock", path):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    try:
+        _take_lock(file, path)
+        yield
+    finally:
+        os.close(file)
+
+
+def _take_lock(file: int, path: Path) -> None:
+    with os_errors_as("lock", path):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(file, 32).decode("ascii", "replace").strip()
+            raise PellucidError(
+                f"another training is writing into this run (process {holder or 'unknown'})",
+                where=str(path.parent),
+                fix="wait for it or stop it, or train into another folder with --name",
+            ) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+
+
+def is_left(path: Path) -> bool:
+    """Whether a file is what is left of a run without files: its lock, or its first file half-written."""
+    if path.name == LOCK:
+        return is_file(path) and path.stat().st_size < 16 and LOCK_TEXT.fullmatch(read_bytes(path)) is not None
+    return path.name.endswith(f"-{MANIFEST}") and is_half_written(path)
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether a file is a half-written one of ours: by its whole name, and no link or folder."""
+    return HALF_WRITTEN.fullmatch(path.name) is not None and is_file(path)
+
+
+def sweep_drafts(path: Path) -> None:
+    """Remove half-written files that a crash left behind in a run folder; only the holder of its lock may."""
+    with os_errors_as("clean up", path):
+        for folder in (path, *filter(is_folder, [path / CHECKPOINTS])):
+            for left in filter(is_half_written, list(folder.iterdir())):
+                atomic.system.unlink(left)

@@ -1,0 +1,86 @@
+"""Strict JSON, and how damage to any file is said.
+
+NaN and infinities are written as ``null`` (JSON has no such numbers) and read back as None.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import PellucidError, shell_quote
+from .names import RECORD
+
+MOST_BYTES = 1 << 26  # of a record
+
+
+def to_json(obj: Any, indent: int | None = None) -> str:
+    """Strict JSON: non-finite numbers become null, NumPy values their Python ones, paths text, tuples lists."""
+    plain = _plain_value(obj)
+    text = json.dumps(plain, allow_nan=False, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in file names that are not UTF-8
+        return json.dumps(plain, allow_nan=False, indent=indent)
+    return text
+
+
+def _plain_value(obj: Any) -> Any:
+    if isinstance(obj, np.ndarray | np.generic):
+        return _plain_value(obj.tolist())
+    if isinstance(obj, float):
+        return obj if np.isfinite(obj) else None
+    if isinstance(obj, Mapping):
+        return {str(k): _plain_value(v) for k, v in obj.items()}
+    if isinstance(obj, list | tuple):
+        return [_plain_value(v) for v in obj]
+    return str(obj) if isinstance(obj, os.PathLike) else obj
+
+
+MOST_VALUES = 8_000_000  # in one file; more take gigabytes once they are parsed
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """Strict JSON: no NaN, no key twice. Raises PellucidError."""
+    try:
+        if data.count(b",") > MOST_VALUES:
+            raise ValueError("more values than any run has")
+        return json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise damage_error("it is damaged (nested too deep)", path) from None
+    except ValueError as error:
+        raise damage_error(f"it is damaged (not JSON: {error})", path) from None
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        raise ValueError("a key is there twice")
+    return held
+
+
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(f"{word} is no number in JSON")
+
+
+def damage_error(what: str, path: Path) -> PellucidError:
+    """The error for a file of a run that can't be used; a finished run can be done again."""
+    like = f": pellucid train --like {shell_quote(path.parent)}" if _is_of_a_finished_run(path) else ""
+    return PellucidError(what, where=str(path), fix=f"copy it from a backup, or train again{like}")
+
+
+def _is_of_a_finished_run(path: Path) -> bool:
+    """Whether the record beside a file says so; that of a run in memory is nowhere."""
+    try:
+        record = path.with_name(RECORD)  # a ValueError for a path that has no name, such as '.'
+        if path == record or record.is_symlink() or not record.is_file():
+            return False
+        with record.open("rb") as file:
+            return bool(json.loads(file.read(MOST_BYTES))["status"] == "done")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -1,0 +1,54 @@
+"""What the clock and memory decided in a training, written down so that it can be replayed."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Decision = dict[str, Any]  # step, name, value, reason
+
+
+class Decisions:
+    """The decisions of one training, in the order of their steps.
+
+    Args:
+        known: those already written (a resumed training, a replay).
+        write: called with each new one before it takes effect.
+        live: False for a replay: the clock decides nothing.
+    """
+
+    def __init__(
+        self, known: Iterable[Decision] = (), write: Callable[[Decision], None] = lambda d: None, live: bool = True
+    ):
+        self.write, self.live = write, live
+        self.all: list[Decision] = []
+        self._named: dict[str, list[Decision]] = {}  # asked for twice a step, so found without a search
+        for decision in known:
+            self._keep(decision)
+
+    def _keep(self, decision: Decision) -> None:
+        for kept in (self.all, self._named.setdefault(decision["name"], [])):
+            insort(kept, decision, key=lambda d: d["step"])
+
+    def open_at(self, step: int) -> bool:
+        """Whether the clock may decide something at ``step``: not while known decisions still lie ahead."""
+        return self.live and (not self.all or self.all[-1]["step"] <= step)
+
+    def decide(self, step: int, name: str, value: Any, reason: str) -> None:
+        """Decide that ``name`` is ``value`` from ``step`` on; written first."""
+        decision = {"step": step, "name": name, "value": value, "reason": reason}
+        self.write(decision)
+        self._keep(decision)
+
+    def forget_after(self, step: int) -> None:
+        """Drop what was decided for later steps: a future that will not come."""
+        for kept in (self.all, *self._named.values()):
+            kept[:] = [decision for decision in kept if decision["step"] <= step]
+
+    def at(self, step: int, name: str, default: Any = None) -> Any:
+        """The value in force for ``step``: of several decided for one step, the last."""
+        for decision in reversed(self._named.get(name, ())):
+            if decision["step"] <= step:
+                return decision["value"]
+        return default

@@ -1,0 +1,155 @@
+"""Decides how a training spends its budget: when to evaluate, when to cool down, where to end."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..planning.plan import Recipe
+from .decisions import Decisions
+from .schedule import cool_from, end_of, moved_end, schedule_phase, trapezoid
+from .state import TrainState
+from .threads import ThreadTuner
+
+EVALUATIONS = 40  # of a training, about
+
+WATCHING = 0.04  # of the time that evaluations may take
+
+# Over which the speed is taken, at the most: longer where much is left, so that a hiccup moves nothing.
+WINDOW_SECONDS, WINDOW_SHARE = 10.0, 0.2
+
+KNOWN = 1.0  # seconds of steps after which the speed is known, or half of what is left where that is less
+
+DRIFT = 0.04  # of the time left, by which the end may be off before it is moved
+
+CLOSE_SECONDS, CLOSE_SHARE = 0.25, 0.005  # that nobody minds: the larger of so much, and so much of the whole
+
+# Of the time until the end, between two moves of it: so 10 minutes, too, have some ten of them at the most.
+APART = 0.6
+
+APART_SECONDS = 0.25
+
+SLOWEST = 10.0  # times as long as on a processor of its own that the closing is reserved, at the most
+
+
+@dataclass
+class Pacer:
+    """Spends a budget.
+
+    Attributes:
+        recipe: shares of warm-up and cool-down.
+        deadline: ``clock()`` at which everything that follows the closing evaluations must begin; None without one.
+        every: steps between evaluations.
+        closing: what comes after the last step, in evaluations' worth of time.
+        patience: evaluations without a better validation loss after which the cool-down starts; 0 for never.
+        clock: seconds. processor: seconds that this thread was given a processor for.
+        finish: seconds of work within the deadline's reserve that need a processor: more where it is shared.
+        grow: whether the end may move away: not where the steps were found by cross-validation.
+        tuner: chooses the number of threads on the way; None where nobody waits.
+    """
+
+    recipe: Recipe
+    deadline: float | None
+    every: int
+    closing: float = 1.0
+    patience: int = 0
+    clock: Callable[[], float] = time.monotonic
+    processor: Callable[[], float] = time.thread_time
+    finish: float = 0.0
+    grow: bool = True
+    tuner: ThreadTuner | None = None
+    _looks: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds of steps alone, step) over the window
+    _shares: deque[tuple[float, float]] = field(default_factory=deque)  # (seconds, of them on a processor) likewise
+    _paused: float = 0.0  # seconds that evaluations took
+    _moved: float = float("-inf")
+    _whole: float = 0.0  # seconds that were left at the first look
+
+    def begin_schedule(self, step: int, steps: int, decisions: Decisions, reason: str) -> None:
+        """Decide the schedule of the next ``steps`` steps."""
+        if decisions.at(step, "stopped improving"):
+            decisions.decide(step, "stopped improving", False, reason)
+        points = trapezoid(step, step + steps, warm=self.recipe.warm, cool=self.recipe.cool)
+        decisions.decide(step, "schedule", points, reason)
+
+    def after_look(self, state: TrainState, decisions: Decisions) -> None:
+        """Move the end of the schedule when the clock says so, and try another number of threads."""
+        points = decisions.at(state.step, "schedule")
+        if self.deadline is None or not decisions.open_at(state.step) or state.step >= end_of(points):
+            return
+        now = self.clock()
+        # Seconds for steps and for what is watched meanwhile.
+        left = self.deadline - now - self.closing * state.evaluating - (self._slowness(now) - 1) * self.finish
+        self._whole = max(self._whole, left)
+        seconds, done = self._recent_speed(state.step, max(WINDOW_SECONDS, WINDOW_SHARE * left))
+        if self.tuner and self.tuner.after_look(state.step, now - self._paused, left, decisions):
+            self._looks.clear()
+        elif done and seconds >= min(KNOWN, left / 2):
+            self._move_end(state, decisions, seconds / done, now, left)
+
+    def _move_end(self, state: TrainState, decisions: Decisions, each: float, now: float, left: float) -> None:
+        """Move the end to where steps of ``each`` seconds use up what is ``left``."""
+        points = decisions.at(state.step, "schedule")
+        steps = max(int(left / (each + state.evaluating / self.every)), 1)
+        off = state.step + steps - end_of(points)
+        until_end = min(left, (end_of(points) - state.step) * each)
+        waits = now - self._moved < max(APART_SECONDS, APART * until_end)
+        early = off > 0 and (not self.grow or decisions.at(state.step, "stopped improving", False))
+        if waits or early or abs(off) * each < max(CLOSE_SECONDS, CLOSE_SHARE * self._whole, DRIFT * left):
+            return
+        self._moved = now
+        points = moved_end(points, state.step, state.step + steps, cool=self.recipe.cool)
+        reason = f"{1 / each:.4g} steps a second leave time for {steps:,} more"
+        decisions.decide(state.step, "schedule", points, reason)
+
+    def _recent_speed(self, step: int, window: float) -> tuple[float, int]:
+        """Seconds and steps over the last ``window`` seconds on as many threads as now, evaluations left out."""
+        looks, now = self._looks, self.clock() - self._paused
+        looks.append((now, step))
+        while len(looks) > 2 and now - looks[0][0] > window:
+            looks.popleft()
+        (before, first), (last, latest) = looks[0], looks[-1]
+        return last - before, latest - first
+
+    def _slowness(self, now: float) -> float:
+        """How many times as long work takes as it would on a processor of its own, as seen over the last seconds."""
+        self._shares.append((now, self.processor()))
+        while len(self._shares) > 2 and now - self._shares[0][0] > WINDOW_SECONDS:
+            self._shares.popleft()
+        (before, had), (_, has) = self._shares[0], self._shares[-1]
+        return min(max((now - before) / max(has - had, 1e-9), 1.0), SLOWEST) if now > before else 1.0
+
+    def after_evaluation(self, state: TrainState, decisions: Decisions, seconds: float = 0.0) -> None:
+        """Note what it took; start the cool-down when validation has stopped improving."""
+        self._paused += seconds
+        points = decisions.at(state.step, "schedule")
+        holding = schedule_phase(points, state.step) == "hold" and decisions.open_at(state.step)
+        if not (self.patience and holding and self._is_stale(state)):
+            return
+        share = self.recipe.cool / (1 - self.recipe.cool) / 2  # half as long as it would be after so many steps
+        length = min(max(round(state.step * share), self.every), end_of(points) - state.step)
+        reason = f"the validation loss has not improved in {state.stale} evaluations"
+        decisions.decide(state.step, "stopped improving", True, reason)
+        decisions.decide(state.step, "schedule", cool_from(points, state.step, length), reason)
+
+    def _is_stale(self, state: TrainState) -> bool:
+        """No better for so many evaluations, and for a quarter of all steps."""
+        return state.stale >= self.patience and state.stale * self.every * 4 >= state.step
+
+
+def monotonic_start(started: float | None) -> float:
+    """When a training began, on a clock that nobody sets; ``started`` is on that of ``time.time()``, None for now."""
+    return time.monotonic() - (max(time.time() - started, 0.0) if started else 0.0)
+
+
+def between_evaluations(steps: int, epoch: int, step: float = 0.0, evaluation: float = 0.0) -> int:
+    """Steps between evaluations: about ``EVALUATIONS`` in all, in at most ``WATCHING`` of the time.
+
+    Args:
+        steps: of the training. epoch: steps of one.
+        step, evaluation: seconds that each takes, where known.
+    """
+    usual = min(steps / EVALUATIONS, epoch * 4)
+    seldom = evaluation / (WATCHING * step) if step else 1.0
+    return max(1, round(max(usual, seldom, min(epoch, steps / 10))))

@@ -1,0 +1,50 @@
+"""Which examples each step sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.batches.batch import Batch
+from ..data.batches.order import example_keys, shuffled_batches
+from .loader import Loader
+
+
+class Sampler:
+    """Which examples each step sees: a pure function of (seed, step).
+
+    Args:
+        feed: where the examples are. rows: the training rows.
+    """
+
+    def __init__(self, feed: Loader, rows: np.ndarray, batch_size: int, seed: int):
+        self.feed, self.rows, self.seed = feed, rows, seed
+        self.batch_size = min(batch_size, len(rows))
+        self._epoch = -1
+        self._steps: list[tuple[np.ndarray, np.ndarray]] = []  # the rows (B,) of each step of the epoch, and their keys
+        self.steps = len(self._epoch_batches(0))  # an epoch
+
+    def _epoch_batches(self, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        if epoch != self._epoch:
+            rows = shuffled_batches(
+                self.rows, seed=self.seed, epoch=epoch, batch_size=self.batch_size, lengths=self.feed.lengths
+            )
+            key = example_keys(np.concatenate(rows), self.seed, epoch)
+            ends = np.cumsum([len(batch) for batch in rows])[:-1]
+            self._steps = list(zip(rows, np.split(key, ends), strict=True))
+            self._epoch = epoch
+        return self._steps
+
+    def _keep_home(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.feed.home)
+
+    def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:  # -> (B,), (B,)
+        """The rows of one step, and their keys for augmentation and dropout."""
+        epoch, place = divmod(step, self.steps)
+        return self._epoch_batches(epoch)[place]
+
+    def batch(self, step: int) -> Batch:
+        """The batch of one step."""
+        rows, key = self.at(step)
+        return self.feed.batch(self._keep_home(rows), self._keep_home(key))

@@ -1,0 +1,186 @@
+"""The networks of a cross-validation, each of which leaves other rows out: one after the other, or all in one pass.
+
+K networks, B batch, n rows, h rows left out, R numbers in a raw answer.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.batches.batch import Batch
+from ..inputs.number import Number
+from ..network import Network
+from ..planning.plan import Recipe
+from ..training.decisions import Decisions
+from ..training.evaluate import predict_raw
+from ..training.loader import Loader
+from ..training.loop import Loop, seed_step
+from ..training.optimizer import Adam
+from ..training.pacer import Pacer
+from ..training.sampler import Sampler
+from ..training.state import AVERAGE_EVERY, TrainState, copy_into, ema_rate
+from ..trunks.layers import Linear
+
+WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
+
+LARGEST = 1 << 26  # bytes of examples that are held once a network
+
+Cast = Callable[[np.ndarray], tuple[Network, Loader]]  # rows -> a fresh network, and the data encoded, fitted on them
+
+
+class Fold:
+    """One network that leaves ``held`` out."""
+
+    def __init__(self, cast: Cast, rows: np.ndarray, held: np.ndarray, recipe: Recipe, seed: int):
+        network, self.feed = cast(rows)
+        self.held, self.state = held, TrainState(network, recipe)
+        order, pace = Sampler(self.feed, rows, recipe.batch_size, seed), Pacer(recipe, None, 1)
+        self.loop = Loop(self.state, order, held, Decisions(), pace, lambda s: None, lambda r: None)
+
+    def train_to(self, step: int) -> None:
+        state, loop = self.state, self.loop
+        state.network.train()
+        while state.step < step:
+            state.optimizer.clear()
+            seed_step(state.network.device, loop.order.seed, state.step)
+            if loop.keep_if_finite(loop.compute_gradients(loop.order.batch(state.step))):
+                state.optimizer.step(warm_up(state.step))
+            state.step += 1
+            state.update_ema()
+
+    def predict_left_out(self) -> tuple[Tensor, Tensor]:  # -> (h, R), (h, ...)
+        """What the averaged weights say of what was left out."""
+        state = self.state
+        present = {name: value.clone() for name, value in state.weights.items()}
+        copy_into(state.weights, state.average)
+        found = predict_raw(state.network, self.feed, self.held)
+        copy_into(state.weights, present)
+        return found
+
+
+def warm_up(step: int) -> float:
+    """Of the learning rate, at a step."""
+    return min(1.0, (step + 1) / WARM)
+
+
+class FoldsInTurn:
+    """Folds that are trained one after the other."""
+
+    def __init__(self, folds: Sequence[Fold]):
+        self.folds = folds
+
+    def train_to(self, step: int) -> None:
+        for fold in self.folds:
+            fold.train_to(step)
+
+    def predict_left_out(self) -> list[tuple[Tensor, Tensor]]:
+        return [fold.predict_left_out() for fold in self.folds]
+
+
+class StackedFolds:
+    """Folds of small dense networks on numbers, trained in one pass: five little matrices at once take hardly longer
+    than one. The same sums as ``FoldsInTurn``, rounded otherwise; only of a gradient that is no number the rest still
+    counts.
+
+    Args:
+        folds: that ``can_be_together``.
+    """
+
+    def __init__(self, folds: Sequence[Fold]):
+        self.folds, self.step = folds, 0
+        self.feed, recipe = folds[0].feed, folds[0].state.recipe  # its targets and weights are everyone's
+        self.network = stack_networks([fold.state.network for fold in folds])
+        self.weights = dict(self.network.named_parameters())  # (K, ...) each
+        self.average = {name: value.detach().clone() for name, value in self.weights.items()}
+        matrices = [p for p in self.weights.values() if p.ndim > 2]
+        vectors = [p for p in self.weights.values() if p.ndim <= 2]
+        self.adam, self.lr = Adam([(matrices, recipe.decay), (vectors, 0.0)], betas=(0.9, recipe.beta2)), recipe.lr
+        kinds = self.feed.dense
+        self.values = {key: torch.stack([fold.feed.dense[key] for fold in folds]) for key in kinds}  # (K, n, F) each
+        self.among = torch.arange(len(folds)).unsqueeze(1)  # (K, 1)
+
+    def train_to(self, step: int) -> None:
+        self.network.train()
+        while self.step < step:
+            drawn = [fold.loop.order.at(self.step) for fold in self.folds]
+            rows, keys = (torch.from_numpy(np.stack(some)) for some in zip(*drawn, strict=True))  # (K, B)
+            for p in self.weights.values():
+                p.grad = None
+            losses = self.losses(rows, keys)  # (K,)
+            losses.sum().backward()
+            self._forget_what_is_not_finite(losses)
+            self.adam.step(self.lr * warm_up(self.step))
+            self.step += 1
+            self._update_averages()
+
+    def raw_answers(self, rows: Tensor, keys: Tensor | None = None) -> Tensor:  # (K, B), (K, B) -> (K, B, R)
+        network, values = self.network, {key: value[self.among, rows] for key, value in self.values.items()}
+        return network.output(network.trunk(network.trunk_input(Batch(values, None, rows, keys))))  # type: ignore[arg-type]
+
+    def losses(self, rows: Tensor, keys: Tensor) -> Tensor:  # (K, B), (K, B) -> (K,)
+        assert self.feed.target is not None
+        each = self.network.output.losses(self.raw_answers(rows, keys).flatten(0, 1), self.feed.target[rows.flatten()])
+        if self.feed.weight is not None:
+            each = each * self.feed.weight[rows.flatten()]
+        return each.view(rows.shape).mean(1)
+
+    def _forget_what_is_not_finite(self, losses: Tensor) -> None:  # (K,)
+        gradients = [p.grad for p in self.weights.values() if p.grad is not None]
+        if torch.isfinite(losses.detach().sum() + torch.stack(torch._foreach_norm(gradients)).sum()):
+            return
+        for gradient in gradients:
+            gradient.nan_to_num_(0.0, 0.0, 0.0)
+
+    @torch.no_grad()
+    def _update_averages(self) -> None:
+        if self.step % AVERAGE_EVERY == 0:
+            torch._foreach_lerp_(list(self.average.values()), list(self.weights.values()), ema_rate(self.step))
+
+    @torch.no_grad()
+    def predict_left_out(self) -> list[tuple[Tensor, Tensor]]:  # -> (h, R), (h, ...) each
+        """What the averaged weights say of what each network left out."""
+        assert self.feed.target is not None
+        most = max(len(fold.held) for fold in self.folds)
+        rows = torch.from_numpy(np.stack([np.resize(fold.held, most) for fold in self.folds]))  # (K, h)
+        present = {name: value.detach().clone() for name, value in self.weights.items()}
+        copy_into(self.weights, self.average)
+        self.network.eval()
+        found = self.raw_answers(rows).float()  # (K, h, R)
+        copy_into(self.weights, present)
+        helds = [torch.from_numpy(fold.held) for fold in self.folds]
+        return [(own[: len(held)], self.feed.target[held]) for own, held in zip(found, helds, strict=True)]
+
+
+def stack_networks(networks: Sequence[Network]) -> Network:
+    """One network whose every weight is that of all, (K, ...), see ``Linear``, and so is what the scales of its inputs
+    differ in, (K, 1, ...)."""
+    one, all_of_them = copy.deepcopy(networks[0]), [dict(network.named_modules()) for network in networks]
+    for name, module in one.named_modules():
+        for own in module._buffers:
+            buffers = [modules[name]._buffers[own] for modules in all_of_them]
+            if any(not torch.equal(buffer, buffers[0]) for buffer in buffers):
+                module._buffers[own] = torch.stack(buffers).unsqueeze(1)
+        for own in module._parameters:
+            values = [modules[name]._parameters[own] for modules in all_of_them]
+            module._parameters[own] = nn.Parameter(torch.stack([value.detach() for value in values]))  # type: ignore
+    return one
+
+
+def can_be_together(folds: Sequence[Fold]) -> bool:
+    """Whether these are alike in every shape, and have only weights that can be stacked."""
+    one = folds[0]
+    network, recipe, feed = one.state.network, one.state.recipe, one.feed
+    usual = not recipe.matrix_lr and not recipe.clip and feed.device.type == "cpu" and len(folds) > 1
+    plain = network.vector and all(isinstance(layer, Number) for layer in network.layers)
+    if not usual or not plain or not all(isinstance(m, Linear) for m in network.modules() if m._parameters):
+        return False
+    shapes = {tuple((name, value.shape) for name, value in fold.state.weights.items()) for fold in folds}
+    sizes = {fold.loop.order.batch_size for fold in folds}
+    held = sum(value.nbytes for fold in folds for value in fold.feed.dense.values())
+    places = {tuple(str(b.tolist()) for b in fold.state.network.buffers() if b.dtype == torch.int64) for fold in folds}
+    return len(shapes) == len(sizes) == len(places) == 1 and held <= LARGEST

@@ -1,0 +1,96 @@
+"""A linear probe: the output layer alone, learned on what a frozen trunk returns.
+
+Fine-tuning that begins with a solved output layer does not first wreck what the trunk knows (Kumar et al.,
+"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", 2022), and the probe is itself a
+network that validation may like best: then the trunk stays frozen.
+
+n examples, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..network import Network
+from ..training.evaluate import autocast, mean_loss
+from ..training.loader import Loader
+from ..training.optimizer import Adam
+from ..trunks import Features
+
+MOST = 20_000  # examples that the probe learns from
+
+STEPS, RATE = 300, 0.02  # of Adam on all of them at once, cooling down to nothing
+
+DECAYS = (0.0, 0.03, 0.3, 3.0)  # weight decays that validation chooses among
+
+Pooled = tuple[Features, Tensor, Tensor | None]  # of n examples: features, targets (n, ...), weights in the loss (n,)
+
+
+def fit_linear_probe(network: Network, feed: Loader, train: np.ndarray, validation: np.ndarray) -> float:
+    """Train the output layer on the frozen rest; keep the weight decay that validation likes best and return it."""
+    if network.output.need().every:
+        return math.nan
+    some = train[:: -(-len(train) // MOST)]
+    known, (features, target, _) = (pool_features(network, feed, rows) for rows in (some, validation))
+    counts = feed.score_weights(validation)
+    layer = network.output.layer
+    first = [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
+    best: tuple[float, float, list[Tensor]] = (math.inf, 0.0, first)
+    for decay in DECAYS:
+        solve_output(network, known, first, decay)
+        with torch.no_grad():
+            loss = mean_loss(network.output, network.output(features), target, counts)
+        if loss < best[0]:
+            best = loss, decay, [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
+    set_output_weights(network, best[2])
+    return best[1]
+
+
+def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: float) -> None:
+    """Train the output layer on features from where it began; examples count as much as in any training."""
+    set_output_weights(network, first)
+    params = list(network.output.layer.parameters())  # type: ignore[union-attr]
+    matrices, rest = [p for p in params if p.ndim > 1], [p for p in params if p.ndim < 2]
+    features, target, weight = known
+    optimizer = Adam([(matrices, decay), (rest, 0.0)], betas=(0.9, 0.99))
+    for step in range(STEPS):
+        losses = network.output.losses(network.output(features), target)  # (n,)
+        loss = (losses if weight is None else losses * weight).mean()
+        gradients = torch.autograd.grad(loss, params)
+        for p, g in zip(params, gradients, strict=True):
+            p.grad = g
+        optimizer.step(RATE * (1 - step / STEPS))
+    for p in params:
+        p.grad = None
+
+
+def set_output_weights(network: Network, values: list[Tensor]) -> None:
+    with torch.no_grad():
+        for p, value in zip(network.output.layer.parameters(), values, strict=True):  # type: ignore[union-attr]
+            p.copy_(value)
+
+
+@torch.no_grad()
+def pool_features(network: Network, feed: Loader, rows: np.ndarray, size: int = 512) -> Pooled:
+    """What the trunk makes of some examples, one vector each, (n, D)."""
+    training = network.training
+    network.eval()
+    found: list[Tensor] = []
+    target: list[Tensor] = []
+    weight: list[Tensor] = []
+    for part in feed.in_order(rows, size):
+        batch = feed.batch(part)
+        with autocast(network.device):
+            f = network.features(batch)
+            found.append(network.trunk.pool(f).float())  # type: ignore[operator]
+        assert batch.target is not None
+        target.append(batch.target)
+        weight += [] if batch.weight is None else [batch.weight]
+    network.train(training)
+    own = torch.cat(weight) if weight else None
+    return replace(f, x=torch.cat(found), mask=None, key=None), torch.cat(target), own

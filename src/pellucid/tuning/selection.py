@@ -1,0 +1,60 @@
+"""Which weights of a training to keep: the last, the best seen, or the average; validation decides. n examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..data import Split
+from ..training.evaluate import mean_loss, predict_raw
+from ..training.loader import Loader
+from ..training.state import TrainState, copy_into
+
+WATCHED = 50_000  # validation examples: more would be answered for longer than is trained
+
+
+def limit_validation(split: Split) -> Split:
+    """The split as training looks on it: of very many validation rows some, spread evenly; all where they score it."""
+    rows = split.validation
+    if len(rows) <= WATCHED or not len(split.test):
+        return split
+    return replace(split, validation=rows[np.linspace(0, len(rows) - 1, WATCHED).astype(np.int64)])
+
+
+def select_weights(
+    state: TrainState, feed: Loader, rows: np.ndarray, *, among: Container[str] | None = None
+) -> tuple[dict[str, Any], Tensor, Tensor]:
+    """Give the network the weights that answer ``rows`` best: by the metric, and by the loss where that ties.
+
+    Args:
+        among: names of candidates, where not all of them stand for election.
+
+    Returns:
+        What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
+    """
+    network, output, weight = state.network, state.network.output, feed.score_weights(rows)
+    last = {name: value.clone() for name, value in state.weights.items()}
+    candidates = {"the last weights": last, "the average": state.average}
+    if state.best_row.get("step") != state.step:
+        candidates["the best seen" if state.best_row.get("step") else "the frozen trunk"] = state.best
+    candidates = {name: weights for name, weights in candidates.items() if among is None or name in among}
+    metrics: dict[str, float] = {}
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def rank_weights(name: str) -> tuple[float, float]:
+        value = metrics[name] if output.higher else -metrics[name]
+        loss = mean_loss(output, *found[name], weight)
+        return (value, -loss) if math.isfinite(value) and math.isfinite(loss) else (-math.inf, -math.inf)
+
+    for name, weights in candidates.items():
+        copy_into(state.weights, weights)
+        found[name] = predict_raw(network, feed, rows, mirrored=True)
+        metrics[name] = output.measure(*found[name], weight)
+    best = max(found, key=rank_weights)
+    copy_into(state.weights, candidates[best])
+    return {"weights": best, **metrics}, *found[best]

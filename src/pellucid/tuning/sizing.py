@@ -1,0 +1,237 @@
+"""How large a network the budget can train, by timing a few real steps of networks that are then thrown away."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import torch
+
+from ..errors import OutOfMemory, no_memory
+from ..network import Network
+from ..planning.plan import Recipe
+from ..storage import pack_tensors
+from ..training.decisions import Decisions
+from ..training.evaluate import predict_raw
+from ..training.loop import Loop
+from ..training.memory import give_back
+from ..training.pacer import Pacer
+from ..training.sampler import Sampler
+from ..training.state import TrainState
+from ..training.threads import threads_stall, use_threads
+
+LACKING = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
+
+TURNS = 2  # of each number of threads
+
+TURN_SECONDS = 0.05  # which a turn takes at the least: more than another program gets a processor for at a time
+
+HOPELESS = 1.5  # times the best mean so far, from which a number of threads has no further step
+
+TRYING = 0.04  # of the seconds that one size may be timed for
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a training step of a network, and seconds to answer one example, on so many threads."""
+
+    step: float
+    answer: float
+    threads: int = 1
+    others: Mapping[int, float] = field(default_factory=dict)  # seconds a step on other numbers; inf: they stall
+
+    def compare_threads(self) -> str:
+        """The numbers of threads beside each other: ``a step takes 35 ms with 1 thread, 84 ms with 2``."""
+        others = "".join(
+            f", {seconds * 1e3:.3g} ms with {threads}" if math.isfinite(seconds) else f", {threads} wait for each other"
+            for threads, seconds in self.others.items()
+        )
+        word = "thread" if self.threads == 1 else "threads"
+        return f"a step takes {self.step * 1e3:.3g} ms with {self.threads} {word}{others}"
+
+
+def decide_threads(timing: Timing, decisions: Decisions) -> Timing:
+    """Go on with as many threads as the timing found fastest, where there was a choice."""
+    if timing.others:
+        decisions.decide(0, "threads", timing.threads, timing.compare_threads())
+        use_threads(timing.threads)
+    return timing
+
+
+def time_steps(
+    network: Network,
+    order: Sampler,
+    recipe: Recipe,
+    limit: float = math.inf,
+    then: Callable[[TrainState], Any] = lambda state: None,
+    counts: Sequence[int] = (),
+) -> Timing:
+    """Time a few steps (the first is left out: it allocates) and a few answers. Changes the network.
+
+    Args:
+        limit: seconds after which no further step is begun. then: done with the training's state, at the end.
+        counts: numbers of threads to choose from; torch is left on the fastest. Without any, on the present one.
+    """
+    state = TrainState(network, recipe)
+    loop = Loop(state, order, order.rows[:0], Decisions(), Pacer(recipe, None, 1), lambda s: None, lambda r: None)
+    network.train()
+    steps = count(0)
+
+    def one_step() -> float:
+        start = time.perf_counter()
+        state.optimizer.clear()
+        loop.compute_gradients(order.batch(next(steps)))
+        state.optimizer.norm().item()
+        state.optimizer.step(0.01)
+        return time.perf_counter() - start
+
+    # On a busy machine a step on all threads may take seconds: what allocates need not be one of them.
+    use_threads(min(counts, default=None))
+    first = one_step()
+    means = time_thread_counts(one_step, counts or [torch.get_num_threads()], limit, first)
+    best = min(means, key=lambda threads: means[threads])
+    use_threads(best)
+    some = order.rows[: min(256, len(order.rows))]
+    start = time.perf_counter()
+    predict_raw(network, order.feed, some)
+    then(state)
+    answer = (time.perf_counter() - start) / len(some)
+    return Timing(means.pop(best), answer, best, means)
+
+
+def time_thread_counts(
+    one_step: Callable[[], float], counts: Sequence[int], limit: float, step_seconds: float = 0.0
+) -> dict[int, float]:
+    """The mean seconds of a step on each number of threads: means, because it is the stalls that are looked for.
+
+    The numbers take turns, the smallest first, so that a change of the machine's load meets them all; one that falls
+    far behind has no further step, and one whose threads wait for each other has none: it is said to take for ever.
+
+    Args:
+        one_step: makes a step and returns its seconds. limit: seconds in all, once each has made a step.
+        step_seconds: what a step on few threads takes, about.
+    """
+    taken: dict[int, list[float]] = {threads: [] for threads in counts}
+
+    def mean_seconds(threads: int) -> float:
+        return sum(taken[threads]) / len(taken[threads])
+
+    def is_hopeless(threads: int) -> bool:
+        return bool(taken[threads]) and mean_seconds(threads) > HOPELESS * min(
+            mean_seconds(other) for other in counts if taken[other]
+        )
+
+    def seconds_taken() -> float:
+        return sum(sum(taken[threads]) for threads in tried)
+
+    # Alone, a number has nothing to be compared with.
+    taken |= {n: [math.inf] for n in counts if len(counts) > 1 and threads_stall(n, step_seconds)}
+    tried = sorted(threads for threads in counts if not taken[threads])
+    for _ in range(TURNS):
+        for threads in tried:
+            use_threads(threads)
+            turn_seconds = 0.0
+            while turn_seconds < TURN_SECONDS:
+                if is_hopeless(threads) or (taken[threads] and seconds_taken() > limit):
+                    break
+                taken[threads].append(one_step())
+                turn_seconds += taken[threads][-1]
+    return {threads: mean_seconds(threads) for threads in counts}
+
+
+@contextmanager
+def explain_out_of_memory(
+    size: Any, make: Callable[[int], Network], order: Sampler, recipe: Recipe, loop: Loop | None = None
+) -> Iterator[None]:
+    """Where memory does not hold a training of ``size``, say which size it does hold: one that was tried.
+
+    Args:
+        loop: of the training, if it has one already; its state is let go of, so that there is room to try.
+    """
+    try:
+        yield
+    except LACKING as error:
+        if not no_memory(error):
+            raise
+        _clear_frames(error)
+    else:
+        return
+    if loop is not None:
+        del loop.state
+    smaller = largest_in_memory(size, make, order, recipe)
+    fix = (
+        f"train with --size {smaller}, which it does hold" if smaller is not None else "smaller ones do not fit either"
+    )
+    raise OutOfMemory(f"the memory of this machine does not hold the training of a network of size {size}", fix=fix)
+
+
+def largest_in_memory(size: Any, make: Callable[[int], Network], order: Sampler, recipe: Recipe) -> int | None:
+    """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint.
+
+    From the smallest on: tried after larger ones that did not fit, one that fits was sometimes passed over.
+    """
+    fits = None
+    for smaller in range(size) if isinstance(size, int) else ():
+        give_back()
+        try:
+            time_steps(make(smaller), order, recipe, limit=0.0, then=lambda state: pack_tensors(state.tensors(), {}))
+        except LACKING as error:
+            if not no_memory(error):
+                raise
+            _clear_frames(error)
+            break
+        fits = smaller
+    return fits
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of all that was allocated where an error, or one that led to it, came from."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+
+
+def largest_within_budget(
+    sizes: tuple[int, ...],
+    usual: int,
+    make: Callable[[int], Network],
+    order: Sampler,
+    recipe: Recipe,
+    seconds: float,
+    counts: Sequence[int] = (),
+) -> tuple[int, Timing, str]:
+    """The largest size that leaves time for ``recipe.epochs`` passes in ``seconds``; its timing, and why.
+
+    Sizes about double the work, so a neighbour is only timed when it has a chance. ``counts`` as for ``time_steps``.
+    """
+    tried: dict[int, Timing] = {}
+
+    def epochs_of_size(size: int) -> float:
+        if size not in tried:
+            try:
+                tried[size] = time_steps(make(size), order, recipe, limit=TRYING * seconds, counts=counts)
+            except LACKING as error:
+                if size == sizes[0] or not no_memory(error):
+                    raise
+                tried[size] = Timing(math.inf, math.inf)  # it does not fit
+        return seconds / (tried[size].step * order.steps)
+
+    size = min(max(usual, sizes[0]), sizes[-1])
+    while size > sizes[0] and epochs_of_size(size) < recipe.epochs:
+        size -= 1
+    if size >= usual:
+        while (
+            size < sizes[-1]
+            and epochs_of_size(size) >= 1.8 * recipe.epochs
+            and epochs_of_size(size + 1) >= recipe.epochs
+        ):
+            size += 1
+    found = epochs_of_size(size)
+    said = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
+    return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {said} epochs"
