@@ -419,7 +419,7 @@ def test_the_folder_itself_may_be_named_by_a_link(tmp_path):
 
 def test_processes_that_begin_a_cache_together_agree_where_it_is(tmp_path):
     code = (
-        "import sys, time; from pellucid.data.cache import open_cache\n"
+        "import sys, time; from pellucid.data.cache.cache import open_cache\n"
         "from pathlib import Path\n"
         "for i in range(60):\n"
         "    while time.time() < float(sys.argv[2]) + i / 50: pass\n"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid import draw
+from pellucid import draw, wording
 from pellucid.draw import Bar, markup
 from pellucid.draw import confusion as matrix
 from pellucid.draw import ticks as numbers
@@ -90,7 +90,7 @@ def check(html: str) -> Checker:
     "module",
     [
         markup,
-        numbers,
+        wording,
     ],
 )
 def test_examples_in_the_docs(module):

@@ -32,6 +32,7 @@ ROOMS = (
     ("tuning",),
     ("reports",),
     ("runs",),
+    ("run",),
     ("estimators", "comparison"),
     ("cli",),
     ("__main__",),

@@ -17,10 +17,10 @@ from torch import nn
 
 import pellucid
 from pellucid.errors import Interrupted, PellucidError
-from pellucid.runs.run import LINES as HISTORY
 from pellucid.runs.train import Trainer
 from pellucid.storage import Folder
 from pellucid.storage import atomic as disk
+from pellucid.storage.names import HISTORY_LINES as HISTORY
 from pellucid.training import loop
 from pellucid.training import pacer as pace
 from pellucid.training.listeners import Listener, Progress

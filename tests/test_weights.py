@@ -64,7 +64,7 @@ def test_a_column_of_weights_is_no_input(file: Path) -> None:
     weights = data.row_weights()
     assert weights is not None
     assert weights.tolist() == [row[4] for row in rows()]
-    assert read_data(file, target="kind").weights() is None
+    assert read_data(file, target="kind").row_weights() is None
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class Dataset(room.Dataset):
         ...     net.loss(batch).backward()
     """
 
+    __module__ = "pellucid"
+
     _encoded: Any = None  # the last network, its encoded inputs and target: an epoch is no time to encode anew
 
     def network(self, trunk: Trunk | str = "mlp", *, seed: int = 0, split_seed: int = 0) -> Network:

@@ -65,6 +65,8 @@ class PellucidError(Exception):
         fix: what to do about it, in the imperative.
     """
 
+    __module__ = "pellucid"
+
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None):
         self.what, self.where, self.fix = what, where, fix
         super().__init__(what)

@@ -229,6 +229,8 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
     >>> PellucidClassifier(steps=300).fit(X, y).predict_proba(X[:2])                    # doctest: +SKIP
     """
 
+    __module__ = "pellucid"
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PellucidClassifier:
         """Learn y, (n,) classes of any type; ``sample_weight`` is (n,), how much each example counts.
 
@@ -274,6 +276,8 @@ class PellucidRegressor(RegressorMixin, PellucidEstimator):
 
     >>> PellucidRegressor(steps=300).fit(X, y).predict(X[:2])                           # doctest: +SKIP
     """
+
+    __module__ = "pellucid"
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

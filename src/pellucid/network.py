@@ -70,6 +70,8 @@ class Network(nn.Module):
         >>> net.loss(batch).backward()                                                  # doctest: +SKIP
     """
 
+    __module__ = "pellucid"
+
     def __init__(
         self,
         inputs: Sequence[Input | Field] | Input | Field,

@@ -50,6 +50,8 @@ class Comparison:
         record: everything in it, as JSON.
     """
 
+    __module__ = "pellucid"
+
     path: Path
     record: Mapping[str, Any]
 

@@ -64,6 +64,8 @@ class Plan:
         choices: all of it for people, each with its reason.
     """
 
+    __module__ = "pellucid"
+
     network: str
     sizes: tuple[int, ...]
     inputs: Mapping[str, Mapping[str, Any]]

@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
+import torch
 
+from ..data.sample_weights import score_grouping
+from ..storage.names import SUSPECTS
 from ..training.evaluate import Answers
 from ..training.schedule import with_rates
 from ..tuning.selection import limit_validation
 from . import label_issues
 from .page import report_page
-from .run_report import BLOCK, in_words, network_stages, output_content, report_summary, worst_answers, write_suspects
+from .run_report import (
+    BLOCK,
+    in_words,
+    label_issue_content,
+    network_stages,
+    output_content,
+    report_summary,
+    worst_answers,
+)
 
 if TYPE_CHECKING:
     from ..data import Dataset, Split
@@ -84,3 +95,13 @@ def flatten_targets(prediction: Mapping[str, Any]) -> dict[str, Any]:
             {f"{name}_{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: in_words(value, "")}
         )
     return found
+
+
+def write_suspects(run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers) -> dict[str, Any]:
+    """``suspects.parquet``, without a line where the network knows too little; what the report says of it."""
+    how, naive = score_grouping(data, split.validation, feed.score_weights(split.validation)), run.record["naive"]
+    output, raw = run.network.output, torch.tensor(naive["raw"])
+    able = label_issues.knows_more(output, validation, raw, how["weight"], how["group"])
+    found = label_issues.find_label_issues(run.network, feed, split, validation) if able else []
+    run.folder.write(SUSPECTS, parquet_bytes(label_issues.issues_frame(found, data)))
+    return label_issue_content(run, data, split, found) if able else {"no_better_than": naive["name"]}

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..data.sample_weights import score_grouping
 from ..errors import shell_quote
 from ..fields import kind_named
 from ..fields.labels import join_labels
-from ..storage.names import SUSPECTS
 from ..training.evaluate import Answers
 from ..tuning.selection import limit_validation
 from . import label_issues
-from .files import parquet_bytes
 
 if TYPE_CHECKING:
     from ..data import Dataset, Split
@@ -65,16 +62,6 @@ def worst_answers(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -
 def answer_text(prediction: Mapping[str, Any]) -> Any:
     """What a prediction says, without how sure it is."""
     return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
-
-
-def write_suspects(run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers) -> dict[str, Any]:
-    """``label_issues.parquet``, without a line where the network knows too little; what the report says of it."""
-    how, naive = score_grouping(data, split.validation, feed.score_weights(split.validation)), run.record["naive"]
-    output, raw = run.network.output, torch.tensor(naive["raw"])
-    able = label_issues.knows_more(output, validation, raw, how["weight"], how["group"])
-    found = label_issues.find_label_issues(run.network, feed, split, validation) if able else []
-    run.folder.write(SUSPECTS, parquet_bytes(label_issues.issues_frame(found, data)))
-    return label_issue_content(run, data, split, found) if able else {"no_better_than": naive["name"]}
 
 
 def label_issue_content(run: Run, data: Dataset, split: Split, found: Sequence[LabelIssue]) -> dict[str, Any]:

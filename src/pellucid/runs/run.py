@@ -54,6 +54,8 @@ class Run:
         damage: what ``load`` found wrong with files that using the run does not need, each in a sentence.
     """
 
+    __module__ = "pellucid"
+
     damage: Sequence[str] = ()
 
     def __init__(self, folder: Files, record: Mapping[str, Any], network: Network):

@@ -36,6 +36,8 @@ class Progress:
 class Listener:
     """A listener that hears everything and does nothing; override what you want to hear."""
 
+    __module__ = "pellucid"
+
     def said(self, text: str) -> None:
         """A plain sentence about what is going on: reading, decoding, a repair, a fallback."""
 

@@ -181,6 +181,8 @@ class Custom(Trunk):
         reads: the numbers of position axes it takes, best first.
     """
 
+    __module__ = "pellucid"
+
     name = "custom"
 
     def __init__(self, module: nn.Module, width: int, out_width: int | None = None, reads: tuple[int, ...] = (1,)):
