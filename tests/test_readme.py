@@ -38,6 +38,17 @@ def test_every_file_it_names_is_there() -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
     assert len(links) >= 4
     assert [link for link in links if not (ROOT / link).exists()] == []
-    rooms = re.findall(r"(\w+(?:\.py|/)) ", TEXT.split("src/pellucid/\n")[1].split("```")[0])
-    assert len(rooms) >= 15
-    assert [room for room in rooms if not (ROOT / "src" / "pellucid" / room).exists()] == []
+
+
+def test_its_tree_is_the_whole_tree() -> None:
+    """Every file and folder of the package, one line each that says what it is, and nothing that is not there."""
+    shown, folders = [], ["src/pellucid"]
+    for line in TEXT.split("src/pellucid/\n")[1].split("```")[0].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name, _, about = line.strip().partition(" ")
+        assert about.strip(), f"nothing is said of {name}"
+        folders[depth:] = [name.rstrip("/")]
+        shown.append("/".join(folders[: depth + 1]))
+    there = [path for path in (ROOT / "src" / "pellucid").rglob("*") if path.suffix == ".py" or path.is_dir()]
+    there = [path for path in there if path.name not in ("__init__.py", "__pycache__")]
+    assert sorted(shown) == sorted(path.relative_to(ROOT).as_posix() for path in there)

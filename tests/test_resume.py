@@ -229,7 +229,7 @@ def test_replay_of_a_time_budget_never_asks_the_clock(
     def asked(*_: Any) -> float:
         raise AssertionError("a replay asked the clock")
 
-    for reads_the_clock in ("_look", "_slowness"):
+    for reads_the_clock in ("_recent_speed", "_slowness"):
         monkeypatch.setattr(pace.Pacer, reads_the_clock, asked)
     with pytest.raises(AssertionError, match="a replay asked the clock"):  # as a training of its own does
         trained(table, tmp_path / "live", target="label", budget="3s", size=None, folds=0)

@@ -343,7 +343,13 @@ def test_stated_shapes_are_checked() -> None:
     for name in CAUSAL:
         trunk = made(name, 1, causal=True)
         trunk.step(some(trunk, 1)[:, 0], trunk.start(3, some(trunk, 1)))
-    for name in ("DenseStage.forward", "GridStage.forward", "SequenceStage.step", "Attention.forward", "Trunk.forward"):
+    for name in (
+        "DenseStage.forward",
+        "ConvolutionalGridStage.forward",
+        "ConvolutionalSequenceStage.step",
+        "Attention.forward",
+        "Trunk.forward",
+    ):
         assert shapes.checked[name] > 0, name
     assert len(shapes.checked) > 30
 

@@ -1,4 +1,4 @@
-"""Datasets, plans, scores and predictions as a person reads them: calm, at most 100 columns, right at 80."""
+"""Datasets as a person reads them: calm, at most 100 columns, right at 80."""
 
 from __future__ import annotations
 

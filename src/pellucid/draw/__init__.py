@@ -1,4 +1,4 @@
-"""Pictures and pages: charts as SVG text, the report as one HTML file. No scripts, nothing loaded from elsewhere."""
+"""Pictures: charts as SVG text, and HTML by construction. No scripts, nothing loaded from elsewhere."""
 
 from .charts import Bar, bar_chart, calibration_chart, histogram, line_chart, scatter_plot
 from .confusion import confusion_matrix

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and the ticks of an axis."""
+"""The ticks of an axis, and texts cut to the pixels there are."""
 
 from __future__ import annotations
 

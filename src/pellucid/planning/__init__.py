@@ -1,0 +1,1 @@
+"""Decides how a data set is learned, each decision with its reason."""

@@ -1,0 +1,1 @@
+"""A classical model on the same split."""

@@ -1,4 +1,4 @@
-"""The report of a comparison."""
+"""The report of a comparison: what its page is made from, and the curves on it."""
 
 from __future__ import annotations
 

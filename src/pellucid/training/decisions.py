@@ -1,4 +1,8 @@
-"""What the clock and memory decided in a training, written down so that it can be replayed."""
+"""What the clock and memory decided in a training, written down so that it can be replayed.
+
+Everything that depended on the clock or on memory is a decision: value, reason and the step from which it holds,
+written to the run before it takes effect. Resume and replay read decisions and never ask the clock.
+"""
 
 from __future__ import annotations
 

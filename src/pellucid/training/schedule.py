@@ -1,7 +1,6 @@
-"""What a training decided on the way, and the schedule that follows from it.
+"""The learning rate as points: warm up, hold, cool down; where it ends, and how its end moves.
 
-Everything that depended on the clock or on memory is a decision: value, reason and the step from which it holds,
-written to the run before it takes effect. Resume and replay read decisions and never ask the clock.
+A schedule is a decision (see ``decisions``): a list of ``[step, share of the learning rate]`` points.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What a training finds out by trying."""

@@ -1,0 +1,1 @@
+"""What a step reads: examples encoded, put in order, gathered."""

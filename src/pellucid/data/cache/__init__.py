@@ -1,0 +1,1 @@
+"""Values worked out once and kept in a folder."""

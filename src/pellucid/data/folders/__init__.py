@@ -1,0 +1,1 @@
+"""A file an example: folders and archives of images."""
