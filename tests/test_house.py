@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -142,6 +143,15 @@ def test_the_public_surface_is_what_it_says() -> None:
         for alias in inner.names
     }
     assert typed | {"__version__"} == set(pellucid.__all__), "type checkers see another surface"
+
+
+def test_public_classes_call_the_package_their_home() -> None:
+    """So pickles and tracebacks outlive any move; those made before look for ``Run`` where it was."""
+    public = [getattr(pellucid, name) for name in pellucid.__all__]
+    homes = {one.__name__: one.__module__ for one in public if isinstance(one, type)}
+    assert len(homes) >= 10
+    assert set(homes.values()) == {"pellucid"}
+    assert importlib.import_module("pellucid.run").Run is pellucid.Run
 
 
 FORBIDDEN = {"eval", "exec", "compile", "__import__"}
