@@ -26,7 +26,7 @@ COPIED = "is in train too", "are in train too"
 
 ALMOST = "is nearly the same as one of train", "are nearly the same as one of train"
 
-BLOCK = 1 << 24  # bytes hashed at a time
+HASH_BLOCK_BYTES = 1 << 24  # bytes hashed at a time
 
 WORTH, UNWORTHY = 0.01, 0.001  # shares of a part drawn at random that are worth acting on, and not worth saying
 
@@ -143,7 +143,7 @@ def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
     width = -(-size // 8) * 8
     weights = hash_counters(np.arange(width // 8), 0x1A6E) | np.uint64(1)
     out = np.empty(len(values), np.uint64)
-    step = max(1, BLOCK // max(width, 1))
+    step = max(1, HASH_BLOCK_BYTES // max(width, 1))
     for start in range(0, len(values), step):
         block = np.ascontiguousarray(flat[start : start + step])
         block = block.view(np.uint8).reshape(len(block), size)

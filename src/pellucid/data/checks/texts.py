@@ -14,7 +14,7 @@ from ..batches.order import hash_counters
 from .across_splits import ALMOST, SplitView, note_across_parts
 from .base import part_check
 
-BLOCK = 1 << 23  # bytes of text worked on at a time
+TEXT_BLOCK_BYTES = 1 << 23  # bytes of text worked on at a time
 
 MOST_BYTES = 64 << 20  # of texts compared for being nearly the same; of more, some are taken
 
@@ -31,7 +31,7 @@ def text_blocks(stored: Stored, rows: np.ndarray) -> Iterator[tuple[np.ndarray, 
     """Rows with their texts in lower case, words apart by one space and nothing else between them."""
     ends = np.asarray(stored.arrays["ends"])
     starts = np.concatenate([[0], ends[:-1]])
-    block = np.cumsum(ends[rows] - starts[rows]) // BLOCK
+    block = np.cumsum(ends[rows] - starts[rows]) // TEXT_BLOCK_BYTES
     for own in np.split(rows, np.flatnonzero(np.diff(block)) + 1) if len(rows) else []:
         texts = [stored.arrays["bytes"][starts[row] : ends[row]].tobytes().decode() for row in own]
         text = pl.Series(texts, dtype=pl.String).str.to_lowercase()
