@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...fields import Field, Note, Stored
-from ...fields.column import PIECE
+from ...fields import Field, Note
 from ...wording import count_noun, join_words
-from ..batches.order import hash_counters
-from ..cache.cache import release_pages
 from ..splits.by_time import seconds_of
-from ..splits.spec import PARTS
-from .base import PART_CHECKS, part_check
-
-if TYPE_CHECKING:
-    from ..examples import Dataset
-    from ..splits.split import Split
+from .base import SplitView, part_check
 
 COPIED = "is in train too", "are in train too"
 
 ALMOST = "is nearly the same as one of train", "are nearly the same as one of train"
-
-HASH_BLOCK_BYTES = 1 << 24  # bytes hashed at a time
 
 WORTH, UNWORTHY = 0.01, 0.001  # shares of a part drawn at random that are worth acting on, and not worth saying
 
@@ -35,124 +23,6 @@ MOST_TIMES = 20  # columns looked at for dates
 REPEATING = 3  # rows for each different input: so many are no copies but columns of few values
 
 ROUGH, TOO_ROUGH = 100, 25  # examples of a part that scores
-
-
-class SplitView:
-    """What checks of decoded examples look at.
-
-    Attributes:
-        data: the data set. split: its parts; None where there are too few rows for any.
-        rows: (m,) those that can be used, sorted.
-    """
-
-    def __init__(self, data: Dataset, split: Split | None, rows: np.ndarray):
-        self.data, self.split, self.rows = data, split, rows
-
-    @cached_property
-    def part_index(self) -> np.ndarray:  # (n,) index of PARTS, -1 for none
-        part = np.full(len(self.data), -1, np.int8)
-        for i, name in enumerate(PARTS):
-            if self.split is not None:
-                part[self.split[name]] = i
-        return part
-
-    @cached_property
-    def content_hashes(self) -> dict[str, np.ndarray]:
-        """(n,) uint64 for each text and image, equal for equal ones; texts without regard to case and punctuation."""
-        own = {f.name: self.data.stored_values(f.name) for f in self.data.inputs if f.kind in ("text", "image")}
-        return {name: hashes for name, stored in own.items() if (hashes := value_hashes(stored)) is not None}
-
-    @cached_property
-    def example_keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
-        key = np.zeros(len(self.data), np.uint64)
-        for i, field in enumerate(self.data.inputs):
-            own = self.content_hashes.get(field.name)  # of numbers and words none is kept: there may be many columns
-            if own is None and (own := value_hashes(self.data.stored_values(field.name))) is None:
-                return None
-            key = hash_counters(np.bitwise_xor(key, own, out=key), i)
-            release_pages(self.data.stored_values(field.name))
-        return key[self.rows] if self.data.inputs else None
-
-    @cached_property
-    def shared_keys(self) -> tuple[np.ndarray, int]:
-        """Which of ``example_keys`` are there more than once, and how many different ones there are."""
-        return find_shared(self.example_keys) if self.example_keys is not None else (np.zeros(0, np.int64), 0)
-
-    def target_codes(self, target: Field) -> np.ndarray:  # (m,) whole numbers for a category, else float64
-        array = next(iter(self.data.stored_values(target.name).arrays.values()))
-        return np.asarray(array)[self.rows]
-
-    @property
-    def parts_are_given(self) -> bool:
-        """Whether the data or its user says which row is in which part."""
-        return self.data.given_parts() is not None
-
-    @property
-    def example_noun(self) -> str:
-        """What an example is called."""
-        kinds = [f.kind for f in self.data.inputs]
-        return kinds[0] if kinds in (["image"], ["text"]) else "row"
-
-    def example_place(self, row: int) -> str:
-        """A file where it is one, else a row."""
-        return self.data.place(int(row))
-
-
-def check_examples(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
-    """What is odd about decoded examples and the parts they are in."""
-    parts = SplitView(data, split, rows)
-    with np.errstate(all="ignore"):  # as in raw
-        return [note for check in PART_CHECKS for note in check(parts)]
-
-
-def find_shared(keys: np.ndarray) -> tuple[np.ndarray, int]:
-    """Which keys (sorted places) are there more than once, and how many different keys there are."""
-    ordered = np.sort(keys)
-    same = ordered[1:] == ordered[:-1]
-    twice = np.unique(ordered[1:][same])
-    different = len(keys) - int(same.sum())
-    del ordered, same
-    if not len(twice):
-        return np.zeros(0, np.int64), different
-    found = []
-    for start in range(0, len(keys), PIECE):
-        own = keys[start : start + PIECE]
-        place = np.searchsorted(twice, own)
-        found.append(np.flatnonzero(twice[np.minimum(place, len(twice) - 1)] == own) + start)
-    return np.concatenate(found), different
-
-
-def value_hashes(stored: Stored) -> np.ndarray | None:  # (n,) uint64
-    """One number for each value, equal for equal ones; None for a kind that is not known here."""
-    from .texts import text_hashes
-
-    arrays = stored.arrays
-    if {"bytes", "ends"} <= arrays.keys():
-        return text_hashes(stored)
-    own = [arrays["pixels"]] if "pixels" in arrays else list(arrays.values())
-    if any(len(array) != stored.n for array in own):
-        return None
-    found = [array_hashes(array) for array in own]
-    return found[0] if len(found) == 1 else np.bitwise_xor.reduce([hash_counters(h, i) for i, h in enumerate(found)])
-
-
-def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
-    """One number an entry: a sum of its bytes, eight at a time, times odd random numbers."""
-    flat = values.reshape(len(values), -1)
-    size = flat.shape[1] * flat.itemsize
-    width = -(-size // 8) * 8
-    weights = hash_counters(np.arange(width // 8), 0x1A6E) | np.uint64(1)
-    out = np.empty(len(values), np.uint64)
-    step = max(1, HASH_BLOCK_BYTES // max(width, 1))
-    for start in range(0, len(values), step):
-        block = np.ascontiguousarray(flat[start : start + step])
-        block = block.view(np.uint8).reshape(len(block), size)
-        if width != size:
-            block = np.pad(block, ((0, 0), (0, width - size)))
-        eights = np.ascontiguousarray(block).view(np.uint64)
-        eights = eights ^ (eights >> np.uint64(29))
-        out[start : start + step] = (eights * weights).sum(1, dtype=np.uint64)
-    return out
 
 
 def note_across_parts(

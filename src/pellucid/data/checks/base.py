@@ -25,9 +25,82 @@ from ...fields.labels import counts_of, split_cells
 from ...fields.number import parse_numbers
 from ...wording import count_noun, join_words
 from ..batches.order import hash_counters
+from ..cache.cache import release_pages
+from ..splits.spec import PARTS
+from .hashes import find_shared, value_hashes
 
 if TYPE_CHECKING:
-    from .across_splits import SplitView
+    from ..examples import Dataset
+    from ..splits.split import Split
+
+
+class SplitView:
+    """What checks of decoded examples look at.
+
+    Attributes:
+        data: the data set. split: its parts; None where there are too few rows for any.
+        rows: (m,) those that can be used, sorted.
+    """
+
+    def __init__(self, data: Dataset, split: Split | None, rows: np.ndarray):
+        self.data, self.split, self.rows = data, split, rows
+
+    @cached_property
+    def part_index(self) -> np.ndarray:  # (n,) index of PARTS, -1 for none
+        part = np.full(len(self.data), -1, np.int8)
+        for i, name in enumerate(PARTS):
+            if self.split is not None:
+                part[self.split[name]] = i
+        return part
+
+    @cached_property
+    def content_hashes(self) -> dict[str, np.ndarray]:
+        """(n,) uint64 for each text and image, equal for equal ones; texts without regard to case and punctuation."""
+        own = {f.name: self.data.stored_values(f.name) for f in self.data.inputs if f.kind in ("text", "image")}
+        return {name: hashes for name, stored in own.items() if (hashes := value_hashes(stored)) is not None}
+
+    @cached_property
+    def example_keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
+        key = np.zeros(len(self.data), np.uint64)
+        for i, field in enumerate(self.data.inputs):
+            own = self.content_hashes.get(field.name)  # of numbers and words none is kept: there may be many columns
+            if own is None and (own := value_hashes(self.data.stored_values(field.name))) is None:
+                return None
+            key = hash_counters(np.bitwise_xor(key, own, out=key), i)
+            release_pages(self.data.stored_values(field.name))
+        return key[self.rows] if self.data.inputs else None
+
+    @cached_property
+    def shared_keys(self) -> tuple[np.ndarray, int]:
+        """Which of ``example_keys`` are there more than once, and how many different ones there are."""
+        return find_shared(self.example_keys) if self.example_keys is not None else (np.zeros(0, np.int64), 0)
+
+    def target_codes(self, target: Field) -> np.ndarray:  # (m,) whole numbers for a category, else float64
+        array = next(iter(self.data.stored_values(target.name).arrays.values()))
+        return np.asarray(array)[self.rows]
+
+    @property
+    def parts_are_given(self) -> bool:
+        """Whether the data or its user says which row is in which part."""
+        return self.data.given_parts() is not None
+
+    @property
+    def example_noun(self) -> str:
+        """What an example is called."""
+        kinds = [f.kind for f in self.data.inputs]
+        return kinds[0] if kinds in (["image"], ["text"]) else "row"
+
+    def example_place(self, row: int) -> str:
+        """A file where it is one, else a row."""
+        return self.data.place(int(row))
+
+
+def check_examples(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
+    """What is odd about decoded examples and the parts they are in."""
+    parts = SplitView(data, split, rows)
+    with np.errstate(all="ignore"):  # as in raw
+        return [note for check in PART_CHECKS for note in check(parts)]
+
 
 SAMPLE = 100_000  # rows, spread evenly, that relations between columns are looked for in
 

@@ -11,8 +11,7 @@ from ...fields import Field, Note
 from ...fields.spelling import say_differences
 from ...wording import count_noun, join_words
 from ..splits.spec import PARTS
-from .across_splits import SplitView
-from .base import MOST, part_check
+from .base import MOST, SplitView, part_check
 
 LEAST = 50  # examples of a part that can be compare_words
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...fields import Note
 from ...wording import count_noun, join_words
-from .across_splits import find_shared
 from .base import TableView, table_check
+from .hashes import find_shared
 
 BY_CHANCE = 5  # times as many equal rows as columns of such values would give by chance are not remarkable
 

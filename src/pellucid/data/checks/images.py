@@ -10,8 +10,9 @@ from ...fields import Field, Note
 from ...fields.image import are_photos
 from ...fields.pixels import MODES
 from ...wording import count_noun, join_words
-from .across_splits import ALMOST, COPIED, SplitView, array_hashes, note_across_parts
-from .base import part_check
+from .across_splits import ALMOST, COPIED, note_across_parts
+from .base import SplitView, part_check
+from .hashes import array_hashes
 
 pixel_hashes = array_hashes
 

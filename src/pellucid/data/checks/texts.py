@@ -11,10 +11,9 @@ from ...fields import Note, Stored
 from ...fields.text import WORD
 from ...wording import count_noun
 from ..batches.order import hash_counters
-from .across_splits import ALMOST, SplitView, note_across_parts
-from .base import part_check
-
-TEXT_BLOCK_BYTES = 1 << 23  # bytes of text worked on at a time
+from .across_splits import ALMOST, note_across_parts
+from .base import SplitView, part_check
+from .hashes import text_blocks
 
 MOST_BYTES = 64 << 20  # of texts compared for being nearly the same; of more, some are taken
 
@@ -25,26 +24,6 @@ SHINGLE, SHORTEST = 3, 10  # words; shorter texts are alike by chance
 ALIKE = 0.7  # share of shingles that nearly equal texts have in common
 
 MOST_PAIRS = 20_000  # that are looked at word by word
-
-
-def text_blocks(stored: Stored, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pl.Series]]:
-    """Rows with their texts in lower case, words apart by one space and nothing else between them."""
-    ends = np.asarray(stored.arrays["ends"])
-    starts = np.concatenate([[0], ends[:-1]])
-    block = np.cumsum(ends[rows] - starts[rows]) // TEXT_BLOCK_BYTES
-    for own in np.split(rows, np.flatnonzero(np.diff(block)) + 1) if len(rows) else []:
-        texts = [stored.arrays["bytes"][starts[row] : ends[row]].tobytes().decode() for row in own]
-        text = pl.Series(texts, dtype=pl.String).str.to_lowercase()
-        yield own, text.str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ").str.strip_chars()
-
-
-def text_hashes(stored: Stored) -> np.ndarray:  # (n,) uint64
-    """Equal for texts that differ by case, spaces and punctuation alone; those without a word are all different."""
-    found = hash_counters(np.arange(stored.n), 0x7E87)
-    for rows, text in text_blocks(stored, np.arange(stored.n)):
-        some = (text != "").to_numpy()
-        found[rows[some]] = text.hash().to_numpy()[some]
-    return found
 
 
 @part_check
