@@ -1,4 +1,4 @@
-"""Pickles from before version 0.2 look for ``Run`` here."""
+"""Pickles made before 2026-11-27 look for ``Run`` here."""
 
 from .runs.run import Run
 

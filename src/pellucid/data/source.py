@@ -77,7 +77,7 @@ class Source:
 
     Attributes:
         name: how messages call it, e.g. ``"diamonds.csv"``.
-        digest: SHA-256 of path and mark (``marks.mark_of``) of every file, or of the content of data in memory.
+        digest: SHA-256 of path and mark (``file_marks.mark_of``) of every file, or of the content of data in memory.
         load: opens it.
     """
 

@@ -149,7 +149,7 @@ class Cache(MemoryCache):
 def open_cache(where: str | Path | bool | None, say: Report) -> MemoryCache:
     """The cache in a folder; None stands for ``$PELLUCID_CACHE`` or ``~/.cache/pellucid``, False for memory alone.
 
-    In a folder that holds other things than a cache it lies in a subfolder (``cachefolder.find_folder``). Where there
+    In a folder that holds other things than a cache it lies in a subfolder (``cache_folder.find_folder``). Where there
     can be none, or others could change it, that is said, and values stay in memory.
     """
     if where is False:
