@@ -40,19 +40,21 @@ class Network(nn.Module):
     def __init__(self, layers: nn.Module):
         super().__init__()
         self.layers, self.device = layers, torch.device("cpu")
-        losses = F.cross_entropy
         self.output = SimpleNamespace(
-            metric="loss",
-            losses=lambda raw, target: losses(raw, target, reduction="none"),
-            measure=lambda raw, target: float(losses(raw, target)),
-            better=lambda new, old: new < old,
+            losses=lambda raw, batch: F.cross_entropy(raw, batch.target, reduction="none"),
+            count=len,
+            task=SimpleNamespace(
+                metric="loss",
+                measure=lambda raw, target, weight=None: float(F.cross_entropy(raw, target)),
+                is_better=lambda new, old: new < old,
+            ),
         )
 
     def forward(self, batch: Batch[Tensor]) -> Tensor:  # -> (B, 10)
         return self.layers(batch.inputs["x"])
 
     def losses(self, batch: Batch[Tensor]) -> Tensor:  # -> (B,)
-        return self.output.losses(self(batch), batch.target)
+        return self.output.losses(self(batch), batch)
 
 
 class Photos(nn.Module):
@@ -116,7 +118,7 @@ def compare(name: str, make: Callable[[], tuple[nn.Module, np.ndarray]], epochs:
     taken: dict[str, list[float]] = {"hand": [], "pellucid": []}
     gaps: dict[str, list[float]] = {"hand": [], "pellucid": []}
     for turn in range(TURNS + 1):
-        seen = {"hand": by_hand(layers, feed.dense["x"], torch.from_numpy(y), steps, epochs)}
+        seen = {"hand": by_hand(layers, feed.arrays["x"].values, torch.from_numpy(y), steps, epochs)}
         seen["pellucid"] = by_pellucid(state, order, steps * epochs)
         for loop, times in seen.items() if turn else ():  # the first turn warms up
             apart = np.diff(times)
@@ -132,11 +134,11 @@ FIRST_STEP = """
 import os, sys, time, torch
 start = time.perf_counter()
 import pellucid
-from pellucid.training.state import State
+from pellucid.training.state import TrainState
 def first(state):
     print(time.perf_counter() - start, flush=True)
     os._exit(0)
-State.follow = first
+TrainState.update_ema = first
 pellucid.train(sys.argv[1], out=sys.argv[2], epochs=50, **({"target": sys.argv[3]} if sys.argv[3:] else {}))
 """
 

@@ -13,7 +13,7 @@ import torch
 
 import pellucid
 from pellucid import cli
-from pellucid.data.sample_weights import score_grouping
+from pellucid.data.splits.grouping import score_grouping
 from pellucid.data.splits.time_spans import Moments, length_in_words
 from pellucid.metrics.base import Judge, mean_of
 from pellucid.metrics.block_bootstrap import (

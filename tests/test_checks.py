@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pellucid
-from pellucid.data import read_data
 from pellucid.data.checks.base import COLUMN_CHECKS, PART_CHECKS, TABLE_CHECKS
+from pellucid.dataset import read as read_data
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 RNG = np.random.default_rng(0)

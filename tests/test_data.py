@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pellucid.data import LAYOUTS, encode_groups, encode_target, gather_batch, read_data, read_new
+from pellucid.data import LAYOUTS, encode_groups, encode_target, gather_batch, read_new
 from pellucid.data.recognise import recognise_source
 from pellucid.data.source import ReadOptions, layout
-from pellucid.data.splits import unusable as shortfall
 from pellucid.data.tables.delimited import has_header
+from pellucid.dataset import read as read_data
 from pellucid.errors import PellucidError, UsageError
+from pellucid.fields import encoded as shortfall
 from pellucid.fields import kind_named
 from pellucid.samples import sample
 
@@ -458,7 +459,8 @@ def test_no_source_is_opened_when_nothing_has_changed(photos, tmp_path):
         data.check()
     opened = (
         "import builtins, sys; from pathlib import Path\n"
-        "from pellucid.data import read_data as read, encode_groups, encode_target\n"
+        "from pellucid.dataset import read\n"
+        "from pellucid.data import encode_groups, encode_target\n"
         "import pellucid.fields.pixels\n"
         "sources = tuple(sys.argv[1:])\n"
         "def hook(event, args): event == 'open' and str(args[0]).startswith(sources) and print(args[0])\n"

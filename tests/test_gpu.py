@@ -106,3 +106,41 @@ def test_several_are_compared_there(table: Path, tmp_path: Path) -> None:
     found = pellucid.compare(table, target="label", networks="mlp,rnn", steps=20, out=tmp_path, device="cuda")
     assert set(found.ranking) == {"mlp", "rnn"}
     assert all(one["memory"] > 0 for one in found.networks.values())
+
+
+@pytest.mark.parametrize("network", ["cnn", "transformer", "mlp", "rnn"])
+def test_a_recorded_step_computes_what_a_plain_one_does(network: str, photos: Path) -> None:
+    from pellucid.planning.plan import Recipe
+    from pellucid.training.decisions import Decisions
+    from pellucid.training.loader import Loader
+    from pellucid.training.loop import Loop
+    from pellucid.training.pacer import Pacer
+    from pellucid.training.sampler import Sampler
+    from pellucid.training.state import TrainState
+
+    data, device = pellucid.read(photos), torch.device("cuda")
+    losses = []
+    for able in (True, False):
+        net = data.network(network, seed=3).to(device)
+        loader = Loader.of(data, net.fields, device)
+        recipe = Recipe(batch_size=32)
+        order = Sampler(loader, data.split().train, 32, seed=1)
+        state = TrainState(net, recipe)
+        loop = Loop(state, order, order.rows, Decisions(), Pacer(recipe, None, 1), lambda _: None, lambda _: None)
+        loop.graph.able = able
+        net.train()
+        losses.append([float(loop.train_step(order.batch(step), 0.5)) for step in range(20)])
+        assert (loop.graph.graph is not None) == able
+    assert np.allclose(*losses, rtol=0.02, atol=0.02)
+
+
+def test_a_step_that_cannot_be_recorded_is_made_all_the_same(photos: Path, tmp_path: Path) -> None:
+    class Waits(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert float(x.sum()) == float(x.sum())  # a wait for the GPU, which no recording survives
+            return x
+
+    run = pellucid.train(
+        photos, network=pellucid.Custom(Waits(), width=16), steps=20, out=tmp_path, device="cuda", reference=False
+    )
+    assert np.isfinite(run.score.value)

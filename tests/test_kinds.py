@@ -20,12 +20,13 @@ from sklearn import metrics as sk
 import pellucid
 from pellucid.cli import output_file as output
 from pellucid.cli import show_data, show_predictions
+from pellucid.data.batches.batch import Batch
 from pellucid.fields import KINDS, Column, Field, Guess, recognise
 from pellucid.fields import date as dates
 from pellucid.fields import labels as several
 from pellucid.metrics.labels import OF_LABELS, average_precision
 from pellucid.outputs import Labels
-from pellucid.outputs.labels import GRID, best_always, label_thresholds, shared_threshold, threshold_counts
+from pellucid.tasks.labels import GRID, best_always, label_thresholds, shared_threshold, threshold_counts
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 LABELS, DATE = KINDS["labels"], KINDS["date"]
@@ -200,7 +201,7 @@ def test_columns_of_yes_and_no_are_labels_of_one_answer() -> None:
     assert {f.kind for f in data.targets} == {"labels"}
     assert "'bird, cat, dog, fish', any of 4 labels" in data.describe()
     net = data.network(trunk="mlp")
-    assert net.output.values == PETS
+    assert net.output.task.values == PETS
     batch = next(iter(data.batches("train", net)))
     assert batch.target.shape[1] == 4  # type: ignore[union-attr]
     one = pellucid.read(flags(), target="cat")
@@ -231,7 +232,7 @@ def test_targets_of_different_kinds_do_not_go_together() -> None:
 def test_labels_of_two_columns_keep_their_columns_name() -> None:
     state = {"role": "target", "values": ["a", "b"], "counts": [1, 1], "n": 4}
     output = Labels([Field(name, "labels", "target", state=state) for name in ("one", "two")])
-    assert output.values == ["one: a", "one: b", "two: a", "two: b"]
+    assert output.task.values == ["one: a", "one: b", "two: a", "two: b"]
 
 
 # -- the output
@@ -253,7 +254,7 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
     raw, target = answers()
     output = output_of([1, 1, 1, 1], 8)
     output.calibrate(raw, target)
-    found = output.report_content(raw, target)
+    found = output.task.report_content(raw, target)
     true, said = target.numpy().astype(int), (raw > output.threshold).numpy().astype(int)
     expected = {
         "micro F1": sk.f1_score(true, said, average="micro"),
@@ -263,14 +264,14 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
         "labels wrong": sk.hamming_loss(true, said),
     }
     assert {k: found["metrics"][k] for k in expected} == pytest.approx(expected)
-    assert output.measure(raw, target) == pytest.approx(expected["micro F1"])
+    assert output.task.measure(raw, target) == pytest.approx(expected["micro F1"])
     precision, recall, f1, count = sk.precision_recall_fscore_support(true, said, zero_division=0)
     rows = [(r["precision"], r["recall"], r["f1"], r["count"]) for r in found["per_class"]]
     assert np.allclose(rows, np.stack([precision, recall, f1, count], 1))
     each = sk.average_precision_score(true, raw.numpy(), average=None)
     assert [r["average_precision"] for r in found["per_class"]] == pytest.approx(each.tolist())
     weight = np.random.default_rng(1).choice([0.0, 0.5, 3.0], len(true))
-    weighed = output.report_content(raw, target, weight)["per_class"]
+    weighed = output.task.report_content(raw, target, weight)["per_class"]
     theirs = sk.precision_recall_fscore_support(true, said, zero_division=0, sample_weight=weight)
     assert np.allclose([(r["precision"], r["recall"], r["f1"]) for r in weighed], np.stack(theirs[:3], 1))
     each = sk.average_precision_score(true, raw.numpy(), average=None, sample_weight=weight)
@@ -281,12 +282,12 @@ def test_metrics_of_labels_are_those_of_scikit_learn() -> None:
 def test_a_label_that_no_example_has() -> None:
     assert np.isnan(average_precision(np.array([1.0, 0.0]), np.array([False, False]))(np.ones((1, 2))))
     output = output_of([1, 1], 8)
-    metrics = output.report_content(torch.tensor([[3.0, -3.0]] * 4), torch.tensor([[1.0, 0.0]] * 4))["metrics"]
+    metrics = output.task.report_content(torch.tensor([[3.0, -3.0]] * 4), torch.tensor([[1.0, 0.0]] * 4))["metrics"]
     assert metrics["macro F1"] == 1.0
     assert metrics["mean average precision"] == 1.0
     nothing = torch.zeros(4, 2)
-    assert output.measure(torch.full((4, 2), -9.0), nothing) == 1.0, "nothing to say, and nothing said"
-    assert output.score(torch.full((4, 2), -9.0), nothing).low < 1
+    assert output.task.measure(torch.full((4, 2), -9.0), nothing) == 1.0, "nothing to say, and nothing said"
+    assert output.task.score(torch.full((4, 2), -9.0), nothing).low < 1
 
 
 def test_thresholds_suit_the_score_they_are_chosen_for() -> None:
@@ -298,10 +299,10 @@ def test_thresholds_suit_the_score_they_are_chosen_for() -> None:
         assert tables[0][:, k].tolist() == said.sum(0).tolist()
         assert tables[1][:, k].tolist() == (said & (target > 0)).sum(0).tolist()
     output = output_of([1, 1, 1, 1], 8)
-    before = output.measure(raw, target)  # at the one threshold that suits best
+    before = output.task.measure(raw, target)  # at the one threshold that suits best
     at_half = sk.f1_score(target.numpy(), (raw > 0).numpy(), average="micro")
     output.calibrate(raw, target)
-    assert output.measure(raw, target) > before + 0.005
+    assert output.task.measure(raw, target) > before + 0.005
     assert before >= at_half
     assert output.threshold[0] > output.threshold[1:3].max()
     few = (tables[0][:, :], tables[1], np.minimum(tables[2], 9))
@@ -316,8 +317,8 @@ def test_the_naive_answer_is_the_best_constant_one(calibrated: bool) -> None:
     output = output_of(target.sum(0).int().tolist(), len(target))
     if calibrated:
         output.calibrate(raw, target)
-    naive, name = output.naive_answer(target.numpy())
-    scored = output.measure(naive.expand(len(target), -1), target)
+    naive, name = output.task.naive_answer(target.numpy())
+    scored = output.task.measure(np.tile(naive, (len(target), 1)), target)
     every = [
         sk.f1_score(target.numpy(), np.tile([bool(i >> k & 1) for k in range(4)], (400, 1)), average="micro")
         for i in range(16)
@@ -325,7 +326,7 @@ def test_the_naive_answer_is_the_best_constant_one(calibrated: bool) -> None:
     assert scored == pytest.approx(max(every))
     assert name.startswith("always 'l0'")
     if not calibrated:
-        assert torch.allclose(naive.sigmoid(), target.mean(0), atol=0.02)
+        assert torch.allclose(torch.from_numpy(naive).sigmoid(), target.mean(0), atol=0.02)
 
 
 SK = {
@@ -343,25 +344,27 @@ def test_every_metric_can_be_asked_for_and_weighted(metric: str) -> None:
     raw, target = answers()
     fields = output_of([int(c) for c in target.sum(0)], len(target)).fields
     output = Labels(fields, metric=metric)
-    before = output.measure(raw, target)
+    before = output.task.measure(raw, target)
     output.calibrate(raw, target)
     weight = np.random.default_rng(3).random(len(raw))
-    chances, said = output.probabilities(raw).double().numpy(), output.decide_labels(raw).numpy()
+    chances, said = output.task.probabilities(raw), output.task.decide_labels(raw)
     true = target.numpy().astype(int)
     for w in (None, weight):
-        assert output.measure(raw, target, w) == pytest.approx(SK[metric](true, said, chances, w), rel=1e-6)
-    naive, name = output.naive_answer(target.numpy())
-    constant = output.measure(naive.expand(len(target), -1), target)
-    assert output.is_better(output.measure(raw, target), constant)
+        assert output.task.measure(raw, target, w) == pytest.approx(SK[metric](true, said, chances, w), rel=1e-6)
+    naive, name = output.task.naive_answer(target.numpy())
+    constant = output.task.measure(np.tile(naive, (len(target), 1)), target)
+    assert output.task.is_better(output.task.measure(raw, target), constant)
     assert name.startswith("always")
     every = [[bool(i >> k & 1) for k in range(4)] for i in range(16)]
     if metric not in ("mean average precision", "log loss"):
         scores = [SK[metric](true, np.tile(one, (len(true), 1)), chances, None) for one in every]
-        best = max(scores) if output.higher else min(scores)
+        best = max(scores) if output.task.higher else min(scores)
         assert constant == pytest.approx(best)
-        assert not output.is_better(before, output.measure(raw, target) + (0.02 if output.higher else -0.02))
+        assert not output.task.is_better(
+            before, output.task.measure(raw, target) + (0.02 if output.task.higher else -0.02)
+        )
     again = Labels(fields, **output.config()["settings"])
-    assert again.metric == metric
+    assert again.task.metric == metric
     assert best_always(target.numpy(), target.numpy().mean(0), metric).dtype == bool
 
 
@@ -375,7 +378,7 @@ def test_step_0_says_the_training_frequencies() -> None:
     torch.nn.init.zeros_(output.layer.weight)  # type: ignore[arg-type]
     from pellucid.trunks import Features
 
-    chances = output.probabilities(output(Features(torch.randn(2, 8))))
+    chances = output.task.probabilities(output(Features(torch.randn(2, 8)), Batch.of_targets(torch.zeros(2))).detach())
     assert chances[0].tolist() == pytest.approx([0.5, 0.05, 0.005], abs=2e-3)
 
 

@@ -20,8 +20,9 @@ from PIL import Image
 
 import pellucid
 from pellucid.cli.parse import example_input
-from pellucid.data import archives, read_data, read_new
+from pellucid.data import archives, read_new
 from pellucid.data.folders.classes import classes_of
+from pellucid.dataset import read as read_data
 from pellucid.errors import PellucidError
 from pellucid.fields import Note
 

@@ -18,7 +18,8 @@ from PIL import Image
 
 import pellucid
 from pellucid.cli import exit_code
-from pellucid.data import read_data, read_new
+from pellucid.data import read_new
+from pellucid.dataset import read as read_data
 from pellucid.errors import PellucidError
 
 HEAD = "x,y,label\n"

@@ -28,7 +28,7 @@ def test_metrics_of_categories(classes: int) -> None:
     output = Category([Field("label", "category", role="target", state=state)])
     raw = torch.from_numpy(rng.normal(size=(400, classes)).round(1)).float()  # rounded, so that scores tie
     true = torch.from_numpy(rng.integers(0, classes, 400))
-    found = output.report_content(raw, true)
+    found = output.task.report_content(raw, true)
     guess, chances = raw.argmax(1).numpy(), exact(raw)
     every = np.arange(classes)
     precision, recall, f1, count = sk.precision_recall_fscore_support(true, guess, labels=every, zero_division=0)
@@ -49,7 +49,7 @@ def test_figures_of_each_class_count_weights() -> None:
     rng = np.random.default_rng(3)
     raw, true = torch.from_numpy(rng.normal(size=(300, 3))).float(), torch.from_numpy(rng.integers(0, 3, 300))
     weight = rng.choice([0.0, 0.5, 3.0], 300)
-    found = categories(3, "accuracy").report_content(raw, true, weight)
+    found = categories(3, "accuracy").task.report_content(raw, true, weight)
     rows = [(r["precision"], r["recall"], r["f1"]) for r in found["per_class"]]
     theirs = sk.precision_recall_fscore_support(true, raw.argmax(1), labels=[0, 1, 2], sample_weight=weight)
     assert np.allclose(rows, np.stack(theirs[:3], 1))
@@ -59,7 +59,7 @@ def test_figures_of_each_class_count_weights() -> None:
 def test_a_class_that_is_never_said_nor_there_counts_as_nothing() -> None:
     state = {"values": ["a", "b", "c"], "role": "target"}
     output = Category([Field("label", "category", role="target", state=state)])
-    found = output.report_content(torch.tensor([[2.0, 1.0, 0.0]] * 4), torch.tensor([0, 0, 1, 1]))
+    found = output.task.report_content(torch.tensor([[2.0, 1.0, 0.0]] * 4), torch.tensor([0, 0, 1, 1]))
     assert found["per_class"][2] == {"label": "c", "precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 0}
     assert found["metrics"]["balanced accuracy"] == 0.5
 
@@ -74,7 +74,7 @@ def test_metrics_of_numbers() -> None:
     raw, true = torch.from_numpy(rng.normal(size=(300, 2))).float(), torch.from_numpy(rng.normal(size=(300, 2))).float()
     scale, shift = np.array([20.0, 0.5]), np.array([100.0, -3.0])
     guess, truth = raw.numpy() * scale + shift, true.numpy() * scale + shift
-    found = output.report_content(raw, true)["metrics"]
+    found = output.task.report_content(raw, true)["metrics"]
     assert found["R2"] == pytest.approx(sk.r2_score(truth, guess), abs=1e-6)
     assert found["mean absolute error"] == pytest.approx(sk.mean_absolute_error(truth, guess), rel=1e-5)
     assert found["root mean squared error"] == pytest.approx(sk.root_mean_squared_error(truth, guess), rel=1e-5)
@@ -111,7 +111,7 @@ def by_scikit_learn(metric: str, true: np.ndarray, chances: np.ndarray, weight: 
 
 
 def exact(raw: torch.Tensor) -> np.ndarray:
-    return raw.softmax(1).double().numpy()
+    return raw.double().softmax(1).numpy()
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -129,19 +129,19 @@ def test_metrics_of_categories_are_scikit_learns(asked: str, metric: str, classe
     raw = torch.from_numpy((rng.normal(size=(300, classes)) + np.eye(classes)[true]).round(1)).float()
     weight = rng.choice([0.0, 0.5, 3.0], 300) if weighted else None
     output = categories(classes, asked)
-    assert output.metric == metric
-    assert output.higher is (metric != "log loss")
+    assert output.task.metric == metric
+    assert output.task.higher is (metric != "log loss")
     expected = by_scikit_learn(metric, true, exact(raw), weight)
     target = torch.from_numpy(true)
-    assert output.measure(raw, target, weight) == pytest.approx(expected, abs=1e-6)
-    score = output.score(raw, target, weight=weight, weights="w")
+    assert output.task.measure(raw, target, weight) == pytest.approx(expected, abs=1e-6)
+    score = output.task.score(raw, target, weight=weight, weights="w")
     assert score.value == pytest.approx(expected, abs=1e-6)
     assert score.low < score.value < score.high
     assert score.high - score.low < 0.5
-    assert next(iter(output.report_content(raw, target, weight)["metrics"])) == metric
-    assert output.report_content(raw, target, weight)["metrics"][metric] == pytest.approx(expected, abs=1e-6)
+    assert next(iter(output.task.report_content(raw, target, weight)["metrics"])) == metric
+    assert output.task.report_content(raw, target, weight)["metrics"][metric] == pytest.approx(expected, abs=1e-6)
     again = Category(output.fields, **output.config()["settings"])
-    assert again.metric == metric
+    assert again.task.metric == metric
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -160,10 +160,10 @@ def test_metrics_of_numbers_are_scikit_learns(asked: str, function: Any, targets
     weight = rng.uniform(0.1, 3.0, 251) if weighted else None
     output = numbers(asked, targets)
     expected = function(true.numpy() * 20 + 100, raw.numpy() * 20 + 100, sample_weight=weight)
-    assert output.measure(raw, true, weight) == pytest.approx(expected)
-    score = output.score(raw, true, weight=weight)
+    assert output.task.measure(raw, true, weight) == pytest.approx(expected)
+    score = output.task.score(raw, true, weight=weight)
     assert score.low < score.value < score.high
-    assert output.is_better(0.0, 1.0) is (asked != "r2")
+    assert output.task.is_better(0.0, 1.0) is (asked != "r2")
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced accuracy", "f1", "f1:c0", "f1:c2", "log loss", "auc"])
@@ -171,10 +171,10 @@ def test_no_constant_class_beats_the_naive_answer(metric: str) -> None:
     true, output = np.array([0] * 10 + [1] * 30 + [2] * 20), categories(3, metric)
     target = torch.from_numpy(true)
     output.temperature.fill_(1.7)
-    naive, name = output.naive_answer(true)
-    value = output.measure(naive.expand(60, -1), target)
-    others = [output.measure(5 * torch.eye(3)[i].expand(60, -1), target) for i in range(3)]
-    assert all(value == other or output.is_better(value, other) for other in others)
+    naive, name = output.task.naive_answer(true)
+    value = output.task.measure(np.tile(naive, (60, 1)), target)
+    others = [output.task.measure(5 * torch.eye(3)[i].expand(60, -1), target) for i in range(3)]
+    assert all(value == other or output.task.is_better(value, other) for other in others)
     assert name == {"log loss": "always the shares of the classes", "f1:c0": "always 'c0'", "f1:c2": "always 'c2'"}.get(
         metric, "always 'c1'"
     )
@@ -189,11 +189,11 @@ def test_no_constant_number_beats_the_naive_answer(metric: str, weighted: bool) 
     rng, output = np.random.default_rng(0), numbers(metric)
     true = rng.exponential(size=(80, 1))
     weight = rng.uniform(0.1, 3.0, 80) if weighted else None
-    naive, name = output.naive_answer(true, weight)
-    value = output.measure(naive.expand(80, -1), torch.from_numpy(true), weight)
+    naive, name = output.task.naive_answer(true, weight)
+    value = output.task.measure(np.tile(naive, (80, 1)), torch.from_numpy(true), weight)
     for other in np.linspace(-1, 4, 101):
-        tried = output.measure(torch.full((80, 1), other), torch.from_numpy(true), weight)
-        assert output.is_better(value, tried) or tried == pytest.approx(value, rel=1e-3)
+        tried = output.task.measure(torch.full((80, 1), other), torch.from_numpy(true), weight)
+        assert output.task.is_better(value, tried) or tried == pytest.approx(value, rel=1e-3)
     words = {"mae": "always the median, 1", "mape": "always the number that is off by the smallest share, 1"}
     assert name.startswith(words.get(metric, "always the mean, 1"))
 
@@ -206,7 +206,7 @@ def test_the_interval_covers_what_it_should() -> None:
         true = rng.integers(0, 2, 60)
         score = rng.normal(size=60) + true
         low, high = bootstrap_interval(
-            output.metric_of_weights(torch.from_numpy(np.stack([-score, score], 1)), torch.from_numpy(true)),
+            output.task.metric_of_weights(torch.from_numpy(np.stack([-score, score], 1)), torch.from_numpy(true)),
             np.ones(60),
             200,
         )
@@ -228,7 +228,7 @@ def test_the_interval_covers_what_it_should() -> None:
 )
 def test_a_metric_that_does_not_fit(output: Any, asked: str, message: str) -> None:
     with pytest.raises(UsageError) as error:
-        output.metric_named(asked, ["cat", "dog"])
+        output.task_type.metric_named(asked, ["cat", "dog"])
     assert str(error.value) == message
 
 
@@ -261,7 +261,7 @@ def test_a_training_is_chosen_and_scored_by_the_metric(
         file, target=target, ignore=[other], metric=asked, steps=60, lr=0.01, size=0, out=str(tmp_path)
     )
     assert run.score.metric == run.baseline.metric == run.result()["metric"] == name
-    assert run.network.output.is_better(run.score.value, run.baseline.value)
+    assert run.network.output.task.is_better(run.score.value, run.baseline.value)
     assert re.fullmatch(said, run.say()), run.say()
     curve = [row[name] for row in run.history]
     candidates = [run.record["chosen"][which] for which in run.record["chosen"] if which != "weights"]
@@ -269,7 +269,7 @@ def test_a_training_is_chosen_and_scored_by_the_metric(
     assert run.validation == best or (name == "log loss" and run.validation < best)  # confidence is calibrated
     assert len(curve) > 2
     again = pellucid.load(run.path)
-    assert again.network.output.metric == name
+    assert again.network.output.task.metric == name
     scored = again.evaluate(file)
     assert scored.score.metric == scored.result()["metric"] == name
     assert next(iter(scored.metrics)) == name
@@ -312,7 +312,7 @@ def test_a_metric_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("n", "least", "most"), [(10, 0.5, 1), (10_000, 0, 0.35)])
 def test_answers_that_are_all_right_do_not_take_all_doubt(n: int, least: float, most: float) -> None:
-    from pellucid.outputs.calibration import fit_temperature
+    from pellucid.tasks.calibration import fit_temperature
 
     logits, true = torch.tensor([[2.0, 0.0]]).repeat(n, 1), torch.zeros(n, dtype=torch.int64)
     found = fit_temperature(lambda t: torch.nn.functional.cross_entropy(logits / t, true).item(), n)
@@ -320,7 +320,7 @@ def test_answers_that_are_all_right_do_not_take_all_doubt(n: int, least: float, 
 
 
 def test_many_examples_say_how_sure_to_be() -> None:
-    from pellucid.outputs.calibration import fit_temperature
+    from pellucid.tasks.calibration import fit_temperature
 
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(rng.normal(size=(5000, 3)) * 2)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import pellucid
 from pellucid import network as network_module
-from pellucid.data.batches.batch import Batch, Padded
+from pellucid.data.batches.batch import Batch, Padded, shape_target
 from pellucid.errors import PellucidError
 from pellucid.fields import KINDS, Column, Field
 from pellucid.inputs import INPUTS, Input, base, category, date, image, labels, number, text
@@ -196,15 +196,17 @@ def test_a_layers_weights_may_be_those_of_several_networks() -> None:
 
 # -- outputs
 
+NO_BATCH: Batch = Batch({}, None, np.zeros(0, np.int64))
+
 
 def output_of(name: str) -> tuple[Output, Tensor]:
     """A built output and targets for ``ROWS``."""
-    kind = OUTPUTS[name].kind
+    kind = OUTPUTS[name].task_type.kind
     field, encoded = fitted(kind, "answer", "target")
     torch.manual_seed(0)
     output = OUTPUTS[name]([field]).build(24)
     nn.init.normal_(output.layer.weight, std=0.3)  # type: ignore[arg-type]
-    values = network_module.target_array(np.nan_to_num(encoded) if encoded.dtype.kind == "f" else encoded)
+    values = shape_target(np.nan_to_num(encoded) if encoded.dtype.kind == "f" else encoded)
     return output, torch.from_numpy(values)[: len(ROWS)]
 
 
@@ -212,40 +214,38 @@ def output_of(name: str) -> tuple[Output, Tensor]:
 def test_outputs_keep_their_contract(name: str) -> None:
     output, target = output_of(name)
     x = torch.randn(len(ROWS), 24)
-    raw = output(Features(x)).detach()
-    losses = output.losses(raw, target)
+    raw = output(Features(x), NO_BATCH).detach()
+    losses = output.losses(raw, Batch.of_targets(target))
     assert losses.shape == (len(ROWS),)
     assert (losses >= 0).all()
-    metric = output.measure(raw, target)
-    score = output.score(raw, target)
+    metric = output.task.measure(raw, target)
+    score = output.task.score(raw, target)
     assert score.value == pytest.approx(metric)
     assert score.low <= score.value <= score.high or np.isnan(score.low)
-    if not output.metrics:  # then it is made of sums
-        assert output.combine(output.columns(raw, target).sum(0).numpy()) == pytest.approx(metric)
-    naive, words = output.naive_answer(target.numpy())
+    naive, words = output.task.naive_answer(target.numpy())
     assert naive.shape == raw.shape[1:]
     assert words.startswith("always")
     output.calibrate(raw, target)
-    decoded = output.decode(raw)
-    assert len(decoded) == len(output.decode_target(target.numpy())) == len(ROWS)
+    decoded = output.task.decode(raw)
+    assert len(decoded) == len(output.task.decode_target(target.numpy())) == len(ROWS)
     assert json.loads(json.dumps(decoded)) == decoded
-    details = output.report_content(raw, target)
+    details = output.task.report_content(raw, target)
     assert all(np.isfinite(v) for v in details["metrics"].values())
     again = OUTPUTS[name](output.fields, **output.config()["settings"]).build(24)
     again.load_state_dict(output.state_dict())
-    assert again.decode(again(Features(x))) == decoded
-    assert output.is_better(1.0, 0.0) is output.higher
+    assert again.task.decode(again(Features(x), NO_BATCH).detach()) == decoded
+    assert output.task.is_better(1.0, 0.0) is output.task.higher
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_a_perfect_answer_scores_best_and_the_naive_one_is_no_better(name: str) -> None:
     output, target = output_of(name)
     perfect = 20 * nn.functional.one_hot(target.long(), 4).float() if name == "category" else target.float()
-    assert output.measure(perfect, target) == pytest.approx(1.0)
-    naive, _ = output.naive_answer(target.numpy())
-    assert output.measure(naive.expand(len(target), -1), target) < 0.9
-    assert [next(iter(d.values())) for d in output.decode(perfect)] == [
-        pytest.approx(v) if isinstance(v, float) else v for v in output.decode_target(target.numpy())
+    assert output.task.measure(perfect, target) == pytest.approx(1.0)
+    naive, _ = output.task.naive_answer(target.numpy())
+    assert output.task.measure(np.tile(naive, (len(target), 1)), target) < 0.9
+    assert [next(iter(d.values())) for d in output.task.decode(perfect)] == [
+        pytest.approx(v) if isinstance(v, float) else v for v in output.task.decode_target(target.numpy())
     ]
 
 
@@ -257,17 +257,17 @@ def test_gradients_of_outputs_agree_with_central_differences(name: str) -> None:
         output.chosen["smoothing"] = 0.1
     x = torch.randn(len(ROWS), 24, dtype=torch.float64, requires_grad=True)
     # the losses are computed in float32 for safety under autocast, so the differences are coarse
-    loss = lambda: output(Features(x)).sin().sum()  # noqa: E731
+    loss = lambda: output(Features(x), NO_BATCH).sin().sum()  # noqa: E731
     assert_gradients(loss, [x, *output.parameters()])
-    raw = output(Features(x)).detach().requires_grad_()
-    slope = torch.autograd.grad(output.losses(raw, target).sum(), raw)[0]
+    raw = output(Features(x), NO_BATCH).detach().requires_grad_()
+    slope = torch.autograd.grad(output.losses(raw, Batch.of_targets(target)).sum(), raw)[0]
     for i in range(raw.numel()):
         step = 1e-2
         values = []
         for sign in (1, -1):
             moved = raw.detach().clone()
             moved.view(-1)[i] += sign * step
-            values.append(float(output.losses(moved, target).double().sum()))
+            values.append(float(output.losses(moved, Batch.of_targets(target)).double().sum()))
         assert (values[0] - values[1]) / (2 * step) == pytest.approx(float(slope.view(-1)[i]), rel=1e-2, abs=1e-3)
 
 
@@ -301,7 +301,7 @@ def network_of(kinds: tuple[str, ...], name: str, target: str = "category") -> N
 
 
 def batch_of(net: Network, rows: list[int]) -> Batch:
-    target = network_module.target_array(fitted(net.output.kind, "answer", "target")[1])
+    target = shape_target(fitted(net.output.task_type.kind, "answer", "target")[1])
     inputs = {key: value_of(key.partition(":")[0], rows) for key in net.input_keys()}
     return Batch(inputs, torch.from_numpy(np.nan_to_num(target))[rows], np.array(rows))
 

@@ -1,5 +1,6 @@
 """The options: each declared once, checked the same way for the command line and for Python."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pellucid import options
 from pellucid.errors import UsageError
 from pellucid.options import Budget, Option, check_options
+from pellucid.options.types import Number, Some, Text, Whole, Written
 
 FIX = "\n  write it like 30s, 5m, 1h30m, 10epochs or 500steps"
 
@@ -140,7 +142,7 @@ def test_option_names_what_it_got():
         raise ValueError("expected better")
 
     with pytest.raises(UsageError) as caught:
-        Option("a_b", "", refuse).check_value("x")
+        Option("a_b", "", Written(refuse, "", "")).check_value("x")
     assert str(caught.value) == "a b 'x': expected better"
 
 
@@ -171,3 +173,37 @@ def test_commands_that_are_suggested_can_be_pasted(tmp_path):
     )
     with pytest.raises(PellucidError, match=f"or: pellucid resume '{place}'"):
         new_folder(place)
+
+
+def test_a_form_can_be_made_of_every_option():
+    """Bounds, choices and units are fields; what a form is made of is JSON, and no check hides a bound from it."""
+    for verb, declared in options.VERBS.items():
+        for option in declared:
+            about = option.to_json()
+            assert json.loads(json.dumps(about)) == about, (verb, option.name)
+            assert about["type"]["form"]
+    known = {o.name: o.to_json()["type"] for o in options.VERBS["train"]}
+    assert known["batch_size"] == {"form": "whole number", "least": 1, "unit": "examples"}
+    assert known["lr"] == {"form": "number", "above": 0}
+    assert known["folds"]["but"] == [1]
+    assert known["augment"] == {
+        "form": "some of", "choices": ["mirror", "shift", "cover"], "instead": ["auto", "none"]
+    }  # fmt: skip
+    assert known["budget"] == {"form": "written", "like": "budget", "example": "5m"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (Whole(2, 9, but=(5,), expected="expected another"), (2, "9", 3.0), (1, 10, 5, 2.5, True, "two")),
+        (Number(0.5), (0.6, "1e3"), (0.5, "nan", None)),
+        (Text("[a-c]+", but=("b",), expected="expected a, b or c"), ("a", "cab"), ("b", "d", "")),
+        (Some(("x", "y"), ("all",)), ("y,x", ["x"], "all"), ("z", "x,all", "")),
+    ],
+)
+def test_checks_follow_from_the_fields_of_a_type(kind, good, bad):
+    for value in good:
+        kind.check(value)
+    for value in bad:
+        with pytest.raises((ValueError, TypeError), match="expected"):
+            kind.check(value)

@@ -15,7 +15,6 @@ import torch
 import pellucid
 from pellucid.data.batches.batch import encode_target
 from pellucid.fields import Field
-from pellucid.network import target_array
 from pellucid.options import Budget
 from pellucid.outputs import OUTPUTS
 from pellucid.references import bag_of_words, boosting, fit
@@ -36,11 +35,11 @@ def score(data: pellucid.Dataset, raw: np.ndarray) -> tuple[float, float]:
     """The metric of raw answers to the test part, and the naive answer's."""
     targets = [f for f in data.fitted(0).values() if f.role == "target"]
     output, split = OUTPUTS[targets[0].kind](targets), data.split(0)
-    true = torch.from_numpy(target_array(encode_target(data, targets)))
-    naive, _ = output.naive_answer(true[split.train].numpy())
+    true = torch.from_numpy(np.asarray(encode_target(data, targets)))
+    naive, _ = output.task.naive_answer(true[split.train].numpy())
     return (
-        output.measure(torch.from_numpy(np.array(raw)), true[split.test]),
-        output.measure(naive.expand(len(split.test), -1), true[split.test]),
+        output.task.measure(torch.from_numpy(np.array(raw)), true[split.test]),
+        output.task.measure(np.tile(naive, (len(split.test), 1)), true[split.test]),
     )
 
 
@@ -260,8 +259,8 @@ def test_how_far_ahead_is_measured_example_by_example() -> None:
     output, rng = OUTPUTS["number"](fields), np.random.default_rng(0)
     true = torch.from_numpy(rng.normal(size=(300, 1))).float()
     near, far = true + 0.1, true + 0.5 * torch.from_numpy(rng.normal(size=(300, 1))).float()
-    assert output.paired_difference(near, near, true) == (0.0, 0.0, 0.0)
-    value, low, high = output.paired_difference(near, far, true)
-    assert value == pytest.approx(output.measure(near, true) - output.measure(far, true))
+    assert output.task.paired_difference(near, near, true) == (0.0, 0.0, 0.0)
+    value, low, high = output.task.paired_difference(near, far, true)
+    assert value == pytest.approx(output.task.measure(near, true) - output.task.measure(far, true))
     assert 0 < low < value < high
-    assert output.paired_difference(far, near, true)[0] == -value
+    assert output.task.paired_difference(far, near, true)[0] == -value

@@ -17,7 +17,7 @@ import pellucid
 from pellucid.data.batches.batch import encode_groups, encode_target
 from pellucid.errors import PellucidError
 from pellucid.fields import Ragged
-from pellucid.network import Network, target_array
+from pellucid.network import Network
 from pellucid.planning.plan import Recipe
 from pellucid.storage import Folder
 from pellucid.training import loop as loop_module
@@ -89,7 +89,7 @@ def work(table: Path) -> tuple[pellucid.Dataset, Network, Loader, Sampler]:
     data = pellucid.read(table, target="label")
     net = data.network(pellucid.trunks.TRUNKS["dense"].of_size(0), seed=2)
     inputs = [f for f in net.fields if f.role != "target"]
-    feed = Loader(encode_groups(data, inputs), target_array(encode_target(data, net.output.fields[0])), CPU)
+    feed = Loader(encode_groups(data, inputs), (encode_target(data, net.output.fields[0])), CPU)
     return data, net, feed, Sampler(feed, data.split(0).train, 64, seed=0)
 
 
@@ -188,7 +188,7 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_rounding_only(
         net = data.network(pellucid.trunks.TRUNKS["convolutional"].of_size(0), seed=2)
         feed = Loader(
             encode_groups(data, [f for f in net.fields if f.role != "target"]),
-            target_array(encode_target(data, net.output.fields[0])),
+            (encode_target(data, net.output.fields[0])),
             CPU,
         )
         made.append((data, net, feed, Sampler(feed, data.split(0).train, 64, seed=0)))
@@ -248,7 +248,7 @@ def test_losses_that_are_not_finite_never_reach_the_weights(
     net = data.network(pellucid.trunks.TRUNKS["convolutional"].of_size(0), seed=2)
     feed = Loader(
         encode_groups(data, [f for f in net.fields if f.role != "target"]),
-        target_array(encode_target(data, net.output.fields[0])),
+        (encode_target(data, net.output.fields[0])),
         CPU,
     )
     loop, rows = loop_of((data, net, feed, Sampler(feed, data.split(0).train, 32, seed=0)), 8, every=1)
@@ -309,7 +309,7 @@ def test_the_best_weights_on_validation_are_taken(work: Any) -> None:
         chosen, raw, target = select_weights(state, feed, rows)
         assert chosen[chosen["weights"]] == max(v for k, v in chosen.items() if k != "weights")
         assert torch.equal(raw, predict_raw(net, feed, rows)[0])
-        assert net.output.measure(raw, target) == chosen[chosen["weights"]]
+        assert net.output.task.measure(raw, target) == chosen[chosen["weights"]]
         assert torch.equal(state.weights["output.layer.bias"], good["output.layer.bias"])
     for one in (state.average, state.best):
         one["output.layer.bias"].fill_(torch.nan)

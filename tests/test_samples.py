@@ -5,7 +5,7 @@ import os
 import pytest
 from trees import picture
 
-from pellucid.data import read_data
+from pellucid.dataset import read as read_data
 from pellucid.errors import PellucidError, UsageError
 from pellucid.samples import SAMPLES, sample
 

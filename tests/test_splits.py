@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 import pellucid
 from pellucid import PellucidError
-from pellucid.data import read_data
-from pellucid.data.splits.by_group import by_group, group_of
+from pellucid.data.splits.by_group import by_group
 from pellucid.data.splits.by_time import by_time, seconds_of
+from pellucid.data.splits.grouping import group_of
 from pellucid.data.splits.spec import SplitSpec, parse_split
 from pellucid.data.splits.time_spans import Span
+from pellucid.dataset import read as read_data
 from pellucid.errors import UsageError
 from pellucid.fields import Column
 from pellucid.metrics.base import mean_of

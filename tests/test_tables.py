@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import picture
 
-from pellucid.data import encode_groups, read_data, read_new
+from pellucid.data import encode_groups, read_new
 from pellucid.data.tables import text_blocks as blocks
 from pellucid.data.tables.spool import Spool
+from pellucid.dataset import read as read_data
 from pellucid.errors import PellucidError
 from pellucid.fields.column import LazyValues
 

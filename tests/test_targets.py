@@ -75,7 +75,9 @@ def test_a_text_is_not_predicted() -> None:
 
 
 def test_what_can_be_a_target_has_an_output() -> None:
-    assert {name for name, kind in KINDS.items() if kind.predictable} == {output.kind for output in OUTPUTS.values()}
+    assert {name for name, kind in KINDS.items() if kind.predictable} == {
+        output.task_type.kind for output in OUTPUTS.values()
+    }
 
 
 def test_an_empty_name_is_no_data() -> None:

@@ -15,9 +15,9 @@ from sklearn.utils.class_weight import compute_class_weight
 
 import pellucid
 from pellucid import PellucidError
-from pellucid.data import read_data
 from pellucid.data.batches.batch import Batch
 from pellucid.data.sample_weights import balanced_weights, loss_weights
+from pellucid.dataset import read as read_data
 from pellucid.errors import UsageError
 from pellucid.network import Network
 from pellucid.options import check_options
@@ -179,10 +179,9 @@ def seen(
 ) -> tuple[Network, torch.Tensor, torch.Tensor, np.ndarray]:
     """A run's raw answers, targets and weights of one part."""
     from pellucid.data import encode_groups, encode_target
-    from pellucid.network import target_array
 
     fields = run.network.fields
-    target = target_array(encode_target(data, run.network.output.fields))
+    target = encode_target(data, run.network.output.fields)
     feed = Loader(encode_groups(data, [f for f in fields if f.role == "input"]), target, torch.device("cpu"))
     chosen, weights = data.split()[part], data.row_weights()
     assert weights is not None
@@ -195,7 +194,7 @@ def test_weights_count_in_every_score(target: str, metric: str | None, file: Pat
     data = pellucid.read(file, target=target, weights="w", ignore=[other])
     run = pellucid.train(data, metric=metric, out=str(tmp_path), **HOW)
     network, raw, true, weight = seen(run, data, "test")
-    guess, truth = network.output.to_numpy(raw, true)
+    guess, truth = network.output.task.read_answers(raw, true)
     expected = {
         "accuracy": lambda: sk.accuracy_score(truth, guess.argmax(1), sample_weight=weight),
         "ROC AUC": lambda: sk.roc_auc_score(truth, guess[:, 1], sample_weight=weight),
@@ -206,9 +205,9 @@ def test_weights_count_in_every_score(target: str, metric: str | None, file: Pat
     assert run.score.weights == run.baseline.weights == run.result()["weights"] == "w"
     assert f"{len(weight)} examples weighted by 'w')" in str(run.score)
     _, raw, true, weight = seen(run, data, "validation")
-    assert run.validation == pytest.approx(network.output.measure(raw, true, weight))
+    assert run.validation == pytest.approx(network.output.task.measure(raw, true, weight))
     if metric is None:
-        assert run.validation != pytest.approx(network.output.measure(raw, true))
+        assert run.validation != pytest.approx(network.output.task.measure(raw, true))
     page = (run.path / "report.html").read_text()
     assert "Each example counts as &#x27;w&#x27; says" in page.replace("'w'", "&#x27;w&#x27;").replace(
         "&#39;", "&#x27;"
@@ -231,7 +230,7 @@ def test_the_weighted_loss_is_the_weighted_mean() -> None:
     field = pellucid.fields.Field("k", "category", role="target", state={"values": ["a", "b"], "role": "target"})
     output = Category([field])
     raw, true = torch.randn(5, 2), torch.tensor([0, 1, 1, 0, 1])
-    losses = output.losses(raw, true).numpy()
+    losses = output.losses(raw, Batch.of_targets(true)).numpy()
     weight = np.array([0.0, 1.0, 2.0, 0.5, 3.0])
     assert mean_loss(output, raw, true, weight) == pytest.approx(float((losses * weight).sum() / weight.sum()))
     assert mean_loss(output, raw, true) == pytest.approx(float(losses.mean()))

@@ -1,26 +1,39 @@
-"""What the user holds in Python: a Dataset that can also make networks and batches for a loop of one's own.
+"""``Dataset``, what a user holds: data that is described, checked, split, and turned into networks and batches.
 
-The data room knows nothing of torch; this face on it loads torch when a network is asked for.
+Torch is loaded when a network is asked for, not before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from . import data as room
-from .data.batches.batch import Batch, encode_groups, encode_target, gather_batch
+import numpy as np
+
+from .data import checks
+from .data.batches.batch import Batch, encode_groups, encode_target, gather_batch, gather_rows
 from .data.batches.order import example_keys, shuffled_batches
+from .data.cache.cache import key_of
+from .data.examples import Examples
+from .data.read import read_data
 from .data.sample_weights import loss_weights
-from .errors import UsageError, unknown_name
+from .data.splits.split import Split, split_data
+from .data.summary import describe_lines, summarise_data
+from .errors import PellucidError, UsageError, unknown_name
+from .fields import Field, Note
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from .network import Network
     from .trunks import Trunk
 
 
-class Dataset(room.Dataset):
-    """Data that was read, ready for training.
+class Dataset(Examples):
+    """Data that was read, ready for training. Made by ``pellucid.read``; its print says what was found.
 
     Example:
         >>> data = pellucid.read("wine.csv", target="quality")                          # doctest: +SKIP
@@ -32,6 +45,76 @@ class Dataset(room.Dataset):
     __module__ = "pellucid"
 
     _encoded: Any = None  # the last network, its encoded inputs and target: an epoch is no time to encode anew
+    _split: tuple[Any, Split] | None = None  # the last one, and what it was of
+
+    @classmethod
+    def of(cls, examples: Examples) -> Self:
+        """The same examples, with all that a user does with them."""
+        data = cls.__new__(cls)
+        vars(data).update(vars(examples))
+        return data
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """What was found, what will be predicted and why, and what looks wrong, in lines for reading."""
+        return "\n".join(describe_lines(self))
+
+    def summary(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return summarise_data(self)
+
+    def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
+        """Train, validation and test rows: as the data gives them or was asked for, else at random.
+
+        Args:
+            seed: of the random choice.
+            fractions: shares of train, validation and test; those of ``read``, else 80 : 10 : 10, when left out.
+
+        Raises:
+            PellucidError: when there are too few examples, groups or moments for the parts.
+        """
+        about = seed, fractions and tuple(fractions), tuple((f.name, f.role) for f in self.fields.values())
+        if self._split is None or self._split[0] != about:
+            self._split = about, split_data(self, seed, fractions)
+        return self._split[1]
+
+    def fitted(self, seed: int = 0) -> dict[str, Field]:
+        """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
+        self.need_target()
+        rows = self.split(seed).train
+        about = _rows_digest(rows)
+        return {f.name: self.fit_field(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
+
+    def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
+        """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
+        other = super().with_fitted(fitted)
+        other._split = other._encoded = None  # a state may leave rows out
+        return other
+
+    def check(self, split: Split | None = None) -> list[Note]:
+        """Decode everything and look for what only shows then: unreadable files, copies across parts. Adds notes.
+
+        Args:
+            split: the parts that examples are compared across; those of seed 0 when left out.
+        """
+        if self.unchecked:
+            return self.notes
+        for field in self.inputs:
+            self.stored_values(field.name)
+        rows = self.usable_rows()
+        with suppress(PellucidError):  # too few rows for any parts: training says so
+            split = split or self.split()
+        shape = None if split is None else [split.how, *(_rows_digest(rows) for rows in split.parts().values())]
+
+        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            return {}, [asdict(note) for note in checks.check_examples(self, split, rows)]
+
+        key = key_of("checks", checks.checks_digest(), self.fingerprint(), self._key, shape)
+        for note in self.cache.get_or_build(key, build_entry, self.add_note).meta:
+            self.add_note(Note(**note))
+        return self.notes
 
     def network(self, trunk: Trunk | str = "mlp", *, seed: int = 0, split_seed: int = 0) -> Network:
         """A network for this data: its input layers, the trunk (or a trunk's name), its output layer.
@@ -68,14 +151,12 @@ class Dataset(room.Dataset):
         Raises:
             UsageError: for another part.
         """
-        from .network import target_array
-
         parts = self.split(split_seed).parts()
         if part not in parts:
             raise UsageError(unknown_name("part of the data", part, parts))
         if self._encoded is None or self._encoded[0] is not network:
             inputs = encode_groups(self, [f for f in network.fields if f.role != "target"])
-            self._encoded = network, inputs, target_array(encode_target(self, network.output.fields))
+            self._encoded = network, inputs, encode_target(self, network.output.fields)
         _, encoded, target = self._encoded
         training = part == "train"
         weight = loss_weights(self.row_weights(), parts["train"])
@@ -83,7 +164,13 @@ class Dataset(room.Dataset):
         for rows in order:
             key = example_keys(rows, seed, epoch) if training else None
             yield network.to_tensors(
-                Batch(gather_batch(encoded, rows), target[rows], rows, key, None if weight is None else weight[rows])
+                Batch(
+                    gather_batch(encoded, rows),
+                    gather_rows(target, rows),
+                    rows,
+                    key,
+                    None if weight is None else weight[rows],
+                )
             )
 
 
@@ -98,4 +185,8 @@ def read(source: Any, **options: Any) -> Dataset:
     Raises:
         PellucidError: when nothing can be recognised; says what was expected.
     """
-    return room.read_data(source, make=Dataset, **options)
+    return Dataset.of(read_data(source, **options))
+
+
+def _rows_digest(rows: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()

@@ -168,9 +168,9 @@ class PellucidEstimator(BaseEstimator):
         return raw.double().cpu().numpy()
 
     @property
-    def _output_layer(self) -> Any:
-        """The output layer."""
-        return self.run_.network.output
+    def _task(self) -> Any:
+        """What the network's answers are."""
+        return self.run_.network.output.task
 
     # -- X as columns
 
@@ -246,7 +246,7 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
         self.classes_, code = np.unique(y, return_inverse=True)
         words = np.array(words_of(self.classes_), object)
         self._train_run(columns, {warn_unused("target", columns): words[code]}, "category", weight)
-        values = self._output_layer.values
+        values = self._task.values
         self._places = [values.index(word) for word in words]  # the run has its classes in an order of its own
         return self
 
@@ -257,10 +257,7 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:  # -> (n, C)
         """The probability of each class, calibrated on validation."""
-        logits = self._logits(X)
-        logits /= float(self._output_layer.temperature)
-        chances = np.exp(logits - logits.max(1, keepdims=True))
-        return chances / chances.sum(1, keepdims=True)
+        return self._task.probabilities(self._logits(X))
 
     def decision_function(self, X: Any) -> np.ndarray:  # -> (n, C), of two classes (n,)
         """The network's logits; of two classes the second's less the first's."""
@@ -301,8 +298,7 @@ class PellucidRegressor(RegressorMixin, PellucidEstimator):
 
     def predict(self, X: Any) -> np.ndarray:  # -> (n,) or (n, R), as y was
         """The expected numbers."""
-        raw, output = self._raw_answers(X), self._output_layer
-        values = raw * output.std.cpu().numpy() + output.mean.cpu().numpy()
+        values = self._task.to_units(self._raw_answers(X))
         return values[:, 0] if self._one else values
 
 

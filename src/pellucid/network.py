@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from .data.batches.batch import Batch, Padded
 from .errors import PellucidError, UsageError, unknown_name
-from .fields import Encoded, Field, input_groups
+from .fields import Field, input_groups, kind_named
 from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
 from .storage import forms
@@ -136,22 +136,31 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers: logits, or standardised numbers."""
+        return self.answer(batch, self.output_input(batch))
+
+    def output_input(self, batch: Batch) -> Features:  # -> (B, *positions, out_width)
+        """What the output layer reads: the trunk's features, pooled to one vector unless it needs every position."""
         f = self.features(batch)
-        f = f if self.output.need().every else f.with_(x=self.trunk.pool(f), mask=None)
-        if f.x.dtype in (torch.bfloat16, torch.float16):  # answers of 8 bits' precision would tie, or be rounded
+        return f if self.output.need().every else f.with_(x=self.trunk.pool(f), mask=None)
+
+    def answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R)
+        """Raw answers from what the output layer reads."""
+        # Answers with the precision of 8 bits would tie, or be rounded.
+        if f.x.dtype in (torch.bfloat16, torch.float16):
             with torch.autocast(f.x.device.type, enabled=False):
-                return self.output(f.with_(x=f.x.float()))
-        return self.output(f)
+                return self.output(f.with_(x=f.x.float()), batch)
+        return self.output(f, batch)
 
     def losses(self, batch: Batch) -> Tensor:  # -> (B,)
-        """Of each example, times how much it counts."""
-        assert batch.target is not None
-        losses = self.output.losses(self(batch), batch.target)
+        """Of each example, times how much it counts; their sum is divided by ``output.count`` of the whole batch."""
+        f = self.output_input(batch)
+        losses = self.output.losses(self.answer(batch, f), batch, f)
         return losses if batch.weight is None else losses * batch.weight
 
     def loss(self, batch: Batch) -> Tensor:  # -> ()
         """The mean loss of a batch; NumPy batches are taken to the network's device first."""
-        return self.losses(self.to_tensors(batch)).mean()
+        batch = self.to_tensors(batch)
+        return self.losses(batch).sum() / self.output.count(batch)
 
     def predict(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers for prediction; averaged with the mirror image's where a mirror image means the same."""
@@ -267,7 +276,7 @@ def layer_from_config(
     """An input layer or an output from its ``config()``. Raises PellucidError for what no such part says of itself."""
     if name not in parts:
         raise UsageError(unknown_name("part of a network", name, parts))
-    known = {**parts[name].settings, **({"metric": parts[name].metric} if parts is OUTPUTS else {})}
+    known = {**parts[name].settings, **({"metric": parts[name].task_type.metric} if parts is OUTPUTS else {})}
     check_settings(config["settings"], known, f"{name}.settings")
     return parts[name]([fields[field] for field in config["fields"]], **config["settings"])
 
@@ -303,8 +312,8 @@ def shape_of(value: Features | Tensor) -> tuple[int | str, ...]:
 
 
 def has_no_positions(layer: Input) -> bool:
-    """Whether a layer's fields have no positions of their own."""
-    return len(layer.fields) > 1 or input_groups(layer.fields)[0].key == layer.kind
+    """Whether the values of a layer's fields lie on no axis of their own, so that each field is one token."""
+    return kind_named(layer.kind).axes == 0
 
 
 def input_layers(inputs: Sequence[Input | Field] | Input | Field) -> list[Input]:
@@ -321,12 +330,6 @@ def output_layer(target: Field | Sequence[Field], inputs: Sequence[Field]) -> Ou
     targets = [target] if isinstance(target, Field) else list(target)
     kind, _ = output_for(targets[0], inputs)
     return kind(targets)
-
-
-def target_array(target: Encoded) -> np.ndarray:
-    """A target as outputs read it: numbers (n, R), class numbers (n,)."""
-    assert isinstance(target, np.ndarray)
-    return target.reshape(len(target), -1) if target.dtype.kind == "f" else target
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -52,7 +52,7 @@ def show_ranking(found: Any, out: Console) -> None:
     print_block(rows, out)
     legend = "one: time to answer one example"
     legend += f"; {LEVEL_WITH_FIRST} not told apart from {ranking[0]}" if level else ""
-    named = [f"{word}: {score.name.strip(' ,')}" for word, score in beside if score]
+    named = [f"{word}: {score.label}" for word, score in beside if score]
     for line in (*named, legend):
         print_block(Text(line, style="dim"), out, above=line == (*named, legend)[0])
 

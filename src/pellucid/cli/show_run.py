@@ -36,7 +36,7 @@ def score_sentence(scored: Any) -> Text:
     score, baseline = scored.score, scored.baseline
     text = Text.assemble(f"{score.metric} ", (score_text(score.value), "bold green"))
     text.append(f" ({score_text(score.low)} to {score_text(score.high)})")
-    text.append(f"; {baseline.name.strip(' ,') or 'the naive answer'}: {score_text(baseline.value)}")
+    text.append(f"; {baseline.label or 'the naive answer'}: {score_text(baseline.value)}")
     reference = getattr(scored, "reference", None)
     return text.append(f"; {reference.name}: {score_text(reference.value)}") if reference else text
 

@@ -18,13 +18,11 @@ import torch
 
 from ..data import Split
 from ..data.batches.batch import encode_groups, encode_target
-from ..data.splits.by_group import group_of
-from ..data.splits.by_time import moments_of
+from ..data.splits.grouping import group_of, moments_of
 from ..data.splits.time_spans import Moments
 from ..dataset import Dataset
 from ..errors import Interrupted, PellucidError, no_memory
 from ..metrics.base import Judge, normalised_weights
-from ..network import target_array
 from ..options import Budget, check_options, default_options
 from ..planning.device import best_device, check_device
 from ..references.base import reference_seconds
@@ -207,8 +205,7 @@ class ComparisonRunner:
     def measure_run(self, key: str, run: Run) -> dict[str, float]:
         """How fast the network answers; what it answers to the examples that it is ranked on is kept."""
         rows = limit_validation(self.split).validation
-        target = target_array(encode_target(self.data, run.network.output.fields))
-        feed = Loader(encode_groups(self.data, run.fields), target, run.network.device)
+        feed = Loader.of(self.data, run.network.fields, run.network.device)
         own = predict_raw(run.network, feed, rows, mirrored=True)
         raw, true, judged = out_of_fold_answers(CrossValidation.of(run.folder), feed, rows, *own)
         kept = {"raw": raw.cpu().numpy(), "true": true.cpu().numpy(), "rows": judged}
@@ -228,11 +225,11 @@ class ComparisonRunner:
             causes = "; ".join(dict.fromkeys(t["error"] for own in trials.values() for t in own))
             raise PellucidError(f"no network could be trained: {causes}", where=str(self.folder.path))
         any_run = load(self.folder.path / f"{good[0]['network']}-{good[0]['seed']}")
-        output = any_run.network.output
-        found = {name: mean_over_seeds(own, output.is_better) for name, own in trials.items()}
-        ranking = rank_networks(found, output.higher)
+        task = any_run.network.output.task
+        found = {name: mean_over_seeds(own, task.is_better) for name, own in trials.items()}
+        ranking = rank_networks(found, task.higher)
         judges = {n: [self.trial_metric(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
-        judged = Judgement(judges, output.higher, *self.score_weights(good[0]))
+        judged = Judgement(judges, task.higher, *self.score_weights(good[0]))
         behind = behind_first(ranking, judged)
         outcome = self.record | {
             "ranking": ranking,
@@ -247,8 +244,8 @@ class ComparisonRunner:
             "budget": str(next(self.options[k] for k in ("budget", "epochs", "steps") if k in self.options)),
             "seeds": list(seeds),
             "versions": any_run.record["versions"],
-            "higher": output.higher,
-            "percent": output.percent,
+            "higher": task.higher,
+            "percent": task.percent,
         }
         outcome["meaning"] = explain_comparison(outcome)
         self.folder.write_json(RECORD, outcome)
@@ -269,7 +266,7 @@ class ComparisonRunner:
         key = f"{network}-{seed}"
         kept, _ = self.folder.load_tensors(f"{key}.safetensors")  # raw (n, R), true (n, ...)
         raw, true = (torch.from_numpy(kept[name]) for name in ("raw", "true"))
-        return load(self.folder.path / key, device="cpu").network.output.metric_of_weights(raw, true)
+        return load(self.folder.path / key, device="cpu").network.output.task.metric_of_weights(raw, true)
 
 
 class _Once(Several):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..metrics.score import plain_name
 from ..wording import milliseconds_text, value_and_spread, with_interval
 
 # -- in words
@@ -17,7 +18,7 @@ def explain_comparison(record: Mapping[str, Any]) -> list[str]:
     best = networks[first]
     percent = record["percent"]
     base, _ = value_and_spread(baseline["value"], baseline["low"], baseline["high"], percent)
-    naive = f"{baseline['name'].strip(' ,')} gets {base}"
+    naive = f"{plain_name(baseline['name'])} gets {base}"
     seeds = f" (the mean of {len(record['seeds'])} seeds)" if len(record["seeds"]) > 1 else ""
     where, level = record["ranked on"], [first, *(tie["networks"][1] for tie in record["ties"])]
     place = f"{first} {placing_phrase(level, len(others), where)}{seeds}: it" if others else f"{first}{seeds}"

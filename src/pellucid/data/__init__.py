@@ -9,7 +9,7 @@ from .folders import layouts as _folder_layouts  # noqa: F401
 
 from .batches.batch import Batch, Padded, encode_groups, encode_target, gather_batch
 from .batches.order import example_keys, in_order, random_permutation, shuffled_batches
-from .examples import Dataset, Reading
+from .examples import Examples, Reading
 from .read import read_data
 from .read_new import read_new
 from .source import LAYOUTS, Contents, ReadOptions, Source, layout
@@ -19,7 +19,7 @@ __all__ = [
     "LAYOUTS",
     "Batch",
     "Contents",
-    "Dataset",
+    "Examples",
     "Padded",
     "ReadOptions",
     "Reading",

@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from ..errors import PellucidError
 from ..fields import Note
-from ..fields.notes import Report
+from ..fields.notes import AS_IT_SAYS, LEFT_OUT, Report
 from ..wording import count_noun
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".txz", ".tar.xz", ".tbz", ".tbz2", ".tar.bz2")
@@ -95,7 +95,7 @@ def archive_members(path: Path, say: Report) -> Iterator[Member]:
             raise PellucidError(f"it holds more than {MOST_MEMBERS:,} files", where=path.name, fix=BOMB)
         yield member
     for why, count in left.items():
-        say(Note("warning", f"{count_noun(count, 'member is', 'members are')} left out: {why}", path.name))
+        say(Note("warning", f"{count_noun(count, 'member is', 'members are')} left out: {why}", path.name, LEFT_OUT))
     if not seen:
         why = f" ({', '.join(left)})" if left else ""
         raise PellucidError(f"there is no file in the archive that can be read{why}", where=path.name)
@@ -274,7 +274,8 @@ def _tar_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
                 raise PellucidError(
                     f"{CUT} ({_explain_damage(error)})", where=path.name, fix="fetch or pack it again"
                 ) from None
-            say(Note("error", f"{CUT} after {name} ({_explain_damage(error)}); what came before is used", path.name))
+            text = f"{CUT} after {name} ({_explain_damage(error)}); what came before is used"
+            say(Note("error", text, path.name, AS_IT_SAYS))
 
 
 def _raise_if_bomb(error: Exception) -> None:

@@ -1,12 +1,10 @@
-"""A dataset: fields with their values, read when they are asked for and kept in the cache. n examples."""
+"""Examples: fields with their values, read when they are asked for and kept in the cache. n examples."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from dataclasses import field as kept
 from functools import cached_property
@@ -17,21 +15,21 @@ import numpy as np
 
 from ..errors import PellucidError, UsageError, enough_memory, unknown_name
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
-from ..fields.encoded import Into
+from ..fields.encoded import Into, is_none, missing_rows
+from ..fields.notes import LEFT_OUT
 from ..wording import count_noun
-from . import checks, summary
 from .cache.cache import CacheEntry, MemoryCache, code_of, key_of, release_pages
 from .schema import columns_listed
 from .source import Contents, without_compression
-from .splits import unusable
-from .splits.by_column import parts_of_values, parts_of_words
-from .splits.by_time import by_time, ordering_values
+from .splits.by_time import ordering_values
 from .splits.spec import SplitSpec
-from .splits.split import Split, split_data
 from .tables.table import Places, kept_places
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+UNREADABLE = "that could not be read"  # why an example is left out
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,8 @@ class Reading:
         return cls(**{**data, **own})
 
 
-class Dataset:
-    """What the user has, as examples of typed fields. Made by ``pellucid.read``; its print says what was found.
+class Examples:
+    """What was read, as typed fields with their values. ``Dataset`` adds what a user does with it.
 
     Args:
         reading: what was found.
@@ -104,23 +102,11 @@ class Dataset:
         self.unchecked = False
         self._key, self._load = key, load
         self._stored: dict[str, tuple[Stored, str]] = {}  # with the digest of the content
-        self._split: tuple[Any, Split] | None = None  # the last one, and what it was of
         self._unusable: tuple[Any, dict[str, np.ndarray]] | None = None  # and what it was of
         self.given_left: dict[str, int] | None = None  # usable rows of each given part, once they are known
 
     def __len__(self) -> int:
         return self.reading.n
-
-    def __repr__(self) -> str:
-        return self.describe()
-
-    def describe(self) -> str:
-        """What was found, what will be predicted and why, and what looks wrong, in lines for reading."""
-        return "\n".join(summary.describe_lines(self))
-
-    def summary(self) -> dict[str, Any]:
-        """The same as plain JSON."""
-        return summary.summarise_data(self)
 
     def recipe(self) -> dict[str, Any]:
         """What it takes to read the same data again: ``read(recipe["source"], **recipe["options"])``.
@@ -165,13 +151,6 @@ class Dataset:
         """(n,) how much each row counts, NaN where that is not known; None where all count the same."""
         return None if self.weight is None else np.asarray(self.stored_values(self.weight.name).arrays["value"])
 
-    def fitted(self, seed: int = 0) -> dict[str, Field]:
-        """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
-        self.need_target()
-        rows = self.split(seed).train
-        about = _rows_digest(rows)
-        return {f.name: self._fit_field(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
-
     def fitted_inputs_on(self, rows: np.ndarray) -> dict[str, Field]:
         """The input fields with what they learn from ``rows`` alone; for parts of the training rows, not kept."""
         return {
@@ -183,7 +162,7 @@ class Dataset:
         """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
         other = copy.copy(self)
         known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
-        other.fields, other._stored, other._split, other.notes = self.fields | known, {}, None, list(self.notes)
+        other.fields, other._stored, other.notes = self.fields | known, {}, list(self.notes)
         other._unusable = None
         return other
 
@@ -192,7 +171,8 @@ class Dataset:
         known = [f for f in self.targets if f.kind in ("category", "labels")]
         return [value for f in known for value in self.stored_values(f.name).meta["values"]]
 
-    def _fit_field(self, field: Field, rows: np.ndarray, rows_digest: str) -> Field:
+    def fit_field(self, field: Field, rows: np.ndarray, rows_digest: str) -> Field:
+        """A field with what it learns from ``rows`` alone, from the cache when the values have not changed."""
         if field.state is not None:
             return field
         stored, digest = self.stored_with_digest(field.name)
@@ -255,7 +235,7 @@ class Dataset:
         """Where an example comes from: a file, or a row of one."""
         if self._row_places is not None:
             return self._row_places(row)
-        return next(iter(self._open_source.columns.values())).place(row).split(", column '")[0]
+        return next(iter(self._open_source.columns.values())).row_place(row)
 
     @cached_property
     def _row_places(self) -> Places | None:
@@ -271,7 +251,7 @@ class Dataset:
 
     def input_problems(self) -> dict[int, str]:
         """Why inputs could not be read, by row."""
-        why = {note.where: note.text.removesuffix("; left out") for note in self.notes if note.where}
+        why = {note.where: note.cause or note.text for note in self.notes if note.where}
         found: dict[int, str] = {}
         for field in self.inputs:
             bad = self.stored_values(field.name).bad.tolist()
@@ -311,61 +291,59 @@ class Dataset:
         The others are noted, and so are rows whose class a fitted target has not seen.
         """
         for what, rows in self.unusable_rows().items():
-            if what is not unusable.UNREADABLE:
+            if what is not UNREADABLE:
                 self.note_dropped(rows, what)
             elif bad := len(rows):
-                self.add_note(
-                    Note("warning", f"{count_noun(bad, 'example')} could not be read and {_is_or_are(bad)} left out")
-                )
-        return np.flatnonzero(unusable.mask_usable(self))
+                text = f"{count_noun(bad, 'example')} could not be read and {_is_or_are(bad)} left out"
+                self.add_note(Note("warning", text, action=LEFT_OUT))
+        return np.flatnonzero(self.usable_mask())
 
     def unusable_rows(self) -> dict[str, np.ndarray]:
         """The other rows (sorted int64), each once, by what keeps them out, in words that follow "3 examples"."""
         about = tuple((f.name, f.role, f.state is not None) for f in self.fields.values())
         if self._unusable is None or self._unusable[0] != about:
-            self._unusable = about, unusable.find_unusable(self)
+            self._unusable = about, self._find_unusable()
         return self._unusable[1]
+
+    def usable_mask(self) -> np.ndarray:  # (n,) bool
+        """Where an example can be used."""
+        keep = np.ones(len(self), bool)
+        for rows in self.unusable_rows().values():
+            keep[rows] = False
+        return keep
+
+    def _find_unusable(self) -> dict[str, np.ndarray]:
+        keep, found = np.ones(len(self), bool), {}
+        for what, gone in self._unusable_reasons():
+            found[what] = np.flatnonzero(gone & keep)
+            keep &= ~gone
+        return found
+
+    def _unusable_reasons(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Why rows can't be used, and which ones: (n,) bool. What is new to a fitted target is noted."""
+        unread = np.zeros(len(self), bool)
+        for field in self.inputs:
+            unread[self.stored_values(field.name).bad] = True
+        yield UNREADABLE, unread
+        if (weight := self.row_weights()) is not None:
+            yield "without a weight", np.isnan(weight)
+        for target in self.targets:
+            stored = self.stored_values(target.name)
+            gone = missing_rows(stored)
+            gone[stored.bad] = True
+            yield f"without '{target.name}'", gone
+            if target.state is None:
+                continue
+            if text := kind_named(target.kind).describe_new_values(stored, target.state):
+                self.add_note(Note("warning", text, f"column '{target.name}'"))
+            encoded = np.asarray(kind_named(target.kind).encode(stored, target.state))
+            yield f"whose '{target.name}' the run has never seen", is_none(encoded) & ~gone
 
     def note_dropped(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
         """Note that ``rows`` (sorted) take no part."""
         if count := len(rows):
             text = f"{count_noun(count, 'example')} {what} {_is_or_are(count)} left out, this one first"
-            self.add_note(Note(level, text, self.place(int(rows[0]))))
-
-    def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
-        """Train, validation and test rows: as the data gives them or was asked for, else at random.
-
-        Args:
-            seed: of the random choice.
-            fractions: shares of train, validation and test; those of ``read``, else 80 : 10 : 10, when left out.
-
-        Raises:
-            PellucidError: when there are too few examples, groups or moments for the parts.
-        """
-        about = seed, fractions and tuple(fractions), tuple((f.name, f.role) for f in self.fields.values())
-        if self._split is None or self._split[0] != about:
-            self._split = about, split_data(self, seed, fractions)
-        return self._split[1]
-
-    def given_parts(self) -> tuple[np.ndarray, str] | None:
-        """(n,) index of the part each row is in, -1 for none, and how that came about; None where chance decides.
-
-        A column of parts or of times says it, whatever the seed.
-        """
-        parting = self.reading.parting
-        if parting.by == "time":
-            time, dates = self.row_times()
-            return by_time(time, parting, dates, unusable.mask_usable(self))
-        field = next((f for f in self.fields.values() if f.role == "split"), None)
-        if field is None:
-            return None
-        stored = self.stored_values(field.name)
-        values = stored.meta["values"]
-        of, how = (
-            parts_of_values(values, field.name) if parting.asked else (parts_of_words(values), "given by the data")
-        )
-        part = np.append(of, -1)[stored.arrays["code"]]  # code -1 picks the last: none
-        return (part, how) if (part == 0).any() else None
+            self.add_note(Note(level, text, self.place(int(rows[0])), LEFT_OUT))
 
     def row_times(self) -> tuple[np.ndarray, bool]:
         """(n,) what orders the rows, NaN for none, and whether it is dates; kept, so that the source stays closed."""
@@ -380,39 +358,6 @@ class Dataset:
             return {"time": time}, {"dates": dates}
 
         return self.cache.get_or_build(key_of("times", self._key, name), build_entry, self.add_note)
-
-    def missing_at(self, name: str, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) bool
-        """Where the column that parts the rows has no value."""
-        if self.reading.parting.by == "time":
-            return np.isnan(self.row_times()[0][rows])
-        return unusable.missing_rows(self.stored_values(name))[rows]
-
-    def check(self, split: Split | None = None) -> list[Note]:
-        """Decode everything and look for what only shows then: unreadable files, copies across parts. Adds notes.
-
-        Args:
-            split: the parts that examples are compared across; those of seed 0 when left out.
-        """
-        if self.unchecked:
-            return self.notes
-        for field in self.inputs:
-            self.stored_values(field.name)
-        rows = self.usable_rows()
-        with suppress(PellucidError):  # too few rows for any parts: training says so
-            split = split or self.split()
-        shape = None if split is None else [split.how, *(_rows_digest(rows) for rows in split.parts().values())]
-
-        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
-            return {}, [asdict(note) for note in checks.check_examples(self, split, rows)]
-
-        key = key_of("checks", checks.checks_digest(), self.fingerprint(), self._key, shape)
-        for note in self.cache.get_or_build(key, build_entry, self.add_note).meta:
-            self.add_note(Note(**note))
-        return self.notes
-
-
-def _rows_digest(rows: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
 
 
 def _short_name(source: Any, name: str) -> str:

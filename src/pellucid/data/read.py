@@ -1,4 +1,4 @@
-"""From what the user passes to a dataset: ``read_data`` for new data, ``read_new`` for data of a finished run."""
+"""From what the user passes to examples: ``read_data`` for new data, ``read_new`` for data of a finished run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from functools import cache as once
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import enough_memory
 from ..fields import Note
@@ -17,14 +17,12 @@ from ..fields.labels import counts_of
 from . import checks
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
-from .examples import Dataset, Reading
+from .examples import Examples, Reading
 from .folders import layouts
 from .recognise import recognise_source
 from .schema import check_names, fields_of
 from .source import ReadOptions, Source, check_width
 from .splits import preview, spec, split
-
-Made = TypeVar("Made", bound=Dataset)
 
 
 def read_data(
@@ -39,8 +37,7 @@ def read_data(
     weights: str | None = None,
     cache: str | Path | bool | None = None,
     check: bool = True,
-    make: type[Made] = Dataset,  # type: ignore[assignment]
-) -> Made:
+) -> Examples:
     """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
 
     Args:
@@ -59,7 +56,6 @@ def read_data(
         weights: a column of numbers, 0 and more, that says how much each row counts in the loss and in scores.
         cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
         check: False looks for nothing odd in the values, now or before training, which saves time.
-        make: the class of what is returned.
 
     Raises:
         PellucidError: for data that is not there or can't be read; UsageError for columns and kinds that don't exist.
@@ -85,7 +81,7 @@ def read_data(
             lambda _: ({}, _make_reading(found, options, check).to_json()),
             notes.append,
         )
-    data = make(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
+    data = Examples(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
     data.options = given | {"split": split, "image_size": image_size, "weights": weights}

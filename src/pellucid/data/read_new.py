@@ -17,7 +17,7 @@ from ..wording import count_noun, join_words
 from .archives import is_archive
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
-from .examples import Dataset, Reading
+from .examples import Examples, Reading
 from .folders.layouts import image_files, need_classes
 from .folders.listing import SUFFIXES
 from .memory.layouts import are_images, image_source, text_source
@@ -43,7 +43,7 @@ def read_new(
     times: str | None = None,
     columns: Sequence[str] | None = None,
     cache: str | Path | bool | None = None,
-) -> Dataset:
+) -> Examples:
     """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
 
     Args:
@@ -88,7 +88,7 @@ def read_new(
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts)
-    return Dataset(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
+    return Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
 
 
 def _ordered_by(found: Contents, times: str | None, wanted: Sequence[Field]) -> list[Field]:

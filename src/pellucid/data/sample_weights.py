@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from .splits.by_group import group_of
-from .splits.by_time import moments_of
-
-if TYPE_CHECKING:
-    from .examples import Dataset
-
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -85,12 +76,3 @@ def balanced_weights(counts: Mapping[str, int]) -> dict[str, float]:
     """
     here = {label: count for label, count in counts.items() if count}
     return {label: sum(here.values()) / (len(here) * count) for label, count in here.items()}
-
-
-def score_grouping(data: Dataset, rows: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:
-    """How ``rows`` (n,) count in a score: their ``weight`` (n,), and what is drawn for its interval."""
-    group = group_of(data, rows)
-    weights, groups = data.weight.name if data.weight else "", data.reading.parting.column or ""
-    groups = groups if group is not None else ""
-    moments = moments_of(data, rows)
-    return {"weight": weight, "weights": weights, "group": group, "groups": groups, "moments": moments}

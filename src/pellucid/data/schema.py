@@ -20,6 +20,7 @@ from ..fields.category import (
     explain_classes,
 )
 from ..fields.labels import counts_of, is_flag
+from ..fields.notes import LEFT_OUT
 from ..fields.number import format_number
 from ..wording import count_noun, join_words
 from .sample_weights import weight_field
@@ -55,12 +56,12 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
     _check_together([fields[target] for target in targets])
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
-            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", fix=_all_the_same(field)))
+            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT, _all_the_same(field)))
         if field.kind == "image" and field.role == "input":
             _say_size(field, found.columns[field.name], say)
         if field.role == "id":
             text = f"taken for an id and left out: {field.reason}"
-            say(Note("info", text, f"column '{field.name}'", fix=_all_the_same(field)))
+            say(Note("info", text, f"column '{field.name}'", LEFT_OUT, _all_the_same(field)))
     return list(fields.values()), why
 
 

@@ -55,6 +55,7 @@ class Contents:
         target: the column, or columns of numbers, the layout makes the obvious target; ``why``: because of what.
         places: where each row comes from, for layouts that know it without their columns.
         added: columns that no table holds, such as the class that an image's folder tells.
+        needs_classes: the target is what folders tell, so that there must be two of them to learn from.
     """
 
     layout: str
@@ -66,6 +67,7 @@ class Contents:
     why: str = ""
     places: Places | None = None
     added: tuple[str, ...] = ()
+    needs_classes: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

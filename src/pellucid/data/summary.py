@@ -8,23 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..fields import Field, Note
+from ..fields import Field
 from ..wording import count_noun, join_words
+from .splits.split import given_parts
 from .splits.unusable import count_parts, say_parts
 
 if TYPE_CHECKING:
-    from .examples import Dataset
+    from .examples import Examples
 
 SIGNS = {"info": "·", "warning": "!", "error": "✗"}
-
-TREATED = {  # words of a note: what they say that training does
-    "left out": "left out",
-    "as missing": "counts as missing",
-    "taken off": "read without them",
-    "are missing": "a value of its own; a row without its target is left out",
-    "is used": "done as it says",
-    "": "nothing more: read as it is",
-}
 
 MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
 
@@ -37,7 +29,7 @@ NOUNS = {"category": ("category", "categories"), "labels": ("column of labels", 
 BAR = 24  # characters of the longest bar
 
 
-def summarise_data(data: Dataset) -> dict[str, Any]:
+def summarise_data(data: Examples) -> dict[str, Any]:
     """What was found, as plain JSON."""
     reading, target = data.reading, data.target
     how, given = describe_parts(data)
@@ -53,21 +45,21 @@ def summarise_data(data: Dataset) -> dict[str, Any]:
             "how": how,
             **({"given": given} if reading.given else {"fractions": list(reading.parting.shares)}),
         },
-        "notes": [asdict(n) | {"action": treatment_of(n), "fix": n.fix or MENDS[n.level]} for n in data.notes],
+        "notes": [asdict(n) | {"action": n.treatment, "fix": n.fix or MENDS[n.level]} for n in data.notes],
         "cache": str(data.cache),
     }
 
 
-def describe_parts(data: Dataset) -> tuple[str, dict[str, int]]:
+def describe_parts(data: Examples) -> tuple[str, dict[str, int]]:
     """How rows come into parts, in words, and the rows of each given part: those in use, once that is known."""
     reading, left = data.reading, data.given_left
-    if left is None or (parts := data.given_parts()) is None:
+    if left is None or (parts := given_parts(data)) is None:
         return reading.parted, reading.given
     part, how = parts
     return (how if reading.parting.by == "time" else say_parts(how, count_parts(part), left)), left
 
 
-def _summarise_target(data: Dataset, target: Field) -> dict[str, str]:
+def _summarise_target(data: Examples, target: Field) -> dict[str, str]:
     """What will be predicted, from what, and why: for every place that says it."""
     goals = ", ".join(f.name for f in data.targets)
     about = {"name": goals, "kind": target.kind, "why": data.reading.why}
@@ -80,7 +72,7 @@ def prediction_phrase(about: Mapping[str, str]) -> str:
     return f"{about['what']}{base}: {about['why']}"
 
 
-def _target_phrase(data: Dataset, target: Field) -> str:
+def _target_phrase(data: Examples, target: Field) -> str:
     classes = len(data.reading.classes)
     if target.kind == "labels":
         return f"any of {count_noun(classes, 'label')}"
@@ -96,13 +88,7 @@ def _inputs_phrase(inputs: Sequence[Field]) -> str:
     return join_words(count_noun(n, *NOUNS.get(kind, (kind,))) for kind, n in kinds.items())
 
 
-def treatment_of(note: Note) -> str:
-    """What training does about what was found: as the note says, else as its text does."""
-    said = {word: what for word, what in TREATED.items() if word in note.text}
-    return note.action or next(iter(said.values()), TREATED[""] if note.level != "error" else "left out")
-
-
-def describe_lines(data: Dataset) -> list[str]:
+def describe_lines(data: Examples) -> list[str]:
     """The same for reading: one line each for the data, its columns, the target and its classes, the notes."""
     return [
         f"{data.reading.name}: {data.layout}",
@@ -115,7 +101,7 @@ def describe_lines(data: Dataset) -> list[str]:
     ]
 
 
-def _field_lines(data: Dataset) -> list[str]:
+def _field_lines(data: Examples) -> list[str]:
     fields = list(data.fields.values())
     rows = [("column", "kind", "role", "what is in it")]
     rows += [(f.name, "-" if f.role == "ignore" else f.kind, f.role, f.reason) for f in _shown_fields(fields)]
@@ -131,7 +117,7 @@ def _shown_fields(fields: list[Any]) -> list[Any]:
     return fields if len(fields) <= SHOWN else fields[: SHOWN // 2] + fields[-SHOWN // 2 :]
 
 
-def _prediction_lines(data: Dataset) -> list[str]:
+def _prediction_lines(data: Examples) -> list[str]:
     """What will be predicted, from what, and why."""
     if data.target is None:
         return ["Which column is to be predicted is not obvious: say which with --target", ""]
@@ -157,11 +143,11 @@ def _class_lines(classes: dict[str, int]) -> list[str]:
     return out
 
 
-def _split_lines(data: Dataset) -> list[str]:
+def _split_lines(data: Examples) -> list[str]:
     return textwrap.wrap(f"Split: {describe_parts(data)[0]}", WIDTH, subsequent_indent="  ")
 
 
-def _note_lines(data: Dataset) -> list[str]:
+def _note_lines(data: Examples) -> list[str]:
     order = {"error": 0, "warning": 1, "info": 2}
     notes = sorted(data.notes, key=lambda note: order.get(note.level, 3))
     if not notes:

@@ -24,7 +24,7 @@ from .column import Column
 from .encoded import Encoded, Into, Stored, allocate_in_memory
 from .notes import Report
 
-ROLES = ("input", "target", "id", "time", "known-ahead", "static", "group", "weight", "split", "ignore")
+ROLES = ("input", "target", "id", "group", "weight", "split", "ignore")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ class Kind(ABC):
 
     Class attributes:
         name: the word the user sees and types (``--kind zip=category``).
-        joint: True when every field of this kind is one column of a single (n, F) array and shares one input layer.
+        joint: True when fields of this kind that lie on the same axis stand side by side in one array, (n, F) or
+            (n, *positions, F), and share one input layer.
         axes: how many position axes a value brings along (0 number, 1 text, 2 image).
         predictable: whether there is an output for it, so that it can be a target.
         augmentable: as a target, whether it stays true of a photo that is mirrored, shifted or partly covered in
@@ -101,6 +102,13 @@ class Kind(ABC):
     axes: ClassVar[int] = 0
     predictable: ClassVar[bool] = False
     augmentable: ClassVar[bool] = False
+
+    def axis(self, settings: Mapping[str, Any]) -> str:
+        """The name of the axis that a field's positions lie on, "" where it brings none or one of its own.
+
+        Fields of a joint kind that name the same one are read together: the channels of one series.
+        """
+        return ""
 
     def settings(self) -> forms.Form:
         """The form of a field's settings in a file."""
@@ -186,15 +194,22 @@ def recognise(column: Column) -> tuple[Kind, Guess]:
 
 @dataclass(frozen=True)
 class Group:
-    """Input fields that share one input layer: all fields of a joint kind, or one field of another kind."""
+    """Input fields that share one input layer: those of a joint kind on one axis, or one field of another kind.
+
+    Attributes:
+        axis: its name, as ``Kind.axis`` gives it.
+    """
 
     kind: str
     fields: tuple[str, ...]
+    axis: str = ""
 
     @property
     def key(self) -> str:
-        """The name of its array in a batch: ``"number"``, ``"text:review"``."""
-        return self.kind if kind_named(self.kind).joint else f"{self.kind}:{self.fields[0]}"
+        """The name of its array in a batch: ``"number"``, ``"series:time"``, ``"text:review"``."""
+        if not kind_named(self.kind).joint:
+            return f"{self.kind}:{self.fields[0]}"
+        return f"{self.kind}:{self.axis}" if self.axis else self.kind
 
 
 def input_groups(fields: Iterable[Field]) -> list[Group]:
@@ -202,7 +217,10 @@ def input_groups(fields: Iterable[Field]) -> list[Group]:
     inputs = [f for f in fields if f.role == "input"]
     found: list[Group] = []
     for name, kind in KINDS.items():
-        own = [f.name for f in inputs if f.kind == name]
-        if own:
-            found += [Group(name, tuple(own))] if kind.joint else [Group(name, (one,)) for one in own]
+        own = [f for f in inputs if f.kind == name]
+        if not kind.joint:
+            found += [Group(name, (f.name,)) for f in own]
+            continue
+        axes = dict.fromkeys(kind.axis(f.settings) for f in own)
+        found += [Group(name, tuple(f.name for f in own if kind.axis(f.settings) == axis), axis) for axis in axes]
     return found

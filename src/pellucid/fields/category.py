@@ -14,7 +14,7 @@ from ..storage import forms
 from .base import Guess, Kind, register
 from .column import Column
 from .encoded import Into, Stored, allocate_in_memory
-from .notes import Note, Report
+from .notes import OWN_VALUE, Note, Report
 from .spelling import compare_words, say_differences
 
 FEW = 50  # so many different values are categories when they repeat
@@ -77,7 +77,7 @@ class Category(Kind):
             code[start : start + len(text)] = own
             start += len(text)
         if missing:
-            report(Note("info", f"{missing:,} of {n:,} values are missing", f"column '{column.name}'"))
+            report(Note("info", f"{missing:,} of {n:,} values are missing", f"column '{column.name}'", OWN_VALUE))
         return Stored({"code": code}, {"values": values}, n)
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:

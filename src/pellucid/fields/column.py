@@ -39,10 +39,11 @@ class Column:
             whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1); ``LazyValues``
             for a column of a table that is not held in memory.
         base: the folder that relative paths in ``values`` start from.
-        places: where each value comes from, ``places(row) -> "train.csv, row 12"``, for messages.
+        places: where each value comes from, ``places(row) -> "train.csv, row 12, column 'price'"``, for messages.
         fetch: the content of the file that a value names, where files are not on the disk but in an archive or in
             memory; raises ``pixels.Unreadable``.
         marked: whether the digest of the source tells when files that values name have changed.
+        row_places: where each row comes from, where that is more than the place of one value.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column:
     places: Callable[[int], str] | None = None
     fetch: Callable[[str], bytes] | None = None
     marked: bool = False
+    row_places: Callable[[int], str] | None = None
 
     def __len__(self) -> int:
         return len(self.held)
@@ -86,7 +88,7 @@ class Column:
             yield self
             return
         for stretch in stretches:
-            yield replace(self, held=stretch, places=None)
+            yield replace(self, held=stretch, places=None, row_places=None)
 
     def as_type(self, dtype: type[pl.DataType]) -> pl.Series:
         """The values as a Series of ``dtype``, null where one can't be. Raises PellucidError when none can."""
@@ -102,7 +104,13 @@ class Column:
             ) from None
 
     def place(self, row: int) -> str:
+        """Where a value comes from."""
         return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
+
+    def row_place(self, row: int) -> str:
+        """Where the row of a value comes from."""
+        places = self.row_places or self.places
+        return places(row) if places else f"row {row + 1}"
 
 
 def cut_series(series: pl.Series) -> Iterator[pl.Series]:

@@ -19,7 +19,7 @@ from ..storage import forms
 from .base import Guess, Kind, register
 from .column import Column, thin_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notes import Note, Report, report_some
+from .notes import AS_MISSING, Note, Report, report_some
 from .number import is_missing
 
 DAY = 86_400.0  # seconds
@@ -421,8 +421,5 @@ def _report_unread(column: Column, value: np.ndarray, settings: Mapping[str, Any
     unread = np.flatnonzero(~np.isfinite(value) & ~is_missing(series.str.strip_chars()).to_numpy())
     order = {True: " (day first)", False: " (month first)"}.get(settings.get("day_first"), "")  # type: ignore[arg-type]
     said, fix = f"is not a date{order} and counts as missing", "write dates as YYYY-MM-DD"
-    notes = (
-        Note("warning", f"'{series[int(r)][:40]}' {said}", column.place(int(r)), "counts as missing", fix)
-        for r in unread
-    )
+    notes = (Note("warning", f"'{series[int(r)][:40]}' {said}", column.place(int(r)), AS_MISSING, fix) for r in unread)
     report_some(report, notes, len(unread), f"cells of column '{column.name}' are not dates")

@@ -61,3 +61,18 @@ class Stored:
     meta: Mapping[str, Any]
     n: int
     bad: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+def missing_rows(stored: Stored) -> np.ndarray:  # (n,) bool
+    """Where there is no value."""
+    gone = np.zeros(stored.n, bool)
+    for array in stored.arrays.values():
+        if array.shape == (stored.n,):
+            gone |= is_none(array)
+    return gone
+
+
+def is_none(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
+    """Where kinds write that there is no value: NaN, or a negative code."""
+    gone = np.asarray(np.isnan(array) if array.dtype.kind == "f" else array < 0)
+    return gone if gone.ndim == 1 else np.asarray(gone.reshape(len(gone), -1).any(1))

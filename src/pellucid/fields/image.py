@@ -18,7 +18,7 @@ from . import pixels
 from .base import Guess, Kind, register
 from .column import Column, thin_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notes import Note, Report, report_some
+from .notes import LEFT_OUT, Note, Report, report_some
 from .pixels import LARGEST
 
 LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
@@ -333,8 +333,8 @@ def _report_images(
     place: Callable[[int], str],
 ) -> list[int]:
     """Say which images are left out and how many were brought to another size; returns the rows of the former."""
-    notes = (Note("error", f"{why}; left out", place(row)) for row, why in bad)
-    report_some(report, notes, len(bad), "images can't be read and are left out", most=20)
+    notes = (Note.left_out(why, place(row)) for row, why in bad)
+    report_some(report, notes, len(bad), "images can't be read and are left out", 20, LEFT_OUT)
     if resized:
         text = f"{resized:,} of {len(column):,} images brought to {size.width} × {size.height} pixels"
         report(Note("info", text, f"column '{column.name}'"))

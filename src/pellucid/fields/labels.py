@@ -16,7 +16,7 @@ from .base import Guess, Kind, register
 from .category import column_words, natural_key
 from .column import Column, thin_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notes import Note, Report, report_some
+from .notes import AS_MISSING, OWN_VALUE, Note, Report, report_some
 from .spelling import say_differences
 
 SEPARATORS = (";", "|", ",")
@@ -89,7 +89,7 @@ class Labels(Kind):
         count[:] = np.where(gone, -1, np.bincount(table["row"].to_numpy(), minlength=len(gone)))
         if missing := int(gone.sum()):
             text = f"{missing:,} of {len(gone):,} values are missing; a cell that holds a lone ';' says: no label"
-            report(Note("info", text, f"column '{column.name}'"))
+            report(Note("info", text, f"column '{column.name}'", OWN_VALUE))
         return Stored({"code": code, "count": count}, {"values": values}, len(gone))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _stored_flag(column: Column, name: str, report: Report, into: Into) -> Store
     """A column of yes and no as rows with one label or none."""
     text = column_words(column).str.to_lowercase()
     yes, no = text.is_in(YES).fill_null(False).to_numpy(), text.is_in(NO).fill_null(False).to_numpy()
-    told = "counts as missing", "write 0 and 1, or name the column's kind with --kind"
+    told = AS_MISSING, "write 0 and 1, or name the column's kind with --kind"
     strange = np.flatnonzero(~yes & ~no & text.is_not_null().to_numpy())
     notes = (
         Note("warning", f"'{text[int(r)][:40]}' is neither 0 nor 1 and counts as missing", column.place(int(r)), *told)

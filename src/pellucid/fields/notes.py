@@ -6,6 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+# What training does about what was found.
+LEFT_OUT = "left out"
+AS_MISSING = "counts as missing"
+TAKEN_OFF = "read without them"
+OWN_VALUE = "a value of its own; a row without its target is left out"
+AS_IT_SAYS = "done as it says"
+AS_IT_IS = "nothing more: read as it is"
+
 
 @dataclass(frozen=True)
 class Note:
@@ -15,8 +23,9 @@ class Note:
         level: ``"info"`` (what was done), ``"warning"`` (looks wrong) or ``"error"`` (was left out).
         text: what was found and what was or will be done about it.
         where: file, row or column; rows count from 1 as an editor shows the file.
-        action: what training does about it; empty where ``text`` says so already.
+        action: what training does about it; unless said, what was found wrong is left out and all else read as it is.
         fix: what the user can do about it: an option or an edit.
+        cause: why an example could not be read, for where its row is shown.
     """
 
     level: str
@@ -24,6 +33,17 @@ class Note:
     where: str = ""
     action: str = ""
     fix: str = ""
+    cause: str = ""
+
+    @classmethod
+    def left_out(cls, cause: str, where: str, level: str = "error") -> Note:
+        """That something could not be read, and is left out."""
+        return cls(level, f"{cause}; left out", where, LEFT_OUT, cause=cause)
+
+    @property
+    def treatment(self) -> str:
+        """What training does about it."""
+        return self.action or (LEFT_OUT if self.level == "error" else AS_IT_IS)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}" if self.where else self.text
@@ -32,9 +52,9 @@ class Note:
 Report = Callable[[Note], None]
 
 
-def report_some(report: Report, notes: Iterable[Note], total: int, what: str, most: int = 5) -> None:
+def report_some(report: Report, notes: Iterable[Note], total: int, what: str, most: int = 5, action: str = "") -> None:
     """Say the first ``most`` of ``total`` notes and, of the others, only how many there are."""
     for note in islice(notes, most):
         report(note)
     if total > most:
-        report(Note("warning", f"{total - most:,} more {what}"))
+        report(Note("warning", f"{total - most:,} more {what}", action=action))

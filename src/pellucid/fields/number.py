@@ -16,7 +16,7 @@ from ..storage import forms
 from .base import Guess, Kind, register
 from .column import Column, cut_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notes import Note, Report, report_some
+from .notes import AS_MISSING, TAKEN_OFF, Note, Report, report_some
 
 MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")  # compared in lower case, without spaces around
 
@@ -119,7 +119,7 @@ class Number(Kind):
         )
         infinite.report_cells(column, report, "counts as missing", "infinite numbers in column '{}'")
         for what, count in taken_off.items():
-            report(Note("info", f"{what} taken off {count:,} numbers", f"column '{column.name}'"))
+            report(Note("info", f"{what} taken off {count:,} numbers", f"column '{column.name}'", TAKEN_OFF))
         return Stored({"value": value}, {}, len(column))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -275,7 +275,7 @@ class _OddCells:
         self.first += zip(rows[: MOST_SAID - len(self.first)].tolist(), shown, strict=False)
 
     def report_cells(self, column: Column, report: Report, what: str, more: str) -> None:
-        notes = (Note("warning", f"{shown} {what}", column.place(row)) for row, shown in self.first)
+        notes = (Note("warning", f"{shown} {what}", column.place(row), AS_MISSING) for row, shown in self.first)
         report_some(report, notes, self.count, more.format(column.name), MOST_SAID)
 
 

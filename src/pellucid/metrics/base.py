@@ -35,12 +35,15 @@ class Metric:
     """One way to say how good answers are.
 
     Attributes:
-        name: as shown. words: what it may also be called; the first is shown where they are listed.
+        name: as shown. words: what it may also be called; the first is shown where they are listed, and is what code
+            goes by (``key``).
         judge: answers (n, C or R) and truth (n,) or (n, R) → the metric as a function of the examples' weights.
             Answers are probabilities of classes (of labels, beside whether each is said), or numbers in the user's
             units.
         higher: whether more is better. percent: whether it is a share, read best in percent. slow: whether it takes
             its time for every class. limits: that it can't pass.
+        constant: what one answer to everything scores best: of numbers ``"mean"``, ``"median"`` or ``"share"``, the one
+            that is off by the smallest share.
         sentence: of a score for a person, with the numbers ``value``, ``low``, ``high`` and ``base`` (the naive
             answer's), ``naive`` (what that is), ``name`` (the metric's) and ``names`` (of the targets).
     """
@@ -52,7 +55,13 @@ class Metric:
     percent: bool = False
     slow: bool = False
     limits: tuple[float, float] = (0.0, 1.0)
+    constant: str = "mean"
     sentence: str = "{name} {value} ({low} to {high}); {naive}: {base}."
+
+    @property
+    def key(self) -> str:
+        """What code goes by, whatever the metric is called."""
+        return self.words[0] if self.words else self.name
 
 
 def find_metric(metrics: Mapping[str, Metric], text: str) -> Metric | None:

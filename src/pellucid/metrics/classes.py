@@ -52,7 +52,7 @@ def f1_of(place: int, label: str) -> Metric:
         each = _class_f1(chances, true)
         return lambda weight: np.where(each(weight)[1][:, place], each(weight)[0][:, place], np.nan)
 
-    return Metric(f"F1 of '{label}'", of_one)
+    return Metric(f"F1 of '{label}'", of_one, (f"f1:{label}",))
 
 
 def log_loss(chances: np.ndarray, true: np.ndarray) -> Judge:

@@ -82,13 +82,15 @@ OF_NUMBERS = {
     metric.name: metric
     for metric in (
         Metric("R2", r2, ("r2", "r squared"), limits=(-math.inf, 1.0)),
-        Metric("mean absolute error", mean_absolute_error, ("mae",), higher=False, limits=UNBOUNDED, sentence=OFF),
+        Metric("mean absolute error", mean_absolute_error, ("mae",), higher=False, limits=UNBOUNDED, constant="median",
+               sentence=OFF),
         Metric("root mean squared error", root_mean_squared_error, ("rmse",), higher=False, limits=UNBOUNDED,
                sentence=OFF.replace("on average", "by the root of the mean square")),
         Metric("median absolute error", median_absolute_error, ("medae",), higher=False, limits=UNBOUNDED,
+               constant="median",
                sentence=OFF.replace("Off by {value} on average", "Half of the answers are off by at most {value}")),
         Metric("mean absolute percentage error", mean_absolute_percentage_error, ("mape",), higher=False, percent=True,
-               limits=UNBOUNDED,
+               limits=UNBOUNDED, constant="share",
                sentence="Off by {value:.1%} on average ({low:.1%} to {high:.1%}); {naive} would be off by {base:.1%}."),
     )
 }  # fmt: skip

@@ -44,6 +44,11 @@ class Score:
         value, low, high = map(score_text, (self.value, self.low, self.high))
         return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
 
+    @property
+    def label(self) -> str:
+        """A baseline's name at the head of a clause or in a list."""
+        return plain_name(self.name)
+
     def say_blocks(self) -> str:
         """How the interval was drawn where rows are parted by time, and whether to trust it; empty elsewhere."""
         if not self.times:
@@ -54,6 +59,11 @@ class Score:
         return f"{said} {few_blocks(self.blocks)}".strip()
 
 
+def plain_name(name: str) -> str:
+    """A baseline's or reference's name alone, without what follows it in a sentence."""
+    return name.removesuffix(SAME_SPLIT).strip(" ,")
+
+
 def few_blocks(blocks: int) -> str:
     """That an interval over so many blocks of time can't be trusted; empty where it can."""
     if blocks >= ENOUGH_BLOCKS:
@@ -62,4 +72,5 @@ def few_blocks(blocks: int) -> str:
     return f"These examples {only}: intervals may still be too narrow."
 
 
-SAME_SPLIT = " on the same split"  # in the name of a reference's score
+# In the name of a reference's score.
+SAME_SPLIT = " on the same split"

@@ -35,7 +35,8 @@ from .rules import (
 )
 
 if TYPE_CHECKING:
-    from ..data import Dataset, Split
+    from ..data import Split
+    from ..dataset import Dataset
 
 
 def make_plan(

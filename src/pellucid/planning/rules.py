@@ -24,7 +24,8 @@ from ..wording import join_words
 from .plan import Choice, Recipe
 
 if TYPE_CHECKING:
-    from ..data import Dataset, Split
+    from ..data import Split
+    from ..dataset import Dataset
 
 CAP = Budget("seconds", 600.0)  # without a budget
 
@@ -85,7 +86,7 @@ def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice
     """Another metric than the output's usual one. Raises UsageError for one that doesn't fit the target."""
     if asked is None:
         return None
-    found = output.metric_named(asked, data.label_values())
+    found = output.task_type.metric_named(asked, data.label_values())
     if found.name == "mean absolute percentage error":
         for target in data.targets:
             check_percentage(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Dataset, Split
+from ..data import Examples, Split
 from ..fields import Field, kind_named
 from .base import (
     CELLS,
@@ -31,7 +31,7 @@ PENALTIES = (1.0, 10.0)  # C of the linear model: validation chooses
 
 
 def fit_bag_of_words(
-    data: Dataset, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
+    data: Examples, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
 ) -> tuple[BestAnswers, list[str]] | None:
     """A linear model on bags of words; other columns stand beside them."""
     from scipy import sparse
@@ -50,7 +50,7 @@ def fit_bag_of_words(
     return best, shortfall_text(ended, len(rows), len(split.train))
 
 
-def affordable_texts(data: Dataset, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
+def affordable_texts(data: Examples, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
     """Training rows whose texts can be taken apart in ``seconds``, after those of validation and test."""
     texts = [data.stored_values(f.name).arrays["ends"] for f in inputs if f.kind == "text"]
     lengths = np.sum([np.diff(ends, prepend=0) for ends in texts], 0)  # (n,) bytes
@@ -71,12 +71,12 @@ def _make_vectorizer(classes: int) -> Any:
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=most, dtype=np.float32)
 
 
-def _row_texts(data: Dataset, field: Field, rows: np.ndarray) -> list[Any]:
+def _row_texts(data: Examples, field: Field, rows: np.ndarray) -> list[Any]:
     kind, stored = kind_named(field.kind), data.stored_values(field.name)
     return [kind.show(stored, int(row)) for row in rows]
 
 
-def _word_counts(data: Dataset, field: Field, parts: Mapping[str, np.ndarray], classes: int) -> Parts:
+def _word_counts(data: Examples, field: Field, parts: Mapping[str, np.ndarray], classes: int) -> Parts:
     """Words and pairs of one text field, sparse (n, F) of each part."""
     from scipy import sparse
 
@@ -89,7 +89,7 @@ def _word_counts(data: Dataset, field: Field, parts: Mapping[str, np.ndarray], c
     return {"train": train, **others}
 
 
-def _other_columns(data: Dataset, inputs: Sequence[Field], parts: Mapping[str, np.ndarray]) -> Parts:
+def _other_columns(data: Examples, inputs: Sequence[Field], parts: Mapping[str, np.ndarray]) -> Parts:
     """The columns beside the texts: numbers as they are, 0 where missing; a column for each category."""
     from scipy import sparse
     from sklearn.preprocessing import OneHotEncoder

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Dataset
+from ..data import Examples
 from ..data.batches.batch import encode_groups, encode_target
 from ..fields import Field, input_groups, kind_named
 from ..fields.category import RESERVED
@@ -100,7 +100,7 @@ def _answer_losses(raw: np.ndarray, true: np.ndarray) -> np.ndarray:  # (n, R), 
     return np.square(raw - true).mean(1)
 
 
-def row_weights(data: Dataset, rows: np.ndarray) -> np.ndarray | None:
+def row_weights(data: Examples, rows: np.ndarray) -> np.ndarray | None:
     """(n,) how much each of these rows counts; None where all count the same."""
     weights = data.row_weights()
     return None if weights is None else weights[rows]
@@ -119,7 +119,7 @@ def answer_function(model: Any, classes: int) -> Answer:
     return answer_rows
 
 
-def target_values(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
+def target_values(data: Examples, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
     """(n,) class numbers and how many there are, or (n, R) numbers and 0."""
     true = np.asarray(encode_target(data, targets))
     if targets[0].kind == "category":
@@ -127,7 +127,7 @@ def target_values(data: Dataset, targets: Sequence[Field]) -> tuple[np.ndarray, 
     return true.reshape(len(true), -1), 0
 
 
-def column_matrix(data: Dataset, inputs: Sequence[Field]) -> tuple[np.ndarray, np.ndarray]:
+def column_matrix(data: Examples, inputs: Sequence[Field]) -> tuple[np.ndarray, np.ndarray]:
     """All columns but texts, (n, F) float32 with NaN where nothing is known, and which of them are categories."""
     named = {f.name: f for f in inputs}
     found, categories = [np.zeros((len(data), 0), np.float32)], list[bool]()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Dataset, Split
+from ..data import Examples, Split
 from ..fields import Field
 from .base import (
     FEWEST,
@@ -35,7 +35,7 @@ MOST_CELLS = 1 << 25  # of a table; more would take a gigabyte
 
 
 def fit_boosting(
-    data: Dataset, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
+    data: Examples, inputs: Sequence[Field], targets: Sequence[Field], split: Split, until: float
 ) -> tuple[BestAnswers, list[str]] | None:
     """Boosted trees until validation stops improving; several numbers each have trees of their own."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from ..data import Dataset, Split
+from ..data import Examples, Split
 from ..data.cache.cache import key_of
 from ..fields import Field
 from .bag_of_words import fit_bag_of_words
@@ -23,7 +23,7 @@ from .boosting import MOST_CELLS, ROOMY, fit_boosting
 
 
 def fit_reference(
-    data: Dataset, fields: Mapping[str, Field], split: Split, seconds: float, say: Callable[[str], None]
+    data: Examples, fields: Mapping[str, Field], split: Split, seconds: float, say: Callable[[str], None]
 ) -> Reference | None:
     """The reference for this data: from the data's cache, or fitted in about ``seconds`` at most.
 
@@ -66,7 +66,7 @@ def fit_reference(
 # -- kept, so that it is paid for once a split
 
 
-def cache_about(data: Dataset, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
+def cache_about(data: Examples, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
     rows = [hashlib.sha256(part.tobytes()).hexdigest() for part in split.parts().values()]
     return "reference", version("scikit-learn"), data.fingerprint(), rows, [f.to_json() for f in fields]
 
@@ -75,7 +75,7 @@ def seconds_level(seconds: float) -> int:
     return math.floor(math.log2(seconds))
 
 
-def cached_reference(data: Dataset, about: tuple[Any, ...], seconds: float) -> Reference | None:
+def cached_reference(data: Examples, about: tuple[Any, ...], seconds: float) -> Reference | None:
     """One that came to its own end, or had about as many seconds at least."""
     for level in ("whole", *range(seconds_level(seconds), 16)):
         entry = data.cache.get(key_of(*about, level), data.notes.append)
@@ -85,7 +85,7 @@ def cached_reference(data: Dataset, about: tuple[Any, ...], seconds: float) -> R
     return None
 
 
-def cache_reference(data: Dataset, about: tuple[Any, ...], level: str | int, found: Reference) -> Reference:
+def cache_reference(data: Examples, about: tuple[Any, ...], level: str | int, found: Reference) -> Reference:
     arrays = {"validation": found.validation, "test": found.test}
     meta = {k: v for k, v in asdict(found).items() if k not in arrays}
     data.cache.get_or_build(key_of(*about, level), lambda _: (arrays, meta), data.notes.append)

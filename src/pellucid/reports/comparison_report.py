@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from ..metrics.score import SAME_SPLIT
+from ..metrics.score import plain_name
 from ..storage import Folder
 from .comparison_page import comparison_page
 
@@ -30,7 +30,7 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
         "higher": record["higher"],
         "entries": [{"name": one} | networks[one] for one in record["ranking"]],
         "failed": {one: found["error"] for one, found in networks.items() if "error" in found},
-        "beside": [one | {"name": one["name"].removesuffix(SAME_SPLIT)} for one in others if one],
+        "beside": [one | {"name": plain_name(one["name"])} for one in others if one],
         "curves": {one: validation_curve(folder, one, networks[one]["seeds"], metric) for one in record["ranking"]},
         "facts": [
             ("budget of each", record["budget"]),

@@ -22,7 +22,7 @@ class MetricContent(TypedDict, total=False):
 
     name: str
     higher_is_better: bool
-    percent: bool  # a share of 1, written in percent; when left out: anything called accuracy
+    percent: bool  # a share of 1, written in percent
     unit: str  # "$", "°C"; for errors in the target's unit
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
-import torch
 
-from ..data.sample_weights import score_grouping
+from ..data.splits.grouping import score_grouping
 from ..storage.names import SUSPECTS
 from ..training.evaluate import Answers
 from ..training.schedule import with_rates
@@ -28,14 +27,14 @@ from .run_report import (
 )
 
 if TYPE_CHECKING:
-    from ..data import Dataset, Split
+    from ..data import Examples, Split
     from ..runs.run import Run
     from ..training.loader import Loader
     from .content import Content
 
 
 def write_report(
-    run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers, test: Answers, history: str
+    run: Run, data: Examples, split: Split, feed: Loader, validation: Answers, test: Answers, history: str
 ) -> None:
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
     evaluated = write_history(run, history)
@@ -44,7 +43,7 @@ def write_report(
     content = report_summary(run, data, split, evaluated) | output_content(run, test, feed.score_weights(split.test))
     content |= {"watched": len(looked.validation), "network": network_stages(run.network, feed, looked.validation)}
     content |= {"worst": worst_answers(run, data, looked.validation, validation)}
-    if label_issues.can_tell(run.network.output):
+    if label_issues.can_tell(run.network.output.task):
         content |= {"suspects": write_suspects(run, data, looked, feed, validation)}
     run.folder.write("report.html", report_page(cast("Content", content)).encode())
 
@@ -54,7 +53,7 @@ def write_history(run: Run, history: str) -> list[dict[str, Any]]:
 
     Where there was no validation part the training rows were looked at, and their figures are called so.
     """
-    rows, metric = run.folder.lines(history), run.network.output.metric
+    rows, metric = run.folder.lines(history), run.network.output.task.metric
     watched = run.record["data"]["split"]["validation"]
     names = {} if watched else {"validation_loss": "training_loss", metric: f"training {metric}"}
     evaluated = [
@@ -72,16 +71,16 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def prediction_rows(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
+def prediction_rows(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
     """One line a test example: where it is, the truth, the prediction."""
-    output, (raw, target) = run.network.output, answers
+    task, (raw, target) = run.network.output.task, answers
     frames = []
     for start in range(0, max(len(rows), 1), BLOCK):
         own = slice(start, start + BLOCK)
         decoded = [
-            flatten_targets({k: v for k, v in one.items() if k != "probabilities"}) for one in output.decode(raw[own])
+            flatten_targets({k: v for k, v in one.items() if k != "probabilities"}) for one in task.decode(raw[own])
         ]
-        true = [in_words(value, "") for value in output.decode_target(target[own].cpu().numpy())]
+        true = [in_words(value, "") for value in task.decode_target(target[own])]
         places = {"row": rows[own], "input": [data.short_title(int(row)) for row in rows[own]], "true": true}
         frames.append(pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal"))
     return pl.concat(frames)
@@ -97,11 +96,11 @@ def flatten_targets(prediction: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def write_suspects(run: Run, data: Dataset, split: Split, feed: Loader, validation: Answers) -> dict[str, Any]:
+def write_suspects(run: Run, data: Examples, split: Split, feed: Loader, validation: Answers) -> dict[str, Any]:
     """``suspects.parquet``, without a line where the network knows too little; what the report says of it."""
     how, naive = score_grouping(data, split.validation, feed.score_weights(split.validation)), run.record["naive"]
-    output, raw = run.network.output, torch.tensor(naive["raw"])
-    able = label_issues.knows_more(output, validation, raw, how["weight"], how["group"])
+    task, raw = run.network.output.task, np.array(naive["raw"], np.float32)
+    able = label_issues.knows_more(task, validation, raw, how["weight"], how["group"])
     found = label_issues.find_label_issues(run.network, feed, split, validation) if able else []
     run.folder.write(SUSPECTS, parquet_bytes(label_issues.issues_frame(found, data)))
     return label_issue_content(run, data, split, found) if able else {"no_better_than": naive["name"]}

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import torch
 from torch import Tensor
 
-from ..outputs import Output
-from ..outputs.base import as_array
-from ..outputs.category import Category
-from ..outputs.number import Number
+from ..tasks.base import Task, Values
+from ..tasks.category import CategoryTask
+from ..tasks.number import NumberTask
 from ..training.evaluate import predict_raw
 
 if TYPE_CHECKING:
-    from ..data import Dataset, Split
+    from ..data import Examples, Split
     from ..network import Network
     from ..training.loader import Loader
 
@@ -70,15 +68,15 @@ def looked_at(split: Split) -> np.ndarray:
     return split.train[:: max(1, -(-len(split.train) // most))]
 
 
-def can_tell(output: Output) -> bool:
-    """Whether labels of this output's target can be doubted."""
-    return isinstance(output, Category | Number) and len(output.fields) == 1
+def can_tell(task: Task) -> bool:
+    """Whether labels of this task's target can be doubted."""
+    return isinstance(task, CategoryTask | NumberTask) and len(task.fields) == 1
 
 
 def knows_more(
-    output: Output,
+    task: Task,
     validation: tuple[Tensor, Tensor],
-    naive: Tensor,
+    naive: np.ndarray,
     weight: np.ndarray | None = None,
     group: np.ndarray | None = None,
 ) -> bool:
@@ -89,18 +87,17 @@ def knows_more(
 
     Args:
         validation: raw answers (n, R) and targets (n, ...). naive: (R,) the naive raw answer.
-        weight, group: (n,) as in ``Output.paired_difference``.
+        weight, group: (n,) as in ``Task.paired_difference``.
     """
     raw, target = validation
     some = np.linspace(0, len(raw) - 1, min(JUDGED, len(raw))).astype(np.int64)
-    if isinstance(output, Number):
-        some = some[~(times_off(output, raw, target)[some] > FAR)]
+    if isinstance(task, NumberTask):
+        some = some[~(times_off(task, raw, target)[some] > FAR)]
     if not len(some):
         return False
-    index = torch.from_numpy(some).to(raw.device)
-    raw, target = raw[index], target[index]
+    raw, target = raw[some], target[some]
     weight, group = (None if each is None else each[some] for each in (weight, group))
-    return output.paired_difference(raw, naive.to(raw).expand(len(raw), -1), target, weight, group)[1] > 0
+    return task.paired_difference(raw, np.broadcast_to(naive, raw.shape), target, weight, group)[1] > 0
 
 
 def find_label_issues(
@@ -111,19 +108,18 @@ def find_label_issues(
     Args:
         validation: raw answers (n, R) and targets (n, ...) of ``split.validation``; test is never looked at.
     """
-    output, rows = network.output, looked_at(split)
-    assert isinstance(output, Category | Number)
+    task, rows = network.output.task, looked_at(split)
     parts = (("validation", split.validation, validation), ("train", rows, predict_raw(network, feed, rows)))
     found: list[LabelIssue] = []
     least: np.ndarray | None = None  # (C,) from validation, for both parts
     for part, own, (raw, target) in parts:
-        if isinstance(output, Number):
-            found += _far_off(output, part, own, raw, target)
+        if isinstance(task, NumberTask):
+            found += _far_off(task, part, own, raw, target)
             continue
-        chances, given = as_array(output.probabilities(raw)), target.cpu().numpy().astype(np.int64)
+        chances, given = task.probabilities(raw), np.asarray(target, np.int64)
         least = class_thresholds(chances, given) if least is None else least
         which, suggested = disagreeing_labels(chances, given, least)
-        truth = output.decode_target(np.arange(chances.shape[1]))
+        truth = task.decode_target(np.arange(chances.shape[1]))
         found += [
             LabelIssue(int(own[i]), part, truth[given[i]], truth[j], float(chances[i, j]))
             for i, j in zip(which[:MOST], suggested, strict=False)
@@ -161,9 +157,9 @@ def disagreeing_labels(chances: np.ndarray, given: np.ndarray, least: np.ndarray
     return which, own[which]
 
 
-def _far_off(output: Number, part: str, rows: np.ndarray, raw: Tensor, target: Tensor) -> list[LabelIssue]:
+def _far_off(task: NumberTask, part: str, rows: np.ndarray, raw: Values, target: Values) -> list[LabelIssue]:
     """Examples much further off than the range that was calibrated on validation."""
-    guess, true, times = output.to_units(raw)[:, 0], output.to_units(target)[:, 0], times_off(output, raw, target)
+    guess, true, times = task.to_units(raw)[:, 0], task.to_units(target)[:, 0], times_off(task, raw, target)
     order = np.argsort(-times, kind="stable")
     far = order[times[order] > FAR][:MOST]
     return [
@@ -172,10 +168,10 @@ def _far_off(output: Number, part: str, rows: np.ndarray, raw: Tensor, target: T
     ]
 
 
-def times_off(output: Number, raw: Tensor, target: Tensor) -> np.ndarray:  # (n, 1), (n, 1) -> (n,)
+def times_off(task: NumberTask, raw: Values, target: Values) -> np.ndarray:  # (n, 1), (n, 1) -> (n,)
     """How far off each answer is, in ranges of nine in ten validation errors; 0 where there is no such range."""
-    spread = float(output.spread[0])
-    error = np.abs(output.to_units(raw) - output.to_units(target))[:, 0]
+    spread = float(task.learned["spread"][0])
+    error = np.abs(task.to_units(raw) - task.to_units(target))[:, 0]
     return error / spread if spread > 0 else np.zeros(len(error))
 
 
@@ -192,7 +188,7 @@ def label_pairs(found: Sequence[LabelIssue]) -> list[tuple[Any, Any, int]]:
     return [(given, suggested, n) for (given, suggested), n in sorted(counts.items(), key=lambda c: -c[1])]
 
 
-def issues_frame(found: Sequence[LabelIssue], data: Dataset) -> pl.DataFrame:
+def issues_frame(found: Sequence[LabelIssue], data: Examples) -> pl.DataFrame:
     """One line a suspect: row, input (its file, place or text), part, given, suggested, confidence, times_off."""
     said = pl.Float64 if found and isinstance(found[0].given, float) else pl.String
     kinds: dict[str, Any] = {"row": pl.Int64, "input": pl.String, "part": pl.String, "given": said, "suggested": said}

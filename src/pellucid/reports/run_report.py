@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..data.batches.batch import Batch
 from ..errors import shell_quote
 from ..fields import kind_named
 from ..fields.labels import join_labels
@@ -16,7 +17,7 @@ from ..tuning.selection import limit_validation
 from . import label_issues
 
 if TYPE_CHECKING:
-    from ..data import Dataset, Split
+    from ..data import Examples, Split
     from ..network import Network
     from ..runs.run import Run
     from ..training.loader import Loader
@@ -34,17 +35,15 @@ def in_words(value: Any, none: str = "none") -> Any:
 
 def output_content(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any]:
     """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
-    return (
-        run.network.output.report_content(*test) if weight is None else run.network.output.report_content(*test, weight)
-    )
+    return run.network.output.task.report_content(*test, weight)
 
 
-def worst_answers(run: Run, data: Dataset, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
+def worst_answers(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
     """The wrong answers on ``rows`` with the largest loss, with their inputs shown."""
     output, (raw, target) = run.network.output, answers
-    losses = output.losses(raw, target)
+    losses = output.losses(raw, Batch.of_targets(target))
     top = losses.topk(min(WORST, len(losses))).indices
-    decoded, truth = output.decode(raw[top]), output.decode_target(target[top].cpu().numpy())
+    decoded, truth = output.task.decode(raw[top]), output.task.decode_target(target[top])
     return [
         {
             "shown": shown_inputs(data, int(rows[int(i)])),
@@ -64,13 +63,13 @@ def answer_text(prediction: Mapping[str, Any]) -> Any:
     return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
 
 
-def label_issue_content(run: Run, data: Dataset, split: Split, found: Sequence[LabelIssue]) -> dict[str, Any]:
+def label_issue_content(run: Run, data: Examples, split: Split, found: Sequence[LabelIssue]) -> dict[str, Any]:
     """Examples whose labels look wrong, as a page shows them: of each part the surest."""
     parts = {part: [one for one in found if one.part == part] for part in ("validation", "train")}
     return {
         "looked_at": {"validation": len(split.validation), "train": len(label_issues.looked_at(split))},
         "found": {part: len(own) for part, own in parts.items()},
-        "errs": 1 - run.validation if run.network.output.metric == "accuracy" else 0.0,
+        "errs": 1 - run.validation if run.network.output.task.measured.key == "accuracy" else 0.0,
         "pairs": [pair for pair in label_issues.label_pairs(found) if not isinstance(pair[0], float)],
         "examples": [
             one.to_json() | {"shown": shown_inputs(data, one.row), "where": data.short_title(one.row)}
@@ -80,7 +79,7 @@ def label_issue_content(run: Run, data: Dataset, split: Split, found: Sequence[L
     }
 
 
-def shown_inputs(data: Dataset, row: int) -> dict[str, Any]:
+def shown_inputs(data: Examples, row: int) -> dict[str, Any]:
     """The inputs of one example, as a page shows them."""
     values = {f.name: kind_named(f.kind).show(data.stored_values(f.name), row) for f in data.inputs}
     found: dict[str, Any] = {}
@@ -95,9 +94,9 @@ def shown_inputs(data: Dataset, row: int) -> dict[str, Any]:
     return found
 
 
-def report_summary(run: Run, data: Dataset, split: Split, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def report_summary(run: Run, data: Examples, split: Split, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything in the report but the pictures."""
-    record, output = run.record, run.network.output
+    record, task = run.record, run.network.output.task
     seconds, steps = record["seconds"], record["steps"]
     return {
         "title": data.name,
@@ -120,14 +119,14 @@ def report_summary(run: Run, data: Dataset, split: Split, history: Sequence[dict
         "plan": [{"name": n, "value": v, "reason": r} for n, v, r in run.plan.lines()],
         "decisions": record["decisions"],
         "history": list(history),
-        "metric": {"name": output.metric, "higher_is_better": output.higher, "percent": output.percent},
+        "metric": {"name": task.metric, "higher_is_better": task.higher, "percent": task.percent},
         "use": usage_content(run, data),
         "protocol": protocol_text(run, data, split),
         "versions": record["versions"],
     }
 
 
-def protocol_text(run: Run, data: Dataset, split: Split) -> str:
+def protocol_text(run: Run, data: Examples, split: Split) -> str:
     """How the score was kept honest."""
     looks, folds = run.record["looks"], run.plan.folds
     found = f"after as many steps as {folds}-fold cross-validation found was taken, not chosen on"
@@ -165,7 +164,7 @@ def network_stages(network: Network, feed: Loader, rows: np.ndarray) -> dict[str
     return {"layers": layers, "parameters": network.parameter_count}
 
 
-def usage_content(run: Run, data: Dataset) -> dict[str, list[str]]:
+def usage_content(run: Run, data: Examples) -> dict[str, list[str]]:
     kinds = [f.kind for f in data.inputs]
     one = "photo.jpg" if kinds == ["image"] else '--text "…"' if kinds == ["text"] else "new.csv"
     python = 'texts=["…"]' if kinds == ["text"] else f'"{one}"'

@@ -21,9 +21,7 @@ MOST_WORST, MOST_CLASSES, MOST_LINES, MOST_TEXT, MOST_COLUMNS = 24, 14, 30, 420,
 
 def as_percent(content: Content) -> bool:
     """Whether the main metric is a share that reads best in percent."""
-    metric = content.get("metric", {})
-    name = metric.get("name") or content.get("score", {}).get("metric", "")
-    return metric.get("percent", "accuracy" in name)
+    return bool(content.get("metric", {}).get("percent"))
 
 
 # -- the data --------------------------------------------------------------------------------------------------------

@@ -1,30 +1,69 @@
-"""From what the user passed to what a training works on: the data, the options, the run's folder."""
+"""``prepare``: from what the user passed to a ``Job``, what is trained on what and how."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from ..data import Split
 from ..data.sample_weights import check_parts, loss_weights
 from ..dataset import Dataset, read
 from ..errors import PellucidError, UsageError
-from ..fields import Field
+from ..fields import Encoded, Field
 from ..fields.category import count_whole_numbers
 from ..network import trunk_from
 from ..options import READ, check_options, default_options
-from ..outputs import Output
+from ..planning.make import make_plan
 from ..planning.plan import Plan
+from ..tasks.base import Task
+from ..training.listeners import Listener
 from ..training.loader import Loader
 from ..trunks import Custom, Trunk, trunk_named
 from .record import damage_as_error
 from .transfer import StartingRun
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training works on, once everything that was passed has been checked.
+
+    Attributes:
+        data, split: examples, and which of them are learned from, chosen on, scored on.
+        plan: how it is trained. trunk: the hidden layers, where they are the user's own or another run's.
+        options: what concerns none of these: the run's name and folder.
+    """
+
+    data: Dataset
+    split: Split
+    plan: Plan
+    trunk: Trunk | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prepare(data: Any, options: Mapping[str, Any], tell: Listener | None = None, *, tested: bool = True) -> Job:
+    """Read the data, check the options, part the rows, plan.
+
+    Args:
+        data, options: as for ``train``. tell: hears what looks wrong in the data; without one it is not looked for.
+        tested: a test part is needed.
+
+    Raises:
+        PellucidError: for whatever the user can mend.
+    """
+    found, rest = read_if_needed(data, options)
+    found, trunk, start = resolve_start(found, rest)
+    split = checked_split(found, rest, tested=tested)
+    if tell is not None:
+        for note in found.check(split):
+            if note.level != "info":
+                tell.said(str(note))
+    return Job(found, split, make_plan(found, split, trunk, start, **rest), trunk, rest)
 
 
 def read_if_needed(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
@@ -175,7 +214,7 @@ def check_in_memory(options: Mapping[str, Any], like: Any) -> None:
 
 
 def example_weights(
-    data: Dataset, split: Split, plan: Plan, target: np.ndarray, labels: Sequence[str]
+    data: Dataset, split: Split, plan: Plan, target: Encoded, labels: Sequence[str]
 ) -> dict[str, np.ndarray | None]:
     """How much each example counts: in the loss, and in scores, where class weights count for nothing.
 
@@ -187,18 +226,19 @@ def example_weights(
         check_parts(sample, split.parts(), data.weight.name)
     if plan.class_weights is not None:
         by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
-    return {"weight": loss_weights(sample, split.train, by_class, target), "sample": sample}
+    code = target if isinstance(target, np.ndarray) else None
+    return {"weight": loss_weights(sample, split.train, by_class, code), "sample": sample}
 
 
-def check_metric(output: Output, feed: Loader, split: Split) -> None:
+def check_metric(task: Task, feed: Loader, split: Split) -> None:
     """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
-    assert feed.target is not None
     for part in ("validation", "test"):
-        true = feed.target[torch.from_numpy(split[part])].cpu()
-        if len(true) and not math.isfinite(
-            output.measure(output.naive_answer(true.numpy())[0].expand(len(true), -1), true)
-        ):
+        true = feed.targets(split[part]).cpu().numpy()
+        if not len(true):
+            continue
+        naive, _ = task.naive_answer(true)
+        if not math.isfinite(task.measure(np.broadcast_to(naive, (len(true), *naive.shape)), true)):
             raise PellucidError(
-                f"{output.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
+                f"{task.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
                 fix="choose another --metric, or more data for that part with --split",
             )

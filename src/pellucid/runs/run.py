@@ -14,15 +14,14 @@ import torch
 from torch import nn
 
 from ..data import read_new
-from ..data.batches.batch import encode_groups, encode_target
 from ..data.sample_weights import check_parts
-from ..data.splits.by_time import moments_of
+from ..data.splits.grouping import moments_of
 from ..data.splits.spec import parse_split
 from ..data.splits.unusable import check_known
 from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Field, Note, kind_named
 from ..metrics.score import Score
-from ..network import Network, target_array
+from ..network import Network
 from ..planning.device import best_device
 from ..planning.plan import Plan
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
@@ -37,7 +36,7 @@ from .record import check_whole, damage_as_error, read_record
 from .results import Evaluation, Predictions, said_of
 
 if TYPE_CHECKING:
-    from ..data import Dataset
+    from ..data import Examples
     from ..data.splits.time_spans import Moments
 
 
@@ -164,7 +163,7 @@ class Run:
 
     def say(self) -> str:
         """The score in one plain sentence."""
-        said = self.network.output.say_score(self.score, self.baseline)
+        said = self.network.output.task.say_score(self.score, self.baseline)
         return said if self.scored_on == "test" else f"{said} This is on {self.scored_on}: there was no test part."
 
     def say_reference(self) -> str:
@@ -206,20 +205,20 @@ class Run:
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         check_known(data, rows)
         raw, target = self._answer_rows(data, rows, with_target=True)
-        output, weight = self.network.output, data.row_weights()
+        task, weight = self.network.output.task, data.row_weights()
         how: dict[str, Any] = {}
         drawn: dict[str, Any] = {"weights": weights or "", "moments": moments}
         if weights is not None and weight is not None:
             check_parts(weight, {"evaluated": rows}, weights)
             how = {"weight": weight[rows]}
-        naive = torch.tensor(self.record["naive"]["raw"], device=raw.device).expand(len(raw), -1)
-        if naive.shape != raw.shape:
+        naive = np.array(self.record["naive"]["raw"], np.float32)
+        if naive.shape != raw.shape[1:]:
             raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
         return Evaluation(
             str(self.path),
-            output.score(raw, target, **how, **drawn),
-            output.score(naive, target, self.record["naive"]["name"], **how, **drawn),
-            output.report_content(raw, target, **how)["metrics"],
+            task.score(raw, target, **how, **drawn),
+            task.score(np.broadcast_to(naive, raw.shape), target, self.record["naive"]["name"], **how, **drawn),
+            task.report_content(raw, target, **how)["metrics"],
             tuple(data.notes),
             time.perf_counter() - started,
             self.record["steps"],
@@ -234,7 +233,7 @@ class Run:
             asked = parse_split(self.record["data"]["options"].get("split"))
         return asked.by == "time", asked.column if asked.by == "time" else None
 
-    def _say_times(self, data: Dataset, times: str | None, moments: Moments | None) -> None:
+    def _say_times(self, data: Examples, times: str | None, moments: Moments | None) -> None:
         """Say where the interval can't draw blocks of time, though errors near in time are probably alike."""
         if moments is None:
             why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
@@ -258,7 +257,7 @@ class Run:
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
         data, good, raw = self.answers(list(texts) if len(texts) else inputs, texts=bool(len(texts)), **options)
         found: list[dict[str, Any]] = [{} for _ in range(len(data))]
-        for row, prediction in zip(good, self.network.output.decode(raw) if len(good) else [], strict=True):
+        for row, prediction in zip(good, self.network.output.task.decode(raw) if len(good) else [], strict=True):
             found[row] = prediction
         problems = data.input_problems()
         rows = [
@@ -267,7 +266,7 @@ class Run:
         ]
         return Predictions(rows, data.notes)
 
-    def answers(self, source: Any, *, least: int = 1, **options: Any) -> tuple[Dataset, np.ndarray, torch.Tensor]:
+    def answers(self, source: Any, *, least: int = 1, **options: Any) -> tuple[Examples, np.ndarray, torch.Tensor]:
         """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R).
 
         Args:
@@ -280,7 +279,7 @@ class Run:
             return data, good, torch.empty(0)
         return data, good, self._answer_rows(data, good, with_target=False, least=least)[0]
 
-    def _read_new(self, source: Any, **options: Any) -> Dataset:
+    def _read_new(self, source: Any, **options: Any) -> Examples:
         """New data with the fields of this run; what it holds that training has not seen is noted."""
         data = read_new(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
         for field in self.fields:
@@ -289,11 +288,10 @@ class Run:
         return data
 
     def _answer_rows(
-        self, data: Dataset, rows: np.ndarray, *, with_target: bool, least: int = 1
+        self, data: Examples, rows: np.ndarray, *, with_target: bool, least: int = 1
     ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
-            target = target_array(encode_target(data, self.network.output.fields)) if with_target else None
-            feed = Loader(encode_groups(data, self.fields), target, self.network.device)
+            feed = Loader.of(data, self.network.fields if with_target else self.fields, self.network.device)
             size = max(feed.at_once, least)
             over = len(rows) % size
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))

@@ -14,16 +14,14 @@ from typing import Any
 
 import torch
 
-from ..data import Split
 from ..data.batches.batch import encode_groups, encode_target
 from ..dataset import Dataset
 from ..errors import Interrupted, PellucidError, shell_quote
 from ..fields import Field
-from ..network import Network, target_array
+from ..network import Network
 from ..options import Budget, check_options
 from ..planning.build import planned_network, planned_output, planned_trunk
 from ..planning.device import check_device
-from ..planning.make import make_plan
 from ..planning.plan import Plan
 from ..references.base import Reference, reference_seconds
 from ..references.fit import fit_reference
@@ -47,19 +45,18 @@ from ..trunks import Trunk
 from ..tuning.cross_validation import ANSWERS, MARKS, CrossValidation, cross_validate, out_of_fold_answers
 from ..tuning.selection import limit_validation, select_weights
 from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
-from .budget import finishing_seconds, max_steps, planned_steps, seconds_allowed
+from .clock import RunClock, finishing_seconds
 from .load import build_network
 from .paths import free_path, new_folder, run_path
 from .prepare import (
+    Job,
     check_in_memory,
     check_metric,
     check_replay,
-    checked_split,
     example_weights,
     pop_custom_trunk,
-    read_if_needed,
+    prepare,
     reopen_data,
-    resolve_start,
     trunk_for_record,
 )
 from .record import check_whole, damage_as_error, initial_record, read_record, recorded_decisions
@@ -75,9 +72,7 @@ PATIENCE = 10  # evaluations
 
 def plan(data: Any, **options: Any) -> Plan:
     """What ``train`` would do with the same arguments, without training."""
-    found, rest = read_if_needed(data, options)
-    found, trunk, start = resolve_start(found, rest)
-    return make_plan(found, checked_split(found, rest), trunk, start, **rest)
+    return prepare(data, options).plan
 
 
 def train(
@@ -110,17 +105,11 @@ def train(
         check_in_memory(options, like)
     if like is not None:
         return replay(Folder.open(like), data, options, tell, started)
-    found, rest = read_if_needed(data, options)
-    found, trunk, start = resolve_start(found, rest)
-    split = checked_split(found, rest, tested=save)
-    for note in found.check(split):
-        if note.level != "info":
-            tell.said(str(note))
-    made = make_plan(found, split, trunk, start, **rest)
-    tell.planned(made)
-    folder = new_folder(run_path(found.name, made, rest)) if save else InMemory()
+    job = prepare(data, options, tell, tested=save)
+    tell.planned(job.plan)
+    folder = new_folder(run_path(job.data.name, job.plan, job.options)) if save else InMemory()
     with folder.lock(), restore_threads():
-        trainer = Trainer(folder, found, split, made, tell, trunk=trunk)
+        trainer = Trainer(folder, job, tell)
         return trainer.run(trainer.start(started))
 
 
@@ -192,29 +181,17 @@ def replay(source: Folder, data: Any, options: dict[str, Any], tell: Listener, s
         return trainer.run(trainer.resume(None, started))
 
 
-FIRST = 0.1  # seconds a step may take, before any was made; corrected as soon as it trains
-
-
 class Trainer:
     """One run on its way from a plan to a folder that can be used.
 
     Args:
-        folder: where. data, split, plan: what and how. tell: the listener.
-        fields: with their fitted states, where those are known already. trunk: the user's own, if there is one.
+        folder: where. job: what is trained on what, and how. tell: the listener.
+        fields: with their fitted states, where those are known already.
     """
 
-    def __init__(
-        self,
-        folder: Files,
-        data: Dataset,
-        split: Split,
-        plan: Plan,
-        tell: Listener,
-        *,
-        fields: Mapping[str, Field] | None = None,
-        trunk: Trunk | None = None,
-    ):
-        self.folder, self.data, self.split, self.plan, self.tell, self.own = folder, data, split, plan, tell, trunk
+    def __init__(self, folder: Files, job: Job, tell: Listener, *, fields: Mapping[str, Field] | None = None):
+        data, split, plan = job.data, job.split, job.plan
+        self.folder, self.data, self.split, self.plan, self.tell, self.own = folder, data, split, plan, tell, job.trunk
         check_device(plan.device)
         self.device = torch.device(plan.device)
         self.thread_counts = thread_counts(self.device)
@@ -222,12 +199,9 @@ class Trainer:
         self.fields = dict(fields) if fields is not None else data.fitted(plan.split_seed)
         self.inputs = [f for f in self.fields.values() if f.role == "input"]
         self.targets = [f for f in self.fields.values() if f.role == "target"]
-        target, labels = (
-            target_array(encode_target(data, self.targets)),
-            (self.targets[0].state or {}).get("values", ()),
-        )
-        weights = example_weights(data, split, plan, target, labels)
-        self.feed = Loader(encode_groups(data, self.inputs), target, self.device, **weights)
+        inputs, target = encode_groups(data, self.inputs), encode_target(data, self.targets)
+        labels = (self.targets[0].state or {}).get("values", ())
+        self.feed = Loader(inputs, target, self.device, **example_weights(data, split, plan, target, labels))
         self.looked = limit_validation(split)
         self.watched = self.looked.validation if len(split.validation) else split.train
         self.rehearsal: CrossValidation | None = None
@@ -244,7 +218,7 @@ class Trainer:
         with damage_as_error(folder.path / "run.json"):
             plan = Plan.from_json(record["plan"])
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
-        trainer = cls(folder, data, data.split(plan.split_seed), plan, tell, fields=fields, trunk=trunk)
+        trainer = cls(folder, Job(data, data.split(plan.split_seed), plan, trunk), tell, fields=fields)
         data.check(trainer.split)  # its report says again what the first one said
         trainer.record = dict(record)
         trainer.decisions = Decisions(recorded_decisions(folder, record), trainer.write_decision, record["live"])
@@ -255,19 +229,17 @@ class Trainer:
 
     def start(self, started: float) -> Loop:
         """Choose what had to wait for a first timing, write the run down."""
-        self.started = started
-        check_metric(planned_output(self.plan, self.targets), self.feed, self.split)
+        self.clock = self.make_clock(started)
+        check_metric(planned_output(self.plan, self.targets).task, self.feed, self.split)
         self.record = initial_record(self.data, self.split, self.plan, self.fields)
         self.write_record()
         say_watched(len(self.watched), len(self.split.validation), self.tell)
-        self.reference = self.fit_reference()
+        self.fit_reference()
         trunk, timing = self.choose_size()
         with self.guard_memory():
             state = self.fresh_state(trunk, timing)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
-        deadline = self.deadline(0)
-        left = None if deadline is None else deadline - time.monotonic() - self.closing_evaluations() * state.evaluating
-        steps, reason = planned_steps(self.plan.budget, self.order.steps, left, self.rehearsal, timing)
+        steps, reason = self.clock.first_steps(self.order.steps, state.evaluating, self.rehearsal, timing)
         every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
         why = f"about {EVALUATIONS} times in all, at most {WATCHING:.0%} of the time"
         self.decisions.decide(0, "evaluate every", every, why)
@@ -310,11 +282,11 @@ class Trainer:
             load_checkpoint_into(state, self.folder, self.tell)
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["event"] == "decided" or row["step"] <= kept)
-        self.started = started - state.seconds
+        self.clock = self.make_clock(started - state.seconds)
         if self.plan.folds and more is None and not was_extended(self.decisions):
             own, size = self.own, self.decisions.at(0, "size")
             self.rehearsal = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
-        self.reference = self.fit_reference()
+        self.fit_reference()
         self.record["status"] = "training"
         if more is not None:
             self.record["live"] = self.decisions.live = True
@@ -329,24 +301,20 @@ class Trainer:
         """
         self.folder.remove(ANSWERS)  # what was found is not for a longer training
         rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
-        known = seconds_allowed(self.plan.budget, self.decisions, state.step)
+        known = self.clock.seconds_allowed(state.step)
         self.decisions.forget_after(state.step)
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["step"] <= state.step)
         unspent = max((known or 0.0) - state.seconds, 0.0) if rest > 0 else 0.0
         seconds = state.seconds + unspent + more.amount if more.kind == "seconds" else None
-        if seconds != seconds_allowed(self.plan.budget, self.decisions, state.step):
+        if seconds != self.clock.seconds_allowed(state.step):
             self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked for")
         pace, state.stale = self.make_pacer(state), 0
-        if pace.deadline is None:
-            steps = rest + round(more.amount * (self.order.steps if more.kind == "epochs" else 1))
-        else:
-            each = state.seconds / state.step if state.step else FIRST  # corrected as soon as it trains
-            steps = int((pace.deadline - time.monotonic() - pace.closing * state.evaluating) / max(each, 1e-6))
+        steps = self.clock.more_steps(more, rest, self.order.steps, state.step, state.seconds, state.evaluating)
         pace.begin_schedule(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
         self.save_checkpoint(state)
 
     def make_loop(self, state: TrainState, pace: Pacer) -> Loop:
-        state.seconds = time.monotonic() - self.started
+        state.seconds = self.clock.elapsed()
         look = self.plan.start is not None and not state.best_row
         return Loop(
             state, self.order, self.watched, self.decisions, pace, self.save_checkpoint, self.write_row, self.tell, look
@@ -368,11 +336,12 @@ class Trainer:
         with self.guard_memory(loop):
             return self.finish(loop.state)
 
-    def fit_reference(self) -> Reference | None:
-        """What a classical model answers; before the first step, so that the schedule knows what it took."""
-        wanted = self.plan.reference and self.folder.lasting
-        allowed = reference_seconds(self.plan.budget)
-        return fit_reference(self.data, self.fields, self.split, allowed, self.tell.said) if wanted else None
+    def fit_reference(self) -> None:
+        """Ask a classical model; before the first step, so that the schedule knows what it took."""
+        if self.plan.reference and self.folder.lasting:
+            allowed = reference_seconds(self.plan.budget)
+            self.reference = fit_reference(self.data, self.fields, self.split, allowed, self.tell.said)
+        self.clock.reserve = finishing_seconds(len(self.split.test), self.reference is not None)
 
     # -- what the loop needs
 
@@ -398,13 +367,13 @@ class Trainer:
         """How long to train, where cross-validation says it; what was found before is only gone through again."""
         if not self.plan.folds:
             return None
-        mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.deadline(0), self.plan.budget
+        mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.clock.deadline(0), self.plan.budget
         known = CrossValidation.of(self.folder) if mark is not None else None
         seconds = REHEARSING * (deadline - time.monotonic()) if deadline is not None and mark is None else None
         if seconds is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(seconds / (self.plan.folds * timing.step))
         else:
-            most = max_steps(budget, self.order.steps) if budget.kind != "seconds" else MARKS[-1]
+            most = self.clock.max_steps(self.order.steps) if budget.kind != "seconds" else MARKS[-1]
         feed, rows, targets = self.feed, self.split.train, self.targets
         found = known or cross_validate(
             self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark, seconds=seconds
@@ -418,7 +387,7 @@ class Trainer:
 
     def choose_size(self) -> tuple[Trunk, Timing | None]:
         """The trunk at the size the budget allows, and its timing where the clock matters."""
-        deadline, sizes, recipe = self.deadline(0), self.plan.sizes, self.plan.recipe
+        deadline, sizes, recipe = self.clock.deadline(0), self.plan.sizes, self.plan.recipe
         if self.own is not None:
             reason = f"as in {self.plan.start['run']}" if self.plan.start else "your own trunk"
             self.decisions.decide(0, "size", "own", reason)
@@ -438,16 +407,9 @@ class Trainer:
         self.decisions.decide(0, "size", size, reason)
         return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
 
-    def deadline(self, step: int) -> float | None:
-        """When what follows the closing evaluations must begin; None without a clock."""
-        seconds = seconds_allowed(self.plan.budget, self.decisions, step)
-        if seconds is None or not self.decisions.live:
-            return None
-        return self.started + seconds - self.reserve_seconds
-
-    @property
-    def reserve_seconds(self) -> float:
-        return finishing_seconds(len(self.split.test), self.reference is not None)
+    def make_clock(self, started: float) -> RunClock:
+        reserve = finishing_seconds(len(self.split.test), self.reference is not None)
+        return RunClock(self.plan.budget, self.decisions, started, self.closing_evaluations(), reserve)
 
     def closing_evaluations(self) -> float:
         """What follows the last step, in evaluations: the last, three candidates, test, and labels looked at."""
@@ -456,15 +418,15 @@ class Trainer:
         return 1 + twice * 3 + others / len(self.watched)
 
     def make_pacer(self, state: TrainState) -> Pacer:
-        deadline, grow = self.deadline(state.step), not self.rehearsal
-        timed = seconds_allowed(self.plan.budget, self.decisions, state.step) is not None
+        deadline, grow = self.clock.deadline(state.step), not self.rehearsal
+        timed = self.clock.seconds_allowed(state.step) is not None
         return Pacer(
             self.plan.recipe,
             deadline,
             every=self.decisions.at(0, "evaluate every", 1),
-            closing=self.closing_evaluations(),
+            closing=self.clock.closing,
             patience=PATIENCE if grow and timed else 0,
-            finish=self.reserve_seconds,
+            finish=self.clock.reserve,
             grow=grow,
             tuner=None if deadline is None else ThreadTuner(self.thread_counts),
         )
@@ -512,11 +474,11 @@ class Trainer:
             "status": "done",
             "decisions": self.decisions.all,
             "chosen": chosen,
-            "validation": output.measure(raw, true, self.feed.score_weights(rows)),
+            "validation": output.task.measure(raw, true, self.feed.score_weights(rows)),
             "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
-            **score_answers(output, seen, scored, self.split.train, self.feed, self.data, self.reference),
+            **score_answers(output.task, seen, scored, self.split.train, self.feed, self.data, self.reference),
             "steps": state.step,
-            "seconds": time.monotonic() - self.started,
+            "seconds": self.clock.elapsed(),
             "lines": len(self.folder.lines(HISTORY_LINES)),
         }
         run = Run(self.folder, self.record, network.eval())
@@ -525,7 +487,7 @@ class Trainer:
         else:
             write_history(run, HISTORY_LINES)
         give_back()
-        self.record["seconds"] = time.monotonic() - self.started
+        self.record["seconds"] = self.clock.elapsed()
         self.write_record()
         self.tell.finished(run)
         return run

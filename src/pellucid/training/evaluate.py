@@ -11,19 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ..data.batches.batch import Batch
 from ..errors import no_memory
 from ..network import Network
 from ..outputs import Output
 from .loader import Loader
 
-Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...)
+Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...), on the CPU
 
 ATTENTIONS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> float:
     """The mean loss of some examples; ``weight`` (n,) says how much each counts."""
-    losses = output.losses(raw, target)
+    losses = output.losses(raw, Batch.of_targets(target))
     if weight is None:
         return float(losses.mean())
     return float(np.average(losses.double().cpu().numpy(), weights=weight))
@@ -57,13 +58,13 @@ def predict_raw(
             waiting = [piece for one in (*waiting, part) for piece in one.split(half)]
             continue
         order.append(part)
-        if batch.target is not None:
+        if isinstance(batch.target, Tensor):
             target.append(batch.target)
     network.train(training)
     places = torch.cat(order).cpu()
     index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
     known = torch.cat(target)[index] if target else torch.empty(0)
-    return torch.cat(raw)[index], known
+    return torch.cat(raw)[index].cpu(), known.cpu()
 
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -5,21 +5,20 @@ B batch, n examples, T time (longest of the batch).
 
 from __future__ import annotations
 
-import math
-import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.batches.batch import Batch, Padded
+from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
-from ..errors import PellucidError
-from ..fields import Encoded, Ragged
+from ..fields import Encoded, Field, Ragged
+from .arrays import DenseRows, encoded_bytes, place_array, rows_of
 
-MAPPED = 1 << 28  # bytes; what is larger is read from its file, as every look into a map brings in up to 2 MB
+if TYPE_CHECKING:
+    from ..data import Examples
 
 SHARE = 0.4  # of the device's free memory that data may take
 
@@ -30,7 +29,8 @@ class Loader:
     """All examples of a data set, encoded, where batches can be gathered from them fastest.
 
     Args:
-        inputs: encoded inputs by group key, one entry an example. target: the encoded target, or None.
+        inputs: encoded inputs by group key, one entry an example.
+        target: the encoded target, held like the inputs; None where it is not known.
         device: where batches go. Data lives there too when it fits in ``SHARE`` of its free memory.
         weight: (n,) how much each example's loss counts, ``sample``: each example in scores; None for all the same.
     """
@@ -38,66 +38,63 @@ class Loader:
     def __init__(
         self,
         inputs: Mapping[str, Encoded],
-        target: np.ndarray | None,
+        target: Encoded | None,
         device: torch.device,
         *,
         weight: np.ndarray | None = None,
         sample: np.ndarray | None = None,
     ):
-        self.device, self.sample = device, sample
-        size = sum(a.values.nbytes if isinstance(a, Ragged) else a.nbytes for a in inputs.values())
-        self.home = device if device.type == "cpu" or size < SHARE * free_memory(device) else torch.device("cpu")
-        plain = {k: a for k, a in inputs.items() if not isinstance(a, Ragged)}
-        large = {k: a for k, a in plain.items() if isinstance(a, np.memmap) and a.nbytes > MAPPED}
-        self.on_disk = {k: FileRows(a) for k, a in large.items() if self.home.type == "cpu"}
-        self.dense = {k: self._place_array(a) for k, a in plain.items() if k not in self.on_disk}
-        self.ragged = {
-            k: (
-                self._place_array(a.values if len(a.values) else np.zeros(1, a.values.dtype)),
-                self._place_array(a.starts),
-                self._place_array(a.lengths),
-            )
-            for k, a in inputs.items()
-            if isinstance(a, Ragged)
-        }
-        lengths = [a.lengths for a in inputs.values() if isinstance(a, Ragged)]
+        self.device, self.sample, self.target = device, sample, target
+        size = sum(encoded_bytes(array) for array in inputs.values())
+        fits = device.type == "cpu" or size < SHARE * free_memory(device)
+        self.home = device if fits else torch.device("cpu")
+        self.arrays = {key: rows_of(array, self.home) for key, array in inputs.items()}
+        self._targets = None if target is None else rows_of(target, self.home)
+        self.weight = None if weight is None else place_array(weight, self.home)
+        lengths = [array.lengths for array in inputs.values() if isinstance(array, Ragged)]
         self.lengths = np.maximum.reduce(lengths) if lengths else None  # (n,)
-        self.target = None if target is None else self._place_array(target)
-        self.weight = None if weight is None else self._place_array(weight)
 
-    def _place_array(self, array: np.ndarray) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # read-only memory maps: nothing here writes to them
-            return torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array)).to(self.home)
+    @classmethod
+    def of(cls, data: Examples, fields: Sequence[Field], device: torch.device, **weights: np.ndarray | None) -> Loader:
+        """A loader for some data.
+
+        Args:
+            fields: fitted; those whose role is target are the target. weights: ``weight`` and ``sample``.
+        """
+        targets = [field for field in fields if field.role == "target"]
+        inputs = encode_groups(data, [field for field in fields if field.role != "target"])
+        return cls(inputs, encode_target(data, targets) if targets else None, device, **weights)
 
     @property
     def at_once(self) -> int:
         """Examples that are answered in one batch: fewer where one is large, as its activations are too."""
-        shapes = [a.shape for a in self.dense.values()] + [a.shape for a in self.on_disk.values()]
-        values = sum(math.prod(shape[1:]) for shape in shapes)
+        values = sum(array.example_values for array in self.arrays.values())
         return max(1, min(AT_ONCE, VALUES // max(values, 1)))
 
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
         """The examples with these row numbers, on the device; ``key`` (B,) as in ``Features.key``."""
-        inputs: dict[str, Tensor | Padded] = {
-            k: self._to_device(v.index_select(0, rows)) for k, v in self.dense.items()
-        }
-        inputs |= {k: self._to_device(torch.from_numpy(v[rows.numpy()])) for k, v in self.on_disk.items()}
-        for name, (values, starts, lengths) in self.ragged.items():
-            own = lengths.index_select(0, rows)  # (B,)
-            places = torch.arange(max(int(own.max()), 1), device=self.home)  # (T,), one position even if all are empty
-            index = starts.index_select(0, rows).unsqueeze(1) + places  # (B, T)
-            padded = values[index.clamp_max(len(values) - 1)].masked_fill(places >= own.unsqueeze(1), 0)
-            inputs[name] = Padded(self._to_device(padded), self._to_device(own))
-        target = None if self.target is None else self._to_device(self.target.index_select(0, rows))
+        inputs = {name: self._to_device(array.gather(rows)) for name, array in self.arrays.items()}
+        target = None if self._targets is None else self._to_device(self._targets.gather(rows))
         weight = None if self.weight is None else self._to_device(self.weight.index_select(0, rows))
         return Batch(inputs, target, rows, None if key is None else self._to_device(key), weight)  # type: ignore[arg-type]
+
+    def targets(self, rows: np.ndarray | Tensor) -> Tensor:  # (m,) -> (m, ...)
+        """The targets of some examples, where the data lives.
+
+        Raises:
+            ValueError: for a loader without targets, or with targets of different lengths.
+        """
+        if not isinstance(self._targets, DenseRows):
+            raise ValueError("there is no target with one value an example")
+        return self._targets.values[torch.as_tensor(rows)]
 
     def score_weights(self, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
         """How much each of ``rows`` counts in scores; None where all count the same."""
         return None if self.sample is None else self.sample[rows]
 
-    def _to_device(self, value: Tensor) -> Tensor:
+    def _to_device(self, value: Any) -> Any:
+        if isinstance(value, Padded):
+            return Padded(self._to_device(value.values), self._to_device(value.lengths))
         if value.device.type == self.device.type:
             return value
         return (value.pin_memory() if self.device.type == "cuda" else value).to(self.device, non_blocking=True)
@@ -105,30 +102,6 @@ class Loader:
     def in_order(self, rows: np.ndarray, batch_size: int) -> list[Tensor]:
         """Batches for evaluation: every row once, sorted by length where lengths differ."""
         return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, self.lengths)]
-
-
-class FileRows:
-    """The rows of an array in a file, read as they are asked for, so that memory holds no more than a batch.
-
-    Args:
-        array: all of a file that ``np.load`` mapped, an entry a row.
-    """
-
-    def __init__(self, array: np.memmap):
-        self.shape, self.dtype, self._offset = array.shape, array.dtype, array.offset
-        self._width = int(np.prod(self.shape[1:], dtype=np.int64)) * array.itemsize
-        self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115  as long as the feed lives
-        assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "no whole file"
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
-        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        places = found.reshape(-1).view(np.uint8).data
-        for i, row in enumerate(rows.tolist()):
-            self._file.seek(self._offset + row * self._width)
-            if self._file.readinto(places[i * self._width : (i + 1) * self._width]) != self._width:
-                fix = "start again: the values are worked out anew"
-                raise PellucidError("a file of the cache was cut short", where=str(self._file.name), fix=fix)
-        return found
 
 
 def free_memory(device: torch.device) -> int:

@@ -25,6 +25,7 @@ from .pacer import Pacer
 from .sampler import Sampler
 from .schedule import Points, end_of, schedule_factor, schedule_phase
 from .state import TrainState
+from .step_graph import StepGraph
 from .threads import use_threads
 
 SKIPS = 20  # steps in a row without a finite gradient after which a training gives up
@@ -59,6 +60,9 @@ class Loop:
     look_first: bool = False
     stop: Callable[[], bool] = lambda: False
 
+    def __post_init__(self) -> None:
+        self.graph = StepGraph(self.state.network, self._run_backward)
+
     def run(self) -> None:
         """Train. Raises Interrupted when stopped from outside, PellucidError when the loss never becomes finite."""
         state, decisions = self.state, self.decisions
@@ -73,26 +77,34 @@ class Loop:
             if self.stop():
                 self.save(state)
                 raise Interrupted(f"stopped after step {state.step:,}; everything up to there is saved")
-            state.optimizer.clear()
-            seed_step(state.network.device, self.order.seed, state.step)
-            loss = self.compute_gradients(self.order.batch(state.step))
-            if self.keep_if_finite(loss):
-                state.optimizer.step(schedule_factor(points, state.step))
-            state.step += 1
-            state.update_ema()
+            self.train_step(self.order.batch(state.step), schedule_factor(points, state.step))
             if state.step % self.pace.every == 0 or state.step == end_of(points):
                 self.evaluate(schedule_factor(points, state.step))
             self.report_and_save(points)
         self.save(state)
 
+    def train_step(self, batch: Batch, factor: float) -> Tensor:  # -> () mean loss
+        """Gradients, the guard, one step of the optimizer with ``factor`` times the full learning rates."""
+        state = self.state
+        state.optimizer.clear()
+        seed_step(state.network.device, self.order.seed, state.step)
+        loss = self.compute_gradients(batch)
+        if self.keep_if_finite(loss):
+            state.optimizer.step(factor)
+        state.step += 1
+        state.update_ema()
+        return loss
+
     def compute_gradients(self, batch: Batch) -> Tensor:  # -> () mean loss
         """Forward and backward, in as many micro-batches as memory calls for; out of memory halves them."""
-        size = len(batch.rows)
+        size, count = len(batch.rows), self.state.network.output.count(batch)
         self.state.keep_buffers()
         while True:
             micro = self.decisions.at(self.state.step, "micro batch", size)
             try:
-                return sum(self._run_backward(part, size) for part in micro_batches(batch, micro))  # type: ignore[return-value]
+                if micro >= size:
+                    return self.graph(batch, count)
+                return sum(self._run_backward(part, count) for part in micro_batches(batch, micro))  # type: ignore[return-value]
             except (RuntimeError, MemoryError) as error:
                 if not no_memory(error):
                     raise
@@ -115,9 +127,9 @@ class Loop:
             self.state.step, "micro batch", smaller, f"the memory did not hold {now} examples at once"
         )
 
-    def _run_backward(self, batch: Batch, size: int) -> Tensor:  # -> ()
+    def _run_backward(self, batch: Batch, count: float) -> Tensor:  # -> ()
         with autocast(self.state.network.device):
-            loss = self.state.network.losses(batch).sum() / size
+            loss = self.state.network.losses(batch).sum() / count
         loss.backward()
         return loss.detach()
 
@@ -149,6 +161,7 @@ class Loop:
         """
         began = time.perf_counter()
         state, output = self.state, self.state.network.output
+        task = output.task
         raw, target = predict_raw(state.network, self.order.feed, self.validation)
         weight = self.order.feed.score_weights(self.validation)
         row = {
@@ -156,7 +169,7 @@ class Loop:
             "epoch": state.step / self.order.steps,
             "loss": self._mean_loss(),
             "validation_loss": mean_loss(output, raw, target, weight),
-            output.metric: output.measure(raw, target, weight),
+            task.metric: task.measure(raw, target, weight),
             **state.optimizer.rates(share),
             "lr_factor": share,
         }
@@ -173,7 +186,8 @@ class Loop:
 
     def _keep_if_best(self, row: dict[str, Any]) -> None:
         """Keep the weights that validation likes best: by the metric, and by the loss where that ties."""
-        state, metric, loss = self.state, self.state.network.output.metric, row["validation_loss"]
+        state, task, loss = self.state, self.state.network.output.task, row["validation_loss"]
+        metric = task.metric
         if not (math.isfinite(loss) and math.isfinite(row[metric])):
             state.stale += 1
             return
@@ -183,7 +197,7 @@ class Loop:
             state.stale += 1
         old = state.best_row
         tied = bool(old) and row[metric] == old[metric] and loss < old["validation_loss"]
-        if not old or tied or state.network.output.is_better(row[metric], old[metric]):
+        if not old or tied or task.is_better(row[metric], old[metric]):
             state.keep_best(row)
 
     def _count_seconds(self) -> None:
@@ -248,12 +262,16 @@ def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
         cut = slice(start, start + size)
         yield replace(
             batch,
-            inputs={
-                k: Padded(v.values[cut], v.lengths[cut]) if isinstance(v, Padded) else v[cut]
-                for k, v in batch.inputs.items()
-            },
-            target=None if batch.target is None else batch.target[cut],
+            inputs={name: cut_rows(value, cut) for name, value in batch.inputs.items()},
+            target=cut_rows(batch.target, cut),
             rows=batch.rows[cut],
-            key=None if batch.key is None else batch.key[cut],
-            weight=None if batch.weight is None else batch.weight[cut],
+            key=cut_rows(batch.key, cut),
+            weight=cut_rows(batch.weight, cut),
         )
+
+
+def cut_rows(value: Any, cut: slice) -> Any:
+    """Some examples of one value of a batch."""
+    if isinstance(value, Padded):
+        return Padded(value.values[cut], value.lengths[cut])
+    return None if value is None else value[cut]

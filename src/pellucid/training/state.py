@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class TrainState:
         try:
             META(meta, "meta")
             if meta["best_row"]:
-                measured = {"validation_loss": number(), self.network.output.metric: number()}
+                measured = {"validation_loss": number(), self.network.output.task.metric: number()}
                 record({"step": whole(), **measured}, anything)(meta["best_row"], "best_row")
         except FormError as error:
             raise damage_error(f"it is damaged ({error})", path) from None
@@ -168,3 +169,14 @@ def ema_rate(step: int) -> float:
 def copy_into(to: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> None:
     for name, value in source.items():
         to[name].copy_(value)
+
+
+@contextmanager
+def use_weights(own: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> Iterator[None]:
+    """For a while, the values of ``other`` in the tensors ``own`` of a network."""
+    present = {name: value.detach().clone() for name, value in own.items()}
+    copy_into(own, other)
+    try:
+        yield
+    finally:
+        copy_into(own, present)

@@ -73,7 +73,7 @@ class Trunk(nn.Module):
             raise PellucidError(
                 f"the {self.name} trunk cannot be causal, as this output needs", fix=f"choose one of: {able}"
             )
-        return replace(want, positions=self.reads, width=self.width, longest=self.longest(), stages=())
+        return replace(want, positions=self.reads, width=self.width, longest=self.longest())
 
     def longest(self) -> int | None:
         """At most how many positions this trunk is meant for; None for any number."""

@@ -17,19 +17,15 @@ class Need:
         positions: numbers of position axes it can take, best first: 0 a vector, 1 a sequence, 2 a grid.
         width: how wide every position must be; None leaves it open.
         longest: at most so many positions in all; an image input makes its patches coarse enough to fit.
-        least: at least so many positions (a forecast needs its look-back).
         every: an answer at every position is wanted, not one pooled vector.
         causal: what comes out at a position may depend only on that position and those before it.
-        stages: names of stages whose outputs the asking part reads beside the last.
     """
 
     positions: tuple[int, ...] = (0, 1, 2)
     width: int | None = None
     longest: int | None = None
-    least: int = 0
     every: bool = False
     causal: bool = False
-    stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,14 +37,12 @@ class Features:
         mask: (B, *positions) bool, True where a position is real and not padding; None when all are.
         key: (B,) int64, one random key an example for dropout and augmentation; None outside training.
         stages: what each named stage returned, in order; detection, probes and views read the same list.
-        side: what an input layer hands past the trunk (instance scale, last value, embedding table).
     """
 
     x: Tensor
     mask: Tensor | None = None
     key: Tensor | None = None
     stages: Mapping[str, Features] = field(default_factory=dict)
-    side: Mapping[str, Any] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> Features:
         return replace(self, **changes)

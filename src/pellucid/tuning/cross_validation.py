@@ -35,7 +35,7 @@ from ..trunks import Trunk
 from .fold_networks import Cast, Fold, FoldsInTurn, StackedFolds, can_be_together
 
 if TYPE_CHECKING:
-    from ..data import Dataset
+    from ..data import Examples
 
 MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(14))  # steps after which the answers are looked at, up to 2,172
 
@@ -81,7 +81,7 @@ class CrossValidation:
 
 def cross_validate(
     plan: Plan,
-    data: Dataset,
+    data: Examples,
     trunk: Trunk,
     feed: Loader,
     rows: np.ndarray,
@@ -97,17 +97,14 @@ def cross_validate(
         feed: of the training itself, for the targets. targets: fields, fitted. most, only, seconds: as in
             ``train_folds``.
     """
-    assert feed.target is not None
-    known = feed.target.cpu().numpy()
     weight = None if feed.weight is None else feed.weight.cpu().numpy()
-    classes = known[rows] if known.ndim == 1 else None
+    classes = feed.target[rows] if isinstance(feed.target, np.ndarray) and feed.target.ndim == 1 else None
 
     def cast_fold(some: np.ndarray) -> tuple[Network, Loader]:
         fields = data.fitted_inputs_on(some)
         network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk))
-        return network.to(feed.device), Loader(
-            encode_groups(data, fields.values()), known, feed.device, weight=weight, sample=feed.sample
-        )
+        inputs = encode_groups(data, fields.values())
+        return network.to(feed.device), Loader(inputs, feed.target, feed.device, weight=weight, sample=feed.sample)
 
     folds = stratified_folds(rows, plan.folds, plan.seed, classes)
     return train_folds(cast_fold, folds, plan.recipe, plan.seed, most=most, only=only, seconds=seconds)
@@ -145,7 +142,7 @@ def train_folds(
             break
         training.train_to(mark)
         raw, true = (torch.cat(some) for some in zip(*training.predict_left_out(), strict=True))
-        each = folds[0].state.network.output.selection_losses(raw, true).double().cpu()  # (n,)
+        each = folds[0].state.network.output.selection_losses(raw, true).double()  # (n,)
         cost = float(np.average(each, weights=folds[0].feed.score_weights(rows)))
         if not math.isfinite(cost):  # and what follows will not be
             break
@@ -185,7 +182,6 @@ def out_of_fold_answers(
     """
     if rehearsal is None:
         return raw, true, rows
-    assert feed.target is not None
-    other, known = rehearsal.raw.to(raw.device), feed.target[torch.from_numpy(rehearsal.rows)].to(true.device)
+    other, known = rehearsal.raw.to(raw.device), feed.targets(rehearsal.rows).to(true.device)
     raw, true = raw[: len(rows)], true[: len(rows)]  # without a validation part, what was learned from was watched
     return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, rehearsal.rows])

@@ -16,14 +16,15 @@ from ..data.batches.batch import Batch
 from ..inputs.number import Number
 from ..network import Network
 from ..planning.plan import Recipe
+from ..training.arrays import DenseRows
 from ..training.decisions import Decisions
 from ..training.evaluate import predict_raw
 from ..training.loader import Loader
-from ..training.loop import Loop, seed_step
+from ..training.loop import Loop
 from ..training.optimizer import Adam
 from ..training.pacer import Pacer
 from ..training.sampler import Sampler
-from ..training.state import AVERAGE_EVERY, TrainState, copy_into, ema_rate
+from ..training.state import AVERAGE_EVERY, TrainState, ema_rate, use_weights
 from ..trunks.layers import Linear
 
 WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
@@ -46,21 +47,13 @@ class Fold:
         state, loop = self.state, self.loop
         state.network.train()
         while state.step < step:
-            state.optimizer.clear()
-            seed_step(state.network.device, loop.order.seed, state.step)
-            if loop.keep_if_finite(loop.compute_gradients(loop.order.batch(state.step))):
-                state.optimizer.step(warm_up(state.step))
-            state.step += 1
-            state.update_ema()
+            loop.train_step(loop.order.batch(state.step), warm_up(state.step))
 
     def predict_left_out(self) -> tuple[Tensor, Tensor]:  # -> (h, R), (h, ...)
         """What the averaged weights say of what was left out."""
         state = self.state
-        present = {name: value.clone() for name, value in state.weights.items()}
-        copy_into(state.weights, state.average)
-        found = predict_raw(state.network, self.feed, self.held)
-        copy_into(state.weights, present)
-        return found
+        with use_weights(state.weights, state.average):
+            return predict_raw(state.network, self.feed, self.held)
 
 
 def warm_up(step: int) -> float:
@@ -100,8 +93,8 @@ class StackedFolds:
         matrices = [p for p in self.weights.values() if p.ndim > 2]
         vectors = [p for p in self.weights.values() if p.ndim <= 2]
         self.adam, self.lr = Adam([(matrices, recipe.decay), (vectors, 0.0)], betas=(0.9, recipe.beta2)), recipe.lr
-        kinds = self.feed.dense
-        self.values = {key: torch.stack([fold.feed.dense[key] for fold in folds]) for key in kinds}  # (K, n, F) each
+        dense = [dense_arrays(fold.feed) for fold in folds]
+        self.values = {key: torch.stack([one[key] for one in dense]) for key in dense[0]}  # (K, n, F) each
         self.among = torch.arange(len(folds)).unsqueeze(1)  # (K, 1)
 
     def train_to(self, step: int) -> None:
@@ -119,12 +112,13 @@ class StackedFolds:
             self._update_averages()
 
     def raw_answers(self, rows: Tensor, keys: Tensor | None = None) -> Tensor:  # (K, B), (K, B) -> (K, B, R)
-        network, values = self.network, {key: value[self.among, rows] for key, value in self.values.items()}
-        return network.output(network.trunk(network.trunk_input(Batch(values, None, rows, keys))))  # type: ignore[arg-type]
+        values = {key: value[self.among, rows] for key, value in self.values.items()}
+        batch: Batch = Batch(values, None, rows, keys)  # type: ignore[arg-type]
+        return self.network.output(self.network.trunk(self.network.trunk_input(batch)), batch)
 
     def losses(self, rows: Tensor, keys: Tensor) -> Tensor:  # (K, B), (K, B) -> (K,)
-        assert self.feed.target is not None
-        each = self.network.output.losses(self.raw_answers(rows, keys).flatten(0, 1), self.feed.target[rows.flatten()])
+        target = Batch.of_targets(self.feed.targets(rows.flatten()))
+        each = self.network.output.losses(self.raw_answers(rows, keys).flatten(0, 1), target)
         if self.feed.weight is not None:
             each = each * self.feed.weight[rows.flatten()]
         return each.view(rows.shape).mean(1)
@@ -144,16 +138,18 @@ class StackedFolds:
     @torch.no_grad()
     def predict_left_out(self) -> list[tuple[Tensor, Tensor]]:  # -> (h, R), (h, ...) each
         """What the averaged weights say of what each network left out."""
-        assert self.feed.target is not None
         most = max(len(fold.held) for fold in self.folds)
         rows = torch.from_numpy(np.stack([np.resize(fold.held, most) for fold in self.folds]))  # (K, h)
-        present = {name: value.detach().clone() for name, value in self.weights.items()}
-        copy_into(self.weights, self.average)
         self.network.eval()
-        found = self.raw_answers(rows).float()  # (K, h, R)
-        copy_into(self.weights, present)
+        with use_weights(self.weights, self.average):
+            found = self.raw_answers(rows).float().cpu()  # (K, h, R)
         helds = [torch.from_numpy(fold.held) for fold in self.folds]
-        return [(own[: len(held)], self.feed.target[held]) for own, held in zip(found, helds, strict=True)]
+        return [(own[: len(held)], self.feed.targets(held).cpu()) for own, held in zip(found, helds, strict=True)]
+
+
+def dense_arrays(feed: Loader) -> dict[str, Tensor]:
+    """The inputs that lie in memory with one entry an example, (n, F) each."""
+    return {key: array.values for key, array in feed.arrays.items() if isinstance(array, DenseRows)}
 
 
 def stack_networks(networks: Sequence[Network]) -> Network:
@@ -181,6 +177,6 @@ def can_be_together(folds: Sequence[Fold]) -> bool:
         return False
     shapes = {tuple((name, value.shape) for name, value in fold.state.weights.items()) for fold in folds}
     sizes = {fold.loop.order.batch_size for fold in folds}
-    held = sum(value.nbytes for fold in folds for value in fold.feed.dense.values())
+    held = sum(value.nbytes for fold in folds for value in dense_arrays(fold.feed).values())
     places = {tuple(str(b.tolist()) for b in fold.state.network.buffers() if b.dtype == torch.int64) for fold in folds}
     return len(shapes) == len(sizes) == len(places) == 1 and held <= LARGEST

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.batches.batch import Batch
 from ..network import Network
 from ..training.evaluate import autocast, mean_loss
 from ..training.loader import Loader
@@ -44,7 +45,7 @@ def fit_linear_probe(network: Network, feed: Loader, train: np.ndarray, validati
     for decay in DECAYS:
         solve_output(network, known, first, decay)
         with torch.no_grad():
-            loss = mean_loss(network.output, network.output(features), target, counts)
+            loss = mean_loss(network.output, network.answer(Batch.of_targets(target), features), target, counts)
         if loss < best[0]:
             best = loss, decay, [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
     set_output_weights(network, best[2])
@@ -59,7 +60,8 @@ def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: fl
     features, target, weight = known
     optimizer = Adam([(matrices, decay), (rest, 0.0)], betas=(0.9, 0.99))
     for step in range(STEPS):
-        losses = network.output.losses(network.output(features), target)  # (n,)
+        batch = Batch.of_targets(target)
+        losses = network.output.losses(network.answer(batch, features), batch, features)  # (n,)
         loss = (losses if weight is None else losses * weight).mean()
         gradients = torch.autograd.grad(loss, params)
         for p, g in zip(params, gradients, strict=True):
@@ -86,10 +88,9 @@ def pool_features(network: Network, feed: Loader, rows: np.ndarray, size: int = 
     for part in feed.in_order(rows, size):
         batch = feed.batch(part)
         with autocast(network.device):
-            f = network.features(batch)
-            found.append(network.trunk.pool(f).float())  # type: ignore[operator]
-        assert batch.target is not None
-        target.append(batch.target)
+            f = network.output_input(batch)
+        found.append(f.x.float())
+        target.append(feed.targets(part).to(f.x.device))
         weight += [] if batch.weight is None else [batch.weight]
     network.train(training)
     own = torch.cat(weight) if weight else None

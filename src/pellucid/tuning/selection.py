@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data import Split
 from ..training.evaluate import mean_loss, predict_raw
 from ..training.loader import Loader
-from ..training.state import TrainState, copy_into
+from ..training.state import TrainState, copy_into, use_weights
 
 WATCHED = 50_000  # validation examples: more would be answered for longer than is trained
 
@@ -38,6 +38,7 @@ def select_weights(
         What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
     """
     network, output, weight = state.network, state.network.output, feed.score_weights(rows)
+    task = output.task
     last = {name: value.clone() for name, value in state.weights.items()}
     candidates = {"the last weights": last, "the average": state.average}
     if state.best_row.get("step") != state.step:
@@ -47,14 +48,14 @@ def select_weights(
     found: dict[str, tuple[Tensor, Tensor]] = {}
 
     def rank_weights(name: str) -> tuple[float, float]:
-        value = metrics[name] if output.higher else -metrics[name]
+        value = metrics[name] if task.higher else -metrics[name]
         loss = mean_loss(output, *found[name], weight)
         return (value, -loss) if math.isfinite(value) and math.isfinite(loss) else (-math.inf, -math.inf)
 
     for name, weights in candidates.items():
-        copy_into(state.weights, weights)
-        found[name] = predict_raw(network, feed, rows, mirrored=True)
-        metrics[name] = output.measure(*found[name], weight)
+        with use_weights(state.weights, weights):
+            found[name] = predict_raw(network, feed, rows, mirrored=True)
+        metrics[name] = task.measure(*found[name], weight)
     best = max(found, key=rank_weights)
     copy_into(state.weights, candidates[best])
     return {"weights": best, **metrics}, *found[best]

@@ -85,15 +85,14 @@ def time_steps(
 
     def one_step() -> float:
         start = time.perf_counter()
-        state.optimizer.clear()
-        loop.compute_gradients(order.batch(next(steps)))
-        state.optimizer.norm().item()
-        state.optimizer.step(0.01)
+        loop.train_step(order.batch(next(steps)), 0.01).item()
         return time.perf_counter() - start
 
     # On a busy machine a step on all threads may take seconds: what allocates need not be one of them.
     use_threads(min(counts, default=None))
     first = one_step()
+    for _ in range(loop.graph.steps_before_steady):
+        one_step()
     means = time_thread_counts(one_step, counts or [torch.get_num_threads()], limit, first)
     best = min(means, key=lambda threads: means[threads])
     use_threads(best)

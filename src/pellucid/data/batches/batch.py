@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ...fields import Encoded, Field, Ragged, input_groups
 from .encode import encode_group
 
 if TYPE_CHECKING:
-    from ..examples import Dataset
+    from ..examples import Examples
 
 Array = TypeVar("Array")
 
@@ -39,14 +39,14 @@ class Batch(Generic[Array]):
 
     Attributes:
         inputs: array by group key (``"number"`` (B, F), ``"image:photo"`` (B, H, W, C), ``"text:review"`` padded).
-        target: (B, ...) what is to be predicted; None where it is not known.
+        target: (B, ...) what is to be predicted, or sequences of different lengths; None where it is not known.
         rows: (B,) int64, rows of the dataset.
         key: (B,) int64, one random key an example for augmentation and dropout; None outside training.
         weight: (B,) how much each example's loss counts, 1 on average over training; None where all count the same.
     """
 
     inputs: dict[str, Array | Padded[Array]]
-    target: Array | None
+    target: Array | Padded[Array] | None
     rows: np.ndarray
     key: Array | None = None
     weight: Array | None = None
@@ -54,10 +54,19 @@ class Batch(Generic[Array]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @classmethod
+    def of_targets(cls, target: Any) -> Batch[Any]:
+        """Nothing but targets (n, ...): for the losses of answers that were kept."""
+        return cls({}, target, np.arange(len(target)))
+
 
 def gather_batch(encoded: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarray | Padded[np.ndarray]]:
     """The ``rows`` of every encoded group; sequences are padded with zeros to the longest of them."""
-    return {key: pad_sequences(one, rows) if isinstance(one, Ragged) else one[rows] for key, one in encoded.items()}
+    return {key: gather_rows(one, rows) for key, one in encoded.items()}
+
+
+def gather_rows(encoded: Encoded, rows: np.ndarray) -> np.ndarray | Padded[np.ndarray]:  # (B,) -> (B, ...)
+    return pad_sequences(encoded, rows) if isinstance(encoded, Ragged) else encoded[rows]
 
 
 def pad_sequences(ragged: Ragged, rows: np.ndarray) -> Padded[np.ndarray]:
@@ -72,7 +81,7 @@ def pad_sequences(ragged: Ragged, rows: np.ndarray) -> Padded[np.ndarray]:
     return Padded(values, lengths)
 
 
-def encode_groups(dataset: Dataset, fields: Iterable[Field]) -> dict[str, Encoded]:
+def encode_groups(dataset: Examples, fields: Iterable[Field]) -> dict[str, Encoded]:
     """The encoded inputs by group key, the fields of a joint kind stacked to one (n, F) array.
 
     Args:
@@ -85,7 +94,19 @@ def encode_groups(dataset: Dataset, fields: Iterable[Field]) -> dict[str, Encode
     }
 
 
-def encode_target(dataset: Dataset, fields: Field | Iterable[Field]) -> Encoded:
-    """The encoded target, (n,) or (n, ...); of several fields side by side, (n, R). Fields with their fitted states."""
+def encode_target(dataset: Examples, fields: Field | Iterable[Field]) -> Encoded:
+    """The target as outputs read it: numbers (n, R), class numbers (n,), or sequences. Fields with fitted states.
+
+    Several fields stand side by side.
+    """
     targets = [fields] if isinstance(fields, Field) else list(fields)
-    return dataset.encoded_values(targets[0].name, targets[0]) if len(targets) == 1 else encode_group(dataset, targets)
+    several = len(targets) > 1
+    return shape_target(
+        encode_group(dataset, targets) if several else dataset.encoded_values(targets[0].name, targets[0])
+    )
+
+
+def shape_target(target: Encoded) -> Encoded:
+    """Numbers as (n, R), also where there is one an example."""
+    numbers = isinstance(target, np.ndarray) and target.dtype.kind == "f"
+    return target.reshape(len(target), -1) if numbers else target  # type: ignore[union-attr]

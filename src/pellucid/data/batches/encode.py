@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...fields import Encoded, Field, Kind, Stored, kind_named
+from ...errors import PellucidError
+from ...fields import Encoded, Field, Kind, Ragged, Stored, kind_named
 from ...fields.column import PIECE
 from ...fields.encoded import Into
 from ..cache.cache import code_of, key_of, release_pages
 
 if TYPE_CHECKING:
-    from ..examples import Dataset
+    from ..examples import Examples
 
 LARGE = 1 << 27  # bytes of stored columns; what is encoded of more is put together in the cache
 
 Columns = Sequence[tuple[Stored, Mapping[str, Any]]]  # a field of a joint kind and its state
 
 
-def encode_group(data: Dataset, fields: Sequence[Field]) -> Encoded:
-    """Arrays for the network of fields that share an input layer: (n, F) for a joint kind, else one field's own.
+def encode_group(data: Examples, fields: Sequence[Field]) -> Encoded:
+    """Arrays for the network of fields that share an input layer.
+
+    (n, F) for a joint kind, (n, *positions, F) where its values have positions; else one field's own.
 
     Large ones are put together in the cache, a stretch of rows at a time.
     """
@@ -30,15 +33,17 @@ def encode_group(data: Dataset, fields: Sequence[Field]) -> Encoded:
         return data.encoded_values(fields[0].name, fields[0])
     content = [data.stored_with_digest(field.name) for field in fields]
     arrays = [(array, stored.n) for stored, _ in content for array in stored.arrays.values()]
-    if sum(array.nbytes for array, _ in arrays) <= LARGE or any(len(array) != n for array, n in arrays):
-        made = stack_columns([data.encoded_values(field.name, field) for field in fields])
+    small = sum(array.nbytes for array, _ in arrays) <= LARGE
+    if small or kind.axes or any(len(array) != n for array, n in arrays):
+        columns = [data.encoded_values(field.name, field) for field in fields]
+        made = stack_channels(columns) if kind.axes else stack_columns(columns)
         release_pages(*(stored for stored, _ in content))
         return made
-    columns = [(stored, dict(field.state or {})) for (stored, _), field in zip(content, fields, strict=True)]
-    about = [(digest, state) for (_, digest), (_, state) in zip(content, columns, strict=True)]
+    states = [(stored, dict(field.state or {})) for (stored, _), field in zip(content, fields, strict=True)]
+    about = [(digest, state) for (_, digest), (_, state) in zip(content, states, strict=True)]
 
     def build_group(into: Into) -> tuple[dict[str, np.ndarray], Any]:
-        return {"values": encode_together(kind, columns, into)}, {}
+        return {"values": encode_together(kind, states, into)}, {}
 
     return data.cache.get_or_build(key_of("group", code_of(kind.name), about), build_group, data.add_note).arrays[
         "values"
@@ -47,6 +52,16 @@ def encode_group(data: Dataset, fields: Sequence[Field]) -> Encoded:
 
 def stack_columns(columns: Sequence[Encoded]) -> np.ndarray:  # F × (n,) or (n, k) -> (n, F)
     return np.concatenate([np.reshape(np.asarray(column), (len(column), -1)) for column in columns], 1)
+
+
+def stack_channels(columns: Sequence[Encoded]) -> Encoded:  # F × (n, *positions) -> (n, *positions, F)
+    """Values that lie on one axis, side by side at each position; sequences must be of the same lengths."""
+    if not isinstance(columns[0], Ragged):
+        return np.stack([np.asarray(column) for column in columns], -1)
+    many = [column for column in columns if isinstance(column, Ragged)]
+    if any(not np.array_equal(column.ends, many[0].ends) for column in many):
+        raise PellucidError("fields that are read together have different lengths")
+    return Ragged(np.stack([column.values for column in many], -1), many[0].ends)
 
 
 def encode_together(kind: Kind, columns: Columns, into: Into) -> np.ndarray:

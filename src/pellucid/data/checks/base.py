@@ -27,10 +27,11 @@ from ...wording import count_noun, join_words
 from ..batches.order import hash_counters
 from ..cache.cache import release_pages
 from ..splits.spec import PARTS
+from ..splits.split import given_parts
 from .hashes import find_shared, value_hashes
 
 if TYPE_CHECKING:
-    from ..examples import Dataset
+    from ..examples import Examples
     from ..splits.split import Split
 
 
@@ -42,7 +43,7 @@ class SplitView:
         rows: (m,) those that can be used, sorted.
     """
 
-    def __init__(self, data: Dataset, split: Split | None, rows: np.ndarray):
+    def __init__(self, data: Examples, split: Split | None, rows: np.ndarray):
         self.data, self.split, self.rows = data, split, rows
 
     @cached_property
@@ -82,7 +83,7 @@ class SplitView:
     @property
     def parts_are_given(self) -> bool:
         """Whether the data or its user says which row is in which part."""
-        return self.data.given_parts() is not None
+        return given_parts(self.data) is not None
 
     @property
     def example_noun(self) -> str:
@@ -95,7 +96,7 @@ class SplitView:
         return self.data.place(int(row))
 
 
-def check_examples(data: Dataset, split: Split | None, rows: np.ndarray) -> list[Note]:
+def check_examples(data: Examples, split: Split | None, rows: np.ndarray) -> list[Note]:
     """What is odd about decoded examples and the parts they are in."""
     parts = SplitView(data, split, rows)
     with np.errstate(all="ignore"):  # as in raw
@@ -171,7 +172,7 @@ class ColumnView:
 
     def row_place(self, row: int) -> str:
         """The place of a whole row."""
-        return self.cell_place(row).rsplit(", column", 1)[0]
+        return self._column.row_place(row)
 
 
 @dataclass(frozen=True)

@@ -101,15 +101,15 @@ def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str,
 def _member_content(member: Member, notes: list[Note]) -> bytes | None:
     """The bytes of a member; None, and why, when they can't be had."""
     if member.size > MOST_BYTES:
-        text = f"has {member.size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed; left out"
-        notes.append(Note("error", text, member.name))
+        text = f"has {member.size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed"
+        notes.append(Note.left_out(text, member.name))
         return None
     try:
         return member.read()
     except PellucidError as error:
         if error.fix:  # a bomb
             raise
-        notes.append(Note("error", f"{error.what}; left out", member.name))
+        notes.append(Note.left_out(error.what, member.name))
         return None
 
 

@@ -11,8 +11,6 @@ from ...fields import Note
 from ...wording import count_noun, join_words
 from ..splits.spec import PARTS, SPLIT_WORDS
 
-WHY = "the images lie in folders named after it"
-
 LEVEL = re.compile(r"folder(?:_(\d))?")  # what a level of folders is called: folder_2; folder for all of them
 
 MOST = 0.9  # this share of the images in folders named train, test … makes these their splits
@@ -74,7 +72,8 @@ def classes_of(paths: Sequence[str], where: str, names: Sequence[str] = ()) -> C
     if loose and len(loose) < len(labels):
         text = f"{count_noun(len(loose), 'image lies', 'images lie')} in no class folder and cannot be learned from"
         notes.append(Note("warning", text, join_words(loose, 3)))
-    return Classes(labels, splits, "label", f"{WHY}{f', {why}' if level else ''}", notes)
+    told = "the images lie in folders named after it" + (f", {why}" if level else "")
+    return Classes(labels, splits, "label", told, notes)
 
 
 def _folder_at(folders: list[str], level: int) -> str | None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Column, Note
+from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from ..archives import is_archive
 from ..cache.file_marks import mark_at, mark_of
@@ -17,7 +18,7 @@ from ..schema import asked_targets
 from ..source import Contents, ReadOptions, Source, layout_first
 from ..splits.spec import PARTS
 from . import archive, metadata
-from .classes import LEVEL, WHY, Classes, classes_of, split_folders
+from .classes import LEVEL, Classes, classes_of, split_folders
 from .listing import Listing, list_files
 
 CLASSES_FIX = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
@@ -62,7 +63,7 @@ def _load_images(files: Listing, options: ReadOptions) -> Contents:
         shown = join_words(f"{count:,} {suffix}" for suffix, count in files.others.most_common(4))
         total = sum(files.others.values())
         text = f"{count_noun(total, 'other file is', 'other files are')} left out ({shown})"
-        notes.append(Note("info", text, files.name))
+        notes.append(Note("info", text, files.name, LEFT_OUT))
     return found
 
 
@@ -75,7 +76,7 @@ def _by_folders(files: Listing, keep: list[str], told: Classes, notes: list[Note
     where = "in" if not told.splits else f"in folders {split_folders(told.splits)}, and in them"
     about = count_noun(len(keep), "image") + (f" {where} a folder for each class" if any(told.labels) else "")
     kinds = {"image": "image", told.name: "category"}
-    return Contents(about, columns, notes, True, kinds, told.name, told.why)
+    return Contents(about, columns, notes, True, kinds, told.name, told.why, needs_classes=True)
 
 
 def _image_path(paths: list[str], row: int) -> str:
@@ -104,12 +105,12 @@ def _check_empty(files: Listing, keep: list[str]) -> None:
 
 def need_classes(found: Contents, name: str, least: int = 2) -> None:
     """Raises PellucidError when folders are to tell the classes and tell fewer than ``least``."""
-    if not isinstance(found.target, str) or not found.why.startswith(WHY):
+    if not isinstance(found.target, str) or not found.needs_classes:
         return
     broken = next((note for note in found.notes if note.level == "error" and metadata.is_metadata(note.where)), None)
     counts = found.columns[found.target].series().drop_nulls().value_counts(name="count")  # type: ignore[union-attr]
     if broken and len(counts) < least:
-        raise PellucidError(broken.text.removesuffix("; left out"), where=f"{name}{broken.where}", fix="mend the table")
+        raise PellucidError(broken.cause, where=f"{name}{broken.where}", fix="mend the table")
     if not len(counts):
         raise PellucidError(
             f"{count_noun(len(found), 'image')}, but no folders that tell their class", where=name, fix=CLASSES_FIX

@@ -14,6 +14,7 @@ import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Column, Note, pixels
+from ...fields.notes import LEFT_OUT
 from ...storage import MANIFEST, is_run_folder
 from ...wording import count_noun, join_words
 from ..cache.cache_folder import MARKER, is_marked
@@ -95,7 +96,7 @@ def list_files(root: Path) -> Listing:
         found.add(path, size, mark)
     if found.made:
         many = count_noun(len(found.made), "folder that Pellucid made is", "folders that Pellucid made are")
-        found.notes.append(Note("info", f"{many} left out ({join_words(sorted(found.made), 3)})", found.name))
+        found.notes.append(Note("info", f"{many} left out ({join_words(sorted(found.made), 3)})", found.name, LEFT_OUT))
     return found
 
 
@@ -123,9 +124,9 @@ def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]
                     found.others[suffix_of(path) or "no suffix"] += 1
             except UnicodeEncodeError:
                 odd = path.encode("utf-8", "backslashreplace").decode()
-                found.notes.append(Note("error", "its name is not UTF-8; left out", odd))
+                found.notes.append(Note.left_out("its name is not UTF-8", odd))
             except OSError as error:  # a link to nowhere or to itself
-                found.notes.append(Note("error", f"cannot be opened ({error.strerror}); left out", path))
+                found.notes.append(Note.left_out(f"cannot be opened ({error.strerror})", path))
 
 
 def _folder_entries(folder: str) -> list[os.DirEntry[str]]:
@@ -153,7 +154,7 @@ def _folder_to_enter(
     """The folder to go into, unless a link led there before."""
     identity = _file_identity(entry.stat())
     if identity in seen:
-        found.notes.append(Note("warning", "links to a folder that was read already; left out", path))
+        found.notes.append(Note.left_out("links to a folder that was read already", path, "warning"))
         return []
     seen.add(identity)
     return [(path, entry.path)]

@@ -14,6 +14,7 @@ import polars as pl
 from ...errors import PellucidError
 from ...fields import Column, Note
 from ...fields.category import column_words
+from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from ..schema import SPLIT_NAMES
 from ..source import Contents, ReadOptions
@@ -98,7 +99,7 @@ def _metadata_at(
         found = contents_of(read_table(place, path, ReadOptions(spool=options.spool)), path)
     except PellucidError as error:
         if is_metadata(path):
-            notes.append(Note("error", f"{error.what}; left out", path))
+            notes.append(Note.left_out(error.what, path))
         return None
     if len(found.columns) < 2:  # a mere list of names says nothing of the images
         return None
@@ -147,10 +148,12 @@ def _join_tables(
     named = set(at)
     _say_unnamed([path for i, path in enumerate(images) if i not in named], chosen, notes, files.name)
     frame = _stack_columns(chosen)
-    columns = {
-        series.name: Column(series.name, series, files.root, partial(_cell_place, origin, series.name))
-        for series in frame.get_columns()
-    }
+
+    def column_of(series: pl.Series) -> Column:
+        cells, rows = (partial(place, origin, series.name) for place in (_cell_place, _row_place))
+        return Column(series.name, series, files.root, cells, row_places=rows)
+
+    columns = {series.name: column_of(series) for series in frame.get_columns()}
     paths = pl.Series(first.column, [images[i] for i in at], pl.String)
     columns[first.column] = files.column(first.column, paths, lambda row: images[at[row]])
     kinds = {name: "category" for name, column in columns.items() if _is_class(name, column)} | {first.column: "image"}
@@ -159,7 +162,7 @@ def _join_tables(
         target, why = None, ""
     extra = _from_folders(told, at, chosen, columns)
     for name, values in extra.items():
-        columns[name] = Column(name, pl.Series(name, values, pl.String), files.root, partial(_cell_place, origin, name))
+        columns[name] = column_of(pl.Series(name, values, pl.String))
         kinds[name] = "category"
     if told.name in extra and target is None:
         target, why = told.name, told.why
@@ -214,8 +217,12 @@ def _from_folders(
 
 def _cell_place(origin: list[tuple[MetadataTable, int]], name: str, row: int) -> str:
     one, line = origin[row]
-    column = one.found.columns.get(name) or one.found.columns[one.column]
-    return column.place(line)
+    return (one.found.columns.get(name) or one.found.columns[one.column]).place(line)
+
+
+def _row_place(origin: list[tuple[MetadataTable, int]], name: str, row: int) -> str:
+    one, line = origin[row]
+    return (one.found.columns.get(name) or one.found.columns[one.column]).row_place(line)
 
 
 def _say_lost(one: MetadataTable, notes: list[Note]) -> None:
@@ -226,7 +233,8 @@ def _say_lost(one: MetadataTable, notes: list[Note]) -> None:
     shown = join_words((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), SHOWN)
     text = f"{count_noun(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
     where = one.found.columns[one.column].place(one.lost[0])
-    notes.append(Note("warning", f"{text} and {'is' if len(one.lost) == 1 else 'are'} left out, here first", where))
+    text += f" and {'is' if len(one.lost) == 1 else 'are'} left out, here first"
+    notes.append(Note("warning", text, where, LEFT_OUT))
 
 
 def _check_named(chosen: list[MetadataTable], options: ReadOptions, name: str) -> None:
@@ -262,4 +270,4 @@ def _say_unnamed(paths: list[str], chosen: list[MetadataTable], notes: list[Note
         where = join_words(one.path for one in chosen)
         text = f"{count_noun(len(paths), 'image has', 'images have')} no row in {where} and"
         text += f" {'is' if len(paths) == 1 else 'are'} left out ({join_words(paths, SHOWN)})"
-        notes.append(Note("warning", text, name))
+        notes.append(Note("warning", text, name, LEFT_OUT))

@@ -18,6 +18,7 @@ import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Note
+from ...fields.notes import LEFT_OUT
 from ..tables.readers import plain_column
 
 NAME = "data in memory"
@@ -61,8 +62,8 @@ class MemoryColumns:
         for i, column in enumerate(array.reshape(len(array), -1).T):
             self.add_column(f"{name}_{i + 1}", column)
 
-    def add_note(self, text: str, name: str, level: str = "info") -> None:
-        self.notes.append(Note(level, text, f"column '{name}'"))
+    def add_note(self, text: str, name: str, level: str = "info", action: str = "") -> None:
+        self.notes.append(Note(level, text, f"column '{name}'", action))
 
     def _add_series(self, series: pl.Series) -> None:
         if series.dtype in (pl.Categorical, pl.Enum):
@@ -106,7 +107,7 @@ class MemoryColumns:
         items = [_python_value(value) for value in values.tolist()]
         types = {type(v) for v in items if v is not None}
         if odd := sorted(t.__name__ for t in types if not issubclass(t, SIMPLE)):
-            self.add_note(f"holds values of the type {' and '.join(odd)} and is left out", name, "warning")
+            self.add_note(f"holds values of the type {' and '.join(odd)} and is left out", name, "warning", LEFT_OUT)
             return None
         if len(types) > 1 and types <= {int, float, bool}:
             return pl.Series(name, [v if v is None else float(v) for v in items], pl.Float64)

@@ -244,7 +244,7 @@ def _keep_items(source: Any, notes: list[Note]) -> list[Any]:
         try:
             found.append(source[i])
         except Exception as error:  # whatever the code of a user's own data set raises
-            faults.append(Note("error", f"{type(error).__name__}: {error}"[:200] + "; left out", f"item {i}"))
+            faults.append(Note.left_out(f"{type(error).__name__}: {error}"[:200], f"item {i}"))
     notes += faults[:FAULTS]
     if len(faults) > FAULTS:
         notes.append(Note("error", f"{len(faults) - FAULTS:,} more items can't be read and are left out"))

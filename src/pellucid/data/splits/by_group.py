@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ...errors import PellucidError
@@ -11,9 +9,6 @@ from ...wording import count_noun, join_words
 from ..batches.order import hash_counters
 from .by_time import consecutive_parts
 from .spec import PARTS, SplitSpec
-
-if TYPE_CHECKING:
-    from ..examples import Dataset
 
 DRAWS = 64  # partings of groups tried, at most
 
@@ -55,15 +50,3 @@ def by_group(
     own[known] = found[index]
     of = join_words(f"{int((found == i).sum()):,} in {name}" for i, name in enumerate(PARTS))
     return own, f"{parting.shares_text()}, every '{parting.column}' in one part only ({of}), seed {seed}"
-
-
-def group_of(data: Dataset, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
-    """Whose each of ``rows`` is, as a number, where rows are parted by groups; None where not.
-
-    None also where all are of one group: of it alone nothing can be drawn.
-    """
-    parting = data.reading.parting
-    if parting.by != "group" or parting.column is None:
-        return None
-    group = np.asarray(data.stored_values(parting.column).arrays["code"])[rows]
-    return group if (group != group[:1]).any() else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,18 +12,7 @@ from ...fields import Column, Field, kind_named
 from ...fields.date import date_seconds
 from ...wording import count_noun
 from .spec import CARVED, PARTS, SplitSpec
-from .time_spans import Moments, Span
-
-if TYPE_CHECKING:
-    from ..examples import Dataset
-
-
-def moments_of(data: Dataset, rows: np.ndarray) -> Moments | None:  # (m,)
-    """When each of ``rows`` is, where they are parted by time; None where not."""
-    if data.reading.parting.by != "time":
-        return None
-    time, dates = data.row_times()
-    return Moments(time[rows], data.reading.parting.column or "", dates)
+from .time_spans import Span
 
 
 def consecutive_parts(size: np.ndarray, shares: Sequence[float]) -> np.ndarray:  # (G,) -> (G,) part

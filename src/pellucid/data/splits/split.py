@@ -10,15 +10,19 @@ import numpy as np
 
 from ...errors import PellucidError
 from ...fields import Note
+from ...fields.encoded import missing_rows
 from ...fields.labels import rarest_label
+from ...fields.notes import LEFT_OUT
 from ...wording import count_noun
+from .by_column import parts_of_values, parts_of_words
 from .by_group import by_group
+from .by_time import by_time
 from .spec import PARTS, SplitSpec
 from .stratify import stratified_split
 from .unusable import STRANGE, check_given, check_labels, find_strange
 
 if TYPE_CHECKING:
-    from ..examples import Dataset
+    from ..examples import Examples
 
 FEWEST = 5  # rows that can be parted at all
 
@@ -45,7 +49,7 @@ class Split:
         return ", ".join(f"{part} {len(self[part]):,}" for part in PARTS) + f" ({self.how})"
 
 
-def split_data(data: Dataset, seed: int, fractions: Sequence[float] | None = None) -> Split:
+def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = None) -> Split:
     """The parts of a data set's usable rows; what is left out is noted on it.
 
     Raises:
@@ -63,7 +67,7 @@ def split_data(data: Dataset, seed: int, fractions: Sequence[float] | None = Non
         classes = np.asarray(data.stored_values(target.name).arrays["code"])[rows]
     elif target is not None and target.kind == "labels":
         classes = rarest_label([data.stored_values(one.name) for one in data.targets])[rows]
-    given = data.given_parts()
+    given = given_parts(data)
     grouped = parting.by == "group" and parting.column is not None
     if grouped:
         group = np.asarray(data.stored_values(str(parting.column)).arrays["code"])[rows]
@@ -88,17 +92,44 @@ def split_data(data: Dataset, seed: int, fractions: Sequence[float] | None = Non
     return complete_given_split(own, rows, parting, seed, classes, how)
 
 
-def _say_left_out(data: Dataset, parting: SplitSpec, rows: np.ndarray) -> None:
+def given_parts(data: Examples) -> tuple[np.ndarray, str] | None:
+    """(n,) index of the part each row is in, -1 for none, and how that came about; None where chance decides.
+
+    A column of parts or of times says it, whatever the seed.
+    """
+    parting = data.reading.parting
+    if parting.by == "time":
+        time, dates = data.row_times()
+        return by_time(time, parting, dates, data.usable_mask())
+    field = next((f for f in data.fields.values() if f.role == "split"), None)
+    if field is None:
+        return None
+    stored = data.stored_values(field.name)
+    values = stored.meta["values"]
+    of, how = parts_of_values(values, field.name) if parting.asked else (parts_of_words(values), "given by the data")
+    part = np.append(of, -1)[stored.arrays["code"]]  # code -1 picks the last: none
+    return (part, how) if (part == 0).any() else None
+
+
+def _missing_at(data: Examples, name: str, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) bool
+    """Where the column that parts the rows has no value."""
+    if data.reading.parting.by == "time":
+        return np.isnan(data.row_times()[0][rows])
+    return missing_rows(data.stored_values(name))[rows]
+
+
+def _say_left_out(data: Examples, parting: SplitSpec, rows: np.ndarray) -> None:
     if not len(rows):
         return
     what = {"group": f"without '{parting.column}'", "time": "of no part"}.get(parting.by)
     if what:
-        missing = data.missing_at(parting.column or "", rows)
+        missing = _missing_at(data, parting.column or "", rows)
         data.note_dropped(rows[missing], f"without '{parting.column}'")
         data.note_dropped(rows[~missing], "after the last span of time")
     else:
         are = "is" if len(rows) == 1 else "are"
-        data.add_note(Note("warning", f"{count_noun(len(rows), 'row')} in none of the given parts {are} left out"))
+        text = f"{count_noun(len(rows), 'row')} in none of the given parts {are} left out"
+        data.add_note(Note("warning", text, action=LEFT_OUT))
 
 
 def complete_given_split(

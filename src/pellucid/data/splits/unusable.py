@@ -5,13 +5,15 @@ A part that is given is what its user wants to be scored on: rows of train never
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import PellucidError, shell_quote
-from ...fields import Field, Note, Stored, kind_named
+from ...fields import Field, Note, kind_named
+from ...fields.encoded import missing_rows
+from ...fields.notes import LEFT_OUT
 from ...fields.spelling import compare_words
 from ...wording import count_noun, join_words
 from ..schema import SPLIT_NAMES
@@ -19,63 +21,9 @@ from ..source import Contents
 from .spec import PARTS, SplitSpec
 
 if TYPE_CHECKING:
-    from ..examples import Dataset
+    from ..examples import Examples
 
 STRANGE = "of classes that are not in train"  # why an example is left out
-
-UNREADABLE = "that could not be read"
-
-
-def missing_rows(stored: Stored) -> np.ndarray:  # (n,) bool
-    """Where there is no value."""
-    gone = np.zeros(stored.n, bool)
-    for array in stored.arrays.values():
-        if array.shape == (stored.n,):
-            gone |= is_none(array)
-    return gone
-
-
-def is_none(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
-    """Where kinds write that there is no value: NaN, or a negative code."""
-    gone = np.asarray(np.isnan(array) if array.dtype.kind == "f" else array < 0)
-    return gone if gone.ndim == 1 else np.asarray(gone.reshape(len(gone), -1).any(1))
-
-
-def find_unusable(data: Dataset) -> dict[str, np.ndarray]:
-    """Rows (sorted int64) that can't be used, each once, by what keeps them out; what of it is new is noted."""
-    keep, found = np.ones(len(data), bool), {}
-    for what, gone in _unusable_reasons(data):
-        found[what] = np.flatnonzero(gone & keep)
-        keep &= ~gone
-    return found
-
-
-def mask_usable(data: Dataset) -> np.ndarray:  # (n,) bool
-    keep = np.ones(len(data), bool)
-    for rows in data.unusable_rows().values():
-        keep[rows] = False
-    return keep
-
-
-def _unusable_reasons(data: Dataset) -> Iterator[tuple[str, np.ndarray]]:
-    """Why rows can't be used, and which ones: (n,) bool."""
-    unread = np.zeros(len(data), bool)
-    for field in data.inputs:
-        unread[data.stored_values(field.name).bad] = True
-    yield UNREADABLE, unread
-    if (weight := data.row_weights()) is not None:
-        yield "without a weight", np.isnan(weight)
-    for target in data.targets:
-        stored = data.stored_values(target.name)
-        gone = missing_rows(stored)
-        gone[stored.bad] = True
-        yield f"without '{target.name}'", gone
-        if target.state is None:
-            continue
-        if text := kind_named(target.kind).describe_new_values(stored, target.state):
-            data.add_note(Note("warning", text, f"column '{target.name}'"))
-        encoded = np.asarray(kind_named(target.kind).encode(stored, target.state))
-        yield f"whose '{target.name}' the run has never seen", is_none(encoded) & ~gone
 
 
 def find_strange(code: np.ndarray, part: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,) bool
@@ -107,7 +55,7 @@ def find_lost(found: Contents, fields: Sequence[Field], part: np.ndarray) -> np.
     return lost
 
 
-def check_given(data: Dataset, asked: np.ndarray, own: np.ndarray) -> None:
+def check_given(data: Examples, asked: np.ndarray, own: np.ndarray) -> None:
     """Say what of validation and test, as given, takes no part.
 
     Args:
@@ -117,7 +65,7 @@ def check_given(data: Dataset, asked: np.ndarray, own: np.ndarray) -> None:
         PellucidError: when nothing is left of a part that is given; it is noted, too.
     """
     data.given_left = count_parts(own)
-    why = {**data.unusable_rows(), STRANGE: np.flatnonzero((asked > 0) & (own < 0) & mask_usable(data))}
+    why = {**data.unusable_rows(), STRANGE: np.flatnonzero((asked > 0) & (own < 0) & data.usable_mask())}
     for i, name in enumerate(PARTS):
         rows, kept = np.flatnonzero(asked == i), int((own == i).sum())
         if kept == len(rows) or (i == 0 and kept):
@@ -132,7 +80,7 @@ def check_given(data: Dataset, asked: np.ndarray, own: np.ndarray) -> None:
             )
             text += join_words(f"{count:,} {what}" for what, count in counts.items()) + values
             first = min(int(some[0]) for some in gone.values() if len(some))
-            data.add_note(Note("warning", text, data.place(first), fix=_suggest_mending(counts, data)))
+            data.add_note(Note("warning", text, data.place(first), LEFT_OUT, _suggest_mending(counts, data)))
             continue
         each = "its one example is" if len(rows) == 1 else f"all its {len(rows):,} examples are"
         reasons = join_words(f"{count:,} {what}" for what, count in counts.items())
@@ -145,7 +93,7 @@ def check_given(data: Dataset, asked: np.ndarray, own: np.ndarray) -> None:
         raise error
 
 
-def check_labels(data: Dataset, own: np.ndarray) -> None:
+def check_labels(data: Examples, own: np.ndarray) -> None:
     """Say which labels of validation and test, as given, train never has.
 
     Raises:
@@ -175,7 +123,7 @@ def check_labels(data: Dataset, own: np.ndarray) -> None:
             raise error
 
 
-def check_known(data: Dataset, rows: np.ndarray) -> None:
+def check_known(data: Examples, rows: np.ndarray) -> None:
     """Raises PellucidError when a run has nothing to be scored on: no usable ``rows``, or none of its labels."""
     if not len(rows):
         gone = {what: len(some) for what, some in data.unusable_rows().items() if len(some)}
@@ -192,14 +140,14 @@ def check_known(data: Dataset, rows: np.ndarray) -> None:
             raise PellucidError(text, where=data.name, fix="write them as in the training")
 
 
-def _new_said(data: Dataset, target: Field) -> str:
+def _new_said(data: Examples, target: Field) -> str:
     """The classes that a fitted target has not seen, beside those it has."""
     if target.state is None or target.kind != "category":
         return ""
     return kind_named(target.kind).describe_new_values(data.stored_values(target.name), target.state)
 
 
-def _values_said(data: Dataset, rows: np.ndarray, own: np.ndarray) -> str:
+def _values_said(data: Examples, rows: np.ndarray, own: np.ndarray) -> str:
     """The classes of ``rows`` and those that train has."""
     target = data.target
     if target is None or not len(rows):
@@ -210,13 +158,13 @@ def _values_said(data: Dataset, rows: np.ndarray, own: np.ndarray) -> str:
     return f"; {compare_words([values[c] for c in np.unique(code[rows])], [values[c] for c in known if c >= 0])}"
 
 
-def _suggest_mending(counts: Mapping[str, int], data: Dataset) -> str:
+def _suggest_mending(counts: Mapping[str, int], data: Examples) -> str:
     """What to do about rows of a part that are left out."""
     first = "write classes the same way in both parts" if STRANGE in counts else "mend these rows"
     return f"{first}, or part the rows anew: {_suggest_drawing(data)}"
 
 
-def _suggest_drawing(data: Dataset) -> str:
+def _suggest_drawing(data: Examples) -> str:
     """How to have parts drawn from all rows instead of those that are given."""
     field = next((f for f in data.fields.values() if f.role == "split"), None)
     parting: SplitSpec = data.reading.parting

@@ -17,6 +17,7 @@ from ...errors import PellucidError
 from ...fields import Note
 from ...fields.column import thin_series
 from ...fields.image import NEAR, name_images
+from ...fields.notes import LEFT_OUT
 from ...wording import join_words
 from ..schema import SPLIT_NAMES, asked_targets
 from ..source import ReadOptions
@@ -83,7 +84,7 @@ def concat_files(files: Sequence[File], options: ReadOptions, read: Read) -> Tab
         lost = [name for name in leader.names if name not in table.names]
         if _for_competition(lost, table, leader, file, options):
             what = f"has no column {_quote_names(lost)} to score with and is left out; a finished run can predict it"
-            notes.append(Note("info", what, file.where))
+            notes.append(Note("info", what, file.where, LEFT_OUT))
             if len(lost) == 1:
                 leader = replace(leader, goal=lost[0], why=f"{file.where} has every other column")
         else:
@@ -98,7 +99,7 @@ def _in_parts(files: Sequence[File], notes: list[Note]) -> list[File]:
     if not any(parts):
         return list(files)
     notes += [
-        Note("info", "is neither train nor validation nor test and is left out", file.where)
+        Note("info", "is neither train nor validation nor test and is left out", file.where, LEFT_OUT)
         for file, part in zip(files, parts, strict=True)
         if part is None
     ]

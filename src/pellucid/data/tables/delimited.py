@@ -21,6 +21,7 @@ import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Note
+from ...fields.notes import AS_MISSING
 from ...wording import count_noun, join_words
 from ..source import ReadOptions, check_width
 from .spool import Spool, chunks_of
@@ -178,11 +179,12 @@ class _Reader:
             found.append(Note("warning", "quotation marks are not in pairs; rows near them may be wrong", where))
         if self.comma:
             found.append(Note("info", "numbers are written with decimal commas", where))
-        for many, text in ((False, "too few values; the last count as missing"), (True, "too many; the last are cut")):
+        few, cut = "too few values; the last count as missing", "too many; the last are cut"
+        for many, text, action in ((False, few, AS_MISSING), (True, cut, "")):
             if count := self.count[many]:
                 lines = [*self.odd[many], *[0] * (count - len(self.odd[many]))]
                 rows = f"{where}, {'row' if count == 1 else 'rows'} {join_words(lines)}"
-                found.append(Note("warning", f"{count_noun(count, 'row has', 'rows have')} {text}", rows))
+                found.append(Note("warning", f"{count_noun(count, 'row has', 'rows have')} {text}", rows, action))
         return found
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from ...errors import PellucidError
 from ...fields import Note
 from ...fields.labels import holds_lists
+from ...fields.notes import AS_MISSING, LEFT_OUT
 from ...wording import count_noun
 from ..cache.file_marks import digest_marks, mark_of
 from ..source import Contents, ReadOptions, without_compression
@@ -174,7 +175,7 @@ def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series 
         return series.struct.field("bytes").alias(series.name)  # images as Hugging Face keeps them
     if kind == pl.Binary:
         return series
-    notes.append(Note("warning", f"column '{series.name}' holds {kind} and is left out", where))
+    notes.append(Note("warning", f"column '{series.name}' holds {kind} and is left out", where, LEFT_OUT))
     return None
 
 
@@ -186,7 +187,7 @@ def _in_calendar(series: pl.Series, notes: list[Note]) -> pl.Series:
     off = ~days.is_between(*CALENDAR)  # null stays null
     if count := int(off.sum()):
         text = f"{count_noun(count, 'value')} outside the years 1 to 9999 counted as missing"
-        notes.append(Note("warning", text, f"column '{series.name}'"))
+        notes.append(Note("warning", text, f"column '{series.name}'", AS_MISSING))
         series = pl.select(pl.when(~off).then(series)).to_series().alias(series.name)
     return series
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Note
+from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from ..archives import DAMAGE
 from ..source import ReadOptions
@@ -51,7 +52,7 @@ def read_spreadsheet(path: Path, where: str, options: ReadOptions) -> Table:
     notes: list[Note] = []
     if others := [f"'{sheet}'" for sheet in tops if sheet != chosen]:
         rest = f"{'the sheet' if len(others) == 1 else 'the sheets'} {join_words(others)}"
-        notes.append(Note("info", f"the sheet '{chosen}' is read and {rest} left out", where))
+        notes.append(Note("info", f"the sheet '{chosen}' is read and {rest} left out", where, LEFT_OUT))
     return _make_table(book, chosen, tops[chosen], where, options, notes)
 
 

@@ -155,7 +155,7 @@ def columns_of(table: Table, plain: Plain, notes: list[Note], where: str) -> dic
         else:
             held = LazyValues(len(table), partial(_read_column, table.pieces, name, kind, plain))
         if held is not None:
-            found[name] = Column(name, held, None, partial(table.places.cell_place, name))
+            found[name] = Column(name, held, None, partial(table.places.cell_place, name), row_places=table.places)
     return found
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Note
+from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from .. import archives
 from ..source import ReadOptions, without_compression
@@ -52,7 +53,7 @@ def unpack_tables(
         raise PellucidError(f"there is no table in the archive ({what})", where=where, fix="put a table into it")
     if others:
         text = f"{count_noun(len(others), 'other file is', 'other files are')} left out ({join_words(others, 3)})"
-        notes.append(Note("info", text, where))
+        notes.append(Note("info", text, where, LEFT_OUT))
     return sorted(found, key=lambda file: file.where), spool
 
 

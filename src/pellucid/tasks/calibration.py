@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 USUAL = 0.5  # standard deviation of the logarithm of a temperature before anything was seen
 
@@ -26,7 +25,7 @@ def fit_temperature(loss: Callable[[float], float], n: int) -> float:
 
     middle, reach = 0.0, 3.0  # log2 of the temperature
     for _ in range(3):
-        logs = torch.linspace(middle - reach, middle + reach, 25).clamp(-3, 3).tolist()
+        logs = np.linspace(middle - reach, middle + reach, 25).clip(-3, 3).tolist()
         middle, reach = logs[int(np.argmin([cost_of_log(log) for log in logs]))], reach / 8
     return 2**middle
 
@@ -40,3 +39,26 @@ def reliability_bins(confidence: np.ndarray, right: np.ndarray, bins: int = 10) 
         "accuracy": [float(right[place == b].mean()) for b in filled],
         "count": [int((place == b).sum()) for b in filled],
     }
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:  # (n, C) -> (n, C)
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    # Of the two forms the one whose exponential can't overflow.
+    small = np.exp(-abs(logits))
+    return np.where(logits >= 0, 1, small) / (1 + small)
+
+
+def cross_entropy(logits: np.ndarray, true: np.ndarray) -> float:  # (n, C), (n,) class numbers
+    """The mean of minus the logarithm of the chance given to the true class."""
+    own = logits[np.arange(len(true)), true]
+    most = logits.max(1)
+    return float(np.mean(np.log(np.exp(logits - most[:, None]).sum(1)) + most - own, dtype=np.float64))
+
+
+def binary_cross_entropy(logits: np.ndarray, true: np.ndarray) -> float:  # (n, C), (n, C) zeros and ones
+    """The mean of minus the logarithm of the chance given to what is true of each label."""
+    return float(np.mean(np.log1p(np.exp(-abs(logits))) + np.maximum(logits, 0) - logits * true, dtype=np.float64))

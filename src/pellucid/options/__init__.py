@@ -1,0 +1,16 @@
+"""Every option, declared once; ``Budget``."""
+
+from .budget import Budget
+from .table import PHOTO_CHANGES, READ, TRAIN, VERBS, Option, check_options, default_options, options_table
+
+__all__ = [
+    "PHOTO_CHANGES",
+    "READ",
+    "TRAIN",
+    "VERBS",
+    "Budget",
+    "Option",
+    "check_options",
+    "default_options",
+    "options_table",
+]

@@ -1,0 +1,245 @@
+"""Every option, declared once: its name, meaning, default and type.
+
+The command line, the checks of the Python API and the table in the docs follow from these declarations. Torch-free
+and light, so that ``pellucid --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError, unknown_name
+from .budget import Budget
+from .types import (
+    Number,
+    Some,
+    Text,
+    Texts,
+    ValueType,
+    Whatever,
+    Whole,
+    Written,
+    YesNo,
+    check_network,
+    parse_class_weights,
+    parse_kinds,
+    parse_networks,
+    parse_pixels,
+)
+
+# What training can make of a photo, for --augment.
+PHOTO_CHANGES = ("mirror", "shift", "cover")
+
+ANYTHING = Whatever()
+
+BUDGET = Written(Budget.parse, "budget", "5m")
+KINDS = Written(parse_kinds, "kinds", "zip=category")
+PIXELS = Written(parse_pixels, "pixels", "48x32")
+NETWORK = Written(check_network, "network", "cnn")
+CLASS_WEIGHTS = Written(parse_class_weights, "class weights", "cat=2,dog=1")
+CHANGES = Some(PHOTO_CHANGES, ("auto", "none"))
+NAMES = Written(parse_networks, "networks", "mlp,cnn")
+TARGETS = Texts("column", alone=True)
+OUTPUT = Text(of="output")
+METRIC = Text(of="metric")
+COLUMNS = Texts("column")
+
+DEVICE = Text(r"cpu|cuda(:\d+)?", expected="expected cpu, cuda or cuda:1", of="device")
+
+FOLDER_NAME = Text(r"[^/\\\x00-\x1f]{1,200}", (".", ".."), "expected a name for a folder, without slashes", "folder")
+
+FOLDER = Text(r"[^\x00]+", expected="expected the name of a folder; '.' is this one", of="folder")
+
+FOLDS = Whole(but=(1,), unit="parts", expected="expected 0, or 2 and more: a part is left out in turn")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of one or more verbs.
+
+    Attributes:
+        name: the keyword in Python, e.g. ``"batch_size"``.
+        help: what it does, one short sentence without its default.
+        type: what its value may be; the check follows from it.
+        default: the value when it is not given.
+        unset: what happens without it, in words, when ``default`` is None.
+        metavar: what stands for its value in the help; empty for a switch.
+        flag: how it is spelt on the command line; made from the name when left out. ``--a/--no-a`` is a yes or no.
+        many: may be given several times; the values are collected in a tuple.
+        command: exists on the command line only.
+    """
+
+    name: str
+    help: str
+    type: ValueType = ANYTHING
+    default: Any = None
+    unset: str = ""
+    metavar: str = ""
+    flag: str = ""
+    many: bool = False
+    command: bool = False
+
+    @property
+    def spelling(self) -> str:
+        return self.flag or "--" + self.name.replace("_", "-")
+
+    @property
+    def usual_text(self) -> str:
+        """What holds without it, in words."""
+        if self.default in (None, ()):
+            return self.unset
+        return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
+
+    def check_value(self, value: Any) -> Any:
+        """The checked value. Raises UsageError that names the option, what was expected and what was received."""
+        try:
+            return self.type.check(value)
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{self.name.replace('_', ' ')} {value!r}: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The option as a form on a page can be made from it."""
+        default = list(self.default) if isinstance(self.default, tuple) else self.default
+        about = {"name": self.name, "help": self.help, "type": self.type.to_json(), "default": default}
+        return about | {"without": self.usual_text, "flag": self.spelling, "many": self.many}
+
+
+WEIGHTS = Option("weights", "Column that says how much each row counts.", Text(of="column"), unset="all count the same",
+                 metavar="COLUMN")  # fmt: skip
+
+READ = (
+    Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
+           unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
+    Option("kinds", "Take a column for a kind: number, category, text, image, labels, date.", KINDS,
+           unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
+    Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
+    Option("header", "Whether the first line of a table holds names.", YesNo(), unset="recognised",
+           flag="--header/--no-header"),
+    Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
+           Whatever("80,10,10"),
+           unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
+    WEIGHTS,
+    Option("image_size", "Pixels a side that images are brought to.", PIXELS, unset="theirs, up to a limit",
+           metavar="PIXELS"),
+)  # fmt: skip
+
+TRAIN = (
+    Option("network", "mlp, cnn, rnn, gru, lstm or transformer.", NETWORK, unset="chosen by the kind of data",
+           metavar="NAME"),
+    Option("budget", "What training may spend, everything included: 30s, 5m, 10epochs, 500steps.", BUDGET,
+           unset="until it stops improving, at most 10 minutes", metavar="BUDGET"),
+    Option("epochs", "The budget in passes over the training examples.", Number(unit="epochs"), metavar="N"),
+    Option("steps", "The budget in optimizer steps.", Whole(1, unit="steps"), metavar="N"),
+    Option("batch_size", "Examples a step.", Whole(1, unit="examples"), unset="planned", metavar="N"),
+    Option("lr", "Learning rate.", Number(), unset="planned", metavar="RATE"),
+    Option("seed", "Start of every random choice.", Whole(), default=0, metavar="N"),
+    Option("split_seed", "Start of the random split alone, where it is to stay the same.", Whole(),
+           unset="the seed", metavar="N"),
+    Option("reference", "Whether a classical model learns on the same split, to compare with.", YesNo(),
+           unset="yes, for tables and texts", flag="--reference/--no-reference"),
+    Option("output", "Kind of answer: category or number.", OUTPUT, unset="picked by the target's kind",
+           metavar="NAME"),
+    Option("augment", "How photos change in training: auto, none, or some of mirror,shift,cover.", CHANGES,
+           default="auto", metavar="CHANGES"),
+    Option("class_weights", "How much classes count in the loss: balanced, or cat=2,dog=1.", CLASS_WEIGHTS,
+           unset="all count the same", metavar="WEIGHTS"),
+    Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", METRIC,
+           unset="accuracy; for numbers r2", metavar="NAME"),
+    Option("size", "Size of the network: 0 is tiny, each step about twice the work.", Whole(), unset="planned",
+           metavar="N"),
+    Option("device", "cpu, cuda or cuda:1.", DEVICE, unset="the fastest there is", metavar="NAME"),
+    Option("name", "Name of the run's folder.", FOLDER_NAME, unset="made from data and network", metavar="NAME"),
+    Option("out", "Folder that runs are written to.", FOLDER, default="runs", metavar="FOLDER"),
+    Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", FOLDS,
+           unset="5 for small tables trained by time (3 above 500 rows), else 0", metavar="N"),
+    Option("start", "Begin with the weights of an earlier run.", unset="fresh weights", metavar="RUN"),
+    Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
+)  # fmt: skip
+
+FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.",
+             command=True)  # fmt: skip
+
+NETWORKS = Option("networks", "Networks to compare.", NAMES, default=("mlp", "cnn", "rnn", "transformer"),
+                  metavar="NAME,NAME")  # fmt: skip
+
+SEEDS = Option("seeds", "Trainings of each network, from one seed after the other.", Whole(1), default=1, metavar="N")
+
+EACH = {  # what is said otherwise where there are several trainings
+    "budget": Option("budget", "What each training may spend, everything included: 1m, 10epochs, 500steps.",
+                     BUDGET, unset="1m", metavar="BUDGET"),
+    "seed": Option("seed", "The first seed; also of the split that all share.", Whole(), default=0,
+                   metavar="N"),
+    "name": Option("name", "Name of the comparison; given again, it goes on with what is missing.", FOLDER_NAME,
+                   unset="the data's", metavar="NAME"),
+}  # fmt: skip
+
+COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not in ("network", "like", "start")))
+
+JSON = Option("json", "Print JSON lines for programs, the result last.", command=True)
+
+QUIET = Option("quiet", "Print the score alone.", command=True)
+
+PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=True)
+
+TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", Texts("text"), default=(),
+              metavar="TEXT", flag="--text", many=True)  # fmt: skip
+
+TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", command=True, metavar="FILE")
+
+FORCE = Option("force", "Replace the file of --out where there is one.", command=True)
+
+MORE = Option(
+    "more",
+    "Go on for longer: 5m, 10epochs.",
+    BUDGET,
+    unset="what was left",
+    metavar="BUDGET",
+)
+
+TO = Option("to", "Where to put it.", Text(of="path"), unset="./NAME", metavar="PATH")
+
+VERBS: dict[str, tuple[Option, ...]] = {
+    "read": (*READ, FIX, JSON),
+    "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET),
+    "plan": (*READ, *TRAIN),
+    "compare": (*READ, *COMPARE, JSON, QUIET),
+    "evaluate": (WEIGHTS, JSON),
+    "predict": (TEXT, TABLE, FORCE, JSON),
+    "resume": (MORE, JSON, QUIET),
+    "sample": (TO,),
+}
+
+
+def check_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options passed to a verb of the Python API, checked and brought to their form.
+
+    >>> check_options("train", {"batch_size": 64, "budget": "5m"})
+    {'batch_size': 64, 'budget': Budget(kind='seconds', amount=300.0)}
+
+    Args:
+        verb: a key of ``VERBS``.
+        given: keyword arguments as the user passed them; None means not given and stays None.
+
+    Raises:
+        UsageError: for a name that is no option of the verb (with a suggestion) or a value that can't be used.
+    """
+    known = {option.name: option for option in VERBS[verb] if not option.command}
+    for name in given:
+        if name not in known:
+            raise UsageError(unknown_name(f"option of {verb}", name, known))
+    return {name: None if value is None else known[name].check_value(value) for name, value in given.items()}
+
+
+def default_options(verb: str) -> dict[str, Any]:
+    """Every option of a verb of the Python API with its default."""
+    return {option.name: option.default for option in VERBS[verb] if not option.command}
+
+
+def options_table(verb: str) -> str:
+    """The options of a verb as a table for the docs."""
+    rows = [
+        f"| `{o.spelling}{' ' + o.metavar if o.metavar else ''}` | {o.help} | {o.usual_text} |" for o in VERBS[verb]
+    ]
+    return "\n".join(["| option | what it does | without it |", "|---|---|---|", *rows]) + "\n"

@@ -1,0 +1,267 @@
+"""What the value of an option may be: bounds, choices and unit as fields, and the check made from them.
+
+A form on a page can be made from ``to_json`` alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+class ValueType(ABC):
+    """The type of an option's value.
+
+    Class attributes:
+        form: the word for it in JSON.
+    """
+
+    form: ClassVar[str]
+
+    @abstractmethod
+    def check(self, value: Any) -> Any:
+        """The value to use, from what was typed (text) or passed (any value). Raises ValueError: what was expected."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The type as a form can be made from it."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in own.items() if not callable(v)}
+        return {"form": self.form, **{name: value for name, value in plain.items() if value not in (None, "", [])}}
+
+
+@dataclass(frozen=True)
+class Whole(ValueType):
+    """A whole number.
+
+    Attributes:
+        least, most: bounds, themselves allowed. unit: what is counted.
+        but: numbers between them that are not allowed; ``expected``: what is said of those.
+    """
+
+    form = "whole number"
+
+    least: int = 0
+    most: int | None = None
+    unit: str = ""
+    but: tuple[int, ...] = ()
+    expected: str = ""
+
+    def check(self, value: Any) -> int:
+        number = check_number(value, "a whole number")
+        if number != int(number) or number < self.least:
+            raise ValueError(f"expected a whole number of at least {self.least}")
+        if self.most is not None and number > self.most:
+            raise ValueError(f"expected at most {self.most:,}")
+        if number in self.but:
+            raise ValueError(self.expected)
+        return int(number)
+
+
+@dataclass(frozen=True)
+class Number(ValueType):
+    """A number above a bound, which is not allowed itself."""
+
+    form = "number"
+
+    above: float = 0
+    unit: str = ""
+
+    def check(self, value: Any) -> float:
+        number = check_number(value, "a number")
+        if not number > self.above:
+            raise ValueError(f"expected a number above {self.above:g}")
+        return number
+
+
+@dataclass(frozen=True)
+class YesNo(ValueType):
+    """True or False."""
+
+    form = "yes or no"
+
+    def check(self, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError("expected True or False")
+        return value
+
+
+@dataclass(frozen=True)
+class Text(ValueType):
+    """A text.
+
+    Attributes:
+        pattern: a regular expression that all of it matches; ``but``: texts that are not allowed all the same.
+        expected: what is said of others. of: what it names, such as a column.
+    """
+
+    form = "text"
+
+    pattern: str = ""
+    but: tuple[str, ...] = ()
+    expected: str = ""
+    of: str = ""
+
+    def check(self, value: Any) -> str:
+        text = str(value)
+        if text in self.but or (self.pattern and not re.fullmatch(self.pattern, text)):
+            raise ValueError(self.expected)
+        return text
+
+
+@dataclass(frozen=True)
+class Texts(ValueType):
+    """One text or several.
+
+    Attributes:
+        of: what they name. alone: one that is given alone stays a text.
+    """
+
+    form = "texts"
+
+    of: str = ""
+    alone: bool = False
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value if self.alone else (value,)
+        return tuple(str(one) for one in value) if self.alone else tuple(value)
+
+
+@dataclass(frozen=True)
+class Some(ValueType):
+    """Some of several words, with commas between them; or one that stands for itself.
+
+    Attributes:
+        choices: the words, in the order they are used in. instead: words that stand alone.
+    """
+
+    form = "some of"
+
+    choices: tuple[str, ...]
+    instead: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> str | tuple[str, ...]:
+        words = value.split(",") if isinstance(value, str) else [str(one) for one in value]
+        names = {word.strip().lower() for word in words}
+        if len(names) == 1 and names <= set(self.instead):
+            return names.pop()
+        if not names or names - set(self.choices):
+            raise ValueError(f"expected {', '.join(self.instead)}, or some of {','.join(self.choices)}")
+        return tuple(name for name in self.choices if name in names)
+
+
+@dataclass(frozen=True)
+class Written(ValueType):
+    """A value with a way of writing of its own.
+
+    Attributes:
+        parse: reads it. like: what is written, such as ``budget``; ``example``: such a text.
+    """
+
+    form = "written"
+
+    parse: Callable[[Any], Any]
+    like: str
+    example: str
+
+    def check(self, value: Any) -> Any:
+        return self.parse(value)
+
+
+@dataclass(frozen=True)
+class Whatever(ValueType):
+    """Anything: it is checked where it is used."""
+
+    form = "anything"
+
+    example: str = ""
+
+    def check(self, value: Any) -> Any:
+        return value
+
+
+def check_number(value: Any, expected: str) -> float:
+    """A finite number. Raises ValueError that says what was ``expected``."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"expected {expected}")
+    return number
+
+
+# -- values with a way of writing of their own
+
+
+def parse_pixels(value: Any) -> int | tuple[int, int]:
+    """``32`` or ``"48x32"`` (height x width)."""
+    from ..fields.pixels import LARGEST
+
+    typed = value.lower().split("x") if isinstance(value, str) else value
+    sides = typed if isinstance(typed, tuple | list) else [typed]
+    if len(sides) not in (1, 2):
+        raise ValueError("expected one size in pixels, or HEIGHTxWIDTH")
+    whole = [Whole(1, LARGEST, "pixels").check(side) for side in sides]
+    return whole[0] if len(whole) == 1 else (whole[0], whole[1])
+
+
+def parse_kinds(value: Any) -> dict[str, str]:
+    """``{"zip": "category"}`` or ``("zip=category",)`` → the former; kinds are checked against the registry."""
+    from .. import fields
+
+    pairs = dict(value) if isinstance(value, Mapping) else dict(_parse_pair(text) for text in Texts().check(value))
+    for kind in pairs.values():
+        fields.base.kind_named(kind)
+    return pairs
+
+
+def _parse_pair(text: str) -> tuple[str, str]:
+    column, equals, kind = text.rpartition("=")
+    if not (column and equals and kind):
+        raise ValueError("expected COLUMN=KIND, such as zip=category")
+    return column, kind
+
+
+def parse_class_weights(value: Any) -> str | dict[str, float]:
+    """``"balanced"``, or ``"cat=2,dog=1"`` → ``{"cat": 2.0, "dog": 1.0}``."""
+    if value == "balanced":
+        return "balanced"
+    expected = "expected balanced, or LABEL=WEIGHT, such as cat=2,dog=1"
+    try:
+        pairs = value if isinstance(value, Mapping) else dict(one.rsplit("=", 1) for one in str(value).split(","))
+        found = {str(label).strip(): check_number(weight, "a number") for label, weight in pairs.items()}
+    except (ValueError, TypeError):
+        raise ValueError(expected) from None
+    if min(found.values(), default=-1) < 0 or "" in found:
+        raise ValueError(expected)
+    return found
+
+
+def check_network(value: Any) -> Any:
+    """A name is checked before any data is read; a module goes through as it is."""
+    if isinstance(value, str):
+        from .. import trunks
+
+        trunks.base.trunk_named(value)
+    return value
+
+
+def parse_networks(value: Any) -> tuple[str, ...]:
+    """``"mlp,cnn"`` or a list of names, each another network."""
+    from .. import trunks
+
+    words = value.split(",") if isinstance(value, str) else map(str, value)
+    names = tuple(word.strip() for word in words if word.strip())
+    known: dict[str, str] = {}
+    for name in names:
+        same = known.setdefault(trunks.base.trunk_named(name).name, name)
+        if same != name or names.count(name) > 1:
+            raise ValueError(f"'{same}' and '{name}' are the same network")
+    if not names:
+        raise ValueError("expected names such as mlp,cnn")
+    return names

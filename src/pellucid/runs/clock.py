@@ -1,0 +1,98 @@
+"""``RunClock``: what time a run has, what must still happen after its last step, and how many steps that leaves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ..options import Budget
+from ..training.decisions import Decisions
+from ..training.pacer import WATCHING
+from ..tuning.cross_validation import CrossValidation
+from ..tuning.sizing import Timing
+
+# For saving and the report, on a processor of its own: in all, and for each test example.
+FINISH_SECONDS, FINISH_SECONDS_AN_EXAMPLE = 0.3, 0.1e-3
+
+# Of a step before any was made; corrected as soon as it trains.
+FIRST_STEP_SECONDS = 0.1
+
+
+@dataclass
+class RunClock:
+    """The time of one run. Moments are those of ``time.monotonic``.
+
+    Attributes:
+        budget: as asked for. decisions: of the run; more time that was given later is one of them.
+        started: when the run would have begun if it had never been interrupted.
+        closing: what follows the last step, in evaluations of the validation examples.
+        reserve: seconds that saving and the report take after that.
+    """
+
+    budget: Budget
+    decisions: Decisions
+    started: float
+    closing: float
+    reserve: float = 0.0
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.started
+
+    def seconds_allowed(self, step: int) -> float | None:
+        """What the run may take in all, from the first word to the written score; None for any time."""
+        asked = self.budget.amount if self.budget.kind == "seconds" else None
+        value = self.decisions.at(step, "seconds", asked)
+        return None if value is None else float(value)
+
+    def deadline(self, step: int) -> float | None:
+        """When what follows the closing evaluations must begin; None without a clock, and in a replay."""
+        seconds = self.seconds_allowed(step)
+        if seconds is None or not self.decisions.live:
+            return None
+        return self.started + seconds - self.reserve
+
+    def seconds_left(self, step: int, evaluation_seconds: float = 0.0) -> float | None:
+        """Seconds for steps, with the evaluations that follow the last one taken off; None without a clock."""
+        deadline = self.deadline(step)
+        return None if deadline is None else deadline - time.monotonic() - self.closing * evaluation_seconds
+
+    def max_steps(self, epoch_steps: int) -> int:
+        """Steps that a budget in steps or epochs allows; an epoch has ``epoch_steps``."""
+        return max(round(self.budget.amount * (epoch_steps if self.budget.kind == "epochs" else 1)), 1)
+
+    def first_steps(
+        self, epoch_steps: int, evaluation_seconds: float, rehearsal: CrossValidation | None, timing: Timing | None
+    ) -> tuple[int, str]:
+        """How many steps the budget allows at first, and why.
+
+        Args:
+            epoch_steps: of an epoch. evaluation_seconds: that an evaluation takes.
+            rehearsal: the cross-validation that found the number of steps, if there was one. timing: of a step.
+        """
+        left = self.seconds_left(0, evaluation_seconds)
+        if rehearsal:
+            most = self.max_steps(epoch_steps)
+            if self.budget.kind != "seconds" and rehearsal.steps > most:
+                return most, f"{self.budget} as asked for; cross-validation would have given {rehearsal.steps}"
+            return rehearsal.steps, f"a third more than the {rehearsal.mark} found, because they cool down"
+        if left is None or timing is None:
+            return self.max_steps(epoch_steps), f"{self.budget} as asked for"
+        steps = int(left * (1 - WATCHING) / timing.step)
+        return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
+
+    def more_steps(self, more: Budget, rest: int, epoch_steps: int, step: int, used: float, evaluating: float) -> int:
+        """How many further steps ``more`` allows a run that stands at ``step``.
+
+        Args:
+            rest: steps that were still to be made. used: seconds so far. evaluating: seconds that an evaluation takes.
+        """
+        left = self.seconds_left(step, evaluating)
+        if left is None:
+            return rest + round(more.amount * (epoch_steps if more.kind == "epochs" else 1))
+        return int(left / max(used / step if step else FIRST_STEP_SECONDS, 1e-6))
+
+
+def finishing_seconds(test_examples: int, with_reference: bool) -> float:
+    """Seconds for saving and the report, on a processor of its own."""
+    return FINISH_SECONDS + FINISH_SECONDS_AN_EXAMPLE * test_examples * (1.5 if with_reference else 1)

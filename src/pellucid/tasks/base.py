@@ -1,0 +1,214 @@
+"""What every task keeps to: raw answers → metric, naive baseline, calibration, prediction. NumPy alone.
+
+An output layer is the head of a network, with weights; its task is the rest of what an answer is, and needs no torch.
+Raw answers and targets may be whatever NumPy reads as an array.
+
+n examples, R numbers in a raw answer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..data.splits.time_spans import Moments
+from ..errors import UsageError
+from ..fields import Field, kind_named
+from ..metrics.base import Judge, Metric, Shown, find_metric, normalised_weights
+from ..metrics.block_bootstrap import block_bootstrap, order_of
+from ..metrics.bootstrap import bootstrap_interval, wilson_interval
+from ..metrics.score import Score
+
+# Raw answers or targets: whatever NumPy reads as an array, a tensor on the CPU too.
+Values = Any
+
+FEW = 50  # classes for which slow metrics are worked out unasked
+
+
+class Task(ABC):
+    """A kind of answer: how good it is, how sure to be of it, what it says in the user's words.
+
+    Class attributes:
+        kind: the field kind of its target.
+        metric: the main metric, one of ``metrics``, which can be asked for by name; ``higher``: whether more is better;
+            ``percent``: whether it is a share.
+
+    Attributes:
+        learned: by name, what is learned beside the weights: scales, and how sure to be. Saved with the weights, as
+            buffers of the output layer.
+
+    Args:
+        fields: the targets, fitted. metric: another main metric than the usual one.
+    """
+
+    kind: ClassVar[str]
+    metric: str
+    higher: bool = True
+    percent: bool = False
+    metrics: ClassVar[Mapping[str, Metric]] = {}
+
+    learned: dict[str, np.ndarray]
+
+    def __init__(self, fields: Sequence[Field], metric: str | None = None):
+        self.fields = tuple(fields)
+        labels = [str(value) for f in fields for value in (f.state or {}).get("values", ())]
+        self.measured = self.metric_named(metric or self.metric, labels)
+        self.metric, self.higher, self.percent = self.measured.name, self.measured.higher, self.measured.percent
+
+    @classmethod
+    def metric_named(cls, text: str, labels: Sequence[str] = ()) -> Metric:
+        """The metric that ``text`` means. ``labels``: of a category target.
+
+        Raises:
+            UsageError: for one that this task has not; it lists those that fit.
+        """
+        found = find_metric(cls.metrics, text)
+        if found is None:
+            known = [m.words[0] for m in cls.metrics.values()]
+            raise UsageError(
+                f"{kind_named(cls.kind).noun} is not measured by '{text}'", fix=f"choose of: {', '.join(known)}"
+            )
+        return found
+
+    @abstractmethod
+    def read_answers(self, raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, ...)
+        """Answers and truth as ``metrics`` read them: probabilities (n, C) and classes (n,), or numbers (n, R)."""
+
+    @abstractmethod
+    def naive_answer(
+        self, target: Values, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, str]:  # training targets, (n,) -> (R,) raw, what it is
+        """The best answer, by the main metric, of someone who never looks at the input, and its name."""
+
+    @abstractmethod
+    def calibrate(self, raw: Values, target: Values) -> None:
+        """Learn on validation how sure to be; kept in ``learned``."""
+
+    def uncalibrate(self, raw: Values) -> np.ndarray:  # (..., R) -> (..., R)
+        """The inverse of calibration: answers of another model that mean the same after it as they do now."""
+        return raw
+
+    @abstractmethod
+    def decode(self, raw: Values) -> list[dict[str, Any]]:  # (n, R) -> n predictions
+        """Predictions in the user's units and words."""
+
+    @abstractmethod
+    def decode_target(self, target: Values) -> list[Any]:  # (n, ...) -> n values
+        """Targets in the user's units and words."""
+
+    @abstractmethod
+    def report_content(
+        self, raw: Values, target: Values, weight: np.ndarray | None = None
+    ) -> dict[str, Any]:  # (n, R), (n, ...), (n,)
+        """For the report: ``metrics`` (name → value), which count the ``weight`` of examples, and what to draw."""
+
+    def aside_name(self, name: str) -> str:
+        """What the naive answer is called at the head of a clause."""
+        return name
+
+    def say_score(self, score: Score, baseline: Score) -> str:
+        """One plain sentence for a person."""
+        numbers = {"value": score.value, "low": score.low, "high": score.high, "base": baseline.value}
+        return self.measured.sentence.format(
+            name=self.metric[:1].upper() + self.metric[1:],
+            naive=self.aside_name(baseline.name),
+            names=" and ".join(f"'{f.name}'" for f in self.fields),
+            **{name: Shown(number) for name, number in numbers.items()},
+        )
+
+    def metric_of_weights(self, raw: Values, target: Values) -> Judge:
+        """The main metric of some answers as a function of the examples' weights."""
+        return self.measured.judge(*self.read_answers(raw, target))
+
+    def measure(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> float:
+        """The main metric. ``weight``: (n,) how much each example counts."""
+        return float(self.metric_of_weights(raw, target)(normalised_weights(weight, len(raw))[None])[0])
+
+    def score(
+        self,
+        raw: Values,
+        target: Values,
+        name: str = "",
+        weight: np.ndarray | None = None,
+        weights: str = "",
+        group: np.ndarray | None = None,
+        groups: str = "",
+        moments: Moments | None = None,
+    ) -> Score:
+        """The main metric with its interval: the bootstrap's; Wilson's where a share is 0 or 1 and has no spread.
+
+        Args:
+            name: of a baseline. weight: (n,) how much each example counts; ``weights``: the column that says so.
+            group: (n,) whose each example is, where those of one stand or fall together; ``groups``: the column.
+            moments: when each example is, where they are parted by time: blocks of time are drawn.
+        """
+        unit = group if moments is None else order_of(moments.value)[0]
+        judge, even = self.metric_of_weights(raw, target), normalised_weights(weight, len(raw))
+        value = float(judge(even[None])[0])
+        about: dict[str, Any] = {} if moments is None else {"times": moments.column}
+        if self.percent and self.higher and value in (0.0, 1.0):
+            each = even if unit is None else np.bincount(np.unique(unit, return_inverse=True)[1], even)
+            low, high = wilson_interval(
+                value, each.sum() ** 2 / (each**2).sum()
+            )  # as many as would say it with equal weights
+        elif moments is not None and len(even):
+            low, high, blocks = block_bootstrap(judge, even, moments.value, self.limits)
+            about |= {"block": moments.length_in_words(blocks.block_moments), "blocks": blocks.whole_blocks}
+        else:
+            low, high = bootstrap_interval(judge, even, group=group)
+        return Score(self.metric, value, low, high, len(raw), name, weights, groups, **about)
+
+    def paired_difference(
+        self,
+        raw: Values,
+        other: Values,
+        target: Values,
+        weight: np.ndarray | None = None,
+        group: np.ndarray | None = None,
+        moments: Moments | None = None,
+    ) -> tuple[float, float, float]:
+        """How much better answers are than others to the same examples: the metric's difference, low, high.
+
+        The interval is a bootstrap's over examples that both are scored on, so that what is hard for both cancels.
+        """
+        one, two = (self.metric_of_weights(answers, target) for answers in (raw, other))
+        sign, even = 1 if self.higher else -1, normalised_weights(weight, len(raw))
+
+        def difference_of_weights(weight: np.ndarray) -> np.ndarray:  # (S, n) -> (S,)
+            return sign * (one(weight) - two(weight))
+
+        value = float(difference_of_weights(even[None])[0])
+        if moments is not None and len(even):
+            return value, *block_bootstrap(difference_of_weights, even, moments.value)[:2]
+        return value, *bootstrap_interval(difference_of_weights, even, group=group)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What the main metric can't pass."""
+        return self.measured.limits
+
+    def is_better(self, new: float, old: float) -> bool:
+        return new > old if self.higher else new < old
+
+
+TASKS: dict[str, type[Task]] = {}
+
+
+def register(task: type[Task]) -> type[Task]:
+    """Add a task to the house: one line above its class."""
+    if task.kind in TASKS:
+        raise ValueError(f"two tasks are called '{task.kind}'")
+    TASKS[task.kind] = task
+    return task
+
+
+def measure_all(task: Task, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
+    """Every metric of a task, the main one first; those that say nothing about these examples are left out."""
+    cheap = [m for m in task.metrics.values() if not m.slow or answers.shape[1] <= FEW]
+    every = {m.name: m for m in (task.measured, *cheap)}
+    even = normalised_weights(weight, len(truth))[None]
+    found = {name: float(metric.judge(answers, truth)(even)[0]) for name, metric in every.items()}
+    return {name: value for name, value in found.items() if np.isfinite(value)}

@@ -1,0 +1,126 @@
+"""One label of several: classification.
+
+n examples, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError, unknown_name
+from ..fields import Field, kind_named
+from ..metrics.base import Metric, fold_name, normalised_weights
+from ..metrics.classes import OF_CLASSES, f1_of
+from .base import Task, Values, measure_all, register
+from .calibration import cross_entropy, fit_temperature, reliability_bins, softmax
+
+
+@register
+class CategoryTask(Task):
+    """The likeliest class, with the probability of each.
+
+    Raw answers are logits (n, C), targets class numbers (n,). How sure it is, is calibrated on validation: logits are
+    divided by one temperature (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+    """
+
+    kind = "category"
+    metric = "accuracy"
+    metrics = OF_CLASSES
+
+    def __init__(self, fields: Sequence[Field], metric: str | None = None):
+        super().__init__(fields, metric)
+        self.values: list[str] = list(fields[0].state["values"])  # type: ignore[index]
+        self.learned = {"temperature": np.ones((), np.float32)}
+
+    @classmethod
+    def metric_named(cls, text: str, labels: Sequence[str] = ()) -> Metric:
+        """Also ``"f1:LABEL"``, the F1 of one class."""
+        about, colon, label = text.partition(":")
+        own = f1_named(text, labels) or (
+            f1_of_label(label.strip(), labels) if colon and fold_name(about) == "f1" else None
+        )
+        return own or super().metric_named(text)
+
+    def read_answers(self, raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n,)
+        return self.probabilities(raw), np.asarray(target, np.int64)
+
+    def naive_answer(self, target: Values, weight: np.ndarray | None = None) -> tuple[np.ndarray, str]:  # (n,) -> (C,)
+        """Always the classes' shares in training, of which the largest is the answer; one class for its own F1."""
+        counts = np.bincount(
+            target.astype(np.int64), normalised_weights(weight, len(target)), minlength=len(self.values)
+        )
+        raw = self.uncalibrate(np.log(np.maximum(counts, 0.5) / len(target)).astype(np.float32))
+        best = int(counts.argmax())
+        if self.measured.key == "log loss":
+            return raw, "always the shares of the classes"
+        keys = [f1_of(i, value).key for i, value in enumerate(self.values)]
+        if self.measured.key in keys:
+            own = keys.index(self.measured.key)
+            raw[own], best = raw.max() + 1, own
+        return raw, f"always '{self.values[best]}'"
+
+    def calibrate(self, raw: Values, target: Values) -> None:
+        """The temperature with the least validation loss, near 1 where few examples speak."""
+        logits, true = np.asarray(raw, np.float32), np.asarray(target, np.int64)
+        best = fit_temperature(lambda t: cross_entropy(logits / np.float32(t), true), len(true))
+        self.learned["temperature"] = np.array(best, np.float32)
+
+    def uncalibrate(self, raw: Values) -> np.ndarray:
+        return np.asarray(raw) * self.learned["temperature"]
+
+    def probabilities(self, raw: Values) -> np.ndarray:  # (n, C) -> (n, C)
+        return softmax(np.asarray(raw, np.float64) / self.learned["temperature"])
+
+    def decode(self, raw: Values) -> list[dict[str, Any]]:
+        chances = self.probabilities(raw)
+        best = chances.argmax(1)
+        return [
+            {
+                "label": self.values[i],
+                "probability": float(row[i]),
+                "probabilities": {value: float(p) for value, p in zip(self.values, row, strict=True)},
+            }
+            for i, row in zip(best, chances, strict=True)
+        ]
+
+    def decode_target(self, target: Values) -> list[Any]:
+        return kind_named(self.kind).decode(np.asarray(target), self.fields[0].state or {})
+
+    def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
+        chances, true = self.read_answers(raw, target)
+        guess, classes = chances.argmax(1), len(self.values)
+        matrix = np.bincount(true * classes + guess, minlength=classes**2).reshape(classes, classes)  # (true, said)
+        each = np.bincount(true * classes + guess, normalised_weights(weight, len(true)), classes**2).reshape(
+            classes, classes
+        )
+        hits, there, said = each.diagonal(), each.sum(1), each.sum(0)  # in weights
+        precision, recall, f1 = (hit_shares(hits, of) for of in (said, there, (said + there) / 2))
+        return {
+            "metrics": measure_all(self, chances, true, weight),
+            "confusion": {"labels": self.values, "matrix": matrix.tolist()},
+            "calibration": reliability_bins(chances.max(1), guess == true),
+            "per_class": [
+                {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
+                for v, p, r, f, c in zip(self.values, precision, recall, f1, matrix.sum(1), strict=True)
+            ],
+        }
+
+
+def hit_shares(hits: np.ndarray, of: np.ndarray) -> np.ndarray:  # (C,), (C,) -> (C,)
+    """``hits / of``, and 0 where there is nothing to hit."""
+    return np.divide(hits, of, out=np.zeros(len(of)), where=of > 0)
+
+
+def f1_of_label(label: str, labels: Sequence[str]) -> Metric:
+    """The F1 of one class. Raises UsageError for a class that is not there."""
+    if label not in labels:
+        raise UsageError(unknown_name("class", label, labels))
+    return f1_of(list(labels).index(label), label)
+
+
+def f1_named(text: str, labels: Sequence[str]) -> Metric | None:
+    """The F1 of one class under the name that it is shown with."""
+    return next((f1_of(i, label) for i, label in enumerate(labels) if text == f1_of(i, label).name), None)

@@ -1,0 +1,197 @@
+"""Any of several labels: multi-label classification.
+
+n examples, C labels (those of several target columns side by side), K thresholds tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..fields import Field
+from ..metrics.base import normalised_weights
+from ..metrics.labels import OF_LABELS, average_precision
+from ..wording import join_words
+from .base import Task, Values, measure_all, register
+from .calibration import binary_cross_entropy, fit_temperature, reliability_bins, sigmoid
+from .category import hit_shares
+
+GRID = np.linspace(-8, 8, 161, dtype=np.float32)  # logits that are tried as thresholds
+
+EACH_LIKELIEST = ("accuracy", "hamming")  # best answered by what is likelier of each label
+
+ENOUGH = 10  # validation examples with a label, before it gets a threshold of its own
+
+TRUST = 20  # and as many before that threshold weighs as much as the shared one
+
+
+@register
+class LabelsTask(Task):
+    """Every label that is likely enough, with the probability of each.
+
+    Raw answers are logits (n, C), targets zeros and ones (n, C). The usual metric is the F1 score over all decisions
+    together (micro F1): every label that is said or there counts once. The mean over labels (macro F1) swings with
+    labels of a few examples, and average precision ranks without ever giving an answer; both stand in the details.
+
+    A label is said where its logit is above a threshold chosen on validation for the metric (see
+    ``label_thresholds``); until then, where it is above the one threshold that suits all labels best. Probabilities
+    are calibrated by one temperature.
+    """
+
+    kind = "labels"
+    metric = "micro F1"
+    metrics = OF_LABELS
+
+    def __init__(self, fields: Sequence[Field], metric: str | None = None):
+        super().__init__(fields, metric)
+        self.values = label_names(fields)
+        # (C,) logits, none before calibration
+        self.learned = {
+            "threshold": np.full(len(self.values), np.nan, np.float32),
+            "temperature": np.ones((), np.float32),
+        }
+
+    def decide_labels(self, raw: Values, target: Values | None = None) -> np.ndarray:  # (n, C) -> (n, C) bool
+        """Which labels are answered; before thresholds are chosen, by the one that suits ``target`` (n, C) best."""
+        raw, level = np.asarray(raw, np.float32), self.learned["threshold"]
+        if np.isfinite(level).all():
+            return raw > level
+        if target is None or self.measured.key in EACH_LIKELIEST:
+            return raw > 0
+        return raw > np.float32(shared_threshold(*threshold_counts(raw, target)))
+
+    def read_answers(
+        self, raw: Values, target: Values
+    ) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n, C) -> (n, 2 C), (n, C)
+        """The probability of each label beside whether it is said, and whether it is there."""
+        return np.concatenate([self.probabilities(raw), self.decide_labels(raw, target)], 1), np.asarray(target) > 0.5
+
+    def naive_answer(
+        self, target: Values, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, str]:  # (n, C) -> (C,)
+        """Each label at its training frequency, and the labels that score best when they are always said."""
+        share = normalised_weights(weight, len(target)) @ target / len(target)  # (C,)
+        chance = ((share + 0.5 / len(target)) / (1 + 1 / len(target))).astype(np.float32)
+        raw = self.uncalibrate(np.log(chance / (1 - chance)))
+        if self.measured.key == "log loss":
+            return raw, "always the frequencies of the labels"
+        chosen = best_always(target, share, self.measured.key)
+        # Each on its side of the threshold, where one is chosen already.
+        level = self.learned["threshold"]
+        low, high = (np.where(np.isnan(level), none, level) for none in (np.inf, -np.inf))
+        raw = np.where(chosen, np.maximum(raw, high + 1e-3), np.minimum(raw, low)).astype(np.float32)
+        labels = join_words((f"'{self.values[i]}'" for i in np.flatnonzero(chosen)), 3) or "no label"
+        return raw, f"always {'every label' if chosen.all() and len(chosen) > 1 else labels}"
+
+    def calibrate(self, raw: Values, target: Values) -> None:
+        """Thresholds for the best score, and the temperature with the least loss, on validation."""
+        logits, true = np.asarray(raw, np.float32), np.asarray(target, np.float32)
+        chosen = np.zeros(len(self.values), np.float32)
+        if self.measured.key not in EACH_LIKELIEST:
+            chosen = label_thresholds(*threshold_counts(logits, true), self.measured.key != "macro f1")
+        best = fit_temperature(lambda t: binary_cross_entropy(logits / np.float32(t), true), len(true))
+        self.learned |= {"threshold": chosen.astype(np.float32), "temperature": np.array(best, np.float32)}
+
+    def uncalibrate(self, raw: Values) -> np.ndarray:
+        return np.asarray(raw) * self.learned["temperature"]
+
+    def probabilities(self, raw: Values) -> np.ndarray:  # (n, C) -> (n, C)
+        return sigmoid(np.asarray(raw, np.float64) / self.learned["temperature"])
+
+    def decode(self, raw: Values) -> list[dict[str, Any]]:
+        chances, said = self.probabilities(raw), self.decide_labels(raw)
+        return [
+            {
+                "labels": [self.values[i] for i in np.flatnonzero(own)],
+                "probabilities": {value: float(p) for value, p in zip(self.values, row, strict=True)},
+            }
+            for own, row in zip(said, chances, strict=True)
+        ]
+
+    def decode_target(self, target: Values) -> list[Any]:  # (n, C) -> n lists of labels
+        return [[self.values[i] for i in np.flatnonzero(row > 0.5)] for row in np.asarray(target)]
+
+    def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
+        answers, true = self.read_answers(raw, target)
+        chances, said = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)
+        even = normalised_weights(weight, len(true))  # (n,)
+        hits, there, answered = even @ (said & true), even @ true, even @ said  # (C,) in weights
+        precision, recall, f1 = (hit_shares(hits, of) for of in (answered, there, (answered + there) / 2))
+        judges = [average_precision(chances[:, i], true[:, i]) for i in range(len(self.values))]
+        average = [float(judge(even[None])[0]) for judge in judges]
+        return {
+            "metrics": measure_all(self, answers, true, weight),
+            "calibration": reliability_bins(chances.ravel(), true.ravel()),
+            "per_class": [
+                {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
+                | ({"average_precision": a} if np.isfinite(a) else {"average_precision": 0.0})
+                for v, p, r, f, a, c in zip(self.values, precision, recall, f1, average, true.sum(0), strict=True)
+            ],
+        }
+
+
+def label_names(fields: Sequence[Field]) -> list[str]:
+    """The labels of all target columns; those of several columns under their column's name, unless they are it."""
+    own = [(f.name, value) for f in fields for value in f.state["values"]]  # type: ignore[index]
+    return [value if len(fields) == 1 or value == name else f"{name}: {value}" for name, value in own]
+
+
+def threshold_counts(raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often each label is said at each threshold of ``GRID``, and rightly, (C, K) each; how often it is there."""
+    true = np.asarray(target, np.float64)
+    labels, bins = true.shape[1], len(GRID) + 1
+    place = np.searchsorted(GRID, np.asarray(raw, np.float32)) + np.arange(labels) * bins  # (n, C)
+
+    def count_above(weight: np.ndarray | None) -> np.ndarray:  # -> (C, K): what lies above each threshold
+        counts = np.bincount(place.ravel(), weight, labels * bins).reshape(labels, bins)
+        return counts[:, ::-1].cumsum(1)[:, ::-1][:, 1:].astype(np.float64)
+
+    return count_above(None), count_above(true.ravel()), true.sum(0)
+
+
+def shared_threshold(said: np.ndarray, hits: np.ndarray, there: np.ndarray) -> float:  # (C, K), (C, K), (C,)
+    """The one threshold with the best micro F1; of several equally good ones that in the middle."""
+    f1 = 2 * hits.sum(0) / np.maximum(said.sum(0) + there.sum(), 1)  # (K,)
+    best = np.flatnonzero(f1 == f1.max())
+    return float(GRID[best[len(best) // 2]])
+
+
+def label_thresholds(said: np.ndarray, hits: np.ndarray, there: np.ndarray, together: bool = True) -> np.ndarray:
+    """A threshold for each label, (C,) logits, from ``threshold_counts``.
+
+    All start at the shared one; then each label with ``ENOUGH`` examples, the commonest first, goes towards the one
+    that raises the micro F1 (or, not ``together``, its own F1) most, the farther the more examples it has. If
+    probabilities were calibrated one threshold would be best for all (Lipton et al., "Optimal Thresholding of
+    Classifiers to Maximize F1", 2014).
+    """
+    start = int(np.abs(GRID - shared_threshold(said, hits, there)).argmin())
+    rows, own = np.arange(len(there)), np.full(len(there), start)
+    for label in np.argsort(-there, kind="stable"):
+        if there[label] < ENOUGH:
+            break
+        others = (rows != label) & together
+        right = hits[rows, own][others].sum() + hits[label]  # (K,)
+        either = said[rows, own][others].sum() + said[label] + (there.sum() if together else there[label])
+        f1 = 2 * right / np.maximum(either, 1)
+        best = np.flatnonzero(f1 == f1.max())
+        own[label] = best[np.abs(best - start).argmin()]
+    trust = (there / (there + TRUST)).astype(np.float32)
+    return GRID[start] + trust * (GRID[own] - GRID[start])
+
+
+def best_always(target: np.ndarray, share: np.ndarray, metric: str) -> np.ndarray:  # (n, C), (C,) -> (C,) bool
+    """The labels that score best, by a metric's key, when they are always said; ``share``: how often each is there."""
+    if metric == "macro f1":
+        return np.ones(len(share), bool)
+    if metric == "hamming":
+        return share > 0.5
+    if metric == "accuracy":
+        rows, counts = np.unique(target > 0.5, axis=0, return_counts=True)
+        return rows[counts.argmax()]
+    order = np.argsort(-share, kind="stable")
+    f1 = 2 * share[order].cumsum() / (np.arange(1, len(share) + 1) + share.sum())
+    chosen = np.zeros(len(share), bool)
+    chosen[order[: int(f1.argmax()) + 1]] = True
+    return chosen

@@ -1,0 +1,121 @@
+"""One number or several: regression.
+
+n examples, R target numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..fields import Field, kind_named
+from ..metrics.base import normalised_weights
+from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
+from ..metrics.score import Score, plain_name
+from .base import Task, Values, measure_all, register
+
+COVERAGE = 0.9
+
+
+@register
+class NumberTask(Task):
+    """A number, with a range that held ``COVERAGE`` of the validation answers (split conformal prediction, Lei et al.,
+    2018).
+
+    Raw answers and targets are (n, R), standardised by the training targets' mean and spread. The usual metric is R²,
+    the mean over targets; 0 is what always saying the mean gets.
+    """
+
+    kind = "number"
+    metric = "R2"
+    metrics = OF_NUMBERS
+
+    def __init__(self, fields: Sequence[Field], metric: str | None = None):
+        super().__init__(fields, metric)
+        states = [f.state or {} for f in fields]
+        self.learned = {
+            "mean": np.array([s["mean"] for s in states], np.float64),
+            "std": np.array([s["std"] or 1.0 for s in states], np.float64),
+            # (R,) half the range, in the user's units
+            "spread": np.full(len(fields), np.nan, np.float32),
+        }
+
+    def read_answers(self, raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, R)
+        return self.to_units(raw), self.to_units(target)
+
+    def naive_answer(
+        self, target: Values, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, str]:  # (n, R) -> (R,)
+        """The mean, which is best for squares; the median for absolute errors, each counted 1 / size for shares."""
+        true, even = self.to_units(target), normalised_weights(weight, len(target))
+        name, best = "mean", np.average(true, 0, even)
+        if self.measured.constant != "mean":
+            shares = self.measured.constant == "share"
+            counts = (
+                even / np.maximum(abs(true.T), np.finfo(float).eps) if shares else np.tile(even, (true.shape[1], 1))
+            )
+            name = "number that is off by the smallest share" if shares else "median"
+            best = np.array([weighted_medians(own, count[None])[0] for own, count in zip(true.T, counts, strict=True)])
+        raw = (best - self.learned["mean"]) / self.learned["std"]
+        return raw.astype(np.float32), f"always the {name}, {' and '.join(f'{v:,.4g}' for v in best)}"
+
+    def calibrate(self, raw: Values, target: Values) -> None:
+        """Half the range that holds ``COVERAGE`` of the validation errors, each target for itself."""
+        error = abs(np.asarray(raw, np.float32) - np.asarray(target, np.float32)).astype(np.float64)  # (n, R)
+        level = min(1.0, COVERAGE * (1 + 1 / max(len(error), 1)))
+        self.learned["spread"] = (np.quantile(error, level, axis=0) * self.learned["std"]).astype(np.float32)
+
+    def to_units(self, raw: Values) -> np.ndarray:  # (n, R) -> (n, R), as the user writes them
+        return np.asarray(raw, np.float64) * self.learned["std"] + self.learned["mean"]
+
+    def decode(self, raw: Values) -> list[dict[str, Any]]:
+        spread = self.learned["spread"].astype(np.float64)
+        rows = []
+        for values in self.to_units(raw):
+            each = [
+                {"value": float(v), "low": float(v - s), "high": float(v + s)}
+                for v, s in zip(values, spread, strict=True)
+            ]
+            one = len(each) == 1
+            rows.append(each[0] if one else {f.name: e for f, e in zip(self.fields, each, strict=True)})
+        return rows
+
+    def decode_target(self, target: Values) -> list[Any]:
+        columns = [
+            kind_named(self.kind).decode(column, f.state or {})
+            for f, column in zip(self.fields, np.asarray(target).T, strict=True)
+        ]
+        return columns[0] if len(columns) == 1 else [list(row) for row in zip(*columns, strict=True)]
+
+    def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
+        guess, true = self.read_answers(raw, target)  # (n, R)
+        found = measure_all(self, guess, true, weight)
+        if next_to_nothing(true).any():
+            found.pop("mean absolute percentage error", None)
+        within = (abs(guess - true) <= self.learned["spread"].astype(np.float64)).mean(1)
+        found[f"errors within the {COVERAGE:.0%} range"] = float(np.average(within, weights=weight))
+        return {
+            "metrics": found,
+            "residuals": {
+                "true": true[:, 0].tolist(),
+                "predicted": guess[:, 0].tolist(),
+                "unit": self.fields[0].name,
+                "targets": len(self.fields),
+            },
+        }
+
+    def aside_name(self, name: str) -> str:
+        return f"{plain_name(name)},"
+
+    def say_score(self, score: Score, baseline: Score) -> str:
+        if self.measured.key != "r2":
+            return super().say_score(score, baseline)
+        names, naive = " and ".join(f"'{f.name}'" for f in self.fields), self.aside_name(baseline.name)
+        if min(score.value, baseline.value) < 0:  # a share of what varies can't be less than nothing
+            return f"{score}; {naive} R2 {baseline.value:.4f}: on these examples {names} lie elsewhere."
+        return (
+            f"Explains {score.value:.1%} of how {names} {'varies' if len(self.fields) == 1 else 'vary'} "
+            f"({score.low:.1%} to {score.high:.1%}); {naive} explains {baseline.value:.1%}."
+        )

@@ -1,0 +1,108 @@
+"""Encoded arrays that a step gathers its examples from: dense, ragged, or in a file. B batch, T longest of it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.batches.batch import Padded
+from ..errors import PellucidError
+from ..fields import Encoded, Ragged
+
+# Larger maps are read from their file: every look into a map brings in up to 2 MB.
+MAPPED_BYTES = 1 << 28
+
+
+class DenseRows:
+    """An array with one entry an example.
+
+    Args:
+        array: (n, ...). home: the device it lives on.
+    """
+
+    def __init__(self, array: np.ndarray, home: torch.device):
+        self.values = place_array(array, home)
+        self.example_values = int(np.prod(array.shape[1:]))
+
+    def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, ...)
+        return self.values.index_select(0, rows)
+
+
+class RaggedRows:
+    """Sequences of different lengths, one an example.
+
+    Args:
+        ragged: n of them. home: the device they live on.
+    """
+
+    example_values = 0  # of a sequence it is not known beforehand
+
+    def __init__(self, ragged: Ragged, home: torch.device):
+        values = ragged.values
+        self.home = home
+        # Where every sequence is empty there is still one value to gather, which the mask then hides.
+        self.values = place_array(values if len(values) else np.zeros((1, *values.shape[1:]), values.dtype), home)
+        self.starts, self.lengths = place_array(ragged.starts, home), place_array(ragged.lengths, home)
+
+    def gather(self, rows: Tensor) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
+        own = self.lengths.index_select(0, rows)  # (B,)
+        places = torch.arange(max(int(own.max()), 1), device=self.home)  # (T,)
+        index = self.starts.index_select(0, rows).unsqueeze(1) + places  # (B, T)
+        beyond = places >= own.unsqueeze(1)  # (B, T)
+        found = self.values[index.clamp_max(len(self.values) - 1)]  # (B, T, ...)
+        return Padded(found.masked_fill(beyond.view(*beyond.shape, *[1] * (found.ndim - 2)), 0), own)
+
+
+class FileRows:
+    """The rows of an array in a file, read as they are asked for, so that memory holds no more than a batch.
+
+    Args:
+        array: all of a file that ``np.load`` mapped, an entry a row.
+    """
+
+    def __init__(self, array: np.memmap):
+        self.shape, self.dtype, self._offset = array.shape, array.dtype, array.offset
+        self.example_values = int(np.prod(array.shape[1:]))
+        self._width = self.example_values * array.itemsize
+        self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115  as long as the loader lives
+        assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "no whole file"
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        places = found.reshape(-1).view(np.uint8).data
+        for i, row in enumerate(rows.tolist()):
+            self._file.seek(self._offset + row * self._width)
+            if self._file.readinto(places[i * self._width : (i + 1) * self._width]) != self._width:
+                fix = "start again: the values are worked out anew"
+                raise PellucidError("a file of the cache was cut short", where=str(self._file.name), fix=fix)
+        return found
+
+    def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, ...)
+        return torch.from_numpy(self[rows.numpy()])
+
+
+Rows = DenseRows | RaggedRows | FileRows
+
+
+def rows_of(array: Encoded, home: torch.device) -> Rows:
+    """Where a step gathers from ``array``: on the device ``home``, or in its file where that is large and a CPU's."""
+    if isinstance(array, Ragged):
+        return RaggedRows(array, home)
+    if home.type == "cpu" and isinstance(array, np.memmap) and array.nbytes > MAPPED_BYTES:
+        return FileRows(array)
+    return DenseRows(array, home)
+
+
+def encoded_bytes(array: Encoded) -> int:
+    return array.values.nbytes if isinstance(array, Ragged) else array.nbytes
+
+
+def place_array(array: np.ndarray, home: torch.device) -> Tensor:
+    # Read-only memory maps: nothing here writes to them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array)).to(home)
