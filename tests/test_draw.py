@@ -17,9 +17,10 @@ from pellucid.draw import Bar, markup
 from pellucid.draw import confusion as matrix
 from pellucid.draw import ticks as numbers
 from pellucid.draw.markup import VOID
-from pellucid.reports import sections
+from pellucid.network import TracedStage
 from pellucid.reports.content import Content
 from pellucid.reports.page import report_page
+from pellucid.reports.sections.training import training_section
 from pellucid.wording import value_and_spread
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -260,9 +261,9 @@ def photos() -> Content:
             "summary": ["300 photos."], "classes": dict.fromkeys(names, 100),
             "splits": {"train": 240, "validation": 30, "test": 30}, "notes": [EVIL],
         },
-        "plan": [{"name": "lr", "value": 0.012, "reason": EVIL}, {"name": "sizes", "value": [1, {"a": None}]}],
+        "plan": [("lr", 0.012, EVIL), ("sizes", [1, {"a": None}], "")],
         "decisions": [{"step": 612, "name": "cool-down", "value": 612, "reason": "half of the budget is left"}],
-        "metric": {"name": "accuracy", "higher_is_better": True},
+        "metric": {"name": "accuracy", "higher_is_better": True, "percent": True},
         "history": history(30),
         "confusion": {"labels": names, "matrix": [[80, 15, 5], [20, 78, 2], [0, 0, 100]]},
         "calibration": {"confidence": [0.4, 0.9], "accuracy": [0.5, 0.85], "count": [40, 260]},
@@ -272,7 +273,7 @@ def photos() -> Content:
             {"shown": {"image_png": png()}, "true": EVIL, "predicted": "dog", "probability": 0.97, "where": EVIL}
             for _ in range(40)
         ],
-        "network": {"layers": [{"name": "input", "shape": "32 × 32 × 24", "parameters": 672}], "parameters": 672},
+        "network": [TracedStage("input", (32, 32, 24), 672)],
         "use": {"cli": ["pellucid predict runs/pets cat.jpg"], "python": ["import pellucid"]},
         "protocol": "Split first.",
         "versions": {"torch": "2.10"},
@@ -349,8 +350,8 @@ def test_at_most_24_errors_and_small_photos_stay_sharp():
 
 def test_photo_text_and_columns_are_shown_together_and_long_networks_fold():
     shown = {"image_png": png(), "text": "a red tulip", "row": {"height": 31.5}}
-    layers = [{"name": f"layer {i}", "shape": "8", "parameters": i} for i in range(200)]
-    content: Content = {"title": "x", "worst": [{"shown": shown, "true": 1}], "network": {"layers": layers}}
+    stages = [TracedStage(f"layer {i}", (8,), i) for i in range(200)]
+    content: Content = {"title": "x", "worst": [{"shown": shown, "true": 1}], "network": stages}
     seen = check(report_page(content))
     assert {"a red tulip", "31.5", "All 200 of them"} <= set(seen.text)
     assert "19,900 parameters: the numbers that training moved." in seen.text
@@ -368,7 +369,7 @@ def test_equal_content_gives_equal_pages():
 
 
 def test_decisions_and_ranges_read_as_words() -> None:
-    said = sections.training_section({"history": [{"step": 1, "loss": 0.5}], "decisions": [
+    said = training_section({"history": [{"step": 1, "loss": 0.5}], "decisions": [
         {"step": 0, "name": "schedule", "value": [[-0.5, 0.0], [0, 1.0], [1203, 0.0]], "reason": "asked for"}
     ]})  # fmt: skip
     assert "<b>schedule: 1,203 steps</b>" in str(said)

@@ -19,7 +19,7 @@ from pellucid.reports.label_issues import (
     label_pairs,
     looked_at,
 )
-from pellucid.reports.label_issues_section import label_issues_section
+from pellucid.reports.sections.label_issues import label_issues_section
 from pellucid.storage import Folder
 
 COLUMNS = ["row", "input", "part", "given", "suggested", "confidence", "times_off"]

@@ -9,7 +9,7 @@ from ..draw.charts import Bar, bar_chart, line_chart
 from ..draw.markup import Markup, tag
 from ..wording import duration_text, memory_text, milliseconds_text, p_value, value_and_spread, with_interval
 from .page import html_document, page_foot
-from .sections import capitalise_text, card, card_grid, facts_list, html_table, table_cell
+from .sections.base import capitalise_text, card, card_grid, facts_list, html_table, table_cell
 
 COLUMNS = (
     "network",

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ..metrics.score import plain_name
 from ..storage import Folder
-from .comparison_page import comparison_page
-
-if TYPE_CHECKING:
-    from .comparison_page import Contents
+from .comparison_page import Contents, comparison_page
 
 # -- of a comparison
 
@@ -22,7 +19,7 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
     """``report.html`` of a comparison, from what is written down of it."""
     networks, parts, metric = record["networks"], record["parts"], record["baseline"]["metric"]
     others = (record["reference"], record["baseline"])
-    content = {
+    content: Contents = {
         "title": name,
         "meaning": record["meaning"],
         "metric": metric,
@@ -46,7 +43,7 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
         "versions": record["versions"],
         "tested": record["tested"],
     }
-    folder.write("report.html", comparison_page(cast("Contents", content)).encode())
+    folder.write("report.html", comparison_page(content).encode())
 
 
 def validation_curve(

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-
-class ScoreContent(TypedDict, total=False):
-    """A number on the test split with its interval; for the baseline ``name`` says what it does."""
-
-    metric: str
-    value: float
-    low: float | None
-    high: float | None
-    n: int  # examples it was measured on
-    name: str  # of a baseline: "always guessing the commonest"
+if TYPE_CHECKING:
+    from ..network import TracedStage
 
 
 class MetricContent(TypedDict, total=False):
@@ -31,29 +23,6 @@ class Data(TypedDict, total=False):
     classes: Mapping[str, int]  # examples of each
     splits: Mapping[str, int]  # train, validation, test
     notes: Sequence[str]  # what looked wrong
-
-
-class ChoiceContent(TypedDict, total=False):
-    """One line of the plan, or with ``step`` a decision made while training."""
-
-    step: int
-    name: str
-    value: Any
-    reason: str
-
-
-class Row(TypedDict, total=False):
-    """One line of the history. The metric may also stand under its own name."""
-
-    step: int
-    epoch: float
-    seconds: float
-    loss: float | None
-    validation_loss: float | None
-    metric: float | None
-    lr: float | None  # of AdamW; in a history without ``lr_factor``, that factor
-    matrix_lr: float | None  # of Muon, for the hidden matrices
-    lr_factor: float | None  # the schedule's share of both
 
 
 class Confusion(TypedDict):
@@ -95,38 +64,13 @@ class Worst(TypedDict, total=False):
     where: str  # file or row
 
 
-class Doubted(TypedDict, total=False):
-    """One example whose label may be wrong."""
-
-    shown: Mapping[str, Any]  # as of Worst
-    part: str
-    given: Any
-    suggested: Any
-    confidence: float | None
-    times_off: float | None  # of a number
-    where: str
-
-
 class Suspects(TypedDict, total=False):
     looked_at: Mapping[str, int]  # examples of each part
     found: Mapping[str, int]
     no_better_than: str  # the baseline, where the network is not: then nothing was looked for
     errs: float  # share of validation that the network is wrong on
     pairs: Sequence[tuple[Any, Any, int]]  # given, suggested, how often
-    examples: Sequence[Doubted]
-
-
-class Layer(TypedDict, total=False):
-    """One stage that data passes."""
-
-    name: str
-    shape: str  # of what it gives for one example: "32 × 32 × 24"
-    parameters: int
-
-
-class NetworkContent(TypedDict, total=False):
-    layers: Sequence[Layer]
-    parameters: int
+    examples: Sequence[Mapping[str, Any]]  # ``LabelIssue.to_json()``, with ``shown`` and ``where`` as of Worst
 
 
 class Use(TypedDict, total=False):
@@ -137,15 +81,15 @@ class Use(TypedDict, total=False):
 class Content(TypedDict, total=False):
     title: str  # the one thing every report has
     subtitle: str  # one plain sentence: what was learned and how well
-    score: ScoreContent
-    baseline: ScoreContent
-    reference: ScoreContent | None  # of a classical model on the same split
+    score: Mapping[str, Any]  # ``Score.to_json()``, on test
+    baseline: Mapping[str, Any]  # likewise; ``name`` says what it does: "always guessing the commonest"
+    reference: Mapping[str, Any] | None  # likewise, of a classical model on the same split
     facts: Sequence[tuple[str, Any]]  # (label, value)
     data: Data
-    plan: Sequence[ChoiceContent]
-    decisions: Sequence[ChoiceContent]
+    plan: Sequence[tuple[str, Any, str]]  # ``Plan.lines()``
+    decisions: Sequence[Mapping[str, Any]]  # a ``Choice`` made while training, and the ``step`` of it
     metric: MetricContent
-    history: Sequence[Row]
+    history: Sequence[Mapping[str, Any]]  # as ``Run.history``; the metric under its name, or as ``metric``
     watched: int  # validation examples that training looked on; all when left out
     confusion: Confusion
     residuals: Residuals
@@ -154,7 +98,7 @@ class Content(TypedDict, total=False):
     metrics: Mapping[str, float]
     worst: Sequence[Worst]  # from validation, at most 24 are shown
     suspects: Suspects
-    network: NetworkContent
+    network: Sequence[TracedStage]
     use: Use
     protocol: str  # how the score was kept honest
     versions: Mapping[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..data import Examples, Split
     from ..runs.run import Run
     from ..training.loader import Loader
-    from .content import Content
+    from .content import Suspects
 
 
 def write_report(
@@ -41,11 +41,12 @@ def write_report(
     run.folder.write("predictions.parquet", parquet_bytes(prediction_rows(run, data, split.test, test)))
     looked = limit_validation(split)
     content = report_summary(run, data, split, evaluated) | output_content(run, test, feed.score_weights(split.test))
-    content |= {"watched": len(looked.validation), "network": network_stages(run.network, feed, looked.validation)}
-    content |= {"worst": worst_answers(run, data, looked.validation, validation)}
+    content["watched"] = len(looked.validation)
+    content["network"] = network_stages(run.network, feed, looked.validation)
+    content["worst"] = worst_answers(run, data, looked.validation, validation)
     if label_issues.can_tell(run.network.output.task):
-        content |= {"suspects": write_suspects(run, data, looked, feed, validation)}
-    run.folder.write("report.html", report_page(cast("Content", content)).encode())
+        content["suspects"] = write_suspects(run, data, looked, feed, validation)
+    run.folder.write("report.html", report_page(content).encode())
 
 
 def write_history(run: Run, history: str) -> list[dict[str, Any]]:
@@ -96,7 +97,7 @@ def flatten_targets(prediction: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def write_suspects(run: Run, data: Examples, split: Split, feed: Loader, validation: Answers) -> dict[str, Any]:
+def write_suspects(run: Run, data: Examples, split: Split, feed: Loader, validation: Answers) -> Suspects:
     """``suspects.parquet``, without a line where the network knows too little; what the report says of it."""
     how, naive = score_grouping(data, split.validation, feed.score_weights(split.validation)), run.record["naive"]
     task, raw = run.network.output.task, np.array(naive["raw"], np.float32)

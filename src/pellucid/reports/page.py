@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..draw.charts import Bar, bar_chart
 from ..draw.markup import Markup, join_markup, tag
 from ..draw.style import CHARTS, PAGE, VARIABLES
 from ..wording import value_and_spread
-from .content import Content, ScoreContent
-from .label_issues_section import label_issues_section
-from .sections import SECTIONS, as_percent, capitalise_text, facts_list
-
-EVERY = (*SECTIONS[:2], ("suspects", "Labels worth checking", label_issues_section), *SECTIONS[2:])
+from .content import Content
+from .sections import SECTIONS, Section
+from .sections.base import as_percent, capitalise_text, facts_list
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses all else
 
@@ -22,7 +21,8 @@ def report_page(content: Content) -> str:
 
     Dark and light follow the reader's system; it prints on white. All text is escaped; there are no scripts.
     """
-    parts = [(word, title, inside) for word, title, write in EVERY if (inside := write(content))]
+    ordered = sorted(SECTIONS.values(), key=lambda one: one.place)
+    parts = [(one, inside) for one in ordered if (inside := one.write(content))]
     body = tag(
         "body",
         tag(
@@ -30,9 +30,9 @@ def report_page(content: Content) -> str:
             _page_top(content),
             _score_card(content),
             facts_list(content["facts"]) if content.get("facts") else None,
-            _section_links(parts),
+            _section_links([one for one, _ in parts]),
         ),
-        tag("main", [tag("section", tag("h2", title), inside, id=word) for word, title, inside in parts]),
+        tag("main", [tag("section", tag("h2", one.title), inside, id=one.word) for one, inside in parts]),
         page_foot(content.get("protocol"), content.get("versions", {})),
     )
     return html_document(content["title"], body)
@@ -85,7 +85,9 @@ def _score_card(content: Content) -> Markup | None:
     )
 
 
-def _beside_chart(score: ScoreContent, baseline: ScoreContent | None, percent: bool, content: Content) -> Markup:
+def _beside_chart(
+    score: Mapping[str, Any], baseline: Mapping[str, Any] | None, percent: bool, content: Content
+) -> Markup:
     rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
     for other, colour in ((content.get("reference"), 2), (baseline, 0)):
         if other:
@@ -97,8 +99,8 @@ def _beside_chart(score: ScoreContent, baseline: ScoreContent | None, percent: b
     return tag("div", chart, tag("p", note, class_="caption") if note and baseline else None)
 
 
-def _section_links(parts: list[tuple[str, str, Markup]]) -> Markup | None:
-    return tag("nav", [tag("a", title, href=f"#{word}") for word, title, _ in parts]) if len(parts) > 1 else None
+def _section_links(shown: list[Section]) -> Markup | None:
+    return tag("nav", [tag("a", one.title, href=f"#{one.word}") for one in shown]) if len(shown) > 1 else None
 
 
 def page_foot(protocol: str | None, versions: Mapping[str, str]) -> Markup:

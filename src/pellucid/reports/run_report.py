@@ -18,9 +18,10 @@ from . import label_issues
 
 if TYPE_CHECKING:
     from ..data import Examples, Split
-    from ..network import Network
+    from ..network import Network, TracedStage
     from ..runs.run import Run
     from ..training.loader import Loader
+    from .content import Content, Suspects, Use, Worst
     from .label_issues import LabelIssue
 
 WORST = 12
@@ -33,12 +34,12 @@ def in_words(value: Any, none: str = "none") -> Any:
     return join_labels(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
 
 
-def output_content(run: Run, test: Answers, weight: np.ndarray | None) -> dict[str, Any]:
+def output_content(run: Run, test: Answers, weight: np.ndarray | None) -> Content:
     """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
     return run.network.output.task.report_content(*test, weight)
 
 
-def worst_answers(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> list[dict[str, Any]]:
+def worst_answers(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> list[Worst]:
     """The wrong answers on ``rows`` with the largest loss, with their inputs shown."""
     output, (raw, target) = run.network.output, answers
     losses = output.losses(raw, Batch.of_targets(target))
@@ -63,7 +64,7 @@ def answer_text(prediction: Mapping[str, Any]) -> Any:
     return next((prediction[key] for key in ("label", "labels", "value") if key in prediction), prediction)
 
 
-def label_issue_content(run: Run, data: Examples, split: Split, found: Sequence[LabelIssue]) -> dict[str, Any]:
+def label_issue_content(run: Run, data: Examples, split: Split, found: Sequence[LabelIssue]) -> Suspects:
     """Examples whose labels look wrong, as a page shows them: of each part the surest."""
     parts = {part: [one for one in found if one.part == part] for part in ("validation", "train")}
     return {
@@ -94,7 +95,7 @@ def shown_inputs(data: Examples, row: int) -> dict[str, Any]:
     return found
 
 
-def report_summary(run: Run, data: Examples, split: Split, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Mapping[str, Any]]) -> Content:
     """Everything in the report but the pictures."""
     record, task = run.record, run.network.output.task
     seconds, steps = record["seconds"], record["steps"]
@@ -116,9 +117,9 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[dic
             "splits": {k: len(v) for k, v in split.parts().items()},
             "notes": [str(n) for n in data.notes],
         },
-        "plan": [{"name": n, "value": v, "reason": r} for n, v, r in run.plan.lines()],
+        "plan": run.plan.lines(),
         "decisions": record["decisions"],
-        "history": list(history),
+        "history": history,
         "metric": {"name": task.metric, "higher_is_better": task.higher, "percent": task.percent},
         "use": usage_content(run, data),
         "protocol": protocol_text(run, data, split),
@@ -155,16 +156,12 @@ def protocol_text(run: Run, data: Examples, split: Split) -> str:
     return " ".join(lines)
 
 
-def network_stages(network: Network, feed: Loader, rows: np.ndarray) -> dict[str, Any]:
+def network_stages(network: Network, feed: Loader, rows: np.ndarray) -> list[TracedStage]:
     """What data passes in the network, from the input layers to the output; an example of ``rows`` shows the shapes."""
-    passed = network.trace(feed.batch(torch.from_numpy(rows[:1]).to(feed.home)))
-    layers = [
-        {"name": one.name, "shape": " × ".join(map(str, one.gives)), "parameters": one.parameters} for one in passed
-    ]
-    return {"layers": layers, "parameters": network.parameter_count}
+    return network.trace(feed.batch(torch.from_numpy(rows[:1]).to(feed.home)))
 
 
-def usage_content(run: Run, data: Examples) -> dict[str, list[str]]:
+def usage_content(run: Run, data: Examples) -> Use:
     kinds = [f.kind for f in data.inputs]
     one = "photo.jpg" if kinds == ["image"] else '--text "…"' if kinds == ["text"] else "new.csv"
     python = 'texts=["…"]' if kinds == ["text"] else f'"{one}"'

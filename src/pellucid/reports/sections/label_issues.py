@@ -1,19 +1,21 @@
-"""The section of a report on labels that look wrong."""
+"""Labels worth checking: what the network confidently takes for something else than the data says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from ..draw.markup import Markup, join_markup, tag
-from ..wording import percent_text, plain_text
-from .content import Content, Doubted, Suspects
-from .sections import card, card_grid, example_figure, html_table, table_cell
+from ...draw.markup import Markup, join_markup, tag
+from ...wording import percent_text, plain_text
+from ..content import Content, Suspects
+from .base import card, card_grid, example_figure, html_table, section, table_cell
 
 UNSURE = 0.1  # share of errors above which the network is a poor judge of labels
 
 MOST_PAIRS, MOST_EACH = 10, 12
 
 
+@section("suspects", "Labels worth checking", place=30)
 def label_issues_section(content: Content) -> Markup | None:
     """What the network confidently takes for something else than the data says, or that there is none."""
     found = content.get("suspects")
@@ -78,7 +80,7 @@ def _part_figures(found: Suspects, part: str, why: str) -> Markup:
     return join_markup([title, tag("div", figures, class_="worst broad" if broad else "worst")])
 
 
-def _issue_caption(one: Doubted) -> Markup:
+def _issue_caption(one: Mapping[str, Any]) -> Markup:
     given, times, sure = one.get("given"), one.get("times_off"), one.get("confidence")
     how = f"{times:.1f} times the usual range away" if times is not None else percent_text(sure or 0.0, 0)
     where = tag("span", one["where"], class_="where") if one.get("where") else None
