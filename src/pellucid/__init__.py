@@ -10,6 +10,7 @@ Names load where they are first used: ``import pellucid`` imports neither torch 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Type checkers do not run ``__getattr__``: they get the same names as imports. A test compares both lists.
 if TYPE_CHECKING:
     from . import fields, inputs, outputs, trunks
     from .comparison.compare import compare
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Where each public name lives. It is imported on first use (PEP 562), so that `import pellucid` takes 0.01 s
+# (bench/RESULTS.md, "Starting"): neither torch nor polars is loaded by it.
 _HOMES = {
     "Comparison": "comparison.comparison",
     "Custom": "trunks",

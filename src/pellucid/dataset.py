@@ -44,12 +44,14 @@ class Dataset(Examples):
 
     __module__ = "pellucid"
 
-    _encoded: Any = None  # the last network, its encoded inputs and target: an epoch is no time to encode anew
-    _split: tuple[Any, Split] | None = None  # the last one, and what it was of
+    # The last network, its encoded inputs and target: an epoch is no time to encode anew.
+    _encoded: Any = None
+    # The last split, and the seed, shares and roles that it was made for.
+    _split: tuple[Any, Split] | None = None
 
     @classmethod
     def of(cls, examples: Examples) -> Self:
-        """The same examples, with all that a user does with them."""
+        """A dataset that shares every attribute of ``examples``: nothing is copied and nothing read."""
         data = cls.__new__(cls)
         vars(data).update(vars(examples))
         return data
@@ -75,6 +77,7 @@ class Dataset(Examples):
         Raises:
             PellucidError: when there are too few examples, groups or moments for the parts.
         """
+        # Roles decide which rows can be used, so a target that is named later asks for another split.
         about = seed, fractions and tuple(fractions), tuple((f.name, f.role) for f in self.fields.values())
         if self._split is None or self._split[0] != about:
             self._split = about, split_data(self, seed, fractions)
@@ -90,7 +93,8 @@ class Dataset(Examples):
     def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
         """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
         other = super().with_fitted(fitted)
-        other._split = other._encoded = None  # a state may leave rows out
+        # A fitted target may leave out rows whose class it has not seen: split and encoded arrays are made anew.
+        other._split = other._encoded = None
         return other
 
     def check(self, split: Split | None = None) -> list[Note]:
@@ -104,13 +108,15 @@ class Dataset(Examples):
         for field in self.inputs:
             self.stored_values(field.name)
         rows = self.usable_rows()
-        with suppress(PellucidError):  # too few rows for any parts: training says so
+        # Too few rows for any parts: training says so.
+        with suppress(PellucidError):
             split = split or self.split()
         shape = None if split is None else [split.how, *(_rows_digest(rows) for rows in split.parts().values())]
 
         def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
             return {}, [asdict(note) for note in checks.check_examples(self, split, rows)]
 
+        # Checks read every example; kept under all that they depend on, they are paid for once.
         key = key_of("checks", checks.checks_digest(), self.fingerprint(), self._key, shape)
         for note in self.cache.get_or_build(key, build_entry, self.add_note).meta:
             self.add_note(Note(**note))
@@ -154,6 +160,7 @@ class Dataset(Examples):
         parts = self.split(split_seed).parts()
         if part not in parts:
             raise UsageError(unknown_name("part of the data", part, parts))
+        # By identity: another network of the same fields may have been fitted on other rows.
         if self._encoded is None or self._encoded[0] is not network:
             inputs = encode_groups(self, [f for f in network.fields if f.role != "target"])
             self._encoded = network, inputs, encode_target(self, network.output.fields)
@@ -162,6 +169,7 @@ class Dataset(Examples):
         weight = loss_weights(self.row_weights(), parts["train"])
         order = shuffled_batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
         for rows in order:
+            # Keys switch on augmentation and dropout, which evaluation must not have.
             key = example_keys(rows, seed, epoch) if training else None
             yield network.to_tensors(
                 Batch(

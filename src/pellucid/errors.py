@@ -12,7 +12,8 @@ from difflib import get_close_matches
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # What libraries say when memory is used up: torch and the loader; oneDNN, whose sentence ends there. A "primitive
-# descriptor" that could not be created is a form of layer that it does not have.
+# descriptor" that could not be created is a form of layer that it does not have. Seen in 1,245 passes under limits on
+# address space (docs/LOG.md, 2026-11-22): it says nothing more.
 _LACKING = re.compile(
     "can('|no)t allocate memory|out of memory|bad_alloc|unable to allocate|failed to map segment"
     "|could not (create|execute) a (primitive|memory object)$",
@@ -21,7 +22,7 @@ _LACKING = re.compile(
 
 
 def visible_text(text: str) -> str:
-    """Text from a file as it may be printed: what would steer a terminal is written as an escape.
+    """Text from a file, safe to print: characters that would steer a terminal are written as escapes.
 
     >>> visible_text("red\x1b[31m")
     'red\\u001b[31m'
@@ -47,7 +48,7 @@ def no_memory(error: BaseException) -> bool:
 
 @contextmanager
 def enough_memory(what: str, fix: str) -> Iterator[None]:
-    """Say what this machine's memory does not hold, where it is used up."""
+    """Turn running out of memory inside the block into ``OutOfMemory``, which says that it does not hold ``what``."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -72,7 +73,8 @@ class PellucidError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        where = self.where.replace("\n", "\\n") if self.where else ""  # a file's name may hold anything
+        # A file's name may hold a line end, and would then write a line of its own into the message.
+        where = self.where.replace("\n", "\\n") if self.where else ""
         text = f"{where}: {self.what}" if where else self.what
         return visible_text(f"{text}\n  {self.fix}" if self.fix else text)
 
@@ -96,7 +98,9 @@ def unknown_name(what: str, word: str, known: Iterable[str]) -> str:
     "Unknown trunk 'transfomer'. Did you mean 'transformer'? Known: dense, transformer"
     """
     known = list(known)
+    # Capitals count as other letters there, so "MLP" for "mlp" is looked for by itself.
     close = get_close_matches(word, known, n=1, cutoff=0.6) or [k for k in known if k.lower() == word.lower()]
     hint = f" Did you mean '{close[0]}'?" if close else ""
+    # Names may be the columns of a table, of which there can be thousands.
     shown = ", ".join(known[:40]) + (f" and {len(known) - 40} more" if len(known) > 40 else "")
     return f"Unknown {what} '{word}'.{hint} Known: {shown}"

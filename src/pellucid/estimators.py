@@ -30,13 +30,19 @@ from .runs.train import train
 from .trunks import Trunk
 from .tuning.cross_validation import LONGER, MARKS
 
-Columns = dict[str, Any]  # name → n values, or an array (n, H, W, ...) of images
+# By name n values, or an array (n, H, W, ...) of images.
+Columns = dict[str, Any]
 
-Kinds = dict[str, str]  # name → kind, where it is sure
+# By name the kind of a column, where that is sure.
+Kinds = dict[str, str]
 
-LEAST = 16  # rows of a table that are answered at once, so that an answer does not depend on how many are asked for
+# Rows of a table that are answered at once, at least. A float32 matrix product of up to 8 rows rounds otherwise than
+# one of many, one of 16 to 513 never did (six shapes, 1 and 2 threads; docs/LOG.md, 2026-11-22), and `check_estimator`
+# asks that an answer not depend on how many rows are asked for.
+MIN_ANSWERED_ROWS = 16
 
-EXPECTED_TO_FAIL = {  # of scikit-learn's checks of estimators
+# Those of scikit-learn's checks of estimators that can't pass, and why.
+EXPECTED_TO_FAIL = {
     "check_sample_weight_equivalence_on_dense_data": "a row that counts twice is not drawn twice: batches and the "
     "part kept for validation are drawn from other rows, so the same is learned, but not to the last digits"
 }
@@ -121,32 +127,47 @@ class PellucidEstimator(BaseEstimator):
         return hasattr(self, "run_")
 
     def _train_run(self, columns: Columns, targets: Columns, kind: str, weight: np.ndarray | None) -> None:
-        """Train on all rows but those of validation; ``weight`` is (n,), how much each row counts."""
+        """Train on all rows but those of validation, and set ``run_`` and ``n_iter_``.
+
+        ``kind`` is the targets'; ``weight``, (n,), says how much each row counts. Raises ValueError.
+        """
         n = len(next(iter(targets.values())))
-        given = self.validation_fraction
-        if given is not None and not 0 < given < 1:
-            raise ValueError(f"validation_fraction is {given}; expected a share between 0 and 1")
+        fraction = self.validation_fraction
+        if fraction is not None and not 0 < fraction < 1:
+            raise ValueError(f"validation_fraction is {fraction}; expected a share between 0 and 1")
         if self.save is not None and os.path.exists(self.save):
             raise InvalidInput("there is something already", where=str(self.save), fix="save to another folder")
-        words = {name: "category" for name in columns if name.lower() in SPLIT_NAMES}  # never which part a row is in
+        # Who fits an estimator parts the rows himself: a column called "fold" is an input like the others.
+        words = {name: "category" for name in columns if name.lower() in SPLIT_NAMES}
         kinds = words | self._kinds | dict(self.kinds or {}) | dict.fromkeys(targets, kind)
         names = ("network", "steps", "epochs", "budget", "batch_size", "lr", "size", "metric", "device")
         options = {name: getattr(self, name) for name in names}
-        free = all(options[name] is None for name in ("steps", "epochs", "budget"))
-        whole = (
-            free and given is None and self._form == "a table" and n <= SMALL and not isinstance(self.network, Trunk)
+        length_is_open = all(options[name] is None for name in ("steps", "epochs", "budget"))
+        learns_from_all = (
+            length_is_open
+            and fraction is None
+            and self._form == "a table"
+            and n <= SMALL
+            and not isinstance(self.network, Trunk)
         )
-        if whole:
+        if learns_from_all:
+            # Cross-validation finds the number of steps, so no row is kept from learning. The best number lies between
+            # 48 and 1,100 by table: one number for all was 1.1 to 5.0 points behind scikit-learn (10 tables), the
+            # number found 0.4 (6 of the hardest; docs/LOG.md, 2026-11-22).
             options |= {"steps": round(LONGER * MARKS[-1]), "folds": usual_folds(n)}
-        elif free:
+        elif length_is_open:
             options["epochs"] = usual_epochs(n)
-        held = 0.0 if whole else 0.15 if given is None else given
-        parts = (1 - held, held, 0.0)
+        validation_share = 0.0 if learns_from_all else 0.15 if fraction is None else fraction
+        parts = (1 - validation_share, validation_share, 0.0)
         with in_their_words():
-            told: dict[str, Any] = {"target": tuple(targets), "kinds": kinds, "split": parts}
-            weights = {} if weight is None else {warn_unused("sample_weight", columns): weight}
+            read_options: dict[str, Any] = {"target": tuple(targets), "kinds": kinds, "split": parts}
+            weights = {} if weight is None else {unused_name("sample_weight", columns): weight}
             data = read(
-                {**columns, **targets, **weights}, **told, weights=next(iter(weights), None), cache=False, check=False
+                {**columns, **targets, **weights},
+                **read_options,
+                weights=next(iter(weights), None),
+                cache=False,
+                check=False,
             )
             check_numbers(columns, data.inputs)
             self.run_ = train(data, save=False, seed=seed_of(self.random_state), **options)
@@ -158,10 +179,11 @@ class PellucidEstimator(BaseEstimator):
         """Raw answers to every row."""
         check_is_fitted(self)
         with in_their_words():
-            least = LEAST if self._form == "a table" else 1
+            least = MIN_ANSWERED_ROWS if self._form == "a table" else 1
             columns = self._check_columns(X, reset=False)
             check_numbers(columns, self.run_.fields)
             data, rows, raw = self.run_.answers(columns, least=least, cache=False)
+            # scikit-learn expects an answer to every row: one that cannot be read is an error and no gap.
             if len(rows) < len(data):
                 where, what = next(iter(data.input_problems().items()))
                 raise InvalidInput(what, where=f"row {where}")
@@ -177,7 +199,8 @@ class PellucidEstimator(BaseEstimator):
     def _check_columns(self, X: Any, *, reset: bool) -> Columns:
         """X as named columns, checked; ``reset`` when fitting, else it must look as it did then."""
         if reset:
-            self.__dict__.pop("run_", None)  # should fitting fail, nothing old is to answer
+            # Should fitting fail, nothing old is to answer.
+            self.__dict__.pop("run_", None)
         form = form_of(X)
         if not reset and form != self._form:
             raise ValueError(f"{type(self).__name__} was fitted on {self._form}, and X holds {form}")
@@ -210,10 +233,12 @@ class PellucidEstimator(BaseEstimator):
             x = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")  # (n, F)
             found = [(column, "number") for column in x.T]
         else:
+            # The array itself is not checked, which would refuse words; names and number of columns are.
             validate_data(self, X, reset=reset, skip_check_array=True)
             found = [column_values(column) for column in frame_columns(X)]
         if reset:
             given = [str(name) for name in getattr(self, "feature_names_in_", ())]
+            # Names that occur twice would overwrite each other in a dict of columns.
             numbered = [f"column_{i + 1}" for i in range(len(found))]
             self._names = given if given and len(set(given)) == len(given) else numbered
         named = dict(zip(self._names, found, strict=True))
@@ -245,9 +270,10 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
         columns, y, weight = weighed_rows(columns, y, sample_weight)
         self.classes_, code = np.unique(y, return_inverse=True)
         words = np.array(words_of(self.classes_), object)
-        self._train_run(columns, {warn_unused("target", columns): words[code]}, "category", weight)
+        self._train_run(columns, {unused_name("target", columns): words[code]}, "category", weight)
         values = self._task.values
-        self._places = [values.index(word) for word in words]  # the run has its classes in an order of its own
+        # The run has its classes in an order of its own: natural order, not that of ``np.unique``.
+        self._places = [values.index(word) for word in words]
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # -> (n,)
@@ -292,7 +318,7 @@ class PellucidRegressor(RegressorMixin, PellucidEstimator):
         check_consistent_length(*columns.values(), y)
         columns, y, weight = weighed_rows(columns, y, sample_weight)
         self._one = y.ndim == 1
-        names = [warn_unused(f"target_{i + 1}", columns) for i in range(1 if self._one else y.shape[1])]
+        names = [unused_name(f"target_{i + 1}", columns) for i in range(1 if self._one else y.shape[1])]
         self._train_run(columns, dict(zip(names, y.reshape(len(y), -1).T, strict=True)), "number", weight)
         return self
 
@@ -303,7 +329,7 @@ class PellucidRegressor(RegressorMixin, PellucidEstimator):
 
 
 def usual_epochs(rows: int) -> float:
-    """Passes over the rows where none are asked for: ``SEEN`` examples in all, as in any plan, and never few."""
+    """Passes over ``rows`` rows that show ``SEEN`` examples in all, and no fewer than the recipe's usual number."""
     return max(Recipe.epochs, SEEN / rows)
 
 
@@ -347,7 +373,8 @@ def check_numbers(columns: Columns, fields: Sequence[Field]) -> None:
                 raise ValueError(f"could not convert string to float: {word!r}, in column '{field.name}' of numbers")
 
 
-def warn_unused(name: str, columns: Columns) -> str:
+def unused_name(name: str, columns: Columns) -> str:
+    """``name``, with as many underscores behind it as tell it from every column's name."""
     while name in columns:
         name += "_"
     return name
@@ -365,6 +392,7 @@ def in_their_words() -> Iterator[None]:
     """Errors as scikit-learn and its callers expect them: ValueError; Ctrl-C stops a whole search, not one fit."""
     try:
         yield
+    # Searches take an exception for a failed fit, score it NaN and go on; Ctrl-C is to stop them.
     except Interrupted:
         raise KeyboardInterrupt from None
     except PellucidError as error:
@@ -378,6 +406,7 @@ def form_of(X: Any) -> str:
     """What X holds: ``"a table"``, ``"images"`` or ``"texts"``."""
     if is_frame(X) or hasattr(X, "toarray"):
         return "a table"
+    # A list of lists is a table; only a flat one of strings is texts.
     one_axis = isinstance(X, list | tuple) or len(getattr(X, "shape", ())) == 1
     if one_axis and len(X) and all(isinstance(one, str) or one is None for one in X):
         return "texts"
@@ -425,11 +454,13 @@ def column_values(column: Any) -> tuple[Any, str]:
     if is_numeric(column.dtype):  # pandas from here on
         return check_finite(column.to_numpy(np.float64, na_value=np.nan)), "number"
     if column.dtype.kind == "M":
+        # The time on the wall, as everywhere: nine in the morning is nine wherever it was.
         return pl.Series(column.dt.tz_localize(None).to_numpy()), ""
     values = column.astype(object).where(column.notna(), None).to_numpy()
     return values, "category" if str(column.dtype) == "category" else ""
 
 
-def check_finite(values: np.ndarray) -> np.ndarray:  # (n,) -> (n,), NaN goes
+def check_finite(values: np.ndarray) -> np.ndarray:  # (n,) -> (n,)
+    """The values. Raises ValueError for an infinite one; NaN, which stands for a missing one, passes."""
     assert_all_finite(values, allow_nan=True, input_name="X")
     return values

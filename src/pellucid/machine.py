@@ -18,16 +18,21 @@ def process_started() -> float:
     """
     now = time.time()
     try:
+        # The start, in clock ticks since boot, is the 22nd entry. The second one is the name of the program, which may
+        # hold blanks and brackets: so it counts from the last bracket on.
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         age = float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, AttributeError):
         return now
-    return now - age if 0 <= age < 60 else now  # an hour would mean that the clocks disagree
+    # Starting takes seconds: an age of a minute or more, or a negative one, means that the two clocks disagree.
+    return now - age if 0 <= age < 60 else now
 
 
-MMAP_THRESHOLD = -3  # of glibc's mallopt
+# ``M_MMAP_THRESHOLD`` of glibc's mallopt: ctypes does not see the constants of C.
+MMAP_THRESHOLD = -3
 
-LARGE = 1 << 20  # bytes
+# Blocks of at least so many bytes are maps of their own, which go back to the system when they are freed.
+RETURNED_BLOCK_BYTES = 1 << 20
 
 
 @cache
@@ -38,7 +43,7 @@ def return_freed() -> bool:
     by column it held on to 1 GB that way. Training sets it otherwise again.
     """
     mallopt = of_glibc("mallopt")
-    return bool(mallopt and mallopt(MMAP_THRESHOLD, LARGE))
+    return bool(mallopt and mallopt(MMAP_THRESHOLD, RETURNED_BLOCK_BYTES))
 
 
 def of_glibc(name: str) -> Callable[..., int] | None:

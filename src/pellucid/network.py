@@ -34,9 +34,11 @@ from .wording import join_words
 
 SIDE_BY_SIDE = "inputs side by side"
 
-MOST_NAMED = 4  # fields in the name of a stage
+# Fields in the name of a stage: an input layer of numbers may stand for 500 columns.
+MOST_NAMED_FIELDS = 4
 
-DEEPEST = 5000  # stages of all copies of a trunk; building more takes minutes
+# Stages of all copies of a trunk: building more takes minutes, and the number may come from a stranger's file.
+MOST_STAGES = 5000
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Network(nn.Module):
             output if isinstance(output, Output) else output_layer(output, [f for i in layers for f in i.fields])
         )
         trunk = trunk_named(trunk).of_size(3) if isinstance(trunk, str) else trunk
+        # The user's own generator goes on where it was, and the first weights depend on the seed alone.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self._join(trunk)
@@ -94,21 +97,27 @@ class Network(nn.Module):
 
     def _join(self, trunk: Trunk) -> None:
         """Tell each part what the next one needs, backwards, and build them. The trunk passed in stays as it is."""
+        # Building fills a trunk with layers: one that is passed to several networks must not share them.
         trunk = copy.deepcopy(trunk)
         need = trunk.need(self.output.need())
-        made = [layer.choose_positions(need) for layer in self.layers]
-        placed = [i for i, layer in enumerate(self.layers) if max(layer.offers) > 0 and not has_no_positions(layer)]
-        self.vector = all(p == 0 for p in made)
-        single = len(placed) == 1 == len(self.layers)
-        self.parted: list[int] = [] if self.vector or single else placed
-        parts = {i: copy.deepcopy(trunk).build(made[i], need.causal) for i in self.parted}
+        positions_of = [layer.choose_positions(need) for layer in self.layers]
+        with_positions = [
+            i for i, layer in enumerate(self.layers) if max(layer.offers) > 0 and not has_no_positions(layer)
+        ]
+        self.vector = all(p == 0 for p in positions_of)
+        single = len(with_positions) == 1 == len(self.layers)
+        self.parted: list[int] = [] if self.vector or single else with_positions
+        # Several inputs with positions, or both sorts: each gets a copy of the trunk that makes one token of it.
+        parts = {i: copy.deepcopy(trunk).build(positions_of[i], need.causal) for i in self.parted}
+        # The names of these attributes are the names of tensors in ``weights.safetensors``: renamed, no run could be
+        # loaded.
         self.parts = nn.ModuleDict({str(i): part for i, part in parts.items()})
         self.links = nn.ModuleDict({str(i): nn.Linear(p.out_width, trunk.width) for i, p in parts.items()})
-        for layer, positions in zip(self.layers, made, strict=True):
+        for layer, positions in zip(self.layers, positions_of, strict=True):
             layer.build(positions, need)
         total = sum(layer.out_width for layer in self.layers)
         self.entry: nn.Module = Linear(total, trunk.width) if self.vector else nn.Identity()
-        self.trunk = trunk.build(0 if self.vector else made[0] if single else 1, need.causal)
+        self.trunk = trunk.build(0 if self.vector else positions_of[0] if single else 1, need.causal)
         self.output.build(trunk.out_width)
 
     # -- the way of the data
@@ -152,7 +161,7 @@ class Network(nn.Module):
         return self.output(f, batch)
 
     def losses(self, batch: Batch) -> Tensor:  # -> (B,)
-        """Of each example, times how much it counts; their sum is divided by ``output.count`` of the whole batch."""
+        """Each example's loss times its weight; a step divides their sum by ``output.count`` of the whole batch."""
         f = self.output_input(batch)
         losses = self.output.losses(self.answer(batch, f), batch, f)
         return losses if batch.weight is None else losses * batch.weight
@@ -175,12 +184,16 @@ class Network(nn.Module):
 
     @torch.inference_mode()
     def trace(self, batch: Batch) -> list[TracedStage]:
-        """What the examples of ``batch`` pass, in order, from the input layers to the output; parameters sum to all."""
+        """The stages that the examples of ``batch`` pass, in order, from input layers to output.
+
+        Their parameters add up to ``parameter_count``. The network's mode, training or not, stays as it is.
+        """
         order, given, returned = self._stages(), {}, {}
 
         def note_stage(module: nn.Module, arguments: Any, result: Any) -> None:
             given[module], returned[module] = arguments[0], result
 
+        # Hooks on the one forward pass, rather than a second way to walk it: what is shown is what runs.
         hooks = [module.register_forward_hook(note_stage) for _, module, _ in order]
         training = self.training
         try:
@@ -195,9 +208,10 @@ class Network(nn.Module):
             entered = shape_of(given[module]) if before else ()
             if before and (not found or entered != found[-1].gives or before == SIDE_BY_SIDE):
                 found.append(TracedStage(before, entered, 0))
-            own = {id(p): p.numel() for p in module.parameters() if id(p) not in counted}
-            counted |= own.keys()
-            found.append(TracedStage(name, shape_of(returned[module]), sum(own.values())))
+            # What stages share, as tied weights, is counted with the first of them.
+            new_parameters = {id(p): p.numel() for p in module.parameters() if id(p) not in counted}
+            counted |= new_parameters.keys()
+            found.append(TracedStage(name, shape_of(returned[module]), sum(new_parameters.values())))
         rest = self.parameter_count - sum(one.parameters for one in found)
         return [*found, *([TracedStage("outside of stages", (), rest)] if rest else [])]
 
@@ -205,17 +219,17 @@ class Network(nn.Module):
         """Every stage in the order of the data's way: its name, the module, what happens before it without a module."""
         found: list[tuple[str, nn.Module, str]] = []
         for i, layer in enumerate(self.layers):
-            name = join_words([f.name for f in layer.fields], MOST_NAMED)
+            name = join_words([f.name for f in layer.fields], MOST_NAMED_FIELDS)
             found.append((f"input: {name} ({layer.kind})", layer, ""))
             if i in self.parted:
-                own = self.parts[str(i)].stages.items()  # type: ignore[union-attr,operator]
-                found += [(f"{name}: {stage}", module, "") for stage, module in own]
+                copy_stages = self.parts[str(i)].stages.items()  # type: ignore[union-attr,operator]
+                found += [(f"{name}: {stage}", module, "") for stage, module in copy_stages]
                 found.append((f"{name}: as a token", self.links[str(i)], f"{name}: pooled"))
         joined = SIDE_BY_SIDE if len(self.layers) > 1 else ""
         found += [("linear map to the trunk", self.entry, joined)] if self.vector else []
         for i, (stage, module) in enumerate(self.trunk.stages.items()):
             found.append((stage, module, joined if not (i or self.vector) else ""))
-        targets = join_words([f.name for f in self.output.fields], MOST_NAMED)
+        targets = join_words([f.name for f in self.output.fields], MOST_NAMED_FIELDS)
         return [*found, (f"output: {targets} ({self.output.name})", self.output, "pooled")]
 
     # -- what it is
@@ -293,8 +307,9 @@ def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int 
         kind = trunk_named(config["name"])
         known = inspect.signature(kind).parameters
         check_settings(sizes, {name: known[name].default for name in known}, kind.name)
-        if sizes.get("depth", 1) * copies > DEEPEST:
-            raise forms.FormError(f"{kind.name}.depth is {sizes['depth']:,}, more than {DEEPEST // copies:,}")
+        # Before anything is built: the file may come from a stranger.
+        if sizes.get("depth", 1) * copies > MOST_STAGES:
+            raise forms.FormError(f"{kind.name}.depth is {sizes['depth']:,}, more than {MOST_STAGES // copies:,}")
         return kind(**sizes)
     if module is None:
         raise PellucidError(
@@ -317,6 +332,7 @@ def has_no_positions(layer: Input) -> bool:
 
 
 def input_layers(inputs: Sequence[Input | Field] | Input | Field) -> list[Input]:
+    """The layers as given, then one for each group of loose fields. Raises PellucidError where there are none."""
     many = [inputs] if isinstance(inputs, Input | Field) else list(inputs)
     layers = [one for one in many if isinstance(one, Input)]
     loose = {one.name: one.with_(role="input") for one in many if isinstance(one, Field)}
@@ -327,6 +343,7 @@ def input_layers(inputs: Sequence[Input | Field] | Input | Field) -> list[Input]
 
 
 def output_layer(target: Field | Sequence[Field], inputs: Sequence[Field]) -> Output:
+    """The output that the kind of the first target calls for, unbuilt, for all ``target`` fields."""
     targets = [target] if isinstance(target, Field) else list(target)
     kind, _ = output_for(targets[0], inputs)
     return kind(targets)
@@ -334,6 +351,7 @@ def output_layer(target: Field | Sequence[Field], inputs: Sequence[Field]) -> Ou
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """A batch of NumPy arrays or tensors, as tensors on a device."""
+    # The usual case in training, where the loader has put everything there.
     if all(isinstance(v, Tensor) and v.device == device for v in (batch.target, *batch.inputs.values())):
         return batch
 
@@ -342,6 +360,7 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
             return None
         if isinstance(value, Padded):
             return Padded(move_value(value.values), move_value(value.lengths))
+        # torch takes no negative strides, as a mirrored view has.
         value = torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
         return value.to(device, non_blocking=True)
 

@@ -61,9 +61,11 @@ def sample(name: str, to: str | Path | None = None) -> Path:
         place = place / one.file
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        # Drafted beside its place: the rename stays on one file system, and nothing half-written is ever found there.
         with TemporaryDirectory(prefix=".pellucid-", dir=place.parent) as folder:
             draft = Path(folder) / place.name
             one.write(draft)
+            # The same sample written twice is no error. ``lexists``, because a link to nowhere is in the way too.
             if not os.path.lexists(place):
                 draft.rename(place)
             elif not os.path.exists(place) or not same_content(draft, place):
@@ -82,6 +84,7 @@ def _write_digits(folder: Path) -> None:
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
+    # scikit-learn has them in 17 levels, 0 to 16.
     pixels = np.round(bunch.images * (255 / 16)).astype(np.uint8)  # (n, 8, 8)
     for label in map(str, bunch.target_names):
         (folder / label).mkdir(parents=True)
@@ -95,6 +98,7 @@ def _write_table(loader: str, target: str) -> Callable[[Path], None]:
     def write_csv(file: Path) -> None:
         from sklearn import datasets
 
+        # Standardised by default; a person would have them in years and milligrams.
         scaled = {"scaled": False} if loader == "load_diabetes" else {}
         bunch: Any = getattr(datasets, loader)(**scaled)
         classes = getattr(bunch, "target_names", None)

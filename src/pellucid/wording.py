@@ -20,13 +20,15 @@ def join_words(words: Iterable[Any], most: int = 5) -> str:
 
 
 def count_noun(n: int, one: str, many: str | None = None) -> str:
-    """
+    """A number and its noun, in the plural where it is not one; ``many`` where that is not ``one`` with an s.
+
     >>> count_noun(1, "row"), count_noun(2000, "class", "classes")
     ('1 row', '2,000 classes')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+# With a no-break space, so that no line ends between a number and its sign.
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 
@@ -38,6 +40,7 @@ def number_text(value: float, digits: int = 4) -> str:
     """
     if not math.isfinite(value):
         return "–"
+    # From 1e15 on, neighbouring floats lie more than a tenth apart: digits would be made up.
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
     if not 1e-4 <= abs(value) < 1e9:
@@ -74,10 +77,12 @@ def value_and_spread(value: float, low: float | None, high: float | None, as_per
     if low is None or high is None or not math.isfinite(high - low):
         return (percent_text(value) if as_percent else number_text(value)), ""
     half = scale * (high - low) / 2
+    # Two digits of half the interval: more would claim a precision that the score has not.
     digits = min(6, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
     digits = min(digits, 2) if as_percent else digits
     digits = 1 if as_percent and half > 0.1 else digits
-    until = "–" if low >= 0 else " to "  # a dash before a minus sign is not read as one
+    # A dash before a minus sign is not read as one.
+    until = "–" if low >= 0 else " to "
     return (
         f"{scale * value:,.{digits}f}{unit}",
         f"{scale * low:,.{digits}f}{until}{scale * high:,.{digits}f}{unit}",
@@ -91,7 +96,8 @@ def with_interval(value: float, low: float | None, high: float | None, as_percen
 
 
 def p_value(value: float) -> str:
-    """
+    """A p-value as papers print it, three digits without the zero before the point.
+
     >>> p_value(0.0312), p_value(0.0004), p_value(1.0)
     ('.031', '< .001', '1')
     """
@@ -101,12 +107,14 @@ def p_value(value: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """
+    """Seconds in the largest two units that there are.
+
     >>> duration_text(0.42), duration_text(59), duration_text(125), duration_text(7322)
     ('0.4 s', '59 s', '2 min 5 s', '2 h 2 min')
     """
     if seconds < 10:
         return f"{seconds:.1f} s".replace(".0 ", " ")
+    # Rounded before it is cut into units, so that 59.7 s is a minute and not 60 s.
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -116,7 +124,8 @@ def duration_text(seconds: float) -> str:
 
 
 def milliseconds_text(seconds: float) -> str:
-    """
+    """Seconds, as milliseconds in two digits.
+
     >>> milliseconds_text(0.00312), milliseconds_text(0.0312)
     ('3.1 ms', '31 ms')
     """
@@ -136,6 +145,7 @@ def plain_text(value: Any) -> str:
     """Any value of a plan or a row as text."""
     if value is None:
         return "–"
+    # Before numbers: in Python a truth value is an int.
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

@@ -33,18 +33,26 @@ SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".txz", ".tar.xz", ".tbz", ".tbz2
 
 MOST_MEMBERS = 5_000_000
 
-MOST_BYTES = 256 << 30  # unpacked
+# More is refused whatever the archive's own size is.
+MOST_UNPACKED_BYTES = 256 << 30
 
-FREE, RATIO = 256 << 20, 200  # more bytes than FREE must not be more than RATIO times the archive's own
+# Bytes that anything may unpack to, and how many times its own size more than that may be. Deflate reaches 1,032 : 1,
+# which only data made for it comes near to; below FREE even that does no harm.
+FREE, RATIO = 256 << 20, 200
 
-MOST_HEADER = 1 << 20  # bytes that names and remarks before one member of a tar may take
+# Bytes that names and remarks before one member of a tar may take: their size stands in the archive, and tarfile reads
+# them whole.
+MOST_TAR_HEADER_BYTES = 1 << 20
 
+# Whatever the libraries raise over damaged bytes: NotImplementedError for an unknown method, RuntimeError for a locked
+# member, ValueError and OverflowError for numbers that are none.
 DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, NotImplementedError,
     RuntimeError, ValueError, OverflowError,
 )  # fmt: skip
 
-ZSTD = (3, 14)  # the Python that knows it
+# The version of Python from which on it reads zstd.
+ZSTD_PYTHON = (3, 14)
 
 CUT = "is damaged or cut off"
 
@@ -86,6 +94,7 @@ def archive_members(path: Path, say: Report) -> Iterator[Member]:
         PellucidError: when it is no archive, nothing in it can be read, or more comes out of it than is allowed.
     """
     with path.open("rb") as file:
+        # The second sign is that of an empty ZIP, which begins with its end.
         zipped = file.read(4) in (b"PK\3\4", b"PK\5\6")
     left: Counter[str] = Counter()
     seen = 0
@@ -117,13 +126,13 @@ def open_compressed(path: Path) -> IO[bytes]:
 
 
 def _open_zstd(path: Path) -> IO[bytes]:
-    if sys.version_info < ZSTD:
+    if sys.version_info < ZSTD_PYTHON:
         raise PellucidError("Python reads zstd from version 3.14 on", where=path.name, fix=f"first: zstd -d {path}")
     return importlib.import_module("compression.zstd").open(path, "rb")
 
 
 class _Budget:
-    """How many bytes may come out of an archive."""
+    """Counts the bytes that come out of an archive, and raises PellucidError where they are too many."""
 
     def __init__(self, path: Path):
         self.name, self.packed, self.total = path.name, max(path.stat().st_size, 1), 0
@@ -135,7 +144,7 @@ class _Budget:
     def check_count(self, n: int) -> None:
         """Raises PellucidError when ``n`` more bytes are too many."""
         self.total += n
-        if self.total > MOST_BYTES or (self.total > FREE and self.total > RATIO * self.packed):
+        if self.total > MOST_UNPACKED_BYTES or (self.total > FREE and self.total > RATIO * self.packed):
             sizes = f"{self.packed / 1e6:,.2f} MB unpack to {self.total / 1e6:,.0f} MB and maybe more"
             raise PellucidError(f"{sizes}, as in archives made to do harm", where=self.name, fix=BOMB)
 
@@ -182,11 +191,11 @@ def _zip_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
             f"{CUT} ({_explain_damage(error)})", where=path.name, fix="fetch or pack it again"
         ) from None
     with archive:
-        _Budget(path).check_count(
-            sum(info.file_size for info in archive.infolist())
-        )  # zipfile gives out no more than this
+        # The sizes that the directory claims can be relied on: zipfile gives out no more than them.
+        _Budget(path).check_count(sum(info.file_size for info in archive.infolist()))
         for info in archive.infolist():
             name = _safe_name(info.filename)
+            # Not ``is_dir``, which breaks on an empty name (found by hypothesis; docs/LOG.md, 2026-11-22).
             if info.filename.endswith("/") or _is_hidden(name):
                 continue
             if why := OUT if name is None else LOCKED if info.flag_bits & 1 else "" if _is_ordinary(info) else ODD:
@@ -217,10 +226,11 @@ class _Tape:
 
     def __init__(self, file: IO[bytes]):
         self._file, self._at = file, 0
-        self.last = b""  # what was read last
+        # What was read last: at the end it shows whether the mark of the end was met.
+        self.last = b""
 
     def read(self, n: int) -> bytes:
-        if n > MOST_HEADER:
+        if n > MOST_TAR_HEADER_BYTES:
             raise tarfile.ReadError(f"a header of {n:,} bytes")
         self.last = self._file.read(n)
         self._at += len(self.last)
@@ -234,7 +244,7 @@ class _Tape:
             raise tarfile.ReadError("its parts overlap")
         if self._file.seekable():
             self._at = self._file.seek(place)
-        while self._at < place and self.read(min(place - self._at, MOST_HEADER)):
+        while self._at < place and self.read(min(place - self._at, MOST_TAR_HEADER_BYTES)):
             pass
         return self._at
 
@@ -262,10 +272,12 @@ def _tar_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
             raise PellucidError(why, where=path.name, fix="fetch or pack it again") from None
         try:
             while (info := archive.next()) is not None:
-                archive.members.clear()  # else it keeps them all
+                # tarfile keeps every member that it has read, and there may be millions.
+                archive.members.clear()
                 if (member := _tar_member(info, tape, path, left)) is not None:
                     name = member.name
                     yield member
+            # tarfile takes a file that stops between two members for a whole one. A tar ends with blocks of zeros.
             if tape.last.strip(b"\0") or len(tape.last) < tarfile.BLOCKSIZE:
                 raise EOFError("the mark of its end is missing")
         except (*DAMAGE, PellucidError) as error:
@@ -303,6 +315,7 @@ def _safe_name(name: str) -> str | None:
     >>> _safe_name("./a//b.png"), _safe_name("a\\\\b.png"), _safe_name("../b.png"), _safe_name("/b.png")
     ('a/b.png', 'a/b.png', None, None)
     """
+    # A name that is not UTF-8 arrives with lone surrogates, which no JSON or report can hold.
     name = re.sub(r"[\ud800-\udfff]", "\ufffd", name.replace("\\", "/"))
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:", name):

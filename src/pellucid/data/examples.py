@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-UNREADABLE = "that could not be read"  # why an example is left out
+# Why an example is left out. It is told from other reasons by identity, so it is one object.
+UNREADABLE = "that could not be read"
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ class Reading:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Reading:
-        own = {
+        typed = {
             "fields": [Field.from_json(f) for f in data["fields"]],
             "notes": [Note(**note) for note in data["notes"]],
             "parting": SplitSpec.from_json(data["parting"]),
         }
-        return cls(**{**data, **own})
+        return cls(**{**data, **typed})
 
 
 class Examples:
@@ -101,9 +102,12 @@ class Examples:
         self.notes: list[Note] = list(reading.notes)
         self.unchecked = False
         self._key, self._load = key, load
-        self._stored: dict[str, tuple[Stored, str]] = {}  # with the digest of the content
-        self._unusable: tuple[Any, dict[str, np.ndarray]] | None = None  # and what it was of
-        self.given_left: dict[str, int] | None = None  # usable rows of each given part, once they are known
+        # By field, the values with the digest of their content.
+        self._stored: dict[str, tuple[Stored, str]] = {}
+        # The roles and states that it was found for, and the rows by reason.
+        self._unusable: tuple[Any, dict[str, np.ndarray]] | None = None
+        # Usable rows of each given part, once they are known.
+        self.given_left: dict[str, int] | None = None
 
     def __len__(self) -> int:
         return self.reading.n
@@ -162,6 +166,7 @@ class Examples:
         """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
         other = copy.copy(self)
         known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
+        # Settings decide how values are stored, so none of the arrays found before is taken over.
         other.fields, other._stored, other.notes = self.fields | known, {}, list(self.notes)
         other._unusable = None
         return other
@@ -177,10 +182,12 @@ class Examples:
             return field
         stored, digest = self.stored_with_digest(field.name)
         kind = kind_named(field.kind)
+        # A scale or a vocabulary depends on nothing else; a name that changed, or other columns, do not make it anew.
         about = code_of(field.kind), digest, rows_digest, dict(field.settings), field.role
         entry = self.cache.get_or_build(
             key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.add_note
         )
+        # Pages of one column after the other would fill memory, though each is done with for now.
         release_pages(stored)
         return field.with_(state=entry.meta)
 
@@ -208,6 +215,7 @@ class Examples:
                 lambda into: _decode_column(self.fields[name], self.column(name), into),
                 self.add_note,
             )
+            # From the second reading on nothing is decoded, and all the same everything odd is said.
             for note in entry.meta["notes"]:
                 self.add_note(Note(**note))
             arrays = {k: v for k, v in entry.arrays.items() if k != "bad"}
@@ -224,6 +232,7 @@ class Examples:
         stored, digest = self.stored_with_digest(name)
         kind = kind_named(field.kind)
         assert field.state is not None, f"field '{name}' is not fitted"
+        # One axis stands for text: tokenising is the one encoding that is dear.
         if kind.axes != 1:
             return kind.encode(stored, field.state)
         key = key_of("encoded", code_of(field.kind), digest, dict(field.state))
@@ -250,7 +259,7 @@ class Examples:
         return self.place(row).removeprefix(f"{self.reading.name}, ")
 
     def input_problems(self) -> dict[int, str]:
-        """Why inputs could not be read, by row."""
+        """By row, why one of its inputs could not be read: the cause that was noted, else that it could not."""
         why = {note.where: note.cause or note.text for note in self.notes if note.where}
         found: dict[int, str] = {}
         for field in self.inputs:
@@ -266,6 +275,7 @@ class Examples:
         """SHA-256 over names, kinds, roles and content of all fields that are used."""
         used = [f for f in self.fields.values() if f.role != "ignore"]
         about: list[Any] = [(f.name, f.kind, f.role, self.stored_with_digest(f.name)[1]) for f in used]
+        # Its column may be no input, and still decides which rows are in which part.
         if self.reading.parting.by == "time":
             about.append(self._time_entry().digest)
         return key_of("fingerprint", about)
@@ -300,6 +310,7 @@ class Examples:
 
     def unusable_rows(self) -> dict[str, np.ndarray]:
         """The other rows (sorted int64), each once, by what keeps them out, in words that follow "3 examples"."""
+        # A target that is fitted has classes it has not seen; another role takes a column out.
         about = tuple((f.name, f.role, f.state is not None) for f in self.fields.values())
         if self._unusable is None or self._unusable[0] != about:
             self._unusable = about, self._find_unusable()

@@ -69,19 +69,22 @@ def read_data(
     target = target if target is None or isinstance(target, str) else tuple(target)
     options = ReadOptions(target, dict(kinds or {}), ignored, header, spec.parse_split(split), size, weights)
     notes: list[Note] = []
-    kept = open_cache(cache, notes.append)
-    found = recognise_source(source, replace(options, spool=kept.folder))
-    found = replace(found, load=once(found.load))  # what is read to recognise it is there when values are asked for
+    values_cache = open_cache(cache, notes.append)
+    found = recognise_source(source, replace(options, spool=values_cache.folder))
+    # What is read to recognise it is there when values are asked for.
+    found = replace(found, load=once(found.load))
     images = {name for name, kind in options.kinds.items() if kind == "image"}
     with enough_memory(f"'{found.name}'", "read fewer rows or columns"):
-        found = with_named_files(found, images, kept, reading_code(), notes.append)
+        found = with_named_files(found, images, values_cache, reading_code(), notes.append)
+        # The name is among them because notes hold it.
         asked = [found.digest, found.name, asdict(options), check]
-        entry = kept.get_or_build(
+        entry = values_cache.get_or_build(
             key_of("reading", reading_code(), asked),
             lambda _: ({}, _make_reading(found, options, check).to_json()),
             notes.append,
         )
-    data = Examples(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, kept)
+    # Values are kept under the bytes and the header alone: another target or split decodes nothing anew.
+    data = Examples(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
     data.options = given | {"split": split, "image_size": image_size, "weights": weights}
@@ -105,15 +108,16 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     for field in (f for f in fields if f.role == "target" and f.kind == "labels"):
         classes |= counts_of(found.columns[field.name], field.settings)
     even = split.EVEN.get(goal.kind, "") if goal is not None else ""
-    how, given, told = preview.preview_split(found, fields, options.split, source.name, even, notes.append)
+    how, given, in_words = preview.preview_split(found, fields, options.split, source.name, even, notes.append)
     columns = [name for name in found.columns if name not in found.added]
     about = (source.name, found.layout, len(found), found.named, fields, why)
-    return Reading(*about, classes, given, how, told, notes, columns)
+    return Reading(*about, classes, given, how, in_words, notes, columns)
 
 
 @lru_cache
 def reading_code() -> str:
     """SHA-256 of the code that reads: what another version of it found out is not taken for its own."""
     here = Path(__file__).parent
+    # The code itself rather than a version number that someone has to remember to raise.
     files = sorted([*here.rglob("*.py"), *here.parent.joinpath("fields").glob("*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

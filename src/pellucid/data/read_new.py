@@ -30,8 +30,6 @@ from .splits import spec
 from .splits.by_time import can_order
 from .tables import readers
 
-# new data for a finished run
-
 
 def read_new(
     source: Any,
@@ -52,7 +50,7 @@ def read_new(
         fields: the run's fields; those whose role is neither input nor target are passed over.
         texts: the source is a list of texts; otherwise strings are paths.
         weights: a column that says how much each row counts in scores.
-        times: a column that orders the rows; where there is one, the data is parted by it (``splits.moments_of``).
+        times: a column that orders the rows; where there is one, the data is parted by it (``splits.grouping.moments_of``).
         columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
             ``fields`` when left out, for runs that did not write them down.
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
@@ -62,13 +60,13 @@ def read_new(
     """
     wanted = [f for f in fields if f.role == "input" or f.role == "target"]
     notes: list[Note] = []
-    kept = open_cache(cache, notes.append)
+    values_cache = open_cache(cache, notes.append)
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
-    options = ReadOptions(names=needed, weights=weights, spool=kept.folder)
+    options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder)
     found = _source_of_texts(source, wanted) if texts else _source_of_new(source, wanted, options)
     found = replace(found, load=once(found.load))
     images = {f.name for f in wanted if f.kind == "image"}
-    found = with_named_files(found, images, kept, reading_code(), notes.append)
+    found = with_named_files(found, images, values_cache, reading_code(), notes.append)
     opened = found.load()
     if need_target:
         need_classes(opened, found.name, least=1)
@@ -88,7 +86,7 @@ def read_new(
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts)
-    return Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, kept)
+    return Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, values_cache)
 
 
 def _ordered_by(found: Contents, times: str | None, wanted: Sequence[Field]) -> list[Field]:
@@ -114,6 +112,7 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
     words_given = (
         isinstance(source, (list, tuple)) and bool(source) and all(isinstance(s, (str, os.PathLike)) for s in source)
     )
+    # A run of one image takes bare files of any name; tables and archives among them are read as such.
     if only is not None and only.kind == "image":
         paths = (
             [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
@@ -176,6 +175,7 @@ def _match_columns(
 ) -> dict[str, str]:
     """Which column holds which field: by name, by name in other capitals, or by position in a table without header."""
     columns = list(found.columns)
+    # From the last to the first: of two names that fold to the same one the first column is taken.
     folded = {_fold_name(column): column for column in reversed(columns)}
     names = {f.name: f.name if f.name in columns else folded.get(_fold_name(f.name), "") for f in wanted}
     names = {field: column for field, column in names.items() if column}
@@ -216,6 +216,8 @@ def _by_position(
 
     What the layout adds has a name of its own.
     """
+    # In all columns of the training, used or not: by the used ones alone, made-up names of any other table fitted, and
+    # a run on iris answered for sonar (docs/LOG.md, 2026-11-22).
     here, used = [column for column in found.columns if column not in found.added], {f.name for f in wanted}
     targets = [f.name for f in wanted if f.role == "target" and f.name in known]
     for order in (known, [column for column in known if column not in targets]):

@@ -17,18 +17,21 @@ from .folders.listing import SUFFIXES
 from .source import LAYOUTS, Contents, ReadOptions, Source
 from .tables import readers
 
-ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
+# Endings that no layout reads, so that the error can say what to do instead of what is known.
+UNREAD_ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
 
-SHEETS = (".numbers", ".xlsm", ".xlsb")
+UNREAD_SHEETS = (".numbers", ".xlsm", ".xlsb")
 
 
 def recognise_source(source: Any, options: ReadOptions) -> Source:
     """The first layout that knows the source. Raises PellucidError that says what could be there instead."""
     if isinstance(source, (str, os.PathLike)):
-        if not str(source):  # which `Path` takes for the folder one is in
+        # ``Path`` would take it for the folder one is in.
+        if not str(source):
             raise UsageError("the name of the data is empty", fix="name a file or a folder; '.' is this one")
         source = Path(os.path.expanduser(source))
-        if not os.path.exists(source):  # unlike its own exists(), this takes a text of any length
+        # Unlike the path's own ``exists``, this takes a text of any length.
+        if not os.path.exists(source):
             source = _matching_files(source)
     for layout in LAYOUTS.values():
         if (found := layout(source, options)) is not None:
@@ -68,9 +71,9 @@ def _not_known(source: Any) -> PellucidError:
             "it is no file but a pipe, a socket or a device", where=str(source), fix="copy it to a file"
         )
     suffix = source.suffix.lower()
-    if suffix in ARCHIVES:
+    if suffix in UNREAD_ARCHIVES:
         return PellucidError("an archive can't be read", where=str(source), fix="unpack it first")
-    if suffix in SHEETS:
+    if suffix in UNREAD_SHEETS:
         return PellucidError("a spreadsheet can't be read", where=str(source), fix="save it as CSV")
     if suffix in SUFFIXES:
         return PellucidError("one image is nothing to learn from", where=str(source), fix=layouts.CLASSES_FIX)

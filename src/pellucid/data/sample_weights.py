@@ -61,7 +61,9 @@ def loss_weights(
         return None
     weight = np.ones(len(code if sample is None else sample)) if sample is None else sample.copy()  # type: ignore[arg-type]
     if by_class is not None and code is not None:
+        # Class -1, none, picks the last entry: it counts as usual.
         weight *= np.append(by_class, 1.0)[code]
+    # 1 on average, so that a learning rate means the same with weights and without.
     mean = float(weight[train].mean())
     if not mean > 0:
         raise PellucidError("all weights of the training part are 0", fix="give some class or row a weight above 0")

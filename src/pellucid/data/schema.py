@@ -33,9 +33,11 @@ SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
 
 DECODES = "decodes them once"
 
-LARGE = 1e9  # bytes of decoded images that are said beforehand
+# Of decoded images: more is said before it is begun, while it can still be stopped.
+LARGE_DECODED_BYTES = 1e9
 
-PLACEHOLDER = "category"  # the kind that columns are listed under that nothing is made of
+# The kind that columns are listed under that nothing is made of.
+PLACEHOLDER = "category"
 
 Say = Callable[[Note], None]
 
@@ -68,7 +70,7 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
 def _say_size(field: Field, column: Column, say: Say) -> None:
     """Say what many or large images take when they are decoded, before they are."""
     sides = [int(field.settings.get(name, 0)) for name in ("height", "width", "channels")]  # type: ignore[call-overload]
-    if (size := len(column) * prod(sides)) > LARGE:
+    if (size := len(column) * prod(sides)) > LARGE_DECODED_BYTES:
         text = (
             f"decoded, {count_noun(len(column), 'image')} of {sides[1]} × {sides[0]} pixels take {size / 1e9:,.1f} GB"
         )
@@ -117,6 +119,7 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
     if name == options.weights:
         return weight_field(column)
     forced = options.kinds.get(name) or found.kinds.get(name)
+    # Before a kind is guessed: a column that says the parts is no input, whatever its values look like.
     settled = _split_by(column, options.split)
     if settled is not None and (name not in options.kinds or name == options.split.column):
         return settled
@@ -173,14 +176,16 @@ def _choose_targets(fields: Mapping[str, Field], found: Contents, options: ReadO
         return asked_targets(options.target, fields), "you said so"
     parting = ("split", "group", "weight")
     told = tuple(name for name in asked_targets(found.target, fields) if name not in options.ignore)
-    can = found.named or all(kind_named(fields[name].kind).predictable for name in told)  # without names it is a guess
+    # Without names the target is a guess, so that a last column of texts is not insisted on.
+    can = found.named or all(kind_named(fields[name].kind).predictable for name in told)
     if told and can and all(fields[name].role not in parting for name in told):
         return told, found.why
     usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
     possible = [f for f in usable if kind_named(f.kind).predictable]
     called = [f.name for f in possible if f.name.lower() in TARGET_NAMES]
     last = [f.name for f in usable[-1:] if f in possible]
-    if not called and last and last[0].lower() == "y":  # elsewhere y may be a measure beside x and z
+    # Elsewhere y may be a measure beside x and z, as in diamonds.
+    if not called and last and last[0].lower() == "y":
         called = last
     if len(called) == 1 and len(usable) > 1:
         return (called[0],), "it is called so"

@@ -18,7 +18,8 @@ from .splits.spec import SplitSpec
 if TYPE_CHECKING:
     from .tables.table import Places
 
-MOST = 20_000  # columns; each is looked at for itself
+# Each column is recognised, checked and stored for itself, so time goes with their number.
+MOST_COLUMNS = 20_000
 
 COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
 
@@ -103,6 +104,7 @@ def layout(recogniser: Layout) -> Layout:
 
 def layout_first(recogniser: Layout) -> Layout:
     """The same for a layout that is asked before those that are there: what it knows, others would read otherwise."""
+    # Dicts keep their order: taken out and put in again, the earlier ones stand behind the new one.
     later = dict(LAYOUTS)
     layout(recogniser)
     for name in later:
@@ -112,9 +114,9 @@ def layout_first(recogniser: Layout) -> Layout:
 
 def check_width(columns: int, where: str) -> None:
     """Raises PellucidError when there are more columns than can be looked at one by one."""
-    if columns > MOST:
+    if columns > MOST_COLUMNS:
         raise PellucidError(
-            f"it has {columns:,} columns, and at most {MOST:,} can be told apart in reasonable time",
+            f"it has {columns:,} columns, and at most {MOST_COLUMNS:,} can be told apart in reasonable time",
             where=where,
             fix="keep those that may matter, or join some",
         )

@@ -20,13 +20,16 @@ SIGNS = {"info": "·", "warning": "!", "error": "✗"}
 
 MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
 
-SHOWN = 40  # columns and notes listed one by one
+# Columns and notes listed one by one.
+MOST_LISTED = 40
 
-WIDTH = 110  # characters of a line
+# Characters of a line: as printed in a notebook or a terminal that is not too small.
+LINE_CHARS = 110
 
 NOUNS = {"category": ("category", "categories"), "labels": ("column of labels", "columns of labels")}
 
-BAR = 24  # characters of the longest bar
+# Characters of the longest bar.
+BAR_CHARS = 24
 
 
 def summarise_data(data: Examples) -> dict[str, Any]:
@@ -107,14 +110,16 @@ def _field_lines(data: Examples) -> list[str]:
     rows += [(f.name, "-" if f.role == "ignore" else f.kind, f.role, f.reason) for f in _shown_fields(fields)]
     widths = [min(max(len(row[i]) for row in rows), 32) for i in range(3)]
     out = ["  " + "  ".join([*(_fit_width(c, w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
-    if len(fields) > SHOWN:
-        left = sorted({f.kind for f in fields[SHOWN // 2 : -SHOWN // 2]})
-        out.insert(SHOWN // 2 + 1, f"  … {count_noun(len(fields) - SHOWN, 'more column')} ({join_words(left)})")
+    if len(fields) > MOST_LISTED:
+        left = sorted({f.kind for f in fields[MOST_LISTED // 2 : -MOST_LISTED // 2]})
+        out.insert(
+            MOST_LISTED // 2 + 1, f"  … {count_noun(len(fields) - MOST_LISTED, 'more column')} ({join_words(left)})"
+        )
     return [_cut_line(line) for line in out]
 
 
 def _shown_fields(fields: list[Any]) -> list[Any]:
-    return fields if len(fields) <= SHOWN else fields[: SHOWN // 2] + fields[-SHOWN // 2 :]
+    return fields if len(fields) <= MOST_LISTED else fields[: MOST_LISTED // 2] + fields[-MOST_LISTED // 2 :]
 
 
 def _prediction_lines(data: Examples) -> list[str]:
@@ -123,7 +128,7 @@ def _prediction_lines(data: Examples) -> list[str]:
         return ["Which column is to be predicted is not obvious: say which with --target", ""]
     about = _summarise_target(data, data.target)
     said = f"Will predict '{about['name']}', {prediction_phrase(about)}"
-    return [*textwrap.wrap(said, WIDTH), *_class_lines(data.reading.classes), ""]
+    return [*textwrap.wrap(said, LINE_CHARS), *_class_lines(data.reading.classes), ""]
 
 
 def _class_lines(classes: dict[str, int]) -> list[str]:
@@ -131,11 +136,12 @@ def _class_lines(classes: dict[str, int]) -> list[str]:
     if not classes:
         return []
     items = list(classes.items())
+    # Of many classes the eight commonest and the three rarest: those that training has most and least of.
     shown = items if len(items) <= 12 else items[:8] + items[-3:]
     most, width = max(classes.values()), min(max(len(name) for name, _ in shown), 32)
     digits = len(f"{most:,}")
     out = [
-        f"  {_fit_width(name, width)}  {count:>{digits},}  {'█' * max(1, round(BAR * count / most))}"
+        f"  {_fit_width(name, width)}  {count:>{digits},}  {'█' * max(1, round(BAR_CHARS * count / most))}"
         for name, count in shown
     ]
     if len(shown) < len(items):
@@ -144,7 +150,7 @@ def _class_lines(classes: dict[str, int]) -> list[str]:
 
 
 def _split_lines(data: Examples) -> list[str]:
-    return textwrap.wrap(f"Split: {describe_parts(data)[0]}", WIDTH, subsequent_indent="  ")
+    return textwrap.wrap(f"Split: {describe_parts(data)[0]}", LINE_CHARS, subsequent_indent="  ")
 
 
 def _note_lines(data: Examples) -> list[str]:
@@ -153,9 +159,9 @@ def _note_lines(data: Examples) -> list[str]:
     if not notes:
         return []
     out = ["", "Worth knowing"]
-    for note in notes[:SHOWN]:
-        out += textwrap.wrap(f"  {SIGNS.get(note.level, '·')} {note}", WIDTH, subsequent_indent="    ")
-    return out + ([f"  … {count_noun(len(notes) - SHOWN, 'more note')}"] if len(notes) > SHOWN else [])
+    for note in notes[:MOST_LISTED]:
+        out += textwrap.wrap(f"  {SIGNS.get(note.level, '·')} {note}", LINE_CHARS, subsequent_indent="    ")
+    return out + ([f"  … {count_noun(len(notes) - MOST_LISTED, 'more note')}"] if len(notes) > MOST_LISTED else [])
 
 
 def _fit_width(text: str, width: int) -> str:
@@ -163,4 +169,4 @@ def _fit_width(text: str, width: int) -> str:
 
 
 def _cut_line(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+    return line if len(line) <= LINE_CHARS else line[: LINE_CHARS - 1] + "…"

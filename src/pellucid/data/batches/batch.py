@@ -75,6 +75,7 @@ def pad_sequences(ragged: Ragged, rows: np.ndarray) -> Padded[np.ndarray]:
     starts = np.where(rows > 0, ragged.ends[rows - 1], 0)  # (B,)
     lengths = ends - starts
     longest = int(lengths.max(initial=0))
+    # One mask for the whole batch: a loop over its sequences would run in Python at every step.
     real = np.arange(longest) < lengths[:, None]  # (B, T)
     values = np.zeros((len(rows), longest, *ragged.values.shape[1:]), ragged.values.dtype)
     values[real] = ragged.values[(starts[:, None] + np.arange(longest))[real]]

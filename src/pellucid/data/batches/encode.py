@@ -16,9 +16,11 @@ from ..cache.cache import code_of, key_of, release_pages
 if TYPE_CHECKING:
     from ..examples import Examples
 
-LARGE = 1 << 27  # bytes of stored columns; what is encoded of more is put together in the cache
+# Bytes of stored columns: what is encoded of more is put together in the cache, so that memory need not hold it.
+LARGE = 1 << 27
 
-Columns = Sequence[tuple[Stored, Mapping[str, Any]]]  # a field of a joint kind and its state
+# For each field of a joint kind its values and its state.
+Columns = Sequence[tuple[Stored, Mapping[str, Any]]]
 
 
 def encode_group(data: Examples, fields: Sequence[Field]) -> Encoded:
@@ -33,6 +35,7 @@ def encode_group(data: Examples, fields: Sequence[Field]) -> Encoded:
         return data.encoded_values(fields[0].name, fields[0])
     content = [data.stored_with_digest(field.name) for field in fields]
     arrays = [(array, stored.n) for stored, _ in content for array in stored.arrays.values()]
+    # Only arrays with an entry a row can be cut into stretches of rows: labels have several.
     small = sum(array.nbytes for array, _ in arrays) <= LARGE
     if small or kind.axes or any(len(array) != n for array, n in arrays):
         columns = [data.encoded_values(field.name, field) for field in fields]
@@ -73,6 +76,7 @@ def encode_together(kind: Kind, columns: Columns, into: Into) -> np.ndarray:
         if out is None:
             out = into("values", (n, *block.shape[1:]), block.dtype)
         out[rows] = block
+        # Of the columns and of what is made of them, memory holds one stretch of rows at a time.
         release_pages(*(stored for stored, _ in columns), out)
     assert out is not None
     return out

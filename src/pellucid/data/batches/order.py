@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
-WINDOW = 32  # batches that are sorted by length together: padding stays small, the order stays random
+# Batches that are sorted by length together: padding stays small, the order stays random.
+WINDOW_BATCHES = 32
 
-_ORDER, _BATCHES, SPLIT_SALT, _KEYS = 1, 2, 3, 4  # salts: one stream of random numbers each
+# Salts: one stream of random numbers each, so that no two decisions about an example go together.
+_ORDER, _BATCHES, SPLIT_SALT, _KEYS = 1, 2, 3, 4
 
 _ALL = (1 << 64) - 1
 
-_BLOCK = 1 << 16  # counters at a time, which stay in the processor's cache
+# Counters hashed at a time: their arrays stay in the processor's cache.
+_COUNTERS_AT_ONCE = 1 << 16
 
 
 def _mix_bits(x: np.ndarray) -> np.ndarray:  # (n,) uint64 -> (n,) uint64
@@ -31,9 +34,10 @@ def hash_counters(counters: np.ndarray, *keys: int) -> np.ndarray:  # (n,) integ
     for key in keys:
         state = _mix_bits(state + np.uint64((key + 0x9E3779B97F4A7C15) & _ALL))
     found = np.empty(len(counters), np.uint64)
-    for start in range(0, len(counters), _BLOCK):
-        own = counters[start : start + _BLOCK].astype(np.uint64)
-        found[start : start + _BLOCK] = _mix_bits(own * np.uint64(0x9E3779B97F4A7C15) + state)
+    for start in range(0, len(counters), _COUNTERS_AT_ONCE):
+        # Times the golden ratio, as SplitMix64 does: neighbouring counters begin far apart.
+        block = counters[start : start + _COUNTERS_AT_ONCE].astype(np.uint64)
+        found[start : start + _COUNTERS_AT_ONCE] = _mix_bits(block * np.uint64(0x9E3779B97F4A7C15) + state)
     return found
 
 
@@ -44,13 +48,17 @@ def random_permutation(n: int, seed: int, epoch: int, salt: int = _ORDER) -> np.
     True
     """
     draw = np.empty(n, np.uint64)
-    for start in range(0, n, _BLOCK):
-        draw[start : start + _BLOCK] = hash_counters(np.arange(start, min(start + _BLOCK, n)), seed, epoch, salt)
-    return np.argsort(draw)  # no two are equal
+    for start in range(0, n, _COUNTERS_AT_ONCE):
+        draw[start : start + _COUNTERS_AT_ONCE] = hash_counters(
+            np.arange(start, min(start + _COUNTERS_AT_ONCE, n)), seed, epoch, salt
+        )
+    # The mix is a bijection, so no two draws are equal, and it does not matter how a sort breaks ties.
+    return np.argsort(draw)
 
 
 def example_keys(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:  # (B,) -> (B,) int64, not negative
     """One random key an example and epoch, for its augmentation and dropout."""
+    # 63 bits: torch has no unsigned integers of 64.
     return (hash_counters(rows, seed, epoch, _KEYS) >> np.uint64(1)).astype(np.int64)
 
 
@@ -80,7 +88,8 @@ def shuffled_batches(
         order = order[: len(rows) // batch_size * batch_size]
     if lengths is None:
         return _cut_batches(order, batch_size)
-    window = WINDOW * batch_size
+    # Sorted within a window only: over the whole epoch, every batch would hold the same examples each time.
+    window = WINDOW_BATCHES * batch_size
     spans = [order[start : start + window] for start in range(0, len(order), window)]
     found = [
         batch for span in spans for batch in _cut_batches(span[np.argsort(lengths[span], kind="stable")], batch_size)
