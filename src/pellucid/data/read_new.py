@@ -50,7 +50,8 @@ def read_new(
         fields: the run's fields; those whose role is neither input nor target are passed over.
         texts: the source is a list of texts; otherwise strings are paths.
         weights: a column that says how much each row counts in scores.
-        times: a column that orders the rows; where there is one, the data is parted by it (``splits.grouping.moments_of``).
+        times: a column that orders the rows; where there is one, the data is parted by it
+            (``splits.grouping.moments_of``).
         columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
             ``fields`` when left out, for runs that did not write them down.
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.

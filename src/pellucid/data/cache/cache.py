@@ -34,15 +34,20 @@ from .cache_folder import ENTRY_FILE, find_folder, make_own, remove_files, sweep
 
 FORMAT = 1
 
-SMALL = 1 << 20  # bytes; smaller arrays are read into memory: a map costs a file handle each
+# Bytes: smaller arrays are read into memory, because a map costs a file handle each.
+SMALL = 1 << 20
 
-CHECKED = 256 << 20  # bytes; arrays up to this size are checked in full when opened, larger ones by samples
+# Arrays up to this size are checked in full when they are opened, larger ones by samples: opening them is to stay
+# quick.
+FULLY_CHECKED_BYTES = 256 << 20
 
-SAMPLES, BLOCK = 64, 1 << 16
+CHECKED_BLOCKS, CHECKED_BLOCK_BYTES = 64, 1 << 16
 
-HELD = 1 << 30  # bytes that may stay in memory where the disk has no room for them
+# What may stay in memory where the disk has no room for it.
+FALLBACK_BYTES = 1 << 30
 
-AT_ONCE = 1 << 25  # bytes of a large array that are looked at before they are let go
+# Of a large array, looked at before they are let go.
+BYTES_AT_ONCE = 1 << 25
 
 Build = Callable[[Into], tuple[Mapping[str, np.ndarray], Any]]  # -> arrays, meta
 
@@ -62,6 +67,7 @@ class CacheEntry:
 
 def key_of(*parts: Any) -> str:
     """The name of an entry: the SHA-256 of what it depends on, as JSON."""
+    # File names need not be UTF-8: Python holds their bytes as lone surrogates, which plain UTF-8 refuses.
     text = json.dumps([FORMAT, *parts], sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -104,9 +110,11 @@ class Cache(MemoryCache):
         if key in self._entries:
             return self._entries[key]
         place = self._entry_folder(key)
-        if not (is_folder(place.parent) and is_folder(place)):  # links lead to what is not ours
+        # Links lead to what is not ours.
+        if not (is_folder(place.parent) and is_folder(place)):
             return None
-        if not (place / "index.json").exists():  # asked first: another process may be about to put it there
+        # Asked first: another process may be about to put it there.
+        if not (place / "index.json").exists():
             return None
         try:
             self._entries[key] = _open_entry(place)
@@ -124,6 +132,8 @@ class Cache(MemoryCache):
             place = self._entry_folder(key)
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             make_own(place.parent)
+            # Of its own for each process and try: two may write the same entry at once, and the one that is there first
+            # wins.
             draft = place.parent / f".{place.name[:16]}-{os.getpid()}-{secrets.token_hex(4)}"
             draft.mkdir(mode=0o700)
         except OSError as error:
@@ -131,6 +141,7 @@ class Cache(MemoryCache):
         try:
             _write_draft(draft, build)
             _settle_draft(draft, place)
+            # It was digested a moment ago: reading all of it again would only cost time.
             found = self._entries[key] = _open_entry(place, check=False)
         except OSError as error:
             found = self._in_memory(key, build, say, error)
@@ -162,7 +173,8 @@ def open_cache(where: str | Path | bool | None, say: Report) -> MemoryCache:
         text = f"{error.what}, so no cache is kept and values stay in memory ({error.fix})"
         say(Note("warning", text, error.where or ""))
         return MemoryCache()
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    # RuntimeError: there is no home.
+    except (OSError, RuntimeError) as error:
         say(Note("warning", f"no cache can be kept ({error}); values stay in memory", str(chosen or "~/.cache")))
         return MemoryCache()
     return Cache(folder)
@@ -173,6 +185,7 @@ def _write_draft(draft: Path, build: Build) -> None:
     maps: dict[str, np.memmap] = {}
 
     def allocate(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        # A file without bytes cannot be mapped.
         if np.prod(shape) == 0:
             return allocate_in_memory(name, shape, dtype)
         check_disk_room(draft, math.prod(shape) * np.dtype(dtype).itemsize)
@@ -182,9 +195,10 @@ def _write_draft(draft: Path, build: Build) -> None:
 
     arrays, meta = build(allocate)
     for name, array in arrays.items():
-        own = maps.get(name)
-        if own is not None and (array is own or (array.base is own and array.shape == own.shape)):
-            own.flush()
+        mapped = maps.get(name)
+        # A kind may return a view of what it was given to fill: that lies on disk already.
+        if mapped is not None and (array is mapped or (array.base is mapped and array.shape == mapped.shape)):
+            mapped.flush()
         else:
             np.save(_entry_file(draft, name), np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
     index = {
@@ -206,7 +220,7 @@ def _reserve_space(file: Path) -> None:
 def check_disk_room(folder: Path, size: int) -> None:
     """Raises PellucidError when ``size`` bytes are neither free nor so few that memory holds them instead."""
     free = shutil.disk_usage(folder).free
-    if free < size > HELD:
+    if free < size > FALLBACK_BYTES:
         raise PellucidError(
             f"the values take {size / 1e9:,.1f} GB in the cache, and {free / 1e9:,.1f} GB are free",
             where=str(folder.parents[1]),
@@ -219,7 +233,8 @@ def _array_looks(file: Path, array: np.ndarray) -> dict[str, Any]:
 
     Arrays that are checked in full then need no fsync now: what a power cut leaves undone is found by the check.
     """
-    if array.nbytes > CHECKED:
+    # A page that a power cut lost may lie between the samples.
+    if array.nbytes > FULLY_CHECKED_BYTES:
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
     return {
@@ -232,6 +247,7 @@ def _array_looks(file: Path, array: np.ndarray) -> dict[str, Any]:
 
 def _settle_draft(draft: Path, place: Path) -> None:
     """Move a finished entry to its place. One that is there is damaged, or another process was first: either goes."""
+    # Others may put their entry there, or take a damaged one away, between any two of these lines.
     for _ in range(8):
         try:
             draft.rename(place)
@@ -278,12 +294,12 @@ def _entry_file(folder: Path, name: str) -> Path:
 def _content_crc(array: np.ndarray) -> int:
     """CRC-32 of the content: of all of it, or of evenly spaced blocks of a large array."""
     data, value = _content_bytes(array), 0
-    if len(data) <= CHECKED:
+    if len(data) <= FULLY_CHECKED_BYTES:
         for block in _content_blocks(array):
             value = zlib.crc32(block, value)
         return value
-    for start in np.linspace(0, len(data) - BLOCK, SAMPLES).astype(np.int64):
-        value = zlib.crc32(data[start : start + BLOCK], value)
+    for start in np.linspace(0, len(data) - CHECKED_BLOCK_BYTES, CHECKED_BLOCKS).astype(np.int64):
+        value = zlib.crc32(data[start : start + CHECKED_BLOCK_BYTES], value)
     return value
 
 
@@ -306,8 +322,8 @@ def _content_bytes(array: np.ndarray) -> memoryview:
 def _content_blocks(array: np.ndarray) -> Iterator[memoryview]:
     """The content, block by block; of a file that is mapped, what was looked at is let go."""
     data = _content_bytes(array)
-    for start in range(0, len(data), AT_ONCE):
-        yield data[start : start + AT_ONCE]
+    for start in range(0, len(data), BYTES_AT_ONCE):
+        yield data[start : start + BYTES_AT_ONCE]
         release_pages(array)
 
 
@@ -317,6 +333,8 @@ def release_pages(*arrays: np.ndarray | Stored) -> None:
         for own in array.arrays.values() if isinstance(array, Stored) else (array,):
             mapped = getattr(own, "_mmap", None)
             if mapped is not None and hasattr(mapped, "madvise"):
+                # Resident pages of maps count as this process's memory, and every column of a large table passes
+                # through here.
                 mapped.madvise(mmap.MADV_DONTNEED)
 
 

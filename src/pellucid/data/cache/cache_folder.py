@@ -29,10 +29,13 @@ SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
 
 OWNER_LINE = b"# This is a cache of Pellucid. All of it can be removed, and is then worked out again."
 
-MARKER_BYTES = 1 << 12  # read of a marker; ours is shorter
+# Read of a marker; ours is shorter.
+MARKER_BYTES = 1 << 12
 
-SUBFOLDER = "pellucid-cache"  # where the cache lies in a folder that holds other things
+# Where the cache lies in a folder that holds other things.
+SUBFOLDER = "pellucid-cache"
 
+# The forms of our names: two digits of a key, a key, the draft of an entry, a draft of the marker, pieces of a table.
 SHELF = re.compile("[0-9a-f]{2}")
 
 ENTRY = re.compile("[0-9a-f]{64}")
@@ -47,9 +50,11 @@ ENTRY_FILE = re.compile(r"index\.json|[^/]+\.npy")
 
 PIECE_FILE = re.compile(r"[0-9]+(\.[^/]*)?")
 
-DRAFT_SECONDS = 24 * 3600  # after which a half-written entry is taken for abandoned
+# After which a half-written entry is taken for abandoned.
+DRAFT_SECONDS = 24 * 3600
 
-PIECES_SECONDS = 7 * DRAFT_SECONDS  # the same for pieces of large tables, which a training may want to the end
+# The same for pieces of large tables, which a training may want to the end.
+PIECES_SECONDS = 7 * DRAFT_SECONDS
 
 
 def find_folder(named: Path) -> Path:
@@ -76,7 +81,8 @@ def find_folder(named: Path) -> Path:
         what = "this folder holds files that are not Pellucid's"
         raise PellucidError(what, where=str(folder), fix="set PELLUCID_CACHE to another folder")
     if not is_marked(folder):
-        with suppress(OSError):  # one that can only be read from is of use too
+        # A cache that can only be read from is of use too.
+        with suppress(OSError):
             _put_marker(folder)
     return folder
 
@@ -134,11 +140,12 @@ def is_marked(folder: Path) -> bool:
 
 def _is_ours(folder: Path) -> bool:
     """Whether a folder is marked, empty, or holds nothing but what an earlier Pellucid, which left no marker, wrote."""
-    names = os.listdir(folder)  # before the marker is looked for: another process may just be putting it there
+    # Before the marker is looked for: another process may just be putting it there.
+    names = os.listdir(folder)
     if is_marked(folder):
         return True
-    own = [folder / name for name in names if not DRAFTED_MARKER.fullmatch(name)]
-    return not own or (all(map(_is_shelf, own)) and any(map(_has_entry, own)))
+    others = [folder / name for name in names if not DRAFTED_MARKER.fullmatch(name)]
+    return not others or (all(map(_is_shelf, others)) and any(map(_has_entry, others)))
 
 
 def _is_shelf(path: Path) -> bool:
@@ -160,6 +167,7 @@ def _put_marker(folder: Path) -> None:
     with draft.open("xb") as file:
         file.write(SIGNATURE + b"\n" + OWNER_LINE + b"\n")
     try:
+        # A link, unlike a renaming, never replaces a file that another process has put there.
         os.link(draft, folder / MARKER)
     except FileExistsError:  # another process was first
         pass
@@ -171,6 +179,7 @@ def sweep_cache(folder: Path) -> None:
     """Remove what interrupted processes left half-written in a cache, where it is marked as ours."""
     if not is_marked(folder):
         return
+    # By their age alone: whether a process of that number lives says nothing, numbers are used again.
     now = time.time()
     for shelf in _folders(folder, SHELF):
         for draft in _folders(shelf, DRAFT, now - DRAFT_SECONDS):
@@ -194,6 +203,7 @@ def remove_files(folder: Path, form: re.Pattern[str]) -> None:
     if not is_folder(folder):
         return
     with suppress(OSError):
+        # All names are looked at before anything goes: half of somebody's folder removed would be the worst end.
         inside = sorted(folder.iterdir())
         if all(form.fullmatch(path.name) and is_file(path) for path in inside):
             for path in inside:

@@ -14,7 +14,8 @@ from ...fields.notes import Report
 from ..source import Contents, Source
 from .cache import MemoryCache, key_of
 
-FIRST_VALUES = 20  # of a column that tell whether a closer look is worth it
+# Of a column: they tell whether a closer look is worth it.
+FIRST_VALUES = 20
 
 FileMark = tuple[int, ...]
 
@@ -72,5 +73,5 @@ def _names_images(column: Column, said: bool) -> bool:
     first = next(iter(column.chunks()), column).held
     if not isinstance(first, pl.Series) or first.dtype != pl.String:
         return False
-    some = first.drop_nulls().head(FIRST_VALUES)
-    return len(some) > 0 and image.name_images(some)
+    first_values = first.drop_nulls().head(FIRST_VALUES)
+    return len(first_values) > 0 and image.name_images(first_values)

@@ -25,12 +25,14 @@ from ..cache.file_marks import FileMark
 from ..tables.spool import Spool
 from .listing import SUFFIXES, TABLES, Listing, suffix_of
 
-FIRST, MOST = 1 << 24, 1 << 29  # bytes of the first block and of the largest one
+# Blocks double up to the largest: a small archive sets little aside, a large one has few files in the cache.
+FIRST_BLOCK_BYTES, MOST_BLOCK_BYTES = 1 << 24, 1 << 29
 
 
 @lru_cache(maxsize=64)
 def holds_images(path: Path, mark: FileMark) -> bool:
     """Whether there are images in an archive; its mark tells when to look again. Raises PellucidError."""
+    # A compressed tar is read up to its first image, which mostly comes early.
     return any(suffix_of(member.name) in SUFFIXES for member in archive_members(path, lambda note: None))
 
 
@@ -41,12 +43,12 @@ def unpack_images(digest: str, path: Path, cache: Path | None) -> Listing:
         digest: of path and mark of the archive. cache: the cache's folder; None keeps everything in memory.
 
     Raises:
-        PellucidError: as ``archives.members`` does, and when the disk is full.
+        PellucidError: as ``archive_members`` does, and when the disk is full.
     """
-    said: list[Note] = []
-    kept = open_cache(cache or False, said.append)
-    entry = kept.get_or_build(key_of("pack", digest), partial(_pack_archive, path, cache), said.append)
-    found = Listing(path.resolve(), notes=[*said, *(Note(**note) for note in entry.meta["notes"])])
+    cache_notes: list[Note] = []
+    opened_cache = open_cache(cache or False, cache_notes.append)
+    entry = opened_cache.get_or_build(key_of("pack", digest), partial(_pack_archive, path, cache), cache_notes.append)
+    found = Listing(path.resolve(), notes=[*cache_notes, *(Note(**note) for note in entry.meta["notes"])])
     place = {}
     for name, size, block, start in sorted(entry.meta["files"]):
         found.add(name, size, ())
@@ -80,14 +82,15 @@ def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str,
     """Every image and table of an archive: blocks of bytes and, by name, where each lies."""
     notes: list[Note] = []
     blocks: list[np.ndarray] = []
-    files: dict[str, tuple[int, int, int]] = {}  # name -> size, block, start; of two of one name the later counts
+    # By name its size, block and start. Of two of one name the later counts, as it does when a tar is unpacked.
+    files: dict[str, tuple[int, int, int]] = {}
     used = 0
     for member in archive_members(path, notes.append):
         data = _member_content(member, notes) if suffix_of(member.name) in SUFFIXES | TABLES else b""
         if data is None:
             continue
         if not blocks or used + len(data) > len(blocks[-1]):
-            size = max(min(FIRST << len(blocks), MOST), len(data))
+            size = max(min(FIRST_BLOCK_BYTES << len(blocks), MOST_BLOCK_BYTES), len(data))
             _need_room(size, cache, path)
             blocks.append(into(f"block_{len(blocks)}", (size,), np.uint8))
             used = 0

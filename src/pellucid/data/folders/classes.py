@@ -11,13 +11,18 @@ from ...fields import Note
 from ...wording import count_noun, join_words
 from ..splits.spec import PARTS, SPLIT_WORDS
 
-LEVEL = re.compile(r"folder(?:_(\d))?")  # what a level of folders is called: folder_2; folder for all of them
+# What a level of folders is called as a target: folder_2; folder for all of them.
+LEVEL = re.compile(r"folder(?:_(\d))?")
 
-MOST = 0.9  # this share of the images in folders named train, test … makes these their splits
+# So much of the images must lie in folders named train, test … for these to be their splits.
+SPLIT_SHARE = 0.9
 
-NEARLY = 0.99  # this share of the images in one folder makes that folder say nothing
+# So much of the images in one folder makes that folder say nothing.
+NEARLY_ALL = 0.99
 
-PIECE = re.compile(r"(?:part|batch|chunk|shard|group|volume|vol|disc|disk|session|day|archive)[\W_]*\d+", re.IGNORECASE)
+PIECE_NAME = re.compile(
+    r"(?:part|batch|chunk|shard|group|volume|vol|disc|disk|session|day|archive)[\W_]*\d+", re.IGNORECASE
+)
 
 NUMBERED = re.compile(r"(.*?)[\W_]*\d[\d\W_]*")
 
@@ -100,7 +105,7 @@ def _split_level(parts: list[list[str]]) -> tuple[list[str | None], list[list[st
     for level in range(max(map(len, parts), default=0)):
         words = Counter(p[level].lower() for p in parts if len(p) > level)
         known = {word: count for word, count in words.items() if word in SPLIT_WORDS}
-        if len({SPLIT_WORDS[word] for word in known}) > 1 and sum(known.values()) >= MOST * len(parts):
+        if len({SPLIT_WORDS[word] for word in known}) > 1 and sum(known.values()) >= SPLIT_SHARE * len(parts):
             found = [SPLIT_WORDS.get(p[level].lower()) if len(p) > level else None for p in parts]
             rest = [p[:level] + p[level + 1 :] if s else p for p, s in zip(parts, found, strict=True)]
             return found, rest
@@ -127,10 +132,13 @@ def _explain_pieces(parts: list[list[str]]) -> str | None:
     for p in parts:
         if len(p) > 1:
             inner[p[1]].add(p[0])
-    if len(names) < 2 or len(inner) < 2 or sum(len(p) > 1 for p in parts) < NEARLY * len(parts):
+    if len(names) < 2 or len(inner) < 2 or sum(len(p) > 1 for p in parts) < NEARLY_ALL * len(parts):
         return None
+    # The same inner names in several outer folders may be pieces of one set (part1/cat, part2/cat) or classes
+    # (cat/indoor, dog/indoor): names alone do not tell, so only numbered outer folders are taken for pieces
+    # (docs/LOG.md, 2026-11-22).
     shared = sum(map(len, inner.values())) > 1.5 * len(inner) and not _are_numbered(inner)
-    if all(PIECE.fullmatch(name) for name in names) or (shared and _are_numbered(names)):
+    if all(PIECE_NAME.fullmatch(name) for name in names) or (shared and _are_numbered(names)):
         return f"the folders above are numbered pieces that hold {'the same' if shared else 'further'} folders"
     return None
 
@@ -139,9 +147,9 @@ def _explain_swallowing(parts: list[list[str]]) -> str | None:
     """Why one outermost folder says nothing: nearly everything is in it, in folders that are not pieces of it."""
     (name, count), *others = Counter(p[0] if p else "" for p in parts).most_common() or [("", 0)]
     inner = Counter(p[1] for p in parts if len(p) > 1 and p[0] == name)
-    if not others or not name or count < NEARLY * len(parts) or len(inner) < 2:
+    if not others or not name or count < NEARLY_ALL * len(parts) or len(inner) < 2:
         return None
-    if sum(inner.values()) < NEARLY * count or _are_numbered(inner) or all(one.startswith(name) for one in inner):
+    if sum(inner.values()) < NEARLY_ALL * count or _are_numbered(inner) or all(one.startswith(name) for one in inner):
         return None
     return f"'{name}' holds nearly all images"
 

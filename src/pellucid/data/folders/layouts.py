@@ -43,6 +43,7 @@ def image_archive(source: Any, options: ReadOptions) -> Source | None:
     about = source.stat()
     if not archive.holds_images(source, mark_of(about)):
         return None
+    # The archive as one file: its mark finds it in the cache, and nothing is unpacked to know whether it changed.
     alone = Listing(source, [""], [about.st_size], [mark_of(about)])
     pack = partial(archive.unpack_images, alone.digest, source, options.spool)
     return Source(source.name, alone.digest, lambda: _load_images(pack(), options))
@@ -56,7 +57,8 @@ def _load_images(files: Listing, options: ReadOptions) -> Contents:
     told = classes_of(keep, files.name, names)
     if len(keep) < len(files.paths):
         _check_empty(files, keep)
-    paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1  # a level was asked for, or images and no more
+    # A level was asked for, or images and no more.
+    paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1
     found = None if paths_tell else metadata.read_metadata(files, keep, told, options, notes)
     found = found or _by_folders(files, keep, told, notes)
     if files.others:
@@ -85,6 +87,7 @@ def _image_path(paths: list[str], row: int) -> str:
 
 def _not_empty(files: Listing, notes: list[Note]) -> list[str]:
     empty = [path for path, size in zip(files.paths, files.sizes, strict=True) if not size]
+    # Empty files are what an interrupted copy leaves; they would all fail one by one when they are decoded.
     notes += [Note("error", "an empty file, left out", path) for path in empty[:5]]
     if len(empty) > 5:
         notes.append(Note("error", f"{len(empty) - 5:,} more empty files are left out"))

@@ -92,6 +92,7 @@ def list_files(root: Path) -> Listing:
         PellucidError: for a folder that may not be opened.
     """
     found = Listing(root)
+    # File systems list in any order, and the numbers of rows, with them the split, must not depend on it.
     for path, size, mark in sorted(_walk_files(str(root), found)):
         found.add(path, size, mark)
     if found.made:
@@ -112,6 +113,7 @@ def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]
         for entry in entries:
             path = f"{inside}/{entry.name}" if inside else entry.name
             try:
+                # What is not UTF-8 can stand in no report, and in no column of text.
                 entry.name.encode()
                 if entry.is_dir():
                     stack += _folder_to_enter(entry, path, seen, found)
@@ -125,7 +127,8 @@ def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]
             except UnicodeEncodeError:
                 odd = path.encode("utf-8", "backslashreplace").decode()
                 found.notes.append(Note.left_out("its name is not UTF-8", odd))
-            except OSError as error:  # a link to nowhere or to itself
+            # A link to nowhere or to itself.
+            except OSError as error:
                 found.notes.append(Note.left_out(f"cannot be opened ({error.strerror})", path))
 
 
@@ -152,6 +155,7 @@ def _folder_to_enter(
     entry: os.DirEntry[str], path: str, seen: set[tuple[int, int]], found: Listing
 ) -> list[tuple[str, str]]:
     """The folder to go into, unless a link led there before."""
+    # By device and inode: a path grows with every turn of a link that leads back.
     identity = _file_identity(entry.stat())
     if identity in seen:
         found.notes.append(Note.left_out("links to a folder that was read already", path, "warning"))

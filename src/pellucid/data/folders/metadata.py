@@ -24,13 +24,17 @@ from .classes import Classes, split_folders
 from .listing import Listing, suffix_of
 from .names import Names, values_of
 
-MOST_TABLES = 40  # files looked into; where there are more they are not tables but something beside each image
+# Files looked into; where there are more they are not tables but something beside each image, such as its boxes.
+MOST_TABLES = 40
 
-LARGE = 1 << 30  # bytes of a table that is not looked into unless it is called metadata
+# A table of so many bytes is not looked into unless it is called metadata.
+LARGE_TABLE_BYTES = 1 << 30
 
-ENOUGH = 0.8  # this share of a column's values must be images
+# So much of a column's values must name images that are there (docs/data.md).
+ENOUGH_NAMED_SHARE = 0.8
 
-SHOWN = 3  # rows and images listed one by one
+# Rows and images listed one by one.
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ def read_metadata(
         return None
     for one in chosen:
         files.others[suffix_of(one.path)] -= 1
-    files.others += type(files.others)()  # without those that are down to nothing
+    # Adding drops the counts that are down to 0.
+    files.others += type(files.others)()
     return _join_tables(files, images, told, chosen, options, notes)
 
 
@@ -84,7 +89,7 @@ def is_metadata(path: str) -> bool:
 def _candidate_files(files: Listing) -> list[str]:
     """Files that may name the images, those called metadata first."""
     first = [path for path in files.tables if is_metadata(path)]
-    others = [path for path, (size, _) in files.tables.items() if path not in first and 0 < size < LARGE]
+    others = [path for path, (size, _) in files.tables.items() if path not in first and 0 < size < LARGE_TABLE_BYTES]
     if len(others) > MOST_TABLES:
         others = [path for path in others if suffix_of(path) not in (".txt", ".json")]
     return first + sorted(others, key=lambda path: (path.count("/"), path))[:MOST_TABLES]
@@ -101,11 +106,12 @@ def _metadata_at(
         if is_metadata(path):
             notes.append(Note.left_out(error.what, path))
         return None
-    if len(found.columns) < 2:  # a mere list of names says nothing of the images
+    # A mere list of names says nothing of the images.
+    if len(found.columns) < 2:
         return None
     ways = {name: names.best_match(column, path.rpartition("/")[0]) for name, column in found.columns.items()}
     share, best = max((way.share, name) for name, way in ways.items())
-    if share < ENOUGH:
+    if share < ENOUGH_NAMED_SHARE:
         return None
     at = ways[best].look(values_of(found.columns[best]))
     rows = [row for row, i in enumerate(at) if i >= 0]
@@ -183,7 +189,8 @@ def _stack_columns(chosen: list[MetadataTable]) -> pl.DataFrame:
         frames.append(frame.rename({one.column: chosen[0].column}))
     try:
         return pl.concat(frames, how="diagonal_relaxed")
-    except pl.exceptions.PolarsError:  # a column of numbers in one table and of words in another
+    # A column of numbers in one table and of words in another.
+    except pl.exceptions.PolarsError:
         return pl.concat([frame.cast(pl.String) for frame in frames], how="diagonal_relaxed")
 
 
@@ -230,7 +237,7 @@ def _say_lost(one: MetadataTable, notes: list[Note]) -> None:
     if not one.lost:
         return
     names = values_of(one.found.columns[one.column])
-    shown = join_words((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), SHOWN)
+    shown = join_words((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), MOST_SHOWN)
     text = f"{count_noun(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
     where = one.found.columns[one.column].place(one.lost[0])
     text += f" and {'is' if len(one.lost) == 1 else 'are'} left out, here first"
@@ -269,5 +276,5 @@ def _say_unnamed(paths: list[str], chosen: list[MetadataTable], notes: list[Note
     if paths:
         where = join_words(one.path for one in chosen)
         text = f"{count_noun(len(paths), 'image has', 'images have')} no row in {where} and"
-        text += f" {'is' if len(paths) == 1 else 'are'} left out ({join_words(paths, SHOWN)})"
+        text += f" {'is' if len(paths) == 1 else 'are'} left out ({join_words(paths, MOST_SHOWN)})"
         notes.append(Note("warning", text, name, LEFT_OUT))

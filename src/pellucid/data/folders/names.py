@@ -18,11 +18,14 @@ from ...fields import Column
 from ...fields.image import plain_path
 from .listing import SUFFIXES, suffix_of
 
-SAMPLE = 400  # values that decide
+# Values that decide which way of naming a column follows.
+SAMPLED_VALUES = 400
 
-TAILS = 4  # names of folders that may help to tell a file from others of the same name
+# The file's name, and folders above it that may help to tell it from others of the same name.
+MOST_TAIL_PARTS = 4
 
-BETTER = 0.01  # a looser way must fit so many more of the values
+# A looser way must fit so many more of the values: the strictest that fits is the one that was meant.
+BETTER_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ class Names:
     def best_match(self, column: Column, folder: str) -> Match:
         """The way that fits most values of a column of a table that lies in ``folder``."""
         present = [value for value in values_of(column) if value]
-        sample = present[:: max(1, len(present) // SAMPLE)]
+        sample = present[:: max(1, len(present) // SAMPLED_VALUES)]
         series = column.series()
+        # Most columns name nothing: a look into one set passes them over before an index is built for each way.
         if not sample or sum(_without_ending(value) in self._name_endings for value in sample) < 0.5 * len(sample):
             return NONE
         distinct = len(set(present)) >= 0.9 * len(present)
-        if series is not None and series.dtype.is_integer():  # they may only happen to be numbers of files
+        # They may only happen to be numbers of files.
+        if series is not None and series.dtype.is_integer():
             looks = [partial(_look_up, self._number_index, _without_zeros)] if distinct else []
             looks = looks if 2 * len(present) >= len(self.images) else []
         else:
@@ -76,7 +81,7 @@ class Names:
         best = NONE
         for look in looks:
             share = sum(i >= 0 for i in look(sample)) / len(sample)
-            if share > best.share + BETTER:
+            if share > best.share + BETTER_SHARE:
                 best = Match(share, look)
         return best
 
@@ -85,14 +90,14 @@ class Names:
         for bare in (False, True) if distinct else (False,):
             for start in dict.fromkeys((folder, "")):
                 yield partial(_look_up, self._name_index(bare, 0), partial(self._from_folder, start, bare))
-            for parts in range(TAILS, 0, -1):
+            for parts in range(MOST_TAIL_PARTS, 0, -1):
                 yield partial(_look_up, self._name_index(bare, parts), partial(_last_parts, bare, parts))
 
     def _from_folder(self, folder: str, bare: bool, path: str) -> str:
         """A path from ``folder`` as a path from the root."""
-        own = path.removeprefix(self._roots[0]).removeprefix(self._roots[1])
-        inside = folder and own == path and not path.startswith("/")
-        return _last_parts(bare, 0, posixpath.normpath(f"{folder}/{path}" if inside else own))
+        inside_root = path.removeprefix(self._roots[0]).removeprefix(self._roots[1])
+        inside = folder and inside_root == path and not path.startswith("/")
+        return _last_parts(bare, 0, posixpath.normpath(f"{folder}/{path}" if inside else inside_root))
 
     def _name_index(self, bare: bool, parts: int) -> dict[str, int]:
         if (bare, parts) not in self._indexes:

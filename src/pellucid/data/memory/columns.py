@@ -23,11 +23,14 @@ from ..tables.readers import plain_column
 
 NAME = "data in memory"
 
-DENSE = 1 << 28  # values of a sparse matrix that may be written out
+# Values of a sparse matrix that may be written out: 2 GB as float64.
+MOST_DENSE_VALUES = 1 << 28
 
-SIMPLE = (str, int, float, bytes, date, time, timedelta)  # bool is an int, datetime a date
+# What a cell of a table may be. Subclasses count: bool is an int, datetime a date.
+SIMPLE = (str, int, float, bytes, date, time, timedelta)
 
-SIDE = 4  # pixels; an array with a shorter side is no image, but for its channels
+# Pixels: an array with a shorter side is no image, but for its channels.
+SIDE = 4
 
 
 @dataclass
@@ -98,7 +101,8 @@ class MemoryColumns:
     def _simple_series(self, name: str, values: np.ndarray) -> pl.Series | None:  # (n,)
         """One column of NumPy's; None, and why, for values that are no values of a table."""
         kind = values.dtype.kind
-        if kind in "mM":  # polars knows few of NumPy's units of time
+        # Polars knows few of NumPy's units of time.
+        if kind in "mM":
             return pl.Series(name, values.astype(f"{'timedelta64' if kind == 'm' else 'datetime64'}[us]"))
         if kind == "c":
             raise PellucidError("complex numbers can't be read", where=f"column '{name}'", fix="pass two columns")
@@ -143,7 +147,7 @@ def array_of_values(values: Any) -> np.ndarray:
         values = values.detach().cpu()
         return values.float().numpy() if str(values.dtype) == "torch.bfloat16" else values.numpy()
     if hasattr(values, "toarray"):
-        if np.prod(values.shape) > DENSE:
+        if np.prod(values.shape) > MOST_DENSE_VALUES:
             raise PellucidError(f"a sparse matrix of {values.shape} is too large", where=NAME, fix="leave columns out")
         return values.toarray()
     if isinstance(values, np.ma.MaskedArray):
@@ -157,11 +161,13 @@ def array_of_values(values: Any) -> np.ndarray:
         return np.asarray(values)
     items = [array_of_values(value) if hasattr(value, "detach") else value for value in values]
     types = {type(item) for item in items}
-    if any(map(is_image, items)) or (str in types and len(types) > 1):  # NumPy would make texts of numbers
+    # NumPy would make texts of the numbers.
+    if any(map(is_image, items)) or (str in types and len(types) > 1):
         return object_array(items)
     try:
         return np.asarray(items)
-    except ValueError:  # unlike lengths
+    # Values of unlike lengths.
+    except ValueError:
         return object_array(items)
 
 
@@ -191,7 +197,8 @@ def _check_image_shape(array: np.ndarray, name: str) -> str:
 def _from_pandas(name: str, column: Any) -> pl.Series:
     """A pandas column of one of pandas' own types; its missing values are missing here."""
     kind = str(column.dtype)
-    if kind.startswith("datetime64["):  # the time on the wall, wherever it hangs
+    # The time on the wall, wherever it hangs.
+    if kind.startswith("datetime64["):
         return pl.Series(name, column.dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
     gone = np.asarray(column.isna())
     items = [None if no else v for no, v in zip(gone, column.astype(object).tolist(), strict=True)]
@@ -219,13 +226,14 @@ def _list_series(name: str, column: Any) -> pl.Series | None:
         return None
     many = (list, tuple, set, frozenset, np.ndarray)
     items = [None if item is None or (isinstance(item, float) and item != item) else item for item in column]
-    some = [item for item in items if item is not None]
-    if not some or not all(isinstance(item, many) for item in some):
+    present = [item for item in items if item is not None]
+    if not present or not all(isinstance(item, many) for item in present):
         return None
-    if not all(isinstance(part, str | int | np.integer) for item in some for part in item):
+    if not all(isinstance(part, str | int | np.integer) for item in present for part in item):
         return None
     texts = [None if item is None else [str(part) for part in item] for item in items]
-    sets = any(isinstance(item, set | frozenset) for item in some)  # their order changes from process to process
+    # The order of words in a set changes from process to process, and with it the digest of the data.
+    sets = any(isinstance(item, set | frozenset) for item in present)
     return pl.Series(name, [t and sorted(t) for t in texts] if sets else texts, pl.List(pl.String))
 
 
@@ -242,6 +250,7 @@ def _stack_alike(items: np.ndarray) -> np.ndarray:  # (n,) objects -> (n, ...) w
         return np.stack(arrays)
     if any(isinstance(v, np.ndarray) and v.ndim in (2, 3) and v.dtype.kind in "biuf" for v in arrays):
         whole = [v for v in arrays if isinstance(v, np.ndarray)]
+        # Asked of all images at once: asked one by one, a dark image of 0 to 255 would come out bright.
         white = 1.0 if all(v.max(initial=0) <= 1 for v in whole) else 255.0
         return object_array([_pack_image(_draw_image(v, white)) for v in arrays])
     return items
@@ -259,7 +268,8 @@ def _draw_image(pixels: Any, white: float) -> Any:  # (H, W), (H, W, C) or (C, H
         pixels = (np.clip(np.nan_to_num(pixels.astype(np.float32)) * (255 / white), 0, 255) + 0.5).astype(np.uint8)
     try:
         return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels))
-    except (TypeError, ValueError):  # five channels, say
+    # Five channels, say.
+    except (TypeError, ValueError):
         return None
 
 
@@ -274,7 +284,9 @@ def _pack_image(image: Any) -> bytes | None:
         upright = ImageOps.exif_transpose(image)
         if upright.mode in ("PA", "La", "RGBa"):
             upright = upright.convert("RGBA")
+        # TIFF holds every mode without loss; PNG knows neither CMYK nor floats.
         upright.save(out, "TIFF")
-    except Exception:  # what Pillow has not read yet may be damaged in any way
+    # What Pillow has not read yet may be damaged in any way.
+    except Exception:
         return None
     return out.getvalue()

@@ -21,38 +21,40 @@ from .columns import NAME, SIDE, MemoryColumns, array_of_values, is_image
 
 SHAPES = "pass X as (n, F), (n, H, W) or (n, H, W, C) and y as (n,)"
 
-FAULTS = 5  # items that can't be read, said one by one
+# Items that can't be read, said one by one.
+MOST_FAULTS = 5
 
 
 @layout
 def input_target_pair(source: Any, options: ReadOptions) -> Source | None:
     """``(X, y)``: X a table, numbers (n, F), images or texts; y targets (n,), one-hot (n, C) or numbers (n, R)."""
-    source = getattr(source, "tensors", source)  # torch's TensorDataset
+    # The pair in torch's TensorDataset.
+    source = getattr(source, "tensors", source)
     if not isinstance(source, tuple) or len(source) != 2 or isinstance(source[0], (str, os.PathLike)):
         return None
     x, y = source
-    held, goals = MemoryColumns(), MemoryColumns()
+    memory, goals = MemoryColumns(), MemoryColumns()
     if _example_count(x) != _example_count(y) or not _example_count(x):
         shapes = f"X has the shape {_shape_text(x)} and y {_shape_text(y)}"
         what = f"{shapes}; expected as many examples in both and one target each"
         raise PellucidError(what, fix=SHAPES)
-    _add_inputs(x, held)
+    _add_inputs(x, memory)
     _add_targets(y, goals)
     index: Any = getattr(x, "index", None)
     if hasattr(index, "equals") and hasattr(getattr(y, "index", None), "equals") and not index.equals(y.index):
         goals.notes.append(Note("warning", "X and y have different indexes; their rows are taken in order", NAME))
-    return _join_sides(held, goals, "it is y of the pair (X, y)")
+    return _join_sides(memory, goals, "it is y of the pair (X, y)")
 
 
 @layout
 def data_frame(source: Any, options: ReadOptions) -> Source | None:
     """A data frame (Polars, pandas, Arrow), a dict of columns, or an array of numbers or records."""
-    held = MemoryColumns()
-    if not _add_table(source, held):
+    memory = MemoryColumns()
+    if not _add_table(source, memory):
         if not (isinstance(source, np.ndarray) or hasattr(source, "detach")) or not source.ndim:
             return None
-        _add_inputs(source, held)
-    return _memory_source(held) if held.columns or not isinstance(source, Mapping) else None
+        _add_inputs(source, memory)
+    return _memory_source(memory) if memory.columns or not isinstance(source, Mapping) else None
 
 
 @layout
@@ -67,36 +69,36 @@ def item_sequence(source: Any, options: ReadOptions) -> Source | None:
         or not hasattr(source, "__getitem__")
     ):
         return None
-    held, goals = MemoryColumns(), MemoryColumns()
-    items = _keep_items(source, held.notes)
+    memory, goals = MemoryColumns(), MemoryColumns()
+    items = _keep_items(source, memory.notes)
     if not items or isinstance(items[0], (str, os.PathLike)):
         return None
     if all(isinstance(item, Mapping) for item in items):
-        _add_rows(items, held)
+        _add_rows(items, memory)
     elif all(isinstance(item, (tuple, list)) and len(item) == 2 for item in items):
-        _add_inputs([item[0] for item in items], held)
+        _add_inputs([item[0] for item in items], memory)
         _add_targets([item[1] for item in items], goals)
-        return _join_sides(held, goals, "it is the second of each pair")
+        return _join_sides(memory, goals, "it is the second of each pair")
     elif any(isinstance(item, (tuple, list, Mapping)) for item in items):
         what = f"the items of a {type(source).__name__} are neither all (input, target) nor all dicts of columns"
         raise PellucidError(what, where=NAME, fix="make each a pair")
     else:
-        _add_inputs(items, held)
-    return _memory_source(held)
+        _add_inputs(items, memory)
+    return _memory_source(memory)
 
 
 def text_source(values: Sequence[str], name: str) -> Source:
     """Single texts for the one text column of a finished run."""
-    held = MemoryColumns()
-    held.add_column(name, pl.Series(list(values), dtype=pl.String))
-    return _memory_source(held)
+    memory = MemoryColumns()
+    memory.add_column(name, pl.Series(list(values), dtype=pl.String))
+    return _memory_source(memory)
 
 
 def image_source(values: Any, name: str) -> Source:
     """Images in memory, as ``are_images`` knows them, for the one image column of a finished run."""
-    held = MemoryColumns()
-    held.add_column(name, [values] if is_image(values) else values)
-    return _memory_source(held)
+    memory = MemoryColumns()
+    memory.add_column(name, [values] if is_image(values) else values)
+    return _memory_source(memory)
 
 
 def are_images(source: Any) -> bool:
@@ -106,16 +108,18 @@ def are_images(source: Any) -> bool:
     return is_image(source) or isinstance(source, np.ndarray) or hasattr(source, "detach")
 
 
-def _add_table(source: Any, held: MemoryColumns) -> bool:
+def _add_table(source: Any, memory: MemoryColumns) -> bool:
     """Add the columns of a data frame or a dict; whether it is one."""
-    if hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas
+    # pandas, known by what it can do: it is never imported here.
+    if hasattr(source, "iloc") and hasattr(source, "columns"):
         names = [" ".join(map(str, n)) if isinstance(n, tuple) else str(n) for n in source.columns]
         columns = [source.iloc[:, i] for i in range(len(names))]
         if type(source.index).__name__ != "RangeIndex":
-            held.notes.append(Note("info", "the index is not read; reset_index() makes it a column", NAME))
+            memory.notes.append(Note("info", "the index is not read; reset_index() makes it a column", NAME))
     elif hasattr(source, "items"):
         pairs = list(source.items())
         names, columns = [str(name) for name, _ in pairs], [values for _, values in pairs]
+        # A dict of single values is one row.
         if columns and all(map(_is_single, columns)):
             columns = [[value] for value in columns]  # one row
     else:
@@ -123,8 +127,8 @@ def _add_table(source: Any, held: MemoryColumns) -> bool:
         if found is None:
             return False
         names, columns = found
-    for name, values in zip(unique_names(names, held.notes, NAME), columns, strict=True):
-        held.add_column(name, values)
+    for name, values in zip(unique_names(names, memory.notes, NAME), columns, strict=True):
+        memory.add_column(name, values)
     return True
 
 
@@ -139,6 +143,7 @@ def _polars_columns(source: Any) -> tuple[list[str], list[Any]] | None:
             source = source.collect()
         elif not isinstance(source, pl.DataFrame) and hasattr(source, "__arrow_c_stream__"):
             names = list(getattr(source, "column_names", ()))
+            # Arrow allows two columns of one name, Polars does not: they pass through under numbers.
             doubled = len(set(names)) < len(names)
             frame = pl.DataFrame(source.rename_columns([str(i) for i in range(len(names))]) if doubled else source)
             return (names if doubled else frame.columns), frame.get_columns()
@@ -147,25 +152,25 @@ def _polars_columns(source: Any) -> tuple[list[str], list[Any]] | None:
     return (source.columns, source.get_columns()) if isinstance(source, pl.DataFrame) else None
 
 
-def _add_inputs(x: Any, held: MemoryColumns) -> None:
+def _add_inputs(x: Any, memory: MemoryColumns) -> None:
     """Add what predictions are made from, under made-up names where it has none."""
     if not isinstance(x, (list, tuple)) and not hasattr(x, "dtype"):
-        if _add_table(x, held):
+        if _add_table(x, memory):
             return
     elif isinstance(x, (list, tuple)) and x and all(isinstance(item, Mapping) for item in x):
-        _add_rows(x, held)
+        _add_rows(x, memory)
         return
     array = array_of_values(x)
     if array.dtype.names:
         for name in array.dtype.names:
-            held.add_column(name, array[name])
+            memory.add_column(name, array[name])
     elif array.ndim == 2:
-        held.add_matrix("column", array)
+        memory.add_matrix("column", array)
     elif array.ndim == 1 and (width := _value_width(array)):
         for i in range(width):
-            held.add_column(f"column_{i + 1}", [item[i] for item in array])
+            memory.add_column(f"column_{i + 1}", [item[i] for item in array])
     else:
-        held.add_column(_input_name(array), array)
+        memory.add_column(_input_name(array), array)
 
 
 def _value_width(array: np.ndarray) -> int:
@@ -243,18 +248,19 @@ def _keep_items(source: Any, notes: list[Note]) -> list[Any]:
     for i in range(len(source)):
         try:
             found.append(source[i])
-        except Exception as error:  # whatever the code of a user's own data set raises
+        # Whatever the code of a user's own data set raises.
+        except Exception as error:
             faults.append(Note.left_out(f"{type(error).__name__}: {error}"[:200], f"item {i}"))
-    notes += faults[:FAULTS]
-    if len(faults) > FAULTS:
-        notes.append(Note("error", f"{len(faults) - FAULTS:,} more items can't be read and are left out"))
+    notes += faults[:MOST_FAULTS]
+    if len(faults) > MOST_FAULTS:
+        notes.append(Note("error", f"{len(faults) - MOST_FAULTS:,} more items can't be read and are left out"))
     return found
 
 
-def _add_rows(items: Sequence[Mapping[Any, Any]], held: MemoryColumns) -> None:
+def _add_rows(items: Sequence[Mapping[Any, Any]], memory: MemoryColumns) -> None:
     """Add the columns of rows; a value that a row lacks is missing."""
     for name in dict.fromkeys(key for item in items for key in item):
-        held.add_column(str(name), [item.get(name) for item in items])
+        memory.add_column(str(name), [item.get(name) for item in items])
 
 
 def _example_count(values: Any) -> int:
@@ -271,31 +277,31 @@ def _shape_text(values: Any) -> tuple[int, ...]:
     return tuple(values.shape) if hasattr(values, "shape") else (_example_count(values),)
 
 
-def _join_sides(held: MemoryColumns, goals: MemoryColumns, why: str) -> Source:
+def _join_sides(memory: MemoryColumns, goals: MemoryColumns, why: str) -> Source:
     """Inputs and targets side by side."""
-    names = unique_names([*held.columns, *goals.columns], [], NAME)[len(held.columns) :]
+    names = unique_names([*memory.columns, *goals.columns], [], NAME)[len(memory.columns) :]
     for name, (own, values) in zip(names, goals.columns.items(), strict=True):
-        held.columns[name] = values.alias(name) if isinstance(values, pl.Series) else values
+        memory.columns[name] = values.alias(name) if isinstance(values, pl.Series) else values
         if own in goals.kinds:
-            held.kinds[name] = goals.kinds[own]
-    held.notes += goals.notes
-    return _memory_source(held, tuple(names), why)
+            memory.kinds[name] = goals.kinds[own]
+    memory.notes += goals.notes
+    return _memory_source(memory, tuple(names), why)
 
 
-def _memory_source(held: MemoryColumns, target: tuple[str, ...] = (), why: str = "") -> Source:
-    lengths = {name: len(values) for name, values in held.columns.items()}
+def _memory_source(memory: MemoryColumns, target: tuple[str, ...] = (), why: str = "") -> Source:
+    lengths = {name: len(values) for name, values in memory.columns.items()}
     if len(set(lengths.values())) > 1:
         raise PellucidError(f"columns are not equally long: {lengths}")
-    if not held.columns or not max(lengths.values()):
+    if not memory.columns or not max(lengths.values()):
         raise PellucidError("there are no rows", where=NAME)
-    return Source(NAME, _columns_digest(held.columns), partial(_load_columns, held, target or None, why))
+    return Source(NAME, _columns_digest(memory.columns), partial(_load_columns, memory, target or None, why))
 
 
-def _load_columns(held: MemoryColumns, target: tuple[str, ...] | None, why: str) -> Contents:
-    made = {name: Column(name, values) for name, values in held.columns.items()}
+def _load_columns(memory: MemoryColumns, target: tuple[str, ...] | None, why: str) -> Contents:
+    made = {name: Column(name, values) for name, values in memory.columns.items()}
     n = len(next(iter(made.values())))
     about = f"{count_noun(n, 'row')} and {count_noun(len(made), 'column')}"
-    return Contents(about, made, list(held.notes), True, dict(held.kinds), target, why)
+    return Contents(about, made, list(memory.notes), True, dict(memory.kinds), target, why)
 
 
 def _columns_digest(columns: Mapping[str, pl.Series | np.ndarray]) -> str:
@@ -304,7 +310,8 @@ def _columns_digest(columns: Mapping[str, pl.Series | np.ndarray]) -> str:
     for name, values in columns.items():
         digest.update(f"{name}\0{values.dtype}\0{values.shape}".encode())
         if isinstance(values, pl.Series) and values.dtype.is_numeric() and not values.null_count():
-            digest.update(np.ascontiguousarray(values.to_numpy()).view(np.uint8).data)  # 0.1 ms instead of 0.7
+            # As it lies: 0.1 ms a column, where Arrow's format takes 0.7, and fits of small tables are timed in ms.
+            digest.update(np.ascontiguousarray(values.to_numpy()).view(np.uint8).data)
         elif isinstance(values, pl.Series):
             values.to_frame().write_ipc(_Sink(digest))  # type: ignore[call-overload]
         else:
