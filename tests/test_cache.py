@@ -99,7 +99,7 @@ def test_damage_is_noticed_said_and_mended(damage, place, tmp_path):
 
 
 def test_large_arrays_are_checked_by_samples(tmp_path, monkeypatch):
-    monkeypatch.setattr(caches, "CHECKED", 1000)
+    monkeypatch.setattr(caches, "FULLY_CHECKED_BYTES", 1000)
     Cache(tmp_path).get_or_build(KEY, build, print)
     Cache(tmp_path).get_or_build(KEY, never, print)
     file = tmp_path / KEY[:2] / KEY / "mapped.npy"

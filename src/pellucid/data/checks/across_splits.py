@@ -16,13 +16,18 @@ COPIED = "is in train too", "are in train too"
 
 ALMOST = "is nearly the same as one of train", "are nearly the same as one of train"
 
-WORTH, UNWORTHY = 0.01, 0.001  # shares of a part drawn at random that are worth acting on, and not worth saying
+# Of a part drawn at random, the share of copies that is worth acting on, and the one below which it is not worth
+# saying.
+ACT_SHARE, SAY_SHARE = 0.01, 0.001
 
-MOST_TIMES = 20  # columns looked at for dates
+# Columns looked at for dates: parsing is slow, and one that is in order is enough.
+MOST_DATE_COLUMNS = 20
 
-REPEATING = 3  # rows for each different input: so many are no copies but columns of few values
+# Rows for each different input: where there are so many, equal rows are no copies but come from columns of few values.
+ROWS_AN_INPUT = 3
 
-ROUGH, TOO_ROUGH = 100, 25  # examples of a part that scores
+# With 100 examples, 90 % right is known to ±6 points; with 25, to ±12.
+FEW_TEST_EXAMPLES, TOO_FEW_TEST_EXAMPLES = 100, 25
 
 
 def note_across_parts(
@@ -32,7 +37,8 @@ def note_across_parts(
     if parts.split is None:
         return
     one, two = np.concatenate([first, other]), np.concatenate([other, first])
-    found: dict[str, np.ndarray] = {}  # the pairs (row of the part, row of train)
+    # By part the pairs (row of the part, row of train).
+    found: dict[str, np.ndarray] = {}
     for i, name in ((2, "test"), (1, "validation")):
         both = (parts.part_index[one] == i) & (parts.part_index[two] == 0)
         if both.any():
@@ -49,9 +55,9 @@ def note_across_parts(
         ": the score flatters" if "test" in counts else "",
     )
     text += f" {how[sum(counts.values()) > 1]}{drawn}{flatters}"
-    if not parts.parts_are_given and max(shares.values()) < UNWORTHY:
+    if not parts.parts_are_given and max(shares.values()) < SAY_SHARE:
         return
-    level = "warning" if parts.parts_are_given or max(shares.values()) >= WORTH else "info"
+    level = "warning" if parts.parts_are_given or max(shares.values()) >= ACT_SHARE else "info"
     action = "nothing is removed: the score may be better than on new data"
     fix = "take one of each out, or keep them in one part"
     yield Note(level, f"{text}, such as {parts.example_place(train)}", parts.example_place(here), action, fix)
@@ -61,14 +67,16 @@ def note_across_parts(
 def same_inputs(parts: SplitView) -> Iterator[Note]:
     """Examples with the same inputs in two parts, however their targets are."""
     keys = parts.example_keys
-    if keys is None or not len(keys) or parts.example_noun == "image":  # images are compared one by one elsewhere
+    # Images are compared one by one elsewhere.
+    if keys is None or not len(keys) or parts.example_noun == "image":
         return
     again, different = parts.shared_keys
-    if different * REPEATING < len(keys) or not len(again):
+    if different * ROWS_AN_INPUT < len(keys) or not len(again):
         return
     rows = parts.rows[again]  # (s,)
     distinct, inverse = np.unique(keys[again], return_inverse=True)
-    order = np.lexsort((np.arange(len(rows)), parts.part_index[rows], inverse))  # those of train first among equal ones
+    # Those of train first among equal ones, so that each copy is set against a row that was learned from.
+    order = np.lexsort((np.arange(len(rows)), parts.part_index[rows], inverse))
     leads = order[np.searchsorted(inverse[order], np.arange(len(distinct)))]
     copies = np.flatnonzero(leads[inverse] != np.arange(len(rows)))
     how = "has the same inputs as one of train", "have the same inputs as one of train"
@@ -117,6 +125,7 @@ def _note_ceiling(
         return "warning" if most < 0.99 or sharp else "info", f"no network can be right on more than {most:.2%}"
     value = goal[again].astype(np.float64)
     mean = np.bincount(group, value) / np.bincount(group)
+    # Where all values are equal the spread is 0, and nothing is to be divided by it.
     most = 1 - np.square(value - mean[group]).sum() / max(np.square(goal - goal.mean()).sum(), 1e-300)
     level = "warning" if most < 0.99 else "info" if most < 0.9995 else ""
     return level, f"R² can't be above {most:.4f} on all rows"
@@ -127,7 +136,9 @@ def in_order_of_time(parts: SplitView) -> Iterator[Note]:
     """Rows in order of time that are parted at random: each lies between two it was learned from."""
     if parts.parts_are_given or parts.data.reading.parting.by != "chance":
         return
-    for field in [f for f in parts.data.fields.values() if f.kind not in ("number", "text", "image")][:MOST_TIMES]:
+    for field in [f for f in parts.data.fields.values() if f.kind not in ("number", "text", "image")][
+        :MOST_DATE_COLUMNS
+    ]:
         column = parts.data.column(field.name)
         first = next(column.chunks()).series()
         if first is None or not (field.kind == "date" or first.dtype.is_temporal()):
@@ -150,7 +161,7 @@ def few_to_score(parts: SplitView) -> Iterator[Note]:
     """A test part so small that its score says little."""
     split = parts.split
     target = parts.data.target
-    if split is None or target is None or not 0 < len(split.test) < ROUGH:
+    if split is None or target is None or not 0 < len(split.test) < FEW_TEST_EXAMPLES:
         return
     n = len(split.test)
     rough = "the score will be a rough one"
@@ -158,4 +169,4 @@ def few_to_score(parts: SplitView) -> Iterator[Note]:
         rough = f"a score of 90 % will be known to about ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
     text = f"only {count_noun(n, 'example')} to test on: {rough}"
     fix = "bring more examples, or give the test part a larger share with --split 0.6,0.2,0.2"
-    yield Note("warning" if n < TOO_ROUGH else "info", text, "", "the score comes with its interval", fix)
+    yield Note("warning" if n < TOO_FEW_TEST_EXAMPLES else "info", text, "", "the score comes with its interval", fix)

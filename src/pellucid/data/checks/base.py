@@ -64,9 +64,11 @@ class SplitView:
     def example_keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
         key = np.zeros(len(self.data), np.uint64)
         for i, field in enumerate(self.data.inputs):
-            own = self.content_hashes.get(field.name)  # of numbers and words none is kept: there may be many columns
+            # Of numbers and words no hash is kept: there may be thousands of columns of a million rows.
+            own = self.content_hashes.get(field.name)
             if own is None and (own := value_hashes(self.data.stored_values(field.name))) is None:
                 return None
+            # Hashed anew for each field: the same values under other columns must not cancel.
             key = hash_counters(np.bitwise_xor(key, own, out=key), i)
             release_pages(self.data.stored_values(field.name))
         return key[self.rows] if self.data.inputs else None
@@ -99,15 +101,19 @@ class SplitView:
 def check_examples(data: Examples, split: Split | None, rows: np.ndarray) -> list[Note]:
     """What is odd about decoded examples and the parts they are in."""
     parts = SplitView(data, split, rows)
-    with np.errstate(all="ignore"):  # as in raw
+    # As in ``check_columns``.
+    with np.errstate(all="ignore"):
         return [note for check in PART_CHECKS for note in check(parts)]
 
 
-SAMPLE = 100_000  # rows, spread evenly, that relations between columns are looked for in
+# Rows, spread evenly, that relations between columns are looked for in: these look at every pair or at every value.
+SAMPLE = 100_000
 
-WIDE = 2_000  # columns that are looked at one by one
+# Columns that are looked at one by one.
+WIDE = 2_000
 
-MOST = 5  # columns said one by one of those that one check finds
+# Columns said one by one of those that one check finds.
+MOST_NOTES = 5
 
 
 class ColumnView:
@@ -214,7 +220,8 @@ class TableView:
         return found
 
 
-OfColumn = Callable[[ColumnView, Sequence[ColumnView]], Iterable[Note]]  # the column, the targets
+# Of a column; it is told the targets too.
+OfColumn = Callable[[ColumnView, Sequence[ColumnView]], Iterable[Note]]
 
 OfTable = Callable[[TableView], Iterable[Note]]
 
@@ -254,7 +261,8 @@ def part_check(check: OfParts) -> OfParts:
 
 def check_columns(columns: Mapping[str, Column], fields: Sequence[Field]) -> list[Note]:
     """What is odd about raw columns, before anything is decoded."""
-    with np.errstate(all="ignore"):  # numbers near the end of their range: what overflows compares as false
+    # Of numbers near the end of their range squares overflow: they compare as false, and a warning would only confuse.
+    with np.errstate(all="ignore"):
         return _run_checks(TableView(columns, fields))
 
 
@@ -273,8 +281,8 @@ def _run_checks(table: TableView) -> list[Note]:
 
 def _shorten_notes(what: str, found: list[tuple[str, Note]]) -> Iterator[Note]:
     """The first notes of one check, and of the others only which columns they are about."""
-    yield from (note for _, note in found[:MOST])
-    rest = list(dict.fromkeys(name for name, _ in found[MOST:]))
+    yield from (note for _, note in found[:MOST_NOTES])
+    rest = list(dict.fromkeys(name for name, _ in found[MOST_NOTES:]))
     if rest:
         _, last = found[-1]
         yield Note(
@@ -285,6 +293,7 @@ def _shorten_notes(what: str, found: list[tuple[str, Note]]) -> Iterator[Note]:
 @lru_cache
 def checks_digest() -> str:
     """SHA-256 of the code of all checks: what others found is not taken for theirs."""
+    # What they found is kept in the cache; a check that was changed must run again.
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 

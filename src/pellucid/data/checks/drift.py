@@ -11,15 +11,19 @@ from ...fields import Field, Note
 from ...fields.spelling import say_differences
 from ...wording import count_noun, join_words
 from ..splits.spec import PARTS
-from .base import MOST, SplitView, part_check
+from .base import MOST_NOTES, SplitView, part_check
 
-LEAST = 50  # examples of a part that can be compare_words
+# Examples of a part from which on it can be compared.
+MIN_PART_EXAMPLES = 50
 
-FAR = 0.25  # distance between distributions, of 1, beyond what chance gives
+# Distance between two distributions, of at most 1, beyond what chance gives.
+FAR_DISTANCE = 0.25
 
-NEW = 0.01  # share of values that were never seen in train
+# Share of a part's values that train never has.
+NEW_VALUES_SHARE = 0.01
 
-ROWS = 20_000  # of a part
+# Of a part: more would only sharpen a distance that is compared with a quarter.
+MOST_ROWS = 20_000
 
 FIX = "is it known why? A score on a part that differs is a harder test; mix the rows if it should not be"
 
@@ -31,16 +35,19 @@ def find_drift(parts: SplitView) -> Iterator[Note]:
     if split is None or not parts.parts_are_given:
         return
     found: list[tuple[str, Note]] = []
-    level = "info" if parts.data.reading.parting.by == "time" else "warning"  # times change, as is known
+    # Times change, as is known.
+    level = "info" if parts.data.reading.parting.by == "time" else "warning"
     for field in (*parts.data.inputs, *parts.data.targets):
         for other in PARTS[:0:-1]:
-            rows, train = (split[name][:: max(1, len(split[name]) // ROWS)] for name in (other, "train"))
-            if min(len(rows), len(train)) >= LEAST and (text := _explain_drift(parts, field, train, rows, other)):
+            rows, train = (split[name][:: max(1, len(split[name]) // MOST_ROWS)] for name in (other, "train"))
+            if min(len(rows), len(train)) >= MIN_PART_EXAMPLES and (
+                text := _explain_drift(parts, field, train, rows, other)
+            ):
                 action = "nothing: the parts are kept as given"
                 found.append((field.name, Note(level, text, f"column '{field.name}'", action, FIX)))
                 break
-    yield from (note for _, note in found[:MOST])
-    if rest := [name for name, _ in found[MOST:]]:
+    yield from (note for _, note in found[:MOST_NOTES])
+    if rest := [name for name, _ in found[MOST_NOTES:]]:
         text = f"{count_noun(len(rest), 'more column')} differ between the given parts: {join_words(rest)}"
         yield Note(level, text, "", found[-1][1].action, FIX)
 
@@ -48,7 +55,8 @@ def find_drift(parts: SplitView) -> Iterator[Note]:
 def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.ndarray, other: str) -> str:
     """How, in words; nothing where the parts are alike."""
     stored = parts.data.stored_values(field.name)
-    chance = 1.63 * math.sqrt(1 / len(train) + 1 / len(rows))  # Kolmogorov-Smirnov, 1 %
+    # The distance of Kolmogorov and Smirnov that chance passes one time in a hundred.
+    chance = 1.63 * math.sqrt(1 / len(train) + 1 / len(rows))
     if field.kind == "number":
         a, b = (np.sort(v[np.isfinite(v)]) for v in (stored.arrays["value"][train], stored.arrays["value"][rows]))
         if not len(a) or not len(b):
@@ -59,18 +67,18 @@ def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.n
         gap = np.abs(np.searchsorted(a, points, "right") / len(a) - np.searchsorted(b, points, "right") / len(b)).max()
         middle = [float(np.median(v)) for v in (a, b)]
         text = f"differs between train and {other}: half are below {middle[0]:,.4g} there, below {middle[1]:,.4g} here"
-        return text if gap > FAR + chance else ""
+        return text if gap > FAR_DISTANCE + chance else ""
     if field.kind != "category":
         return ""
     values = stored.meta["values"]
     a, b = (np.bincount(stored.arrays["code"][some] + 1, minlength=len(values) + 1) for some in (train, rows))
     new = [values[i] for i in np.flatnonzero((a[1:] == 0) & (b[1:] > 0))]
     unseen = b[1:][a[1:] == 0].sum() / b.sum()
-    if unseen > NEW:
+    if unseen > NEW_VALUES_SHARE:
         near = say_differences(new, [values[i] for i in np.flatnonzero(a[1:])])
         return f"{unseen:.0%} of {other} has values that train never has: {join_words((repr(v) for v in new), 3)}{near}"
     gap = np.abs(a / a.sum() - b / b.sum())
-    if gap.sum() / 2 > FAR + chance:
+    if gap.sum() / 2 > FAR_DISTANCE + chance:
         i = int(gap[1:].argmax())
         shares = f"{a[i + 1] / a.sum():.0%} of train and {b[i + 1] / b.sum():.0%} of {other}"
         return f"differs between train and {other}: '{values[i]}' is {shares}"

@@ -11,12 +11,14 @@ from ...wording import count_noun, join_words
 from .base import TableView, table_check
 from .hashes import find_shared
 
-BY_CHANCE = 5  # times as many equal rows as columns of such values would give by chance are not remarkable
+# So many times as many equal rows as columns of such values would give by chance are not remarkable.
+TIMES_BY_CHANCE = 5
 
 
 @table_check
 def duplicate_rows(table: TableView) -> Iterator[Note]:
     """Rows whose inputs and target are those of an earlier one, whatever their ids."""
+    # One column of few values repeats by nature; and rows that differ in a column that is not seen are no copies.
     if len(table.used_fields) < 2 or not table.sees_all_columns:
         return
     key = table.row_keys()
@@ -26,7 +28,7 @@ def duplicate_rows(table: TableView) -> Iterator[Note]:
     if not (count := len(repeated)):
         return
     pairs = float((counts.astype(np.float64) * (counts - 1) / 2).sum())
-    level = "info" if pairs <= BY_CHANCE * _pairs_by_chance(table, len(key)) else "warning"
+    level = "info" if pairs <= TIMES_BY_CHANCE * _pairs_by_chance(table, len(key)) else "warning"
     share = f" ({count / len(key):.1%})" if count >= 0.001 * len(key) else ""
     ids = [f"'{f.name}'" for f in table.fields if f.role == "id"]
     but = f" but for {join_words(ids, 3)}" if ids else ""

@@ -11,30 +11,30 @@ from ...fields import Stored
 from ...fields.column import PIECE
 from ..batches.order import hash_counters
 
-HASH_BLOCK_BYTES = 1 << 24  # bytes hashed at a time
+# Hashed at a time, so that images need not lie in memory a second time.
+HASH_BLOCK_BYTES = 1 << 24
 
 
 def find_shared(keys: np.ndarray) -> tuple[np.ndarray, int]:
-    """Which keys (sorted places) are there more than once, and how many different keys there are."""
+    """Places in ``keys``, sorted, of those that are there more than once, and how many different keys there are."""
     ordered = np.sort(keys)
     same = ordered[1:] == ordered[:-1]
     twice = np.unique(ordered[1:][same])
     different = len(keys) - int(same.sum())
+    # Of a million rows each is an array of megabytes, and the loop below makes more.
     del ordered, same
     if not len(twice):
         return np.zeros(0, np.int64), different
     found = []
     for start in range(0, len(keys), PIECE):
-        own = keys[start : start + PIECE]
-        place = np.searchsorted(twice, own)
-        found.append(np.flatnonzero(twice[np.minimum(place, len(twice) - 1)] == own) + start)
+        block = keys[start : start + PIECE]
+        place = np.searchsorted(twice, block)
+        found.append(np.flatnonzero(twice[np.minimum(place, len(twice) - 1)] == block) + start)
     return np.concatenate(found), different
 
 
 def value_hashes(stored: Stored) -> np.ndarray | None:  # (n,) uint64
     """One number for each value, equal for equal ones; None for a kind that is not known here."""
-    from .hashes import text_hashes
-
     arrays = stored.arrays
     if {"bytes", "ends"} <= arrays.keys():
         return text_hashes(stored)
@@ -50,6 +50,7 @@ def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
     flat = values.reshape(len(values), -1)
     size = flat.shape[1] * flat.itemsize
     width = -(-size // 8) * 8
+    # Odd, so that multiplying loses no bit.
     weights = hash_counters(np.arange(width // 8), 0x1A6E) | np.uint64(1)
     out = np.empty(len(values), np.uint64)
     step = max(1, HASH_BLOCK_BYTES // max(width, 1))
@@ -59,12 +60,14 @@ def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64
         if width != size:
             block = np.pad(block, ((0, 0), (0, width - size)))
         eights = np.ascontiguousarray(block).view(np.uint64)
+        # Brings high bits down: a product keeps the low bits of a number to themselves.
         eights = eights ^ (eights >> np.uint64(29))
         out[start : start + step] = (eights * weights).sum(1, dtype=np.uint64)
     return out
 
 
-TEXT_BLOCK_BYTES = 1 << 23  # bytes of text worked on at a time
+# Of text, worked on at a time: cut into words it takes many times its bytes.
+TEXT_BLOCK_BYTES = 1 << 23
 
 
 def text_blocks(stored: Stored, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pl.Series]]:
@@ -82,6 +85,6 @@ def text_hashes(stored: Stored) -> np.ndarray:  # (n,) uint64
     """Equal for texts that differ by case, spaces and punctuation alone; those without a word are all different."""
     found = hash_counters(np.arange(stored.n), 0x7E87)
     for rows, text in text_blocks(stored, np.arange(stored.n)):
-        some = (text != "").to_numpy()
-        found[rows[some]] = text.hash().to_numpy()[some]
+        has_words = (text != "").to_numpy()
+        found[rows[has_words]] = text.hash().to_numpy()[has_words]
     return found

@@ -16,31 +16,43 @@ from .hashes import array_hashes
 
 pixel_hashes = array_hashes
 
-SIDE = 8  # differences a side of a hash
+# Differences a side of a hash: 64 along rows and 64 along columns. The former alone, with a correlation of .985, found
+# 18 of CIFAR-10's pairs; both find 342 (docs/LOG.md, 2026-11-22).
+HASH_SIDE = 8
 
-SMALLEST = 16  # pixels a side: smaller images are alike by chance
+# Smaller images are alike by chance.
+MIN_SIDE_PIXELS = 16
 
-BITS = 12  # of 128 that may differ; the 8 bands of 16 find all pairs up to 7, and nearly all of these
+# Of 128. The 8 bands of 16 bits meet for all pairs that differ in up to 7 bits, and for nearly all of these.
+MOST_DIFFERENT_BITS = 12
 
-NEIGHBOURS = 4  # in a crowd of like hashes each is compared with so many
+# In a crowd of like hashes each is compared with so many, or a thousand black images would make a million pairs.
+NEIGHBOURS = 4
 
-CLOSE, DRAWN = 0.9, 0.995  # correlation of nearly equal photos, and of drawings, which are alike by nature
+# Correlation of nearly equal photos, and of drawings, which are alike by nature: digits of 28 × 28 pixels need .995.
+CLOSE, DRAWN = 0.9, 0.995
 
-FLAT = 6.0  # the least spread of pixels that says anything, of 255
+# Of 255: a flatter image is noise, and its correlation chance.
+MIN_PIXEL_SPREAD = 6.0
 
 MOST_PAIRS = 200_000
 
-SAMPLE = 512  # images that say whether they are photos
+# They say whether the images are photos.
+SAMPLED_IMAGES = 512
 
-BLOCK = 1 << 24  # bytes of pixels worked on at a time
+# Of pixels, worked on at a time.
+BLOCK_BYTES = 1 << 24
 
-COUNT = np.array([bin(i).count("1") for i in range(256)], np.uint8)
+BITS_OF_BYTE = np.array([bin(i).count("1") for i in range(256)], np.uint8)
 
-FEW, AT_LEAST = 0.05, 3  # images that are odd are few: more are simply another sort
+# Images that are odd are few: more of a sort are simply another sort.
+FEW_SHARE, FEW_IMAGES = 0.05, 3
 
-LOOKED_AT = 10  # images that make a usual one
+# So many make a usual one.
+MIN_IMAGES = 10
 
-LARGER, LONGER = 16, 3  # times the usual area; sides
+# How many times the usual area; how many times as long as wide.
+TIMES_LARGER, TIMES_LONGER = 16, 3
 
 TURNED = "turned upright"
 
@@ -64,8 +76,10 @@ def same_images(parts: SplitView) -> Iterator[Note]:
     for field, pixels in _image_fields(parts):
         good, column = _readable_rows(parts, field), parts.data.column(field.name)
         _, firsts, inverse = np.unique(parts.content_hashes[field.name][good], return_index=True, return_inverse=True)
-        firsts = firsts[inverse]  # (n,) the first of its copies
+        # (n,), of each image the first of its copies.
+        firsts = firsts[inverse]
         copies = np.flatnonzero(firsts != np.arange(len(good)))
+        # Equal hashes are looked at pixel by pixel: what is said to be a copy is one.
         copies = np.array([i for i in copies if (pixels[good[i]] == pixels[good[firsts[i]]]).all()], np.int64)
         if len(copies):
             first, other = good[firsts[copies]], good[copies]
@@ -79,12 +93,11 @@ def same_images(parts: SplitView) -> Iterator[Note]:
 def like_images(parts: SplitView) -> Iterator[Note]:
     """Images that are nearly the same: saved again, made smaller, a little brighter."""
     for field, pixels in _image_fields(parts):
-        if min(pixels.shape[1:3]) < SMALLEST:
+        if min(pixels.shape[1:3]) < MIN_SIDE_PIXELS:
             continue
         good, column = _readable_rows(parts, field), parts.data.column(field.name)
-        good = np.sort(
-            good[np.unique(parts.content_hashes[field.name][good], return_index=True)[1]]
-        )  # of equal ones one
+        # Of equal ones one: these were said above.
+        good = np.sort(good[np.unique(parts.content_hashes[field.name][good], return_index=True)[1]])
         first, other = near_images(pixels, good)
         if len(first):
             example = f"such as {column.place(int(first[0]))}"
@@ -100,7 +113,7 @@ def near_images(pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nd
     Hashes of which of two neighbouring areas is brighter (dHash; Krawetz, 2013), along rows and columns, compared
     where one of 8 bands agrees. Of CIFAR-10's 60,000 photos it finds 342 pairs; all we looked at were right.
     """
-    sample = rows[:: max(1, len(rows) // SAMPLE)]
+    sample = rows[:: max(1, len(rows) // SAMPLED_IMAGES)]
     close = CLOSE if are_photos(pixels[some] for some in _pixel_blocks(pixels, sample)) else DRAWN
     code = (
         np.concatenate([difference_hashes(pixels[some]) for some in _pixel_blocks(pixels, rows)]) if len(rows) else None
@@ -114,8 +127,8 @@ def near_images(pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nd
             one, other = order[:-apart], order[apart:]
             same = band[one] == band[other]
             one, other = one[same], other[same]
-            differ = COUNT[(code[one] ^ code[other]).view(np.uint8)].sum(1)  # (pairs,)
-            near = differ <= BITS
+            differ = BITS_OF_BYTE[(code[one] ^ code[other]).view(np.uint8)].sum(1)  # (pairs,)
+            near = differ <= MOST_DIFFERENT_BITS
             found.append(np.sort(np.stack([one[near], other[near]], 1), 1))
     pairs = np.unique(np.concatenate(found), axis=0)[:MOST_PAIRS]
     first, other = rows[pairs[:, 0]], rows[pairs[:, 1]]
@@ -128,11 +141,12 @@ def near_images(pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def difference_hashes(images: np.ndarray) -> np.ndarray:  # (B, H, W, C) uint8 -> (B, 2) uint64
+    # Green alone, which is nearly grey: no channels need be weighed.
     grey = images[..., images.shape[-1] // 2].astype(np.float32)  # (B, H, W), green is nearly grey
-    along = _area_means(grey, SIDE, SIDE + 1)  # (B, 8, 9)
-    down = _area_means(grey, SIDE + 1, SIDE)  # (B, 9, 8)
+    along = _area_means(grey, HASH_SIDE, HASH_SIDE + 1)  # (B, 8, 9)
+    down = _area_means(grey, HASH_SIDE + 1, HASH_SIDE)  # (B, 9, 8)
     bits = np.stack([along[:, :, 1:] > along[:, :, :-1], down[:, 1:] > down[:, :-1]], 1)  # (B, 2, 8, 8)
-    return np.packbits(bits.reshape(len(images), 2 * SIDE * SIDE), axis=1).view(np.uint64)
+    return np.packbits(bits.reshape(len(images), 2 * HASH_SIDE * HASH_SIDE), axis=1).view(np.uint64)
 
 
 def _area_means(grey: np.ndarray, height: int, width: int) -> np.ndarray:  # (B, H, W) -> (B, height, width) means
@@ -147,11 +161,11 @@ def _look_alike(one: np.ndarray, other: np.ndarray, close: float) -> np.ndarray:
     a, b = (v.reshape(len(v), -1).astype(np.float32) for v in (one, other))
     a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
     spread = a.std(1) * b.std(1)
-    return ((a * b).mean(1) > close * spread) & (spread > FLAT**2)
+    return ((a * b).mean(1) > close * spread) & (spread > MIN_PIXEL_SPREAD**2)
 
 
 def _pixel_blocks(pixels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
-    step = max(1, BLOCK // max(int(np.prod(pixels.shape[1:])) * 8, 1))
+    step = max(1, BLOCK_BYTES // max(int(np.prod(pixels.shape[1:])) * 8, 1))
     return [rows[start : start + step] for start in range(0, len(rows), step)]
 
 
@@ -161,10 +175,10 @@ def odd_images(parts: SplitView) -> Iterator[Note]:
     for field, pixels in _image_fields(parts):
         about = parts.data.stored_values(field.name).arrays.get("about")
         good = _readable_rows(parts, field)
-        if about is None or len(good) < LOOKED_AT:
+        if about is None or len(good) < MIN_IMAGES:
             continue
         for odd, level, what, action in _explain_odd(np.asarray(about)[good].T, min(pixels.shape[1:3])):
-            few = 0 < odd.sum() <= max(AT_LEAST, FEW * len(good))
+            few = 0 < odd.sum() <= max(FEW_IMAGES, FEW_SHARE * len(good))
             if few or (odd.any() and action == TURNED):
                 yield _note_unlike(parts, field, good[odd], level, what, action)
 
@@ -173,13 +187,19 @@ def _explain_odd(about: np.ndarray, side: int) -> Iterator[tuple[np.ndarray, str
     """Which are odd, how grave that is, in what, and what is done about it."""
     width, height, mode, turned, animated = about
     area, shape = width * height.astype(np.float64), np.maximum(width, height) / np.minimum(width, height)
+    # The median: a few huge scans do not make the others small.
     usual, counts = float(np.median(area)), np.bincount(mode)
     size = f"than the others, which have about {usual**0.5:,.0f} pixels a side"
     colours = join_words(f"{MODES[i]} {counts[i]:,}" for i in np.argsort(-counts) if counts[i])
-    yield area > LARGER * usual, "info", f"much larger {size}", "made smaller"
-    yield area * LARGER < usual, "warning", f"much smaller {size}", f"stretched to {side} pixels a side"
+    yield area > TIMES_LARGER * usual, "info", f"much larger {size}", "made smaller"
+    yield area * TIMES_LARGER < usual, "warning", f"much smaller {size}", f"stretched to {side} pixels a side"
     cut = "cut to the middle: the ends are not seen"
-    yield (shape > LONGER) & (shape > 2 * np.median(shape)), "warning", "far longer than wide, or wider than long", cut
+    yield (
+        (shape > TIMES_LONGER) & (shape > 2 * np.median(shape)),
+        "warning",
+        "far longer than wide, or wider than long",
+        cut,
+    )
     same = "brought to the same: alpha over white, grey and CMYK to colour"
     yield mode != counts.argmax(), "info", f"stored in other colours than most ({colours})", same
     yield animated > 0, "info", "moving pictures", "the first picture of each is taken"

@@ -10,11 +10,14 @@ from ...wording import count_noun, join_words
 from ..splits.spec import PARTS
 from .base import ColumnView, column_check
 
-HEAVY = 20  # the largest class is so many times the smallest: worth saying
+# The largest class is so many times the smallest: worth saying.
+UNEVEN_TIMES = 20
 
-RARE = 0.05  # a misspelt label is at most so often there as the right one
+# A misspelt label is at most so often there as the right one; of two frequent spellings neither is a slip.
+MISSPELT_SHARE = 0.05
 
-LABELS = 200  # different values of an input that are compare_words
+# Different values of an input up to which they are compared.
+MOST_COMPARED_VALUES = 200
 
 JOINED = "write them all the same way"
 
@@ -49,7 +52,8 @@ def _comparable_text(look: ColumnView) -> bool:
     if look.kind not in ("category", "labels") or look.role == "id" or look.field.settings.get("flag"):
         return False
     return (
-        look.role == "target" or (len(look.value_counts) if look.kind == "labels" else look.series.n_unique()) <= LABELS
+        look.role == "target"
+        or (len(look.value_counts) if look.kind == "labels" else look.series.n_unique()) <= MOST_COMPARED_VALUES
     )
 
 
@@ -61,6 +65,8 @@ def misspelt_labels(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
     level = "warning" if look.role == "target" else "info"
     near: dict[str, list[str]] = {}
     for value in look.value_counts:
+        # Only values that meet when a letter is left out are compared, so the work grows with their number and not its
+        # square.
         for form in drop_letters(value):
             near.setdefault(form, []).append(value)
     pairs = {
@@ -68,7 +74,7 @@ def misspelt_labels(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
         for some in near.values()
         for a in some
         for b in some
-        if look.value_counts[b] <= RARE * look.value_counts[a]
+        if look.value_counts[b] <= MISSPELT_SHARE * look.value_counts[a]
     }
     for right, wrong in sorted(pairs):
         if fold_spelling(right) != fold_spelling(wrong) and is_slip(right.casefold(), wrong.casefold()):
@@ -94,7 +100,7 @@ def rare_classes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
             yield Note("warning", f"{text}: it can be learned but not checked", look.cell_place(row), action, fix)
     if len(counts) > 1 and one == "class":
         (most, many), (least, few) = max(counts.items(), key=lambda c: c[1]), min(counts.items(), key=lambda c: c[1])
-        if many >= HEAVY * few and few > 1:
+        if many >= UNEVEN_TIMES * few and few > 1:
             text = f"classes are uneven: '{most}' has {many:,} examples, '{least}' {few:,}"
             fix = "look at each class in the report, not at accuracy alone"
             yield Note("warning", text, look.where, "every example counts the same", fix)

@@ -13,21 +13,30 @@ from ...fields.number import format_number, parse_numbers
 from ...wording import join_words
 from .base import ColumnView, TableView, column_check, table_check
 
-LITTLE = 0.02  # of the naive answer's errors that are left: below, one column says the target
+# Of the naive answer's errors, those that are left: below, one column says the target.
+LEFT_ERRORS_SHARE = 0.02
 
-OFTEN = 5  # times a value must be there on average to say anything
+# How often a value must be there on average to say anything.
+TIMES_A_VALUE = 5
 
-FEWEST = 30  # rows
+# With fewer, one of several columns fits by chance.
+MIN_ROWS = 30
 
-SURE = 300  # rows from which a single column that says the target is no chance
+# Rows from which on a single column that says the target is no chance: petal length parts one of three irises from the
+# others over 150 rows (docs/LOG.md, 2026-11-22).
+SURE_ROWS = 300
 
-MIN_LINE_ROWS = 20  # in which a number that is in line with numbered classes is no chance
+# Rows in which a number that is in line with numbered classes is no chance.
+MIN_LINE_ROWS = 20
 
-STRAIGHT = 1e-9
+# How far rounding leaves the correlation of numbers in a straight line from 1.
+CORRELATION_SLACK = 1e-9
 
-NUMBERS = 500  # columns compared with each other
+# Columns compared with each other: all pairs of them are.
+MOST_COMPARED_NUMBERS = 500
 
-TEXTS = 20_000  # texts searched for the names of their classes
+# Texts searched for the names of their classes.
+SEARCHED_TEXTS = 20_000
 
 
 @column_check("that say the target")
@@ -55,15 +64,16 @@ def _explain_leak(one: ColumnView, target: ColumnView) -> tuple[bool, str] | Non
         how = _in_line(one.numbers, target.numbers)
         return (True, f"{how} {name}") if how else None
     if one.kind == "number" and len(one.series) >= MIN_LINE_ROWS and (how := _in_line(one.numbers, target.numbers)):
-        return True, f"{how} {name}"  # classes that are numbered
+        # Classes that are numbered.
+        return True, f"{how} {name}"
     if one.kind == "number" and target.kind == "category" and (cuts := _class_ranges(one, target)):
-        return len(one.series) >= SURE, f"{name} follows from it alone: {cuts}"
+        return len(one.series) >= SURE_ROWS, f"{name} follows from it alone: {cuts}"
     if target.kind == "number":
         return (True, f"{name} follows from it: each value always has the same") if _fixes_number(one, target) else None
     if _says_target(one.codes, target.codes):
         codes = [(look.codes.max() + 1) for look in (one, target)]
         text = "has one value for each value of" if codes[0] == codes[1] else "says by itself"
-        return one.kind == "category" or len(one.series) >= SURE, f"{text} {name}"
+        return one.kind == "category" or len(one.series) >= SURE_ROWS, f"{text} {name}"
     return None
 
 
@@ -74,40 +84,43 @@ def _in_line(x: np.ndarray, y: np.ndarray) -> str:  # (m,), (m,)
         return ""
     if (x == y).all():
         return "equals"
-    straight = abs(_present_pairs(x, y))
-    if straight > 1 - STRAIGHT:
+    straight = abs(_correlation(x, y))
+    if straight > 1 - CORRELATION_SLACK:
         return "is in a straight line with"
-    if len(x) < FEWEST or len(np.unique(x)) < FEWEST:
+    if len(x) < MIN_ROWS or len(np.unique(x)) < MIN_ROWS:
         return ""
-    together = abs(_present_pairs(*(np.unique(v, return_inverse=True)[1] for v in (x, y))))
-    if together > 1 - STRAIGHT:
+    together = abs(_correlation(*(np.unique(v, return_inverse=True)[1] for v in (x, y))))
+    if together > 1 - CORRELATION_SLACK:
         return "rises or falls exactly with"
     return "is nearly in a straight line with" if straight > 1 - 1e-5 and together > 1 - 1e-3 else ""
 
 
-def _present_pairs(x: np.ndarray, y: np.ndarray) -> float:
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(np.stack([x, y]))[0, 1])  # type: ignore[index]
 
 
 def _says_target(code: np.ndarray, goal: np.ndarray) -> bool:  # (m,), (m,)
     """Whether the value of other rows with the same code says the goal nearly always, where guessing does not."""
     m, values, goals = len(code), code.max() + 1, goal.max() + 1
-    if m < FEWEST and values != goals:
+    if m < MIN_ROWS and values != goals:
         return False
     pairs, count = np.unique(code * goals + goal, return_counts=True)  # (P,) sorted by code
     own = pairs // goals
     order = np.lexsort((-count, own))
-    first = np.flatnonzero(np.diff(own[order], prepend=-1))  # the commonest goal of each code
+    # The commonest goal of each code.
+    first = np.flatnonzero(np.diff(own[order], prepend=-1))
     most = count[order][first]
     follows = np.append(count[order], 0)[first + 1]
     same = np.append(own[order], -1)[first + 1] == own[order][first]
     second = np.where(same, follows, 0)
+    # Each row is judged by the others of its code: its own goal does not count, and where two goals are level the
+    # others say nothing.
     right = int(most[most - 1 > second].sum())
     covered = int(np.bincount(code)[np.bincount(code) > 1].sum())
     wrong_by_chance = covered * (1 - np.bincount(goal).max() / m)
-    repeats = values * (2 if values == goals else OFTEN) <= m
+    repeats = values * (2 if values == goals else TIMES_A_VALUE) <= m
     return bool(repeats and values > 1 and covered >= m / 2 and wrong_by_chance >= 5 and
-                covered - right <= LITTLE * wrong_by_chance)  # fmt: skip
+                covered - right <= LEFT_ERRORS_SHARE * wrong_by_chance)  # fmt: skip
 
 
 def _class_ranges(one: ColumnView, target: ColumnView) -> str:
@@ -115,7 +128,7 @@ def _class_ranges(one: ColumnView, target: ColumnView) -> str:
     x, present = one.numbers, target.sampled_values.is_not_null().to_numpy() & np.isfinite(one.numbers)
     x, code = x[present], target.codes[present]
     kept, code = np.unique(code, return_inverse=True)
-    if len(x) < FEWEST or not 2 <= len(kept) <= 10 or np.bincount(code).min() < 10:
+    if len(x) < MIN_ROWS or not 2 <= len(kept) <= 10 or np.bincount(code).min() < 10:
         return ""
     order = np.lexsort((code, x))
     x, code = x[order], code[order]
@@ -134,7 +147,7 @@ def _fixes_number(one: ColumnView, target: ColumnView) -> bool:
     y = target.numbers
     some = np.isfinite(y)
     code, y = np.unique(one.codes[some], return_inverse=True)[1], y[some]
-    if len(y) < FEWEST or (code.max() + 1) * OFTEN > len(y) or y.std() == 0:
+    if len(y) < MIN_ROWS or (code.max() + 1) * TIMES_A_VALUE > len(y) or y.std() == 0:
         return False
     count = np.bincount(code)
     mean = np.bincount(code, y) / count
@@ -153,12 +166,12 @@ def named_in_text(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[N
             or min(map(len, target.value_counts)) < 3
         ):
             continue
-        step = max(1, len(look.series) // TEXTS)
+        step = max(1, len(look.series) // SEARCHED_TEXTS)
         text, label = (s.gather_every(step).str.to_lowercase() for s in (look.series.cast(pl.String), target.labels))
         hits = {c: text.str.contains(c.lower(), literal=True).fill_null(False) for c in target.value_counts}
         own = sum(int((hits[c] & (label == c.lower())).sum()) for c in hits)
         others = sum(int((hits[c] & (label != c.lower())).sum()) for c in hits)
-        if len(text) >= FEWEST and own >= 0.98 * len(text) and others <= LITTLE * len(text):
+        if len(text) >= MIN_ROWS and own >= 0.98 * len(text) and others <= LEFT_ERRORS_SHARE * len(text):
             what = f"the name of the class stands in {own / len(text):.0%} of the texts, and hardly ever of another one"
             action = "read as it is: the name will be what is learned"
             yield Note("warning", what, look.where, action, "take it out of the text")
@@ -175,7 +188,7 @@ def equal_inputs(table: TableView) -> Iterator[Note]:
         other = first.setdefault(_values_digest(look), look.name)
         if other != look.name:
             yield _note_equal(look, f"equals the column '{other}'")
-        elif look.kind == "number" and len(numbers) < NUMBERS:
+        elif look.kind == "number" and len(numbers) < MOST_COMPARED_NUMBERS:
             numbers[look.name] = parse_numbers(look.series.gather_every(max(1, len(look.series) // 2000)))[0].to_numpy()
     for name, other in _straight_lines(numbers):
         field = next(f for f in table.used_fields if f.name == name)
@@ -187,7 +200,7 @@ def _note_equal(look: ColumnView, text: str) -> Note:
 
 
 def _values_digest(look: ColumnView) -> bytes:
-    """Of the values, whatever their type: numbers as numbers, words as words."""
+    """A digest that is equal for columns of equal values, whatever their type: numbers as numbers, words as words."""
     values = parse_numbers(look.series)[0] if look.kind == "number" else look.series
     return hashlib.blake2b(values.hash().to_numpy().tobytes() + look.kind.encode(), digest_size=16).digest()
 
@@ -195,15 +208,16 @@ def _values_digest(look: ColumnView) -> bytes:
 def _straight_lines(numbers: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str]]:
     """Pairs of columns whose correlation is 1."""
     x = np.array(list(numbers.values()), np.float64)
-    if len(numbers) < 2 or x.shape[1] < FEWEST:
+    if len(numbers) < 2 or x.shape[1] < MIN_ROWS:
         return
     x[~np.isfinite(x)] = np.nan
     gone = np.isnan(x)
     x = np.where(gone, 0, x - np.nanmean(np.where(gone.all(1, keepdims=True), 0, x), 1, keepdims=True))
-    x /= np.maximum(np.abs(x).max(1, keepdims=True), np.finfo(np.float64).tiny)  # squares of huge numbers stay finite
+    # So that squares of huge numbers stay finite.
+    x /= np.maximum(np.abs(x).max(1, keepdims=True), np.finfo(np.float64).tiny)
     size = np.sqrt(np.square(x).sum(1, keepdims=True))
     x /= np.where(size > 0, size, np.inf)
     names = list(numbers)
-    for i, j in zip(*np.nonzero(np.tril(np.abs(x @ x.T) > 1 - STRAIGHT, -1)), strict=True):
+    for i, j in zip(*np.nonzero(np.tril(np.abs(x @ x.T) > 1 - CORRELATION_SLACK, -1)), strict=True):
         if (gone[i] == gone[j]).all():
             yield names[i], names[j]

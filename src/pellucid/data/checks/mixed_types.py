@@ -12,11 +12,13 @@ from ...fields.number import is_missing, parse_numbers
 from ...wording import join_words
 from .base import ColumnView, column_check
 
-UNIT = r"^[+-]?\d[\d.,]*\s*[\p{L}°µ/%²³]{1,12}\d?$"  # 12 kg, 5'000 would not be
+# A number, then letters: 12 kg is one, 5'000 is none.
+UNIT = r"^[+-]?\d[\d.,]*\s*[\p{L}°µ/%²³]{1,12}\d?$"
 
 HALF, MOSTLY = 0.5, 0.8
 
-FEW = 10  # different odd values that look like slips; more look like codes of letters and digits
+# Different odd values that look like slips; more look like codes of letters and digits.
+MOST_SLIPS = 10
 
 DATES = {
     "2024-01-31": r"^\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d\d.*)?$",
@@ -28,7 +30,8 @@ DATES = {
     "January 31, 2024": r"(?i)^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d{1,2},? \d{4}$",
 }
 
-MANY = 2_000  # different values that forms are told from
+# Different values that the forms of a column are told from.
+MOST_DATE_VALUES = 2_000
 
 
 @column_check("with numbers and words mixed")
@@ -45,7 +48,7 @@ def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Not
         yield _note_units(look, present.filter(units), f"{units.sum():,} of {_sampled_values(look, len(present))}")
     elif HALF * len(present) <= number.sum() < len(present):
         odd = present.filter(~number)
-        if odd.n_unique() <= FEW or look.kind == "number":
+        if odd.n_unique() <= MOST_SLIPS or look.kind == "number":
             first = int((look.series.str.strip_chars() == odd[0]).arg_max() or 0)
             of = f"{number.sum():,} of {_sampled_values(look, len(present))}"
             text = f"{of} are numbers, the others are not: {_quote_examples(odd)}"
@@ -78,7 +81,8 @@ def _quote_examples(values: pl.Series) -> str:
 def date_forms(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     if look.series.dtype != pl.String:
         return
-    present = _present_values(look.sampled_values).unique(maintain_order=True).head(MANY)
+    present = _present_values(look.sampled_values).unique(maintain_order=True).head(MOST_DATE_VALUES)
+    # Most columns of text are no dates: the first value spares them seven patterns.
     if not len(present) or not re.match(r"\d|[A-Z][a-z]{2}", present[0]):
         return
     which = {form: present.str.contains(pattern) for form, pattern in DATES.items()}

@@ -15,15 +15,21 @@ from .across_splits import ALMOST, note_across_parts
 from .base import SplitView, part_check
 from .hashes import text_blocks
 
-MOST_BYTES = 64 << 20  # of texts compared for being nearly the same; of more, some are taken
+# Of texts compared for being nearly the same; of more, some are taken.
+MOST_TEXT_BYTES = 64 << 20
 
-LEAST, BAND = 32, 4  # a signature of so many least shingles, compared so many at a time
+# A signature is so many least shingles, each by another order of all, compared so many at a time. One order with filled
+# gaps made 20,000 false candidates of 29,000 captions in 42 s; 32 orders take 1.8 s (docs/LOG.md, 2026-11-22).
+SIGNATURE_SHINGLES, BAND_SHINGLES = 32, 4
 
-SHINGLE, SHORTEST = 3, 10  # words; shorter texts are alike by chance
+# Words in a row; shorter texts are alike by chance.
+SHINGLE_WORDS, MIN_WORDS = 3, 10
 
-ALIKE = 0.7  # share of shingles that nearly equal texts have in common
+# Share of shingles that nearly equal texts have in common.
+ALIKE_SHARE = 0.7
 
-MOST_PAIRS = 20_000  # that are looked at word by word
+# Pairs that are looked at word by word.
+MOST_PAIRS = 20_000
 
 
 @part_check
@@ -35,8 +41,9 @@ def like_texts(parts: SplitView) -> Iterator[Note]:
         stored, own = parts.data.stored_values(field.name), parts.content_hashes.get(field.name)
         if own is None:
             continue
-        some = parts.rows[np.unique(own[parts.rows], return_index=True)[1]]  # of equal texts one
-        first, other = near_texts(stored, np.sort(some))
+        # Of equal texts one: copies are said elsewhere.
+        different = parts.rows[np.unique(own[parts.rows], return_index=True)[1]]
+        first, other = near_texts(stored, np.sort(different))
         if not len(first):
             continue
         text = f"{count_noun(len(np.unique(other)), 'text is', 'texts are')} nearly the same as another one"
@@ -55,7 +62,7 @@ def near_texts(stored: Stored, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     compared shingle by shingle.
     """
     size = np.diff(np.asarray(stored.arrays["ends"]), prepend=0)[rows]
-    rows = rows[:: max(1, -(-int(size.sum()) // MOST_BYTES))]
+    rows = rows[:: max(1, -(-int(size.sum()) // MOST_TEXT_BYTES))]
     kept, bands = [], []
     for own, text in text_blocks(stored, rows):
         long, found = _signature_bands(text)
@@ -66,7 +73,7 @@ def near_texts(stored: Stored, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     at, band = np.concatenate(kept), np.concatenate(bands)  # (k,), (k, bands)
     first, other = candidate_pairs(band)
     same = np.array(
-        [_shared_share(stored, int(at[i]), int(at[j])) >= ALIKE for i, j in zip(first, other, strict=True)], bool
+        [_shared_share(stored, int(at[i]), int(at[j])) >= ALIKE_SHARE for i, j in zip(first, other, strict=True)], bool
     )
     return at[first[same]], at[other[same]]
 
@@ -89,7 +96,7 @@ def _text_shingles(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     length = words.list.len().to_numpy()
     flat = words.filter(pl.Series(length > 0)).explode().hash().to_numpy()  # (w,)
     of = np.repeat(np.arange(len(text)), length)
-    if len(flat) < SHINGLE:
+    if len(flat) < SHINGLE_WORDS:
         return flat[:0], of[:0]
     a, b, c = flat[:-2], flat[1:-1], flat[2:]
     whole = of[2:] == of[:-2]
@@ -97,20 +104,21 @@ def _text_shingles(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _signature_bands(text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Which texts are long enough, (k,), and one number for each band of their signatures, (k, LEAST / BAND)."""
+    """Which texts are long enough, (k,), and one number for each band of their signatures, (k, bands)."""
     shingle, of = _text_shingles(text)
     count = np.bincount(of, minlength=len(text))
-    long = np.flatnonzero(count > SHORTEST - SHINGLE)
+    long = np.flatnonzero(count > MIN_WORDS - SHINGLE_WORDS)
     shingle, count = shingle[np.isin(of, long)], count[long]
     starts = np.cumsum(count) - count
     bands = []
-    for start in range(0, LEAST if len(long) else 0, BAND):
+    for start in range(0, SIGNATURE_SHINGLES if len(long) else 0, BAND_SHINGLES):
         band = np.zeros(len(long), np.uint64)
-        for k in range(start, start + BAND):  # another order of all shingles each time
+        # Times another odd number, the shingles stand in another order.
+        for k in range(start, start + BAND_SHINGLES):
             least = np.minimum.reduceat(shingle * (hash_counters(np.array([k]), 4) | np.uint64(1)), starts)
             band = hash_counters(band ^ least, k)
         bands.append(band)
-    return long, np.stack(bands, 1) if bands else np.zeros((0, LEAST // BAND), np.uint64)
+    return long, np.stack(bands, 1) if bands else np.zeros((0, SIGNATURE_SHINGLES // BAND_SHINGLES), np.uint64)
 
 
 def _shared_share(stored: Stored, i: int, j: int) -> float:

@@ -12,28 +12,34 @@ from ...fields.number import format_number, is_missing, parse_numbers
 from ...wording import count_noun
 from .base import ColumnView, column_check
 
-SAME = 0.999  # one value in so large a share of the rows, or in all but one of at least
+# One value in so large a share of the rows, or in all but one of at least MIN_ROWS: nearly constant.
+SAME_SHARE = 0.999
 
-ROWS = 20  # rows: nearly constant
+# Below so many rows, nearly the same and nearly all different are chance.
+MIN_ROWS = 20
 
-GONE, NEARLY_GONE = 0.5, 0.95  # shares of missing values that are worth saying, and worth acting on
+# Shares of missing values that are worth saying, and worth acting on.
+MISSING_SHARE, NEARLY_ALL_MISSING_SHARE = 0.5, 0.95
 
+# What programs of statistics and old surveys write for "not known".
 CODES = np.array([s * c for c in (99, 999, 9999, 99999, 999999, 8888, 9998) for s in (1, -1)], np.float64)
 
-ALL_DIFFERENT = 0.5  # more different words than this share of the rows say little about new rows
+# More different words than this share of the rows say little about new rows.
+DIFFERENT_SHARE = 0.5
 
 
 @column_check("nearly constant")
 def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
-    if look.role != "input" or look.kind not in ("number", "category") or len(look.series) < ROWS:
+    if look.role != "input" or look.kind not in ("number", "category") or len(look.series) < MIN_ROWS:
         return
     sampled = look.sampled_values.drop_nulls()
+    # A sample spares most columns the count of all their values.
     if not len(sampled) or sampled.alias("value").value_counts(name="count")["count"].max() < 0.99 * len(sampled) - 1:  # type: ignore[operator]
         return
     present = look.series.drop_nulls()
     counts = present.alias("value").value_counts(name="count", sort=True)
     others = len(present) - int(counts["count"][0])
-    if others > 1 and others > (1 - SAME) * len(present):
+    if others > 1 and others > (1 - SAME_SHARE) * len(present):
         return
     value = counts["value"][0]
     shown = format_number(value) if isinstance(value, float) else str(value)[:40]
@@ -50,8 +56,8 @@ def mostly_missing(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     if series.dtype.is_float():
         gone = gone | series.is_nan().fill_null(True)
     count = int(gone.sum())
-    if count > GONE * len(series):
-        level = "warning" if count > NEARLY_GONE * len(series) else "info"
+    if count > MISSING_SHARE * len(series):
+        level = "warning" if count > NEARLY_ALL_MISSING_SHARE * len(series) else "info"
         text = f"{count:,} of {len(series):,} values are missing ({count / len(series):.0%})"
         yield Note(level, text, look.where, "read all the same: that a value is missing is a value too", look.leave_out)
 
@@ -67,9 +73,10 @@ def missing_codes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
         rest, count = value[~here], int(here.sum())
         if end not in CODES or len(rest) < 3 or (abs(end) < 100 and count < 2):
             continue
+        # A code stands apart: 999 above prices of 300 to 990 is a price.
         gap = min(abs(rest.min() - end), abs(rest.max() - end))
         if gap > max(rest.max() - rest.min(), 1.0):
-            many = count_noun(_times_text(look, end), "row")
+            many = count_noun(_count_value(look, end), "row")
             text = f"{format_number(end)} stands in {many} and looks like a code for a missing value: "
             text += f"all others lie from {format_number(rest.min())} to {format_number(rest.max())}"
             fix = f"write nothing there instead of {format_number(end)}"
@@ -82,7 +89,7 @@ def _is_value(look: ColumnView, value: float) -> np.ndarray:
     return parse_numbers(look.series)[0].to_numpy() == value
 
 
-def _times_text(look: ColumnView, value: float) -> int:
+def _count_value(look: ColumnView, value: float) -> int:
     return int(_is_value(look, value).sum())
 
 
@@ -94,7 +101,7 @@ def _first_place(look: ColumnView, value: float) -> int:
 def id_values(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Whole numbers that rise from row to row with few gaps, and words that are nearly all different."""
     n = len(look.series)
-    if look.role != "input" or n < ROWS:
+    if look.role != "input" or n < MIN_ROWS:
         return
     fix = f"if it only names the rows, {look.leave_out}"
     if look.kind == "number" and look.series.dtype.is_integer() and not look.series.null_count():
@@ -106,7 +113,7 @@ def id_values(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
             yield Note("warning", text, look.where, "read as a number", fix)
     if look.kind == "category":
         distinct = look.series.n_unique()
-        if distinct > ALL_DIFFERENT * n and n >= 2 * ROWS:
+        if distinct > DIFFERENT_SHARE * n and n >= 2 * MIN_ROWS:
             text = f"{distinct:,} different words in {n:,} rows, so most say nothing about new rows"
             yield Note("info", text, look.where, "read as words; new ones count as unknown", fix)
 

@@ -25,7 +25,8 @@ from ..splits.spec import PARTS, SPLIT_WORDS
 from .spool import Spool
 from .table import Chunk, Places, Table, add_constant, join_types, rename_columns
 
-HELD = 1 << 26  # bytes of files whose rows stay in memory together
+# Bytes of files whose rows stay in memory together; those of larger ones go to the disk while they are joined.
+HELD = 1 << 26
 
 Read = Callable[[Path, str, ReadOptions], Table]
 
@@ -44,7 +45,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class _Own:
+class _FileTable:
     """What one file holds; ``names`` says how the columns of the whole are called in it."""
 
     file: File
@@ -74,11 +75,13 @@ def concat_files(files: Sequence[File], options: ReadOptions, read: Read) -> Tab
         PellucidError: for a file with other columns; it says what differs.
     """
     notes: list[Note] = []
-    files = list(files) if options.names else _in_parts(files, notes)  # new data for a run has no parts
+    # New data for a run has no parts.
+    files = list(files) if options.names else _in_parts(files, notes)
     first, *rest = files
     leader = read(first.path, first.where, options)
+    # The first file decides about the header: a later one whose values look like names would vote otherwise.
     as_first = replace(options, names=tuple(leader.names)) if leader.named else replace(options, header=False)
-    found = [_Own(first, leader, {name: name for name in leader.names})]
+    found = [_FileTable(first, leader, {name: name for name in leader.names})]
     for file in rest:
         table = read(file.path, file.where, as_first)
         lost = [name for name in leader.names if name not in table.names]
@@ -86,9 +89,10 @@ def concat_files(files: Sequence[File], options: ReadOptions, read: Read) -> Tab
             what = f"has no column {_quote_names(lost)} to score with and is left out; a finished run can predict it"
             notes.append(Note("info", what, file.where, LEFT_OUT))
             if len(lost) == 1:
+                # What the test file lacks is what the competition asks for.
                 leader = replace(leader, goal=lost[0], why=f"{file.where} has every other column")
         else:
-            found.append(_Own(file, table, _match_names(leader, first, table, file, notes)))
+            found.append(_FileTable(file, table, _match_names(leader, first, table, file, notes)))
     found[0] = replace(found[0], table=leader)
     return _stack_tables(_same_types(found), notes, options)
 
@@ -156,7 +160,7 @@ def _quote_names(names: Sequence[str]) -> str:
     return join_words(f"'{name}'" for name in names)
 
 
-def _same_types(found: list[_Own]) -> list[_Own]:
+def _same_types(found: list[_FileTable]) -> list[_FileTable]:
     """The files read once more as text, as far as other files show that a column is text."""
     types = [own.table.column_types() for own in found]
     kinds = {
@@ -170,7 +174,7 @@ def _same_types(found: list[_Own]) -> list[_Own]:
     return out
 
 
-def _stack_tables(found: Sequence[_Own], notes: list[Note], options: ReadOptions) -> Table:
+def _stack_tables(found: Sequence[_FileTable], notes: list[Note], options: ReadOptions) -> Table:
     leader = found[0].table
     names, parted = list(found[0].names), len({own.file.part for own in found}) > 1
     split = next(name for name in SPLIT_NAMES if name not in names) if parted else ""
@@ -178,11 +182,11 @@ def _stack_tables(found: Sequence[_Own], notes: list[Note], options: ReadOptions
     pieces = []
     apart = len({own.file.near for own in found}) > 1
     for own in found:
-        for piece in own.table.pieces:
-            piece = rename_columns(piece, own.names)
-            piece = _from_folder(own.file.near, piece) if apart and own.file.near else piece
-            piece = add_constant(piece, split, own.file.part) if split else piece
-            pieces.append(_on_disk(piece, spool) if spool and piece.held else piece)
+        for chunk in own.table.pieces:
+            chunk = rename_columns(chunk, own.names)
+            chunk = _from_folder(own.file.near, chunk) if apart and own.file.near else chunk
+            chunk = add_constant(chunk, split, own.file.part) if split else chunk
+            pieces.append(_on_disk(chunk, spool) if spool and chunk.held else chunk)
     notes += [note for own in found for note in own.table.notes]
     shown = join_words((own.file.where for own in found), 3)
     about = f"{len(found):,} files, {shown}: {leader.about}" if len(found) > 1 else leader.about
@@ -191,30 +195,31 @@ def _stack_tables(found: Sequence[_Own], notes: list[Note], options: ReadOptions
     return replace(made, added=added)
 
 
-def _from_folder(folder: Path, piece: Chunk) -> Chunk:
-    """The same piece with names of image files that start from the folder its own file lies in."""
+def _from_folder(folder: Path, chunk: Chunk) -> Chunk:
+    """The same chunk with names of image files that start from the folder its own file lies in."""
 
     def read_frame(name: str) -> pl.Series:
-        series = piece.read(name)
+        series = chunk.read(name)
         some = thin_series(series).drop_nulls() if series.dtype == pl.String else series.head(0)
         paths = some.head(NEAR) if len(some) and name_images(some) else ()
         if not any(os.path.exists(folder / one.strip()) for one in paths):
             return series
-        apart = series.str.contains(r"^\s*(/|\w:[\\/]|\w+://)")  # these start elsewhere already
+        # These start elsewhere already: absolute, with a drive, or a URL.
+        apart = series.str.contains(r"^\s*(/|\w:[\\/]|\w+://)")
         return (
             pl.select(pl.when(apart).then(series).otherwise(f"{folder}/" + series.str.strip_chars()))
             .to_series()
             .alias(name)
         )
 
-    return replace(piece, read=read_frame)
+    return replace(chunk, read=read_frame)
 
 
-def _on_disk(piece: Chunk, spool: Spool) -> Chunk:
-    return spool.keep_frame(pl.DataFrame([piece.read(name).alias(name) for name in piece.schema]), piece.schema)
+def _on_disk(chunk: Chunk, spool: Spool) -> Chunk:
+    return spool.keep_frame(pl.DataFrame([chunk.read(name).alias(name) for name in chunk.schema]), chunk.schema)
 
 
-def _all_places(found: Sequence[_Own]) -> Places:
+def _all_places(found: Sequence[_FileTable]) -> Places:
     """The places of all rows, those of one file behind those of the other."""
     every = [own.table.places for own in found]
     rows = np.cumsum([0, *(len(own.table) for own in found)])

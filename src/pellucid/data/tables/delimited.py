@@ -30,19 +30,23 @@ from .text_blocks import LONG_CELL, first_lines, utf8_blocks
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
-TYPED = 10_000  # rows of a block that the types of columns are inferred from
+# Rows of a block that the types of columns are inferred from first; where that fails, all are looked at.
+INFERRED_ROWS = 10_000
 
-DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ][\d:.]+)?$")
+DATE_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ][\d:.]+)?$")
 
+# Words that are names of columns far more often than values.
 FIRST_NAMES = {"id", "name", "label", "class", "target", "text", "date", "index", "category", "value", "y"}
 
 IDENTIFIER = re.compile(r"^[^\W\d][\w .()/%#&-]{0,40}$")
 
 LAST = "it is the last column of a table without header"
 
-SAID = 5  # odd rows named
+# Odd rows named by their line.
+MOST_NAMED_ROWS = 5
 
-ON_DISK = 1.5  # times a file's size that its pieces may take
+# Times a file's size that its chunks may take on the disk: short numbers grow to eight bytes.
+ROOM_FACTOR = 1.5
 
 
 def read_delimited(path: Path, where: str, options: ReadOptions, text: frozenset[str] = frozenset()) -> Table:
@@ -74,13 +78,14 @@ def read_delimited(path: Path, where: str, options: ReadOptions, text: frozenset
     again = partial(read_delimited, path, where, options)
     places = places_in_file(where, reader.runs)
     table = Table(about, names, pieces, places, notes + reader.collect_notes(where), header, goal, LAST, again)
+    # A column that turned out to be text is read once more as it is written: "007" had become 7 in earlier blocks.
     late = table.changed_columns(table.column_types()) if len(pieces) > 1 else frozenset()
     return again(text | late) if late else table
 
 
 def _spool_blocks(path: Path, where: str, options: ReadOptions) -> Spool:
     spool = Spool(options.spool)
-    spool.need_bytes(int(ON_DISK * path.stat().st_size), where)
+    spool.need_bytes(int(ROOM_FACTOR * path.stat().st_size), where)
     return spool
 
 
@@ -94,12 +99,16 @@ class _Reader:
 
     def __init__(self, separator: str, header: bool, names: list[str], comma: bool, text: frozenset[str], line: int):
         self.separator, self.names, self.comma, self.line = separator, names, comma, line
-        self.header = header  # still to come
-        self.text = set(text)  # and what is found to be text; numbers are told anew in each block: " 7" is none
-        self.odd: dict[bool, list[int]] = {False: [], True: []}  # the first lines with too few and with too many cells
+        # Still to come: only the first block has it.
+        self.header = header
+        # Grows by what is found to be text: a column that is text in one block is read as written in all later ones.
+        self.text = set(text)
+        # The first lines with too few cells, and with too many.
+        self.odd: dict[bool, list[int]] = {False: [], True: []}
         self.count = {False: 0, True: 0}
         self.mended = False
-        self.runs: list[Runs] = []  # the lines that the rows of each frame start in
+        # The lines that the rows of each frame start in.
+        self.runs: list[Runs] = []
 
     def read_frames(self, found: Iterable[bytes]) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataType]]]:
         """The frame of each block that has rows, and its types."""
@@ -119,18 +128,22 @@ class _Reader:
             frame = self._parse_records(body)
         if frame is None:
             return None
-        if len(frame) != len(lines):  # quoting that polars reads otherwise: rows can only be counted
+        # Quoting that Polars reads otherwise than we do: rows can only be counted.
+        if len(frame) != len(lines):
             lines, over = np.arange(len(frame)) + 1 + header, np.zeros(0)
         lines = lines + (start - 1)
         self.runs.append(row_runs(lines))
         for many, odd in ((False, over < 0), (True, over > 0)):
             own = lines[odd] if odd.any() else lines[:0]
             self.count[many] += len(own)
-            self.odd[many] += own[: SAID - len(self.odd[many])].tolist() if len(self.odd[many]) < SAID else []
+            self.odd[many] += (
+                own[: MOST_NAMED_ROWS - len(self.odd[many])].tolist() if len(self.odd[many]) < MOST_NAMED_ROWS else []
+            )
         return frame
 
     def _parse_records(self, body: bytes) -> pl.DataFrame:
         """The records as a frame of all columns: short ones are filled with missing values, long ones cut."""
+        # Numbered, because names of the file may hold quotes, separators and line ends.
         numbered = [f"c{i}" for i in range(len(self.names))]
         pairs = list(zip(numbered, self.names, strict=True))
         text = {short: pl.String() for short, name in pairs if name in self.text}
@@ -147,14 +160,17 @@ class _Reader:
             )
 
         try:
-            frame = parse_rows(TYPED)
+            frame = parse_rows(INFERRED_ROWS)
             if not _has_late_values(frame):
                 return frame.rename(dict(pairs))
-        except pl.exceptions.PolarsError:  # a later row is of another type: look at all of them, which takes longer
+        # A later row is of another type: look at all of them, which takes longer.
+        except pl.exceptions.PolarsError:
             pass
         try:
             return parse_rows(None).rename(dict(pairs))
-        except pl.exceptions.PolarsError:  # Polars takes the digits of other scripts for numbers, and can't read them
+        # Polars takes the digits of other scripts for numbers and can't read them (found by fuzzing; docs/LOG.md,
+        # 2026-11-22).
+        except pl.exceptions.PolarsError:
             strange = parse_rows(0).select(pl.all().str.contains("[^\\x00-\\x7f]").any()).row(0)
             text |= {short: pl.String() for short, is_strange in zip(numbered, strange, strict=True) if is_strange}
             return parse_rows(None).rename(dict(pairs))
@@ -190,10 +206,10 @@ class _Reader:
 
 def _has_late_values(frame: pl.DataFrame) -> bool:
     """Whether a column has its first value behind the rows that types are inferred from."""
-    if len(frame) <= TYPED:
+    if len(frame) <= INFERRED_ROWS:
         return False
     return any(
-        one.dtype == pl.String and one.head(TYPED).null_count() == TYPED and one.null_count() < len(one)
+        one.dtype == pl.String and one.head(INFERRED_ROWS).null_count() == INFERRED_ROWS and one.null_count() < len(one)
         for one in frame.get_columns()
     )
 
@@ -201,7 +217,7 @@ def _has_late_values(frame: pl.DataFrame) -> bool:
 def date_type(series: pl.Series) -> pl.DataType | None:
     """The type of text that is dates with the year first throughout; how others are meant, their kind judges."""
     sample = series.drop_nulls().head(1) if series.dtype == pl.String else series[:0]
-    if not len(sample) or not DATE.match(sample[0]):
+    if not len(sample) or not DATE_TEXT.match(sample[0]):
         return None
     try:
         return (series.str.to_date() if len(sample[0]) <= 10 else series.str.to_datetime()).dtype
@@ -216,6 +232,7 @@ def sniff_delimiter(data: bytes, suffix: str) -> tuple[str, list[list[str]]]:
     for delimiter in DELIMITERS:
         widths = Counter(len(record) for record in _split_records(text, delimiter))
         width, count = widths.most_common(1)[0] if widths else (0, 0)
+        # A file called .tsv is cut at tabs even where commas cut it as evenly.
         share = count / max(sum(widths.values()), 1) + (suffix in (".tsv", ".tab") and delimiter == "\t")
         if width > 1 and share >= 0.7 and (share, width) > best:
             best, chosen = (share, width), delimiter
@@ -255,6 +272,7 @@ def has_header(head: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool
     if any(_is_number(cell) for cell in first):
         return False
     votes = sum(_header_vote(cell, [r[i].strip() for r in rest if i < len(r)]) for i, cell in enumerate(first))
+    # Without names to look for, a first line that looks like neither is taken for a header, as most files have one.
     return votes > 0 if names else votes >= 0
 
 
@@ -300,7 +318,8 @@ def unique_names(given: Sequence[str], notes: list[Note], where: str) -> list[st
         notes.append(
             Note("info", f"{count_noun(len(blank), 'column')} without a name: called {join_words(blank)}", where)
         )
-    names: dict[str, int] = {}  # with the last number that was put behind each
+    # With the last number that was put behind each, so that thousands of equal names are not counted through each time.
+    names: dict[str, int] = {}
     for i, name in enumerate(given):
         new, k = name or f"column_{i + 1}", names.get(name, 1)
         while new in names:
@@ -323,7 +342,8 @@ def cut_records(data: bytes, separator: str, header: bool, width: int) -> tuple[
     raw = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
     is_quote = raw == ord('"')
     outside = ~np.logical_xor.accumulate(is_quote) if is_quote.any() else np.ones(len(raw), bool)
-    if not outside[-1]:  # a quotation mark that is never closed
+    # A quotation mark that is never closed: taken at its word, everything behind it would be one cell.
+    if not outside[-1]:
         outside = np.ones(len(raw), bool)
     newline = raw == ord("\n")
     ends = np.flatnonzero(newline & outside)  # (n,)

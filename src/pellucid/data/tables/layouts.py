@@ -19,7 +19,8 @@ from .readers import READERS, contents_of, digest_files, is_table_file, read_tab
 from .spool import Spool
 from .unpack import keep_folders, unpack_tables
 
-LOOSE = (".txt", ".data", ".json")  # such files in a folder are more often something else
+# Such files in a folder are more often something else.
+LOOSE = (".txt", ".data", ".json")
 
 
 @layout
@@ -68,6 +69,7 @@ def _load_tables(paths: Sequence[Path], name: str, options: ReadOptions) -> Cont
     notes: list[Note] = []
     files: list[File] = []
     spools: list[Spool] = []
+    # Spools are held until the table refers to them: their folders go with the last reference.
     for path, where in zip(paths, told_apart(paths), strict=True):
         if path.suffix.lower() in READERS:
             files.append(File(path, where, near=path.resolve().parent))

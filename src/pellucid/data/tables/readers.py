@@ -24,11 +24,14 @@ from .spreadsheet import read_spreadsheet
 from .table import Chunk, Table, chunk_of_frame, chunks_of_scan, columns_of, counted_from, rename_columns
 from .text_blocks import utf8_blocks
 
-CALENDAR = -719_161, 2_932_895  # days from 1970 to the years 1 and 9999, and a day to spare for time zones
+# Days from 1970 to the years 1 and 9999, and a day to spare for time zones.
+CALENDAR = -719_161, 2_932_895
 
-LARGE = 1 << 26  # bytes; the columns of larger Parquet and Arrow files are read one at a time
+# Bytes: the columns of larger Parquet and Arrow files are read one at a time.
+LARGE = 1 << 26
 
-Reader = Callable[[Path, str, ReadOptions], Table]  # the file, how messages call it
+# A reader gets the file, how messages call it, and the options.
+Reader = Callable[[Path, str, ReadOptions], Table]
 
 
 def is_table_file(path: Path) -> bool:
@@ -46,7 +49,8 @@ def read_table(path: Path, where: str, options: ReadOptions) -> Table:
     try:
         table = READERS[path.suffix.lower()](path, where, options)
     except BaseException as error:
-        panics = type(error).__name__ == "PanicException"  # libraries written in Rust have one each; it is no Exception
+        # Libraries written in Rust have one each. It is no ``Exception``; fuzzing met several (docs/LOG.md, 2026-11-22).
+        panics = type(error).__name__ == "PanicException"
         if not (panics or isinstance(error, pl.exceptions.PolarsError)):
             raise
         raise PellucidError(f"is damaged: its reader gave up ({_first_line(error)})", where=where) from None
@@ -94,6 +98,7 @@ def _arrow_pieces(path: Path, is_file: bool) -> list[Chunk]:
         return [chunk_of_frame(pl.read_ipc(path) if is_file else pl.read_ipc_stream(path))]
     if is_file:
         return chunks_of_scan(pl.scan_ipc(path))
+    # A stream cannot be scanned: each column costs a pass over the file, and memory one column.
     schema = pl.read_ipc_stream(path, n_rows=0).schema
     rows = len(pl.read_ipc_stream(path, columns=[0]))
     return [Chunk(rows, dict(schema), lambda name: pl.read_ipc_stream(path, columns=[name]).to_series())]
@@ -101,7 +106,7 @@ def _arrow_pieces(path: Path, is_file: bool) -> list[Chunk]:
 
 def _typed_table(about: str, pieces: list[Chunk], where: str) -> Table:
     """A table whose file says the types."""
-    return Table(about, list(pieces[0].schema), pieces, counted_from(where, sum(piece.rows for piece in pieces)))
+    return Table(about, list(pieces[0].schema), pieces, counted_from(where, sum(chunk.rows for chunk in pieces)))
 
 
 def read_json_lines(path: Path, where: str, options: ReadOptions) -> Table:
@@ -114,10 +119,10 @@ def read_json_lines(path: Path, where: str, options: ReadOptions) -> Table:
     whole = first.lstrip().startswith(b"[")
     texts = [b"".join([first, *found])] if whole else chain([first], found)
     pieces = chunks_of(_json_frames(texts, whole, where), partial(Spool, options.spool))
-    names = list(dict.fromkeys(name for piece in pieces for name in piece.schema))
+    names = list(dict.fromkeys(name for chunk in pieces for name in chunk.schema))
     if len(pieces) > 1:
-        pieces = [rename_columns(piece, {n: n if n in piece.schema else "" for n in names}) for piece in pieces]
-    rows = sum(piece.rows for piece in pieces)
+        pieces = [rename_columns(chunk, {n: n if n in chunk.schema else "" for n in names}) for chunk in pieces]
+    rows = sum(chunk.rows for chunk in pieces)
     return Table("JSON" if whole else "JSON lines", names, pieces, counted_from(where, rows), notes)
 
 
@@ -172,7 +177,8 @@ def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series 
     if kind in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
     if isinstance(kind, pl.Struct) and any(part.name == "bytes" and part.dtype == pl.Binary for part in kind.fields):
-        return series.struct.field("bytes").alias(series.name)  # images as Hugging Face keeps them
+        # Images as Hugging Face keeps them.
+        return series.struct.field("bytes").alias(series.name)
     if kind == pl.Binary:
         return series
     notes.append(Note("warning", f"column '{series.name}' holds {kind} and is left out", where, LEFT_OUT))
@@ -181,10 +187,12 @@ def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series 
 
 def _in_calendar(series: pl.Series, notes: list[Note]) -> pl.Series:
     """Dates and times without those that no calendar has; Polars can hold them and panics when it writes them out."""
+    # Looked at as integers: Polars panics when it writes such a date out (found by fuzzing; docs/LOG.md, 2026-11-22).
     days = series.to_physical()
     if isinstance(series.dtype, pl.Datetime):
         days = days // (86400 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[series.dtype.time_unit])
-    off = ~days.is_between(*CALENDAR)  # null stays null
+    # Null stays null.
+    off = ~days.is_between(*CALENDAR)
     if count := int(off.sum()):
         text = f"{count_noun(count, 'value')} outside the years 1 to 9999 counted as missing"
         notes.append(Note("warning", text, f"column '{series.name}'", AS_MISSING))

@@ -7,15 +7,19 @@ from pathlib import Path
 
 from ...errors import PellucidError
 
-LOOK = 1 << 16  # bytes
+# Read of the beginning of a file to judge it by.
+SAMPLE_BYTES = 1 << 16
 
-MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
-CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"  # no text has many of these
+# No text has many of these.
+CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
 
-MANY = 0.05  # of a sample
+# Of a sample: a few zero bytes in a text are taken out and said (``text_blocks``).
+MANY_SHARE = 0.05
 
-SIGNS = {  # how a file begins -> what it is, and how it would have to be called to be read
+# How a file begins: what it is, and how it would have to be called to be read.
+SIGNS = {
     b"%PDF-": ("a PDF", ""),
     b"\x89PNG\r\n": ("a PNG image", ""),
     b"\xff\xd8\xff": ("a JPEG image", ""),
@@ -41,7 +45,7 @@ SIGNS = {  # how a file begins -> what it is, and how it would have to be called
 def check_text(path: Path, where: str) -> None:
     """Raises PellucidError when a file holds no text, and says what it is."""
     with path.open("rb") as file:
-        head = file.read(LOOK)
+        head = file.read(SAMPLE_BYTES)
     what, name = _meaning_of(head)
     if what:
         fix = f"if that is right, call it {name}" if name else "export the table as CSV"
@@ -55,9 +59,10 @@ def _meaning_of(head: bytes) -> tuple[str, str]:
             return found
     if head.lstrip(b" \t\r\n\xef\xbb\xbf")[:15].lower().startswith((b"<!doctype html", b"<html")):
         return "a web page", ""
-    if not head or head.startswith(MARKS):
+    # UTF-16 and UTF-32 are text and full of zero bytes.
+    if not head or head.startswith(BYTE_ORDER_MARKS):
         return "", ""
-    if head.count(0) > MANY * len(head):
+    if head.count(0) > MANY_SHARE * len(head):
         return "zero bytes" if not head.strip(b"\0") else "binary data (it is full of zero bytes)", ""
     odd = len(head) - len(head.translate(None, CONTROLS))
-    return ("binary data (it is full of control characters)", "") if odd > MANY * len(head) else ("", "")
+    return ("binary data (it is full of control characters)", "") if odd > MANY_SHARE * len(head) else ("", "")

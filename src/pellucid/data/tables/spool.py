@@ -28,11 +28,14 @@ class Spool:
 
     def __init__(self, near: Path | None):
         self.count = 0
+        # A table read column by column leaves holes in the heap: reading one of 2 GB held on to 1 GB that way
+        # (``machine``).
         return_freed()
         try:
             self.folder = _new_folder(near)
         except OSError as error:
             raise _no_room((near or Path(gettempdir())) / SPOOL, error) from None
+        # Not in ``__del__``, which need not be called for what still lives when Python ends.
         weakref.finalize(self, remove_files, self.folder, PIECE_FILE)
 
     def need_bytes(self, size: int, where: str) -> None:
@@ -49,7 +52,7 @@ class Spool:
         return self.folder / f"{self.count}{suffix}"
 
     def keep_frame(self, frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> Chunk:
-        """Write a frame; the piece that reads it back."""
+        """Write a frame; the chunk that reads it back."""
         path = self.new_path(".arrow")
         try:
             frame.write_ipc(path)
@@ -57,7 +60,8 @@ class Spool:
             raise _no_room(path, error) from None
 
         def read_frame(names: list[str]) -> pl.DataFrame:
-            assert self.folder  # what is read keeps the folder alive
+            # The reference to self keeps the folder alive as long as the chunk can be read.
+            assert self.folder
             return pl.read_ipc(path, columns=names)
 
         return Chunk(len(frame), schema, column_reader(read_frame, frame.columns, len(frame)))
@@ -79,6 +83,7 @@ def chunks_of(
 ) -> list[Chunk]:
     """Frames and their types as pieces: a single one stays in memory, several go to disk one after the other."""
     waiting: tuple[pl.DataFrame, Mapping[str, pl.DataType]] | None = None
+    # The first frame waits: only when a second one comes is it known that the table is large.
     pieces: list[Chunk] = []
     room: Spool | None = None
     for frame in frames:

@@ -19,9 +19,11 @@ from ..source import ReadOptions
 from .delimited import LAST, column_names, has_header
 from .table import Table, chunk_of_frame, places_in_file, row_runs
 
-LOOKED_AT = 60  # rows of a sheet that its table is found in
+# Rows of a sheet that its table is found in.
+TOP_ROWS = 60
 
-FREE, RATIO = 4 << 30, 200  # bytes that a workbook may unpack to, or so many times its size
+# Bytes that a workbook may unpack to, and how many times its own size: XML packs better than data, but not 200 : 1.
+FREE_BYTES, RATIO = 4 << 30, 200
 
 FIX = "open it in a spreadsheet program and save it again, or save its table as CSV"
 
@@ -34,11 +36,12 @@ def read_spreadsheet(path: Path, where: str, options: ReadOptions) -> Table:
     """
     import fastexcel
 
-    logging.getLogger("fastexcel").setLevel(logging.ERROR)  # it warns of every empty column
+    # It warns of every empty column.
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)
     _refuse_bomb(path, where)
     try:
         book = fastexcel.read_excel(path)
-        tops = {sheet: _read_cells(book, sheet, 0, LOOKED_AT) for sheet in book.sheet_names}
+        tops = {sheet: _read_cells(book, sheet, 0, TOP_ROWS) for sheet in book.sheet_names}
     except fastexcel.FastExcelError as error:
         raise PellucidError(
             f"cannot be read as a spreadsheet ({_explain_damage(error)})", where=where, fix=FIX
@@ -87,10 +90,12 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     header = has_header(head, options.names) if options.header is None else options.header
     names, _ = column_names(head, header, notes, where)
     frame = _read_cells(book, sheet, start + header, text=False)
-    names += [f"column_{i + 1}" for i in range(len(names), frame.width)]  # a sheet may be wider below its top
+    # A sheet may be wider below its top.
+    names += [f"column_{i + 1}" for i in range(len(names), frame.width)]
     frame.columns = names[: frame.width]
     holds = [one.null_count() < len(one) for one in frame]
-    last = max((i for i, some in enumerate(holds) if some), default=0)  # without names, columns are told by their place
+    # Without names, columns are told by their place, so that one in between stays though it is empty.
+    last = max((i for i, some in enumerate(holds) if some), default=0)
     used = [n for i, n in enumerate(frame.columns) if holds[i] or (head[0][i].strip() if header else i < last)]
     frame = frame.select(used)
     full = _filled_cells(frame).to_numpy() > 0  # (n,)
@@ -116,8 +121,9 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
 
 def _refuse_bomb(path: Path, where: str) -> None:
     """Raises PellucidError for a workbook that unpacks to what no spreadsheet holds."""
+    # An old .xls, or damaged: the reader says so.
     if not zipfile.is_zipfile(path):
-        return  # an old .xls, or damaged: the reader says so
+        return
     try:
         with zipfile.ZipFile(path) as book:
             size = sum(info.file_size for info in book.infolist())
@@ -125,7 +131,7 @@ def _refuse_bomb(path: Path, where: str) -> None:
         raise PellucidError(
             f"cannot be read as a spreadsheet ({_explain_damage(error)})", where=where, fix=FIX
         ) from None
-    if size > FREE or (size > 1 << 28 and size > RATIO * path.stat().st_size):
+    if size > FREE_BYTES or (size > 1 << 28 and size > RATIO * path.stat().st_size):
         what = f"{path.stat().st_size / 1e6:,.2f} MB unpack to {size / 1e6:,.0f} MB, as in files made to do harm"
         raise PellucidError(what, where=where, fix=FIX)
 

@@ -15,11 +15,11 @@ from ...fields.column import PIECE, LazyValues, cut_series
 from ...fields.notes import Report
 from ..cache.cache import MemoryCache
 
-WIDE = (
-    1_000  # columns; of a wider table several are read at once, as every look at a file costs its whole list of names
-)
+# Of a wider table several columns are read at once, because every look at a file costs its whole list of names.
+WIDE_COLUMNS = 1_000
 
-CELLS = 1 << 21  # read at once from one piece of a wide table
+# Read at once from one chunk of a wide table: 16 MB as float64.
+CELLS_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Places:
         return f"{self(row)}, column '{column}'"
 
 
-Runs = tuple[int, np.ndarray, np.ndarray]  # rows; (r,) the first row of each run; (r,) its line
+# How many rows; (r,) the first row of each run; (r,) its line. A line for every row would take 8 bytes a row.
+Runs = tuple[int, np.ndarray, np.ndarray]
 
 
 def row_runs(lines: np.ndarray) -> Runs:
@@ -120,20 +121,21 @@ class Table:
     added: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return sum(piece.rows for piece in self.pieces)
+        return sum(chunk.rows for chunk in self.pieces)
 
     def column_types(self) -> dict[str, pl.DataType]:
         """The type of every column: the narrowest that holds what all pieces hold."""
-        return {name: reduce(join_types, (piece.schema[name] for piece in self.pieces)) for name in self.names}
+        return {name: reduce(join_types, (chunk.schema[name] for chunk in self.pieces)) for name in self.names}
 
     def changed_columns(self, kinds: Mapping[str, pl.DataType]) -> frozenset[str]:
         """The columns that are text after all, and of which not all pieces hold what is written."""
         text = [name for name, kind in kinds.items() if kind == pl.String]
-        return frozenset(n for n in text if any(not _as_written(piece.schema[n]) for piece in self.pieces))
+        return frozenset(n for n in text if any(not _as_written(chunk.schema[n]) for chunk in self.pieces))
 
 
 def _as_written(kind: pl.DataType) -> bool:
-    return kind in (pl.String, pl.Null) or kind.is_temporal()  # dates stay text until they are asked for
+    # Dates stay text until they are asked for.
+    return kind in (pl.String, pl.Null) or kind.is_temporal()
 
 
 Plain = Callable[[pl.Series, list[Note], str], "pl.Series | None"]
@@ -150,6 +152,7 @@ def columns_of(table: Table, plain: Plain, notes: list[Note], where: str) -> dic
         held: pl.Series | LazyValues | None
         if len(table.pieces) == 1 and table.pieces[0].held:
             held = plain(_cast_type(table.pieces[0].read(name), kind).alias(name), notes, where)
+        # An empty column of the type tells whether it can be read, without opening the file.
         elif plain(pl.Series(name, [], kind), notes, where) is None:
             held = None
         else:
@@ -160,8 +163,8 @@ def columns_of(table: Table, plain: Plain, notes: list[Note], where: str) -> dic
 
 
 def _read_column(pieces: Sequence[Chunk], name: str, kind: pl.DataType, plain: Plain) -> Iterable[pl.Series]:
-    for piece in pieces:
-        series = piece.read(name).alias(name)
+    for chunk in pieces:
+        series = chunk.read(name).alias(name)
         made = plain(series.cast(pl.String) if kind == pl.Null else _cast_type(series, kind), [], "")
         assert made is not None
         yield from cut_series(made)
@@ -187,6 +190,7 @@ def join_types(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     if one == pl.Null:
         return other
     if one.is_numeric() and other.is_numeric():
+        # UInt64 and Int128 hold what Int64 can not; as floats they lose digits but no value.
         small = one.is_integer() and other.is_integer() and pl.UInt64 not in (one, other)
         return pl.Int64() if small and pl.Int128 not in (one, other) else pl.Float64()
     if isinstance(one, pl.List) and isinstance(other, pl.List):
@@ -200,7 +204,7 @@ def join_types(one: pl.DataType, other: pl.DataType) -> pl.DataType:
 
 
 def chunk_of_frame(frame: pl.DataFrame, schema: Mapping[str, pl.DataType] | None = None) -> Chunk:
-    """A frame as one piece."""
+    """A frame as one chunk."""
     series = {one.name: one for one in frame.get_columns()}
     return Chunk(len(frame), schema or dict(frame.schema), series.__getitem__, True)
 
@@ -209,7 +213,7 @@ def chunks_of_scan(frame: pl.LazyFrame) -> list[Chunk]:
     """A file that polars can read by columns and rows, as pieces."""
     schema = dict(frame.collect_schema())
     rows = frame.select(pl.len()).collect().item()
-    step = PIECE if len(schema) <= WIDE else max(rows, 1)
+    step = PIECE if len(schema) <= WIDE_COLUMNS else max(rows, 1)
 
     def read_rows(start: int, names: list[str]) -> pl.DataFrame:
         return frame.slice(start, step).select(names).collect()
@@ -222,9 +226,9 @@ def chunks_of_scan(frame: pl.LazyFrame) -> list[Chunk]:
 
 def column_reader(read: Callable[[list[str]], pl.DataFrame], names: list[str], rows: int) -> Callable[[str], pl.Series]:
     """Reads one column; of a wide table its neighbours too, which are asked for next."""
-    if len(names) <= WIDE:
+    if len(names) <= WIDE_COLUMNS:
         return lambda name: read([name]).to_series()
-    at, width = {name: i for i, name in enumerate(names)}, max(1, CELLS // max(rows, 1))
+    at, width = {name: i for i, name in enumerate(names)}, max(1, CELLS_AT_ONCE // max(rows, 1))
     bundle: dict[str, pl.Series] = {}
 
     def read_column(name: str) -> pl.Series:
@@ -237,24 +241,24 @@ def column_reader(read: Callable[[list[str]], pl.DataFrame], names: list[str], r
     return read_column
 
 
-def rename_columns(piece: Chunk, names: Mapping[str, str]) -> Chunk:
-    """The same piece with other names: ``names[new] = old``; a column whose old name is "" is all missing."""
+def rename_columns(chunk: Chunk, names: Mapping[str, str]) -> Chunk:
+    """The same chunk with other names: ``names[new] = old``; a column whose old name is "" is all missing."""
 
     def read_frame(name: str) -> pl.Series:
         return (
-            piece.read(names[name]) if names[name] else pl.Series(name, [None], pl.Null).new_from_index(0, piece.rows)
+            chunk.read(names[name]) if names[name] else pl.Series(name, [None], pl.Null).new_from_index(0, chunk.rows)
         )
 
-    schema = {new: piece.schema[old] if old else pl.Null() for new, old in names.items()}
-    return replace(piece, schema=schema, read=read_frame)
+    schema = {new: chunk.schema[old] if old else pl.Null() for new, old in names.items()}
+    return replace(chunk, schema=schema, read=read_frame)
 
 
-def add_constant(piece: Chunk, name: str, value: Any) -> Chunk:
-    """The same piece with one column more that says the same in every row."""
+def add_constant(chunk: Chunk, name: str, value: Any) -> Chunk:
+    """The same chunk with one column more that says the same in every row."""
 
     def read_frame(asked: str) -> pl.Series:
         if asked != name:
-            return piece.read(asked)
-        return pl.Series(name, [value], pl.String).new_from_index(0, piece.rows)
+            return chunk.read(asked)
+        return pl.Series(name, [value], pl.String).new_from_index(0, chunk.rows)
 
-    return replace(piece, schema={**piece.schema, name: pl.String()}, read=read_frame)
+    return replace(chunk, schema={**chunk.schema, name: pl.String()}, read=read_frame)

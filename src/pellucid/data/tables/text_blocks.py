@@ -11,17 +11,24 @@ from ...fields import Note
 from ...wording import count_noun
 from .signatures import check_text
 
-SAMPLE = 1 << 16  # bytes that a file's form is inferred from
+# Bytes that a file's form is inferred from.
+SAMPLE_BYTES = 1 << 16
 
-BLOCK = 1 << 24  # bytes; smaller files are one block
+# Bytes read at a time; smaller files are one block.
+BLOCK = 1 << 24
 
-LONGEST = 4 * BLOCK  # of a block that no end of a record is found in
+# Bytes of a block that no end of a record is found in: it is then cut at a line end, or one stray mark would take all
+# of a file into memory.
+LONGEST_BLOCK = 4 * BLOCK
 
-LONG_CELL = 100  # lines; a longer cell is a quotation mark that was never closed
+# Lines: a longer cell is a quotation mark that was never closed.
+LONG_CELL = 100
 
-FEWEST = 3  # lines that the sample has at least, where lines are long
+# Lines that the sample has at least, where lines are long.
+FEWEST_LINES = 3
 
-UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # bytes that stand for nothing in cp1252
+# Bytes that stand for nothing in cp1252, so that a file with one of them is latin-1.
+UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
 def utf8_blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) -> Iterator[bytes]:
@@ -49,6 +56,7 @@ def encoding_of(path: Path) -> tuple[str, str]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for data in _byte_chunks(path):
+            # ASCII is UTF-8, and asking for it is many times faster than decoding.
             if decoder.getstate()[0] or not data.isascii():
                 decoder.decode(data)
         decoder.decode(b"", final=True)
@@ -71,7 +79,8 @@ def _decode_chunks(path: Path, encoding: str) -> Iterator[bytes]:
             yield data.removeprefix(codecs.BOM_UTF8) if first else data
             first = False
         return
-    western = encoding in ("cp1252", "latin-1")  # byte by byte: the rest may be UTF-8
+    # Byte by byte: the rest may be UTF-8.
+    western = encoding in ("cp1252", "latin-1")
     decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)("western" if western else "replace")
     for data in _byte_chunks(path):
         yield decoder.decode(data).encode("utf-8", "replace")
@@ -103,7 +112,7 @@ def _plain_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
     old: bool | None = None
     for data in chunks:
         if old is None and data:
-            old = b"\n" not in data[:SAMPLE] and b"\r" in data[:SAMPLE]
+            old = b"\n" not in data[:SAMPLE_BYTES] and b"\r" in data[:SAMPLE_BYTES]
         yield data.replace(b"\r", b"\n") if old else data
 
 
@@ -114,7 +123,7 @@ def _cut_at_records(chunks: Iterable[bytes], quotes: bool) -> Iterator[bytes]:
         rest += chunk
         if len(rest) < BLOCK:
             continue
-        end = _last_end(rest, quotes) or (rest.rfind(b"\n") + 1 if len(rest) >= LONGEST else 0)
+        end = _last_end(rest, quotes) or (rest.rfind(b"\n") + 1 if len(rest) >= LONGEST_BLOCK else 0)
         if end:
             yield rest[:end]
             rest = rest[end:]
@@ -125,6 +134,8 @@ def _cut_at_records(chunks: Iterable[bytes], quotes: bool) -> Iterator[bytes]:
 def _last_end(block: bytes, quotes: bool) -> int:
     """Where the last whole record of a block ends; 0 when there is none, or a quotation seems never to close."""
     end = block.rfind(b"\n") + 1
+    # Only the number of marks before a line end tells whether it is inside a quotation; from the back this takes one
+    # count and a few lines.
     inside = quotes and block.count(b'"', 0, end) % 2 == 1
     for _ in range(LONG_CELL):
         if not inside or not end:
@@ -137,8 +148,8 @@ def _last_end(block: bytes, quotes: bool) -> int:
 
 def first_lines(block: bytes) -> bytes:
     """The beginning of a block, as much as its form is inferred from: whole lines."""
-    size = SAMPLE
-    while size < len(block) and block.count(b"\n", 0, size) < FEWEST:
+    size = SAMPLE_BYTES
+    while size < len(block) and block.count(b"\n", 0, size) < FEWEST_LINES:
         size *= 4
     if size >= len(block):
         return block

@@ -34,6 +34,7 @@ def unpack_tables(
     """
     spool = Spool(options.spool)
     if not archives.is_archive(path):
+        # Under a number of our own: no name of an archive becomes a path.
         place = spool.new_path(Path(without_compression(path.name)).suffix.lower())
         with archives.open_compressed(path) as file:
             _copy_out(file, place)
@@ -65,11 +66,12 @@ def _copy_out(file: IO[bytes], place: Path) -> None:
 def keep_folders(pieces: Sequence[Chunk], spools: Sequence[Spool]) -> list[Chunk]:
     """The same pieces; those that are read later from unpacked files keep their folders alive."""
 
-    def keep_folder(piece: Chunk) -> Chunk:
+    def keep_folder(chunk: Chunk) -> Chunk:
         def read_frame(name: str) -> pl.Series:
+            # The reference is the point: without it the folder of unpacked files would go before they are read.
             assert spools
-            return piece.read(name)
+            return chunk.read(name)
 
-        return piece if piece.held else replace(piece, read=read_frame)
+        return chunk if chunk.held else replace(chunk, read=read_frame)
 
-    return [keep_folder(piece) for piece in pieces] if spools else list(pieces)
+    return [keep_folder(chunk) for chunk in pieces] if spools else list(pieces)
