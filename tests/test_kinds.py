@@ -169,7 +169,7 @@ def test_missing_none_and_unseen_labels_are_three_things() -> None:
 
 
 def test_of_very_many_labels_the_commonest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(several, "MOST", 2)
+    monkeypatch.setattr(several, "MOST_LABELS", 2)
     stored = LABELS.store(column([["a", "c"], ["c", "b"], ["b"], ["d"]]), {}, lambda note: None)
     assert LABELS.fit(stored, np.arange(4), {}, "input")["values"] == ["b", "c"]
     assert ", the commonest 2 are used, " in guessed([["a", "c"], ["c", "b"], ["b"], ["d"]])[1].reason

@@ -188,6 +188,7 @@ def recognise(column: Column) -> tuple[Kind, Guess]:
             fix=f"name its kind with --kind {column.name}=KIND (known: {', '.join(KINDS)}) or leave it out "
             f"with --ignore {column.name}",
         )
+    # Of equal confidence the name decides, so that the order of registration does not.
     _, name, guess = max(guesses, key=lambda g: g[:2])
     return KINDS[name], guess
 
@@ -214,6 +215,7 @@ class Group:
 
 def input_groups(fields: Iterable[Field]) -> list[Group]:
     """The input layers that ``fields`` (roles other than input are passed over) call for, in a fixed order."""
+    # In the order of the kinds, not of the columns: the order of layers is the order of their tensors in the weights.
     inputs = [f for f in fields if f.role == "input"]
     found: list[Group] = []
     for name, kind in KINDS.items():

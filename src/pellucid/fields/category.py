@@ -17,15 +17,20 @@ from .encoded import Into, Stored, allocate_in_memory
 from .notes import OWN_VALUE, Note, Report
 from .spelling import compare_words, say_differences
 
-FEW = 50  # so many different values are categories when they repeat
+# So many different values are categories when they repeat.
+FEW_VALUES = 50
 
-MISSING, UNKNOWN, RESERVED = 0, 1, 2  # codes of an input; its values start behind them
+# Codes of an input; its values start behind them.
+MISSING, UNKNOWN, RESERVED = 0, 1, 2
 
-MOST_CLASSES = 10  # a target with more different whole numbers is an amount
+# A target with more different whole numbers is an amount.
+MOST_CLASSES = 10
 
-MIN_CLASS_ROWS = 5  # of each of three and more numbered classes
+# Of each of three and more numbered classes that count from 0 or 1 on without a hole.
+MIN_CLASS_ROWS = 5
 
-MANY_CLASS_ROWS = 100  # rows a number: with so many, numbers with holes or rare ones are classes too
+# Rows a number, on average: with so many, numbers with holes or rare ones are classes too.
+MANY_CLASS_ROWS = 100
 
 
 @register
@@ -64,6 +69,7 @@ class Category(Kind):
         self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
     ) -> Stored:
         """``{"code": (n,) int32}`` and, in ``meta``, the values they point to, as text in natural order."""
+        # Two passes: codes stand for values in natural order, which is known when all have been seen.
         n, found, missing = len(column), set[str](), 0
         for piece in column.chunks():
             text = column_words(piece)
@@ -73,8 +79,8 @@ class Category(Kind):
         code, start = into("code", (n,), np.int32), 0
         for piece in column.chunks():
             text = column_words(piece)
-            own = text.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy() if values else -1
-            code[start : start + len(text)] = own
+            codes = text.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy() if values else -1
+            code[start : start + len(text)] = codes
             start += len(text)
         if missing:
             report(Note("info", f"{missing:,} of {n:,} values are missing", f"column '{column.name}'", OWN_VALUE))
@@ -94,7 +100,8 @@ class Category(Kind):
         missing, unseen, first = (-1, -1, 0) if target else (MISSING, UNKNOWN, RESERVED)
         place = {value: first + i for i, value in enumerate(state["values"])}
         table = np.array([place.get(value, unseen) for value in stored.meta["values"]] + [missing], np.int32)
-        return table[stored.arrays["code"]]  # -1 picks the last entry: missing
+        # -1 picks the last entry: missing.
+        return table[stored.arrays["code"]]
 
     def decode(self, encoded: np.ndarray, state: Mapping[str, Any]) -> list[str | None]:
         """The values' text; None for missing and for values not seen in training."""
@@ -134,6 +141,7 @@ def _read_words(column: Column) -> pl.Series:
     series = column.series()
     if series is not None and series.dtype.is_float():
         series = series.fill_nan(None)
+        # A column with one missing value is of floats in pandas and CSV: its 3.0 is the 3 of a column without.
         whole = series.cast(pl.Int64, strict=False)
         return pl.select(
             pl.when(series == whole).then(whole.cast(pl.String)).otherwise(series.cast(pl.String))
@@ -150,7 +158,8 @@ def natural_key(value: str) -> tuple[Any, ...]:
     """
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", value, re.ASCII | re.IGNORECASE):
         return (0, float(value), value)
-    parts = re.split(r"(\d+)", value.lower())  # words and digits take turns
+    # Words and digits take turns, so like is compared with like.
+    parts = re.split(r"(\d+)", value.lower())
     return (1, [int(part) if i % 2 else part for i, part in enumerate(parts)], value)
 
 
@@ -171,7 +180,7 @@ def explain_classes(name: str, counts: Mapping[int, int]) -> str:
 def count_whole_numbers(column: Column) -> dict[int, int]:
     """How often each number is there, in order; empty where a value is no whole number, or written in two ways."""
     present = column_words(column).drop_nulls()
-    if present.n_unique() > FEW:
+    if present.n_unique() > FEW_VALUES:
         return {}
     table = present.alias("value").value_counts(name="count")
     if not table["value"].str.contains(r"^[+-]?\d{1,18}(\.0*)?$").all():
@@ -202,7 +211,7 @@ def could_be_classes(counts: Mapping[int, int]) -> bool:
 
 def _guess_words(present: pl.Series, distinct: int, reason: str) -> Guess:
     n = len(present)
-    if distinct <= FEW and n >= 2 * distinct:
+    if distinct <= FEW_VALUES and n >= 2 * distinct:
         return Guess(0.8, reason)
     single = 1 - present.str.contains(r"\s").mean()  # type: ignore[operator]
     if n > 2 and distinct > 0.9 * n and single > 0.9 and distinct > 2:

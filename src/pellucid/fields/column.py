@@ -11,7 +11,8 @@ import polars as pl
 
 from ..errors import PellucidError
 
-PIECE = 1 << 18  # rows of a column that are worked on at a time
+# Rows of a column that are worked on at a time: 2 MB of float64.
+PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,12 @@ class Column:
             stretches = self.held.pieces()
         elif (series := self.series()) is not None:
             stretches = cut_series(series)
-        else:  # an array with several axes is of no use in pieces
+        # An array with several axes is of no use in pieces.
+        else:
             yield self
             return
         for stretch in stretches:
+            # Rows of a stretch count from its own start, so places would name the wrong ones.
             yield replace(self, held=stretch, places=None, row_places=None)
 
     def as_type(self, dtype: type[pl.DataType]) -> pl.Series:

@@ -22,23 +22,28 @@ from .encoded import Into, Stored, allocate_in_memory
 from .notes import AS_MISSING, Note, Report, report_some
 from .number import is_missing
 
-DAY = 86_400.0  # seconds
+DAY_SECONDS = 86_400.0
 
-BEYOND = 0.1  # of the training range: so far the trend is followed past its ends
+# Of the training range: so far the trend is followed past its ends, where nothing was learned any more.
+BEYOND_SHARE = 0.1
 
-LOOK = 200  # cells that are looked at before all of them are
+# Cells that are looked at before all of them are: most columns of text are no dates.
+FIRST_CELLS = 200
 
-FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0  # seconds of the years 1 to 9999
+# In seconds since 1970, of the years 1 to 9999: Python's calendar has no others.
+YEAR_1, YEAR_9999 = -62_135_596_800.0, 253_402_300_799.0
 
 CYCLES = ("year", "month", "day", "weekday", "hour")
 
 MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
 
-UNIX = {"timestamp", "timestamps", "unix", "unixtime", "epoch", "ts"}  # words in the name of a column
+# Words in the name of a column, without which no number is taken for a timestamp.
+TIMESTAMP_WORDS = {"timestamp", "timestamps", "unix", "unixtime", "epoch", "ts"}
 
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
-SINCE, UNTIL = 1e8, 4.2e9  # seconds: timestamps from 1973 to 2103 are plausible
+# In seconds: timestamps from 1973 to 2103 are plausible, and units are told apart, as each is 1,000 times the last.
+SINCE, UNTIL = 1e8, 4.2e9
 
 _YEAR, _DAY, _NAME = r"(?<year>\d{4}|\d{2})", r"(?<day>\d{1,2})(?:st|nd|rd|th)?", r"(?<name>[A-Za-z]{3,9})"
 
@@ -53,11 +58,13 @@ _CLOCK = (
 
 _THEN = rf"(?:[T ,]+{_CLOCK})?$"
 
-WAYS = {  # how a date may be written; a cell is read in the first way that fits it
+# How a date may be written; a cell is read in the first way that fits it.
+WAYS = {
     "year first": rf"^(?<year>\d{{4}})[-/.](?<month>\d{{1,2}})[-/.]{_DAY}{_THEN}",
     "numbers": rf"^{_FIRST}[-/.]{_SECOND}[-/.](?<year>\d{{4}}){_THEN}",
     "numbers with a short year": rf"^{_FIRST}[-/]{_SECOND}[-/](?<year>\d{{2}}){_THEN}",
-    "numbers with points": rf"^(?<first>\d{{2}})\.(?<other>\d{{2}})\.(?<year>\d{{2}}){_THEN}",  # 1.2.13 is a version
+    # With two digits each: 1.2.13 is a version.
+    "numbers with points": rf"^(?<first>\d{{2}})\.(?<other>\d{{2}})\.(?<year>\d{{2}}){_THEN}",
     "day and name of the month": rf"^{_WEEKDAY}{_DAY}[-. ]+{_NAME}[-., ]+{_YEAR}{_THEN}",
     "name of the month and day": rf"^{_WEEKDAY}{_NAME}\.? {_DAY},? (?<year>\d{{4}}){_THEN}",
     "year and month": r"^(?<year>\d{4})-(?<month>\d{2})$",
@@ -132,9 +139,11 @@ class Date(Kind):
         value = value[np.isfinite(value)]
         clock = bool(stored.meta["clock"])
         turns = {name: turn for name, turn in calendar_cycles(value).items() if name == "hour" or not clock}
+        # Dates without times bring no hour, dates of one year no year: a cycle that does not vary teaches nothing.
         parts = [name for name, turn in turns.items() if len(turn) and turn.min() < turn.max()]
         state: dict[str, Any] = {"role": role, "clock": clock, "parts": parts, "whole": "hour" not in parts}
         low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 0.0)
+        # Of times of day there is no trend: midnight comes after 23:59.
         trend = high > low and not clock
         mean, std = (float(value.mean()), float(value.std())) if trend else (low, 0.0)
         return state | {"low": low, "high": high, "mean": mean, "std": std}
@@ -150,13 +159,14 @@ class Date(Kind):
         value = np.where(missing, state["mean"], value)
         columns = []
         if state["std"] > 0:
-            reach = BEYOND * (state["high"] - state["low"])
+            reach = BEYOND_SHARE * (state["high"] - state["low"])
             columns.append((np.clip(value, state["low"] - reach, state["high"] + reach) - state["mean"]) / state["std"])
         turns = calendar_cycles(value)
         for name in state["parts"]:
             angle = 2 * math.pi * turns[name]
             columns += [np.sin(angle), np.cos(angle)]
         out = np.stack([*columns, missing.astype(np.float64)], 1)
+        # The middle stood in, which would say something of the calendar: only the last column is to speak.
         out[missing, :-1] = 0
         return out.astype(np.float32)
 
@@ -189,7 +199,7 @@ def calendar_cycles(value: np.ndarray) -> dict[str, np.ndarray]:  # (n,) finite 
     >>> {name: float(turn[0]) for name, turn in calendar_cycles(np.array([0.0])).items()}
     {'year': 0.0, 'month': 0.0, 'day': 0.0, 'weekday': 0.42857142857142855, 'hour': 0.0}
     """
-    moment = np.floor(np.clip(value, FIRST, LAST)).astype("datetime64[s]")
+    moment = np.floor(np.clip(value, YEAR_1, YEAR_9999)).astype("datetime64[s]")
     days, months, years = (moment.astype(f"datetime64[{unit}]") for unit in "DMY")
 
     def since_start(start: np.ndarray) -> np.ndarray:
@@ -203,8 +213,9 @@ def calendar_cycles(value: np.ndarray) -> dict[str, np.ndarray]:  # (n,) finite 
         "month": months.astype(np.int64) % 12 / 12,
         "day": (days - months.astype("datetime64[D]")).astype(np.int64)
         / ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64),
-        "weekday": (days.astype(np.int64) + 3) % 7 / 7,  # 1970 began on a Thursday
-        "hour": np.mod(value, DAY) / DAY,
+        # 1970 began on a Thursday.
+        "weekday": (days.astype(np.int64) + 3) % 7 / 7,
+        "hour": np.mod(value, DAY_SECONDS) / DAY_SECONDS,
     }
 
 
@@ -265,6 +276,7 @@ def date_formats(text: pl.Series) -> tuple[dict[str, Any], str]:
     if first.any():
         month_first, day_first = int((second > 12).sum()), int((first > 12).sum())
         settings = {"day_first": day_first > month_first}
+        # No number above 12 decides, or as many for either side.
         if day_first == month_first:
             settings = {"day_first": _by_order(text)} | ({} if day_first else {"unsure": True})
     used: dict[str, int] = {}
@@ -280,9 +292,9 @@ def unit_of(name: str, series: pl.Series) -> str | None:
     """What numbers count that are dates by their column's name and range; None when they are none."""
     called = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     value = series.cast(pl.Float64, strict=False).drop_nulls().drop_nans().to_numpy()
-    if not len(value) or ((value != np.round(value)).any() and not called & UNIX):
+    if not len(value) or ((value != np.round(value)).any() and not called & TIMESTAMP_WORDS):
         return None
-    if called & UNIX:
+    if called & TIMESTAMP_WORDS:
         return _timestamp_unit(value)
     if called & {"date", "day"} and (value >= 18_000_101).all() and (value <= 22_001_231).all():
         return "YYYYMMDD" if np.isfinite(_count_unit(value, "YYYYMMDD")).all() else None
@@ -299,11 +311,11 @@ def write_date(value: float, clock: bool) -> str:
     if clock:
         return time
     day = moment.date().isoformat()
-    return day if value % DAY == 0 else f"{day} {time}"
+    return day if value % DAY_SECONDS == 0 else f"{day} {time}"
 
 
 def _parse_moment(value: float) -> datetime.datetime:
-    return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=float(np.clip(value, FIRST, LAST)))
+    return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=float(np.clip(value, YEAR_1, YEAR_9999)))
 
 
 def _decode_row(row: np.ndarray, state: Mapping[str, Any]) -> datetime.date | datetime.time:
@@ -311,9 +323,13 @@ def _decode_row(row: np.ndarray, state: Mapping[str, Any]) -> datetime.date | da
         if "hour" not in state["parts"]:
             return _parse_moment(state["low"]).time()
         turn = math.atan2(row[-3], row[-2]) / (2 * math.pi) % 1
-        return _parse_moment(round(turn * DAY) % DAY).time()
+        return _parse_moment(round(turn * DAY_SECONDS) % DAY_SECONDS).time()
     value = row[0] * state["std"] + state["mean"] if state["std"] > 0 else state["mean"]
-    return _parse_moment(round(value / DAY) * DAY).date() if state["whole"] else _parse_moment(round(value))
+    return (
+        _parse_moment(round(value / DAY_SECONDS) * DAY_SECONDS).date()
+        if state["whole"]
+        else _parse_moment(round(value))
+    )
 
 
 def _make_guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess | None:
@@ -332,9 +348,9 @@ def _make_guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess 
 
 
 def _mostly_dates(text: pl.Series) -> bool:
-    """Whether at least nine in ten of some cells are dates, with the day or the month first."""
-    some = text.gather_every(max(1, len(text) // LOOK))
-    return any(np.isfinite(read_dates(some, first)[0]).sum() >= 0.9 * len(some) > 0 for first in (True, False))
+    """Whether at least nine in ten of cells cells are dates, with the day or the month first."""
+    cells = text.gather_every(max(1, len(text) // FIRST_CELLS))
+    return any(np.isfinite(read_dates(cells, first)[0]).sum() >= 0.9 * len(cells) > 0 for first in (True, False))
 
 
 def _pattern_groups(text: pl.Series, pattern: str) -> pl.DataFrame:
@@ -351,6 +367,7 @@ def _match_pattern(text: pl.Series, pattern: str, day_first: bool, absolute: boo
     year = pl.col("year").cast(pl.Int64)
     short = pl.col("year").str.len_chars() == 2
     table = table.with_columns(
+        # As POSIX has it: 69 to 99 are of the last century.
         year=pl.when(short).then(year + pl.when(year < 69).then(2000).otherwise(1900)).otherwise(year),
         month=pl.coalesce(pl.col("month", month).cast(pl.Int64), named.cast(pl.Int64)),
         day=pl.coalesce(pl.col("day", day).cast(pl.Int64), pl.when(pl.col("year").is_not_null()).then(1)),
@@ -359,7 +376,7 @@ def _match_pattern(text: pl.Series, pattern: str, day_first: bool, absolute: boo
     date = table.select(pl.concat_str(whole, separator="-").str.to_date("%Y-%m-%d", strict=False)).to_series()
     days = date.cast(pl.Int32).cast(pl.Float64).fill_null(math.nan).to_numpy()
     time = np.where(table["hour"].is_null().to_numpy(), 0.0, _clock_seconds(table))
-    return days * DAY + time - (_zone_offset(table["offset"]) if absolute else 0.0)
+    return days * DAY_SECONDS + time - (_zone_offset(table["offset"]) if absolute else 0.0)
 
 
 def _clock_seconds(table: pl.DataFrame) -> np.ndarray:  # (k,) seconds since midnight, NaN where there is no such time
@@ -375,7 +392,8 @@ def _clock_seconds(table: pl.DataFrame) -> np.ndarray:  # (k,) seconds since mid
 
 
 def _zone_offset(text: pl.Series) -> np.ndarray:  # (k,) seconds that a clock is ahead of UTC
-    digits = text.str.replace(":", "").cast(pl.Int64).fill_null(0).to_numpy()  # +0530
+    # "+0530" is then the number 530: hours and minutes.
+    digits = text.str.replace(":", "").cast(pl.Int64).fill_null(0).to_numpy()
     size = np.abs(digits)
     return np.sign(digits) * (size // 100 * 3600 + size % 100 * 60)
 
@@ -403,10 +421,10 @@ def _timestamp_unit(value: np.ndarray) -> str | None:
 
 def _count_unit(number: np.ndarray, unit: str) -> np.ndarray:  # (n,) -> (n,) seconds
     if unit in UNITS:
-        return np.where(np.abs(number) / UNITS[unit] < LAST, number / UNITS[unit], math.nan)
+        return np.where(np.abs(number) / UNITS[unit] < YEAR_9999, number / UNITS[unit], math.nan)
     digits = pl.Series(number).fill_nan(None).cast(pl.Int64, strict=False).cast(pl.String)
     days = digits.str.to_date("%Y%m%d", strict=False).cast(pl.Int32).cast(pl.Float64)
-    return days.fill_null(math.nan).to_numpy() * DAY
+    return days.fill_null(math.nan).to_numpy() * DAY_SECONDS
 
 
 def _report_unread(column: Column, value: np.ndarray, settings: Mapping[str, Any], report: Report) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-Into = Callable[[str, tuple[int, ...], Any], np.ndarray]  # (array's name, shape, dtype) -> a zeroed array to fill
+# Gets the array's name, shape and dtype, and gives a zeroed array to fill: in memory, or a mapped file of the cache.
+Into = Callable[[str, tuple[int, ...], Any], np.ndarray]
 
 
 def allocate_in_memory(_: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -64,15 +65,16 @@ class Stored:
 
 
 def missing_rows(stored: Stored) -> np.ndarray:  # (n,) bool
-    """Where there is no value."""
+    """Where an example has no value, in any of the arrays that have an entry an example."""
     gone = np.zeros(stored.n, bool)
     for array in stored.arrays.values():
+        # Other arrays, such as the codes of labels, have no entry a row.
         if array.shape == (stored.n,):
             gone |= is_none(array)
     return gone
 
 
 def is_none(array: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) bool
-    """Where kinds write that there is no value: NaN, or a negative code."""
+    """Where an entry holds no value: NaN or, in whole numbers, a negative code."""
     gone = np.asarray(np.isnan(array) if array.dtype.kind == "f" else array < 0)
     return gone if gone.ndim == 1 else np.asarray(gone.reshape(len(gone), -1).any(1))

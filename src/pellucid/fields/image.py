@@ -21,29 +21,39 @@ from .encoded import Into, Stored, allocate_in_memory
 from .notes import LEFT_OUT, Note, Report, report_some
 from .pixels import LARGEST
 
-LADDER = (32, 48, 64, 96, 128, 192, 256)  # sides that images of different sizes are brought to
+# Sides that images of different sizes are brought to.
+LADDER = (32, 48, 64, 96, 128, 192, 256)
 
-KEPT = 96  # images that are all alike and at most so large keep their size
+# Images that are all alike and at most so large keep their size.
+MOST_KEPT_SIDE = 96
 
-CAP = 128  # the largest side chosen without being asked
+# The largest side chosen without being asked: work grows with its square.
+MOST_CHOSEN_SIDE = 128
 
-HEADERS = 512  # files looked at to decide the size
+# Files looked at to decide the size.
+MOST_HEADERS = 512
 
 SETTINGS = ("height", "width", "channels", "black", "white")
 
 SIZES = {"height": forms.whole(1, LARGEST), "width": forms.whole(1, LARGEST), "channels": forms.one_of(1, 3)}
 
-FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}  # where there is no image to look at
+# Where there is no image to look at.
+FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}
 
-NEAR = 20  # paths that tell which folder all of them start from
+# Paths that tell which folder all of them start from.
+NEAR = 20
 
-ENOUGH = 0.8  # this share of a column's values must end as image files do
+# So much of a column's values must end as image files do.
+ENOUGH_NAMES_SHARE = 0.8
 
 SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
 
-FLAT = 0.25  # drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05
+# Drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05.
+EQUAL_NEIGHBOURS_SHARE = 0.25
 
-SAMPLE, PIECE = 4096, 64  # training images that mean and spread are taken from, and how many of them at a time
+# Training images that mean and spread are taken from, and how many of them at a time: a copy of all 4,096 was half of
+# what ten times the photos added to memory (docs/LOG.md, 2026-11-22).
+SAMPLED_IMAGES, IMAGES_AT_ONCE = 4096, 64
 
 
 @register
@@ -94,12 +104,14 @@ class Image(Kind):
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """Mean and spread of each channel (0..1), and whether a mirrored image is still such an image."""
         good = np.setdiff1d(rows, stored.bad)
-        images, sample = stored.arrays["pixels"], good[:: max(1, -(-len(good) // SAMPLE))]
+        images, sample = stored.arrays["pixels"], good[:: max(1, -(-len(good) // SAMPLED_IMAGES))]
         height, width, channels = images.shape[1:]
-        pieces = [sample[start : start + PIECE] for start in range(0, len(sample), PIECE)]  # or memory holds a copy
+        # Rows, so that images are read from the map a few at a time.
+        pieces = [sample[start : start + IMAGES_AT_ONCE] for start in range(0, len(sample), IMAGES_AT_ONCE)]
+        # Counts of levels are exact and small; sums of squares over millions of pixels would round.
         counts = np.zeros((channels, 256), np.int64)
-        for some in map(images.__getitem__, pieces):  # (B, H, W, C)
-            counts += [np.bincount(some[..., c].ravel(), minlength=256) for c in range(channels)]
+        for block in map(images.__getitem__, pieces):  # (B, H, W, C)
+            counts += [np.bincount(block[..., c].ravel(), minlength=256) for c in range(channels)]
         share = counts / np.maximum(counts.sum(1, keepdims=True), 1)  # (C, 256)
         level = np.arange(256) / 255
         mean = share @ level
@@ -151,7 +163,7 @@ def name_images(paths: Sequence[str] | pl.Series) -> bool:
         .str.contains(SUFFIX)
         .mean()
     )
-    return share is not None and float(share) >= ENOUGH  # type: ignore[arg-type]
+    return share is not None and float(share) >= ENOUGH_NAMES_SHARE  # type: ignore[arg-type]
 
 
 def plain_path(value: str) -> str:
@@ -177,6 +189,7 @@ def _file_paths(column: Column, series: pl.Series) -> list[str]:
         return values
     base, values = str(column.base) if column.base else "", list(map(plain_path, values))
     near = [value for value in values[:NEAR] if value]
+    # ``lexists``: a link to nowhere is there and broken, and the message must say so.
     if not any(os.path.lexists(os.path.join(base, path)) for path in near) and any(map(os.path.exists, near)):
         base = ""
     return [
@@ -219,7 +232,7 @@ def _hold_images(contents: pl.Series) -> bool:
 
 def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
     """Decided from the headers of some of the files; pixels are read only of those with more than 8 bits."""
-    sample = paths[:: max(1, len(paths) // HEADERS)]
+    sample = paths[:: max(1, len(paths) // MOST_HEADERS)]
     shapes, modes, ranges = [], set(), []
     for path in sample:
         try:
@@ -237,6 +250,7 @@ def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
     why += f" ({len(sample):,} looked at)" if len(sample) < len(paths) else ""
     if ranges:
         lows, highs = zip(*ranges, strict=True)
+        # One range for all files: each stretched by its own, night and day would look alike.
         settings |= pixels.black_and_white(min(lows), max(highs))
     return Guess(0.95, f"{len(paths):,} {'grey' if grey else 'colour'} images, {why}", settings=settings)
 
@@ -257,7 +271,7 @@ def _guess_array(values: np.ndarray) -> Guess | None:
     n, height, width, channels = images.shape
     settings, why = _size_settings([(height, width)], 1 if channels <= 2 else 3)
     if images.dtype != np.uint8:
-        sample = images[:: max(1, n // HEADERS)]
+        sample = images[:: max(1, n // MOST_HEADERS)]
         finite = sample[np.isfinite(sample)]
         settings |= pixels.black_and_white(float(finite.min(initial=0)), float(finite.max(initial=0)))
     return Guess(0.95, f"{n:,} {'grey' if channels <= 2 else 'colour'} images, {why}", settings=settings)
@@ -277,11 +291,11 @@ def _channels_last(values: np.ndarray) -> np.ndarray | None:
 def _size_settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[str, Any], str]:
     """The size all images are brought to, and why, for images of these (height, width)."""
     least, most = np.min(sizes, axis=0), np.max(sizes, axis=0)
-    if (least == most).all() and most.max() <= KEPT:
+    if (least == most).all() and most.max() <= MOST_KEPT_SIDE:
         height, width = map(int, most)
         return {"height": height, "width": width, "channels": channels}, f"all of {width} × {height} pixels"
     short = float(np.median(np.min(sizes, axis=1)))
-    side = max([step for step in LADDER if step <= min(short, CAP)], default=LADDER[0])
+    side = max([step for step in LADDER if step <= min(short, MOST_CHOSEN_SIDE)], default=LADDER[0])
     found = f"{most[1]} × {most[0]}" if (least == most).all() else f"about {short:.0f} pixels on the short side"
     return {"height": side, "width": side, "channels": channels}, f"{found}, brought to {side} × {side}"
 
@@ -289,7 +303,8 @@ def _size_settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[st
 def _store_files(column: Column, size: pixels.Size, out: np.ndarray, about: np.ndarray, report: Report) -> list[int]:
     paths, fetch = _image_files(column)
     bad, resized = pixels.decode_files(paths, size, out, about, fetch)
-    if fetch is not column.fetch:  # contents, not paths
+    # Contents, not paths.
+    if fetch is not column.fetch:
         return _report_images(bad, resized, size, column, report, column.place)
     base = str(column.base or "") if column.fetch is not None else ""
 
@@ -349,4 +364,4 @@ def are_photos(pieces: Iterable[np.ndarray]) -> bool:  # of (B, H, W, C) uint8
     for images in pieces:
         same = (images[:, :, 1:] == images[:, :, :-1]).all(-1)  # (B, H, W - 1)
         equal, pairs = equal + int(np.count_nonzero(same)), pairs + same.size
-    return pairs > 0 and equal < FLAT * pairs
+    return pairs > 0 and equal < EQUAL_NEIGHBOURS_SHARE * pairs

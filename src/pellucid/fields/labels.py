@@ -21,13 +21,17 @@ from .spelling import say_differences
 
 SEPARATORS = (";", "|", ",")
 
-MISSING, OTHER, RESERVED = 0, 1, 2  # columns of an input; its labels start behind them
+# Columns of an input; its labels start behind them.
+MISSING, OTHER, RESERVED = 0, 1, 2
 
-MOST = 1000  # labels that are told apart; of more, the commonest of the training rows
+# Labels that are told apart; of more, the commonest of the training rows: each is a column of every example.
+MOST_LABELS = 1000
 
-LOOK = 20_000  # cells that are looked at to recognise them
+# Cells that are looked at to recognise them.
+SAMPLED_CELLS = 20_000
 
-FEW = 50  # so many different labels are few when they repeat
+# So many different labels are few when they repeat.
+FEW_LABELS = 50
 
 YES, NO = ("1", "true", "yes", "y", "t"), ("0", "false", "no", "n", "f")
 
@@ -47,7 +51,7 @@ class Labels(Kind):
         return forms.record(known, forms.anything, optional=known)
 
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
-        values = forms.list_of(forms.text(), int(role == "target"), MOST)
+        values = forms.list_of(forms.text(), int(role == "target"), MOST_LABELS)
         own = {"role": forms.one_of(role), "values": values, "counts": forms.list_of(forms.whole()), "n": forms.whole()}
         return forms.record(own, forms.anything)
 
@@ -59,7 +63,7 @@ class Labels(Kind):
             return _guess_lists(split_cells(column, {}), series.null_count())
         if series.dtype != pl.String:
             return None
-        some = column_words(Column(column.name, thin_series(series, LOOK))).drop_nulls()
+        some = column_words(Column(column.name, thin_series(series, SAMPLED_CELLS))).drop_nulls()
         for settings in possible_separators(some):
             table = _split_parts(some, settings)
             if _are_labels(table, len(some), settings):
@@ -95,11 +99,12 @@ class Labels(Kind):
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """The labels in the training rows, in natural order, and how often each is there among ``n`` rows."""
         values, count = stored.meta["values"], np.asarray(stored.arrays["count"])
-        own = np.zeros(stored.n, bool)
-        own[rows] = True
-        counts = np.bincount(np.asarray(stored.arrays["code"])[own[row_of(stored)]], minlength=len(values))
+        learned_from = np.zeros(stored.n, bool)
+        learned_from[rows] = True
+        counts = np.bincount(np.asarray(stored.arrays["code"])[learned_from[row_of(stored)]], minlength=len(values))
+        # A flag is one label by its name, seen or not: several of them must stay as many columns.
         seen = np.flatnonzero((counts > 0) | bool(settings.get("flag")))
-        seen = np.sort(seen[np.argsort(-counts[seen], kind="stable")[:MOST]])
+        seen = np.sort(seen[np.argsort(-counts[seen], kind="stable")[:MOST_LABELS]])
         return {
             "role": role,
             "values": [values[i] for i in seen],
@@ -113,7 +118,8 @@ class Labels(Kind):
         Target: (n, C) float32, 1 for each label that is there; NaN throughout where the cell is missing.
         """
         target = state["role"] == "target"
-        place = _label_places(stored, state)[stored.arrays["code"]]  # (L,) -1 where not seen
+        # (L,), -1 where not seen in training.
+        place = _label_places(stored, state)[stored.arrays["code"]]
         row, missing = row_of(stored), np.asarray(stored.arrays["count"]) < 0
         out = np.zeros((stored.n, len(state["values"]) + RESERVED), np.float32 if target else np.uint8)
         out[row, np.where(place < 0, OTHER, place + RESERVED)] = 1
@@ -200,13 +206,15 @@ def is_flag(column: Column) -> bool:
 
 def rarest_label(stored: Sequence[Stored]) -> np.ndarray:  # (n,) whole numbers
     """The rarest label of each example over all fields, one number more than there are labels where it has none."""
+    # Labels of one field are counted behind those of the field before.
     offset, row, code = 0, [], []
     for one in stored:
         row.append(row_of(one))
         code.append(np.asarray(one.arrays["code"], np.int64) + offset)
         offset += len(one.meta["values"])
     rows, codes = np.concatenate(row), np.concatenate(code)
-    rank = np.argsort(np.argsort(np.bincount(codes, minlength=offset), kind="stable"))  # 0 for the rarest label
+    # 0 for the rarest label; its rows are the hardest to share out, so they decide the part first.
+    rank = np.argsort(np.argsort(np.bincount(codes, minlength=offset), kind="stable"))
     least = np.full(stored[0].n, offset)
     np.minimum.at(least, rows, rank[codes])
     return least
@@ -228,10 +236,15 @@ def _stored_flag(column: Column, name: str, report: Report, into: Into) -> Store
     """A column of yes and no as rows with one label or none."""
     text = column_words(column).str.to_lowercase()
     yes, no = text.is_in(YES).fill_null(False).to_numpy(), text.is_in(NO).fill_null(False).to_numpy()
-    told = AS_MISSING, "write 0 and 1, or name the column's kind with --kind"
+    treatment = AS_MISSING, "write 0 and 1, or name the column's kind with --kind"
     strange = np.flatnonzero(~yes & ~no & text.is_not_null().to_numpy())
     notes = (
-        Note("warning", f"'{text[int(r)][:40]}' is neither 0 nor 1 and counts as missing", column.place(int(r)), *told)
+        Note(
+            "warning",
+            f"'{text[int(r)][:40]}' is neither 0 nor 1 and counts as missing",
+            column.place(int(r)),
+            *treatment,
+        )
         for r in strange
     )
     report_some(report, notes, len(strange), f"cells of column '{column.name}' are neither 0 nor 1")
@@ -282,7 +295,7 @@ def _are_labels(table: pl.DataFrame, n: int, settings: Mapping[str, Any]) -> boo
         return False
     counts = part.value_counts(name="count")
     total, distinct = len(part), len(counts)
-    if distinct < 2 or not ((distinct <= FEW and total >= 2 * distinct) or distinct <= 0.2 * total):
+    if distinct < 2 or not ((distinct <= FEW_LABELS and total >= 2 * distinct) or distinct <= 0.2 * total):
         return False
     known = counts.filter(pl.col("count") >= (3 if n >= 30 else 2))["count"].sum()
     if known < 0.8 * total or part.str.count_matches(r"\S+").mean() > 3:  # type: ignore[operator]
@@ -290,6 +303,7 @@ def _are_labels(table: pl.DataFrame, n: int, settings: Mapping[str, Any]) -> boo
     cells = table.group_by("row", maintain_order=True).agg("part")["part"].unique()
     if cells.list.len().sum() < 1.5 * distinct or cells.list.len().max() < 2:  # type: ignore[operator]
         return False
+    # Sentences have commas too.
     return settings["separator"] != "," or bool(settings.get("brackets")) or _change_places(table)
 
 
@@ -308,7 +322,7 @@ def _guess_lists(table: pl.DataFrame, missing: int) -> Guess:
     if not distinct:
         return Guess(0.95, "lists without anything in them", role="ignore")
     about = "lists of " + _labels_summary(table, n)
-    if distinct > FEW and len(part) < 2 * distinct:
+    if distinct > FEW_LABELS and len(part) < 2 * distinct:
         return Guess(0.95, f"{about}, nearly all different", role="ignore")
     if n > 1 and not missing and table.group_by("row", maintain_order=True).agg("part")["part"].n_unique() == 1:
         return Guess(0.95, f"always {join_labels(part.unique(maintain_order=True).to_list())[:40]}", role="ignore")
@@ -319,5 +333,5 @@ def _labels_summary(table: pl.DataFrame, n: int) -> str:
     """E.g. ``"12 labels (Drama, Comedy, …), 1.8 a row"``."""
     counts = table["part"].value_counts(name="count").sort(["count", "part"], descending=[True, False])["part"]
     shown = ", ".join([value[:24] for value in counts.head(2)] + (["…"] if len(counts) > 2 else []))
-    most = f", the commonest {MOST:,} are used" if len(counts) > MOST else ""
+    most = f", the commonest {MOST_LABELS:,} are used" if len(counts) > MOST_LABELS else ""
     return f"{len(counts):,} labels ({shown}){most}, {len(table) / max(n, 1):.1f} a row"

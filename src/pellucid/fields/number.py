@@ -18,35 +18,49 @@ from .column import Column, cut_series
 from .encoded import Into, Stored, allocate_in_memory
 from .notes import AS_MISSING, TAKEN_OFF, Note, Report, report_some
 
-MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")  # compared in lower case, without spaces around
+# Compared in lower case, without spaces around.
+MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")
 
-UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"  # taken off a number, and said
+# Taken off a number, and said.
+UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"
 
-THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"  # 1,234,567.8; a lone "1,5" is left unread rather than misread
+# 1,234,567.8; a lone "1,5" is left unread rather than misread.
+THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
 
-CODE = r"^0\d+$"  # 007, 01234: a code, not a number
+# 007, 01234: a code, not a number; read as one, its zeros would be lost.
+CODE_TEXT = r"^0\d+$"
 
 ID_NAMES = ("", "index", "idx", "no", "nr", "row", "rowid", "number", "unnamed: 0")
 
-MICROSECONDS = 86_400e6  # a day: dates as numbers are days since 1970
+# Dates as numbers are days since 1970.
+DAY_MICROSECONDS = 86_400e6
 
 BINS = 48
 
-FITTED = 1 << 20  # rows that scales are learned from
+# Rows that scales are learned from: with a million, levels are known to 0.0005.
+FITTED_ROWS = 1 << 20
 
-MOST_SAID = 5  # odd cells named one by one
+# Odd cells named one by one.
+MOST_SAID = 5
 
-POINTS = 256  # of the curve from values to a normal distribution
+# Of the curve from values to a normal distribution.
+CURVE_POINTS = 256
 
-LIMIT = 10.0  # encoded inputs stay within this many standard deviations
+# Encoded inputs stay within this many standard deviations: one cell with a slipped decimal point would else drown a
+# batch.
+LIMIT = 10.0
 
-MOST = 1 << 16  # bins or points there can be
+# Bins or points that a state read from a file may have.
+MOST_POINTS = 1 << 16
 
 SCALES = ("standard", "quantile")
 
-FAR = 0.5  # of new numbers, outside by more than the range of those learned from, look like another unit
+# Of new numbers: where more lie outside by more than the range of those learned from, it looks like another unit.
+# Single outliers are what inputs are clipped for (docs/LOG.md, 2026-11-23).
+FAR_SHARE = 0.5
 
-SKEW, TAIL = 1.0, 6.0  # above either, values are scaled by quantiles; a normal distribution has 0 and 3.4
+# Above either, values are scaled by quantiles; a normal distribution has 0 and 3.4.
+MOST_SKEW, MOST_TAIL = 1.0, 6.0
 
 
 @register
@@ -71,7 +85,7 @@ class Number(Kind):
             own |= {"min": forms.number(), "max": forms.number(), "integer": forms.flag, "transform": forms.text()}
         else:
             own |= {
-                "edges": forms.rising(forms.number(), most=MOST),
+                "edges": forms.rising(forms.number(), most=MOST_POINTS),
                 "scale": forms.one_of(*SCALES),
                 "quantiles": forms.maybe(_curve_form),
             }
@@ -125,9 +139,10 @@ class Number(Kind):
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """Mean and spread; for inputs also how to scale, and quantiles in the units of the data.
 
-        Of more than ``FITTED`` rows so many, spread evenly, are looked at for an input.
+        Of more than ``FITTED_ROWS`` rows so many, spread evenly, are looked at for an input.
         """
-        rows = rows[:: max(1, len(rows) // FITTED)] if role != "target" else rows
+        # Of a target all rows count: the naive answer and R² are made of its mean.
+        rows = rows[:: max(1, len(rows) // FITTED_ROWS)] if role != "target" else rows
         every = np.asarray(stored.arrays["value"][rows], np.float64)
         value = every[np.isfinite(every)]
         state: dict[str, Any] = {"role": role, "mean": 0.0, "std": 0.0, "missing": _share_missing(every, value)}
@@ -137,6 +152,7 @@ class Number(Kind):
             low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 0.0)
             whole = bool(np.all(value == np.round(value)))
             return state | {"min": low, "max": high, "integer": whole, "transform": "identity"}
+        # Values that repeat make equal edges, which would be bins of no width.
         edges = np.unique(np.quantile(value, np.linspace(0, 1, BINS + 1))) if len(value) else value
         scale, why = _choose_scale(value) if settings.get("scale") is None else (settings["scale"], "as set")
         state |= {"edges": edges.tolist(), "scale": scale, "why": why}
@@ -166,19 +182,21 @@ class Number(Kind):
 
     def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         value = np.asarray(stored.arrays["value"], np.float64)
-        present, said = value[np.isfinite(value)], []
+        present, findings = value[np.isfinite(value)], []
         if state["role"] == "target" or not state["edges"]:
             return ""
         if len(present) < len(value) and not state["missing"]:
             gone = "1 number is" if len(value) - len(present) == 1 else f"{len(value) - len(present):,} numbers are"
-            said.append(f"{gone} missing, as none was in training: one from the middle stands in")
+            findings.append(f"{gone} missing, as none was in training: one from the middle stands in")
         low, high = state["edges"][0], state["edges"][-1]
         reach = high - low
         far = int(((present < low - reach) | (present > high + reach)).sum())
-        if far > FAR * len(present):
+        if far > FAR_SHARE * len(present):
             seen = f"from {format_number(low)} to {format_number(high)}"
-            said.append(f"{far:,} of {len(present):,} lie far outside what was learned from ({seen}): another unit?")
-        return "; ".join(said)
+            findings.append(
+                f"{far:,} of {len(present):,} lie far outside what was learned from ({seen}): another unit?"
+            )
+        return "; ".join(findings)
 
     def show(self, stored: Stored, row: int) -> str:
         value = float(stored.arrays["value"][row])
@@ -236,7 +254,7 @@ def _number_confidence(series: pl.Series, numbers: int) -> float:
     for text in (stretch.str.strip_chars() for stretch in cut_series(series)):
         present = text.filter(~is_missing(text))
         count += len(present)
-        codes = codes or bool(present.str.contains(CODE).any())
+        codes = codes or bool(present.str.contains(CODE_TEXT).any())
     if numbers < 0.8 * count:
         return 0.0
     if codes:
@@ -248,7 +266,8 @@ def _like_an_id(name: str, value: pl.Series, n: int) -> str:
     """Why the numbers only count the rows; empty when they mean something."""
     if n < 3 or len(value) != n or not (value == value.round()).all() or value.n_unique() != n:
         return ""
-    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", name)]  # userId, Customer ID, id_2
+    # As in userId, Customer ID, id_2.
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", name)]
     if name.lower() in ID_NAMES or "id" in (words[:1] + words[-1:]):
         return "whole numbers, all different, under the name of an id"
     if n >= 10 and value[0] in (0, 1) and (value.diff().drop_nulls() == 1).all():
@@ -260,7 +279,7 @@ def _as_numbers(column: Column) -> pl.Series:
     """The values as numbers or text; dates are days since 1970."""
     series = column.series()
     if series is not None and series.dtype in (pl.Date, pl.Datetime):
-        return series.cast(pl.Datetime("us")).dt.epoch("us") / MICROSECONDS
+        return series.cast(pl.Datetime("us")).dt.epoch("us") / DAY_MICROSECONDS
     return series if series is not None and series.dtype == pl.String else column.as_type(pl.Float64)
 
 
@@ -288,7 +307,8 @@ def _mean_and_spread(value: np.ndarray) -> tuple[float, float]:
     size = float(np.abs(value).max())
     if size == 0:
         return 0.0, 0.0
-    unit = value / size  # so that squares of huge numbers stay finite
+    # So that squares of huge numbers stay finite.
+    unit = value / size
     mean, std = float(unit.mean()), float(unit.std())
     return mean * size, std * size if std > 1e-12 else 0.0
 
@@ -297,22 +317,24 @@ def _choose_scale(value: np.ndarray) -> tuple[str, str]:
     """How to scale an input, and why: few values and even spreads keep their distances, long tails don't."""
     if len(np.unique(value)) <= 10:
         return "standard", "few different values"
+    # Cubes of huge numbers overflow.
     value = value / np.abs(value).max()
     mean, std = _mean_and_spread(value)
     skew = float(np.mean(((value - mean) / std) ** 3)) if std > 0 else 0.0
     low, lower, upper, high = np.quantile(value, (0.01, 0.25, 0.75, 0.99))
     tail = (high - low) / (upper - lower) if upper > lower else math.inf
-    if abs(skew) > SKEW:
+    if abs(skew) > MOST_SKEW:
         return "quantile", f"skewed ({skew:.1f})"
-    if tail > TAIL:
+    if tail > MOST_TAIL:
         return "quantile", "long tails"
     return "standard", f"even spread (skew {skew:.1f})"
 
 
 def _normal_curve(value: np.ndarray) -> dict[str, list[float]]:
     """Points from values to a normal distribution, both rising; equal values share the middle of their levels."""
-    inner = (np.arange(POINTS) + 0.5) / POINTS
-    end = min(0.5 / len(value), inner[0] / 2)  # the level of the least value among so many
+    inner = (np.arange(CURVE_POINTS) + 0.5) / CURVE_POINTS
+    # The level of the least value among so many: 0 itself would be at minus infinity.
+    end = min(0.5 / len(value), inner[0] / 2)
     points, inverse = np.unique(np.quantile(value, [0.0, *inner, 1.0]), return_inverse=True)
     normal = np.array([NormalDist().inv_cdf(level) for level in (end, *inner, 1 - end)])
     middle = np.bincount(inverse, normal) / np.bincount(inverse)
@@ -326,7 +348,7 @@ def _scale_form(value: Any, where: str) -> None:
 
 def _curve_form(value: Any, where: str) -> None:
     """The form of what ``_normal_curve`` returns."""
-    points = forms.rising(forms.number(), least=1, most=MOST)
+    points = forms.rising(forms.number(), least=1, most=MOST_POINTS)
     forms.record({"value": points, "normal": points})(value, where)
     if len(value["value"]) != len(value["normal"]):
         raise forms.FormError(f"{where} has {len(value['value'])} values for {len(value['normal'])} levels")
@@ -336,6 +358,7 @@ def _follow_lines(x: np.ndarray, xs: list[float], ys: list[float]) -> np.ndarray
     """Straight lines through the points (xs rising); beyond the ends the mean slope goes on, so order is kept."""
     if len(xs) < 2:
         return np.where(np.isnan(x), math.nan, ys[0] if ys else 0.0)
+    # Two points may lie so near that the slope overflows, and infinity times 0 is no number.
     slope = min((ys[-1] - ys[0]) / (xs[-1] - xs[0]), 1e300)
     beyond = np.minimum(x - xs[0], 0) + np.maximum(x - xs[-1], 0)
     return np.interp(x, xs, ys) + slope * beyond

@@ -19,19 +19,25 @@ if TYPE_CHECKING:
 
 SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "tif", "tiff")
 
-MOST_PIXELS = 64_000_000  # of one image; a small file can unpack to gigabytes
+# Of one image: a small file can unpack to gigabytes.
+MOST_PIXELS = 64_000_000
 
-MOST_BYTES = 512 << 20  # of one file
+# Of one file, which is read into memory whole.
+MOST_BYTES = 512 << 20
 
-ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
+# The EXIF tag; 5 to 8 swap height and width.
+ORIENTATION = 0x0112
 
-CHUNK = 64  # images handed to a thread at a time
+# Images handed to a thread at a time, so that threads decode and do not wait for the next.
+IMAGES_A_TASK = 64
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits
+# Of more than 8 bits: scaled here, from black to white, before Pillow sees them.
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
-ABOUT = ("width", "height", "mode", "turned", "animated")  # what is kept of a file beside its pixels
+# What is kept of a file beside its pixels, so that checks of odd images need no file.
+ABOUT = ("width", "height", "mode", "turned", "animated")
 
 MODES = ("other", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16", "I;16B")
 
@@ -50,7 +56,8 @@ SIGNATURES = {
     b"MM\0*": "TIFF",
 }
 
-Fetch = Callable[[str], bytes]  # the content of a file by its path
+# Gives the content of a file by its path.
+Fetch = Callable[[str], bytes]
 
 
 class Unreadable(Exception):
@@ -93,7 +100,8 @@ def decode_files(
     Returns:
         (row, cause) of each that can't be read, whose pixels stay zero; how many had another size or shape.
     """
-    starts = range(0, len(paths), CHUNK)
+    starts = range(0, len(paths), IMAGES_A_TASK)
+    # Warnings are a setting of the whole process: switched by each thread, they would come back at random.
     with _without_warnings(), ThreadPoolExecutor(max(2, core_count())) as pool:
         parts = list(pool.map(lambda start: _decode_chunk(paths, size, out, about, start, fetch or read_file), starts))
     return [bad for part, _ in parts for bad in part], sum(resized for _, resized in parts)
@@ -117,11 +125,13 @@ def read_file(path: str) -> bytes:
         raise Unreadable("does not exist") from None
     except OSError as error:
         raise Unreadable(f"can't be opened ({error.strerror})") from None
-    except ValueError:  # a zero byte in the path
+    # A zero byte in the path.
+    except ValueError:
         raise Unreadable("is not a path") from None
     try:
         about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):  # a pipe or a device might never end
+        # A pipe or a device might never end; it was opened without waiting for the same reason.
+        if not stat.S_ISREG(about.st_mode):
             raise Unreadable("is not a file")
         if about.st_size > MOST_BYTES:
             raise Unreadable(f"has {about.st_size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed")
@@ -143,6 +153,7 @@ def open_image(data: bytes) -> Image:
     if name is None:
         raise Unreadable(f"is not an image that can be read ({_looks_like(data)})")
     try:
+        # Only the format that the bytes begin like: other parsers of Pillow get no stranger's file to read.
         image = Image.open(BytesIO(data), formats=(name,))
     except Image.DecompressionBombError:
         raise Unreadable(f"claims more pixels than the {MOST_PIXELS / 1e6:.0f} million allowed") from None
@@ -150,7 +161,8 @@ def open_image(data: bytes) -> Image:
         raise Unreadable(f"is damaged (it begins like {name} and is none)") from None
     except MemoryError:
         raise
-    except Exception as error:  # Pillow's parsers raise whatever damaged bytes lead them to
+    # Pillow's parsers raise whatever damaged bytes lead them to.
+    except Exception as error:
         raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
     width, height = image.size
     if width * height > MOST_PIXELS:
@@ -166,7 +178,9 @@ def decode_image(image: Image, size: Size) -> tuple[np.ndarray, bool]:
     try:
         enough = 2 * max(size.height, size.width)
         if image.format == "JPEG" and min(image.size) >= 2 * enough:
-            image.draft(None, (enough, enough))  # decodes a half, quarter or eighth of the size, many times faster
+            # Decodes a half, a quarter or an eighth of the size, many times faster. Twice the wanted size stays, for a
+            # sharp resize.
+            image.draft(None, (enough, enough))
         image = _convert_mode(_turn_upright(image), size)
         resized = image.size != (size.width, size.height)
         if resized:
@@ -174,7 +188,7 @@ def decode_image(image: Image, size: Size) -> tuple[np.ndarray, bool]:
         return np.asarray(image).reshape(size.shape), resized
     except MemoryError:
         raise
-    except Exception as error:  # as above
+    except Exception as error:
         raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
 
 
@@ -218,7 +232,8 @@ def _file_facts(image: Image) -> tuple[int, ...]:
     try:
         turned = _may_be_turned(image) and image.getexif().get(ORIENTATION, 1) not in (0, 1)
         animated = image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False)
-    except Exception:  # a damaged tag or frame
+    # A damaged tag or frame beside good pixels.
+    except Exception:
         turned = animated = False
     return *image.size, mode, int(turned), int(animated)
 
@@ -228,7 +243,8 @@ def upright_shape(image: Image) -> tuple[int, int]:
     width, height = image.size
     try:
         turned = _may_be_turned(image) and image.getexif().get(ORIENTATION, 1) >= 5
-    except Exception:  # a damaged tag
+    # A damaged tag: the pixels are read as they lie.
+    except Exception:
         turned = False
     return (width, height) if turned else (height, width)
 
@@ -256,7 +272,7 @@ def _decode_chunk(
     paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray, start: int, fetch: Fetch
 ) -> tuple[list[tuple[int, str]], int]:
     bad, count = [], 0
-    for row in range(start, min(start + CHUNK, len(paths))):
+    for row in range(start, min(start + IMAGES_A_TASK, len(paths))):
         try:
             image = open_image(fetch(paths[row] or ""))
             about[row] = _file_facts(image)
@@ -288,7 +304,8 @@ def _turn_upright(image: Image) -> Image:
 
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged tag beside good pixels
+    # A damaged tag beside good pixels.
+    except Exception:
         image.load()
         return image
 
@@ -304,7 +321,8 @@ def _convert_mode(image: Image, size: Size) -> Image:
         image = pillow.fromarray(eight_bits(np.asarray(image), size))
     elif image.mode in ALPHA_MODES or "transparency" in image.info:
         image = _over_white(image)
-    if image.mode not in ("L", "RGB"):  # CMYK to grey has no direct way
+    # CMYK to grey has no direct way.
+    if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
     return image if image.mode == wanted else image.convert(wanted)
 
@@ -343,4 +361,5 @@ def _explain_damage(error: Any) -> str:
     return str(error).split("\n")[0][:120] or type(error).__name__
 
 
-LARGEST = 8192  # pixels a side
+# Pixels a side that may be asked for. ``options`` reads it when a size is parsed.
+LARGEST = 8192

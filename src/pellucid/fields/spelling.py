@@ -7,13 +7,17 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-MIN_SLIP_LETTERS = 4  # of words that may be misspelt: 'cat' and 'car' are two words
+# Of words that may be misspelt: 'cat' and 'car' are two words.
+MIN_SLIP_LETTERS = 4
 
-MAX_SLIP_LETTERS = 40  # longer ones are sentences
+# Longer ones are sentences.
+MAX_SLIP_LETTERS = 40
 
-MAX_NEW_WORDS = 20  # that are compare_words, each with all known ones
+# New words that are compared, each with all known ones.
+MAX_NEW_WORDS = 20
 
-SHOWN_WORDS = 5  # of each side that are named
+# Of each side that are named.
+SHOWN_WORDS = 5
 
 SHOWN_PAIRS = 3
 
@@ -33,9 +37,11 @@ def explain_difference(one: str, other: str) -> str:
     >>> explain_difference("yes.", "yes"), explain_difference("color", "colour"), explain_difference("cat", "car")
     ('a full stop', 'one letter', '')
     """
+    # "1.0" and "1" are one number in two spellings; 1 and 2 are never a slip.
     numbers = [_number_in(word) for word in (one, other)]
     if one == other or None not in numbers:
         return "how the number is written" if one != other and numbers[0] == numbers[1] else ""
+    # An accent is one sign or two, by the system that a file comes from (NFC, NFD), and looks the same.
     one, other = (unicodedata.normalize("NFC", word) for word in (one, other))
     if one == other:
         return "how an accent is written"
@@ -112,8 +118,9 @@ def is_slip(one: str, other: str) -> bool:
     """Whether two words are one typing slip apart: a letter too few, another one, or two changed about."""
     start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     a, b = one[start:], other[start:]
+    # 'class 1' and 'class 2' are no slip.
     if not (a + b).isalpha() and not ((a or b)[:1].isalpha() and (b or a)[:1].isalpha()):
-        return False  # 'class 1' and 'class 2' are no slip
+        return False
     if any(letter.isdigit() for letter in a[:1] + b[:1]):
         return False
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or _changed_about(a, b)
@@ -155,8 +162,9 @@ def _signs_said(one: str, other: str) -> str | None:
     odd = list((own - theirs) + (theirs - own))
     if not odd:
         return ""
+    # 'C' and 'C++' are two words.
     if not all(sign in SIGN_NAMES for sign in odd):
-        return None  # 'C' and 'C++' are two words
+        return None
     if odd == [" "] and one.strip() == other.strip():
         return "a blank at the end" if one.lstrip() != other.lstrip() else "a blank at the beginning"
     names = list(dict.fromkeys(SIGN_NAMES[sign] for sign in odd))

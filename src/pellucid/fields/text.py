@@ -20,21 +20,29 @@ from .notes import Note, Report
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-PADDING, START, END = 0, 1, 2  # END is kept for text that is written
+# END is kept for text that is written.
+PADDING, START, END = 0, 1, 2
 
-RESERVED = 3  # tokens start behind these; none of them can be typed, so no text can forge one
+# Tokens start behind these; none of them can be typed, so no text can forge one.
+RESERVED = 3
 
-LONGEST = 512  # tokens, unless set
+# Of a text, unless set otherwise: attention's work grows with its square.
+MOST_TOKENS = 512
 
-LOOKED_AT = 1_000_000  # texts, spread evenly, that a column is recognised by
+# Texts, spread evenly, that a column is recognised by.
+SAMPLED_TEXTS = 1_000_000
 
-CORPUS = 16 << 20  # bytes of training text that the tokenizer is fitted on, from examples spread evenly
+# Of training text that the tokenizer is fitted on, from examples spread evenly.
+CORPUS_BYTES = 16 << 20
 
-BYTES_A_TOKEN = 200  # of training text for each entry of the vocabulary
+# Of training text for each entry of the vocabulary: a token that is seldom met is hardly learned.
+BYTES_A_TOKEN = 200
 
-LARGEST = 1 << 26  # characters of a tokenizer's JSON
+# Of a tokenizer's JSON in a run, which may be a stranger's.
+MOST_TOKENIZER_CHARS = 1 << 26
 
-BATCH = 4096  # texts tokenized at a time
+# Tokenized together, on all cores.
+TEXTS_AT_ONCE = 4096
 
 # Scripts without spaces: every sign counts as a word.
 WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+"
@@ -49,7 +57,7 @@ class Text(Kind):
 
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         own = {
-            "tokenizer": forms.text(LARGEST),
+            "tokenizer": forms.text(MOST_TOKENIZER_CHARS),
             "size": forms.whole(RESERVED, forms.MANY),
             "longest": forms.whole(1, 1 << 16),
         }
@@ -63,8 +71,8 @@ class Text(Kind):
         count = sum(int((stretch.str.strip_chars() != "").sum()) for stretch in cut_series(series))
         if not count:
             return None
-        some = thin_series(series, LOOKED_AT)
-        present = some.filter(some.str.strip_chars() != "")
+        sampled = thin_series(series, SAMPLED_TEXTS)
+        present = sampled.filter(sampled.str.strip_chars() != "")
         if not len(present):
             present = series.filter(series.str.strip_chars() != "")
         words = float(present.str.count_matches(WORD).mean())  # type: ignore[arg-type]
@@ -93,12 +101,13 @@ class Text(Kind):
         """
         lower = bool(settings.get("lower", False))
         size = int(np.diff(stored.arrays["ends"], prepend=0)[rows].sum())
-        rows = np.asarray(rows)[:: max(1, math.ceil(size / CORPUS))]
+        rows = np.asarray(rows)[:: max(1, math.ceil(size / CORPUS_BYTES))]
         corpus = [_text_at(stored, row) for row in rows]
         vocabulary = int(settings.get("vocabulary") or vocabulary_for(size)) - RESERVED
         tokenizer = _train_tokenizer(corpus, max(256, vocabulary), lower)
+        # And the start. Of no texts at all, a length of 1 keeps the quantile defined.
         lengths = np.array([len(tokens) + 1 for tokens in _tokenize_texts(tokenizer, corpus)] or [1])
-        longest = int(settings.get("longest") or min(LONGEST, math.ceil(np.quantile(lengths, 0.99))))
+        longest = int(settings.get("longest") or min(MOST_TOKENS, math.ceil(np.quantile(lengths, 0.99))))
         return {
             "role": role,
             "tokenizer": tokenizer.to_str(),
@@ -114,6 +123,7 @@ class Text(Kind):
         for row, tokens in enumerate(_tokenize_texts(tokenizer, (_text_at(stored, row) for row in range(stored.n)))):
             values.append(np.array([START - RESERVED, *tokens[: longest - 1]], np.int32))
             lengths[row] = len(values[-1])
+        # Shifted all at once: one addition over the corpus instead of one a text.
         flat = np.concatenate(values) + np.int32(RESERVED) if values else np.zeros(0, np.int32)
         return Ragged(flat, np.cumsum(lengths))
 
@@ -143,15 +153,17 @@ def load_tokenizer(text: str) -> Tokenizer:
         PellucidError: when it is damaged or is not the byte-level BPE that ``fit`` writes.
     """
     try:
-        held = json.loads(text)
-        vocabulary, merges = held["model"].pop("vocab"), held["model"].pop("merges")
-        lower = held["normalizer"] is not None
-        if not _json_agrees(held, json.loads(_empty_tokenizer(lower).to_str())):
+        saved = json.loads(text)
+        vocabulary, merges = saved["model"].pop("vocab"), saved["model"].pop("merges")
+        lower = saved["normalizer"] is not None
+        if not _json_agrees(saved, json.loads(_empty_tokenizer(lower).to_str())):
             raise ValueError("it is no byte-level BPE")
         if type(vocabulary) is not dict or sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise ValueError("its tokens are not counted from 0")
+        # Made anew from its tokens: whatever else the file holds, such as a decoder of its own, is not used.
         return _empty_tokenizer(lower, vocabulary, [tuple(pair) for pair in merges])
-    except Exception as error:  # the library raises a bare Exception for whatever it can't read
+    # The library raises a bare Exception for whatever it can't read.
+    except Exception as error:
         raise PellucidError(f"the tokenizer can't be read ({error})", fix="train again, the run is damaged") from None
 
 
@@ -179,11 +191,11 @@ def _empty_tokenizer(
 def _tokenizer_form(value: Any, where: str) -> None:
     """The form of a state with a tokenizer of the size it claims."""
     try:
-        held = load_tokenizer(value["tokenizer"]).get_vocab_size()
+        tokens = load_tokenizer(value["tokenizer"]).get_vocab_size()
     except PellucidError as error:
         raise forms.FormError(f"{where}: {error.what}") from None
-    if held + RESERVED != value["size"]:
-        raise forms.FormError(f"{where}.size is {value['size']}, but its tokenizer has {held} tokens")
+    if tokens + RESERVED != value["size"]:
+        raise forms.FormError(f"{where}.size is {value['size']}, but its tokenizer has {tokens} tokens")
 
 
 def _train_tokenizer(corpus: list[str], vocabulary: int, lower: bool) -> Tokenizer:
@@ -206,7 +218,7 @@ def _tokenize_texts(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
     batch: list[str] = []
     for text in texts:
         batch.append(text)
-        if len(batch) == BATCH:
+        if len(batch) == TEXTS_AT_ONCE:
             yield from (encoding.ids for encoding in tokenizer.encode_batch_fast(batch))
             batch = []
     yield from (encoding.ids for encoding in tokenizer.encode_batch_fast(batch))

@@ -49,7 +49,7 @@ def read_table(path: Path, where: str, options: ReadOptions) -> Table:
     try:
         table = READERS[path.suffix.lower()](path, where, options)
     except BaseException as error:
-        # Libraries written in Rust have one each. It is no ``Exception``; fuzzing met several (docs/LOG.md, 2026-11-22).
+        # Libraries written in Rust have one each. It is no ``Exception``; fuzzing met some (docs/LOG.md, 2026-11-22).
         panics = type(error).__name__ == "PanicException"
         if not (panics or isinstance(error, pl.exceptions.PolarsError)):
             raise
