@@ -157,8 +157,8 @@ def test_it_is_held_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_clock_cut_short_says_so(columns: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     data = pellucid.read(frame().select(columns), target=columns[-1], cache=False)
     clock = count()
-    monkeypatch.setattr(boosting, "FEWEST", 100)
-    monkeypatch.setattr(bag_of_words, "FEWEST", 100)
+    monkeypatch.setattr(boosting, "FEWEST_ROWS", 100)
+    monkeypatch.setattr(bag_of_words, "FEWEST_ROWS", 100)
     monkeypatch.setattr(bag_of_words, "affordable_texts", lambda d, i, split, s: split.train[:200])
     monkeypatch.setattr(boosting, "affordable_rows", lambda *_: 200)
     monkeypatch.setattr(boosting.time, "perf_counter", lambda: 3.0 * next(clock))  # 3 seconds from one look to the next

@@ -26,13 +26,16 @@ from .verbs import RUN, compare, data_argument, evaluate, predict, read, resume,
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The command ``pellucid``."""
+    # Called with arguments, as tests do, the process is older than the command.
     started = process_started() if args is None else time.time()
     if not os.environ.get("PELLUCID_DEBUG"):
-        warnings.simplefilter("ignore")  # of libraries; what a user should know is said in other words
+        # Of libraries: what a user should know is said in other words.
+        warnings.simplefilter("ignore")
     code = exit_code(sys.argv[1:] if args is None else args, started)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has seen enough
+    # Whoever read the output, such as ``head``, has seen enough. Python flushes once more at its end and must not fail.
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 

@@ -26,9 +26,10 @@ class Calm(Console):
 
 def make_console(stream: TextIO) -> Console:
     """As wide as the terminal, and at most 100 columns."""
-    own = Calm(file=stream, highlight=False)
-    own.width = min(own.width, 100) if own.is_terminal else 100
-    return own
+    console = Calm(file=stream, highlight=False)
+    # Elsewhere, as in a log, the width is fixed: the same command writes the same lines.
+    console.width = min(console.width, 100) if console.is_terminal else 100
+    return console
 
 
 def print_block(thing: Any, out: Console, above: bool = True) -> None:

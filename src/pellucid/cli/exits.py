@@ -9,6 +9,7 @@ import click
 
 from ..errors import Interrupted, PellucidError, UsageError, visible_text
 
+# As elsewhere: 2 as click and getopt have it, 70 is EX_SOFTWARE of sysexits.h, 130 is 128 and SIGINT.
 DONE, MENDABLE, USAGE, BUG, STOPPED = 0, 1, 2, 70, 130
 
 USED_UP = "the memory of this machine is used up\n  make --size, --image-size or --batch-size smaller"

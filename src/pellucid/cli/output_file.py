@@ -53,6 +53,7 @@ def check_output(name: str, run: str, inputs: Sequence[str], force: bool) -> Pat
 def _check_apart(path: Path, name: str, run: Path, inputs: Sequence[str]) -> None:
     """Raises PellucidError where a file is, or would lie in, an input or a run."""
     parent = Path(os.path.realpath(path.parent))
+    # Resolved: a folder may be reached by a link, and ``..`` behind a link is another folder.
     above = [parent, *parent.parents]
     if any(is_run_folder(folder) or _are_same(folder, run) for folder in above):
         raise PellucidError("it lies in the folder of a run", where=name, fix="write it to another folder")
@@ -124,14 +125,17 @@ def _give_name(draft: Path, path: Path, force: bool) -> None:
     """Give a finished file its name."""
     if force:
         if path.is_file() and not path.is_symlink():
+            # Who could read the file before can read the new one.
             shutil.copymode(path, draft)
         draft.replace(path)
         return
     try:
-        os.link(draft, path)  # unlike a renaming, it never replaces what has come there in the meantime
+        # Unlike a renaming, a link never replaces what has come there in the meantime.
+        os.link(draft, path)
     except FileExistsError:
         raise _there_already(path) from None
-    except OSError:  # a file system without hard links
+    # A file system without hard links.
+    except OSError:
         if os.path.lexists(path):
             raise _there_already(path) from None
         draft.rename(path)

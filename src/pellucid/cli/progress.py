@@ -24,20 +24,23 @@ from .console import clock_duration, grouped_number, make_console, print_json, s
 from .show_data import show_brief
 from .show_run import show_plan
 
-Points = list[tuple[float, float]]  # (seconds, value)
+# (seconds, value) of each point.
+Points = list[tuple[float, float]]
 
 # Columns of the history that are no reading on validation.
 CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "matrix_lr", "lr_factor", "loss"}
 
 LOSS = "validation loss"
 
-BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bit of each dot, 4 rows x 2 columns a cell
+# The bit of each dot, 4 rows × 2 columns a cell.
+BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def braille_line(points: Points, end: float, width: int, height: int) -> list[str]:
     """A line through ``points`` in ``height`` rows of ``width`` characters; the right edge is second ``end``."""
     xs, ys = np.array([p for p in points if math.isfinite(p[1])]).T
-    last = 2 * width - 1  # column of dots at the right edge
+    # The column of dots at the right edge.
+    last = 2 * width - 1
     first, until = (min(round(x / end * last), last) for x in (xs[0], xs[-1]))
     columns = np.arange(first, until + 1)
     line = np.interp(columns * end / last, xs, ys)
@@ -46,6 +49,7 @@ def braille_line(points: Points, end: float, width: int, height: int) -> list[st
     cells = np.zeros((height, width), int)
     before = rows[0]
     for column, row in zip(columns, rows, strict=True):
+        # From the dot before to this one, so that steep stretches are lines and no scattered dots.
         for dot in range(min(row, before), max(row, before) + 1):
             cells[dot // 4, column // 2] |= BRAILLE[dot % 4][column % 2]
         before = row
@@ -75,8 +79,10 @@ class Display(Listener):
         self.progress: Progress | None = None
         self.readings: dict[str, Points] = {}
         self.losses: Points = []
-        self.steps_told = 0  # the end of the schedule that was last said aloud
-        self.known: set[str] = set()  # what reading said of the data; training says it too
+        # The end of the schedule that was last said aloud.
+        self.steps_told = 0
+        # What reading said of the data; training says it too.
+        self.known: set[str] = set()
 
     def __enter__(self) -> Display:
         return self
@@ -86,7 +92,8 @@ class Display(Listener):
 
     def stepped(self, progress: Progress) -> None:
         self.progress = progress
-        if math.isfinite(progress.loss):  # right after an evaluation there is none yet
+        # Right after an evaluation there is none yet.
+        if math.isfinite(progress.loss):
             self.losses.append((progress.seconds, progress.loss))
 
     def evaluated(self, row: Mapping[str, Any]) -> None:
@@ -96,7 +103,7 @@ class Display(Listener):
                 self.readings.setdefault(title, []).append((float(row["seconds"]), float(value)))
 
     def data_read(self, data: Any) -> None:
-        """The data was read."""
+        """Told when the data was read, before training; keeps what was said of it, so that it is said once."""
         self.known = {str(note) for note in data.notes}
 
     def said(self, text: str) -> None:
@@ -155,14 +162,16 @@ class Screen(ConsoleDisplay):
     thread competes with the training for a core.
     """
 
-    every = 0.33  # seconds between two drawings
+    # Seconds between two drawings.
+    every = 0.33
 
     def __init__(self, console: Console, *, passing: bool = False):
         super().__init__()
         self.console = console
         self.live = Live("", console=console, auto_refresh=False, vertical_overflow="crop", transient=passing)
         self.drawn = 0.0
-        self.total: float | None = None  # seconds that all of it took, once it is over
+        # Seconds that all of it took, once it is over.
+        self.total: float | None = None
 
     def __enter__(self) -> Screen:
         self.live.start()
@@ -226,7 +235,8 @@ def epoch_or_step(p: Progress) -> str:
 def decision_line(decision: Mapping[str, Any]) -> str:
     """A decision as one line: ``step 812: schedule 1,203 steps, validation has not improved``."""
     name, value, step = decision["name"], decision["value"], decision["step"]
-    if name == "schedule":  # [step, share of the learning rate] at each corner; the last one is the end
+    # [step, share of the learning rate] at each corner; the last one is the end.
+    if name == "schedule":
         value = f"{grouped_number(value[-1][0])} steps"
     value = f"{value:.4g}" if isinstance(value, float) else value
     when = f"step {step:,}: " if step else ""
@@ -236,7 +246,8 @@ def decision_line(decision: Mapping[str, Any]) -> str:
 class Lines(ConsoleDisplay):
     """Plain lines where no terminal is listening: what is said, and a line of progress every few seconds."""
 
-    every = 5.0  # seconds between two lines
+    # Seconds between two lines.
+    every = 5.0
 
     def __init__(self, console: Console):
         super().__init__()

@@ -11,7 +11,8 @@ from rich.text import Text
 from ..data.summary import prediction_phrase
 from .console import eighths_bar, grouped_number, hanging_indent, plain_grid, print_block
 
-MOST_FIELDS = 24  # columns of a table, shown on a terminal
+# Columns of a table, shown on a terminal: with what is said of the data they fill a screen.
+MOST_FIELDS = 24
 
 LEVELS = {"info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
@@ -57,6 +58,7 @@ def data_title(found: Mapping[str, Any], out: Console) -> None:
 def first_and_last(items: Sequence[Any], first: int, last: int) -> Iterator[Any]:
     """All of few items; of many, the first and the last, and between them the number that is left out."""
     left = len(items) - first - last
+    # "1 more" would take the line that the one itself needs.
     yield from items if left < 2 else (*items[:first], left, *items[-last:])
 
 

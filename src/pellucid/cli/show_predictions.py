@@ -13,13 +13,13 @@ from ..errors import visible_text
 from ..fields.labels import join_labels
 from .console import eighths_bar, grouped_number, plain_grid, print_block
 
-MOST_ROWS = 50  # predictions, and
-
-# --- predictions -------------------------------------------------------------------------------------------------
+# Predictions shown on a terminal; --out writes all of them.
+MOST_ROWS = 50
 
 
 def show_predictions(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
     """A table on a terminal; elsewhere every row, tab-separated, for other programs."""
+    # For other programs: no borders, no colours, nothing left out.
     if not out.is_terminal:
         for row in rows:
             print(visible_text("\t".join(_prediction_cells(row))))

@@ -44,7 +44,8 @@ def score_sentence(scored: Any) -> Text:
 def show_score(scored: Any, out: Console, examples: str) -> None:
     """What the score means in plain words, and the score; ``examples`` says what it was measured on."""
     plain = scored.say() if hasattr(scored, "say") else ""
-    plain = "" if plain.lower().startswith(scored.score.metric.lower()) else plain  # the line below says the same
+    # The line below says the same.
+    plain = "" if plain.lower().startswith(scored.score.metric.lower()) else plain
     if plain:
         print_block(Text(plain, style="bold"), out)
     by = getattr(scored.score, "weights", "")
@@ -97,7 +98,8 @@ def show_run_steps(folder: Path, example: str, out: Console) -> None:
     out.print()
     for name, value in lines:
         line = Text.assemble((f"  {name:<10}", "dim"), value)
-        out.print(line, soft_wrap=True)  # never broken in two: it is there to be copied
+        # Never broken in two: it is there to be copied.
+        out.print(line, soft_wrap=True)
 
 
 # --- datasets and samples ----------------------------------------------------------------------------------------

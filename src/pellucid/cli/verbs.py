@@ -17,9 +17,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 _READ = {option.name for option in READ}
 
-Data = str | list[str]  # a name, or those of several files
-
-# --- verbs -------------------------------------------------------------------------------------------------------
+# A name, or those of several files.
+Data = str | list[str]
 
 
 def read(data: Data, **typed: Any) -> None:
@@ -37,6 +36,7 @@ def read(data: Data, **typed: Any) -> None:
     from ..data.schema import DECODES
     from . import console, show_data
 
+    # Before decoding begins, which may take minutes: it can still be stopped.
     if takes_long := [note for note in found.notes if note.action == DECODES]:
         show_data.note_lines(takes_long, console.make_console(sys.stderr))
     found.check()
@@ -188,6 +188,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     force = bool(options.get("force"))
     if force and "out" not in options:
         raise UsageError("--force is about the file of --out, and none is given", fix="add --out FILE")
+    # Before the network is loaded: a long prediction must not fail at its last step.
     table = output.check_output(options["out"], run, inputs, force) if "out" in options else None
     texts = options.get("texts", ()) or (() if inputs else texts_from_stdin())
     if not inputs and not texts:
@@ -218,6 +219,7 @@ def load_run(run: str) -> Any:
     import pellucid
 
     found = pellucid.load(find_run(run))
+    # To standard error: a pipe carries predictions alone.
     for problem in found.damage:
         click.echo(click.style("! ", fg="yellow") + visible_text(problem), err=True)
     return found

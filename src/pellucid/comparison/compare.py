@@ -45,7 +45,8 @@ from .verdict import explain_comparison
 
 BUDGET = Budget("seconds", 60.0)
 
-ANSWERING, MANY = 0.3, 512  # seconds for each measure of how fast it answers, and examples at once
+# Seconds for each measure of how fast a network answers, and examples at once.
+ANSWER_SECONDS, EXAMPLES_AT_ONCE = 0.3, 512
 
 
 def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) -> Comparison:
@@ -71,6 +72,7 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
     out, name = Path(rest.pop("out", usual["out"])), rest.pop("name", None)
     seed = int(rest.pop("seed", 0))
     rest = {"budget": BUDGET} | rest if not rest.keys() & {"budget", "epochs", "steps"} else rest
+    # One split for all, whatever the seed of a training.
     rest = {"split_seed": seed} | rest
     split, device = checked_split(found, rest), str(rest.get("device") or best_device())
     check_device(device)
@@ -117,6 +119,7 @@ class ComparisonRunner:
         """What is known already. Raises PellucidError when it is about something else."""
         terms = {"fingerprint": self.data.fingerprint(), "split": self.split.how}
         terms |= {k: str(v) for k, v in sorted(self.options.items())}
+        # Trainings under other terms are no fair comparison, so a comparison is never continued under them.
         fresh = {"format": FORMAT, "terms": terms, "trials": {}}
         if not self.folder.exists(RECORD):
             return fresh
@@ -135,10 +138,12 @@ class ComparisonRunner:
 
     def run(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
         """All trainings that are missing, then the ranking and the report."""
+        # Seed by seed: stopped half way, every network has been trained about as often.
         wanted = [(f"{network}-{seed}", network, seed) for seed in seeds for network in networks]
         try:
             self.warm_up(len(wanted))
             for place, (key, network, seed) in enumerate(wanted, 1):
+                # What failed is tried again: there may be more memory now.
                 if "error" in self.record["trials"].get(key, {"error": ""}):
                     self.tell.began(network, seed, place, len(wanted))
                     self.tell.ended(self.run_trial(key, network, seed))
@@ -164,34 +169,39 @@ class ComparisonRunner:
         if self.options.get("reference") is not False:
             seconds = reference_seconds(budget) * (trainings if budget.kind == "seconds" else 1)
             found = fit_reference(self.data, fields, self.split, seconds, self.tell.said)
-            self.options["reference"] = found is not None  # the trainings find it in the cache, or do without
+            # The trainings find it in the cache, or do without.
+            self.options["reference"] = found is not None
         weights = torch.ones(256, 256, requires_grad=True)
-        (weights @ weights).sum().backward()  # starts the threads
+        # Starts the threads, which the first network would else pay for.
+        (weights @ weights).sum().backward()
 
     def run_trial(self, key: str, network: str, seed: int) -> dict[str, Any]:
         """One training, measured; or why there is none. Written down before it is returned."""
+        # Memory that the last network left would count as this one's.
         give_back()
+        # In this process: children by fork hang, because OpenMP and Polars have threads (docs/LOG.md, 2026-11-22);
+        # Linux lets the peak be set back.
         peak = Peak(self.device)
-        told: dict[str, Any] = {"network": network, "seed": seed}
+        outcome: dict[str, Any] = {"network": network, "seed": seed}
         try:
             run = self.train_or_resume(key, network, seed)
-            own = {"validation": run.validation, "memory": peak.bytes(), "ahead": None}
+            measured = {"validation": run.validation, "memory": peak.bytes(), "ahead": None}
             if run.reference:
-                own["ahead"] = run.record["reference"]["ahead"]
+                measured["ahead"] = run.record["reference"]["ahead"]
             if not math.isfinite(run.validation):
                 raise PellucidError(f"its {run.score.metric} on validation is not a number")
-            told |= run.result() | own | self.measure_run(key, run)
+            outcome |= run.result() | measured | self.measure_run(key, run)
         except Interrupted:
             raise
         except PellucidError as error:
-            told["error"] = str(error).replace("\n ", ";")
+            outcome["error"] = str(error).replace("\n ", ";")
         except (RuntimeError, MemoryError) as error:
             if not no_memory(error):
                 raise
-            told["error"] = "the memory of this machine did not suffice"
-        self.record["trials"][key] = told
+            outcome["error"] = "the memory of this machine did not suffice"
+        self.record["trials"][key] = outcome
         self.folder.write_json(RECORD, self.record)
-        return told
+        return outcome
 
     def train_or_resume(self, key: str, network: str, seed: int) -> Run:
         """The run of one training: made now, or gone on with where it was stopped."""
@@ -206,15 +216,17 @@ class ComparisonRunner:
         """How fast the network answers; what it answers to the examples that it is ranked on is kept."""
         rows = limit_validation(self.split).validation
         feed = Loader.of(self.data, run.network.fields, run.network.device)
-        own = predict_raw(run.network, feed, rows, mirrored=True)
-        raw, true, judged = out_of_fold_answers(CrossValidation.of(run.folder), feed, rows, *own)
+        on_validation = predict_raw(run.network, feed, rows, mirrored=True)
+        raw, true, judged = out_of_fold_answers(CrossValidation.of(run.folder), feed, rows, *on_validation)
         kept = {"raw": raw.cpu().numpy(), "true": true.cpu().numpy(), "rows": judged}
         self.folder.save_tensors(f"{key}.safetensors", kept, {})
 
         def answer_seconds(some: np.ndarray) -> float:
-            return median(time_acts(lambda: predict_raw(run.network, feed, some, size=MANY, mirrored=True)[0].cpu()))
+            return median(
+                time_acts(lambda: predict_raw(run.network, feed, some, size=EXAMPLES_AT_ONCE, mirrored=True)[0].cpu())
+            )
 
-        many = rows[:MANY]
+        many = rows[:EXAMPLES_AT_ONCE]
         return {"latency": answer_seconds(rows[:1]), "throughput": len(many) / answer_seconds(many)}
 
     def rank(self, networks: Sequence[str], seeds: Sequence[int]) -> Comparison:
@@ -286,7 +298,7 @@ def time_acts(act: Callable[[], Any]) -> list[float]:
     """Seconds of each of several acts; the first one, which warms up, is left out."""
     act()
     found: list[float] = []
-    while len(found) < 3 or (sum(found) < ANSWERING and len(found) < 50):
+    while len(found) < 3 or (sum(found) < ANSWER_SECONDS and len(found) < 50):
         began = time.perf_counter()
         act()
         found.append(time.perf_counter() - began)

@@ -12,6 +12,7 @@ from ..runs.record import MEASURED
 from ..runs.run import Run, load
 from ..storage.forms import anything, map_of, maybe, number, one_of, record, text, whole
 
+# A comparison written in another format is refused rather than misread.
 FORMAT, RECORD = 2, "comparison.json"
 
 MEASURES = ("value", "low", "high", "baseline", "validation")

@@ -22,9 +22,11 @@ from ..metrics.score import few_blocks
 
 MEANS = ("value", "low", "high", "seconds", "validation", "latency", "throughput")
 
-WHOLE = ("steps", "parameters", "memory")  # their means are rounded
+# Their means are rounded: nobody has half a parameter.
+WHOLE_MEANS = ("steps", "parameters", "memory")
 
-LEVEL = 0.05  # of the error of one or more comparisons
+# Of one or more errors in all comparisons together.
+ERROR_LEVEL = 0.05
 
 # At .05 over 6 pairs 10,000 draws leave 42 beyond 0 on either side. They are made where the first 2,000 come near the
 # level; of more than 10,000 examples fewer are affordable.
@@ -47,9 +49,9 @@ def mean_over_seeds(trials: Sequence[Trial], better: Callable[[float, float], bo
     for trial in good[1:]:
         best = trial if better(trial["validation"], best["validation"]) else best
     found = {k: v for k, v in best.items() if k not in ("network", "seed")}
-    for name in (*MEANS, *WHOLE):
+    for name in (*MEANS, *WHOLE_MEANS):
         values = [t[name] for t in good if t[name] is not None]
-        found[name] = (round(mean(values)) if name in WHOLE else mean(values)) if values else None
+        found[name] = (round(mean(values)) if name in WHOLE_MEANS else mean(values)) if values else None
     if found["ahead"]:
         found["ahead"] = {k: mean(t["ahead"][k] for t in good) for k in ("value", "low", "high")}
     return found | {"seeds": list(trials)}
@@ -119,8 +121,8 @@ class Judgement:
         seeds = " and over seeds" if max(map(len, self.judges.values())) > 1 else ""
         said = (
             f"Each network was tested against the first by a paired bootstrap over {what}{seeds}; p is adjusted for "
-            f"the number of comparisons (Holm, Shaffer), and below {LEVEL} a network is significantly behind. The "
-            "others were not tested against each other."
+            f"the number of comparisons (Holm, Shaffer), and below {ERROR_LEVEL} a network is significantly behind. "
+            "The others were not tested against each other."
         )
         return f"{said} {few_blocks(self.time_blocks.whole_blocks)}".strip() if self.time_blocks else said
 
@@ -150,13 +152,14 @@ def behind_first(ranking: Sequence[str], judged: Judgement) -> dict[str, dict[st
 
 
 def bootstrap_gaps(ranking: Sequence[str], judged: Judgement, draws: int) -> dict[str, dict[str, float]]:
-    """The same from at most so many ``draws``."""
+    """What ``behind_first`` returns, from at most so many ``draws`` resamples."""
     values, sign = judged.network_values(), 1 if judged.higher else -1
     drawn, wider = judged.resamples(draws), judged.time_blocks.widening_factor() if judged.time_blocks else 1.0
     found, chances = dict[str, dict[str, float]](), dict[tuple[str, str], float]()
     for one, other in combinations(ranking, 2):
         value, gap = sign * (values[one] - values[other]), sign * (drawn[one] - drawn[other])
         gap = gap[np.isfinite(gap)]
+        # p and interval are widened alike, or one would say what the other denies.
         low, high = widen_interval(gap, value, wider)
         chances[one, other] = bootstrap_p_value(value + wider * (gap - value))
         if one == ranking[0]:
@@ -167,6 +170,7 @@ def bootstrap_gaps(ranking: Sequence[str], judged: Judgement, draws: int) -> dic
 
 def bootstrap_p_value(gap: np.ndarray) -> float:  # (D,)
     """The two-sided bootstrap p-value of a difference: twice the share of draws on the far side of 0."""
+    # One more on either side of the fraction: with finitely many draws p is never 0 (Davison and Hinkley, 1997).
     far = min(int((gap <= 0).sum()), int((gap >= 0).sum()))
     return min(1.0, 2 * (far + 1) / (len(gap) + 1))
 
@@ -176,6 +180,7 @@ def stepped_down(chances: Mapping[tuple[str, str], float], networks: int) -> dic
 
     The smallest is taken times the number of pairs, the next times the most pairs that can be equal when one is not …
     """
+    # For three networks 3, 1 or 0 pairs can be equal, never 2: that is what the steps gain by.
     possible = sorted(equal_pairs(networks), reverse=True)
     found, highest = dict[tuple[str, str], float](), 0.0
     for rejected, pair in enumerate(sorted(chances, key=lambda pair: chances[pair])):
@@ -200,5 +205,5 @@ def tied_networks(first: str, behind: Mapping[str, Mapping[str, float]]) -> list
     return [
         {"networks": [first, name], "apart": {k: one[k] for k in ("value", "low", "high")}}
         for name, one in behind.items()
-        if not one["p"] < LEVEL
+        if not one["p"] < ERROR_LEVEL
     ]

@@ -8,8 +8,6 @@ from typing import Any
 from ..metrics.score import plain_name
 from ..wording import milliseconds_text, value_and_spread, with_interval
 
-# -- in words
-
 
 def explain_comparison(record: Mapping[str, Any]) -> list[str]:
     """What a comparison means, in plain sentences."""
@@ -28,6 +26,7 @@ def explain_comparison(record: Mapping[str, Any]) -> list[str]:
         said.append(f"{list_names(level[1:])} {are} not told apart from {first} by {where}.")
         if behind := [name for name in others if name not in level]:
             said.append(f"{list_names(behind)} {'are' if len(behind) > 1 else 'is'} significantly behind {first}.")
+        # Where accuracy does not decide, speed may.
         quick = min(level, key=lambda name: networks[name]["latency"])
         if quick != first:
             same = "Of the two" if len(level) == 2 else f"Of {first} and those not told apart from it"

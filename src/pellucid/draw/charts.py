@@ -15,11 +15,14 @@ from .ticks import finite_values, shorten_text, text_width, tick_texts
 
 Values = Sequence[float | None] | np.ndarray
 
+# That ``style`` has; a seventh curve begins again.
 COLOURS = 6
 
-MOST_POINTS = 1500  # drawn in a scatter: more only make the page heavy
+# Drawn in a scatter: more only make the page heavy.
+MOST_POINTS = 1500
 
-MOST_STEPS = 400  # drawn in a line
+# Points of a line: one for each pixel of the chart, about.
+MOST_STEPS = 400
 
 
 def line_chart(
@@ -77,6 +80,7 @@ def scatter_plot(
         (both, both) if diagonal else (Scale.over_values(xs[keep], log), Scale.over_values(ys[keep], log))
     )
     frame = Frame.around(x_scale, y_scale, x_label=x_label, y_label=y_label, square=diagonal)
+    # Fewer points are drawn darker, so that ten are seen and a thousand show where they are dense.
     opacity = float(np.clip(12 / np.sqrt(max(1, len(shown))), 0.28, 0.8))
     dots = [
         tag("circle", cx=frame.x(xs[i]), cy=frame.y(ys[i]), r=2.2, class_="dot c1", fill_opacity=opacity) for i in shown

@@ -12,22 +12,24 @@ from .markup import Markup, tag
 from .svg import WIDTH, draw_box, draw_label, svg_element
 from .ticks import shorten_text, text_width
 
-READABLE = 20  # classes up to which every cell is shown
+# Classes up to which every cell is shown.
+READABLE_CLASSES = 20
 
-PAIRS = 15  # most confused pairs shown above that
+# Most confused pairs shown above that.
+PAIRS = 15
 
 
 def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[int]] | np.ndarray) -> Markup:
     """Counts by true class (rows) and predicted class (columns), right ones in one colour, wrong ones in another.
 
-    Above ``READABLE`` classes only the most confused pairs are drawn, as bars.
+    Above ``READABLE_CLASSES`` classes only the most confused pairs are drawn, as bars.
 
     Args:
         labels: k names.
         matrix: (k, k) counts.
     """
     counts = np.asarray(matrix, int).reshape(len(labels), len(labels))
-    return _draw_grid(labels, counts) if len(labels) <= READABLE else _mistake_bars(labels, counts)
+    return _draw_grid(labels, counts) if len(labels) <= READABLE_CLASSES else _mistake_bars(labels, counts)
 
 
 def commonest_mistakes(

@@ -9,7 +9,8 @@ from typing import Any
 
 VOID = {"meta", "img", "br", "hr", "col"}
 
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # what no HTML or XML file may hold
+# What no HTML or XML file may hold.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 class Markup(str):

@@ -11,7 +11,8 @@ import numpy as np
 from .markup import Markup, tag
 from .ticks import finite_values, linear_ticks, log_ticks, text_width, tick_texts
 
-WIDTH, HEIGHT = 460, 270  # pixels at which text has the page's size; charts grow and shrink with their column
+# Pixels at which text has the page's size; charts grow and shrink with their column.
+WIDTH, HEIGHT = 460, 270
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class Scale:
     def over_values(cls, values: Sequence[float] | np.ndarray, log: bool = False, margin: float = 0.04) -> Scale:
         """The scale that shows all finite ``values`` with some air; ``log`` is kept only when all are positive."""
         real = finite_values(values)
+        # Beyond, the difference of two values overflows.
         real = real[np.isfinite(real)].clip(-1e300, 1e300)
         low, high = (float(real.min()), float(real.max())) if len(real) else (0.0, 1.0)
+        # The air is a share of the axis: of a logarithmic one a factor.
         if log and low > 0:
             air = (high / low) ** margin if high > low else 1.5
             return cls(low / air, high * air, log=True)
@@ -100,7 +103,8 @@ class Frame:
 
 
 def _log_value(value: float) -> float:
-    return math.log(max(value, 1e-300)) if value == value else value  # NaN stays a gap
+    # NaN, which equals nothing, stays a gap.
+    return math.log(max(value, 1e-300)) if value == value else value
 
 
 def svg_element(

@@ -16,6 +16,7 @@ def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((power * m for m in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / rough)))
+    # A thousand-millionth of a step: 0.3 / 0.1 is a little less than 3, and its tick would be lost.
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 12 - math.floor(math.log10(step))) for i in range(first, last + 1)]
 
@@ -34,6 +35,7 @@ def tick_texts(ticks: Sequence[float], as_percent: bool = False) -> list[str]:
     """The ticks' texts, all with the same number of digits where they are evenly spaced."""
     values = [100 * t for t in ticks] if as_percent else list(ticks)
     unit = PERCENT if as_percent else ""
+    # From a million on digits would not fit beside the axis.
     big = max(map(abs, values), default=0)
     if big >= 1e6 or 0 < big < 1e-3:
         return [_short_tick(v) + unit for v in values]

@@ -20,7 +20,9 @@ def normalised_weights(weight: np.ndarray | None, n: int) -> np.ndarray:  # (n,)
     return np.ones(n) if weight is None else np.asarray(weight, np.float64) / np.mean(weight, dtype=np.float64)
 
 
-Judge = Callable[[np.ndarray], np.ndarray]  # weights of the examples (S, n) -> the metric under each set (S,)
+# Takes S sets of the examples' weights, (S, n), and gives the metric under each, (S,). So the bootstrap, sample weights
+# and metrics of ranks need nothing of their own (docs/LOG.md, 2026-11-22).
+Judge = Callable[[np.ndarray], np.ndarray]
 
 
 class Shown(float):
@@ -82,6 +84,7 @@ def mean_of(each: np.ndarray) -> Judge:  # (n,) or (n, R)
 
 def summed_by(place: np.ndarray, groups: int) -> Judge:  # (n,) of 0 .. groups - 1; weights (S, n) -> (S, groups)
     """The sum of weights in each group."""
+    # Sorted once: every set of weights is then summed in one pass, without a loop over groups.
     order = np.argsort(place, kind="stable")
     present, starts = np.unique(place[order], return_index=True)
 

@@ -8,11 +8,14 @@ import numpy as np
 
 from .base import Judge
 
-AT_ONCE = 2_000_000  # weights drawn at a time by the bootstrap
+# Drawn at a time: 16 MB of float64.
+WEIGHTS_AT_ONCE = 2_000_000
 
-MANY = 500_000  # examples
+# Examples above which there are a fifth of the resamples.
+MANY_EXAMPLES = 500_000
 
-GROUPS = 50_000  # examples, or groups of them, that are drawn from
+# Examples, or groups of them, that are drawn from.
+GROUPS = 50_000
 
 
 def bootstrap_interval(
@@ -30,8 +33,12 @@ def bootstrap_interval(
     n = len(weight)
     if n == 0:
         return float("nan"), float("nan")
+    # Always the same draws: an interval that changes with each look invites looking again.
     rng, draw = np.random.default_rng(0), drawn_units(weight, group)
-    known = resample_metric(judge, n, lambda some: draw(rng, some) * weight, repeats if n <= MANY else repeats // 5)
+    known = resample_metric(
+        judge, n, lambda some: draw(rng, some) * weight, repeats if n <= MANY_EXAMPLES else repeats // 5
+    )
+    # Of a rare class a resample may hold no example.
     known = known[np.isfinite(known)]
     low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
     return float(low), float(high)
@@ -46,7 +53,8 @@ def drawn_units(
     groups = min(int(unit.max()) + 1, GROUPS)
 
     def draw_counts(rng: np.random.Generator, some: int) -> np.ndarray:
-        drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]  # faster than multinomial
+        # Drawn one by one and counted, which is faster than a multinomial draw.
+        drawn = rng.integers(0, groups, (some, groups)) + groups * np.arange(some)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=some * groups).reshape(some, groups)
         return counts if group is None and groups == n else counts[:, unit % groups]
 
@@ -60,7 +68,7 @@ def resample_metric(
 
     NaN where a resample holds one class alone, which some metrics say nothing about.
     """
-    block = int(np.clip(AT_ONCE // n, 1, 50))
+    block = int(np.clip(WEIGHTS_AT_ONCE // n, 1, 50))
     return np.concatenate([judge(draw(min(block, repeats - start))) for start in range(0, repeats, block)])
 
 

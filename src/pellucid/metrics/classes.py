@@ -9,8 +9,6 @@ import numpy as np
 from .base import Judge, Metric, mean_of, mean_where, summed_by
 from .numbers import UNBOUNDED
 
-# -- of classes
-
 
 def accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
     return mean_of((chances.argmax(1) == true).astype(float))
@@ -57,6 +55,7 @@ def f1_of(place: int, label: str) -> Metric:
 
 def log_loss(chances: np.ndarray, true: np.ndarray) -> Judge:
     """The mean of -log of the probability given to the truth."""
+    # As scikit-learn has it: a probability of 0 costs 36, not infinity.
     return mean_of(-np.log(np.maximum(chances[np.arange(len(true)), true], np.finfo(float).eps)))
 
 
@@ -66,6 +65,7 @@ def roc_auc(chances: np.ndarray, true: np.ndarray) -> Judge:
     Of two classes the second is the positive one (which is which changes nothing); of more, the mean of each class
     against the rest, over classes that are there. NaN where there is one class alone.
     """
+    # The area is the same for either side.
     sides = [1] if chances.shape[1] == 2 else range(chances.shape[1])
 
     def of_weights(weight: np.ndarray) -> np.ndarray:
@@ -82,6 +82,7 @@ def _ranked_right(score: np.ndarray, positive: np.ndarray) -> Judge:
     def of_weights(weight: np.ndarray) -> np.ndarray:
         yes, no = at(weight * plus), at(weight * (1 - plus))  # (S, G) rising scores
         pairs = yes.sum(1) * no.sum(1)
+        # Of equal scores half: the area under straight lines between the points of the curve.
         above = (yes * (no.cumsum(1) - no / 2)).sum(1)
         return np.where(pairs > 0, above / np.where(pairs > 0, pairs, 1), np.nan)
 

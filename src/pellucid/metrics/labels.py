@@ -1,4 +1,8 @@
-"""Metrics of labels, several an example."""
+"""Metrics of labels, several an example.
+
+n examples, C labels, S sets of weights, G runs of equal scores. Answers are (n, 2 C): the probability of each label,
+then whether it is said; the truth is (n, C) bool.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,6 @@ import numpy as np
 
 from .base import Judge, Metric, mean_of, mean_where
 from .numbers import UNBOUNDED
-
-# -- of labels: answers are the probability of each beside whether it is said, (n, 2 C); the truth is (n, C)
 
 
 def micro_f1(answers: np.ndarray, true: np.ndarray) -> Judge:
@@ -48,7 +50,8 @@ def mean_average_precision(answers: np.ndarray, true: np.ndarray) -> Judge:
 def average_precision(score: np.ndarray, positive: np.ndarray) -> Judge:  # (n,), (n,)
     """The mean, over positive examples, of the precision among those that score as high; NaN where there is none."""
     order = np.argsort(-score, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # of each run of equal scores
+    # Examples of equal scores have no order among them: the curve has one point at the end of each run.
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
     right = positive[order].astype(float)
 
     def of_weights(weight: np.ndarray) -> np.ndarray:

@@ -9,19 +9,20 @@ import numpy as np
 from ..errors import PellucidError
 from .base import Judge, Metric, mean_of
 
-# -- of numbers
-
 
 def r2(guess: np.ndarray, true: np.ndarray) -> Judge:  # (n, R), (n, R)
     """1 - squared error over the spread of the truth, the mean over targets."""
-    middle = true.mean(0)  # taken off for precision, it changes nothing
+    # Taken off for precision: squares of years or prices would else swallow what they differ by. The spread is the
+    # same.
+    middle = true.mean(0)
     columns = np.concatenate([(guess - true) ** 2, true - middle, (true - middle) ** 2], 1)
 
     def of_weights(weight: np.ndarray) -> np.ndarray:
         error, total, square = np.split(weight @ columns, 3, axis=-1)
         spread = square - total**2 / weight.sum(1, keepdims=True)
         varies = spread > 1e-12 * square
-        flat = np.where(error > 0, 0.0, 1.0)  # as scikit-learn has it where the truth is always the same
+        # As scikit-learn has it where the truth is always the same.
+        flat = np.where(error > 0, 0.0, 1.0)
         return np.where(varies, 1 - error / np.where(varies, spread, 1), flat).mean(-1)
 
     return of_weights
@@ -50,7 +51,8 @@ def weighted_medians(values: np.ndarray, weight: np.ndarray) -> np.ndarray:  # (
     order = np.argsort(values, kind="stable")
     ordered, ends = values[order], weight[:, order].cumsum(1)  # (n,), (S, n)
     half = ends[:, -1:] / 2
-    near = 1e-12 * ends[:, -1:]  # sums of weights are not exact
+    # Sums of weights are not exact.
+    near = 1e-12 * ends[:, -1:]
     low, high = (ends >= half - near).argmax(1), (ends > half + near).argmax(1)
     return (ordered[low] + ordered[high]) / 2
 
@@ -74,7 +76,8 @@ def next_to_nothing(true: np.ndarray) -> np.ndarray:  # (n,) or (n, R) -> bool
     return (true == 0) | (abs(true) < 1e-6 * abs(true - true.mean(0)))
 
 
-UNBOUNDED = (0.0, math.inf)  # limits of an error
+# The limits of an error.
+UNBOUNDED = (0.0, math.inf)
 
 OFF = "Off by {value} on average ({low} to {high}), in the unit of {names}; {naive} would be off by {base}."
 

@@ -11,8 +11,6 @@ from ..outputs import OUTPUTS, Output
 from ..trunks import Trunk, trunk_named
 from .plan import Plan
 
-# -- what a plan stands for
-
 
 def planned_network(plan: Plan, inputs: Sequence[Field], targets: Sequence[Field], trunk: Trunk) -> Network:
     """The planned network with this trunk; the same weights for the same seed. Fields with their fitted states."""
@@ -34,5 +32,6 @@ def planned_trunk(plan: Plan, size: int) -> Trunk:
     """The planned trunk at a setting of the size dial."""
     trunk = trunk_named(plan.network).of_size(size)
     config = trunk.config()
+    # Only what the trunk has a setting for: not every trunk has a norm that can be left out.
     planned = {"dropout": plan.dropout, "norm": plan.norm}
     return type(trunk)(**config | {k: v for k, v in planned.items() if v is not None and k in config})

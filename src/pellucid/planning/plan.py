@@ -94,6 +94,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        # What runs of earlier versions did not write down had these values then.
         newer = {"split_seed": data["seed"], "reference": False, "folds": 0}
         newer |= dict.fromkeys(("start", "class_weights", "norm"))
         data = {**newer, **data}

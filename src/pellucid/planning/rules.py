@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from ..data import Split
     from ..dataset import Dataset
 
-CAP = Budget("seconds", 600.0)  # without a budget
+# Without a budget: validation mostly stops it long before.
+USUAL_CAP = Budget("seconds", 600.0)
 
-SEEN = (
-    100_000  # examples, repeats counted, that a training should see: small data wants more passes, not a larger network
-)
+# Examples, repeats counted, that a training should see: small data wants more passes, not a larger network.
+SEEN = 100_000
 
-SMALL, FEWEST = 2_000, 8  # rows of a table up to, and from, which its training is rehearsed
+# Rows of a table up to, and from, which its training is cross-validated first.
+SMALL, FEWEST = 2_000, 8
 
 # Found by cross-validation on small tables that no bench reports, against the better of scikit-learn's logistic
 # regression and MLP: see docs/LOG.md.
@@ -42,13 +43,15 @@ SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes"
 # AdamW alone is as good there as Muon, in half the time; without normalisation a step too many costs less.
 SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embedding": 0}
 
-SHIFT_SHARE, COVER_SHARE = 0.125, 0.4  # of a photo's side: how far it moves at most, and the square that is covered
+# Of a photo's side: how far it moves at most, and the square that is covered.
+SHIFT_SHARE, COVER_SHARE = 0.125, 0.4
 
-GENTLY = 0.3  # of the usual learning rates, for weights that come from another run
+# Of the usual learning rates, for weights that come from another run. With it, two new classes of 100 photos each came
+# out 2.3 points better than from scratch (bench/RESULTS.md, "Photos: two new classes").
+GENTLY = 0.3
 
-FEW_TEXTS = 30_000  # on 6,000 news items the bag reaches .875, the transformer .85
-
-# -- the rules
+# Under so many a bag of tokens: on 6,000 news items it reaches .875, the transformer .847 (docs/LOG.md, 2026-11-22).
+FEW_TEXTS = 30_000
 
 
 def leading_kind(data: Dataset) -> str:
@@ -105,6 +108,7 @@ def class_weights_for(
     if not values or target.kind != "category" or len(data.targets) > 1:
         raise UsageError(f"class weights need a category to predict, and '{target.name}' is a {target.kind}")
     if isinstance(asked, str):
+        # Of the training rows alone: how common a class is in validation and test is not known then.
         code = np.asarray(data.stored_values(target.name).arrays["code"])[split.train]
         counts = dict(zip(values, np.bincount(code, minlength=len(values)).tolist(), strict=True))
         return balanced_weights(counts)
@@ -123,7 +127,8 @@ def class_weights_choice(weights: Mapping[str, float], options: Mapping[str, Any
 def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, asked: int | None) -> Choice:
     """Whether the number of steps is found by cross-validation: a validation part of a small table says too little."""
     n, by = len(split.train), data.reading.parting.by
-    alike = by == "chance" and not data.reading.given  # rows of one group or time may not be parted at random
+    # Rows of one group or time may not be parted at random.
+    alike = by == "chance" and not data.reading.given
     if asked and by in ("group", "time"):
         fix = "leave --folds out"
         raise UsageError(f"--folds parts rows at random, and those of one {by} must stay together", fix=fix)
@@ -148,7 +153,8 @@ def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[s
         return Choice("batch size", max(8, min(hints["few"], examples // 4)), "a quarter of few rows")
     most = hints.get("batch_size") or {"image": 256, "text": 64, "table": 512}[leading_kind(data)]
     size = 16
-    while size < most and size * 50 <= examples:  # about 50 steps an epoch and more
+    # About 50 steps an epoch and more.
+    while size < most and size * 50 <= examples:
         size *= 2
     return Choice("batch size", size, f"at least some 25 steps in each pass over {examples:,} examples, at most {most}")
 
@@ -163,7 +169,7 @@ def learning_rate(hints: Mapping[str, Any], asked: float | None) -> Choice:
 
 def budget_for(options: Mapping[str, Any]) -> tuple[Budget, bool]:
     asked = Budget.of(options.get("budget"), options.get("epochs"), options.get("steps"))
-    return (asked, False) if asked else (CAP, True)
+    return (asked, False) if asked else (USUAL_CAP, True)
 
 
 def budget_choice(budget: Budget, capped: bool) -> Choice:
@@ -192,6 +198,7 @@ def size_choice(sizes: Choice) -> Choice:
     return replace(sizes, value=low if low == high else f"{low} to {high}, to be timed")
 
 
+# Labels of which the mirror image is another one.
 GLYPHS = {"left", "right", "b", "d", "p", "q", "east", "west", "cw", "ccw", "clockwise", "counterclockwise"}
 
 
@@ -229,6 +236,7 @@ def mirror_doubt(data: Dataset, seed: int) -> str:
     if not all((fitted[f.name].state or {})["mirror"] for f in data.inputs if f.kind == "image"):
         return "not mirrored: assumed that handedness matters, no colour photos, perhaps signs or scans"
     labels = {str(v).lower() for v in data.label_values()}
+    # Letters and digits: a mirrored b is a d, a mirrored 2 is nothing.
     signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
     return f"not mirrored: assumed that handedness matters, labels such as '{min(signs)}'" if signs else ""
 

@@ -11,9 +11,9 @@ import numpy as np
 from ..data import Examples, Split
 from ..fields import Field, kind_named
 from .base import (
-    CELLS,
-    FEWEST,
-    WORDS,
+    FEWEST_ROWS,
+    MOST_WORD_CELLS,
+    MOST_WORDS,
     BestAnswers,
     Learned,
     Parts,
@@ -25,9 +25,8 @@ from .base import (
 )
 from .boosting import shortfall_text
 
-PENALTIES = (1.0, 10.0)  # C of the linear model: validation chooses
-
-# -- texts
+# C of the linear model: validation chooses.
+PENALTIES = (1.0, 10.0)
 
 
 def fit_bag_of_words(
@@ -38,7 +37,7 @@ def fit_bag_of_words(
 
     true, classes = target_values(data, targets)
     rows = affordable_texts(data, inputs, split, 0.5 * (until - time.perf_counter()))
-    if len(rows) < min(FEWEST, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
+    if len(rows) < min(FEWEST_ROWS, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
         return None
     parts = {"train": rows, "validation": split.validation, "test": split.test}
     blocks = [_word_counts(data, f, parts, classes) for f in inputs if f.kind == "text"]
@@ -53,13 +52,15 @@ def fit_bag_of_words(
 def affordable_texts(data: Examples, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
     """Training rows whose texts can be taken apart in ``seconds``, after those of validation and test."""
     texts = [data.stored_values(f.name).arrays["ends"] for f in inputs if f.kind == "text"]
-    lengths = np.sum([np.diff(ends, prepend=0) for ends in texts], 0)  # (n,) bytes
+    # (n,), in bytes.
+    lengths = np.sum([np.diff(ends, prepend=0) for ends in texts], 0)
     trial = spread_rows(split.train, 200)
     began = time.perf_counter()
     for field in inputs:
         if field.kind == "text":
             _make_vectorizer(0).fit_transform(_row_texts(data, field, trial))
-    each = (time.perf_counter() - began) / max(int(lengths[trial].sum()), 1)  # seconds a byte
+    # Seconds a byte, timed on 200 texts: texts differ more in length than in speed.
+    each = (time.perf_counter() - began) / max(int(lengths[trial].sum()), 1)
     left = seconds / each - lengths[split.validation].sum() - lengths[split.test].sum()
     return spread_rows(split.train, max(int(left / max(lengths[split.train].mean(), 1)), 0))
 
@@ -67,7 +68,7 @@ def affordable_texts(data: Examples, inputs: Sequence[Field], split: Split, seco
 def _make_vectorizer(classes: int) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    most = min(WORDS, CELLS // max(classes, 1))
+    most = min(MOST_WORDS, MOST_WORD_CELLS // max(classes, 1))
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=most, dtype=np.float32)
 
 
@@ -83,7 +84,8 @@ def _word_counts(data: Examples, field: Field, parts: Mapping[str, np.ndarray], 
     vectorizer = _make_vectorizer(classes)
     try:
         train = vectorizer.fit_transform(_row_texts(data, field, parts["train"]))
-    except ValueError:  # no words at all
+    # No words at all.
+    except ValueError:
         return {part: sparse.csr_matrix((len(rows), 0), dtype=np.float32) for part, rows in parts.items()}
     others = {part: vectorizer.transform(_row_texts(data, field, parts[part])) for part in ("validation", "test")}
     return {"train": train, **others}
@@ -129,6 +131,7 @@ def _fit_to_end(model: Any, x: Any, learned: Learned, until: float) -> bool:
         now = time.perf_counter()
         if model.n_iter_.max() < model.max_iter:
             return True
+        # ``warm_start`` goes on where the last fit ended, so that the clock is asked now and then.
         model.max_iter = min(100, int(0.8 * model.max_iter * (until - now) / (now - began)))
         if model.max_iter < 5:
             return False

@@ -24,22 +24,33 @@ from ..options import Budget
 
 BOOSTING, BAG = "gradient boosting", "TF-IDF with a linear model"
 
-SHARE, UNTIMED = 0.05, 10.0  # of a budget of time; seconds where the budget is none
+# Of a budget of time; seconds where the budget is none.
+BUDGET_SHARE, UNTIMED_SECONDS = 0.05, 10.0
 
-LOADING, LEAST = 2.0, 0.3  # seconds to import scikit-learn, and the least worth beginning with after that
+# To import scikit-learn, and the least worth beginning with after that: under a budget of about 50 s there is no
+# reference (docs/LOG.md, 2026-11-22).
+LOADING_SECONDS, LEAST_SECONDS = 2.0, 0.3
 
-FIRST, ROUNDS, MOST_ROUNDS = 5, 20, 1000  # of trees: until the first look at validation, until the next ones, in all
+# Until the first look at validation, until the next ones, and in all.
+FIRST_TREES, TREES_A_LOOK, MOST_TREES = 5, 20, 1000
 
-WORDS, CELLS = 200_000, 20_000_000  # words and pairs that count at most; of them times classes
+# Words and pairs that count at most; of them times classes, the weights of the linear model.
+MOST_WORDS, MOST_WORD_CELLS = 200_000, 20_000_000
 
-CATEGORIES = 255  # of a column that trees can hold apart; a column with more is taken for numbers
-FEWEST = 500  # rows to learn from, unless there are fewer
+# Of a column that trees can hold apart (a byte); a column with more is taken for numbers.
+MOST_CATEGORIES = 255
 
-Parts = Mapping[str, Any]  # train, validation, test -> arrays or sparse matrices of their rows
+# To learn from, unless there are fewer: on less, a reference would be no rival.
+FEWEST_ROWS = 500
 
-Learned = tuple[np.ndarray, np.ndarray | None]  # targets of the training rows, and how much each counts
+# By "train", "validation" and "test" the arrays or sparse matrices of their rows.
+Parts = Mapping[str, Any]
 
-Answer = Callable[[Any], np.ndarray]  # inputs of n rows -> (n, R)
+# Targets of the training rows, and how much each counts.
+Learned = tuple[np.ndarray, np.ndarray | None]
+
+# Gets inputs of n rows and gives (n, R).
+Answer = Callable[[Any], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ def reference_for(inputs: Sequence[Field], targets: Sequence[Field]) -> str | No
 
 def reference_seconds(budget: Budget) -> float:
     """Seconds that the reference may take out of a training's budget."""
-    return SHARE * budget.amount if budget.kind == "seconds" else UNTIMED
+    return BUDGET_SHARE * budget.amount if budget.kind == "seconds" else UNTIMED_SECONDS
 
 
 # -- what both share
@@ -88,6 +99,7 @@ class BestAnswers:
         """Whether these answers are better; then they are kept."""
         raw = answer(self.x["validation"])
         loss = float(np.average(_answer_losses(raw, self.true), weights=self.weight))
+        # A gain of less than a ten-thousandth is no reason to grow more trees.
         if not loss < self.loss - 1e-4 * abs(self.loss if self.loss < math.inf else 0):
             return False
         self.loss, self.validation, self.test = loss, raw, answer(self.x["test"])
@@ -112,6 +124,7 @@ def answer_function(model: Any, classes: int) -> Answer:
     def answer_rows(x: Any) -> np.ndarray:  # n rows -> (n, R) float32
         if not classes:
             return np.reshape(model.predict(x), (x.shape[0], -1)).astype(np.float32)
+        # Classes that no training row has must not cost infinitely much where validation has them.
         raw = np.full((x.shape[0], classes), math.log(1e-6), np.float32)
         raw[:, model.classes_] = np.log(np.maximum(model.predict_proba(x), 1e-9))
         return raw
@@ -136,7 +149,7 @@ def column_matrix(data: Examples, inputs: Sequence[Field]) -> tuple[np.ndarray, 
         columns = np.reshape(np.asarray(encoded), (len(data), -1)).astype(np.float32)
         if group.kind == "category":
             columns = np.where(columns < RESERVED, np.nan, columns - RESERVED).astype(np.float32)
-            categories += [len((named[name].state or {})["values"]) <= CATEGORIES for name in group.fields]
+            categories += [len((named[name].state or {})["values"]) <= MOST_CATEGORIES for name in group.fields]
         else:
             categories += [False] * columns.shape[1]
         found.append(columns)

@@ -11,10 +11,10 @@ import numpy as np
 from ..data import Examples, Split
 from ..fields import Field
 from .base import (
-    FEWEST,
-    FIRST,
-    MOST_ROUNDS,
-    ROUNDS,
+    FEWEST_ROWS,
+    FIRST_TREES,
+    MOST_TREES,
+    TREES_A_LOOK,
     BestAnswers,
     Learned,
     answer_function,
@@ -24,14 +24,15 @@ from .base import (
     target_values,
 )
 
-PATIENCE = 2  # looks without a better loss after which boosting stops
+# Looks without a better loss after which boosting stops.
+PATIENCE = 2
 
+# Of a table: threads with fewer wait for each other more than they work. On a busy machine two took 5 s for a round
+# over 1,000 rows, one 0.0015 s (docs/LOG.md, 2026-11-22).
+CELLS_A_THREAD = 1_000_000
 
-ROOMY = 1_000_000  # cells of a table for each thread: with fewer they wait for each other more than they work
-
-MOST_CELLS = 1 << 25  # of a table; more would take a gigabyte
-
-# -- tables
+# Of a table: more would take a gigabyte.
+MOST_CELLS = 1 << 25
 
 
 def fit_boosting(
@@ -44,7 +45,7 @@ def fit_boosting(
     left, goals = until - time.perf_counter(), 1 if classes else true.shape[1]
     trees = classes if classes > 2 else 1
     rows = spread_rows(split.train, affordable_rows(len(split.train), x.shape[1], trees, left / goals))
-    if len(rows) < min(FEWEST, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
+    if len(rows) < min(FEWEST_ROWS, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
         return None
     parts, made, ended = {"train": x[rows], "validation": x[split.validation], "test": x[split.test]}, [], True
     for goal in range(goals):
@@ -63,15 +64,16 @@ def fit_boosting(
 
 def _grow_trees(model: Any, best: BestAnswers, learned: Learned, classes: int, until: float) -> bool:
     """Grow trees by rounds; whether validation ended it rather than the clock."""
-    model.max_iter, rounds, stale = 0, FIRST, 0
-    while stale < PATIENCE and model.max_iter < MOST_ROUNDS:
+    model.max_iter, rounds, stale = 0, FIRST_TREES, 0
+    while stale < PATIENCE and model.max_iter < MOST_TREES:
         began = time.perf_counter()
         model.max_iter += rounds
         model.fit(best.x["train"], *learned)
         stale = 0 if best.offer_answer(answer_function(model, classes)) else stale + 1
         now = time.perf_counter()
-        rounds = min(ROUNDS, int(0.8 * rounds * (until - now) / (now - began)))
-        if rounds < FIRST:
+        # By what the last round took, with a fifth to spare: scikit-learn cannot be stopped inside one.
+        rounds = min(TREES_A_LOOK, int(0.8 * rounds * (until - now) / (now - began)))
+        if rounds < FIRST_TREES:
             return stale >= PATIENCE
     return True
 
@@ -82,8 +84,9 @@ def affordable_rows(rows: int, columns: int, trees: int, seconds: float) -> int:
     Args:
         trees: that a round grows.
     """
-    once = columns * 1e-3 + FIRST * trees * (3e-4 * columns + 1e-3)
-    each = columns * (2.5e-7 + FIRST * trees * 1.5e-8)
+    # Seconds, measured on one busy core: what a round costs at any size, and what each row adds.
+    once = columns * 1e-3 + FIRST_TREES * trees * (3e-4 * columns + 1e-3)
+    each = columns * (2.5e-7 + FIRST_TREES * trees * 1.5e-8)
     return min(rows, max(int((0.7 * seconds - once) / max(each, 1e-9)), 0))
 
 

@@ -18,8 +18,8 @@ from ..data import Examples, Split
 from ..data.cache.cache import key_of
 from ..fields import Field
 from .bag_of_words import fit_bag_of_words
-from .base import BOOSTING, LEAST, LOADING, Reference, reference_for
-from .boosting import MOST_CELLS, ROOMY, fit_boosting
+from .base import BOOSTING, LEAST_SECONDS, LOADING_SECONDS, Reference, reference_for
+from .boosting import CELLS_A_THREAD, MOST_CELLS, fit_boosting
 
 
 def fit_reference(
@@ -42,16 +42,18 @@ def fit_reference(
     found = cached_reference(data, about, seconds)
     if found is not None:
         return found
-    if seconds < LEAST + (0 if "sklearn.linear_model" in sys.modules else LOADING):
+    if seconds < LEAST_SECONDS + (0 if "sklearn.linear_model" in sys.modules else LOADING_SECONDS):
         say(f"{name} as a reference is left out: {seconds:.2g} s, its share of the budget, do not suffice to load it")
         return None
     began = time.perf_counter()
     with _limit_threads(len(split.train) * len(inputs)), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has not converged is said in its name
+        # That it has not converged is said in its name.
+        warnings.simplefilter("ignore")
         fit = fit_boosting if name == BOOSTING else fit_bag_of_words
         try:
             made = fit(data, inputs, targets, split, began + 0.9 * seconds)
-        except (ValueError, ArithmeticError, MemoryError) as error:  # it is no reason to train no network
+        # It is no reason to train no network.
+        except (ValueError, ArithmeticError, MemoryError) as error:
             say(f"{name} as a reference is left out: {(str(error) or type(error).__name__).splitlines()[0]}")
             return None
     if made is None:
@@ -77,6 +79,7 @@ def seconds_level(seconds: float) -> int:
 
 def cached_reference(data: Examples, about: tuple[Any, ...], seconds: float) -> Reference | None:
     """One that came to its own end, or had about as many seconds at least."""
+    # One that had more seconds will do; levels are powers of two, the last one of 18 hours.
     for level in ("whole", *range(seconds_level(seconds), 16)):
         entry = data.cache.get(key_of(*about, level), data.notes.append)
         if entry is not None:
@@ -94,7 +97,8 @@ def cache_reference(data: Examples, about: tuple[Any, ...], level: str | int, fo
 
 def _limit_threads(cells: int) -> AbstractContextManager[Any]:
     """As many threads as the work is worth; on a busy machine threads with little to do make it 1,000 times slower."""
-    import sklearn.ensemble  # noqa: F401  only libraries that are loaded by now are held to the limit
+    # Only libraries that are loaded by now are held to the limit.
+    import sklearn.ensemble  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(max(1, min(os.cpu_count() or 1, cells // ROOMY)))
+    return threadpool_limits(max(1, min(os.cpu_count() or 1, cells // CELLS_A_THREAD)))
