@@ -64,7 +64,7 @@ class Dataset(Examples):
         return "\n".join(describe_lines(self))
 
     def summary(self) -> dict[str, Any]:
-        """The same as plain JSON."""
+        """What ``describe`` says, as plain JSON; ``pellucid read --json`` prints it."""
         return summarise_data(self)
 
     def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
@@ -91,7 +91,7 @@ class Dataset(Examples):
         return {f.name: self.fit_field(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
 
     def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
-        """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
+        """A copy whose fields take settings and states from ``fitted``, by name, and are not fitted again."""
         other = super().with_fitted(fitted)
         # A fitted target may leave out rows whose class it has not seen: split and encoded arrays are made anew.
         other._split = other._encoded = None

@@ -20,6 +20,7 @@ class Calm(Console):
     """Names and texts from files are printed without what would steer the terminal."""
 
     def render(self, *args: Any, **kwargs: Any) -> Iterator[Segment]:
+        # Here rather than where texts are made: everything that is printed passes through.
         for segment in super().render(*args, **kwargs):
             yield segment if segment.control else Segment(visible_text(segment.text), segment.style)
 
@@ -87,6 +88,7 @@ def clock_duration(seconds: float) -> str:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on one line of standard output; NaN and infinity, which JSON has not, become null."""
+    # What is not fit for a terminal becomes ``\u…``, which JSON reads back as the same sign.
     print(visible_text(json.dumps(json_value(value), ensure_ascii=False, default=str)), flush=True)
 
 

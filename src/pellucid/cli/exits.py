@@ -29,6 +29,7 @@ def explain_failure(error: BaseException) -> tuple[str, int]:
 
 def print_error(text: str, code: int) -> int:
     first, newline, rest = visible_text(text).partition("\n")
+    # None leaves it to click, which asks the terminal; see no-color.org.
     colour = None if "NO_COLOR" not in os.environ else False
     sign = click.style("■ " if code == STOPPED else "✗ ", fg="yellow" if code == STOPPED else "red")
     click.echo(sign + first + newline + rest, err=True, color=colour)

@@ -46,6 +46,7 @@ class Verb(click.Command):
     """One verb: its help page ends in examples that can be typed as they stand."""
 
     def __init__(self, name: str, run: Callable[..., Any], arguments: list[click.Argument], examples: str):
+        # A verb is described once: its docstring is its help page.
         about = (run.__doc__ or "").strip()
         parameters = [*arguments, *(_click_parameter(option) for option in VERBS[name])]
         super().__init__(name, params=parameters, callback=run, help=about, short_help=about.splitlines()[0])
@@ -105,6 +106,7 @@ def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
         from ..fields.pixels import SUFFIXES
 
         for folder, inner, files in os.walk(data):
+            # In the file system's order the example would differ from machine to machine.
             inner.sort()
             photos = sorted(name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith("."))
             if photos:
@@ -114,6 +116,7 @@ def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
 
 def texts_from_stdin() -> tuple[str, ...]:
     """One text a line of standard input; none when a person sits at it."""
+    # Some programs start others without any standard input.
     if sys.stdin is None or sys.stdin.isatty():
         return ()
     return tuple(line for line in sys.stdin.read().splitlines() if line.strip())

@@ -114,7 +114,7 @@ class Display(Listener):
         """Show a sentence."""
 
     def worth_saying(self, decision: Mapping[str, Any]) -> bool:
-        """The clock moves the end of the schedule; a fifth is news; trials of threads are none."""
+        """Whether a decision is news: trials of threads on the way are none, moves of the end by a fifth are."""
         if decision["name"] == "threads" and decision["step"]:
             return False
         if decision["name"] != "schedule":
@@ -168,6 +168,7 @@ class Screen(ConsoleDisplay):
     def __init__(self, console: Console, *, passing: bool = False):
         super().__init__()
         self.console = console
+        # No thread of its own, for the reason above.
         self.live = Live("", console=console, auto_refresh=False, vertical_overflow="crop", transient=passing)
         self.drawn = 0.0
         # Seconds that all of it took, once it is over.
@@ -251,6 +252,7 @@ class Lines(ConsoleDisplay):
 
     def __init__(self, console: Console):
         super().__init__()
+        # So that the first step is printed at once.
         self.console, self.printed = console, -math.inf
 
     def show_sentence(self, text: str) -> None:

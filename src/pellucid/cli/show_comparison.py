@@ -34,6 +34,7 @@ def show_ranking(found: Any, out: Console) -> None:
     """Networks, best on validation first; below them the reference, the naive answer and what could not be trained."""
     networks, ranking = found.networks, found.ranking
     metric, percent = found.baseline.metric, found.record["percent"]
+    # One blank between columns, not two as elsewhere: seven of them have to fit 80.
     rows = Table(box=None, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
     for heading in HEADINGS:
         rows.add_column(heading, justify="right" if heading else "left", no_wrap=True)
@@ -74,7 +75,7 @@ def _compact_number(number: float) -> str:
 
 
 def show_meaning(found: Any, out: Console) -> None:
-    """The plain paragraph."""
+    """What the comparison means, as one paragraph."""
     print_block(Text(" ".join(found.say())), out)
 
 

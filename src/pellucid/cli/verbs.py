@@ -87,6 +87,7 @@ def run_training(data: Data | None, options: dict[str, Any], as_json: bool, quie
     source: Any = data
     with progress.choose_display(as_json, quiet) as ear:
         if data is not None and "like" not in options:
+            # Read here and not in ``train``, so that what was found is shown before the planning.
             source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
             ear.data_read(source)
         done = pellucid.train(source, **options, listeners=(ear,), started=click.get_current_context().obj)

@@ -157,7 +157,7 @@ class ComparisonRunner:
         return self.rank(networks, seeds)
 
     def warm_up(self, trainings: int) -> None:
-        """What no network is to pay for: decoding, texts in the cache, the reference, torch's own start."""
+        """Do what no network's clock is to pay for: decode, tokenise, fit the reference, start torch's threads."""
         for note in self.data.check():
             if note.level != "info":
                 self.tell.said(str(note))
@@ -213,7 +213,10 @@ class ComparisonRunner:
         return train(self.data, **self.options, **own, listeners=ears, started=time.time())
 
     def measure_run(self, key: str, run: Run) -> dict[str, float]:
-        """How fast the network answers; what it answers to the examples that it is ranked on is kept."""
+        """Seconds for one answer (``latency``) and answers a second (``throughput``).
+
+        Raw answers to the examples that networks are ranked on, their targets and rows go to ``KEY.safetensors``.
+        """
         rows = limit_validation(self.split).validation
         feed = Loader.of(self.data, run.network.fields, run.network.device)
         on_validation = predict_raw(run.network, feed, rows, mirrored=True)
@@ -267,7 +270,7 @@ class ComparisonRunner:
     def score_weights(
         self, trial: Mapping[str, Any]
     ) -> tuple[np.ndarray, np.ndarray | None, Moments | None]:  # (n,), (n,)
-        """How much each example of ``trial`` counts that networks are ranked on, whose it is, and when."""
+        """Of the n examples that networks are ranked on: weights, groups (or None), and moments (or None)."""
         kept, _ = self.folder.load_tensors(f"{trial['network']}-{trial['seed']}.safetensors")
         weights, rows = self.data.row_weights(), kept["rows"]
         even = normalised_weights(None if weights is None else weights[rows], len(rows))

@@ -38,7 +38,8 @@ Trial = Mapping[str, Any]
 
 
 def mean_over_seeds(trials: Sequence[Trial], better: Callable[[float, float], bool]) -> dict[str, Any]:
-    """One network's fields: means over its seeds, the run of the best of them, and in ``seeds`` each one's own.
+    """What the trainings of one network gave: ``MEANS`` and ``WHOLE_MEANS`` as means over seeds, all else from the seed
+    that is best on validation, and the trainings themselves in ``seeds``.
 
     Only ``error`` and ``seeds`` where none could be trained. ``better(new, old)`` is the metric's.
     """

@@ -156,14 +156,14 @@ class Examples:
         return None if self.weight is None else np.asarray(self.stored_values(self.weight.name).arrays["value"])
 
     def fitted_inputs_on(self, rows: np.ndarray) -> dict[str, Field]:
-        """The input fields with what they learn from ``rows`` alone; for parts of the training rows, not kept."""
+        """By name, the input fields fitted on ``rows`` (sorted int64) alone: for folds. Nothing of it is cached."""
         return {
             f.name: f.with_(state=kind_named(f.kind).fit(self.stored_values(f.name), rows, f.settings, f.role))
             for f in self.inputs
         }
 
     def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
-        """The same data whose fields, by name, have the settings and the state of these; they are not fitted again."""
+        """A copy whose fields take settings and states from ``fitted``, by name, and are not fitted again."""
         other = copy.copy(self)
         known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
         # Settings decide how values are stored, so none of the arrays found before is taken over.

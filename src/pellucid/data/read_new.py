@@ -200,7 +200,7 @@ def _match_columns(
 
 
 def _only_image(found: Contents, lost: Sequence[Field], names: Mapping[str, str]) -> dict[str, str]:
-    """The one column of images that the layout knows of, for the one that the run reads, whatever they are called."""
+    """{field: column} where one image field is lacking and one column left over is images; else empty."""
     fields = [f.name for f in lost if f.kind == "image"]
     columns = [c for c, kind in found.kinds.items() if kind == "image" and c not in names.values()]
     return dict(zip(fields, columns, strict=True)) if len(fields) == len(columns) == 1 else {}

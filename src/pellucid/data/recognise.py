@@ -50,7 +50,7 @@ def _common_folder(source: Any) -> Path | None:
 
 
 def _open_beside(source: Source, near: Path) -> Contents:
-    """Opened, with paths in its columns that start from this folder."""
+    """The contents of ``source``; relative paths in its columns start from ``near``."""
     found = source.load()
     columns = {name: c if c.base else replace(c, base=near) for name, c in found.columns.items()}
     return replace(found, columns=columns)

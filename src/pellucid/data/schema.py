@@ -295,7 +295,7 @@ def _kind_option(name: str, kind: str) -> str:
 
 
 def _only_number(column: Column) -> str:
-    """The one number that a column has, if it has one alone."""
+    """The number that all known values of a column equal, as text; empty where they differ or none is known."""
     value = kind_named("number").store(column, {}, lambda note: None).arrays["value"]
     known = value[np.isfinite(value)]
     return format_number(float(known[0])) if len(known) and known.min() == known.max() else ""

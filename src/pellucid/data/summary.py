@@ -92,7 +92,7 @@ def _inputs_phrase(inputs: Sequence[Field]) -> str:
 
 
 def describe_lines(data: Examples) -> list[str]:
-    """The same for reading: one line each for the data, its columns, the target and its classes, the notes."""
+    """What was found, in lines for reading: the data, its columns, the target and its classes, the split, the notes."""
     return [
         f"{data.reading.name}: {data.layout}",
         "",

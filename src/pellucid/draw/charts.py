@@ -114,6 +114,7 @@ def bar_chart(rows: Iterable[Bar], *, as_percent: bool = False, top: float | Non
     left = 8 + max(map(text_width, names), default=0)
     texts = [value_and_spread(r.value, r.low, r.high, as_percent)[0] for r in rows]
     right = 10 + max(map(text_width, texts), default=0)
+    # Zero is always on the scale: bars that begin elsewhere make small differences look large.
     ends = finite_values([v for r in rows for v in (r.value, r.low, r.high) if v is not None] + [top or 0, 0])
     scale = Scale(min(0.0, float(np.nanmin(ends))), float(np.nanmax(ends)) or 1.0, left, width - right)
     marks = []

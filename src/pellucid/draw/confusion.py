@@ -39,6 +39,7 @@ def commonest_mistakes(
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    # A class that no example is of has nothing to share out.
     total = counts.sum(1).clip(1)
     return [(labels[t], labels[p], int(wrong[t, p]), wrong[t, p] / total[t]) for t, p in pairs if wrong[t, p]]
 
@@ -56,6 +57,7 @@ def _draw_grid(labels: Sequence[str], counts: np.ndarray) -> Markup:
     left = 30 + min(120.0, max((text_width(n) for n in labels), default=0))
     cell = float(np.clip((WIDTH - left - 10) / max(k, 1), 33 if k > 8 else 36, 76))
     names = [shorten_text(n, 120) for n in labels]
+    # All upright or all turned: a mixture is hard to read.
     flat = all(text_width(n) < cell - 4 for n in names)
     top = 40.0 if flat else 28 + 0.72 * max(text_width(n) for n in names) + 8
     total = counts.sum(1)

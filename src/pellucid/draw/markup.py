@@ -19,6 +19,7 @@ class Markup(str):
     __slots__ = ()
 
 
+# ``name`` is positional alone: an attribute may be called so.
 def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
     """One element. ``class_`` is ``class``, other underscores are hyphens; attributes that are None are left out.
 
@@ -55,5 +56,6 @@ def _child_markup(child: Any) -> str:
 
 def _attribute_text(value: Any) -> str:
     if isinstance(value, float):
+        # Hundredths of a pixel are not seen, and a page has thousands of coordinates.
         return f"{value:.2f}".rstrip("0").rstrip(".")
     return escape(clean_text(str(value)))

@@ -66,6 +66,7 @@ class Frame:
     @classmethod
     def around(cls, x: Scale, y: Scale, right: float = 14, square: bool = False, **options: int | str | bool) -> Frame:
         """Margins that fit the tick labels; ``right`` is kept free for labels; ``square`` gives equal sides."""
+        # Asked for its ticks first: the margin has to fit the widest of their labels.
         frame = cls(x, y, **options)  # type: ignore[arg-type]
         left = 12 + max(text_width(t) for t in tick_texts(y.ticks(), frame.percent_y))
         top, bottom = (24 if frame.y_label else 10), (40 if frame.x_label else 24)

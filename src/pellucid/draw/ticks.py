@@ -18,6 +18,7 @@ def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
     step = min((power * m for m in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / rough)))
     # A thousand-millionth of a step: 0.3 / 0.1 is a little less than 3, and its tick would be lost.
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    # Rounded, or a tick would be called 0.30000000000000004.
     return [round(i * step, 12 - math.floor(math.log10(step))) for i in range(first, last + 1)]
 
 

@@ -289,7 +289,7 @@ def date_formats(text: pl.Series) -> tuple[dict[str, Any], str]:
 
 
 def unit_of(name: str, series: pl.Series) -> str | None:
-    """What numbers count that are dates by their column's name and range; None when they are none."""
+    """The unit (of ``UNITS``, or "YYYYMMDD") of numbers that are dates by their column's name and range; else None."""
     called = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     value = series.cast(pl.Float64, strict=False).drop_nulls().drop_nans().to_numpy()
     if not len(value) or ((value != np.round(value)).any() and not called & TIMESTAMP_WORDS):
@@ -302,7 +302,8 @@ def unit_of(name: str, series: pl.Series) -> str | None:
 
 
 def write_date(value: float, clock: bool) -> str:
-    """
+    """Seconds since 1970 as a date, with its time where that is not midnight; with ``clock`` the time alone.
+
     >>> write_date(86400.0, False), write_date(90061.0, False), write_date(3660.0, True)
     ('1970-01-02', '1970-01-02 01:01:01', '01:01')
     """

@@ -47,7 +47,10 @@ def bootstrap_interval(
 def drawn_units(
     weight: np.ndarray, group: np.ndarray | None = None
 ) -> Callable[[np.random.Generator, int], np.ndarray]:  # (n,), (n,)
-    """What draws as many examples, or groups, as there are: S times gives how often each comes up, (S, n)."""
+    """A function of a generator and S: how often each example is in S resamples with replacement, (S, n).
+
+    Examples of one ``group`` are drawn together.
+    """
     n = len(weight)
     unit = np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]  # (n,)
     groups = min(int(unit.max()) + 1, GROUPS)

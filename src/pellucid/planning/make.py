@@ -63,10 +63,8 @@ def make_plan(
     folds = folds_for(data, split, budget, trunk, options.get("folds"))
     if folds.value and leading_kind(data) == "table":
         hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
-    # Small data wants more passes: a hint of a trunk is never lowered.
     hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
-    # Weights that know something already move more slowly than fresh ones.
     if start:
         rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
         hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}
@@ -78,7 +76,6 @@ def make_plan(
     known = {f.name for f in fields(Recipe)}
     recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
     if options.get("lr") and recipe.matrix_lr:
-        # Both rates move together: one number on the command line keeps their proportion.
         recipe = replace(recipe, matrix_lr=recipe.matrix_lr * rate.value / hints.get("lr", Recipe.lr))
     settings: dict[str, dict[str, Any]] = {
         "image": photo_settings(changes.value, hints) if changes else {},

@@ -46,8 +46,9 @@ SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embed
 # Of a photo's side: how far it moves at most, and the square that is covered.
 SHIFT_SHARE, COVER_SHARE = 0.125, 0.4
 
-# Of the usual learning rates, for weights that come from another run. With it, two new classes of 100 photos each came
-# out 2.3 points better than from scratch (bench/RESULTS.md, "Photos: two new classes").
+# Of the usual learning rates: weights of another run know something already and move more slowly than fresh ones. Two new
+# classes of 100 photos each came out 2.3 points better so than from scratch (bench/RESULTS.md, "Photos: two new
+# classes").
 GENTLY = 0.3
 
 # Under so many a bag of tokens: on 6,000 news items it reaches .875, the transformer .847 (docs/LOG.md, 2026-11-22).
@@ -72,6 +73,7 @@ def own_trunk(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:
 
 
 def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
+    """The trunk's name: as asked, else by the leading kind and, of texts, by how many ``examples`` there are."""
     if asked is not None:
         return Choice("network", trunk_named(asked).name, "asked for")
     kind = leading_kind(data)
@@ -147,6 +149,7 @@ def usual_folds(rows: int) -> int:
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:
+    """Examples a step: as asked, else 16 times a power of two that leaves some 25 steps or more in each epoch."""
     if asked:
         return Choice("batch size", asked, "asked for")
     if "few" in hints:
@@ -168,6 +171,7 @@ def learning_rate(hints: Mapping[str, Any], asked: float | None) -> Choice:
 
 
 def budget_for(options: Mapping[str, Any]) -> tuple[Budget, bool]:
+    """The budget that was asked for, else ``USUAL_CAP``, and whether it is that."""
     asked = Budget.of(options.get("budget"), options.get("epochs"), options.get("steps"))
     return (asked, False) if asked else (USUAL_CAP, True)
 

@@ -91,5 +91,6 @@ def affordable_rows(rows: int, columns: int, trees: int, seconds: float) -> int:
 
 
 def shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
+    """What kept a reference from being all it could be: rows left out, the clock. It becomes part of its name."""
     some = [] if rows == all_rows else [f"on {rows:,} of {all_rows:,} rows"]
     return some + ([] if ended else ["cut short by the clock"])

@@ -69,11 +69,13 @@ def fit_reference(
 
 
 def cache_about(data: Examples, fields: Sequence[Field], split: Split) -> tuple[Any, ...]:
+    """What a kept reference depends on: library, data, parts and fitted fields."""
     rows = [hashlib.sha256(part.tobytes()).hexdigest() for part in split.parts().values()]
     return "reference", version("scikit-learn"), data.fingerprint(), rows, [f.to_json() for f in fields]
 
 
 def seconds_level(seconds: float) -> int:
+    """The power of two at or below ``seconds``: references that had about as long share an entry of the cache."""
     return math.floor(math.log2(seconds))
 
 

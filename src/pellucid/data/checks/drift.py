@@ -53,7 +53,7 @@ def find_drift(parts: SplitView) -> Iterator[Note]:
 
 
 def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.ndarray, other: str) -> str:
-    """How, in words; nothing where the parts are alike."""
+    """How a field's values in the rows of ``other`` differ from train's, in words; empty where they are alike."""
     stored = parts.data.stored_values(field.name)
     # The distance of Kolmogorov and Smirnov that chance passes one time in a hundred.
     chance = 1.63 * math.sqrt(1 / len(train) + 1 / len(rows))

@@ -78,6 +78,7 @@ def _explain_leak(one: ColumnView, target: ColumnView) -> tuple[bool, str] | Non
 
 
 def _in_line(x: np.ndarray, y: np.ndarray) -> str:  # (m,), (m,)
+    """How ``x`` follows ``y``, in words that its name comes after; empty where it does not."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
     if len(x) < 3 or x.std() == 0 or y.std() == 0:

@@ -79,6 +79,7 @@ def _quote_examples(values: pl.Series) -> str:
 
 @column_check("with dates in several forms")
 def date_forms(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
+    """Columns of text with dates in several spellings, or with day and month changed about."""
     if look.series.dtype != pl.String:
         return
     present = _present_values(look.sampled_values).unique(maintain_order=True).head(MOST_DATE_VALUES)

@@ -30,6 +30,7 @@ DIFFERENT_SHARE = 0.5
 
 @column_check("nearly constant")
 def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
+    """Inputs with one value in 99.9 % of the rows, or in all but one."""
     if look.role != "input" or look.kind not in ("number", "category") or len(look.series) < MIN_ROWS:
         return
     sampled = look.sampled_values.drop_nulls()
@@ -49,6 +50,7 @@ def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
 
 @column_check("mostly without values")
 def mostly_missing(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
+    """Inputs of which more than half of the values are missing."""
     series = look.series
     if look.role != "input":
         return

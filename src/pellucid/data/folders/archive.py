@@ -118,6 +118,7 @@ def _member_content(member: Member, notes: list[Note]) -> bytes | None:
 
 def _need_room(size: int, cache: Path | None, path: Path) -> None:
     """Raises PellucidError when there is no room for another block."""
+    # Asked for each block: how much an archive holds is known only when it has been read.
     if cache is not None and shutil.disk_usage(cache).free < size:
         what = f"its images are kept in the cache, where there is no room for {size / 1e6:,.0f} MB more ({cache})"
         raise PellucidError(what, where=path.name, fix="make room there, or set PELLUCID_CACHE to another disk")

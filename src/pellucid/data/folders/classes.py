@@ -93,6 +93,7 @@ def _drop_shared_levels(parts: list[list[str]]) -> list[list[str]]:
     """Without the levels at which all images lie in one folder, but for the last level that is left."""
     level = 0
     while parts and all(len(p) > level for p in parts):
+        # One folder stays: images of a single class are told apart from images without any.
         if len({p[level] for p in parts}) == 1 and all(len(p) > 1 for p in parts):
             parts = [p[:level] + p[level + 1 :] for p in parts]
         else:

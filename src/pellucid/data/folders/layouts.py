@@ -112,6 +112,7 @@ def need_classes(found: Contents, name: str, least: int = 2) -> None:
         return
     broken = next((note for note in found.notes if note.level == "error" and metadata.is_metadata(note.where)), None)
     counts = found.columns[found.target].series().drop_nulls().value_counts(name="count")  # type: ignore[union-attr]
+    # The table that could not be read would have told the classes: missing folders are not what is wrong.
     if broken and len(counts) < least:
         raise PellucidError(broken.cause, where=f"{name}{broken.where}", fix="mend the table")
     if not len(counts):

@@ -125,6 +125,7 @@ def _choose_tables(tables: list[MetadataTable], notes: list[Note], name: str) ->
     chosen: list[MetadataTable] = []
     named: set[int] = set()
     for one in ranked:
+        # Two tables that name the same images would make every example twice.
         like = called or not chosen or (one.column == chosen[0].column and named.isdisjoint(one.images))
         if like and not (called and named and named.issuperset(one.images)):
             chosen.append(one)

@@ -53,7 +53,7 @@ def check_text(path: Path, where: str) -> None:
 
 
 def _meaning_of(head: bytes) -> tuple[str, str]:
-    """What ``head`` begins, if it is no text, and its usual ending."""
+    """What a file is that begins with ``head``, and the ending to call it by; both empty where it is text."""
     for sign, found in SIGNS.items():
         if head.startswith(sign):
             return found

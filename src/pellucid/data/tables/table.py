@@ -128,7 +128,7 @@ class Table:
         return {name: reduce(join_types, (chunk.schema[name] for chunk in self.pieces)) for name in self.names}
 
     def changed_columns(self, kinds: Mapping[str, pl.DataType]) -> frozenset[str]:
-        """The columns that are text after all, and of which not all pieces hold what is written."""
+        """Columns of type String in ``kinds`` of which some chunk holds numbers, say, and no more what was written."""
         text = [name for name, kind in kinds.items() if kind == pl.String]
         return frozenset(n for n in text if any(not _as_written(chunk.schema[n]) for chunk in self.pieces))
 

@@ -46,7 +46,7 @@ def utf8_blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) 
 
 
 def encoding_of(path: Path) -> tuple[str, str]:
-    """How the file is encoded, and the same once more when that is a guess. Reads all of it."""
+    """The name of the file's encoding, and again where it is a guess, else an empty text. Reads all of the file."""
     with path.open("rb") as file:
         start = file.read(4)
     if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
