@@ -46,9 +46,9 @@ SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embed
 # Of a photo's side: how far it moves at most, and the square that is covered.
 SHIFT_SHARE, COVER_SHARE = 0.125, 0.4
 
-# Of the usual learning rates: weights of another run know something already and move more slowly than fresh ones. Two new
-# classes of 100 photos each came out 2.3 points better so than from scratch (bench/RESULTS.md, "Photos: two new
-# classes").
+# Of the usual learning rates: weights of another run know something already and move more slowly than fresh ones. So
+# started, two new classes of 100 photos each came out 2.3 points better than from scratch (bench/RESULTS.md, "Photos:
+# two new classes").
 GENTLY = 0.3
 
 # Under so many a bag of tokens: on 6,000 news items it reaches .875, the transformer .847 (docs/LOG.md, 2026-11-22).
@@ -149,7 +149,7 @@ def usual_folds(rows: int) -> int:
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:
-    """Examples a step: as asked, else 16 times a power of two that leaves some 25 steps or more in each epoch."""
+    """Examples a step: as asked, else 16, doubled as long as an epoch keeps some 25 steps; of hints ``few``, a quarter."""
     if asked:
         return Choice("batch size", asked, "asked for")
     if "few" in hints:
