@@ -149,7 +149,7 @@ def usual_folds(rows: int) -> int:
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:
-    """Examples a step: as asked, else 16, doubled as long as an epoch keeps some 25 steps; of hints ``few``, a quarter."""
+    """Examples a step: as asked; where hints say ``few`` a quarter; else 16, doubled while an epoch keeps 25 steps."""
     if asked:
         return Choice("batch size", asked, "asked for")
     if "few" in hints:
