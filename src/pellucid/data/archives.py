@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import PellucidError
+from ..errors import PellucidError, shell_quote
 from ..fields import Note
 from ..fields.notes import AS_IT_SAYS, LEFT_OUT, Report
 from ..wording import count_noun
@@ -127,7 +127,9 @@ def open_compressed(path: Path) -> IO[bytes]:
 
 def _open_zstd(path: Path) -> IO[bytes]:
     if sys.version_info < ZSTD_PYTHON:
-        raise PellucidError("Python reads zstd from version 3.14 on", where=path.name, fix=f"first: zstd -d {path}")
+        raise PellucidError(
+            "Python reads zstd from version 3.14 on", where=path.name, fix=f"first: zstd -d {shell_quote(path)}"
+        )
     return importlib.import_module("compression.zstd").open(path, "rb")
 
 

@@ -24,8 +24,9 @@ def weight_field(column: Column) -> Field:
     series = column.series()
     if series is None or not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Boolean, pl.Null)):
         raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
-    text = series.cast(pl.String) if series.dtype == pl.Boolean else series
-    value = parse_numbers(text)[0].to_numpy()  # (n,), NaN where there is none
+    # True counts as 1, False as 0: a column that says which rows to learn from.
+    plain = series.cast(pl.Int8) if series.dtype == pl.Boolean else series
+    value = parse_numbers(plain)[0].to_numpy()  # (n,), NaN where there is none
     if not np.isfinite(value).any():
         raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
     for wrong, what in ((value < 0, "is negative"), (np.isinf(value), "is infinite")):

@@ -159,6 +159,8 @@ def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[s
     # About 50 steps an epoch and more.
     while size < most and size * 50 <= examples:
         size *= 2
+    if examples < 25 * size:
+        return Choice("batch size", size, f"the smallest that is planned, for {examples:,} examples")
     return Choice("batch size", size, f"at least some 25 steps in each pass over {examples:,} examples, at most {most}")
 
 

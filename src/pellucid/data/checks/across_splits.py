@@ -168,5 +168,6 @@ def few_to_score(parts: SplitView) -> Iterator[Note]:
     if target.kind == "category":
         rough = f"a score of 90 % will be known to about ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
     text = f"only {count_noun(n, 'example')} to test on: {rough}"
-    fix = "bring more examples, or give the test part a larger share with --split 0.6,0.2,0.2"
+    fix = "bring more examples"
+    fix += " of test" if parts.parts_are_given else ", or give the test part a larger share with --split 0.6,0.2,0.2"
     yield Note("warning" if n < TOO_FEW_TEST_EXAMPLES else "info", text, "", "the score comes with its interval", fix)

@@ -177,7 +177,9 @@ def _same_types(found: list[_FileTable]) -> list[_FileTable]:
 def _stack_tables(found: Sequence[_FileTable], notes: list[Note], options: ReadOptions) -> Table:
     leader = found[0].table
     names, parted = list(found[0].names), len({own.file.part for own in found}) > 1
-    split = next(name for name in SPLIT_NAMES if name not in names) if parted else ""
+    # A table may have columns of all these names.
+    free = (*SPLIT_NAMES, *(f"{SPLIT_NAMES[0]}_{i}" for i in range(2, len(names) + 3)))
+    split = next(name for name in free if name not in names) if parted else ""
     spool = Spool(options.spool) if sum(own.file.path.stat().st_size for own in found) > HELD else None
     pieces = []
     apart = len({own.file.near for own in found}) > 1

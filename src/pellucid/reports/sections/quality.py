@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...draw.charts import MOST_POINTS, calibration_chart, histogram, scatter_plot
-from ...draw.confusion import READABLE, commonest_mistakes, confusion_matrix
+from ...draw.confusion import READABLE_CLASSES, commonest_mistakes, confusion_matrix
 from ...draw.markup import Markup, tag
 from ...draw.ticks import finite_values
 from ...wording import number_text, percent_text
@@ -33,7 +33,7 @@ def _confusion_card(content: Content) -> list[Markup | None]:
         return []
     labels, matrix = [str(n) for n in found["labels"]], found["matrix"]
     shown, wide = confusion_matrix(labels, matrix), _is_large(labels)
-    if len(labels) > READABLE:
+    if len(labels) > READABLE_CLASSES:
         return [card("Most confused pairs (true → predicted)", shown)]
     pairs = commonest_mistakes(labels, np.asarray(matrix, int), 3)
     said = ", ".join(f"{t} taken for {p} ({n:,} times, {percent_text(s)})" for t, p, n, s in pairs)
@@ -43,7 +43,7 @@ def _confusion_card(content: Content) -> list[Markup | None]:
 
 def _is_large(labels: Sequence[str]) -> bool:
     """Whether the matrix needs the whole width."""
-    return 10 < len(labels) <= READABLE
+    return 10 < len(labels) <= READABLE_CLASSES
 
 
 def _residuals_card(content: Content) -> list[Markup | None]:
