@@ -17,7 +17,7 @@ def sit(path: Path, job: dict[str, Any], kill: tuple[str, int] | None) -> None:
     import pellucid
     from pellucid.training import loop
 
-    loop.TOLD, loop.SAVED, loop.SAVING = 0.0, 0.0, 1e9  # type: ignore[misc]  # a checkpoint after every step
+    loop.REPORT_SECONDS, loop.CHECKPOINT_SECONDS, loop.CHECKPOINT_SHARE = 0.0, 0.0, 1e9  # type: ignore[misc]  # a checkpoint after every step
     if kill:
         die_at(*kill)
     if (path / "run.json").exists():

@@ -66,7 +66,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, table: Path) -> Path:
 def stopped(tmp_path_factory: pytest.TempPathFactory, table: Path) -> Path:
     path = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"TOLD": 0.0, "SAVED": 0.0, "SAVING": 1e9}.items():
+        for name, value in {"REPORT_SECONDS": 0.0, "CHECKPOINT_SECONDS": 0.0, "CHECKPOINT_SHARE": 1e9}.items():
             patch.setattr(loop, name, value)
         stop = Ear(7, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Interrupted):
@@ -198,7 +198,7 @@ class Small(Disk):
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every step."""
-    for name, value in {"TOLD": 0.0, "SAVED": 0.0, "SAVING": 1e9}.items():
+    for name, value in {"REPORT_SECONDS": 0.0, "CHECKPOINT_SECONDS": 0.0, "CHECKPOINT_SHARE": 1e9}.items():
         monkeypatch.setattr(loop, name, value)
 
 

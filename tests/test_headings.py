@@ -230,7 +230,7 @@ def test_the_protocol_says_it_too(runs, table, monkeypatch):
     data = pellucid.read(table, target="label")
     split = data.split()
     assert " were chosen on validation; test was looked at once." in reporting.protocol_text(runs["two"], data, split)
-    monkeypatch.setattr("pellucid.tuning.selection.WATCHED", 5)
+    monkeypatch.setattr("pellucid.tuning.selection.MOST_VALIDATION_ROWS", 5)
     assert " were chosen on 5 of 12 validation examples, spread evenly; test " in reporting.protocol_text(
         runs["two"], data, split
     )

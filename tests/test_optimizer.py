@@ -13,7 +13,7 @@ from torch import nn
 
 from pellucid.planning.plan import Recipe
 from pellucid.training.optimizer import Adam, Muon, Optimizer, orthogonalise, split_parameters
-from pellucid.training.state import AVERAGE_EVERY, TrainState
+from pellucid.training.state import AVERAGE_EVERY_STEPS, TrainState
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 8, 40), (2, 40, 8), (1, 64, 9), (4, 24, 72)])
@@ -150,19 +150,19 @@ def small_state() -> TrainState:
 def test_averaged_weights_are_the_mean_at_first_and_follow_later() -> None:
     state = small_state()
     weight, seen = state.weights["output.bias"], []
-    for step in range(1, 30 * AVERAGE_EVERY + 1):
+    for step in range(1, 30 * AVERAGE_EVERY_STEPS + 1):
         weight.fill_(float(step))
         state.step = step
         state.update_ema()
-        if step % AVERAGE_EVERY == 0:
+        if step % AVERAGE_EVERY_STEPS == 0:
             seen.append(float(step))
-        if step <= 10 * AVERAGE_EVERY and seen:
+        if step <= 10 * AVERAGE_EVERY_STEPS and seen:
             first = float(small_state().weights["output.bias"][0]) * 0
             mean = (first + sum(seen)) / (len(seen) + 1)  # the first weights count as one
             assert state.average["output.bias"][0] == pytest.approx(mean, abs=0.2)
     assert state.average["output.bias"][0] < state.weights["output.bias"][0]
     state.weights["trunk.4.num_batches_tracked"].fill_(7)
-    state.step += AVERAGE_EVERY
+    state.step += AVERAGE_EVERY_STEPS
     state.update_ema()
     assert state.average["trunk.4.num_batches_tracked"] == 7, "counts are copied, not averaged"
     state.step += 1

@@ -75,9 +75,9 @@ class Ear(Listener):
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Listeners are told of every step, and a checkpoint follows each."""
-    monkeypatch.setattr(loop, "TOLD", 0.0)
-    monkeypatch.setattr(loop, "SAVED", 0.0)
-    monkeypatch.setattr(loop, "SAVING", 1e9)
+    monkeypatch.setattr(loop, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
 
 
 JOBS: dict[str, dict[str, Any]] = {

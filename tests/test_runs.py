@@ -25,7 +25,7 @@ from pellucid.training.decisions import Decisions
 from pellucid.training.evaluate import predict_raw
 from pellucid.training.listeners import Listener, Progress, Several
 from pellucid.training.loader import Loader
-from pellucid.training.loop import SKIPS, Loop
+from pellucid.training.loop import MOST_SKIPPED_STEPS, Loop
 from pellucid.training.pacer import Pacer
 from pellucid.training.sampler import Sampler
 from pellucid.training.schedule import trapezoid
@@ -164,13 +164,13 @@ def test_a_loop_learns_and_writes_its_history(work: Any) -> None:
     assert all(a["seconds"] <= b["seconds"] for a, b in pairwise(rows))
     assert told[-1].step == told[-1].steps == 61
     assert told[-1].phase == "cool down"
-    assert told[-1].epoch == pytest.approx(61 / loop.order.steps)
+    assert told[-1].epoch == pytest.approx(61 / loop.sampler.steps)
 
 
 def gradients_of(loop: Loop) -> list[Tensor]:
     loop.state.network.train()
     loop.state.optimizer.clear()
-    loop.compute_gradients(loop.order.batch(loop.state.step))
+    loop.compute_gradients(loop.sampler.batch(loop.state.step))
     return [p.grad.clone() for p in loop.state.optimizer.parameters if p.grad is not None]
 
 
@@ -280,14 +280,14 @@ def test_it_gives_up_after_twenty(work: Any, monkeypatch: pytest.MonkeyPatch) ->
     loop, _ = loop_of(work, 100)
     monkeypatch.setattr(Network, "losses", lambda net, batch: net(batch).sum(1) * float("nan"))
     before = {k: v.clone() for k, v in loop.state.weights.items()}
-    with pytest.raises(PellucidError, match=f"was not finite for {SKIPS} steps in a row, up to step 19"):
+    with pytest.raises(PellucidError, match=f"was not finite for {MOST_SKIPPED_STEPS} steps in a row, up to step 19"):
         loop.run()
     assert all(torch.equal(before[k], loop.state.weights[k]) for k in before)
 
 
 def test_gradients_are_clipped_where_the_recipe_says_so(work: Any) -> None:
     loop, _ = loop_of(work, recipe=Recipe(batch_size=64, clip=1e-3))
-    loss = loop.compute_gradients(loop.order.batch(0))
+    loss = loop.compute_gradients(loop.sampler.batch(0))
     assert loop.state.optimizer.norm() > 1e-2
     assert loop.keep_if_finite(loss)
     assert float(loop.state.optimizer.norm()) == pytest.approx(1e-3, rel=1e-3)

@@ -15,7 +15,7 @@ from pellucid.planning.plan import Recipe
 from pellucid.training.decisions import Decisions
 from pellucid.training.pacer import Pacer, between_evaluations
 from pellucid.training.schedule import (
-    WARMEST,
+    MOST_WARM_UP_STEPS,
     Points,
     cool_from,
     end_of,
@@ -48,7 +48,7 @@ def test_trapezoid(start: int, steps: int, warm: float, cool: float) -> None:
     points = trapezoid(start, start + steps, warm=warm, cool=cool)
     assert_sound(points, start)
     assert end_of(points) == start + steps
-    assert points[1][0] - start <= min(WARMEST, max(round(steps * warm), 0))
+    assert points[1][0] - start <= min(MOST_WARM_UP_STEPS, max(round(steps * warm), 0))
     values = [schedule_factor(points, step) for step in range(start, start + min(steps, 2000))]
     assert 1 in values or round(steps * (warm + cool)) >= steps or steps > 2000
 

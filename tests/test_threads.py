@@ -228,7 +228,7 @@ class Restless(ThreadTuner):
 @pytest.fixture
 def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pellucid.runs.train.ThreadTuner", Restless)
-    monkeypatch.setattr("pellucid.training.loop.TOLD", 0.005)
+    monkeypatch.setattr("pellucid.training.loop.REPORT_SECONDS", 0.005)
 
 
 def test_the_number_of_threads_is_a_decision_that_is_replayed(

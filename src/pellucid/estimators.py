@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d, validate_data
 
 from .data.schema import SPLIT_NAMES
-from .data.splits.split import FEWEST
+from .data.splits.split import FEWEST_ROWS
 from .dataset import read
 from .errors import Interrupted, PellucidError
 from .fields import Field
@@ -28,7 +28,7 @@ from .planning.rules import SEEN, SMALL, usual_folds
 from .runs.run import Run
 from .runs.train import train
 from .trunks import Trunk
-from .tuning.cross_validation import LONGER, MARKS
+from .tuning.cross_validation import LONGER_FACTOR, MARKS
 
 # By name n values, or an array (n, H, W, ...) of images.
 Columns = dict[str, Any]
@@ -154,7 +154,7 @@ class PellucidEstimator(BaseEstimator):
             # Cross-validation finds the number of steps, so no row is kept from learning. The best number lies between
             # 48 and 1,100 by table: one number for all was 1.1 to 5.0 points behind scikit-learn (10 tables), the
             # number found 0.4 (6 of the hardest; docs/LOG.md, 2026-11-22).
-            options |= {"steps": round(LONGER * MARKS[-1]), "folds": usual_folds(n)}
+            options |= {"steps": round(LONGER_FACTOR * MARKS[-1]), "folds": usual_folds(n)}
         elif length_is_open:
             options["epochs"] = usual_epochs(n)
         validation_share = 0.0 if learns_from_all else 0.15 if fraction is None else fraction
@@ -208,9 +208,9 @@ class PellucidEstimator(BaseEstimator):
             form
         ](X, reset)
         n = len(next(iter(made.values())))
-        if reset and n < FEWEST:
+        if reset and n < FEWEST_ROWS:
             name = type(self).__name__
-            raise ValueError(f"Found array with {n} sample(s) while a minimum of {FEWEST} is required by {name}.")
+            raise ValueError(f"Found array with {n} sample(s) while a minimum of {FEWEST_ROWS} is required by {name}.")
         if reset:
             self._form, self._kinds = form, kinds
         return made

@@ -58,7 +58,7 @@ class Text(Kind):
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         own = {
             "tokenizer": forms.text(MOST_TOKENIZER_CHARS),
-            "size": forms.whole(RESERVED, forms.MANY),
+            "size": forms.whole(RESERVED, forms.MOST_ENTRIES),
             "longest": forms.whole(1, 1 << 16),
         }
         own |= {"role": forms.one_of(role), "cut": forms.number(0, 1)}

@@ -17,7 +17,7 @@ from ..trunks import Features, Need
 from ..trunks.keyed_random import uniform_numbers
 from .base import Input, register
 
-PAIRS = 1 << 15  # buckets that pairs of neighbouring tokens are hashed into
+PAIR_BUCKETS = 1 << 15  # buckets that pairs of neighbouring tokens are hashed into
 
 
 @register
@@ -45,7 +45,7 @@ class Text(Input):
         # In a bag, tokens seen once or twice should weigh next to nothing: they start, and stay, near 0.
         self.table = nn.Parameter(torch.randn(self.vocabulary, width) * (0.1 if positions else 0.01))  # (V, D)
         if positions == 0:
-            self.pairs = nn.Parameter(torch.zeros(PAIRS, width))
+            self.pairs = nn.Parameter(torch.zeros(PAIR_BUCKETS, width))
         self.out_width = width
         return self
 
@@ -65,7 +65,7 @@ class Text(Input):
 
     def token_bag(self, tokens: Tensor, mask: Tensor) -> Tensor:  # (B, T), (B, T) -> (B, E)
         both = mask[:, 1:] & mask[:, :-1]
-        pairs = (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIRS  # (B, T - 1)
+        pairs = (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIR_BUCKETS  # (B, T - 1)
         single = weighted_bag(tokens, mask, self.table)
         return single + weighted_bag(pairs, both, self.pairs) if pairs.shape[1] else single
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..options import Budget
 from ..training.decisions import Decisions
-from ..training.pacer import WATCHING
+from ..training.pacer import EVALUATION_SHARE
 from ..tuning.cross_validation import CrossValidation
 from ..tuning.sizing import Timing
 
@@ -62,23 +62,23 @@ class RunClock:
         return max(round(self.budget.amount * (epoch_steps if self.budget.kind == "epochs" else 1)), 1)
 
     def first_steps(
-        self, epoch_steps: int, evaluation_seconds: float, rehearsal: CrossValidation | None, timing: Timing | None
+        self, epoch_steps: int, evaluation_seconds: float, cross_validation: CrossValidation | None, timing: Timing | None
     ) -> tuple[int, str]:
         """How many steps the budget allows at first, and why.
 
         Args:
             epoch_steps: of an epoch. evaluation_seconds: that an evaluation takes.
-            rehearsal: the cross-validation that found the number of steps, if there was one. timing: of a step.
+            cross_validation: the cross-validation that found the number of steps, if there was one. timing: of a step.
         """
         left = self.seconds_left(0, evaluation_seconds)
-        if rehearsal:
+        if cross_validation:
             most = self.max_steps(epoch_steps)
-            if self.budget.kind != "seconds" and rehearsal.steps > most:
-                return most, f"{self.budget} as asked for; cross-validation would have given {rehearsal.steps}"
-            return rehearsal.steps, f"a third more than the {rehearsal.mark} found, because they cool down"
+            if self.budget.kind != "seconds" and cross_validation.steps > most:
+                return most, f"{self.budget} as asked for; cross-validation would have given {cross_validation.steps}"
+            return cross_validation.steps, f"a third more than the {cross_validation.mark} found, because they cool down"
         if left is None or timing is None:
             return self.max_steps(epoch_steps), f"{self.budget} as asked for"
-        steps = int(left * (1 - WATCHING) / timing.step)
+        steps = int(left * (1 - EVALUATION_SHARE) / timing.step)
         return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
 
     def more_steps(self, more: Budget, rest: int, epoch_steps: int, step: int, used: float, evaluating: float) -> int:

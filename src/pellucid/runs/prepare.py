@@ -46,11 +46,11 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def prepare(data: Any, options: Mapping[str, Any], tell: Listener | None = None, *, tested: bool = True) -> Job:
+def prepare(data: Any, options: Mapping[str, Any], listener: Listener | None = None, *, tested: bool = True) -> Job:
     """Read the data, check the options, part the rows, plan.
 
     Args:
-        data, options: as for ``train``. tell: hears what looks wrong in the data; without one it is not looked for.
+        data, options: as for ``train``. listener: hears what looks wrong in the data; without one it is not looked for.
         tested: a test part is needed.
 
     Raises:
@@ -59,10 +59,10 @@ def prepare(data: Any, options: Mapping[str, Any], tell: Listener | None = None,
     found, rest = read_if_needed(data, options)
     found, trunk, start = resolve_start(found, rest)
     split = checked_split(found, rest, tested=tested)
-    if tell is not None:
+    if listener is not None:
         for note in found.check(split):
             if note.level != "info":
-                tell.said(str(note))
+                listener.said(str(note))
     return Job(found, split, make_plan(found, split, trunk, start, **rest), trunk, rest)
 
 
@@ -89,12 +89,12 @@ def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     What whole numbers are taken for when nobody says it is a guess, and later versions guess otherwise.
     """
     before = {f.name: f.kind for f in fields if f.role == "target"}
-    own, said = data.target, data.options.get("kinds") or {}
-    if own is None or own.name in said or {own.kind, before.get(own.name)} != {"number", "category"}:
+    own, asked = data.target, data.options.get("kinds") or {}
+    if own is None or own.name in asked or {own.kind, before.get(own.name)} != {"number", "category"}:
         return data
     if not count_whole_numbers(data.column(own.name)):
         return data
-    kinds = {**said, own.name: before[own.name]}
+    kinds = {**asked, own.name: before[own.name]}
     options = {**data.options, "kinds": kinds, "cache": data.cache.folder or False, "check": not data.unchecked}
     return read(data.source, **options)
 
@@ -230,10 +230,10 @@ def example_weights(
     return {"weight": loss_weights(sample, split.train, by_class, code), "sample": sample}
 
 
-def check_metric(task: Task, feed: Loader, split: Split) -> None:
+def check_metric(task: Task, loader: Loader, split: Split) -> None:
     """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
     for part in ("validation", "test"):
-        true = feed.targets(split[part]).cpu().numpy()
+        true = loader.targets(split[part]).cpu().numpy()
         if not len(true):
             continue
         naive, _ = task.naive_answer(true)

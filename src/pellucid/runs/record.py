@@ -264,18 +264,18 @@ def read_record(folder: Files) -> dict[str, Any]:
     Raises:
         PellucidError: when it is of another format, damaged or made up; says which value is wrong.
     """
-    held, path = folder.read_json("run.json"), folder.path / "run.json"
-    if isinstance(held, dict) and type(held.get("format")) is int and held["format"] > FORMAT:
+    found, path = folder.read_json("run.json"), folder.path / "run.json"
+    if isinstance(found, dict) and type(found.get("format")) is int and found["format"] > FORMAT:
         raise PellucidError(
-            f"its format is {held['format']}, this Pellucid reads format {FORMAT}",
+            f"its format is {found['format']}, this Pellucid reads format {FORMAT}",
             where=str(path),
             fix="update Pellucid",
         )
     with damage_as_error(path):
-        all_of(BEGUN, check_consistency)(held, "run")
-        if held["status"] == "done":
-            DONE(held, "run")
-    return held
+        all_of(BEGUN, check_consistency)(found, "run")
+        if found["status"] == "done":
+            DONE(found, "run")
+    return found
 
 
 @contextmanager

@@ -163,8 +163,8 @@ class Run:
 
     def say(self) -> str:
         """The score in one plain sentence."""
-        said = self.network.output.task.say_score(self.score, self.baseline)
-        return said if self.scored_on == "test" else f"{said} This is on {self.scored_on}: there was no test part."
+        sentence = self.network.output.task.say_score(self.score, self.baseline)
+        return sentence if self.scored_on == "test" else f"{sentence} This is on {self.scored_on}: there was no test part."
 
     def say_reference(self) -> str:
         """Whether the network is worth more than its reference, in one plain sentence; empty without one."""
@@ -291,11 +291,11 @@ class Run:
         self, data: Examples, rows: np.ndarray, *, with_target: bool, least: int = 1
     ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
-            feed = Loader.of(data, self.network.fields if with_target else self.fields, self.network.device)
-            size = max(feed.at_once, least)
+            loader = Loader.of(data, self.network.fields if with_target else self.fields, self.network.device)
+            size = max(loader.at_once, least)
             over = len(rows) % size
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
-            raw, true = predict_raw(self.network, feed, filled, size=size, mirrored=True)
+            raw, true = predict_raw(self.network, loader, filled, size=size, mirrored=True)
             return raw[: len(rows)], true[: len(rows)]
 
     @property
@@ -304,9 +304,9 @@ class Run:
         return [f for f in self.network.fields if f.role != "target"]
 
 
-def _restore_nan(held: Mapping[str, Any]) -> dict[str, Any]:
+def _restore_nan(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same, with what JSON has no number for as NaN again."""
-    return {name: math.nan if value is None else value for name, value in held.items()}
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def same_place(source: Any, other: str | list[str] | None) -> bool:

@@ -23,7 +23,7 @@ def score_answers(
     given: Answers,
     rows: np.ndarray,
     learned: np.ndarray,
-    feed: Loader,
+    loader: Loader,
     data: Examples,
     reference: Reference | None,
 ) -> dict[str, Any]:
@@ -32,8 +32,8 @@ def score_answers(
     The naive answer follows from the rows ``learned`` (m,) from alone.
     """
     raw, target = given
-    same, name = task.naive_answer(feed.targets(learned).cpu().numpy(), feed.score_weights(learned))
-    how = score_grouping(data, rows, feed.score_weights(rows))
+    same, name = task.naive_answer(loader.targets(learned).cpu().numpy(), loader.score_weights(learned))
+    how = score_grouping(data, rows, loader.score_weights(rows))
     return {
         "score": task.score(raw, target, **how).to_json(),
         "baseline": task.score(np.broadcast_to(same, raw.shape), target, name, **how).to_json(),

@@ -35,14 +35,14 @@ from ..training.listeners import Listener, Several
 from ..training.loader import Loader
 from ..training.loop import Loop
 from ..training.memory import give_back, keep_freed
-from ..training.pacer import EVALUATIONS, WATCHING, Pacer, between_evaluations, monotonic_start
+from ..training.pacer import EVALUATIONS, EVALUATION_SHARE, Pacer, between_evaluations, monotonic_start
 from ..training.sampler import Sampler
 from ..training.schedule import end_of
 from ..training.signals import stopped_by_signals
 from ..training.state import TrainState
 from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
 from ..trunks import Trunk
-from ..tuning.cross_validation import ANSWERS, MARKS, CrossValidation, cross_validate, out_of_fold_answers
+from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate, out_of_fold_answers
 from ..tuning.selection import limit_validation, select_weights
 from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
 from .clock import RunClock, finishing_seconds
@@ -65,9 +65,9 @@ from .scoring import score_answers
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
 
-REHEARSING = 0.4  # of the time left, that cross-validation may take
+CROSS_VALIDATION_SHARE = 0.4  # of the time left, that cross-validation may take
 
-PATIENCE = 10  # evaluations
+PATIENCE_EVALUATIONS = 10  # evaluations
 
 
 def plan(data: Any, **options: Any) -> Plan:
@@ -100,16 +100,16 @@ def train(
     Raises:
         PellucidError: for anything the user can mend. Interrupted: when stopped by a signal, after saving.
     """
-    started, tell = monotonic_start(started), Several(listeners)
+    started, listener = monotonic_start(started), Several(listeners)
     if not save:
         check_in_memory(options, like)
     if like is not None:
-        return replay(Folder.open(like), data, options, tell, started)
-    job = prepare(data, options, tell, tested=save)
-    tell.planned(job.plan)
+        return replay(Folder.open(like), data, options, listener, started)
+    job = prepare(data, options, listener, tested=save)
+    listener.planned(job.plan)
     folder = new_folder(run_path(job.data.name, job.plan, job.options)) if save else InMemory()
     with folder.lock(), restore_threads():
-        trainer = Trainer(folder, job, tell)
+        trainer = Trainer(folder, job, listener)
         return trainer.run(trainer.start(started))
 
 
@@ -147,17 +147,17 @@ def resume(
             where=str(path),
             fix="train again, for longer",
         )
-    tell = Several(listeners)
+    listener = Several(listeners)
     with folder.lock(), restore_threads():
         for problem in folder.verify():
-            tell.said(problem)
+            listener.said(problem)
         trainer = Trainer.from_record(
-            folder, record, reopen_data(record, folder.path, data), tell, trunk_for_record(record, trunk)
+            folder, record, reopen_data(record, folder.path, data), listener, trunk_for_record(record, trunk)
         )
         return trainer.run(trainer.resume(more, started))
 
 
-def replay(source: Folder, data: Any, options: dict[str, Any], tell: Listener, started: float) -> Run:
+def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listener, started: float) -> Run:
     """Do a run again, with its plan and its decisions, in a new folder."""
     record = read_record(source)
     if record["status"] != "done":
@@ -177,7 +177,7 @@ def replay(source: Folder, data: Any, options: dict[str, Any], tell: Listener, s
     fresh["status"] = "training"
     with folder.lock(), restore_threads():
         folder.write_json("run.json", fresh)
-        trainer = Trainer.from_record(folder, fresh, found, tell, trunk_for_record(record, pop_custom_trunk(options)))
+        trainer = Trainer.from_record(folder, fresh, found, listener, trunk_for_record(record, pop_custom_trunk(options)))
         return trainer.run(trainer.resume(None, started))
 
 
@@ -185,13 +185,13 @@ class Trainer:
     """One run on its way from a plan to a folder that can be used.
 
     Args:
-        folder: where. job: what is trained on what, and how. tell: the listener.
+        folder: where. job: what is trained on what, and how. listener: the listener.
         fields: with their fitted states, where those are known already.
     """
 
-    def __init__(self, folder: Files, job: Job, tell: Listener, *, fields: Mapping[str, Field] | None = None):
+    def __init__(self, folder: Files, job: Job, listener: Listener, *, fields: Mapping[str, Field] | None = None):
         data, split, plan = job.data, job.split, job.plan
-        self.folder, self.data, self.split, self.plan, self.tell, self.own = folder, data, split, plan, tell, job.trunk
+        self.folder, self.data, self.split, self.plan, self.listener, self.own = folder, data, split, plan, listener, job.trunk
         check_device(plan.device)
         self.device = torch.device(plan.device)
         self.thread_counts = thread_counts(self.device)
@@ -201,28 +201,28 @@ class Trainer:
         self.targets = [f for f in self.fields.values() if f.role == "target"]
         inputs, target = encode_groups(data, self.inputs), encode_target(data, self.targets)
         labels = (self.targets[0].state or {}).get("values", ())
-        self.feed = Loader(inputs, target, self.device, **example_weights(data, split, plan, target, labels))
+        self.loader = Loader(inputs, target, self.device, **example_weights(data, split, plan, target, labels))
         self.looked = limit_validation(split)
         self.watched = self.looked.validation if len(split.validation) else split.train
-        self.rehearsal: CrossValidation | None = None
-        self.order = Sampler(self.feed, split.train, plan.recipe.batch_size, plan.seed)
+        self.cross_validation: CrossValidation | None = None
+        self.sampler = Sampler(self.loader, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
         self.reference: Reference | None = None
         self.decisions = Decisions((), self.write_decision)
 
     @classmethod
     def from_record(
-        cls, folder: Folder, record: Mapping[str, Any], data: Dataset, tell: Listener, trunk: Trunk | None
+        cls, folder: Folder, record: Mapping[str, Any], data: Dataset, listener: Listener, trunk: Trunk | None
     ) -> Trainer:
         """A run that was begun before, from its record."""
         with damage_as_error(folder.path / "run.json"):
             plan = Plan.from_json(record["plan"])
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
-        trainer = cls(folder, Job(data, data.split(plan.split_seed), plan, trunk), tell, fields=fields)
+        trainer = cls(folder, Job(data, data.split(plan.split_seed), plan, trunk), listener, fields=fields)
         data.check(trainer.split)  # its report says again what the first one said
         trainer.record = dict(record)
         trainer.decisions = Decisions(recorded_decisions(folder, record), trainer.write_decision, record["live"])
-        say_versions(record.get("versions", {}), most_threads(trainer.decisions), tell)
+        say_versions(record.get("versions", {}), most_threads(trainer.decisions), listener)
         return trainer
 
     # -- the two ways to a loop
@@ -230,18 +230,18 @@ class Trainer:
     def start(self, started: float) -> Loop:
         """Choose what had to wait for a first timing, write the run down."""
         self.clock = self.make_clock(started)
-        check_metric(planned_output(self.plan, self.targets).task, self.feed, self.split)
+        check_metric(planned_output(self.plan, self.targets).task, self.loader, self.split)
         self.record = initial_record(self.data, self.split, self.plan, self.fields)
         self.write_record()
-        say_watched(len(self.watched), len(self.split.validation), self.tell)
+        say_watched(len(self.watched), len(self.split.validation), self.listener)
         self.fit_reference()
         trunk, timing = self.choose_size()
         with self.guard_memory():
             state = self.fresh_state(trunk, timing)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
-        steps, reason = self.clock.first_steps(self.order.steps, state.evaluating, self.rehearsal, timing)
-        every = between_evaluations(steps, self.order.steps, timing.step if timing else 0.0, state.evaluating)
-        why = f"about {EVALUATIONS} times in all, at most {WATCHING:.0%} of the time"
+        steps, reason = self.clock.first_steps(self.sampler.steps, state.evaluating, self.cross_validation, timing)
+        every = between_evaluations(steps, self.sampler.steps, timing.step if timing else 0.0, state.evaluating)
+        why = f"about {EVALUATIONS} times in all, at most {EVALUATION_SHARE:.0%} of the time"
         self.decisions.decide(0, "evaluate every", every, why)
         pace = self.make_pacer(state)
         pace.begin_schedule(0, steps, self.decisions, reason)
@@ -250,7 +250,7 @@ class Trainer:
     def fresh_state(self, trunk: Trunk, timing: Timing | None) -> TrainState:
         network = self.make_network(trunk).to(self.device)
         self.transfer_weights(network)
-        self.rehearsal = self.cross_validate(trunk, timing)
+        self.cross_validation = self.cross_validate(trunk, timing)
         self.record["network"] = network.config()
         self.write_record()
         return TrainState(network, self.plan.recipe)
@@ -279,13 +279,13 @@ class Trainer:
             self.transfer_weights(network)
         state = TrainState(network, self.plan.recipe)
         if resumed:
-            load_checkpoint_into(state, self.folder, self.tell)
+            load_checkpoint_into(state, self.folder, self.listener)
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.clock = self.make_clock(started - state.seconds)
         if self.plan.folds and more is None and not was_extended(self.decisions):
             own, size = self.own, self.decisions.at(0, "size")
-            self.rehearsal = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
+            self.cross_validation = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
         self.fit_reference()
         self.record["status"] = "training"
         if more is not None:
@@ -299,7 +299,7 @@ class Trainer:
 
         What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
         """
-        self.folder.remove(ANSWERS)  # what was found is not for a longer training
+        self.folder.remove(ANSWERS_FILE)  # what was found is not for a longer training
         rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
         known = self.clock.seconds_allowed(state.step)
         self.decisions.forget_after(state.step)
@@ -309,7 +309,7 @@ class Trainer:
         if seconds != self.clock.seconds_allowed(state.step):
             self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked for")
         pace, state.stale = self.make_pacer(state), 0
-        steps = self.clock.more_steps(more, rest, self.order.steps, state.step, state.seconds, state.evaluating)
+        steps = self.clock.more_steps(more, rest, self.sampler.steps, state.step, state.seconds, state.evaluating)
         pace.begin_schedule(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
         self.save_checkpoint(state)
 
@@ -317,7 +317,7 @@ class Trainer:
         state.seconds = self.clock.elapsed()
         look = self.plan.start is not None and not state.best_row
         return Loop(
-            state, self.order, self.watched, self.decisions, pace, self.save_checkpoint, self.write_row, self.tell, look
+            state, self.sampler, self.watched, self.decisions, pace, self.save_checkpoint, self.write_row, self.listener, look
         )
 
     def run(self, loop: Loop) -> Run:
@@ -340,7 +340,7 @@ class Trainer:
         """Ask a classical model; before the first step, so that the schedule knows what it took."""
         if self.plan.reference and self.folder.lasting:
             allowed = reference_seconds(self.plan.budget)
-            self.reference = fit_reference(self.data, self.fields, self.split, allowed, self.tell.said)
+            self.reference = fit_reference(self.data, self.fields, self.split, allowed, self.listener.said)
         self.clock.reserve = finishing_seconds(len(self.split.test), self.reference is not None)
 
     # -- what the loop needs
@@ -354,14 +354,14 @@ class Trainer:
     def guard_memory(self, loop: Loop | None = None) -> contextlib.AbstractContextManager[None]:
         """Where memory does not hold the training, say of which size it does."""
         return explain_out_of_memory(
-            self.decisions.at(0, "size"), self.network_of_size, self.order, self.plan.recipe, loop
+            self.decisions.at(0, "size"), self.network_of_size, self.sampler, self.plan.recipe, loop
         )
 
     def transfer_weights(self, network: Network) -> None:
         """Bring the weights that the training starts from, if it does."""
         if self.plan.start is not None:
             start = StartingRun.of(self.plan.start["run"], self.plan.start["sha256"])
-            self.tell.said(start.transfer_to(network, self.feed, self.split))
+            self.listener.said(start.transfer_to(network, self.loader, self.split))
 
     def cross_validate(self, trunk: Trunk, timing: Timing | None = None) -> CrossValidation | None:
         """How long to train, where cross-validation says it; what was found before is only gone through again."""
@@ -369,14 +369,14 @@ class Trainer:
             return None
         mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.clock.deadline(0), self.plan.budget
         known = CrossValidation.of(self.folder) if mark is not None else None
-        seconds = REHEARSING * (deadline - time.monotonic()) if deadline is not None and mark is None else None
+        seconds = CROSS_VALIDATION_SHARE * (deadline - time.monotonic()) if deadline is not None and mark is None else None
         if seconds is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(seconds / (self.plan.folds * timing.step))
         else:
-            most = self.clock.max_steps(self.order.steps) if budget.kind != "seconds" else MARKS[-1]
-        feed, rows, targets = self.feed, self.split.train, self.targets
+            most = self.clock.max_steps(self.sampler.steps) if budget.kind != "seconds" else MARKS[-1]
+        loader, rows, targets = self.loader, self.split.train, self.targets
         found = known or cross_validate(
-            self.plan, self.data, trunk, feed, rows, targets=targets, most=most, only=mark, seconds=seconds
+            self.plan, self.data, trunk, loader, rows, targets=targets, most=most, only=mark, seconds=seconds
         )
         if mark is None:
             why = f"after so many steps {self.plan.folds} networks answered best what each had left out"
@@ -395,14 +395,14 @@ class Trainer:
                 return self.own, None
             thrown_away = self.make_network(copy.deepcopy(self.own)).to(self.device)
             return self.own, decide_threads(
-                time_steps(thrown_away, self.order, recipe, counts=self.thread_counts), self.decisions
+                time_steps(thrown_away, self.sampler, recipe, counts=self.thread_counts), self.decisions
             )
         if deadline is None:
             self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
             return planned_trunk(self.plan, sizes[0]), None
         left = deadline - time.monotonic()
         size, timing, reason = largest_within_budget(
-            sizes, self.plan.usual, self.network_of_size, self.order, recipe, left, self.thread_counts
+            sizes, self.plan.usual, self.network_of_size, self.sampler, recipe, left, self.thread_counts
         )
         self.decisions.decide(0, "size", size, reason)
         return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
@@ -418,14 +418,14 @@ class Trainer:
         return 1 + twice * 3 + others / len(self.watched)
 
     def make_pacer(self, state: TrainState) -> Pacer:
-        deadline, grow = self.clock.deadline(state.step), not self.rehearsal
+        deadline, grow = self.clock.deadline(state.step), not self.cross_validation
         timed = self.clock.seconds_allowed(state.step) is not None
         return Pacer(
             self.plan.recipe,
             deadline,
             every=self.decisions.at(0, "evaluate every", 1),
             closing=self.clock.closing,
-            patience=PATIENCE if grow and timed else 0,
+            patience=PATIENCE_EVALUATIONS if grow and timed else 0,
             finish=self.clock.reserve,
             grow=grow,
             tuner=None if deadline is None else ThreadTuner(self.thread_counts),
@@ -435,7 +435,7 @@ class Trainer:
 
     def write_decision(self, decision: dict[str, Any]) -> None:
         self.folder.append(HISTORY_LINES, [{"event": "decided"} | decision], sync=True)
-        self.tell.decided(decision)
+        self.listener.decided(decision)
 
     def write_row(self, row: dict[str, Any]) -> None:
         self.folder.append(HISTORY_LINES, [{"event": "evaluated"} | row])
@@ -459,14 +459,14 @@ class Trainer:
         """
         give_back()
         network, output = state.network, state.network.output
-        among = {"the average"} if self.rehearsal else None
-        chosen, *watched = select_weights(state, self.feed, self.watched, among=among)
-        raw, true, rows = out_of_fold_answers(self.rehearsal, self.feed, self.looked.validation, *watched)
+        among = {"the average"} if self.cross_validation else None
+        chosen, *watched = select_weights(state, self.loader, self.watched, among=among)
+        raw, true, rows = out_of_fold_answers(self.cross_validation, self.loader, self.looked.validation, *watched)
         tested = len(self.split.test) > 0
         self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
         self.write_record()
         output.calibrate(raw, true)
-        seen = predict_raw(network, self.feed, self.split.test, mirrored=True) if tested else (raw, true)
+        seen = predict_raw(network, self.loader, self.split.test, mirrored=True) if tested else (raw, true)
         scored = self.split.test if tested else rows
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors(WEIGHTS, weights, {})
@@ -474,30 +474,30 @@ class Trainer:
             "status": "done",
             "decisions": self.decisions.all,
             "chosen": chosen,
-            "validation": output.task.measure(raw, true, self.feed.score_weights(rows)),
-            "scored on": "test" if tested else "cross-validation" if self.rehearsal else "validation",
-            **score_answers(output.task, seen, scored, self.split.train, self.feed, self.data, self.reference),
+            "validation": output.task.measure(raw, true, self.loader.score_weights(rows)),
+            "scored on": "test" if tested else "cross-validation" if self.cross_validation else "validation",
+            **score_answers(output.task, seen, scored, self.split.train, self.loader, self.data, self.reference),
             "steps": state.step,
             "seconds": self.clock.elapsed(),
             "lines": len(self.folder.lines(HISTORY_LINES)),
         }
         run = Run(self.folder, self.record, network.eval())
         if self.folder.lasting:
-            write_report(run, self.data, self.split, self.feed, (watched[0], watched[1]), seen, HISTORY_LINES)
+            write_report(run, self.data, self.split, self.loader, (watched[0], watched[1]), seen, HISTORY_LINES)
         else:
             write_history(run, HISTORY_LINES)
         give_back()
         self.record["seconds"] = self.clock.elapsed()
         self.write_record()
-        self.tell.finished(run)
+        self.listener.finished(run)
         return run
 
 
-def load_checkpoint_into(state: TrainState, folder: Files, tell: Listener) -> None:
+def load_checkpoint_into(state: TrainState, folder: Files, listener: Listener) -> None:
     """Take up the newest good checkpoint; damaged ones after it go, or they would come before those made from here."""
     step, tensors, meta, note = folder.load_checkpoint()
     if note:
-        tell.said(note)
+        listener.said(note)
         folder.drop_checkpoints(after=step)
     check_whole(folder, HISTORY_LINES, meta.get("lines", 0))
     state.restore(tensors, meta, folder.path / "checkpoints")
@@ -509,7 +509,7 @@ def was_extended(decisions: Decisions) -> bool:
     return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)
 
 
-def say_watched(some: int, every: int, tell: Listener) -> None:
+def say_watched(some: int, every: int, listener: Listener) -> None:
     """Say that choices are made on some of the validation examples, where they are."""
     if some < every:
-        tell.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")
+        listener.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")

@@ -83,10 +83,10 @@ class StartingRun:
             )
         return data.with_fitted(pairs)
 
-    def transfer_to(self, network: Network, feed: Loader, split: Split) -> str:
+    def transfer_to(self, network: Network, loader: Loader, split: Split) -> str:
         """Copy what fits, then solve the output layer on what the trunk makes of the data. Returns what came along."""
         count, fresh = self.copy_weights(network)
-        fit_linear_probe(network, feed, split.train, split.validation)
+        fit_linear_probe(network, loader, split.train, split.validation)
         but = f"; fresh are {join_words(fresh)}" if fresh else ""
         return f"{count:,} of {network.parameter_count:,} weights come from {self.path}{but}"
 

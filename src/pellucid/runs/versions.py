@@ -27,7 +27,7 @@ def current_versions() -> dict[str, Any]:
     }
 
 
-def say_versions(before: Mapping[str, Any], threads: int, tell: Listener) -> None:
+def say_versions(before: Mapping[str, Any], threads: int, listener: Listener) -> None:
     """Say what has changed since a run was begun that its numbers depend on.
 
     Args:
@@ -38,7 +38,7 @@ def say_versions(before: Mapping[str, Any], threads: int, tell: Listener) -> Non
         now["threads"] = before.get("threads") if threads <= (os.cpu_count() or 1) else os.cpu_count()
     for what, then in before.items():
         if now.get(what) != then:
-            tell.said(f"{what} was {then} and is {now.get(what)}: numbers may differ in their last digits")
+            listener.said(f"{what} was {then} and is {now.get(what)}: numbers may differ in their last digits")
 
 
 def most_threads(decisions: Decisions) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import PellucidError
 from ..machine import total_memory
 
-MOST_JSON = 128 << 20  # bytes; a table of 80,000 columns has so much to tell
+MOST_JSON_BYTES = 128 << 20  # bytes; a table of 80,000 columns has so much to tell
 
 FRESH = ".new-"  # what the names of half-written files start with
 
@@ -134,7 +134,7 @@ def read_bytes(path: Path) -> bytes:
             about = os.fstat(file)
             if not stat.S_ISREG(about.st_mode):
                 raise PellucidError("it is no file", where=str(path), fix="copy the file here")
-            most = MOST_JSON if path.suffix in (".json", ".jsonl") else total_memory() // 2
+            most = MOST_JSON_BYTES if path.suffix in (".json", ".jsonl") else total_memory() // 2
             if about.st_size > most:
                 raise PellucidError(
                     f"it has {about.st_size / 1e6:,.0f} MB, more than the {most / 1e6:,.0f} MB that are read",

@@ -31,9 +31,9 @@ from .manifest import FORMAT, MANIFEST, Version, accepted_versions, is_entry, is
 from .strict_json import damage_error, parse_json, to_json
 from .tensors import Tensors, pack_tensors, unpack_tensors
 
-STEP = re.compile("[0-9]{8,15}")
+STEP_NAME = re.compile("[0-9]{8,15}")
 
-KEEP = 2  # generations of checkpoints
+KEPT_CHECKPOINTS = 2  # generations of checkpoints
 
 
 class Folder:
@@ -210,7 +210,7 @@ class Folder:
         path = self._path_of(f"{CHECKPOINTS}/{step:08d}.safetensors")
         replace_file(path, pack_tensors(tensors, {"step": step, "meta": meta}))
         steps = self._checkpoint_files()
-        kept = [s for s in sorted(steps) if s <= step][-KEEP:]  # a later one belongs to a future that was given up
+        kept = [s for s in sorted(steps) if s <= step][-KEPT_CHECKPOINTS:]  # a later one belongs to a future that was given up
         with os_errors_as("remove an older checkpoint", path.parent):
             for old in steps.keys() - set(kept):
                 atomic.system.unlink(steps[old])
@@ -279,14 +279,14 @@ class Folder:
         if not is_file(path):
             raise PellucidError(f"there is no {MANIFEST}", where=str(self.path), fix="copy the run again, whole")
         raw = read_bytes(path)
-        held = parse_json(raw, path)
-        if not isinstance(held, dict) or not isinstance(files := held.get("files"), dict):
+        manifest = parse_json(raw, path)
+        if not isinstance(manifest, dict) or not isinstance(files := manifest.get("files"), dict):
             raise damage_error("it is damaged", path)
         if all(map(is_entry, files.values())) and raw == render_manifest(files):
             return files
-        if isinstance(held.get("format"), int) and held["format"] > FORMAT:
+        if isinstance(manifest.get("format"), int) and manifest["format"] > FORMAT:
             raise PellucidError(
-                f"written in format {held['format']}; this Pellucid reads up to {FORMAT}",
+                f"written in format {manifest['format']}; this Pellucid reads up to {FORMAT}",
                 where=str(path),
                 fix="update Pellucid",
             )
@@ -294,8 +294,8 @@ class Folder:
 
     def _has_own_manifest(self) -> bool:
         """Whether the manifest is a run's, however damaged; other programs have files of that name too."""
-        held = parse_json(read_bytes(self.path / MANIFEST), self.path / MANIFEST)
-        return isinstance(held, dict) and {"format", "files"} <= held.keys()
+        manifest = parse_json(read_bytes(self.path / MANIFEST), self.path / MANIFEST)
+        return isinstance(manifest, dict) and {"format", "files"} <= manifest.keys()
 
     def _list_files(self, files: Mapping[str, Version]) -> None:
         replace_file(self.path / MANIFEST, render_manifest(files))
@@ -333,7 +333,7 @@ class Folder:
         """Step -> file."""
         place = self.path / CHECKPOINTS
         found = place.glob("*.safetensors") if is_folder(place) else ()
-        return {int(path.stem): path for path in found if STEP.fullmatch(path.stem) and is_file(path)}
+        return {int(path.stem): path for path in found if STEP_NAME.fullmatch(path.stem) and is_file(path)}
 
     def _mend_end(self, name: str, path: Path) -> None:
         """Find the CRC-32 the next line continues from, and cut off a last line that has no end."""

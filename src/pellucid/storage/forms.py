@@ -16,13 +16,13 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
-LONG = 1 << 20  # characters of a text, unless said otherwise
+MOST_CHARACTERS = 1 << 20  # characters of a text, unless said otherwise
 
-MANY = 1 << 20  # entries of a list or a mapping, unless said otherwise
+MOST_ENTRIES = 1 << 20  # entries of a list or a mapping, unless said otherwise
 
-DEEP = 32  # levels of what may hold anything
+MOST_LEVELS = 32  # levels of what may hold anything
 
-HUGE = sys.float_info.max
+LARGEST_NUMBER = sys.float_info.max
 
 Form = Callable[[Any, str], None]  # (a value, where it stands); raises Misfit
 
@@ -36,7 +36,7 @@ def form_error(where: str, value: Any, expected: str) -> FormError:
     return FormError(f"{where} is {shown if len(shown) < 60 else shown[:57] + '...'}, not {expected}")
 
 
-def text(longest: int = LONG) -> Form:
+def text(longest: int = MOST_CHARACTERS) -> Form:
     def check_value(value: Any, where: str) -> None:
         if not isinstance(value, str):
             raise form_error(where, value, "a text")
@@ -80,12 +80,12 @@ def whole(low: int = 0, high: int = 1 << 53) -> Form:
     return check_value
 
 
-def number(low: float = -HUGE, high: float = HUGE) -> Form:
+def number(low: float = -LARGEST_NUMBER, high: float = LARGEST_NUMBER) -> Form:
     """A finite number within bounds."""
 
     def check_value(value: Any, where: str) -> None:
         if type(value) not in (int, float) or not low <= value <= high or not math.isfinite(value):
-            bounds = "" if (low, high) == (-HUGE, HUGE) else f" from {low:g} to {high:g}"
+            bounds = "" if (low, high) == (-LARGEST_NUMBER, LARGEST_NUMBER) else f" from {low:g} to {high:g}"
             raise form_error(where, value, f"a number{bounds}")
 
     return check_value
@@ -111,7 +111,7 @@ def maybe(form: Form) -> Form:
     return check_value
 
 
-def list_of(form: Form, least: int = 0, most: int = MANY) -> Form:
+def list_of(form: Form, least: int = 0, most: int = MOST_ENTRIES) -> Form:
     def check_value(value: Any, where: str) -> None:
         if not isinstance(value, list):
             raise form_error(where, value, "a list")
@@ -129,7 +129,7 @@ def one_or_more(form: Form) -> Form:
     return lambda value, where: (several if isinstance(value, list) else form)(value, where)
 
 
-def rising(form: Form, least: int = 0, most: int = MANY) -> Form:
+def rising(form: Form, least: int = 0, most: int = MOST_ENTRIES) -> Form:
     """A list of numbers, each larger than the one before."""
     listed = list_of(form, least, most)
 
@@ -142,7 +142,7 @@ def rising(form: Form, least: int = 0, most: int = MANY) -> Form:
     return check_value
 
 
-def map_of(form: Form, most: int = MANY) -> Form:
+def map_of(form: Form, most: int = MOST_ENTRIES) -> Form:
     """A mapping whose values all have one form."""
 
     def check_value(value: Any, where: str) -> None:
@@ -174,12 +174,12 @@ def record(forms: Mapping[str, Form], others: Form | None = None, optional: Coll
 
 
 def anything(value: Any, where: str) -> None:
-    """Any JSON of finite numbers that is nested at most ``DEEP`` levels."""
+    """Any JSON of finite numbers that is nested at most ``MOST_LEVELS`` levels."""
     stack = [(value, 0)]
     while stack:
         one, depth = stack.pop()
-        if depth > DEEP:
-            raise FormError(f"{where} is nested more than {DEEP} levels deep")
+        if depth > MOST_LEVELS:
+            raise FormError(f"{where} is nested more than {MOST_LEVELS} levels deep")
         if isinstance(one, float) and not math.isfinite(one):
             raise form_error(where, one, "a finite number")
         inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()

@@ -60,8 +60,8 @@ class InMemory:
         return name in self._files or name in self._lines
 
     def remove(self, name: str) -> None:
-        for held in (self._files, self._objects, self._lines):
-            held.pop(name, None)
+        for store in (self._files, self._objects, self._lines):
+            store.pop(name, None)
 
     def names(self) -> list[str]:
         return sorted(self._files)

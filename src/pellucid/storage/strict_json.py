@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import PellucidError, shell_quote
 from .names import RECORD
 
-MOST_BYTES = 1 << 26  # of a record
+MOST_RECORD_BYTES = 1 << 26  # of a record
 
 
 def to_json(obj: Any, indent: int | None = None) -> str:
@@ -58,10 +58,10 @@ def parse_json(data: bytes, path: Path) -> Any:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    held = dict(pairs)
-    if len(held) < len(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
         raise ValueError("a key is there twice")
-    return held
+    return found
 
 
 def _refuse_constant(word: str) -> Any:
@@ -81,6 +81,6 @@ def _is_of_a_finished_run(path: Path) -> bool:
         if path == record or record.is_symlink() or not record.is_file():
             return False
         with record.open("rb") as file:
-            return bool(json.loads(file.read(MOST_BYTES))["status"] == "done")
+            return bool(json.loads(file.read(MOST_RECORD_BYTES))["status"] == "done")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False

@@ -12,7 +12,7 @@ import numpy as np
 
 from .strict_json import damage_error, to_json
 
-COPIES = 3  # of all arrays that safetensors makes on the way to a file's bytes
+SAVING_COPIES = 3  # of all arrays that safetensors makes on the way to a file's bytes
 
 Tensors = dict[str, np.ndarray]
 
@@ -28,7 +28,7 @@ def pack_tensors(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> 
     arrays = {name: np.asarray(a, a.dtype.newbyteorder("<"), order="C") for name, a in tensors.items()}
     text = to_json(meta)
     np.empty(
-        COPIES * sum(a.nbytes for a in arrays.values()), np.uint8
+        SAVING_COPIES * sum(a.nbytes for a in arrays.values()), np.uint8
     )  # where this fails, `save` would end the process
     return save(arrays, metadata={"pellucid": to_json({"sha256": _content_seal(arrays, text), "meta": text})})
 

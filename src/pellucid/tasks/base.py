@@ -25,7 +25,7 @@ from ..metrics.score import Score
 # Raw answers or targets: whatever NumPy reads as an array, a tensor on the CPU too.
 Values = Any
 
-FEW = 50  # classes for which slow metrics are worked out unasked
+FEW_CLASSES = 50  # classes for which slow metrics are worked out unasked
 
 
 class Task(ABC):
@@ -207,7 +207,7 @@ def register(task: type[Task]) -> type[Task]:
 
 def measure_all(task: Task, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
     """Every metric of a task, the main one first; those that say nothing about these examples are left out."""
-    cheap = [m for m in task.metrics.values() if not m.slow or answers.shape[1] <= FEW]
+    cheap = [m for m in task.metrics.values() if not m.slow or answers.shape[1] <= FEW_CLASSES]
     every = {m.name: m for m in (task.measured, *cheap)}
     even = normalised_weights(weight, len(truth))[None]
     found = {name: float(metric.judge(answers, truth)(even)[0]) for name, metric in every.items()}

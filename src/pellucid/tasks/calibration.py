@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-USUAL = 0.5  # standard deviation of the logarithm of a temperature before anything was seen
+PRIOR_DEVIATION = 0.5  # standard deviation of the logarithm of a temperature before anything was seen
 
 
 def fit_temperature(loss: Callable[[float], float], n: int) -> float:
     """The likeliest temperature, from a grid of 1/8 to 8 refined twice.
 
-    Before anything is seen its logarithm is normal around 0 with ``USUAL``: twenty examples that are all answered right
+    Before anything is seen its logarithm is normal around 0 with ``PRIOR_DEVIATION``: twenty examples that are all answered right
     would else ask for no doubt at all, and the first error of new ones would cost without end.
 
     Args:
@@ -21,7 +21,7 @@ def fit_temperature(loss: Callable[[float], float], n: int) -> float:
     """
 
     def cost_of_log(log: float) -> float:
-        return n * loss(2**log) + (log * math.log(2) / USUAL) ** 2 / 2
+        return n * loss(2**log) + (log * math.log(2) / PRIOR_DEVIATION) ** 2 / 2
 
     middle, reach = 0.0, 3.0  # log2 of the temperature
     for _ in range(3):

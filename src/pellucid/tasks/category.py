@@ -96,8 +96,8 @@ class CategoryTask(Task):
         each = np.bincount(true * classes + guess, normalised_weights(weight, len(true)), classes**2).reshape(
             classes, classes
         )
-        hits, there, said = each.diagonal(), each.sum(1), each.sum(0)  # in weights
-        precision, recall, f1 = (hit_shares(hits, of) for of in (said, there, (said + there) / 2))
+        hits, present, predicted = each.diagonal(), each.sum(1), each.sum(0)  # in weights
+        precision, recall, f1 = (hit_shares(hits, of) for of in (predicted, present, (predicted + present) / 2))
         return {
             "metrics": measure_all(self, chances, true, weight),
             "confusion": {"labels": self.values, "matrix": matrix.tolist()},

@@ -22,9 +22,9 @@ GRID = np.linspace(-8, 8, 161, dtype=np.float32)  # logits that are tried as thr
 
 EACH_LIKELIEST = ("accuracy", "hamming")  # best answered by what is likelier of each label
 
-ENOUGH = 10  # validation examples with a label, before it gets a threshold of its own
+ENOUGH_EXAMPLES = 10  # validation examples with a label, before it gets a threshold of its own
 
-TRUST = 20  # and as many before that threshold weighs as much as the shared one
+TRUST_EXAMPLES = 20  # and as many before that threshold weighs as much as the shared one
 
 
 @register
@@ -32,10 +32,10 @@ class LabelsTask(Task):
     """Every label that is likely enough, with the probability of each.
 
     Raw answers are logits (n, C), targets zeros and ones (n, C). The usual metric is the F1 score over all decisions
-    together (micro F1): every label that is said or there counts once. The mean over labels (macro F1) swings with
+    together (micro F1): every label that is predicted or present counts once. The mean over labels (macro F1) swings with
     labels of a few examples, and average precision ranks without ever giving an answer; both stand in the details.
 
-    A label is said where its logit is above a threshold chosen on validation for the metric (see
+    A label is predicted where its logit is above a threshold chosen on validation for the metric (see
     ``label_thresholds``); until then, where it is above the one threshold that suits all labels best. Probabilities
     are calibrated by one temperature.
     """
@@ -65,13 +65,13 @@ class LabelsTask(Task):
     def read_answers(
         self, raw: Values, target: Values
     ) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n, C) -> (n, 2 C), (n, C)
-        """The probability of each label beside whether it is said, and whether it is there."""
+        """The probability of each label beside whether it is predicted, and whether it is present."""
         return np.concatenate([self.probabilities(raw), self.decide_labels(raw, target)], 1), np.asarray(target) > 0.5
 
     def naive_answer(
         self, target: Values, weight: np.ndarray | None = None
     ) -> tuple[np.ndarray, str]:  # (n, C) -> (C,)
-        """Each label at its training frequency, and the labels that score best when they are always said."""
+        """Each label at its training frequency, and the labels that score best when they are always predicted."""
         share = normalised_weights(weight, len(target)) @ target / len(target)  # (C,)
         chance = ((share + 0.5 / len(target)) / (1 + 1 / len(target))).astype(np.float32)
         raw = self.uncalibrate(np.log(chance / (1 - chance)))
@@ -101,13 +101,13 @@ class LabelsTask(Task):
         return sigmoid(np.asarray(raw, np.float64) / self.learned["temperature"])
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
-        chances, said = self.probabilities(raw), self.decide_labels(raw)
+        chances, predicted = self.probabilities(raw), self.decide_labels(raw)
         return [
             {
                 "labels": [self.values[i] for i in np.flatnonzero(own)],
                 "probabilities": {value: float(p) for value, p in zip(self.values, row, strict=True)},
             }
-            for own, row in zip(said, chances, strict=True)
+            for own, row in zip(predicted, chances, strict=True)
         ]
 
     def decode_target(self, target: Values) -> list[Any]:  # (n, C) -> n lists of labels
@@ -115,10 +115,10 @@ class LabelsTask(Task):
 
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         answers, true = self.read_answers(raw, target)
-        chances, said = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)
+        chances, predicted = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)
         even = normalised_weights(weight, len(true))  # (n,)
-        hits, there, answered = even @ (said & true), even @ true, even @ said  # (C,) in weights
-        precision, recall, f1 = (hit_shares(hits, of) for of in (answered, there, (answered + there) / 2))
+        hits, present, answered = even @ (predicted & true), even @ true, even @ predicted  # (C,) in weights
+        precision, recall, f1 = (hit_shares(hits, of) for of in (answered, present, (answered + present) / 2))
         judges = [average_precision(chances[:, i], true[:, i]) for i in range(len(self.values))]
         average = [float(judge(even[None])[0]) for judge in judges]
         return {
@@ -139,7 +139,7 @@ def label_names(fields: Sequence[Field]) -> list[str]:
 
 
 def threshold_counts(raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How often each label is said at each threshold of ``GRID``, and rightly, (C, K) each; how often it is there."""
+    """How often each label is predicted at each threshold of ``GRID``, and rightly, (C, K) each; how often it is present."""
     true = np.asarray(target, np.float64)
     labels, bins = true.shape[1], len(GRID) + 1
     place = np.searchsorted(GRID, np.asarray(raw, np.float32)) + np.arange(labels) * bins  # (n, C)
@@ -151,38 +151,38 @@ def threshold_counts(raw: Values, target: Values) -> tuple[np.ndarray, np.ndarra
     return count_above(None), count_above(true.ravel()), true.sum(0)
 
 
-def shared_threshold(said: np.ndarray, hits: np.ndarray, there: np.ndarray) -> float:  # (C, K), (C, K), (C,)
+def shared_threshold(predicted: np.ndarray, hits: np.ndarray, present: np.ndarray) -> float:  # (C, K), (C, K), (C,)
     """The one threshold with the best micro F1; of several equally good ones that in the middle."""
-    f1 = 2 * hits.sum(0) / np.maximum(said.sum(0) + there.sum(), 1)  # (K,)
+    f1 = 2 * hits.sum(0) / np.maximum(predicted.sum(0) + present.sum(), 1)  # (K,)
     best = np.flatnonzero(f1 == f1.max())
     return float(GRID[best[len(best) // 2]])
 
 
-def label_thresholds(said: np.ndarray, hits: np.ndarray, there: np.ndarray, together: bool = True) -> np.ndarray:
+def label_thresholds(predicted: np.ndarray, hits: np.ndarray, present: np.ndarray, together: bool = True) -> np.ndarray:
     """A threshold for each label, (C,) logits, from ``threshold_counts``.
 
-    All start at the shared one; then each label with ``ENOUGH`` examples, the commonest first, goes towards the one
+    All start at the shared one; then each label with ``ENOUGH_EXAMPLES`` examples, the commonest first, goes towards the one
     that raises the micro F1 (or, not ``together``, its own F1) most, the farther the more examples it has. If
     probabilities were calibrated one threshold would be best for all (Lipton et al., "Optimal Thresholding of
     Classifiers to Maximize F1", 2014).
     """
-    start = int(np.abs(GRID - shared_threshold(said, hits, there)).argmin())
-    rows, own = np.arange(len(there)), np.full(len(there), start)
-    for label in np.argsort(-there, kind="stable"):
-        if there[label] < ENOUGH:
+    start = int(np.abs(GRID - shared_threshold(predicted, hits, present)).argmin())
+    rows, own = np.arange(len(present)), np.full(len(present), start)
+    for label in np.argsort(-present, kind="stable"):
+        if present[label] < ENOUGH_EXAMPLES:
             break
         others = (rows != label) & together
         right = hits[rows, own][others].sum() + hits[label]  # (K,)
-        either = said[rows, own][others].sum() + said[label] + (there.sum() if together else there[label])
+        either = predicted[rows, own][others].sum() + predicted[label] + (present.sum() if together else present[label])
         f1 = 2 * right / np.maximum(either, 1)
         best = np.flatnonzero(f1 == f1.max())
         own[label] = best[np.abs(best - start).argmin()]
-    trust = (there / (there + TRUST)).astype(np.float32)
+    trust = (present / (present + TRUST_EXAMPLES)).astype(np.float32)
     return GRID[start] + trust * (GRID[own] - GRID[start])
 
 
 def best_always(target: np.ndarray, share: np.ndarray, metric: str) -> np.ndarray:  # (n, C), (C,) -> (C,) bool
-    """The labels that score best, by a metric's key, when they are always said; ``share``: how often each is there."""
+    """The labels that score best, by a metric's key, when they are always said; ``share``: how often each is present."""
     if metric == "macro f1":
         return np.ones(len(share), bool)
     if metric == "hamming":

@@ -32,23 +32,23 @@ def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | 
 
 @torch.inference_mode()
 def predict_raw(
-    network: Network, feed: Loader, rows: np.ndarray, *, size: int | None = None, mirrored: bool = False
+    network: Network, loader: Loader, rows: np.ndarray, *, size: int | None = None, mirrored: bool = False
 ) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
     """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off.
 
     Args:
-        size: examples in a batch; None leaves it to the feed. mirrored: see ``Network.predict``.
+        size: examples in a batch; None leaves it to the loader. mirrored: see ``Network.predict``.
     """
     training = network.training
     network.eval()
     order: list[Tensor] = []
     raw: list[Tensor] = []
     target: list[Tensor] = []
-    waiting = feed.in_order(rows, size or feed.at_once)
+    waiting = loader.in_order(rows, size or loader.at_once)
     while waiting:
         part = waiting.pop()
         try:
-            batch = feed.batch(part)
+            batch = loader.batch(part)
             with autocast(network.device):
                 raw.append((network.predict(batch) if mirrored else network(batch)).float())
         except (RuntimeError, MemoryError) as error:

@@ -20,9 +20,9 @@ from .arrays import DenseRows, encoded_bytes, place_array, rows_of
 if TYPE_CHECKING:
     from ..data import Examples
 
-SHARE = 0.4  # of the device's free memory that data may take
+DATA_SHARE = 0.4  # of the device's free memory that data may take
 
-AT_ONCE, VALUES = 512, 512 * 32 * 32 * 3  # examples that are answered in one batch, and input values in it
+ANSWERED_EXAMPLES, ANSWERED_VALUES = 512, 512 * 32 * 32 * 3
 
 
 class Loader:
@@ -31,7 +31,7 @@ class Loader:
     Args:
         inputs: encoded inputs by group key, one entry an example.
         target: the encoded target, held like the inputs; None where it is not known.
-        device: where batches go. Data lives there too when it fits in ``SHARE`` of its free memory.
+        device: where batches go. Data lives there too when it fits in ``DATA_SHARE`` of its free memory.
         weight: (n,) how much each example's loss counts, ``sample``: each example in scores; None for all the same.
     """
 
@@ -46,7 +46,7 @@ class Loader:
     ):
         self.device, self.sample, self.target = device, sample, target
         size = sum(encoded_bytes(array) for array in inputs.values())
-        fits = device.type == "cpu" or size < SHARE * free_memory(device)
+        fits = device.type == "cpu" or size < DATA_SHARE * free_memory(device)
         self.home = device if fits else torch.device("cpu")
         self.arrays = {key: rows_of(array, self.home) for key, array in inputs.items()}
         self._targets = None if target is None else rows_of(target, self.home)
@@ -69,7 +69,7 @@ class Loader:
     def at_once(self) -> int:
         """Examples that are answered in one batch: fewer where one is large, as its activations are too."""
         values = sum(array.example_values for array in self.arrays.values())
-        return max(1, min(AT_ONCE, VALUES // max(values, 1)))
+        return max(1, min(ANSWERED_EXAMPLES, ANSWERED_VALUES // max(values, 1)))
 
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
         """The examples with these row numbers, on the device; ``key`` (B,) as in ``Features.key``."""

@@ -28,13 +28,13 @@ from .state import TrainState
 from .step_graph import StepGraph
 from .threads import use_threads
 
-SKIPS = 20  # steps in a row without a finite gradient after which a training gives up
+MOST_SKIPPED_STEPS = 20  # steps in a row without a finite gradient after which a training gives up
 
-TOLD = 0.2  # seconds between two words to the listeners
+REPORT_SECONDS = 0.2  # seconds between two words to the listeners
 
-SAVED = 20.0  # seconds between two checkpoints, at the least
+CHECKPOINT_SECONDS = 20.0  # seconds between two checkpoints, at the least
 
-SAVING = 0.02  # of the time that checkpoints may take
+CHECKPOINT_SHARE = 0.02  # of the time that checkpoints may take
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Loop:
     """One training, from where its state stands to the end of its schedule.
 
     Attributes:
-        state: what is trained. order: the batches. validation: rows to choose on.
+        state: what is trained. sampler: the batches. validation: rows to choose on.
         decisions: what was decided; pace: decides more as the clock and validation call for it.
         save: writes a checkpoint. record: writes a line of the history. listener: is told.
         look_first: also before the first step, because the weights know something already.
@@ -50,7 +50,7 @@ class Loop:
     """
 
     state: TrainState
-    order: Sampler
+    sampler: Sampler
     validation: np.ndarray
     decisions: Decisions
     pace: Pacer
@@ -67,8 +67,8 @@ class Loop:
         """Train. Raises Interrupted when stopped from outside, PellucidError when the loss never becomes finite."""
         state, decisions = self.state, self.decisions
         state.network.train()
-        self._since = self._saved = self._told = time.perf_counter()
-        self._heard, self._rate, self._saving, self._loss = state.step, 0.0, 0.0, math.nan
+        self._counted_at = self._saved_at = self._reported_at = time.perf_counter()
+        self._reported_step, self._rate, self._checkpoint_seconds, self._loss = state.step, 0.0, 0.0, math.nan
         use_threads(decisions.at(state.step, "threads"))
         if self.look_first:
             self.evaluate(0.0)
@@ -77,7 +77,7 @@ class Loop:
             if self.stop():
                 self.save(state)
                 raise Interrupted(f"stopped after step {state.step:,}; everything up to there is saved")
-            self.train_step(self.order.batch(state.step), schedule_factor(points, state.step))
+            self.train_step(self.sampler.batch(state.step), schedule_factor(points, state.step))
             if state.step % self.pace.every == 0 or state.step == end_of(points):
                 self.evaluate(schedule_factor(points, state.step))
             self.report_and_save(points)
@@ -87,7 +87,7 @@ class Loop:
         """Gradients, the guard, one step of the optimizer with ``factor`` times the full learning rates."""
         state = self.state
         state.optimizer.clear()
-        seed_step(state.network.device, self.order.seed, state.step)
+        seed_step(state.network.device, self.sampler.seed, state.step)
         loss = self.compute_gradients(batch)
         if self.keep_if_finite(loss):
             state.optimizer.step(factor)
@@ -140,9 +140,9 @@ class Loop:
         if not math.isfinite(float(loss + norm)):  # on a GPU the one wait of a step; small next to a step there
             state.put_back_buffers()
             state.skipped += 1
-            if state.skipped >= SKIPS:
+            if state.skipped >= MOST_SKIPPED_STEPS:
                 raise PellucidError(
-                    f"the loss or its gradient was not finite for {SKIPS} steps in a row, up to step {state.step:,}",
+                    f"the loss or its gradient was not finite for {MOST_SKIPPED_STEPS} steps in a row, up to step {state.step:,}",
                     fix="train with a smaller --lr, and look for extreme numbers in the data",
                 )
             return False
@@ -162,11 +162,11 @@ class Loop:
         began = time.perf_counter()
         state, output = self.state, self.state.network.output
         task = output.task
-        raw, target = predict_raw(state.network, self.order.feed, self.validation)
-        weight = self.order.feed.score_weights(self.validation)
+        raw, target = predict_raw(state.network, self.sampler.loader, self.validation)
+        weight = self.sampler.loader.score_weights(self.validation)
         row = {
             "step": state.step,
-            "epoch": state.step / self.order.steps,
+            "epoch": state.step / self.sampler.steps,
             "loss": self._mean_loss(),
             "validation_loss": mean_loss(output, raw, target, weight),
             task.metric: task.measure(raw, target, weight),
@@ -202,22 +202,22 @@ class Loop:
 
     def _count_seconds(self) -> None:
         now = time.perf_counter()
-        self.state.seconds += now - self._since
-        self._since = now
+        self.state.seconds += now - self._counted_at
+        self._counted_at = now
 
     def report_and_save(self, points: Points) -> None:
         """Now and then look at the clock: decide, tell, save."""
         now, state = time.perf_counter(), self.state
-        if now - self._told < TOLD and state.step < end_of(points):
+        if now - self._reported_at < REPORT_SECONDS and state.step < end_of(points):
             return
         self._count_seconds()
         self.pace.after_look(state, self.decisions)
         self.listener.stepped(self._make_progress(now))
-        self._told = now
-        if now - self._saved > max(SAVED, self._saving / SAVING):
+        self._reported_at = now
+        if now - self._saved_at > max(CHECKPOINT_SECONDS, self._checkpoint_seconds / CHECKPOINT_SHARE):
             self.save(state)
-            self._saved = time.perf_counter()
-            self._saving = self._saved - now
+            self._saved_at = time.perf_counter()
+            self._checkpoint_seconds = self._saved_at - now
 
     def _mean_loss(self) -> float:
         """Of the steps since the last evaluation."""
@@ -228,16 +228,16 @@ class Loop:
     def _make_progress(self, now: float) -> Progress:
         state, points = self.state, self.decisions.at(self.state.step, "schedule")
         self._mean_loss()
-        steps, self._heard = state.step - self._heard, state.step
-        rate = steps / max(now - self._told, 1e-9)
+        steps, self._reported_step = state.step - self._reported_step, state.step
+        rate = steps / max(now - self._reported_at, 1e-9)
         self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
         return Progress(
             step=state.step,
             steps=end_of(points),
-            epoch=state.step / self.order.steps,
+            epoch=state.step / self.sampler.steps,
             seconds=state.seconds,
             left=(end_of(points) - state.step) / max(self._rate, 1e-9),
-            rate=self._rate * self.order.batch_size,
+            rate=self._rate * self.sampler.batch_size,
             loss=self._loss,
             phase=schedule_phase(points, state.step),
         )

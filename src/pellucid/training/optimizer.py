@@ -26,7 +26,7 @@ class Muon:
 
     Args:
         parameters: of two or more axes; axes after the first are flattened.
-        held: those whose length means nothing, because a normalisation follows. They are kept at length sqrt(M), so
+        fixed_length: those whose length means nothing, because a normalisation follows. They are kept at length sqrt(M), so
             that the learning rate is the angle they turn by (airbench, Jordan 2024), and do not decay.
         momentum: of the running gradient, Nesterov's form. rounds: Newton–Schulz iterations.
     """
@@ -36,12 +36,12 @@ class Muon:
         parameters: Iterable[nn.Parameter],
         *,
         decay: float,
-        held: Iterable[nn.Parameter] = (),
+        fixed_length: Iterable[nn.Parameter] = (),
         momentum: float = 0.95,
         rounds: int = 3,
     ):
         self.decay, self.momentum, self.rounds = decay, momentum, rounds
-        self.held = {id(p) for p in held}
+        self.fixed_length = {id(p) for p in fixed_length}
         self.groups: dict[tuple[int, int], list[nn.Parameter]] = {}
         for p in parameters:
             self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
@@ -56,7 +56,7 @@ class Muon:
             update = orthogonalise(gradient.lerp_(memory, self.momentum), self.rounds)
             scale = -lr * max(1.0, rows / cols) ** 0.5
             for p, u in zip(params, update, strict=True):
-                if id(p) in self.held:
+                if id(p) in self.fixed_length:
                     p.mul_(rows**0.5 / p.norm())
                 elif self.decay:
                     p.mul_(1 - lr * self.decay)
@@ -128,8 +128,8 @@ class Optimizer:
         decayed = [p for p in rest if p.ndim >= 2]
         plain = [p for p in rest if p.ndim < 2]
         self.recipe = recipe
-        held: list[Any] = [m.weight for m in network.modules() if getattr(m, "normalised_after", False)]
-        self.muon = Muon(matrices, decay=recipe.matrix_decay, held=held, momentum=recipe.momentum)
+        fixed_length: list[Any] = [m.weight for m in network.modules() if getattr(m, "normalised_after", False)]
+        self.muon = Muon(matrices, decay=recipe.matrix_decay, fixed_length=fixed_length, momentum=recipe.momentum)
         self.adam = Adam([(decayed, recipe.decay), (plain, 0.0)], betas=(0.9, recipe.beta2))
         self.parameters = [*matrices, *decayed, *plain]
 

@@ -15,23 +15,23 @@ from .threads import ThreadTuner
 
 EVALUATIONS = 40  # of a training, about
 
-WATCHING = 0.04  # of the time that evaluations may take
+EVALUATION_SHARE = 0.04  # of the time that evaluations may take
 
 # Over which the speed is taken, at the most: longer where much is left, so that a hiccup moves nothing.
 WINDOW_SECONDS, WINDOW_SHARE = 10.0, 0.2
 
-KNOWN = 1.0  # seconds of steps after which the speed is known, or half of what is left where that is less
+KNOWN_SECONDS = 1.0  # seconds of steps after which the speed is known, or half of what is left where that is less
 
-DRIFT = 0.04  # of the time left, by which the end may be off before it is moved
+DRIFT_SHARE = 0.04  # of the time left, by which the end may be off before it is moved
 
 CLOSE_SECONDS, CLOSE_SHARE = 0.25, 0.005  # that nobody minds: the larger of so much, and so much of the whole
 
 # Of the time until the end, between two moves of it: so 10 minutes, too, have some ten of them at the most.
-APART = 0.6
+APART_SHARE = 0.6
 
 APART_SECONDS = 0.25
 
-SLOWEST = 10.0  # times as long as on a processor of its own that the closing is reserved, at the most
+MOST_SLOWNESS = 10.0  # times as long as on a processor of its own that the closing is reserved, at the most
 
 
 @dataclass
@@ -60,11 +60,11 @@ class Pacer:
     finish: float = 0.0
     grow: bool = True
     tuner: ThreadTuner | None = None
-    _looks: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds of steps alone, step) over the window
+    _speeds: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds of steps alone, step) over the window
     _shares: deque[tuple[float, float]] = field(default_factory=deque)  # (seconds, of them on a processor) likewise
-    _paused: float = 0.0  # seconds that evaluations took
-    _moved: float = float("-inf")
-    _whole: float = 0.0  # seconds that were left at the first look
+    _evaluation_seconds: float = 0.0  # seconds that evaluations took
+    _moved_at: float = float("-inf")
+    _most_left: float = 0.0  # seconds that were left at the first look
 
     def begin_schedule(self, step: int, steps: int, decisions: Decisions, reason: str) -> None:
         """Decide the schedule of the next ``steps`` steps."""
@@ -81,11 +81,11 @@ class Pacer:
         now = self.clock()
         # Seconds for steps and for what is watched meanwhile.
         left = self.deadline - now - self.closing * state.evaluating - (self._slowness(now) - 1) * self.finish
-        self._whole = max(self._whole, left)
+        self._most_left = max(self._most_left, left)
         seconds, done = self._recent_speed(state.step, max(WINDOW_SECONDS, WINDOW_SHARE * left))
-        if self.tuner and self.tuner.after_look(state.step, now - self._paused, left, decisions):
-            self._looks.clear()
-        elif done and seconds >= min(KNOWN, left / 2):
+        if self.tuner and self.tuner.after_look(state.step, now - self._evaluation_seconds, left, decisions):
+            self._speeds.clear()
+        elif done and seconds >= min(KNOWN_SECONDS, left / 2):
             self._move_end(state, decisions, seconds / done, now, left)
 
     def _move_end(self, state: TrainState, decisions: Decisions, each: float, now: float, left: float) -> None:
@@ -94,22 +94,22 @@ class Pacer:
         steps = max(int(left / (each + state.evaluating / self.every)), 1)
         off = state.step + steps - end_of(points)
         until_end = min(left, (end_of(points) - state.step) * each)
-        waits = now - self._moved < max(APART_SECONDS, APART * until_end)
+        waits = now - self._moved_at < max(APART_SECONDS, APART_SHARE * until_end)
         early = off > 0 and (not self.grow or decisions.at(state.step, "stopped improving", False))
-        if waits or early or abs(off) * each < max(CLOSE_SECONDS, CLOSE_SHARE * self._whole, DRIFT * left):
+        if waits or early or abs(off) * each < max(CLOSE_SECONDS, CLOSE_SHARE * self._most_left, DRIFT_SHARE * left):
             return
-        self._moved = now
+        self._moved_at = now
         points = moved_end(points, state.step, state.step + steps, cool=self.recipe.cool)
         reason = f"{1 / each:.4g} steps a second leave time for {steps:,} more"
         decisions.decide(state.step, "schedule", points, reason)
 
     def _recent_speed(self, step: int, window: float) -> tuple[float, int]:
         """Seconds and steps over the last ``window`` seconds on as many threads as now, evaluations left out."""
-        looks, now = self._looks, self.clock() - self._paused
-        looks.append((now, step))
-        while len(looks) > 2 and now - looks[0][0] > window:
-            looks.popleft()
-        (before, first), (last, latest) = looks[0], looks[-1]
+        speeds, now = self._speeds, self.clock() - self._evaluation_seconds
+        speeds.append((now, step))
+        while len(speeds) > 2 and now - speeds[0][0] > window:
+            speeds.popleft()
+        (before, first), (last, latest) = speeds[0], speeds[-1]
         return last - before, latest - first
 
     def _slowness(self, now: float) -> float:
@@ -118,11 +118,11 @@ class Pacer:
         while len(self._shares) > 2 and now - self._shares[0][0] > WINDOW_SECONDS:
             self._shares.popleft()
         (before, had), (_, has) = self._shares[0], self._shares[-1]
-        return min(max((now - before) / max(has - had, 1e-9), 1.0), SLOWEST) if now > before else 1.0
+        return min(max((now - before) / max(has - had, 1e-9), 1.0), MOST_SLOWNESS) if now > before else 1.0
 
     def after_evaluation(self, state: TrainState, decisions: Decisions, seconds: float = 0.0) -> None:
         """Note what it took; start the cool-down when validation has stopped improving."""
-        self._paused += seconds
+        self._evaluation_seconds += seconds
         points = decisions.at(state.step, "schedule")
         holding = schedule_phase(points, state.step) == "hold" and decisions.open_at(state.step)
         if not (self.patience and holding and self._is_stale(state)):
@@ -144,12 +144,12 @@ def monotonic_start(started: float | None) -> float:
 
 
 def between_evaluations(steps: int, epoch: int, step: float = 0.0, evaluation: float = 0.0) -> int:
-    """Steps between evaluations: about ``EVALUATIONS`` in all, in at most ``WATCHING`` of the time.
+    """Steps between evaluations: about ``EVALUATIONS`` in all, in at most ``EVALUATION_SHARE`` of the time.
 
     Args:
         steps: of the training. epoch: steps of one.
         step, evaluation: seconds that each takes, where known.
     """
     usual = min(steps / EVALUATIONS, epoch * 4)
-    seldom = evaluation / (WATCHING * step) if step else 1.0
+    seldom = evaluation / (EVALUATION_SHARE * step) if step else 1.0
     return max(1, round(max(usual, seldom, min(epoch, steps / 10))))

@@ -15,11 +15,11 @@ class Sampler:
     """Which examples each step sees: a pure function of (seed, step).
 
     Args:
-        feed: where the examples are. rows: the training rows.
+        loader: where the examples are. rows: the training rows.
     """
 
-    def __init__(self, feed: Loader, rows: np.ndarray, batch_size: int, seed: int):
-        self.feed, self.rows, self.seed = feed, rows, seed
+    def __init__(self, loader: Loader, rows: np.ndarray, batch_size: int, seed: int):
+        self.loader, self.rows, self.seed = loader, rows, seed
         self.batch_size = min(batch_size, len(rows))
         self._epoch = -1
         self._steps: list[tuple[np.ndarray, np.ndarray]] = []  # the rows (B,) of each step of the epoch, and their keys
@@ -28,7 +28,7 @@ class Sampler:
     def _epoch_batches(self, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
         if epoch != self._epoch:
             rows = shuffled_batches(
-                self.rows, seed=self.seed, epoch=epoch, batch_size=self.batch_size, lengths=self.feed.lengths
+                self.rows, seed=self.seed, epoch=epoch, batch_size=self.batch_size, lengths=self.loader.lengths
             )
             key = example_keys(np.concatenate(rows), self.seed, epoch)
             ends = np.cumsum([len(batch) for batch in rows])[:-1]
@@ -37,7 +37,7 @@ class Sampler:
         return self._steps
 
     def _keep_home(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.feed.home)
+        return torch.from_numpy(array).to(self.loader.home)
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:  # -> (B,), (B,)
         """The rows of one step, and their keys for augmentation and dropout."""
@@ -47,4 +47,4 @@ class Sampler:
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
         rows, key = self.at(step)
-        return self.feed.batch(self._keep_home(rows), self._keep_home(key))
+        return self.loader.batch(self._keep_home(rows), self._keep_home(key))

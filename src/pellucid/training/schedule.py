@@ -13,7 +13,7 @@ from ..planning.plan import Recipe
 
 Points = list[list[float]]  # [step, factor] pairs, straight lines between them; the first starts, the last ends
 
-WARMEST = 500  # steps
+MOST_WARM_UP_STEPS = 500  # steps
 
 
 def schedule_factor(points: Points, step: int) -> float:
@@ -29,10 +29,10 @@ def trapezoid(start: int, end: int, *, warm: float, cool: float) -> Points:
     """Warm up, hold, cool down to zero: shares ``warm`` and ``cool`` of the steps from ``start`` to ``end``.
 
     The first step already moves the weights a little and so does the last, the one before ``end``. A warm-up takes at
-    most ``WARMEST`` steps, because a budget of time may allow far more steps than are made in the end.
+    most ``MOST_WARM_UP_STEPS`` steps, because a budget of time may allow far more steps than are made in the end.
     """
     end = max(end, start + 1)
-    up = start + min(round((end - start) * warm), WARMEST, end - start - 1)
+    up = start + min(round((end - start) * warm), MOST_WARM_UP_STEPS, end - start - 1)
     return [[start - 0.5, 0.0], [up, 1.0], [max(end - round((end - start) * cool), up), 1.0], [end, 0.0]]
 
 

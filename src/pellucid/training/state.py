@@ -18,7 +18,7 @@ from ..storage import damage_error
 from ..storage.forms import FormError, anything, maybe, number, record, whole
 from .optimizer import Optimizer
 
-AVERAGE_EVERY = 4  # steps between updates of the averaged weights
+AVERAGE_EVERY_STEPS = 4  # steps between updates of the averaged weights
 
 META = record(
     {
@@ -79,7 +79,7 @@ class TrainState:
     @torch.no_grad()
     def update_ema(self) -> None:
         """Move the averaged weights towards the present ones; its memory grows with the training, up to 1 / 50."""
-        if self.step % AVERAGE_EVERY:
+        if self.step % AVERAGE_EVERY_STEPS:
             return
         rate = ema_rate(self.step)
         floats = [k for k, v in self.weights.items() if v.is_floating_point()]
@@ -162,7 +162,7 @@ def _have_same_form(one: Tensor, other: np.ndarray) -> bool:
 
 def ema_rate(step: int) -> float:
     """Of the weights in their average, when it is updated at ``step``."""
-    return max(1 / 50, 1 / (1 + step / AVERAGE_EVERY))
+    return max(1 / 50, 1 / (1 + step / AVERAGE_EVERY_STEPS))
 
 
 @torch.no_grad()

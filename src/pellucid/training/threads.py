@@ -19,7 +19,7 @@ import torch
 
 from .decisions import Decisions
 
-SLOWDOWN = 2.0  # times the seconds a step took before, from which the other number is tried
+SLOWDOWN_FACTOR = 2.0  # times the seconds a step took before, from which the other number is tried
 
 TRIAL_SECONDS = 0.5  # of steps, after which it is seen whether the other number is faster
 
@@ -27,13 +27,13 @@ RECENT_SECONDS = 1.0  # over which the speed is taken: what a trial is compared 
 
 RECHECK_SECONDS = 10.0  # after a change; twice as long after each trial that changed nothing
 
-WORTHWHILE = 0.9  # of the seconds a step, which another number must stay below
+WORTHWHILE_FACTOR = 0.9  # of the seconds a step, which another number must stay below
 
 PROBE_SECONDS = 0.05  # of small operations, at the least: more than another program gets a processor for at a time
 
 MAX_PROBE_SECONDS = 0.25  # where a step takes as long: stalls come and go, and a step that meets them takes seconds
 
-STALL = 3.0  # times the seconds of an operation on one thread, from which several wait for each other
+STALL_FACTOR = 3.0  # times the seconds of an operation on one thread, from which several wait for each other
 
 
 def thread_counts(device: torch.device) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ def threads_stall(count: int, step_seconds: float = 0.0) -> bool:
     with restore_threads():
         alone = _operation_seconds(1, PROBE_SECONDS)
         together = _operation_seconds(count, min(max(step_seconds, PROBE_SECONDS), MAX_PROBE_SECONDS))
-        return together > STALL * alone
+        return together > STALL_FACTOR * alone
 
 
 def _operation_seconds(count: int, probe_seconds: float) -> float:
@@ -100,10 +100,10 @@ class ThreadTuner:
     counts: tuple[int, ...]
     usual: float | None = None
     stall: Callable[[int, float], bool] = threads_stall
-    _looks: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds, step) with the number in force
+    _speeds: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds, step) with the number in force
     _before: float | None = None  # seconds a step with the other number, during a trial
-    _wait: float = RECHECK_SECONDS
-    _since: float | None = None  # seconds at which the last trial ended
+    _wait_seconds: float = RECHECK_SECONDS
+    _tried_at: float | None = None  # seconds at which the last trial ended
 
     def after_look(self, step: int, now: float, left: float, decisions: Decisions) -> bool:
         """Decide whether to try the other number, or what a trial has shown. -> whether the number changed.
@@ -117,12 +117,12 @@ class ThreadTuner:
         if self._before is not None:
             return self._end_trial(step, each, now, decisions)
         self.usual = self.usual or each
-        self._since = now if self._since is None else self._since
-        slow = each > SLOWDOWN * self.usual
-        if left < 4 * TRIAL_SECONDS or not (slow or now - self._since > self._wait):
+        self._tried_at = now if self._tried_at is None else self._tried_at
+        slow = each > SLOWDOWN_FACTOR * self.usual
+        if left < 4 * TRIAL_SECONDS or not (slow or now - self._tried_at > self._wait_seconds):
             return False
         if self.stall(self._other_count(step, decisions), each):
-            self._since, self._wait = now, 2 * self._wait
+            self._tried_at, self._wait_seconds = now, 2 * self._wait_seconds
             return False
         self._before = each
         compared = f", {self.usual * 1e3:.3g} ms before" if slow else ""
@@ -130,25 +130,25 @@ class ThreadTuner:
 
     def _seconds_a_step(self, now: float, step: int) -> float | None:
         """Over the last second or less; None until there are enough."""
-        looks = self._looks
-        looks.append((now, step))
-        while len(looks) > 2 and now - looks[1][0] >= RECENT_SECONDS:
-            looks.popleft()
-        seconds, steps = now - looks[0][0], step - looks[0][1]
+        speeds = self._speeds
+        speeds.append((now, step))
+        while len(speeds) > 2 and now - speeds[1][0] >= RECENT_SECONDS:
+            speeds.popleft()
+        seconds, steps = now - speeds[0][0], step - speeds[0][1]
         return seconds / steps if steps and seconds >= TRIAL_SECONDS else None
 
     def _end_trial(self, step: int, each: float, now: float, decisions: Decisions) -> bool:
         assert self._before is not None
-        before, self._before, self._since = self._before, None, now
-        if each < WORTHWHILE * before:
-            self.usual, self._wait = each, RECHECK_SECONDS
+        before, self._before, self._tried_at = self._before, None, now
+        if each < WORTHWHILE_FACTOR * before:
+            self.usual, self._wait_seconds = each, RECHECK_SECONDS
             return False
-        self.usual, self._wait = before, 2 * self._wait
+        self.usual, self._wait_seconds = before, 2 * self._wait_seconds
         return self._change_count(step, decisions, f"{before * 1e3:.3g} ms a step, against {each * 1e3:.3g} ms")
 
     def _change_count(self, step: int, decisions: Decisions, reason: str) -> bool:
         decisions.decide(step, "threads", self._other_count(step, decisions), reason)
-        self._looks.clear()
+        self._speeds.clear()
         return True
 
     def _other_count(self, step: int, decisions: Decisions) -> int:

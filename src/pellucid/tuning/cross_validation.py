@@ -39,18 +39,18 @@ if TYPE_CHECKING:
 
 MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(14))  # steps after which the answers are looked at, up to 2,172
 
-ANSWERS = "rehearsal.safetensors"
+ANSWERS_FILE = "rehearsal.safetensors"
 
-LONGER = 1.3  # times the steps found, for a training whose second half cools down
+LONGER_FACTOR = 1.3  # times the steps found, for a training whose second half cools down
 
-PATIENCE = 3  # marks without less cost: nearly three times as many steps as were best
+PATIENCE_MARKS = 3  # marks without less cost: nearly three times as many steps as were best
 
-LESS = 1e-3  # of cost; one error in 1,000 examples
+LEAST_GAIN = 1e-3  # of cost; one error in 1,000 examples
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What the rehearsal found.
+    """What the cross-validation found.
 
     Attributes:
         mark: the steps after which examples that were left out were answered best.
@@ -64,18 +64,18 @@ class CrossValidation:
     @property
     def steps(self) -> int:
         """Of the training that it was for."""
-        return round(LONGER * self.mark)
+        return round(LONGER_FACTOR * self.mark)
 
     def save_to(self, folder: Files) -> None:
         """Write the answers into a run, so that others can be told apart from it by the same examples."""
-        folder.save_tensors(ANSWERS, {"rows": self.rows, "raw": self.raw.cpu().numpy()}, {"mark": str(self.mark)})
+        folder.save_tensors(ANSWERS_FILE, {"rows": self.rows, "raw": self.raw.cpu().numpy()}, {"mark": str(self.mark)})
 
     @classmethod
     def of(cls, folder: Files) -> CrossValidation | None:
         """That of a finished run; None where there was none."""
-        if not folder.exists(ANSWERS):
+        if not folder.exists(ANSWERS_FILE):
             return None
-        kept, about = folder.load_tensors(ANSWERS)
+        kept, about = folder.load_tensors(ANSWERS_FILE)
         return cls(int(about["mark"]), np.array(kept["rows"]), torch.from_numpy(np.array(kept["raw"])))
 
 
@@ -83,7 +83,7 @@ def cross_validate(
     plan: Plan,
     data: Examples,
     trunk: Trunk,
-    feed: Loader,
+    loader: Loader,
     rows: np.ndarray,
     *,
     targets: Sequence[Field],
@@ -94,17 +94,17 @@ def cross_validate(
     """Rehearse a planned training of ``trunk`` on ``rows``. Scales are learned anew for every network.
 
     Args:
-        feed: of the training itself, for the targets. targets: fields, fitted. most, only, seconds: as in
+        loader: of the training itself, for the targets. targets: fields, fitted. most, only, seconds: as in
             ``train_folds``.
     """
-    weight = None if feed.weight is None else feed.weight.cpu().numpy()
-    classes = feed.target[rows] if isinstance(feed.target, np.ndarray) and feed.target.ndim == 1 else None
+    weight = None if loader.weight is None else loader.weight.cpu().numpy()
+    classes = loader.target[rows] if isinstance(loader.target, np.ndarray) and loader.target.ndim == 1 else None
 
     def cast_fold(some: np.ndarray) -> tuple[Network, Loader]:
         fields = data.fitted_inputs_on(some)
         network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk))
         inputs = encode_groups(data, fields.values())
-        return network.to(feed.device), Loader(inputs, feed.target, feed.device, weight=weight, sample=feed.sample)
+        return network.to(loader.device), Loader(inputs, loader.target, loader.device, weight=weight, sample=loader.sample)
 
     folds = stratified_folds(rows, plan.folds, plan.seed, classes)
     return train_folds(cast_fold, folds, plan.recipe, plan.seed, most=most, only=only, seconds=seconds)
@@ -130,7 +130,7 @@ def train_folds(
         PellucidError: when the cost is never finite.
     """
     rows = np.concatenate(parts)
-    folds = [Fold(cast, np.setdiff1d(rows, held), held, recipe, seed) for held in parts]
+    folds = [Fold(cast, np.setdiff1d(rows, part), part, recipe, seed) for part in parts]
     training = StackedFolds(folds) if can_be_together(folds) else FoldsInTurn(folds)
     costs: list[float] = []
     raws: list[Tensor] = []
@@ -143,12 +143,12 @@ def train_folds(
         training.train_to(mark)
         raw, true = (torch.cat(some) for some in zip(*training.predict_left_out(), strict=True))
         each = folds[0].state.network.output.selection_losses(raw, true).double()  # (n,)
-        cost = float(np.average(each, weights=folds[0].feed.score_weights(rows)))
+        cost = float(np.average(each, weights=folds[0].loader.score_weights(rows)))
         if not math.isfinite(cost):  # and what follows will not be
             break
         costs.append(cost)
         raws.append(raw)
-        if len(costs) > PATIENCE and min(costs[-PATIENCE:]) > min(costs[:-PATIENCE]) - LESS:
+        if len(costs) > PATIENCE_MARKS and min(costs[-PATIENCE_MARKS:]) > min(costs[:-PATIENCE_MARKS]) - LEAST_GAIN:
             break
     if not costs:
         raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")
@@ -170,7 +170,7 @@ def smooth_costs(costs: Sequence[float]) -> np.ndarray:  # (m,) -> (m,)
 
 
 def out_of_fold_answers(
-    rehearsal: CrossValidation | None, feed: Loader, rows: np.ndarray, raw: Tensor, true: Tensor
+    cross_validation: CrossValidation | None, loader: Loader, rows: np.ndarray, raw: Tensor, true: Tensor
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """All answers to examples that the network which answered had not learned from.
 
@@ -180,8 +180,8 @@ def out_of_fold_answers(
     Returns:
         Answers, targets and rows: those of validation and then, where there was one, the rehearsal's.
     """
-    if rehearsal is None:
+    if cross_validation is None:
         return raw, true, rows
-    other, known = rehearsal.raw.to(raw.device), feed.targets(rehearsal.rows).to(true.device)
+    other, known = cross_validation.raw.to(raw.device), loader.targets(cross_validation.rows).to(true.device)
     raw, true = raw[: len(rows)], true[: len(rows)]  # without a validation part, what was learned from was watched
-    return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, rehearsal.rows])
+    return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, cross_validation.rows])

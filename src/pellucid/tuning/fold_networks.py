@@ -24,41 +24,41 @@ from ..training.loop import Loop
 from ..training.optimizer import Adam
 from ..training.pacer import Pacer
 from ..training.sampler import Sampler
-from ..training.state import AVERAGE_EVERY, TrainState, ema_rate, use_weights
+from ..training.state import AVERAGE_EVERY_STEPS, TrainState, ema_rate, use_weights
 from ..trunks.layers import Linear
 
-WARM = 20  # steps; from then on the learning rate stays, so that every mark could be the end
+WARM_UP_STEPS = 20  # steps; from then on the learning rate stays, so that every mark could be the end
 
-LARGEST = 1 << 26  # bytes of examples that are held once a network
+MOST_STACKED_BYTES = 1 << 26  # bytes of examples that are held once a network
 
 Cast = Callable[[np.ndarray], tuple[Network, Loader]]  # rows -> a fresh network, and the data encoded, fitted on them
 
 
 class Fold:
-    """One network that leaves ``held`` out."""
+    """One network of a cross-validation, and the loop that trains it on all rows but those ``left_out``."""
 
-    def __init__(self, cast: Cast, rows: np.ndarray, held: np.ndarray, recipe: Recipe, seed: int):
-        network, self.feed = cast(rows)
-        self.held, self.state = held, TrainState(network, recipe)
-        order, pace = Sampler(self.feed, rows, recipe.batch_size, seed), Pacer(recipe, None, 1)
-        self.loop = Loop(self.state, order, held, Decisions(), pace, lambda s: None, lambda r: None)
+    def __init__(self, cast: Cast, rows: np.ndarray, left_out: np.ndarray, recipe: Recipe, seed: int):
+        network, self.loader = cast(rows)
+        self.left_out, self.state = left_out, TrainState(network, recipe)
+        sampler, pace = Sampler(self.loader, rows, recipe.batch_size, seed), Pacer(recipe, None, 1)
+        self.loop = Loop(self.state, sampler, left_out, Decisions(), pace, lambda s: None, lambda r: None)
 
     def train_to(self, step: int) -> None:
         state, loop = self.state, self.loop
         state.network.train()
         while state.step < step:
-            loop.train_step(loop.order.batch(state.step), warm_up(state.step))
+            loop.train_step(loop.sampler.batch(state.step), warm_up(state.step))
 
     def predict_left_out(self) -> tuple[Tensor, Tensor]:  # -> (h, R), (h, ...)
         """What the averaged weights say of what was left out."""
         state = self.state
         with use_weights(state.weights, state.average):
-            return predict_raw(state.network, self.feed, self.held)
+            return predict_raw(state.network, self.loader, self.left_out)
 
 
 def warm_up(step: int) -> float:
     """Of the learning rate, at a step."""
-    return min(1.0, (step + 1) / WARM)
+    return min(1.0, (step + 1) / WARM_UP_STEPS)
 
 
 class FoldsInTurn:
@@ -86,21 +86,21 @@ class StackedFolds:
 
     def __init__(self, folds: Sequence[Fold]):
         self.folds, self.step = folds, 0
-        self.feed, recipe = folds[0].feed, folds[0].state.recipe  # its targets and weights are everyone's
+        self.loader, recipe = folds[0].loader, folds[0].state.recipe  # its targets and weights are everyone's
         self.network = stack_networks([fold.state.network for fold in folds])
         self.weights = dict(self.network.named_parameters())  # (K, ...) each
         self.average = {name: value.detach().clone() for name, value in self.weights.items()}
         matrices = [p for p in self.weights.values() if p.ndim > 2]
         vectors = [p for p in self.weights.values() if p.ndim <= 2]
         self.adam, self.lr = Adam([(matrices, recipe.decay), (vectors, 0.0)], betas=(0.9, recipe.beta2)), recipe.lr
-        dense = [dense_arrays(fold.feed) for fold in folds]
+        dense = [dense_arrays(fold.loader) for fold in folds]
         self.values = {key: torch.stack([one[key] for one in dense]) for key in dense[0]}  # (K, n, F) each
         self.among = torch.arange(len(folds)).unsqueeze(1)  # (K, 1)
 
     def train_to(self, step: int) -> None:
         self.network.train()
         while self.step < step:
-            drawn = [fold.loop.order.at(self.step) for fold in self.folds]
+            drawn = [fold.loop.sampler.at(self.step) for fold in self.folds]
             rows, keys = (torch.from_numpy(np.stack(some)) for some in zip(*drawn, strict=True))  # (K, B)
             for p in self.weights.values():
                 p.grad = None
@@ -117,10 +117,10 @@ class StackedFolds:
         return self.network.output(self.network.trunk(self.network.trunk_input(batch)), batch)
 
     def losses(self, rows: Tensor, keys: Tensor) -> Tensor:  # (K, B), (K, B) -> (K,)
-        target = Batch.of_targets(self.feed.targets(rows.flatten()))
+        target = Batch.of_targets(self.loader.targets(rows.flatten()))
         each = self.network.output.losses(self.raw_answers(rows, keys).flatten(0, 1), target)
-        if self.feed.weight is not None:
-            each = each * self.feed.weight[rows.flatten()]
+        if self.loader.weight is not None:
+            each = each * self.loader.weight[rows.flatten()]
         return each.view(rows.shape).mean(1)
 
     def _forget_what_is_not_finite(self, losses: Tensor) -> None:  # (K,)
@@ -132,24 +132,24 @@ class StackedFolds:
 
     @torch.no_grad()
     def _update_averages(self) -> None:
-        if self.step % AVERAGE_EVERY == 0:
+        if self.step % AVERAGE_EVERY_STEPS == 0:
             torch._foreach_lerp_(list(self.average.values()), list(self.weights.values()), ema_rate(self.step))
 
     @torch.no_grad()
     def predict_left_out(self) -> list[tuple[Tensor, Tensor]]:  # -> (h, R), (h, ...) each
         """What the averaged weights say of what each network left out."""
-        most = max(len(fold.held) for fold in self.folds)
-        rows = torch.from_numpy(np.stack([np.resize(fold.held, most) for fold in self.folds]))  # (K, h)
+        most = max(len(fold.left_out) for fold in self.folds)
+        rows = torch.from_numpy(np.stack([np.resize(fold.left_out, most) for fold in self.folds]))  # (K, h)
         self.network.eval()
         with use_weights(self.weights, self.average):
             found = self.raw_answers(rows).float().cpu()  # (K, h, R)
-        helds = [torch.from_numpy(fold.held) for fold in self.folds]
-        return [(own[: len(held)], self.feed.targets(held).cpu()) for own, held in zip(found, helds, strict=True)]
+        left_outs = [torch.from_numpy(fold.left_out) for fold in self.folds]
+        return [(own[: len(left_out)], self.loader.targets(left_out).cpu()) for own, left_out in zip(found, left_outs, strict=True)]
 
 
-def dense_arrays(feed: Loader) -> dict[str, Tensor]:
+def dense_arrays(loader: Loader) -> dict[str, Tensor]:
     """The inputs that lie in memory with one entry an example, (n, F) each."""
-    return {key: array.values for key, array in feed.arrays.items() if isinstance(array, DenseRows)}
+    return {key: array.values for key, array in loader.arrays.items() if isinstance(array, DenseRows)}
 
 
 def stack_networks(networks: Sequence[Network]) -> Network:
@@ -170,13 +170,13 @@ def stack_networks(networks: Sequence[Network]) -> Network:
 def can_be_together(folds: Sequence[Fold]) -> bool:
     """Whether these are alike in every shape, and have only weights that can be stacked."""
     one = folds[0]
-    network, recipe, feed = one.state.network, one.state.recipe, one.feed
-    usual = not recipe.matrix_lr and not recipe.clip and feed.device.type == "cpu" and len(folds) > 1
+    network, recipe, loader = one.state.network, one.state.recipe, one.loader
+    usual = not recipe.matrix_lr and not recipe.clip and loader.device.type == "cpu" and len(folds) > 1
     plain = network.vector and all(isinstance(layer, Number) for layer in network.layers)
     if not usual or not plain or not all(isinstance(m, Linear) for m in network.modules() if m._parameters):
         return False
     shapes = {tuple((name, value.shape) for name, value in fold.state.weights.items()) for fold in folds}
-    sizes = {fold.loop.order.batch_size for fold in folds}
-    held = sum(value.nbytes for fold in folds for value in dense_arrays(fold.feed).values())
+    sizes = {fold.loop.sampler.batch_size for fold in folds}
+    stacked_bytes = sum(value.nbytes for fold in folds for value in dense_arrays(fold.loader).values())
     places = {tuple(str(b.tolist()) for b in fold.state.network.buffers() if b.dtype == torch.int64) for fold in folds}
-    return len(shapes) == len(sizes) == len(places) == 1 and held <= LARGEST
+    return len(shapes) == len(sizes) == len(places) == 1 and stacked_bytes <= MOST_STACKED_BYTES

@@ -23,22 +23,22 @@ from ..training.loader import Loader
 from ..training.optimizer import Adam
 from ..trunks import Features
 
-MOST = 20_000  # examples that the probe learns from
+MOST_EXAMPLES = 20_000  # examples that the probe learns from
 
-STEPS, RATE = 300, 0.02  # of Adam on all of them at once, cooling down to nothing
+STEPS, LEARNING_RATE = 300, 0.02  # of Adam on all of them at once, cooling down to nothing
 
 DECAYS = (0.0, 0.03, 0.3, 3.0)  # weight decays that validation chooses among
 
 Pooled = tuple[Features, Tensor, Tensor | None]  # of n examples: features, targets (n, ...), weights in the loss (n,)
 
 
-def fit_linear_probe(network: Network, feed: Loader, train: np.ndarray, validation: np.ndarray) -> float:
+def fit_linear_probe(network: Network, loader: Loader, train: np.ndarray, validation: np.ndarray) -> float:
     """Train the output layer on the frozen rest; keep the weight decay that validation likes best and return it."""
     if network.output.need().every:
         return math.nan
-    some = train[:: -(-len(train) // MOST)]
-    known, (features, target, _) = (pool_features(network, feed, rows) for rows in (some, validation))
-    counts = feed.score_weights(validation)
+    some = train[:: -(-len(train) // MOST_EXAMPLES)]
+    known, (features, target, _) = (pool_features(network, loader, rows) for rows in (some, validation))
+    counts = loader.score_weights(validation)
     layer = network.output.layer
     first = [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
     best: tuple[float, float, list[Tensor]] = (math.inf, 0.0, first)
@@ -66,7 +66,7 @@ def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: fl
         gradients = torch.autograd.grad(loss, params)
         for p, g in zip(params, gradients, strict=True):
             p.grad = g
-        optimizer.step(RATE * (1 - step / STEPS))
+        optimizer.step(LEARNING_RATE * (1 - step / STEPS))
     for p in params:
         p.grad = None
 
@@ -78,19 +78,19 @@ def set_output_weights(network: Network, values: list[Tensor]) -> None:
 
 
 @torch.no_grad()
-def pool_features(network: Network, feed: Loader, rows: np.ndarray, size: int = 512) -> Pooled:
+def pool_features(network: Network, loader: Loader, rows: np.ndarray, size: int = 512) -> Pooled:
     """What the trunk makes of some examples, one vector each, (n, D)."""
     training = network.training
     network.eval()
     found: list[Tensor] = []
     target: list[Tensor] = []
     weight: list[Tensor] = []
-    for part in feed.in_order(rows, size):
-        batch = feed.batch(part)
+    for part in loader.in_order(rows, size):
+        batch = loader.batch(part)
         with autocast(network.device):
             f = network.output_input(batch)
         found.append(f.x.float())
-        target.append(feed.targets(part).to(f.x.device))
+        target.append(loader.targets(part).to(f.x.device))
         weight += [] if batch.weight is None else [batch.weight]
     network.train(training)
     own = torch.cat(weight) if weight else None

@@ -15,19 +15,19 @@ from ..training.evaluate import mean_loss, predict_raw
 from ..training.loader import Loader
 from ..training.state import TrainState, copy_into, use_weights
 
-WATCHED = 50_000  # validation examples: more would be answered for longer than is trained
+MOST_VALIDATION_ROWS = 50_000  # validation examples: more would be answered for longer than is trained
 
 
 def limit_validation(split: Split) -> Split:
     """The split as training looks on it: of very many validation rows some, spread evenly; all where they score it."""
     rows = split.validation
-    if len(rows) <= WATCHED or not len(split.test):
+    if len(rows) <= MOST_VALIDATION_ROWS or not len(split.test):
         return split
-    return replace(split, validation=rows[np.linspace(0, len(rows) - 1, WATCHED).astype(np.int64)])
+    return replace(split, validation=rows[np.linspace(0, len(rows) - 1, MOST_VALIDATION_ROWS).astype(np.int64)])
 
 
 def select_weights(
-    state: TrainState, feed: Loader, rows: np.ndarray, *, among: Container[str] | None = None
+    state: TrainState, loader: Loader, rows: np.ndarray, *, among: Container[str] | None = None
 ) -> tuple[dict[str, Any], Tensor, Tensor]:
     """Give the network the weights that answer ``rows`` best: by the metric, and by the loss where that ties.
 
@@ -37,7 +37,7 @@ def select_weights(
     Returns:
         What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
     """
-    network, output, weight = state.network, state.network.output, feed.score_weights(rows)
+    network, output, weight = state.network, state.network.output, loader.score_weights(rows)
     task = output.task
     last = {name: value.clone() for name, value in state.weights.items()}
     candidates = {"the last weights": last, "the average": state.average}
@@ -54,7 +54,7 @@ def select_weights(
 
     for name, weights in candidates.items():
         with use_weights(state.weights, weights):
-            found[name] = predict_raw(network, feed, rows, mirrored=True)
+            found[name] = predict_raw(network, loader, rows, mirrored=True)
         metrics[name] = task.measure(*found[name], weight)
     best = max(found, key=rank_weights)
     copy_into(state.weights, candidates[best])

@@ -26,15 +26,15 @@ from ..training.sampler import Sampler
 from ..training.state import TrainState
 from ..training.threads import threads_stall, use_threads
 
-LACKING = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
+MEMORY_ERRORS = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
 
 TURNS = 2  # of each number of threads
 
 TURN_SECONDS = 0.05  # which a turn takes at the least: more than another program gets a processor for at a time
 
-HOPELESS = 1.5  # times the best mean so far, from which a number of threads has no further step
+HOPELESS_FACTOR = 1.5  # times the best mean so far, from which a number of threads has no further step
 
-TRYING = 0.04  # of the seconds that one size may be timed for
+TRYING_SHARE = 0.04  # of the seconds that one size may be timed for
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def decide_threads(timing: Timing, decisions: Decisions) -> Timing:
 
 def time_steps(
     network: Network,
-    order: Sampler,
+    sampler: Sampler,
     recipe: Recipe,
     limit: float = math.inf,
     then: Callable[[TrainState], Any] = lambda state: None,
@@ -79,13 +79,13 @@ def time_steps(
         counts: numbers of threads to choose from; torch is left on the fastest. Without any, on the present one.
     """
     state = TrainState(network, recipe)
-    loop = Loop(state, order, order.rows[:0], Decisions(), Pacer(recipe, None, 1), lambda s: None, lambda r: None)
+    loop = Loop(state, sampler, sampler.rows[:0], Decisions(), Pacer(recipe, None, 1), lambda s: None, lambda r: None)
     network.train()
     steps = count(0)
 
     def one_step() -> float:
         start = time.perf_counter()
-        loop.train_step(order.batch(next(steps)), 0.01).item()
+        loop.train_step(sampler.batch(next(steps)), 0.01).item()
         return time.perf_counter() - start
 
     # On a busy machine a step on all threads may take seconds: what allocates need not be one of them.
@@ -96,9 +96,9 @@ def time_steps(
     means = time_thread_counts(one_step, counts or [torch.get_num_threads()], limit, first)
     best = min(means, key=lambda threads: means[threads])
     use_threads(best)
-    some = order.rows[: min(256, len(order.rows))]
+    some = sampler.rows[: min(256, len(sampler.rows))]
     start = time.perf_counter()
-    predict_raw(network, order.feed, some)
+    predict_raw(network, sampler.loader, some)
     then(state)
     answer = (time.perf_counter() - start) / len(some)
     return Timing(means.pop(best), answer, best, means)
@@ -122,7 +122,7 @@ def time_thread_counts(
         return sum(taken[threads]) / len(taken[threads])
 
     def is_hopeless(threads: int) -> bool:
-        return bool(taken[threads]) and mean_seconds(threads) > HOPELESS * min(
+        return bool(taken[threads]) and mean_seconds(threads) > HOPELESS_FACTOR * min(
             mean_seconds(other) for other in counts if taken[other]
         )
 
@@ -146,7 +146,7 @@ def time_thread_counts(
 
 @contextmanager
 def explain_out_of_memory(
-    size: Any, make: Callable[[int], Network], order: Sampler, recipe: Recipe, loop: Loop | None = None
+    size: Any, make: Callable[[int], Network], sampler: Sampler, recipe: Recipe, loop: Loop | None = None
 ) -> Iterator[None]:
     """Where memory does not hold a training of ``size``, say which size it does hold: one that was tried.
 
@@ -155,7 +155,7 @@ def explain_out_of_memory(
     """
     try:
         yield
-    except LACKING as error:
+    except MEMORY_ERRORS as error:
         if not no_memory(error):
             raise
         _clear_frames(error)
@@ -163,14 +163,14 @@ def explain_out_of_memory(
         return
     if loop is not None:
         del loop.state
-    smaller = largest_in_memory(size, make, order, recipe)
+    smaller = largest_in_memory(size, make, sampler, recipe)
     fix = (
         f"train with --size {smaller}, which it does hold" if smaller is not None else "smaller ones do not fit either"
     )
     raise OutOfMemory(f"the memory of this machine does not hold the training of a network of size {size}", fix=fix)
 
 
-def largest_in_memory(size: Any, make: Callable[[int], Network], order: Sampler, recipe: Recipe) -> int | None:
+def largest_in_memory(size: Any, make: Callable[[int], Network], sampler: Sampler, recipe: Recipe) -> int | None:
     """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint.
 
     From the smallest on: tried after larger ones that did not fit, one that fits was sometimes passed over.
@@ -179,8 +179,8 @@ def largest_in_memory(size: Any, make: Callable[[int], Network], order: Sampler,
     for smaller in range(size) if isinstance(size, int) else ():
         give_back()
         try:
-            time_steps(make(smaller), order, recipe, limit=0.0, then=lambda state: pack_tensors(state.tensors(), {}))
-        except LACKING as error:
+            time_steps(make(smaller), sampler, recipe, limit=0.0, then=lambda state: pack_tensors(state.tensors(), {}))
+        except MEMORY_ERRORS as error:
             if not no_memory(error):
                 raise
             _clear_frames(error)
@@ -200,7 +200,7 @@ def largest_within_budget(
     sizes: tuple[int, ...],
     usual: int,
     make: Callable[[int], Network],
-    order: Sampler,
+    sampler: Sampler,
     recipe: Recipe,
     seconds: float,
     counts: Sequence[int] = (),
@@ -214,12 +214,12 @@ def largest_within_budget(
     def epochs_of_size(size: int) -> float:
         if size not in tried:
             try:
-                tried[size] = time_steps(make(size), order, recipe, limit=TRYING * seconds, counts=counts)
-            except LACKING as error:
+                tried[size] = time_steps(make(size), sampler, recipe, limit=TRYING_SHARE * seconds, counts=counts)
+            except MEMORY_ERRORS as error:
                 if size == sizes[0] or not no_memory(error):
                     raise
                 tried[size] = Timing(math.inf, math.inf)  # it does not fit
-        return seconds / (tried[size].step * order.steps)
+        return seconds / (tried[size].step * sampler.steps)
 
     size = min(max(usual, sizes[0]), sizes[-1])
     while size > sizes[0] and epochs_of_size(size) < recipe.epochs:
@@ -232,5 +232,5 @@ def largest_within_budget(
         ):
             size += 1
     found = epochs_of_size(size)
-    said = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
-    return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {said} epochs"
+    epochs_text = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
+    return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {epochs_text} epochs"

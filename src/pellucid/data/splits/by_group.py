@@ -10,11 +10,11 @@ from ..batches.order import hash_counters
 from .by_time import consecutive_parts
 from .spec import PARTS, SplitSpec
 
-DRAWS = 64  # partings of groups tried, at most
+MOST_DRAWS = 64  # partings of groups tried, at most
 
-WORK = 4_000_000  # rows looked at over all of them
+MOST_ROW_VISITS = 4_000_000  # rows looked at over all of them
 
-_GROUPS = 5  # salt of the random order of groups
+_GROUP_SALT = 5  # salt of the random order of groups
 
 
 def by_group(
@@ -39,8 +39,8 @@ def by_group(
     aim = np.outer(parting.shares, np.bincount(label, minlength=count))  # (3, C)
     size = np.bincount(index)  # (G,)
     best, found = np.inf, np.zeros(len(names), np.int64)
-    for draw in range(int(np.clip(WORK // max(len(index), 1), 2, DRAWS))):
-        order = np.argsort(hash_counters(np.arange(len(names)), seed, draw, _GROUPS), kind="stable")
+    for draw in range(int(np.clip(MOST_ROW_VISITS // max(len(index), 1), 2, MOST_DRAWS))):
+        order = np.argsort(hash_counters(np.arange(len(names)), seed, draw, _GROUP_SALT), kind="stable")
         part = np.empty(len(names), np.int64)
         part[order] = consecutive_parts(size[order], parting.shares)
         have = np.bincount(part[index] * count + label, minlength=3 * count).reshape(3, count)

@@ -11,7 +11,7 @@ from ...errors import PellucidError
 from ...fields import Column, Field, kind_named
 from ...fields.date import date_seconds
 from ...wording import count_noun
-from .spec import CARVED, PARTS, SplitSpec
+from .spec import CARVED_SHARE, PARTS, SplitSpec
 from .time_spans import Span
 
 
@@ -75,7 +75,7 @@ def _in_spans(moments: np.ndarray, size: np.ndarray, parting: SplitSpec) -> np.n
             raise PellucidError(f"{whole}, and none of it is left for {PARTS[i]}", fix="give shorter spans of time")
     if parting.carved:
         train = np.flatnonzero(part == 0)
-        part[train] = consecutive_parts(size[train], (1 - CARVED, CARVED, 0)) if len(train) > 1 else 0
+        part[train] = consecutive_parts(size[train], (1 - CARVED_SHARE, CARVED_SHARE, 0)) if len(train) > 1 else 0
     return part
 
 

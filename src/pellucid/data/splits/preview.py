@@ -67,8 +67,8 @@ def _preview_by_time(
     lost = find_lost(found, fields, every)
     own, how = by_time(time, asked, dates, ~lost)
     left = int((own < 0).sum())
-    told = how + (f"; {count_noun(left, 'row')} in none of them" if left else "")
-    return asked, count_parts(np.where(lost, -1, own)), told
+    sentence = how + (f"; {count_noun(left, 'row')} in none of them" if left else "")
+    return asked, count_parts(np.where(lost, -1, own)), sentence
 
 
 def _preview_by_column(column: Column, asked: SplitSpec) -> tuple[np.ndarray, str]:  # -> (n,) part, -1 for none; how
@@ -102,9 +102,9 @@ def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
         text = column_words(found.columns[field.name])
         present, distinct = text.count(), text.drop_nulls().n_unique()
         if FEWEST_ENTITIES <= distinct <= present / 2:
-            said = f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
-            said += f" then the score flatters; --split group:{field.name} keeps them together"
-            notes.append(Note("info", said, f"column '{field.name}'"))
+            text_of_note = f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
+            text_of_note += f" then the score flatters; --split group:{field.name} keeps them together"
+            notes.append(Note("info", text_of_note, f"column '{field.name}'"))
     return notes
 
 

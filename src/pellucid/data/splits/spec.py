@@ -10,9 +10,9 @@ from typing import Any
 from ...errors import UsageError
 from .time_spans import Span, is_span
 
-USUAL = (0.8, 0.1, 0.1)
+USUAL_SHARES = (0.8, 0.1, 0.1)
 
-CARVED = 0.1  # of train, for a validation part that was not asked for
+CARVED_SHARE = 0.1  # of train, for a validation part that was not asked for
 
 REST = "rest"
 
@@ -31,13 +31,13 @@ class SplitSpec:
         shares: of train, validation and test.
         spans: of train, validation and test, for parts by time; of train and test where there are two. The first is
             None for all that comes before the others.
-        carved: two parts were asked for, and validation is ``CARVED`` of train.
+        carved: two parts were asked for, and validation is ``CARVED_SHARE`` of train.
         asked: something was asked for.
     """
 
     by: str = "chance"
     column: str | None = None
-    shares: tuple[float, ...] = USUAL
+    shares: tuple[float, ...] = USUAL_SHARES
     spans: tuple[Span | None, ...] = ()
     carved: bool = False
     asked: bool = False
@@ -54,7 +54,7 @@ class SplitSpec:
         """The shares in words, e.g. ``"80 : 10 : 10"``."""
         if self.carved:
             shares = f"{100 * (self.shares[0] + self.shares[1]):.4g} : {100 * self.shares[2]:.4g}"
-            return f"train and test {shares}, validation {CARVED:.0%} of train"
+            return f"train and test {shares}, validation {CARVED_SHARE:.0%} of train"
         return "train, validation and test " + " : ".join(f"{100 * share:.4g}" for share in self.shares)
 
 
@@ -135,7 +135,7 @@ def _parse_amounts(pieces: list[str], text: str, by: str, column: str | None) ->
     if len(shares) == 3:
         return SplitSpec(by, column, tuple(shares), asked=True)
     train, test = shares
-    carved = round(train * (1 - CARVED), 9), round(train * CARVED, 9), round(test, 9)
+    carved = round(train * (1 - CARVED_SHARE), 9), round(train * CARVED_SHARE, 9), round(test, 9)
     return SplitSpec(by, column, carved, carved=True, asked=True)
 
 

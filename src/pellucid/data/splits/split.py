@@ -24,7 +24,7 @@ from .unusable import STRANGE, check_given, check_labels, find_strange
 if TYPE_CHECKING:
     from ..examples import Examples
 
-FEWEST = 5  # rows that can be parted at all
+FEWEST_ROWS = 5  # rows that can be parted at all
 
 EVEN = {"category": "every class", "labels": "rows by their rarest label"}  # what every part has its share of
 
@@ -162,9 +162,9 @@ def at_random(rows: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarr
 
 def check_filled(parts: list[np.ndarray], how: str, parting: SplitSpec) -> Split:
     total = sum(map(len, parts))
-    if total < FEWEST:
+    if total < FEWEST_ROWS:
         raise PellucidError(
-            f"there are too few examples: {count_noun(total, 'row')} that can be used, at least {FEWEST} are needed"
+            f"there are too few examples: {count_noun(total, 'row')} that can be used, at least {FEWEST_ROWS} are needed"
         )
     for name, rows, share in zip(PARTS, parts, parting.shares, strict=True):
         if not len(rows) and (share > 0 or name == "train"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import UsageError, unknown_name
 
-LONGEST = 10_000  # years of a span
+LONGEST_YEARS = 10_000  # years of a span
 
 UNITS = {  # months, seconds
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), (12, 0)),
@@ -21,7 +21,7 @@ UNITS = {  # months, seconds
     **dict.fromkeys(("s", "sec", "second", "seconds"), (0, 1)),
 }
 
-LENGTHS = {  # seconds of what a length of time is told in, and what is told in the one before
+UNIT_SECONDS = {  # seconds of what a length of time is told in, and what is told in the one before
     "year": 365.25 * 86400, "month": 365.25 / 12 * 86400, "day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0,
 }  # fmt: skip
 
@@ -56,7 +56,7 @@ class Span:
             raise UsageError(f"'{text}' is not a whole number of months", fix="write it in days, such as 45d")
         if amount == 0:
             raise UsageError(f"a span of '{text}' holds nothing")
-        if months > 12 * LONGEST or seconds > 366 * 86400 * LONGEST:
+        if months > 12 * LONGEST_YEARS or seconds > 366 * 86400 * LONGEST_YEARS:
             raise UsageError(f"a span of '{text}' is longer than any data")
         return cls(int(months), seconds)
 
@@ -102,9 +102,9 @@ def length_in_words(seconds: float) -> str:
     >>> length_in_words(3 * 86400), length_in_words(90 * 86400), length_in_words(5400), length_in_words(0.2)
     ('3 days', '3 months', '90 minutes', '1 second')
     """
-    unit = next((name for name, size in LENGTHS.items() if seconds >= 1.9 * size), None)
-    unit = unit or next((name for name, size in LENGTHS.items() if seconds >= 0.9 * size), "second")
-    count = max(round(seconds / LENGTHS[unit]), 1)
+    unit = next((name for name, size in UNIT_SECONDS.items() if seconds >= 1.9 * size), None)
+    unit = unit or next((name for name, size in UNIT_SECONDS.items() if seconds >= 0.9 * size), "second")
+    count = max(round(seconds / UNIT_SECONDS[unit]), 1)
     return f"{count:,} {unit}{'s' * (count > 1)}"
 
 

@@ -36,8 +36,8 @@ def say_parts(how: str, given: Mapping[str, int], left: Mapping[str, int]) -> st
     shown = join_words(f"{name} {count:,}" for name, count in left.items()) or "nothing that can be used"
     carved = [name for name in PARTS[1:] if name not in given]
     lost = [name for name in given if name not in left]
-    said = f"{how}: {shown}" + (f"; {join_words(carved)} taken from train" if carved else "")
-    return said + (f"; no row of {join_words(lost)} can be used" if lost else "")
+    sentence = f"{how}: {shown}" + (f"; {join_words(carved)} taken from train" if carved else "")
+    return sentence + (f"; no row of {join_words(lost)} can be used" if lost else "")
 
 
 def count_parts(part: np.ndarray) -> dict[str, int]:  # (n,) index of PARTS, -1 for none
@@ -128,10 +128,10 @@ def check_known(data: Examples, rows: np.ndarray) -> None:
     if not len(rows):
         gone = {what: len(some) for what, some in data.unusable_rows().items() if len(some)}
         why = [f"{count:,} {what}" for what, count in gone.items()] or ["there are no rows"]
-        said = [text for target in data.targets if (text := _new_said(data, target))]
-        fix = "write them as in the training" if said else "mend these examples, or bring others"
+        new_classes = [text for target in data.targets if (text := _new_said(data, target))]
+        fix = "write them as in the training" if new_classes else "mend these examples, or bring others"
         raise PellucidError(
-            "; ".join([f"there is no example to score: {join_words(why)}", *said]), where=data.name, fix=fix
+            "; ".join([f"there is no example to score: {join_words(why)}", *new_classes]), where=data.name, fix=fix
         )
     for target in (f for f in data.targets if f.kind == "labels" and f.state is not None):
         values, known = data.stored_values(target.name).meta["values"], target.state["values"]  # type: ignore[index]
