@@ -62,7 +62,11 @@ class RunClock:
         return max(round(self.budget.amount * (epoch_steps if self.budget.kind == "epochs" else 1)), 1)
 
     def first_steps(
-        self, epoch_steps: int, evaluation_seconds: float, cross_validation: CrossValidation | None, timing: Timing | None
+        self,
+        epoch_steps: int,
+        evaluation_seconds: float,
+        cross_validation: CrossValidation | None,
+        timing: Timing | None,
     ) -> tuple[int, str]:
         """How many steps the budget allows at first, and why.
 
@@ -75,7 +79,10 @@ class RunClock:
             most = self.max_steps(epoch_steps)
             if self.budget.kind != "seconds" and cross_validation.steps > most:
                 return most, f"{self.budget} as asked for; cross-validation would have given {cross_validation.steps}"
-            return cross_validation.steps, f"a third more than the {cross_validation.mark} found, because they cool down"
+            return (
+                cross_validation.steps,
+                f"a third more than the {cross_validation.mark} found, because they cool down",
+            )
         if left is None or timing is None:
             return self.max_steps(epoch_steps), f"{self.budget} as asked for"
         steps = int(left * (1 - EVALUATION_SHARE) / timing.step)

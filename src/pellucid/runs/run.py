@@ -164,7 +164,9 @@ class Run:
     def say(self) -> str:
         """The score in one plain sentence."""
         sentence = self.network.output.task.say_score(self.score, self.baseline)
-        return sentence if self.scored_on == "test" else f"{sentence} This is on {self.scored_on}: there was no test part."
+        return (
+            sentence if self.scored_on == "test" else f"{sentence} This is on {self.scored_on}: there was no test part."
+        )
 
     def say_reference(self) -> str:
         """Whether the network is worth more than its reference, in one plain sentence; empty without one."""

@@ -177,7 +177,9 @@ def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listene
     fresh["status"] = "training"
     with folder.lock(), restore_threads():
         folder.write_json("run.json", fresh)
-        trainer = Trainer.from_record(folder, fresh, found, listener, trunk_for_record(record, pop_custom_trunk(options)))
+        trainer = Trainer.from_record(
+            folder, fresh, found, listener, trunk_for_record(record, pop_custom_trunk(options))
+        )
         return trainer.run(trainer.resume(None, started))
 
 
@@ -191,7 +193,14 @@ class Trainer:
 
     def __init__(self, folder: Files, job: Job, listener: Listener, *, fields: Mapping[str, Field] | None = None):
         data, split, plan = job.data, job.split, job.plan
-        self.folder, self.data, self.split, self.plan, self.listener, self.own = folder, data, split, plan, listener, job.trunk
+        self.folder, self.data, self.split, self.plan, self.listener, self.own = (
+            folder,
+            data,
+            split,
+            plan,
+            listener,
+            job.trunk,
+        )
         check_device(plan.device)
         self.device = torch.device(plan.device)
         self.thread_counts = thread_counts(self.device)
@@ -317,7 +326,15 @@ class Trainer:
         state.seconds = self.clock.elapsed()
         look = self.plan.start is not None and not state.best_row
         return Loop(
-            state, self.sampler, self.watched, self.decisions, pace, self.save_checkpoint, self.write_row, self.listener, look
+            state,
+            self.sampler,
+            self.watched,
+            self.decisions,
+            pace,
+            self.save_checkpoint,
+            self.write_row,
+            self.listener,
+            look,
         )
 
     def run(self, loop: Loop) -> Run:
@@ -369,7 +386,9 @@ class Trainer:
             return None
         mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.clock.deadline(0), self.plan.budget
         known = CrossValidation.of(self.folder) if mark is not None else None
-        seconds = CROSS_VALIDATION_SHARE * (deadline - time.monotonic()) if deadline is not None and mark is None else None
+        seconds = (
+            CROSS_VALIDATION_SHARE * (deadline - time.monotonic()) if deadline is not None and mark is None else None
+        )
         if seconds is not None and timing is not None:  # half the time, with the answers at each mark
             most = int(seconds / (self.plan.folds * timing.step))
         else:

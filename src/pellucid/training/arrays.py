@@ -13,12 +13,13 @@ from ..data.batches.batch import Padded
 from ..errors import PellucidError
 from ..fields import Encoded, Ragged
 
-# Larger maps are read from their file: every look into a map brings in up to 2 MB.
+# Larger maps are read from their file, row by row. A map brings in up to 2 MB at every look, so an epoch in random
+# order would soon hold the whole file; of small ones that is wanted.
 MAPPED_BYTES = 1 << 28
 
 
 class DenseRows:
-    """An array with one entry an example.
+    """An array with one entry an example, on a device.
 
     Args:
         array: (n, ...). home: the device it lives on.
@@ -39,7 +40,8 @@ class RaggedRows:
         ragged: n of them. home: the device they live on.
     """
 
-    example_values = 0  # of a sequence it is not known beforehand
+    # Lengths differ, so how many input values an example has is not known beforehand.
+    example_values = 0
 
     def __init__(self, ragged: Ragged, home: torch.device):
         values = ragged.values
@@ -68,10 +70,13 @@ class FileRows:
         self.shape, self.dtype, self._offset = array.shape, array.dtype, array.offset
         self.example_values = int(np.prod(array.shape[1:]))
         self._width = self.example_values * array.itemsize
-        self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115  as long as the loader lives
+        # Open as long as the loader lives, and without a buffer: rows in random order would throw it away each time.
+        self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115
+        # Offsets are counted from the start of the array, so a view of a part of the file would give other rows.
         assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "no whole file"
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
+        """The entries of ``rows``, read from the file. Raises PellucidError when it was cut short meanwhile."""
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         places = found.reshape(-1).view(np.uint8).data
         for i, row in enumerate(rows.tolist()):
@@ -89,7 +94,10 @@ Rows = DenseRows | RaggedRows | FileRows
 
 
 def rows_of(array: Encoded, home: torch.device) -> Rows:
-    """Where a step gathers from ``array``: on the device ``home``, or in its file where that is large and a CPU's."""
+    """What a step gathers its examples from: ``array`` copied to the device ``home``, or its file.
+
+    The file where it is larger than ``MAPPED_BYTES`` and ``home`` is a CPU.
+    """
     if isinstance(array, Ragged):
         return RaggedRows(array, home)
     if home.type == "cpu" and isinstance(array, np.memmap) and array.nbytes > MAPPED_BYTES:
@@ -98,11 +106,13 @@ def rows_of(array: Encoded, home: torch.device) -> Rows:
 
 
 def encoded_bytes(array: Encoded) -> int:
+    """Bytes of all values, those that say where sequences end left out."""
     return array.values.nbytes if isinstance(array, Ragged) else array.nbytes
 
 
 def place_array(array: np.ndarray, home: torch.device) -> Tensor:
-    # Read-only memory maps: nothing here writes to them.
+    """The array as a tensor on the device ``home``; on a CPU it shares the array's memory where that is contiguous."""
+    # torch warns of read-only arrays, as memory maps are: nothing here writes to them.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array)).to(home)

@@ -10,7 +10,8 @@ from bisect import insort
 from collections.abc import Callable, Iterable
 from typing import Any
 
-Decision = dict[str, Any]  # step, name, value, reason
+# step (from which it holds), name, value, reason
+Decision = dict[str, Any]
 
 
 class Decisions:
@@ -27,7 +28,8 @@ class Decisions:
     ):
         self.write, self.live = write, live
         self.all: list[Decision] = []
-        self._named: dict[str, list[Decision]] = {}  # asked for twice a step, so found without a search
+        # Asked for twice a step, so found by name without a search through all.
+        self._named: dict[str, list[Decision]] = {}
         for decision in known:
             self._keep(decision)
 
@@ -37,11 +39,15 @@ class Decisions:
 
     def open_at(self, step: int) -> bool:
         """Whether the clock may decide something at ``step``: not while known decisions still lie ahead."""
+        # A training that was killed between a decision and its step resumes before that decision. Were the clock asked
+        # again there, it would decide otherwise, and the bits would differ from those of a training never killed.
         return self.live and (not self.all or self.all[-1]["step"] <= step)
 
     def decide(self, step: int, name: str, value: Any, reason: str) -> None:
-        """Decide that ``name`` is ``value`` from ``step`` on; written first."""
+        """Decide that ``name`` is ``value`` from ``step`` on; it is written before it takes effect."""
         decision = {"step": step, "name": name, "value": value, "reason": reason}
+        # Written first: a crash in between leaves a decision that is obeyed after all, never one that nobody can
+        # replay.
         self.write(decision)
         self._keep(decision)
 

@@ -1,4 +1,4 @@
-"""Raw answers and losses of many examples."""
+"""Raw answers and losses of many examples. n examples, R numbers in a raw answer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from ..network import Network
 from ..outputs import Output
 from .loader import Loader
 
-Answers = tuple[Tensor, Tensor]  # raw (n, R) and target (n, ...), on the CPU
+# Raw answers (n, R) and targets (n, ...), both on the CPU.
+Answers = tuple[Tensor, Tensor]
 
+# cuDNN's is left out: it compiles a plan for every new length of a batch, 0.2 s each, and texts differ from step to
+# step. On an H100 a transformer made 1 step in 15 s with it and 183 without (docs/LOG.md, 2026-11-27).
 ATTENTIONS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> float:
-    """The mean loss of some examples; ``weight`` (n,) says how much each counts."""
+    """The mean loss of raw answers (n, R) to targets (n, ...); ``weight`` (n,) says how much each example counts."""
     losses = output.losses(raw, Batch.of_targets(target))
     if weight is None:
         return float(losses.mean())
@@ -36,8 +39,13 @@ def predict_raw(
 ) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
     """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off.
 
+    Where memory lacks, what is left is answered in batches half as large.
+
     Args:
         size: examples in a batch; None leaves it to the loader. mirrored: see ``Network.predict``.
+
+    Raises:
+        RuntimeError, MemoryError: when memory does not hold a single example.
     """
     training = network.training
     network.eval()
@@ -54,13 +62,16 @@ def predict_raw(
         except (RuntimeError, MemoryError) as error:
             if len(part) == 1 or not no_memory(error):
                 raise
-            half = len(part) // 2  # from here on; in which order does not matter
-            waiting = [piece for one in (*waiting, part) for piece in one.split(half)]
+            # All that waits is halved, not this batch alone: the next would lack memory too. In which order batches are
+            # answered does not matter, since rows are sorted back below.
+            half = len(part) // 2
+            waiting = [smaller for one in (*waiting, part) for smaller in one.split(half)]
             continue
         order.append(part)
         if isinstance(batch.target, Tensor):
             target.append(batch.target)
     network.train(training)
+    # Batches are sorted by length, so that little is padded: put back into the order that was asked for.
     places = torch.cat(order).cpu()
     index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
     known = torch.cat(target)[index] if target else torch.empty(0)
@@ -68,13 +79,11 @@ def predict_raw(
 
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """bfloat16 where a GPU makes it pay; nothing on a CPU."""
+    """bfloat16 on a GPU, where it pays; nothing on a CPU: there a convolution takes 1.5 to 1.8 times float32's time."""
     return _half_precision() if device.type == "cuda" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def _half_precision() -> Iterator[None]:
-    # cuDNN's attention is left out: it compiles a plan for each new length of a batch, which takes 0.2 s every time,
-    # and lengths of texts differ from step to step.
     with torch.autocast("cuda", torch.bfloat16), sdpa_kernel(ATTENTIONS):
         yield

@@ -15,7 +15,7 @@ class Progress:
     """Where a training stands.
 
     Attributes:
-        step: optimizer steps done; ``steps``: how many there will be as decided so far.
+        step: optimizer steps done; ``steps``: how many there will be, as decided so far.
         epoch: passes over the training examples so far (fractional).
         seconds: since the training's clock started; ``left``: seconds until the end as far as known.
         rate: training examples a second over the last steps.

@@ -1,6 +1,6 @@
 """Encoded arrays on the device, and batches of them by row number.
 
-B batch, n examples, T time (longest of the batch).
+B batch, n examples, m of them, T time (longest of the batch).
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from .arrays import DenseRows, encoded_bytes, place_array, rows_of
 if TYPE_CHECKING:
     from ..data import Examples
 
-DATA_SHARE = 0.4  # of the device's free memory that data may take
+# Of the device's free memory that data may take: the rest is for weights, optimizer and activations, which are not
+# there yet when the data is placed.
+DATA_SHARE = 0.4
 
+# Examples in a batch that is answered, at the most, and input values in it: those of as many 32 x 32 photos. A fixed
+# 512, however large an image is, was a part of 75 % more memory for ten times the photos (docs/LOG.md, 2026-11-22).
 ANSWERED_EXAMPLES, ANSWERED_VALUES = 512, 512 * 32 * 32 * 3
 
 
@@ -33,6 +37,10 @@ class Loader:
         target: the encoded target, held like the inputs; None where it is not known.
         device: where batches go. Data lives there too when it fits in ``DATA_SHARE`` of its free memory.
         weight: (n,) how much each example's loss counts, ``sample``: each example in scores; None for all the same.
+
+    Attributes:
+        home: the device that the data lives on.
+        lengths: (n,) the longest sequence of each example; None where no input is of sequences.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class Loader:
         self.arrays = {key: rows_of(array, self.home) for key, array in inputs.items()}
         self._targets = None if target is None else rows_of(target, self.home)
         self.weight = None if weight is None else place_array(weight, self.home)
+        # By the longest of an example's sequences: it is what its batch is padded to.
         lengths = [array.lengths for array in inputs.values() if isinstance(array, Ragged)]
         self.lengths = np.maximum.reduce(lengths) if lengths else None  # (n,)
 
@@ -67,12 +76,12 @@ class Loader:
 
     @property
     def at_once(self) -> int:
-        """Examples that are answered in one batch: fewer where one is large, as its activations are too."""
+        """How many examples are answered in one batch: fewer where one is large, as its activations are too."""
         values = sum(array.example_values for array in self.arrays.values())
         return max(1, min(ANSWERED_EXAMPLES, ANSWERED_VALUES // max(values, 1)))
 
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
-        """The examples with these row numbers, on the device; ``key`` (B,) as in ``Features.key``."""
+        """The examples ``rows`` (B,), a tensor where the data lives, on the device; ``key`` (B,) as in ``Features``."""
         inputs = {name: self._to_device(array.gather(rows)) for name, array in self.arrays.items()}
         target = None if self._targets is None else self._to_device(self._targets.gather(rows))
         weight = None if self.weight is None else self._to_device(self.weight.index_select(0, rows))
@@ -97,6 +106,7 @@ class Loader:
             return Padded(self._to_device(value.values), self._to_device(value.lengths))
         if value.device.type == self.device.type:
             return value
+        # Only pinned memory is copied while the GPU goes on computing.
         return (value.pin_memory() if self.device.type == "cuda" else value).to(self.device, non_blocking=True)
 
     def in_order(self, rows: np.ndarray, batch_size: int) -> list[Tensor]:
@@ -105,4 +115,5 @@ class Loader:
 
 
 def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a GPU; 0 for a CPU, where data need not be moved."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

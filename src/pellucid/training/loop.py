@@ -28,13 +28,20 @@ from .state import TrainState
 from .step_graph import StepGraph
 from .threads import use_threads
 
-MOST_SKIPPED_STEPS = 20  # steps in a row without a finite gradient after which a training gives up
+# In a row, without a finite gradient, after which a training gives up: a single one may come from one extreme row, so
+# many are a learning rate that is too large, and no later step would mend the weights.
+MOST_SKIPPED_STEPS = 20
 
-REPORT_SECONDS = 0.2  # seconds between two words to the listeners
+# Between two looks at the clock: short for whoever watches, long beside the 0.4 ms of a small network's step.
+REPORT_SECONDS = 0.2
 
-CHECKPOINT_SECONDS = 20.0  # seconds between two checkpoints, at the least
+# Between two checkpoints, at the least; and the share of the time that writing them may take, so that a large network
+# on a slow disk saves less often.
+CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 20.0, 0.02
 
-CHECKPOINT_SHARE = 0.02  # of the time that checkpoints may take
+# Of the lowest validation loss, by which another must be lower to count as progress: else rounding would outwait
+# patience.
+PROGRESS_SHARE = 1e-4
 
 
 @dataclass
@@ -45,7 +52,7 @@ class Loop:
         state: what is trained. sampler: the batches. validation: rows to choose on.
         decisions: what was decided; pace: decides more as the clock and validation call for it.
         save: writes a checkpoint. record: writes a line of the history. listener: is told.
-        look_first: also before the first step, because the weights know something already.
+        look_first: evaluate before the first step too, because the weights were learned already (``--start``).
         stop: asked before every step; True saves and raises Interrupted.
     """
 
@@ -64,7 +71,13 @@ class Loop:
         self.graph = StepGraph(self.state.network, self._run_backward)
 
     def run(self) -> None:
-        """Train. Raises Interrupted when stopped from outside, PellucidError when the loss never becomes finite."""
+        """Train from where the state stands to the end of the schedule, and save.
+
+        Raises:
+            Interrupted: when stopped from outside, after saving.
+            PellucidError: when the loss stays infinite or NaN for ``MOST_SKIPPED_STEPS`` steps.
+            OutOfMemory: when memory does not hold the smallest micro-batch.
+        """
         state, decisions = self.state, self.decisions
         state.network.train()
         self._counted_at = self._saved_at = self._reported_at = time.perf_counter()
@@ -73,6 +86,7 @@ class Loop:
         if self.look_first:
             self.evaluate(0.0)
         while state.step < end_of(points := decisions.at(state.step, "schedule")):
+            # In every step, since rounding depends on it: a replay must change the number at the very step it changed.
             use_threads(decisions.at(state.step, "threads"))
             if self.stop():
                 self.save(state)
@@ -84,19 +98,30 @@ class Loop:
         self.save(state)
 
     def train_step(self, batch: Batch, factor: float) -> Tensor:  # -> () mean loss
-        """Gradients, the guard, one step of the optimizer with ``factor`` times the full learning rates."""
+        """One step: gradients, the guard against non-finite ones, the optimizer, the averaged weights.
+
+        Args:
+            factor: of the full learning rates, from the schedule.
+        """
         state = self.state
         state.optimizer.clear()
         seed_step(state.network.device, self.sampler.seed, state.step)
         loss = self.compute_gradients(batch)
         if self.keep_if_finite(loss):
             state.optimizer.step(factor)
+        # A skipped step counts too: batches and schedule are functions of the step, and the same batch would come
+        # again.
         state.step += 1
         state.update_ema()
         return loss
 
     def compute_gradients(self, batch: Batch) -> Tensor:  # -> () mean loss
-        """Forward and backward, in as many micro-batches as memory calls for; out of memory halves them."""
+        """Forward and backward of a batch, in micro-batches, which are halved as long as memory does not hold one.
+
+        Raises:
+            OutOfMemory: when they can't be made smaller.
+        """
+        # Losses are divided by the count of the whole batch, so that cutting it changes nothing but rounding.
         size, count = len(batch.rows), self.state.network.output.count(batch)
         self.state.keep_buffers()
         while True:
@@ -108,14 +133,18 @@ class Loop:
             except (RuntimeError, MemoryError) as error:
                 if not no_memory(error):
                     raise
+            # Outside of the handler: the error's frames hold the activations that there was no room for. What the parts
+            # before it have added to gradients and running statistics goes, since they come again.
             self.state.optimizer.clear()
             self.state.put_back_buffers()
             self._halve_micro_batch(micro, size)
 
     def _halve_micro_batch(self, micro: int, size: int) -> None:
+        """Decide on micro-batches half as large. Raises OutOfMemory when they can't be."""
         now = min(micro, size)
+        # Examples that are normalised together stay together: else the result would depend on the memory there is.
         grouped = any(isinstance(m, GroupedBatchNorm) for m in self.state.network.modules())
-        group = GROUP if grouped else 1  # examples that are normalised together are not parted
+        group = GROUP if grouped else 1
         smaller = max(now // (2 * group), 1) * group
         if smaller >= now:
             raise OutOfMemory(
@@ -128,21 +157,28 @@ class Loop:
         )
 
     def _run_backward(self, batch: Batch, count: float) -> Tensor:  # -> ()
+        """Add a micro-batch's gradients; its share of the mean loss, for a batch with this ``count`` of examples."""
         with autocast(self.state.network.device):
             loss = self.state.network.losses(batch).sum() / count
         loss.backward()
         return loss.detach()
 
     def keep_if_finite(self, loss: Tensor) -> bool:
-        """Whether this step may move the weights; clips the gradient where the recipe says so."""
+        """Whether loss and gradient are finite, so that the step may move the weights; clips the gradient if asked.
+
+        Raises:
+            PellucidError: after ``MOST_SKIPPED_STEPS`` in a row that were not.
+        """
         state, clip = self.state, self.state.recipe.clip
         norm = state.optimizer.norm()
-        if not math.isfinite(float(loss + norm)):  # on a GPU the one wait of a step; small next to a step there
+        # One number for both, because on a GPU this is the one wait of a step; small next to a step there.
+        if not math.isfinite(float(loss + norm)):
             state.put_back_buffers()
             state.skipped += 1
             if state.skipped >= MOST_SKIPPED_STEPS:
                 raise PellucidError(
-                    f"the loss or its gradient was not finite for {MOST_SKIPPED_STEPS} steps in a row, up to step {state.step:,}",
+                    f"the loss or its gradient was not finite for {MOST_SKIPPED_STEPS} steps in a row,"
+                    f" up to step {state.step:,}",
                     fix="train with a smaller --lr, and look for extreme numbers in the data",
                 )
             return False
@@ -159,7 +195,7 @@ class Loop:
         Args:
             share: of the full learning rates, as scheduled for the next step.
         """
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         state, output = self.state, self.state.network.output
         task = output.task
         raw, target = predict_raw(state.network, self.sampler.loader, self.validation)
@@ -180,18 +216,22 @@ class Loop:
         row["seconds"] = state.seconds
         self.record(row)
         self.listener.evaluated(row)
-        took = time.perf_counter() - began
+        took = time.perf_counter() - started_at
+        # Half of it is the past, so that one stall does not reserve too much for the closing evaluations.
         state.evaluating = 0.5 * (state.evaluating or took) + 0.5 * took
         self.pace.after_evaluation(state, self.decisions, took)
 
     def _keep_if_best(self, row: dict[str, Any]) -> None:
-        """Keep the weights that validation likes best: by the metric, and by the loss where that ties."""
+        """Keep the weights with the best validation metric so far, the lower loss where it ties; count stale looks.
+
+        Patience watches the loss, not the metric, which is too coarse on small validation parts (docs/LOG.md).
+        """
         state, task, loss = self.state, self.state.network.output.task, row["validation_loss"]
         metric = task.metric
         if not (math.isfinite(loss) and math.isfinite(row[metric])):
             state.stale += 1
             return
-        if state.lowest == math.inf or loss < state.lowest - 1e-4 * abs(state.lowest):
+        if state.lowest == math.inf or loss < state.lowest - PROGRESS_SHARE * abs(state.lowest):
             state.lowest, state.stale = loss, 0
         else:
             state.stale += 1
@@ -201,12 +241,13 @@ class Loop:
             state.keep_best(row)
 
     def _count_seconds(self) -> None:
+        """Add what has passed since the last call to the training's seconds, which go on over all sittings."""
         now = time.perf_counter()
         self.state.seconds += now - self._counted_at
         self._counted_at = now
 
     def report_and_save(self, points: Points) -> None:
-        """Now and then look at the clock: decide, tell, save."""
+        """Every ``REPORT_SECONDS``: let the pacer decide, tell the listener, and save where a checkpoint is due."""
         now, state = time.perf_counter(), self.state
         if now - self._reported_at < REPORT_SECONDS and state.step < end_of(points):
             return
@@ -220,7 +261,7 @@ class Loop:
             self._checkpoint_seconds = self._saved_at - now
 
     def _mean_loss(self) -> float:
-        """Of the steps since the last evaluation."""
+        """The mean training loss since the last evaluation; NaN when no step has counted since."""
         if self.state.loss_count:
             self._loss = float(self.state.loss_sum) / self.state.loss_count
         return self._loss if self.state.loss_count else math.nan
@@ -230,6 +271,7 @@ class Loop:
         self._mean_loss()
         steps, self._reported_step = state.step - self._reported_step, state.step
         rate = steps / max(now - self._reported_at, 1e-9)
+        # Smoothed, for people: the time left would jump with every evaluation.
         self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
         return Progress(
             step=state.step,
@@ -244,7 +286,8 @@ class Loop:
 
 
 def seed_step(device: torch.device, seed: int, step: int) -> None:
-    """Start torch's generators for this step, for modules of a user's own that draw from them; 4 µs on a CPU."""
+    """Seed torch's generators for one step, for modules of a user's own that draw from them; 4 µs on a CPU."""
+    # So that a resumed training draws what the uninterrupted one would have, without a generator's state to save.
     number = (seed * 0x9E3779B97F4A7C15 + step) & 0x7FFFFFFFFFFFFFFF
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
@@ -253,7 +296,7 @@ def seed_step(device: torch.device, seed: int, step: int) -> None:
 
 
 def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
-    """A batch cut into micro-batches."""
+    """A batch cut into micro-batches of ``size`` examples; the last may be smaller."""
     whole = len(batch.rows)
     if size >= whole:
         yield batch
@@ -271,7 +314,7 @@ def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
 
 
 def cut_rows(value: Any, cut: slice) -> Any:
-    """Some examples of one value of a batch."""
+    """The examples ``cut`` of one value of a batch: an array, padded sequences, or None."""
     if isinstance(value, Padded):
         return Padded(value.values[cut], value.lengths[cut])
     return None if value is None else value[cut]

@@ -10,7 +10,9 @@ import torch
 from ..machine import of_glibc
 from ..trunks.layers import element_hashes
 
-TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of glibc's mallopt
+# Numbers of two of glibc's mallopt parameters (malloc.h): the free top of the heap that is given back, and how many
+# blocks may be maps of their own.
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 
 def keep_freed() -> bool:
@@ -26,6 +28,7 @@ def keep_freed() -> bool:
 
 def give_back() -> None:
     """Return freed memory to the system, so that one training's does not count as the next one's."""
+    # Hashes of elements are as large as activations; what holds itself in a circle is freed by a collection alone.
     element_hashes.cache_clear()
     gc.collect()
     if torch.cuda.is_available():
@@ -47,12 +50,13 @@ class Peak:
             torch.cuda.reset_peak_memory_stats(device)
             return
         try:
-            Path("/proc/self/clear_refs").write_text("5")  # from here on VmHWM is the peak since now (proc(5))
+            # From here on VmHWM is the peak since now (proc(5)).
+            Path("/proc/self/clear_refs").write_text("5")
         except OSError:
             self.known = False
 
     def bytes(self) -> int | None:
-        """None where the system does not tell."""
+        """Bytes at the peak; None where the system does not tell."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         try:

@@ -14,7 +14,12 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from ..planning.plan import Recipe
 
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al., "Muon", 2024: steepest at zero, near 1 after a few rounds
+# Coefficients of the quintic (Jordan et al., "Muon", 2024): steepest at zero, so that small singular values grow fast;
+# all of them come near 1 after a few rounds, which is enough: they need not converge.
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+# Of a hidden matrix that Muon moves: with fewer rows or columns there is little to orthogonalise.
+LEAST_SIDE = 8
 
 
 class Muon:
@@ -26,8 +31,9 @@ class Muon:
 
     Args:
         parameters: of two or more axes; axes after the first are flattened.
-        fixed_length: those whose length means nothing, because a normalisation follows. They are kept at length sqrt(M), so
-            that the learning rate is the angle they turn by (airbench, Jordan 2024), and do not decay.
+        decay: decoupled weight decay.
+        fixed_length: those whose length means nothing, because a normalisation follows. They are kept at length
+            sqrt(M), so that the learning rate is the angle they turn by (airbench, Jordan 2024), and do not decay.
         momentum: of the running gradient, Nesterov's form. rounds: Newton–Schulz iterations.
     """
 
@@ -49,8 +55,11 @@ class Muon:
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
+        """Move every matrix by its gradient, ``lr`` times an update whose singular values are near 1."""
+        # All matrices of one shape at once: a network has many small ones, and a call costs more than its product.
         for (rows, cols), params in self.groups.items():
-            gradient = torch.stack([p.grad.reshape(rows, cols) for p in params])  # type: ignore[union-attr]  # (K, M, N)
+            # (K, M, N)
+            gradient = torch.stack([p.grad.reshape(rows, cols) for p in params])  # type: ignore[union-attr]
             memory = self.memory[rows, cols]
             memory.lerp_(gradient, 1 - self.momentum)
             update = orthogonalise(gradient.lerp_(memory, self.momentum), self.rounds)
@@ -63,6 +72,7 @@ class Muon:
                 p.add_(u.view(p.shape), alpha=scale)
 
     def tensors(self) -> dict[str, Tensor]:
+        """The running gradients by name, (K, M, N) each; the tensors themselves."""
         return {f"muon.{rows}x{cols}": memory for (rows, cols), memory in self.memory.items()}
 
 
@@ -71,7 +81,9 @@ def orthogonalise(matrices: Tensor, rounds: int) -> Tensor:  # (K, M, N) -> (K, 
     a, b, c = NEWTON_SCHULZ
     x = matrices.bfloat16() if matrices.is_cuda else matrices
     tall = x.shape[1] > x.shape[2]
-    x = x.mT if tall else x  # the square products below are of the shorter side
+    # Turned on its side where it is tall, so that the products below are squares of the shorter side.
+    x = x.mT if tall else x
+    # The iteration converges for singular values up to 1 or so; the length of a matrix bounds the largest.
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(rounds):
         square = x @ x.mT
@@ -93,11 +105,13 @@ class Adam:
         self.groups, self.betas = [(params, decay) for params, decay in groups if params], betas
         self.means = [[torch.zeros_like(p) for p in params] for params, _ in self.groups]
         self.squares = [[torch.zeros_like(p) for p in params] for params, _ in self.groups]
+        # One count of steps for all parameters, on their device, because the kernel wants it as a tensor there.
         self.count = torch.zeros((), device=self.groups[0][0][0].device) if self.groups else torch.zeros(())
         self.counts = [[self.count] * len(params) for params, _ in self.groups]
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
+        """One update of every parameter with the learning rate ``lr``; all must have gradients."""
         self.count += 1
         own = zip(self.groups, self.means, self.squares, self.counts, strict=True)
         for (params, decay), means, squares, counts in own:
@@ -109,6 +123,7 @@ class Adam:
             )  # fmt: skip
 
     def tensors(self) -> dict[str, Tensor]:
+        """The count of steps, the means and the mean squares by name; the tensors themselves."""
         named = {"adam.count": self.count}
         for name, groups in (("mean", self.means), ("square", self.squares)):
             named |= {f"adam.{name}.{i}": value for i, value in enumerate(v for group in groups for v in group)}
@@ -120,11 +135,13 @@ class Optimizer:
 
     Args:
         network: whose hidden matrices (trunk, its copies and links) go to Muon when the recipe says so.
-        recipe: ``matrix_lr`` 0 leaves all to AdamW.
+        recipe: learning rates, decay and memory; ``matrix_lr`` 0 leaves all to AdamW, as for small tables, where it is
+            as good and a step takes half as long (docs/LOG.md, 2026-11-22).
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe):
         matrices, rest = split_parameters(network) if recipe.matrix_lr else ([], list(network.parameters()))
+        # Biases and the scales of norms don't decay: they are few, and 0 is no better for them than another number.
         decayed = [p for p in rest if p.ndim >= 2]
         plain = [p for p in rest if p.ndim < 2]
         self.recipe = recipe
@@ -134,18 +151,21 @@ class Optimizer:
         self.parameters = [*matrices, *decayed, *plain]
 
     def clear(self) -> None:
+        """Let go of all gradients: the next backward pass then writes its own, rather than adding to zeros."""
         for p in self.parameters:
             p.grad = None
 
     def norm(self) -> Tensor:
         """The length of the whole gradient, () float32; not finite when any entry is not."""
+        # Takes a third of the time of torch's own clipping for small networks.
         lengths = torch._foreach_norm([p.grad for p in self.parameters if p.grad is not None])
-        return torch.linalg.vector_norm(torch.stack(lengths))  # a third of the time of torch's own for small networks
+        return torch.linalg.vector_norm(torch.stack(lengths))
 
     def step(self, factor: float) -> None:
         """One update with both learning rates times ``factor``."""
+        # What took no part in this batch has no gradient; both kernels want one.
         for p in self.parameters:
-            if p.grad is None:  # a part that took no part in this batch
+            if p.grad is None:
                 p.grad = torch.zeros_like(p)
         self.adam.step(self.recipe.lr * factor)
         self.muon.step(self.recipe.matrix_lr * factor)
@@ -161,11 +181,12 @@ class Optimizer:
 
 
 def split_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Hidden matrices (at least 8 × 8) and everything else."""
+    """The parameters for Muon, hidden matrices of at least 8 × 8 and flattened kernels of grids, and all others."""
     matrices: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, p in network.named_parameters():
+        # Kernels along a sequence have three axes and stay with AdamW.
         hidden = name.startswith(("trunk.", "parts.", "links.")) and p.ndim >= 2
-        own = matrices if hidden and min(p.shape[0], p[0].numel()) >= 8 and p.ndim != 3 else rest
+        own = matrices if hidden and min(p.shape[0], p[0].numel()) >= LEAST_SIDE and p.ndim != 3 else rest
         own.append(p)
     return matrices, rest

@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Ctrl-C, the polite kill and a closed terminal; Windows lacks some.
 STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Callable[[], bool]]:
-    """Whether a signal asked to stop; a second one stops at once. Outside the main thread none is heard."""
+    """A function that says whether a signal asked to stop; a second signal raises KeyboardInterrupt at once.
+
+    Outside the main thread it always says no.
+    """
+    # Python lets the main thread alone set handlers.
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -24,7 +29,8 @@ def stopped_by_signals() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         caught.append(number)
 
-    heard = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]  # nohup stays nohup
+    # What is ignored stays ignored, or nohup would be undone.
+    heard = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, note_signal) for number in heard}
     try:
         yield lambda: bool(caught)

@@ -1,4 +1,4 @@
-"""Everything that a training has to remember between two steps: what a checkpoint holds."""
+"""``TrainState``: all that a training has to remember between two steps, which is what a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ from ..storage import damage_error
 from ..storage.forms import FormError, anything, maybe, number, record, whole
 from .optimizer import Optimizer
 
-AVERAGE_EVERY_STEPS = 4  # steps between updates of the averaged weights
+# Between updates of the averaged weights: an update costs as much as reading all weights, and four steps move them
+# little.
+AVERAGE_EVERY_STEPS = 4
 
+# Of the weights in their average, at the least: it remembers some 50 updates, 200 steps.
+LEAST_EMA_RATE = 1 / 50
+
+# What a checkpoint says beside its tensors. A stranger may have written it, so every value has a form.
 META = record(
     {
         "step": whole(0, 10**12),
@@ -46,9 +52,11 @@ class TrainState:
     def __init__(self, network: Network, recipe: Recipe):
         self.network, self.recipe = network, recipe
         self.optimizer = Optimizer(network, recipe)
-        self.weights = network.state_dict()  # the tensors themselves
+        # The tensors themselves, so that a step moves them here too; average and best are copies.
+        self.weights = network.state_dict()
         self.average = {k: v.clone() for k, v in self.weights.items()}
         self.best = {k: v.clone() for k, v in self.weights.items()}
+        # Buffers may hold NaN on purpose (thresholds that calibration has not chosen yet): those are not looked at.
         self._unknown = {k for k, v in self.weights.items() if v.is_floating_point() and not v.isfinite().all()}
         self.best_row: dict[str, Any] = {}
         self.step = 0
@@ -60,8 +68,9 @@ class TrainState:
         device = network.device
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # since the last evaluation
         self.loss_count = 0
+        # What a forward pass may change: running statistics of normalisations.
         hidden = (b for name, b in network.named_buffers() if name.startswith(("trunk.", "parts.")))
-        self._buffers = list(hidden)  # what a forward pass may change: running statistics
+        self._buffers = list(hidden)
         self._kept = [b.clone() for b in self._buffers]
 
     @torch.no_grad()
@@ -78,18 +87,19 @@ class TrainState:
 
     @torch.no_grad()
     def update_ema(self) -> None:
-        """Move the averaged weights towards the present ones; its memory grows with the training, up to 1 / 50."""
+        """Every ``AVERAGE_EVERY_STEPS``, move the averaged weights towards the present ones (see ``ema_rate``)."""
         if self.step % AVERAGE_EVERY_STEPS:
             return
         rate = ema_rate(self.step)
         floats = [k for k, v in self.weights.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.average[k] for k in floats], [self.weights[k] for k in floats], rate)
+        # Counts have no average: the last one is right.
         for k, v in self.weights.items():
             if not v.is_floating_point():
                 self.average[k].copy_(v)
 
     def check_finite(self) -> None:
-        """Raises PellucidError when a number that would be saved is none; those that never were one need not be."""
+        """Raises PellucidError when a weight to be saved is NaN or infinite, unless it was so from the start."""
         saved = [*self.weights.items(), *self.average.items(), *self.best.items(), *self.optimizer.tensors().items()]
         known = [value for name, value in saved if value.is_floating_point() and name not in self._unknown]
         if not torch.stack([value.isfinite().all() for value in known]).all():
@@ -99,12 +109,14 @@ class TrainState:
             )
 
     def keep_best(self, row: dict[str, Any]) -> None:
+        """Keep the present weights as the best ones, with the evaluation ``row`` that says so."""
         self.best_row = dict(row)
         copy_into(self.best, self.weights)
 
     # -- to and from a checkpoint
 
     def _named_tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state by its name in a checkpoint; the tensors themselves."""
         named = {f"weights.{k}": v for k, v in self.weights.items()}
         named |= {f"average.{k}": v for k, v in self.average.items()}
         named |= {f"best.{k}": v for k, v in self.best.items()}
@@ -112,20 +124,23 @@ class TrainState:
         return named | {"loss_sum": self.loss_sum}
 
     def tensors(self) -> dict[str, np.ndarray]:
+        """A checkpoint's arrays by name."""
         return {k: v.detach().cpu().contiguous().numpy() for k, v in self._named_tensors().items()}
 
     def meta(self) -> dict[str, Any]:
+        """A checkpoint's numbers beside its arrays, as JSON, which has no infinity: None for no loss yet."""
         names = ("step", "seconds", "evaluating", "stale", "lowest", "skipped", "loss_count", "best_row")
         found = {name: getattr(self, name) for name in names}
         return found | {"lowest": None if self.lowest == float("inf") else self.lowest}
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, np.ndarray], meta: dict[str, Any], path: Path) -> None:
-        """Take up where a checkpoint of the folder ``path`` stands.
+        """Take over all that a checkpoint of the folder ``path`` holds.
 
         Raises:
             PellucidError: when it is not one of this network and optimizer.
         """
+        # Everything is checked before anything is copied: a damaged checkpoint leaves the state as it was.
         named = self._named_tensors()
         check_tensors(named, tensors, path)
         try:
@@ -142,10 +157,9 @@ class TrainState:
 
 
 def check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Raises PellucidError when saved ``tensors`` are not what ``own`` names, or hold what is not a number.
+    """Raises PellucidError when ``tensors`` differ from ``own`` in names, shapes or types, or are not finite.
 
-    Of tensors on the device "meta" only names, shapes and types are known. Where one's own value is no number yet, the
-    saved one need not be.
+    Values are not looked at where ``own`` is on the device "meta", or is itself not finite: not chosen yet.
     """
     wrong = own.keys() ^ tensors.keys() or {k for k, v in own.items() if not _have_same_form(v, tensors[k])}
     if wrong:
@@ -157,23 +171,28 @@ def check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, np.ndarray], 
 
 
 def _have_same_form(one: Tensor, other: np.ndarray) -> bool:
+    """Whether shape and type are the same."""
     return tuple(one.shape) == other.shape and str(one.dtype) == f"torch.{other.dtype.name}"
 
 
 def ema_rate(step: int) -> float:
-    """Of the weights in their average, when it is updated at ``step``."""
-    return max(1 / 50, 1 / (1 + step / AVERAGE_EVERY_STEPS))
+    """The weight of the present weights when their average is updated at ``step``.
+
+    At first 1 / number of updates, a plain mean, so that the random first weights are soon forgotten; later 1 / 50.
+    """
+    return max(LEAST_EMA_RATE, 1 / (1 + step / AVERAGE_EVERY_STEPS))
 
 
 @torch.no_grad()
 def copy_into(to: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> None:
+    """Write the values of ``source`` into the tensors of the same names in ``to``."""
     for name, value in source.items():
         to[name].copy_(value)
 
 
 @contextmanager
 def use_weights(own: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> Iterator[None]:
-    """For a while, the values of ``other`` in the tensors ``own`` of a network."""
+    """A context in which the tensors ``own`` of a network hold the values of ``other``; then they get theirs back."""
     present = {name: value.detach().clone() for name, value in own.items()}
     copy_into(own, other)
     try:

@@ -19,21 +19,28 @@ import torch
 
 from .decisions import Decisions
 
-SLOWDOWN_FACTOR = 2.0  # times the seconds a step took before, from which the other number is tried
+# Times the seconds that a step took before, from which the other number is tried.
+SLOWDOWN_FACTOR = 2.0
 
-TRIAL_SECONDS = 0.5  # of steps, after which it is seen whether the other number is faster
+# Of steps, after which it is seen whether the other number is faster.
+TRIAL_SECONDS = 0.5
 
-RECENT_SECONDS = 1.0  # over which the speed is taken: what a trial is compared with must be fresh
+# Over which the speed is taken. What a trial is compared with must be fresh: a speed over 10 s mixed what was before
+# and after a change of load, and the first version went back to the wrong number (docs/LOG.md, 2026-11-27).
+RECENT_SECONDS = 1.0
 
-RECHECK_SECONDS = 10.0  # after a change; twice as long after each trial that changed nothing
+# After a change; twice as long after each trial that changed nothing.
+RECHECK_SECONDS = 10.0
 
-WORTHWHILE_FACTOR = 0.9  # of the seconds a step, which another number must stay below
+# Of the seconds a step took, which the other number must stay below: rounding differs, so a tie is not worth a change.
+WORTHWHILE_FACTOR = 0.9
 
-PROBE_SECONDS = 0.05  # of small operations, at the least: more than another program gets a processor for at a time
+# Of small operations, at the least: more than another program gets a processor for at a time. At the most a quarter of
+# a second, where a step takes as long: stalls come and go, and a step that meets them takes seconds.
+PROBE_SECONDS, MAX_PROBE_SECONDS = 0.05, 0.25
 
-MAX_PROBE_SECONDS = 0.25  # where a step takes as long: stalls come and go, and a step that meets them takes seconds
-
-STALL_FACTOR = 3.0  # times the seconds of an operation on one thread, from which several wait for each other
+# Times the seconds of an operation on one thread, from which several wait for each other.
+STALL_FACTOR = 3.0
 
 
 def thread_counts(device: torch.device) -> tuple[int, ...]:
@@ -50,7 +57,7 @@ def use_threads(count: int | None) -> None:
 
 @contextmanager
 def restore_threads() -> Iterator[None]:
-    """Leave the number of threads as it was found: it is the whole process's."""
+    """A context after which torch computes on as many threads as before: the number is the whole process's."""
     before = torch.get_num_threads()
     try:
         yield
@@ -75,8 +82,9 @@ def threads_stall(count: int, step_seconds: float = 0.0) -> bool:
 
 
 def _operation_seconds(count: int, probe_seconds: float) -> float:
-    """The mean seconds of a small operation on ``count`` threads, over so many seconds; torch is left on them."""
+    """The mean seconds of a small operation on ``count`` threads, over ``probe_seconds``; torch is left on them."""
     use_threads(count)
+    # Large enough that torch parts it among its threads, small enough for dozens of barriers in a probe.
     square = torch.ones(256, 256)
     operations, start, seconds = 0, time.perf_counter(), 0.0
     while seconds < probe_seconds:
@@ -92,24 +100,26 @@ class ThreadTuner:
     A trial is a stretch of the training itself, so nothing is computed in vain.
 
     Attributes:
-        counts: to choose from. usual: seconds a step took when the number in force was chosen, once known.
-        stall: says of a number of threads, and the seconds of a step, whether they wait for each other: then it is not
-            worth a trial.
+        counts: numbers to choose from: all, and one. usual: seconds a step took when the present number was chosen.
+        stall: ``threads_stall``, or another function that says whether a number is not worth a trial.
     """
 
     counts: tuple[int, ...]
     usual: float | None = None
     stall: Callable[[int, float], bool] = threads_stall
-    _speeds: deque[tuple[float, int]] = field(default_factory=deque)  # (seconds, step) with the number in force
-    _before: float | None = None  # seconds a step with the other number, during a trial
+    # (seconds, step) at the last looks with the present number.
+    _speeds: deque[tuple[float, int]] = field(default_factory=deque)
+    # During a trial, the seconds that a step took with the other number; None outside of one.
+    _before: float | None = None
     _wait_seconds: float = RECHECK_SECONDS
-    _tried_at: float | None = None  # seconds at which the last trial ended
+    # Seconds at which the last trial ended.
+    _tried_at: float | None = None
 
     def after_look(self, step: int, now: float, left: float, decisions: Decisions) -> bool:
-        """Decide whether to try the other number, or what a trial has shown. -> whether the number changed.
+        """Begin a trial of the other number, or end one, as far as that is due. Returns whether the number changed.
 
         Args:
-            step: of the training. now: seconds on a clock that stands still during evaluations. left: until the end.
+            step: of the training. now: seconds on a clock that stands still during evaluations. left: seconds left.
         """
         each = self._seconds_a_step(now, step) if len(self.counts) > 1 else None
         if each is None:
@@ -119,6 +129,7 @@ class ThreadTuner:
         self.usual = self.usual or each
         self._tried_at = now if self._tried_at is None else self._tried_at
         slow = each > SLOWDOWN_FACTOR * self.usual
+        # Towards the end there is no time to go back, should the other number be slower.
         if left < 4 * TRIAL_SECONDS or not (slow or now - self._tried_at > self._wait_seconds):
             return False
         if self.stall(self._other_count(step, decisions), each):
@@ -129,7 +140,7 @@ class ThreadTuner:
         return self._change_count(step, decisions, f"tried, because a step takes {each * 1e3:.3g} ms{compared}")
 
     def _seconds_a_step(self, now: float, step: int) -> float | None:
-        """Over the last second or less; None until there are enough."""
+        """Seconds a step took over the last ``RECENT_SECONDS``; None until it is ``TRIAL_SECONDS`` of steps."""
         speeds = self._speeds
         speeds.append((now, step))
         while len(speeds) > 2 and now - speeds[1][0] >= RECENT_SECONDS:
@@ -138,6 +149,7 @@ class ThreadTuner:
         return seconds / steps if steps and seconds >= TRIAL_SECONDS else None
 
     def _end_trial(self, step: int, each: float, now: float, decisions: Decisions) -> bool:
+        """Keep the number on trial when its steps of ``each`` seconds are faster; else go back, and say True."""
         assert self._before is not None
         before, self._before, self._tried_at = self._before, None, now
         if each < WORTHWHILE_FACTOR * before:
@@ -147,6 +159,7 @@ class ThreadTuner:
         return self._change_count(step, decisions, f"{before * 1e3:.3g} ms a step, against {each * 1e3:.3g} ms")
 
     def _change_count(self, step: int, decisions: Decisions, reason: str) -> bool:
+        """Decide on the other number; True."""
         decisions.decide(step, "threads", self._other_count(step, decisions), reason)
         self._speeds.clear()
         return True

@@ -104,7 +104,9 @@ def cross_validate(
         fields = data.fitted_inputs_on(some)
         network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk))
         inputs = encode_groups(data, fields.values())
-        return network.to(loader.device), Loader(inputs, loader.target, loader.device, weight=weight, sample=loader.sample)
+        return network.to(loader.device), Loader(
+            inputs, loader.target, loader.device, weight=weight, sample=loader.sample
+        )
 
     folds = stratified_folds(rows, plan.folds, plan.seed, classes)
     return train_folds(cast_fold, folds, plan.recipe, plan.seed, most=most, only=only, seconds=seconds)

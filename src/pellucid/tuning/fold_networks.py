@@ -144,7 +144,10 @@ class StackedFolds:
         with use_weights(self.weights, self.average):
             found = self.raw_answers(rows).float().cpu()  # (K, h, R)
         left_outs = [torch.from_numpy(fold.left_out) for fold in self.folds]
-        return [(own[: len(left_out)], self.loader.targets(left_out).cpu()) for own, left_out in zip(found, left_outs, strict=True)]
+        return [
+            (own[: len(left_out)], self.loader.targets(left_out).cpu())
+            for own, left_out in zip(found, left_outs, strict=True)
+        ]
 
 
 def dense_arrays(loader: Loader) -> dict[str, Tensor]:

@@ -102,7 +102,9 @@ def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
         text = column_words(found.columns[field.name])
         present, distinct = text.count(), text.drop_nulls().n_unique()
         if FEWEST_ENTITIES <= distinct <= present / 2:
-            text_of_note = f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
+            text_of_note = (
+                f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
+            )
             text_of_note += f" then the score flatters; --split group:{field.name} keeps them together"
             notes.append(Note("info", text_of_note, f"column '{field.name}'"))
     return notes
