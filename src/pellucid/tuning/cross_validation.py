@@ -6,7 +6,7 @@ best what they left out is the number of steps of the network that is kept, whic
 "Cross-Validatory Choice and Assessment of Statistical Predictions", 1974). Their answers, each from a network that has
 not seen the example, also say how sure to be.
 
-n examples, R numbers in a raw answer.
+n examples, R numbers in a raw answer, m marks.
 """
 
 from __future__ import annotations
@@ -37,15 +37,20 @@ from .fold_networks import Cast, Fold, FoldsInTurn, StackedFolds, can_be_togethe
 if TYPE_CHECKING:
     from ..data import Examples
 
-MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(14))  # steps after which the answers are looked at, up to 2,172
+# Numbers of steps after which the answers are looked at, up to 2,172. The best number lay between 48 and 1,100, by
+# table; with more marks, up to 4,344, a fit took 28 s on 215 rows of 100 columns (docs/LOG.md, 2026-11-22 and -23).
+MARKS = tuple(round(24 * 2 ** (i / 2)) for i in range(14))
 
 ANSWERS_FILE = "rehearsal.safetensors"
 
-LONGER_FACTOR = 1.3  # times the steps found, for a training whose second half cools down
+# Times the steps found: the networks of the folds learn at a steady rate, the kept one cools down in its second half.
+LONGER_FACTOR = 1.3
 
-PATIENCE_MARKS = 3  # marks without less cost: nearly three times as many steps as were best
+# In a row, without less cost, after which no further one is trained to: nearly three times as many steps as were best.
+PATIENCE_MARKS = 3
 
-LEAST_GAIN = 1e-3  # of cost; one error in 1,000 examples
+# By which a mark must cost less to count as better: one error in 1,000 examples.
+LEAST_GAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class CrossValidation:
     """What the cross-validation found.
 
     Attributes:
-        mark: the steps after which examples that were left out were answered best.
+        mark: the number of steps after which left-out examples were answered best.
         rows: (n,) the training rows. raw: (n, R) the answer to each, from the network that left it out, after ``mark``.
     """
 
@@ -63,16 +68,16 @@ class CrossValidation:
 
     @property
     def steps(self) -> int:
-        """Of the training that it was for."""
+        """How many steps the training on all rows shall have."""
         return round(LONGER_FACTOR * self.mark)
 
     def save_to(self, folder: Files) -> None:
-        """Write the answers into a run, so that others can be told apart from it by the same examples."""
+        """Write the answers into a run: a comparison of networks is made on the same examples."""
         folder.save_tensors(ANSWERS_FILE, {"rows": self.rows, "raw": self.raw.cpu().numpy()}, {"mark": str(self.mark)})
 
     @classmethod
     def of(cls, folder: Files) -> CrossValidation | None:
-        """That of a finished run; None where there was none."""
+        """The cross-validation that was saved in a run; None where there was none."""
         if not folder.exists(ANSWERS_FILE):
             return None
         kept, about = folder.load_tensors(ANSWERS_FILE)
@@ -91,7 +96,7 @@ def cross_validate(
     only: int | None = None,
     seconds: float | None = None,
 ) -> CrossValidation:
-    """Rehearse a planned training of ``trunk`` on ``rows``. Scales are learned anew for every network.
+    """Find the number of steps for a planned training of ``trunk`` on ``rows`` (n,), by ``plan.folds`` folds of them.
 
     Args:
         loader: of the training itself, for the targets. targets: fields, fitted. most, only, seconds: as in
@@ -101,6 +106,7 @@ def cross_validate(
     classes = loader.target[rows] if isinstance(loader.target, np.ndarray) and loader.target.ndim == 1 else None
 
     def cast_fold(some: np.ndarray) -> tuple[Network, Loader]:
+        # Scales are learned anew from each fold's rows: those of all rows would tell it of what it leaves out.
         fields = data.fitted_inputs_on(some)
         network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk))
         inputs = encode_groups(data, fields.values())
@@ -122,10 +128,11 @@ def train_folds(
     only: int | None = None,
     seconds: float | None = None,
 ) -> CrossValidation:
-    """Train one network for each of ``parts`` (rows), leaving it out; find the steps after which that costs least.
+    """Train one network for each of ``parts`` on the rows of all others; find the mark where left-out rows cost least.
 
     Args:
-        most: steps. only: the mark that was found before, to get its answers again.
+        cast: makes a fold's network and its data. parts: sorted row numbers, one array a fold.
+        most: the largest number of steps. only: the mark that was found before, to get its answers again.
         seconds: that it may take; a mark that would be reached later is not trained to.
 
     Raises:
@@ -139,6 +146,8 @@ def train_folds(
     marks = [only] if only else [m for m in MARKS if m <= max(most, MARKS[0])]
     began = time.perf_counter()
     for mark in marks:
+        # The time to the next mark grows with its steps. The first mark is always trained to: without it nothing is
+        # known.
         spent = time.perf_counter() - began
         if seconds is not None and costs and spent * mark / marks[len(costs) - 1] > seconds:
             break
@@ -146,7 +155,8 @@ def train_folds(
         raw, true = (torch.cat(some) for some in zip(*training.predict_left_out(), strict=True))
         each = folds[0].state.network.output.selection_losses(raw, true).double()  # (n,)
         cost = float(np.average(each, weights=folds[0].loader.score_weights(rows)))
-        if not math.isfinite(cost):  # and what follows will not be
+        # What follows will not be finite either; the marks before it stand.
+        if not math.isfinite(cost):
             break
         costs.append(cost)
         raws.append(raw)
@@ -160,7 +170,11 @@ def train_folds(
 
 
 def best_of(costs: Sequence[float], halved: float = 0.0) -> int:
-    """The mark with the least cost, each smoothed; one half as long must be better by ``halved``."""
+    """The index of the mark with the least smoothed cost (m,), where half as many steps must save ``halved`` of it.
+
+    Of two lengths that cost nearly the same, the longer: on 22 tables a price of 0.01 for half the steps gave +1.4
+    points on the mean and -0.4 on the worst table, against +1.1 and -3.0 without (docs/LOG.md, 2026-11-23).
+    """
     doublings = np.log2(MARKS[: len(costs)])
     return int(np.argmin(smooth_costs(costs) - halved * doublings))
 
@@ -174,16 +188,19 @@ def smooth_costs(costs: Sequence[float]) -> np.ndarray:  # (m,) -> (m,)
 def out_of_fold_answers(
     cross_validation: CrossValidation | None, loader: Loader, rows: np.ndarray, raw: Tensor, true: Tensor
 ) -> tuple[Tensor, Tensor, np.ndarray]:
-    """All answers to examples that the network which answered had not learned from.
+    """Raw answers to examples that the network which gave them had not learned from, with targets and rows.
+
+    On them the confidence is calibrated, because a small table's validation part says too little.
 
     Args:
         rows: (n,) the validation part. raw, true: (n, R), (n, ...) answers and targets of what was chosen on.
 
     Returns:
-        Answers, targets and rows: those of validation and then, where there was one, the rehearsal's.
+        Answers, targets and rows: those of validation, then those of the cross-validation where there was one.
     """
     if cross_validation is None:
         return raw, true, rows
     other, known = cross_validation.raw.to(raw.device), loader.targets(cross_validation.rows).to(true.device)
-    raw, true = raw[: len(rows)], true[: len(rows)]  # without a validation part, what was learned from was watched
+    # Without a validation part the training rows were watched instead: of those nothing is taken.
+    raw, true = raw[: len(rows)], true[: len(rows)]
     return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, cross_validation.rows])

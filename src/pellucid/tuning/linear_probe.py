@@ -23,19 +23,31 @@ from ..training.loader import Loader
 from ..training.optimizer import Adam
 from ..trunks import Features
 
-MOST_EXAMPLES = 20_000  # examples that the probe learns from
+# That the probe learns from: it holds their features at once, and a linear layer needs no more.
+MOST_EXAMPLES = 20_000
 
-STEPS, LEARNING_RATE = 300, 0.02  # of Adam on all of them at once, cooling down to nothing
+# Of Adam on all of them at once, cooling down to nothing.
+STEPS, LEARNING_RATE = 300, 0.02
 
-DECAYS = (0.0, 0.03, 0.3, 3.0)  # weight decays that validation chooses among
+# Weight decays that validation chooses among: none, to nearly nothing but the mean.
+DECAYS = (0.0, 0.03, 0.3, 3.0)
 
-Pooled = tuple[Features, Tensor, Tensor | None]  # of n examples: features, targets (n, ...), weights in the loss (n,)
+# Of n examples: features (n, D), targets (n, ...), weights in the loss (n,).
+Pooled = tuple[Features, Tensor, Tensor | None]
 
 
 def fit_linear_probe(network: Network, loader: Loader, train: np.ndarray, validation: np.ndarray) -> float:
-    """Train the output layer on the frozen rest; keep the weight decay that validation likes best and return it."""
+    """Train the output layer on the frozen rest, with the weight decay that gives the least validation loss.
+
+    Args:
+        train, validation: (m,) rows to learn from and to choose on.
+
+    Returns:
+        The weight decay; NaN, with nothing trained, for an output that needs every position, not a pooled vector.
+    """
     if network.output.need().every:
         return math.nan
+    # Spread evenly, because rows may be in an order.
     some = train[:: -(-len(train) // MOST_EXAMPLES)]
     known, (features, target, _) = (pool_features(network, loader, rows) for rows in (some, validation))
     counts = loader.score_weights(validation)
@@ -53,7 +65,7 @@ def fit_linear_probe(network: Network, loader: Loader, train: np.ndarray, valida
 
 
 def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: float) -> None:
-    """Train the output layer on features from where it began; examples count as much as in any training."""
+    """Train the output layer on pooled features, beginning with the weights ``first``, with this weight ``decay``."""
     set_output_weights(network, first)
     params = list(network.output.layer.parameters())  # type: ignore[union-attr]
     matrices, rest = [p for p in params if p.ndim > 1], [p for p in params if p.ndim < 2]
@@ -63,6 +75,7 @@ def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: fl
         batch = Batch.of_targets(target)
         losses = network.output.losses(network.answer(batch, features), batch, features)  # (n,)
         loss = (losses if weight is None else losses * weight).mean()
+        # Rather than backward(), which would add each step's gradients to those of the step before.
         gradients = torch.autograd.grad(loss, params)
         for p, g in zip(params, gradients, strict=True):
             p.grad = g
@@ -72,6 +85,7 @@ def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: fl
 
 
 def set_output_weights(network: Network, values: list[Tensor]) -> None:
+    """Copy ``values`` into the output layer's parameters, in their order."""
     with torch.no_grad():
         for p, value in zip(network.output.layer.parameters(), values, strict=True):  # type: ignore[union-attr]
             p.copy_(value)
@@ -79,7 +93,7 @@ def set_output_weights(network: Network, values: list[Tensor]) -> None:
 
 @torch.no_grad()
 def pool_features(network: Network, loader: Loader, rows: np.ndarray, size: int = 512) -> Pooled:
-    """What the trunk makes of some examples, one vector each, (n, D)."""
+    """What the output layer reads of ``rows`` (n,): the trunk's features pooled to (n, D), with targets and weights."""
     training = network.training
     network.eval()
     found: list[Tensor] = []

@@ -15,11 +15,15 @@ from ..training.evaluate import mean_loss, predict_raw
 from ..training.loader import Loader
 from ..training.state import TrainState, copy_into, use_weights
 
-MOST_VALIDATION_ROWS = 50_000  # validation examples: more would be answered for longer than is trained
+# More would be answered for longer than is trained.
+MOST_VALIDATION_ROWS = 50_000
 
 
 def limit_validation(split: Split) -> Split:
-    """The split as training looks on it: of very many validation rows some, spread evenly; all where they score it."""
+    """The split with at most ``MOST_VALIDATION_ROWS`` validation rows, spread evenly.
+
+    All of them where there is no test part, because then the run is scored on them.
+    """
     rows = split.validation
     if len(rows) <= MOST_VALIDATION_ROWS or not len(split.test):
         return split
@@ -31,16 +35,21 @@ def select_weights(
 ) -> tuple[dict[str, Any], Tensor, Tensor]:
     """Give the network the weights that answer ``rows`` best: by the metric, and by the loss where that ties.
 
+    The candidates are the last weights, their average and the best seen on the way.
+
     Args:
-        among: names of candidates, where not all of them stand for election.
+        among: names of the candidates to choose from; None for all.
 
     Returns:
         What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
     """
     network, output, weight = state.network, state.network.output, loader.score_weights(rows)
     task = output.task
+    # A copy, since the weights of others are tried in the same tensors.
     last = {name: value.clone() for name, value in state.weights.items()}
     candidates = {"the last weights": last, "the average": state.average}
+    # The best seen at the last step are the last weights. Those of step 0 are what came from another run: its trunk,
+    # under a solved output layer.
     if state.best_row.get("step") != state.step:
         candidates["the best seen" if state.best_row.get("step") else "the frozen trunk"] = state.best
     candidates = {name: weights for name, weights in candidates.items() if among is None or name in among}

@@ -26,25 +26,38 @@ from ..training.sampler import Sampler
 from ..training.state import TrainState
 from ..training.threads import threads_stall, use_threads
 
-MEMORY_ERRORS = (RuntimeError, MemoryError, OutOfMemory)  # the errors that may say that memory is used up
+# That may say that memory is used up; ``no_memory`` tells by their words.
+MEMORY_ERRORS = (RuntimeError, MemoryError, OutOfMemory)
 
-TURNS = 2  # of each number of threads
+# Of each number of threads, so that a change of the machine's load meets them all.
+TURNS = 2
 
-TURN_SECONDS = 0.05  # which a turn takes at the least: more than another program gets a processor for at a time
+# That a turn takes at the least: more than another program gets a processor for at a time.
+TURN_SECONDS = 0.05
 
-HOPELESS_FACTOR = 1.5  # times the best mean so far, from which a number of threads has no further step
+# Times the best mean so far, from which a number of threads has no further step.
+HOPELESS_FACTOR = 1.5
 
-TRYING_SHARE = 0.04  # of the seconds that one size may be timed for
+# Of the seconds left, that one size may be timed for: what is spent on sizes is not spent on learning.
+TRYING_SHARE = 0.04
+
+# Of the epochs aimed at, from which the next larger size is timed: it costs about twice as much a step.
+ROOM_FACTOR = 1.8
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds a training step of a network, and seconds to answer one example, on so many threads."""
+    """How fast a network is.
+
+    Attributes:
+        step: seconds that a training step takes. answer: seconds to answer one example. threads: on so many.
+        others: seconds a step on other numbers of threads; infinite where those wait for each other.
+    """
 
     step: float
     answer: float
     threads: int = 1
-    others: Mapping[int, float] = field(default_factory=dict)  # seconds a step on other numbers; inf: they stall
+    others: Mapping[int, float] = field(default_factory=dict)
 
     def compare_threads(self) -> str:
         """The numbers of threads beside each other: ``a step takes 35 ms with 1 thread, 84 ms with 2``."""
@@ -57,7 +70,7 @@ class Timing:
 
 
 def decide_threads(timing: Timing, decisions: Decisions) -> Timing:
-    """Go on with as many threads as the timing found fastest, where there was a choice."""
+    """Decide on the number of threads that was fastest, where several were timed; returns ``timing``."""
     if timing.others:
         decisions.decide(0, "threads", timing.threads, timing.compare_threads())
         use_threads(timing.threads)
@@ -84,6 +97,8 @@ def time_steps(
     steps = count(0)
 
     def one_step() -> float:
+        # At a hundredth of the learning rate, so that no step is skipped because it diverged: what is timed is thrown
+        # away.
         start = time.perf_counter()
         loop.train_step(sampler.batch(next(steps)), 0.01).item()
         return time.perf_counter() - start
@@ -107,15 +122,15 @@ def time_steps(
 def time_thread_counts(
     one_step: Callable[[], float], counts: Sequence[int], limit: float, step_seconds: float = 0.0
 ) -> dict[int, float]:
-    """The mean seconds of a step on each number of threads: means, because it is the stalls that are looked for.
+    """The mean seconds of a step on each number of threads; infinite for one whose threads wait for each other.
 
-    The numbers take turns, the smallest first, so that a change of the machine's load meets them all; one that falls
-    far behind has no further step, and one whose threads wait for each other has none: it is said to take for ever.
+    The numbers take turns, the smallest first; one that falls far behind has no further step.
 
     Args:
         one_step: makes a step and returns its seconds. limit: seconds in all, once each has made a step.
         step_seconds: what a step on few threads takes, about.
     """
+    # Means and not medians, because it is the stalls that are looked for: a median step meets none.
     taken: dict[int, list[float]] = {threads: [] for threads in counts}
 
     def mean_seconds(threads: int) -> float:
@@ -129,7 +144,7 @@ def time_thread_counts(
     def seconds_taken() -> float:
         return sum(sum(taken[threads]) for threads in tried)
 
-    # Alone, a number has nothing to be compared with.
+    # A number whose threads stall is not even tried, since such a step may take seconds; alone, it has to be.
     taken |= {n: [math.inf] for n in counts if len(counts) > 1 and threads_stall(n, step_seconds)}
     tried = sorted(threads for threads in counts if not taken[threads])
     for _ in range(TURNS):
@@ -148,10 +163,14 @@ def time_thread_counts(
 def explain_out_of_memory(
     size: Any, make: Callable[[int], Network], sampler: Sampler, recipe: Recipe, loop: Loop | None = None
 ) -> Iterator[None]:
-    """Where memory does not hold a training of ``size``, say which size it does hold: one that was tried.
+    """A context that turns a lack of memory into an error which names the largest smaller size that fits.
 
     Args:
+        size: of the network in training, or a word for one that has no sizes. make: gives a network of a size.
         loop: of the training, if it has one already; its state is let go of, so that there is room to try.
+
+    Raises:
+        OutOfMemory: in place of any error in the context that says that memory is used up.
     """
     try:
         yield
@@ -161,6 +180,7 @@ def explain_out_of_memory(
         _clear_frames(error)
     else:
         return
+    # Outside of the handler, where Python no longer holds the error and what its frames hold.
     if loop is not None:
         del loop.state
     smaller = largest_in_memory(size, make, sampler, recipe)
@@ -171,10 +191,9 @@ def explain_out_of_memory(
 
 
 def largest_in_memory(size: Any, make: Callable[[int], Network], sampler: Sampler, recipe: Recipe) -> int | None:
-    """The largest smaller size whose training memory does hold, found out by its first steps and a checkpoint.
-
-    From the smallest on: tried after larger ones that did not fit, one that fits was sometimes passed over.
-    """
+    """The largest smaller size whose first steps and a checkpoint fit into memory; None when none does."""
+    # From the smallest on: from the largest down, one that fits was passed over in 3 of 12 trials, now in none of 20.
+    # That those which do not fit leave memory in pieces is a guess (docs/LOG.md, 2026-11-23).
     fits = None
     for smaller in range(size) if isinstance(size, int) else ():
         give_back()
@@ -190,7 +209,7 @@ def largest_in_memory(size: Any, make: Callable[[int], Network], sampler: Sample
 
 
 def _clear_frames(error: BaseException | None) -> None:
-    """Let go of all that was allocated where an error, or one that led to it, came from."""
+    """Let go of the local variables of an error's frames, and of those of the errors that led to it."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__
@@ -205,9 +224,11 @@ def largest_within_budget(
     seconds: float,
     counts: Sequence[int] = (),
 ) -> tuple[int, Timing, str]:
-    """The largest size that leaves time for ``recipe.epochs`` passes in ``seconds``; its timing, and why.
+    """The largest size that leaves time for ``recipe.epochs`` passes in ``seconds``; its timing, and why, in words.
 
-    Sizes about double the work, so a neighbour is only timed when it has a chance. ``counts`` as for ``time_steps``.
+    Args:
+        sizes: to choose from, rising. usual: to begin with. make: gives a network of a size.
+        counts: as for ``time_steps``.
     """
     tried: dict[int, Timing] = {}
 
@@ -218,7 +239,8 @@ def largest_within_budget(
             except MEMORY_ERRORS as error:
                 if size == sizes[0] or not no_memory(error):
                     raise
-                tried[size] = Timing(math.inf, math.inf)  # it does not fit
+                # It does not fit: as good as endlessly slow.
+                tried[size] = Timing(math.inf, math.inf)
         return seconds / (tried[size].step * sampler.steps)
 
     size = min(max(usual, sizes[0]), sizes[-1])
@@ -227,7 +249,7 @@ def largest_within_budget(
     if size >= usual:
         while (
             size < sizes[-1]
-            and epochs_of_size(size) >= 1.8 * recipe.epochs
+            and epochs_of_size(size) >= ROOM_FACTOR * recipe.epochs
             and epochs_of_size(size + 1) >= recipe.epochs
         ):
             size += 1
