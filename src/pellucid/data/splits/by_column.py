@@ -11,7 +11,8 @@ from ...errors import PellucidError
 from ...wording import count_noun, join_words
 from .spec import PARTS, SPLIT_WORDS
 
-MOST_FOLDS = 50  # values of a column that says the parts
+# Different values of a column that says the parts: with more it is rather a property of the rows than their fold.
+MOST_FOLDS = 50
 
 TRUE, FALSE = {"true", "yes", "1", "t", "y"}, {"false", "no", "0", "f", "n"}
 
@@ -19,13 +20,13 @@ TRUE, FALSE = {"true", "yes", "1", "t", "y"}, {"false", "no", "0", "f", "n"}
 
 
 def parts_of_words(words: Sequence[str | None]) -> np.ndarray:
-    """The part, as index of ``PARTS``, that each word stands for; -1 for none."""
+    """(n,) the index in ``PARTS`` of the part that each of n words stands for; -1 for none."""
     names = {word: PARTS.index(part) for word, part in SPLIT_WORDS.items()}
     return np.array([-1 if word is None else names.get(word.strip().lower(), -1) for word in words], np.int64)
 
 
 def parts_of_values(values: Sequence[str], name: str) -> tuple[np.ndarray, str]:
-    """The part that each value of a column stands for, and how that was understood.
+    """(n,) the index in ``PARTS`` that each of n values of a column stands for, and how that was understood, in words.
 
     Words are taken at their word, yes and no by the column's name (``is_test``), anything else are folds: the last is
     test, the one before it validation, the rest train.
@@ -39,6 +40,7 @@ def parts_of_values(values: Sequence[str], name: str) -> tuple[np.ndarray, str]:
     part = parts_of_words(values)
     if (part == 0).any():
         return part, "given by the data"
+    # Words for test without one for train: to take all other rows for train would be a guess at what is scored on.
     if (part > 0).any():
         shown = join_words(f"'{value}'" for value, i in zip(values, part.tolist(), strict=True) if i > 0)
         what = f"'{name}' says {shown} but nothing of train"
@@ -61,7 +63,7 @@ def parts_of_values(values: Sequence[str], name: str) -> tuple[np.ndarray, str]:
 
 
 def _named_part(name: str) -> int | None:
-    """The part whose name is in the name of a column of yes and no."""
+    """The index in ``PARTS`` of the part that a column of yes and no is named after (``is_test``); None for none."""
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     words |= {"test"} if words & {"holdout", "hold", "eval", "heldout"} else set()
     return next((PARTS.index(part) for word, part in SPLIT_WORDS.items() if word in words), None)

@@ -1,4 +1,4 @@
-"""Parts that keep groups together."""
+"""Parts that keep groups together. n rows, G groups, C classes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from ..batches.order import hash_counters
 from .by_time import consecutive_parts
 from .spec import PARTS, SplitSpec
 
-MOST_DRAWS = 64  # partings of groups tried, at most
+# Partings of groups that are tried, and rows that are looked at over all of them, so that millions of rows take no
+# longer than thousands.
+MOST_DRAWS, MOST_ROW_VISITS = 64, 4_000_000
 
-MOST_ROW_VISITS = 4_000_000  # rows looked at over all of them
-
-_GROUP_SALT = 5  # salt of the random order of groups
+# A stream of random numbers of its own (see ``batches.order``).
+_GROUP_SALT = 5
 
 
 def by_group(
     group: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None
 ) -> tuple[np.ndarray, str]:  # (n,), -1 for none -> (n,) part, how
-    """Every group in one part only. Of some random partings, the one whose parts come nearest to their shares of every
-    class.
+    """The part of each row, every group in one part only, and how that came about, in words.
+
+    Of some random partings, the one whose parts come nearest to their shares of every class.
+
+    Args:
+        group: (n,) the group of each row. parting: the shares. classes: (n,) the class of each row; None for none.
 
     Raises:
         PellucidError: when there are fewer groups than parts.
@@ -36,6 +41,8 @@ def by_group(
         )
     label = np.zeros(len(index), np.int64) if classes is None else np.unique(classes[known], return_inverse=True)[1]
     count = int(label.max(initial=0)) + 1
+    # Not filled greedily by size: that puts every large group into train, and test would hold only people with few
+    # rows.
     aim = np.outer(parting.shares, np.bincount(label, minlength=count))  # (3, C)
     size = np.bincount(index)  # (G,)
     best, found = np.inf, np.zeros(len(names), np.int64)

@@ -1,4 +1,4 @@
-"""Parts in order of time."""
+"""Parts in order of time. n rows, G different moments."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ def consecutive_parts(size: np.ndarray, shares: Sequence[float]) -> np.ndarray: 
     """Groups in their order to train, then validation, then test, cut where it comes nearest to the shares.
 
     Every part with a share has at least one group; there must be as many.
+
+    Args:
+        size: (G,) the rows of each group, in order. shares: of train, validation and test.
     """
     asked = [i for i in range(3) if shares[i] > 0]
     ends, total = np.cumsum(size), int(size.sum())
     part, start, goal = np.empty(len(size), np.int64), 0, 0.0
     for place, i in enumerate(asked):
         goal += shares[i] * total
+        # Leaves a group for each part to come.
         most = len(size) - (len(asked) - 1 - place)
         end = int(np.clip(abs(ends - goal).argmin() + 1, start + 1, most)) if i != asked[-1] else len(size)
         part[start:end], start = i, end
@@ -37,7 +41,9 @@ def consecutive_parts(size: np.ndarray, shares: Sequence[float]) -> np.ndarray: 
 def by_time(
     time: np.ndarray, parting: SplitSpec, dates: bool, usable: np.ndarray | None = None
 ) -> tuple[np.ndarray, str]:  # (n,), (n,) bool -> (n,) part, how
-    """The earliest rows are train, later ones validation, the last test; rows of one moment stay together.
+    """The part of each row, in order of time (train, validation, test), and how that came about, in words.
+
+    Rows of one moment stay together: apart, the later part would be learned from.
 
     Spans of time count from the first row; what comes after them is in no part. After ``rest`` they are the last ones.
 
@@ -67,6 +73,7 @@ def by_time(
 
 
 def _in_spans(moments: np.ndarray, size: np.ndarray, parting: SplitSpec) -> np.ndarray:  # (G,) -> (G,) part
+    """The part of each moment by spans of time; -1 after the last. Raises PellucidError when a part has none."""
     names = (0, 1, 2) if len(parting.spans) == 3 else (0, 2)
     part = np.array([*names, -1])[np.searchsorted(_part_ends(moments, parting.spans), moments, side="right")]
     for i in names:
@@ -80,11 +87,12 @@ def _in_spans(moments: np.ndarray, size: np.ndarray, parting: SplitSpec) -> np.n
 
 
 def _part_ends(moments: np.ndarray, spans: Sequence[Span | None]) -> list[float]:
-    """When each part ends, which is when the next one begins."""
+    """When each part ends (seconds since 1970), which is when the next one begins."""
     known, cuts = [span for span in spans if span is not None], list[float]()
     if spans[0] is not None:
         return [sum(known[:i], Span()).after(moments[0]) for i in range(1, len(known) + 1)]
-    for i in range(len(known)):  # counted back from the last row, which is inside
+    # Counted back from the last row, which is inside: hence the next larger number.
+    for i in range(len(known)):
         cuts.append(float(np.nextafter((-sum(known[i:], Span())).after(moments[-1]), np.inf)))
     return [*cuts, np.inf]
 
@@ -94,6 +102,7 @@ def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
     guess = kind_named("date").recognise(column)
     if guess is None:
         return None
+    # A time of day without a day orders nothing.
     value, clock = date_seconds(column, guess.settings, absolute=True)
     return None if clock else value
 
@@ -101,10 +110,13 @@ def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
 def ordering_values(
     column: Column, field: Field | None = None
 ) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
-    """What a column puts the rows in order by: dates as seconds, else numbers. Raises PellucidError for neither.
+    """The values that a column puts rows in order by, and whether these are dates, as seconds; else they are numbers.
 
     Args:
         field: of the column. Where a run reads dates from it, new ones are read alike: a few don't tell day from month.
+
+    Raises:
+        PellucidError: when the column holds neither.
     """
     if field is not None and field.kind == "date" and field.state is not None:
         value, clock = date_seconds(column, field.settings, absolute=True)
@@ -121,13 +133,13 @@ def ordering_values(
 
 
 def can_order(column: Column) -> bool:
-    """Whether a column puts the rows in order."""
+    """Whether a column holds dates or numbers, so that it can put rows in order."""
     series = column.series()
     return seconds_of(column) is not None or (series is not None and series.dtype.is_numeric())
 
 
 def time_column(columns: Mapping[str, Column], parting: SplitSpec, where: str) -> str:
-    """The column to split by time by: the one that was named, else the only one that holds dates.
+    """The name of the column to split by time by: the one that was asked for, else the only one that holds dates.
 
     Raises:
         PellucidError: when there is none or more than one, or spans of time are asked of numbers.
@@ -149,7 +161,8 @@ def time_column(columns: Mapping[str, Column], parting: SplitSpec, where: str) -
 
 
 def moment_text(moment: float, dates: bool = True) -> str:
-    """
+    """A moment for people: a date with its time unless that is midnight, or a number.
+
     >>> moment_text(1467331200.0), moment_text(1467334800.0), moment_text(12.0, dates=False)
     ('2016-07-01', '2016-07-01 01:00', '12')
     """

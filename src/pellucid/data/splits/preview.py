@@ -1,4 +1,4 @@
-"""How the rows of a source will be parted, before any value is decoded: in words, for whoever reads about the data."""
+"""Previews a split, in words, before any value is decoded, for ``pellucid read``. n rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from .by_time import by_time, ordering_values, time_column
 from .spec import SplitSpec
 from .unusable import count_parts, find_lost, say_parts
 
-FEWEST_ENTITIES = 5  # fewer are rather a property than whom a row is of
+# With fewer values a column is rather a property of rows than whom they are of.
+FEWEST_ENTITIES = 5
 
 ENTITIES = (
     "patient", "subject", "person", "user", "customer", "client", "speaker", "participant", "session", "household",
@@ -28,13 +29,14 @@ ENTITIES = (
 def preview_split(
     found: Contents, fields: Sequence[Field], asked: SplitSpec, where: str, even: str, say: Callable[[Note], None]
 ) -> tuple[SplitSpec, dict[str, int], str]:
-    """What is known of the parts beforehand.
+    """How rows will be split, as far as that is known before they are decoded.
 
     Args:
-        asked: by the user. where: the source's name. even: what every part has the same share of.
+        asked: what the user asked for. where: the source's name. even: what every part has the same share of, in words.
+        say: takes what there is to warn of.
 
     Returns:
-        The parting with its column found; how many rows each part has where the data gives it; a sentence.
+        The split asked for, with its column found; the rows of each part, where the data gives them; a sentence.
 
     Raises:
         PellucidError: when the data can't be parted as asked.
@@ -63,6 +65,7 @@ def _preview_by_time(
     found: Contents, fields: Sequence[Field], asked: SplitSpec
 ) -> tuple[SplitSpec, dict[str, int], str]:
     time, dates = ordering_values(found.columns[str(asked.column)])
+    # Parted twice: which rows are lost follows from the parts they are in, and what is said counts the others alone.
     every, _ = by_time(time, asked, dates)
     lost = find_lost(found, fields, every)
     own, how = by_time(time, asked, dates, ~lost)
@@ -93,7 +96,7 @@ def _preview_groups(column: Column, asked: SplitSpec) -> str:
 
 
 def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
-    """Columns that look like who or what a row is of, several rows each: parts by chance share their people."""
+    """Notes on columns that say whom rows are of (``user_id``), several rows each: random parts would share people."""
     notes = []
     for field in fields:
         name = _entity_noun(field)
@@ -101,6 +104,7 @@ def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
             continue
         text = column_words(found.columns[field.name])
         present, distinct = text.count(), text.drop_nulls().n_unique()
+        # At least two rows each on average: else there is hardly anything to keep together.
         if FEWEST_ENTITIES <= distinct <= present / 2:
             text_of_note = (
                 f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
@@ -116,6 +120,7 @@ def _entity_noun(field: Field) -> str | None:
         return None
     parts = field.name.replace("-", "_").replace(" ", "_").replace(".", "_").lower().strip("_").split("_")
     own = [part for part in parts if part not in ("id", "no", "nr", "code", "number", "key")]
+    # One noun alone (user_id, patient no): a name of several says a property of whom, as in user_age.
     if len(own) == 1 and (own[0] in ENTITIES or (len(parts) > 1 and parts[-1] == "id")):
         return own[0]
     whole = parts[-1].removesuffix("id")

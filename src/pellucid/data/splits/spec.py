@@ -12,11 +12,13 @@ from .time_spans import Span, is_span
 
 USUAL_SHARES = (0.8, 0.1, 0.1)
 
-CARVED_SHARE = 0.1  # of train, for a validation part that was not asked for
+# Of train, for a validation part that was not asked for: weights are chosen on it.
+CARVED_SHARE = 0.1
 
 REST = "rest"
 
-MEANT = {"time": "time:", "group": "group:COLUMN,"}  # a comma where a colon belongs
+# What was meant where a comma stands for a colon, as in ``time,80,10,10``.
+MEANT = {"time": "time:", "group": "group:COLUMN,"}
 
 FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,4mo"
 
@@ -31,8 +33,8 @@ class SplitSpec:
         shares: of train, validation and test.
         spans: of train, validation and test, for parts by time; of train and test where there are two. The first is
             None for all that comes before the others.
-        carved: two parts were asked for, and validation is ``CARVED_SHARE`` of train.
-        asked: something was asked for.
+        carved: whether two parts were asked for, so that validation is ``CARVED_SHARE`` of train.
+        asked: whether anything was asked for.
     """
 
     by: str = "chance"
@@ -59,7 +61,7 @@ class SplitSpec:
 
 
 def parse_split(value: str | Sequence[float | str] | None) -> SplitSpec:
-    """Read what ``split`` was given as.
+    """What ``--split`` or ``split=`` asks for, read from its text, its shares or None.
 
     >>> parse_split("70,30").shares, parse_split("group:patient,60,20,20").column, parse_split("fold").by
     ((0.63, 0.07, 0.3), 'patient', 'column')
@@ -95,7 +97,8 @@ def parse_split(value: str | Sequence[float | str] | None) -> SplitSpec:
 
 
 def _after_name(rest: str) -> tuple[str | None, list[str]]:
-    """A column's name and the amounts behind it; names may hold commas, amounts start with a digit."""
+    """The column's name and the amounts in ``NAME,70,15,15``; None without a name."""
+    # Names may hold commas, so amounts are counted from the end: all that start with a digit, or are ``rest``.
     pieces = [piece.strip() for piece in rest.split(",")]
     first = next((i for i in range(len(pieces)) if all(_is_amount(piece) for piece in pieces[i:])), len(pieces))
     return ",".join(pieces[:first]) or None, pieces[first:]
@@ -106,7 +109,8 @@ def _is_amount(piece: str) -> bool:
 
 
 def _meant_as_amounts(pieces: Sequence[str]) -> bool:
-    """A lone word is a column unless it is a number or a span; several that start with digits are amounts."""
+    """Whether pieces without a column's name are shares or spans rather than a name."""
+    # A lone word is a column unless it is a number or a span: a column may be called 2019_fold.
     if len(pieces) == 1:
         return _amount_number(pieces[0]) is not None or is_span(pieces[0])
     return all(map(_is_amount, pieces))
@@ -120,7 +124,7 @@ def _amount_number(piece: str) -> float | None:
 
 
 def _parse_amounts(pieces: list[str], text: str, by: str, column: str | None) -> SplitSpec:
-    """Shares or spans of two or three parts; none leaves the usual shares."""
+    """The split by two or three shares or spans of time; the usual shares where ``pieces`` is empty."""
     if not pieces:
         return SplitSpec(by, column, asked=True)
     numbers = [_amount_number(piece) for piece in pieces]
@@ -135,11 +139,13 @@ def _parse_amounts(pieces: list[str], text: str, by: str, column: str | None) ->
     if len(shares) == 3:
         return SplitSpec(by, column, tuple(shares), asked=True)
     train, test = shares
+    # Rounded, so that 70,30 gives 0.63 and not 0.6299999999999999 in what people read.
     carved = round(train * (1 - CARVED_SHARE), 9), round(train * CARVED_SHARE, 9), round(test, 9)
     return SplitSpec(by, column, carved, carved=True, asked=True)
 
 
 def _parse_spans(pieces: list[str], text: str, by: str, column: str | None) -> SplitSpec:
+    """The split by two or three spans of time. Raises UsageError for what is no such."""
     if by == "group":
         raise UsageError(f"split '{text}': groups have shares, not spans of time", fix="write group:COLUMN,70,15,15")
     if any(_amount_number(piece) is not None for piece in pieces):

@@ -24,14 +24,17 @@ from .unusable import STRANGE, check_given, check_labels, find_strange
 if TYPE_CHECKING:
     from ..examples import Examples
 
-FEWEST_ROWS = 5  # rows that can be parted at all
+# That can be parted at all, with something in every part to learn from, choose on and score on.
+FEWEST_ROWS = 5
 
-EVEN = {"category": "every class", "labels": "rows by their rarest label"}  # what every part has its share of
+# What every part has its share of, by the kind of the target. Rows of several labels go by the rarest, since of the
+# common ones there are enough everywhere.
+EVEN = {"category": "every class", "labels": "rows by their rarest label"}
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows (sorted int64) of each part, and how they came about."""
+    """The rows of each part, sorted int64, and in ``how`` what they came about by, for people."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -50,7 +53,10 @@ class Split:
 
 
 def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = None) -> Split:
-    """The parts of a data set's usable rows; what is left out is noted on it.
+    """The parts of a data set's usable rows; what is left out is noted on ``data``.
+
+    Args:
+        seed: of what is drawn. fractions: of train, validation and test, in place of what was asked for.
 
     Raises:
         PellucidError: when there are too few examples, groups or moments for the parts.
@@ -77,6 +83,7 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
     else:
         return at_random(rows, parting, seed, classes, EVEN.get(target.kind if target else "", ""))
     _say_left_out(data, parting, rows[own < 0])
+    # Scoring on a class that nothing was learned of says nothing of the network.
     if classes is not None and target is not None and target.kind == "category":
         strange = find_strange(classes, own)
         if grouped:
@@ -87,15 +94,16 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
         part[rows] = own
         check_given(data, given[0], part)
         check_labels(data, part)
+    # A part that is missing here was asked for so: carving it out of train at random would part groups, or time.
     if parting.by in ("group", "time"):
         return check_filled([rows[own == i] for i in range(3)], how, parting)
     return complete_given_split(own, rows, parting, seed, classes, how)
 
 
 def given_parts(data: Examples) -> tuple[np.ndarray, str] | None:
-    """(n,) index of the part each row is in, -1 for none, and how that came about; None where chance decides.
+    """(n,) index in ``PARTS`` of each row by a column of parts or of times, -1 for none, and how that came about.
 
-    A column of parts or of times says it, whatever the seed.
+    None where there is no such column, so that chance decides.
     """
     parting = data.reading.parting
     if parting.by == "time":
@@ -107,18 +115,20 @@ def given_parts(data: Examples) -> tuple[np.ndarray, str] | None:
     stored = data.stored_values(field.name)
     values = stored.meta["values"]
     of, how = parts_of_values(values, field.name) if parting.asked else (parts_of_words(values), "given by the data")
-    part = np.append(of, -1)[stored.arrays["code"]]  # code -1 picks the last: none
+    # A missing value has code -1, which picks the last: none.
+    part = np.append(of, -1)[stored.arrays["code"]]
     return (part, how) if (part == 0).any() else None
 
 
 def _missing_at(data: Examples, name: str, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) bool
-    """Where the column that parts the rows has no value."""
+    """Which of ``rows`` have no value in the column ``name`` that they are split by."""
     if data.reading.parting.by == "time":
         return np.isnan(data.row_times()[0][rows])
     return missing_rows(data.stored_values(name))[rows]
 
 
 def _say_left_out(data: Examples, parting: SplitSpec, rows: np.ndarray) -> None:
+    """Note on ``data`` why ``rows`` (m,) are in no part."""
     if not len(rows):
         return
     what = {"group": f"without '{parting.column}'", "time": "of no part"}.get(parting.by)
@@ -135,7 +145,7 @@ def _say_left_out(data: Examples, parting: SplitSpec, rows: np.ndarray) -> None:
 def complete_given_split(
     part: np.ndarray, rows: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None, how: str
 ) -> Split:
-    """Keep the parts that are given; one that is missing is carved out of train.
+    """The split with the parts that are given, and one that is missing carved out of train at random.
 
     Args:
         part: (n,) index of ``PARTS`` of each of ``rows``, -1 for rows in none, which are left out.
@@ -154,13 +164,14 @@ def complete_given_split(
 
 
 def at_random(rows: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None, what: str = "") -> Split:
-    """Part at random in the given shares, the same shares of every class; ``what`` classes are, in words."""
+    """A random split of ``rows`` (n,) in the shares asked for, the same of every class (n,); ``what`` names classes."""
     even = f", the same shares of {what}" if what else ""
     how = f"{parting.shares_text()} at random, seed {seed}{even}"
     return check_filled(stratified_split(rows, parting.shares, seed, classes), how, parting)
 
 
 def check_filled(parts: list[np.ndarray], how: str, parting: SplitSpec) -> Split:
+    """The split of these three parts. Raises PellucidError when one with a share is empty, or all are too small."""
     total = sum(map(len, parts))
     if total < FEWEST_ROWS:
         raise PellucidError(

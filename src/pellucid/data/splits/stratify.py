@@ -1,4 +1,4 @@
-"""Random parts and folds, class by class."""
+"""Random parts and folds, class by class: functions of the seed and the row numbers. n rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def stratified_split(
     part = np.zeros(len(rows), np.int8)  # (n,)
     for group, size in zip(groups, sizes, strict=True):
         draw = hash_counters(rows[group], seed, 0, SPLIT_SALT)
-        for last in np.cumsum(size)[:-1]:  # those with the smallest numbers are in the first part, and so on
+        # Rows with the smallest numbers are in the first part, and so on: which part a row is in depends on its number,
+        # not on where it stands, and a partition costs less than a sort.
+        for last in np.cumsum(size)[:-1]:
             if 0 < last < len(group):
                 part[group] += draw >= np.partition(draw, last)[last]
             elif last == 0:
@@ -43,7 +45,7 @@ def stratified_split(
 
 
 def _class_members(classes: np.ndarray | None, n: int) -> list[np.ndarray]:
-    """Where each class is, the classes in order."""
+    """The places of each class among ``n`` rows, one array a class, the classes in order."""
     if classes is None or not n:
         return [np.arange(n)]
     order = np.argsort(classes, kind="stable")
@@ -62,12 +64,14 @@ def stratified_folds(rows: np.ndarray, parts: int, seed: int, classes: np.ndarra
     """
     rows = np.asarray(rows, np.int64)
     classes = np.zeros(len(rows), np.int64) if classes is None else classes
+    # Dealt one by one from rows sorted by class, in random order within: so every fold has its share of every class.
     order = np.lexsort((hash_counters(rows, seed, 1, SPLIT_SALT), classes))
     return [np.sort(rows[order[i::parts]]) for i in range(min(parts, len(rows)))]
 
 
 def _part_sizes(counts: np.ndarray, fractions: Sequence[float]) -> np.ndarray:  # (classes,) -> (classes, parts)
-    """How many of each class go to each part: cumulative rounding, so the totals come out right."""
+    """How many of each class go to each part; over all classes the fractions are met to within one example."""
+    # Cumulative rounding: what one class is rounded down by, the next one gets.
     ends = np.cumsum(counts)
     shares = [np.diff(np.floor(ends * f + 0.5), prepend=0) for f in fractions[1:]]
     asked = np.array([f > 0 for f in fractions[1:]], bool)
@@ -75,7 +79,8 @@ def _part_sizes(counts: np.ndarray, fractions: Sequence[float]) -> np.ndarray:  
     enough = counts >= 1 + asked.sum()
     sizes = np.where(enough[:, None], np.maximum(sizes, asked), 0)
     left = counts - sizes.sum(1)
-    for _ in range(int((1 - left).max(initial=0))):  # the first part needs one too: the largest other gives it
+    # The first part needs one of each class too: the largest other part gives it.
+    for _ in range(int((1 - left).max(initial=0))):
         short = np.flatnonzero(left < 1)
         sizes[short, sizes[short].argmax(1)] -= 1
         left = counts - sizes.sum(1)

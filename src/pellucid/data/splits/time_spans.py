@@ -9,9 +9,11 @@ import numpy as np
 
 from ...errors import UsageError, unknown_name
 
-LONGEST_YEARS = 10_000  # years of a span
+# Of a span: no data is longer.
+LONGEST_YEARS = 10_000
 
-UNITS = {  # months, seconds
+# Months and seconds of a unit. Months are those of the calendar, so that 12mo,4mo,4mo is the protocol of ETT.
+UNITS = {
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), (12, 0)),
     **dict.fromkeys(("mo", "mos", "month", "months"), (1, 0)),
     **dict.fromkeys(("w", "wk", "week", "weeks"), (0, 7 * 86400)),
@@ -21,7 +23,8 @@ UNITS = {  # months, seconds
     **dict.fromkeys(("s", "sec", "second", "seconds"), (0, 1)),
 }
 
-UNIT_SECONDS = {  # seconds of what a length of time is told in, and what is told in the one before
+# Of the units that a length is told in, from the largest on.
+UNIT_SECONDS = {
     "year": 365.25 * 86400, "month": 365.25 / 12 * 86400, "day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0,
 }  # fmt: skip
 
@@ -41,7 +44,7 @@ class Span:
 
     @classmethod
     def parse(cls, text: str) -> Span:
-        """Read ``"12mo"``, ``"2w"``, ``"90 days"``. Raises UsageError for a unit that is not known."""
+        """The span that ``"12mo"``, ``"2w"`` or ``"90 days"`` says. Raises UsageError for what says none."""
         found = _PIECE.fullmatch(text.strip())
         units = ("y", "mo", "w", "d", "h", "min")
         if found is None:
@@ -67,7 +70,8 @@ class Span:
         return Span(-self.months, -self.seconds)
 
     def after(self, moment: float) -> float:
-        """Seconds since 1970 that come this long after ``moment``; the 31st of January and a month: the 28th."""
+        """The moment this long after ``moment``, in seconds since 1970; the 31st of January and a month: the 28th."""
+        # Days of the calendar first, then seconds: a month that is too short ends on its last day.
         day, rest = divmod(moment, 86400)
         date = np.datetime64(int(day), "D")
         month = date.astype("M8[M]") + self.months
@@ -89,7 +93,7 @@ class Moments:
     dates: bool
 
     def length_in_words(self, moments: float) -> str:
-        """How long so many moments last on average, e.g. ``"about 3 days"``; of numbers how many of them that is."""
+        """How long so many different moments last on average, e.g. ``"about 3 days"``; of numbers, how many values."""
         known = np.unique(self.value[np.isfinite(self.value)])
         if self.dates and len(known) > 1:
             return f"about {length_in_words(moments * float(known[-1] - known[0]) / (len(known) - 1))}"
@@ -102,6 +106,7 @@ def length_in_words(seconds: float) -> str:
     >>> length_in_words(3 * 86400), length_in_words(90 * 86400), length_in_words(5400), length_in_words(0.2)
     ('3 days', '3 months', '90 minutes', '1 second')
     """
+    # Nearly two are told as two. Below that, one of the unit where there is nearly one: 1 second rather than 0.
     unit = next((name for name, size in UNIT_SECONDS.items() if seconds >= 1.9 * size), None)
     unit = unit or next((name for name, size in UNIT_SECONDS.items() if seconds >= 0.9 * size), "second")
     count = max(round(seconds / UNIT_SECONDS[unit]), 1)

@@ -23,16 +23,25 @@ from .spec import PARTS, SplitSpec
 if TYPE_CHECKING:
     from ..examples import Examples
 
-STRANGE = "of classes that are not in train"  # why an example is left out
+# Why an example is left out, in a note.
+STRANGE = "of classes that are not in train"
 
 
 def find_strange(code: np.ndarray, part: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,) bool
-    """Rows of validation and test whose class, a number, no row of train has."""
+    """Which rows of validation and test are of a class that no row of train is of.
+
+    Args:
+        code: class numbers. part: index in ``PARTS``, -1 for none.
+    """
     return (part > 0) & ~np.isin(code, code[part == 0])
 
 
 def say_parts(how: str, given: Mapping[str, int], left: Mapping[str, int]) -> str:
-    """Given parts in a sentence, by how many rows each has and has left: none that is empty is named as if it were."""
+    """Given parts in a sentence; parts without a usable row, and those taken from train, are named as such.
+
+    Args:
+        how: the parts came about. given: rows of each part. left: of them that can be used; no part with none.
+    """
     shown = join_words(f"{name} {count:,}" for name, count in left.items()) or "nothing that can be used"
     carved = [name for name in PARTS[1:] if name not in given]
     lost = [name for name in given if name not in left]
@@ -41,11 +50,15 @@ def say_parts(how: str, given: Mapping[str, int], left: Mapping[str, int]) -> st
 
 
 def count_parts(part: np.ndarray) -> dict[str, int]:  # (n,) index of PARTS, -1 for none
+    """The rows of each part that has any, by its name."""
     return {name: int((part == i).sum()) for i, name in enumerate(PARTS) if (part == i).any()}
 
 
 def find_lost(found: Contents, fields: Sequence[Field], part: np.ndarray) -> np.ndarray:  # (n,) -> (n,) bool
-    """Rows of given parts that are known to be lost before inputs are decoded: without target or weight, or strange."""
+    """Which rows can't be used, as far as is known before inputs are decoded.
+
+    Those without target or weight, and those of validation and test whose class is not in train.
+    """
     lost = np.zeros(len(part), bool)
     for field in (f for f in fields if f.role in ("target", "weight")):
         stored = kind_named(field.kind).store(found.columns[field.name], field.settings, lambda note: None)
@@ -56,7 +69,7 @@ def find_lost(found: Contents, fields: Sequence[Field], part: np.ndarray) -> np.
 
 
 def check_given(data: Examples, asked: np.ndarray, own: np.ndarray) -> None:
-    """Say what of validation and test, as given, takes no part.
+    """Note on ``data`` which examples of given parts are left out, and why.
 
     Args:
         asked: (n,) index of the part that each row is given to, -1 for none. own: (n,) the one it is in.
@@ -68,6 +81,7 @@ def check_given(data: Examples, asked: np.ndarray, own: np.ndarray) -> None:
     why = {**data.unusable_rows(), STRANGE: np.flatnonzero((asked > 0) & (own < 0) & data.usable_mask())}
     for i, name in enumerate(PARTS):
         rows, kept = np.flatnonzero(asked == i), int((own == i).sum())
+        # Of train nothing is said as long as there is some: what can't be used was noted when it was read.
         if kept == len(rows) or (i == 0 and kept):
             continue
         gone = {what: some[asked[some] == i] for what, some in why.items()}
@@ -94,7 +108,10 @@ def check_given(data: Examples, asked: np.ndarray, own: np.ndarray) -> None:
 
 
 def check_labels(data: Examples, own: np.ndarray) -> None:
-    """Say which labels of validation and test, as given, train never has.
+    """Note on ``data`` which labels of given validation and test parts are not in train.
+
+    Args:
+        own: (n,) index of the part that each row is in, -1 for none.
 
     Raises:
         PellucidError: when train has none of a part's labels; it is noted, too.
@@ -141,14 +158,14 @@ def check_known(data: Examples, rows: np.ndarray) -> None:
 
 
 def _new_said(data: Examples, target: Field) -> str:
-    """The classes that a fitted target has not seen, beside those it has."""
+    """The classes in new data that a run's target has not seen, beside those it has, in words; empty for none."""
     if target.state is None or target.kind != "category":
         return ""
     return kind_named(target.kind).describe_new_values(data.stored_values(target.name), target.state)
 
 
 def _values_said(data: Examples, rows: np.ndarray, own: np.ndarray) -> str:
-    """The classes of ``rows`` and those that train has."""
+    """The classes of ``rows`` beside those of train, in words, so that a spelling shows; empty without rows."""
     target = data.target
     if target is None or not len(rows):
         return ""
@@ -159,13 +176,13 @@ def _values_said(data: Examples, rows: np.ndarray, own: np.ndarray) -> str:
 
 
 def _suggest_mending(counts: Mapping[str, int], data: Examples) -> str:
-    """What to do about rows of a part that are left out."""
+    """What a person can do about rows of a part that are left out, by the reasons counted."""
     first = "write classes the same way in both parts" if STRANGE in counts else "mend these rows"
     return f"{first}, or part the rows anew: {_suggest_drawing(data)}"
 
 
 def _suggest_drawing(data: Examples) -> str:
-    """How to have parts drawn from all rows instead of those that are given."""
+    """The option that has parts drawn from all rows, instead of those that the data gives."""
     field = next((f for f in data.fields.values() if f.role == "split"), None)
     parting: SplitSpec = data.reading.parting
     if field is None or (parting.asked and field.name.lower() not in SPLIT_NAMES):
