@@ -17,19 +17,24 @@ from torch import Tensor, nn
 from ..errors import PellucidError, UsageError, unknown_name
 from .features import Features, Need
 
-Inside = dict[str, Tensor]  # what a stage's open path shows: attention weights, gates, cell states, pre-activations
+# What a stage's open path shows: attention weights, gates, cell states, pre-activations.
+Inside = dict[str, Tensor]
 
-State = Any  # what a causal stage carries from one step to the next: a tensor or a nest of tuples of tensors
+# What a causal stage carries from one step to the next: a tensor or a nest of tuples of tensors.
+State = Any
 
 
 class Stage(nn.Module):
     """One named step of a trunk: ``forward`` is fast, ``open`` gives the same result and shows the inside."""
 
+    # torch's fused layers hide what this package exists to show, hence two ways through each stage. The open one is
+    # slower and runs on inspected samples alone; where one way can do both, ``forward`` calls ``open``.
     def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions', D')
+        """What the stage makes of its features, by the fast path."""
         raise NotImplementedError
 
-    def open(self, f: Features) -> tuple[Features, Inside]:
-        """``forward``'s result (equal to rounding, proven in a test) and what went on inside."""
+    def open(self, f: Features) -> tuple[Features, Inside]:  # (B, *positions, D) -> (B, *positions', D')
+        """``forward``'s result (equal to rounding, proven in a test) and what went on inside, by name."""
         raise NotImplementedError
 
     def start(self, batch: int, like: Tensor) -> State:
@@ -60,7 +65,8 @@ class Trunk(nn.Module):
 
     width: int
     out_width: int
-    stages: Any  # nn.ModuleDict (which types its values too loosely): name -> Stage, in the order of the data's way
+    # An nn.ModuleDict, name -> Stage, in the order of the data's way; Any, because torch types its values too loosely.
+    stages: Any
 
     def need(self, want: Need) -> Need:
         """What this trunk asks of the input layers, given what the output wants of it.
@@ -76,7 +82,7 @@ class Trunk(nn.Module):
         return replace(want, positions=self.reads, width=self.width, longest=self.longest())
 
     def longest(self) -> int | None:
-        """At most how many positions this trunk is meant for; None for any number."""
+        """The largest number of positions this trunk is meant for; None for any number."""
         return None
 
     @abstractmethod
@@ -106,14 +112,17 @@ class Trunk(nn.Module):
         return {}
 
     def forward(self, f: Features) -> Features:  # (B, *positions, width) -> (B, *positions', out_width)
+        """The features after the last stage; those after each stand in ``stages``."""
         seen: dict[str, Features] = {}
         for name, stage in self.stages.items():
             f = stage(f)
             seen[name] = f
         return f.with_(stages=seen)
 
-    def open(self, f: Features) -> tuple[Features, dict[str, Inside]]:
-        """``forward`` with the inside of every stage, by name."""
+    def open(
+        self, f: Features
+    ) -> tuple[Features, dict[str, Inside]]:  # (B, *positions, width) -> (B, *positions', out)
+        """``forward``'s result and the inside of every stage, by the stage's name."""
         seen: dict[str, Features] = {}
         inside: dict[str, Inside] = {}
         for name, stage in self.stages.items():
@@ -122,9 +131,11 @@ class Trunk(nn.Module):
         return f.with_(stages=seen), inside
 
     def start(self, batch: int, like: Tensor) -> State:
+        """The state of every stage before the first step, for ``batch`` sequences; dtype and device as ``like``'s."""
         return [stage.start(batch, like) for stage in self.stages.values()]
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, width) -> (B, out_width)
+        """One position of a causal trunk, and the state after it."""
         after = []
         for stage, own in zip(self.stages.values(), state, strict=True):
             x, own = stage.step(x, own)
@@ -137,6 +148,7 @@ class Trunk(nn.Module):
 
 
 def mean_positions(f: Features) -> Tensor:  # (B, *positions, D) -> (B, D)
+    """The mean over real positions; 0 for an example that has none."""
     axes = tuple(range(1, f.x.ndim - 1))
     if not axes:
         return f.x
@@ -164,6 +176,7 @@ def trunk_words() -> dict[str, str]:
 
 
 def trunk_named(word: str) -> type[Trunk]:
+    """The trunk that a word stands for, in any case. Raises UsageError for an unknown one."""
     words = trunk_words()
     if word.lower() not in words:
         raise UsageError(unknown_name("network", word, words))
@@ -205,11 +218,13 @@ class Custom(Trunk):
 
 
 class _Whole(Stage):
+    """A user's own module as the one stage of its trunk; of its inside nothing is known."""
+
     def __init__(self, module: nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, f: Features) -> Features:
+    def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions', D')
         return f.with_(x=self.module(f.x))
 
     def open(self, f: Features) -> tuple[Features, Inside]:

@@ -25,19 +25,20 @@ from .layers import (
     zero_weights,
 )
 
-SIZES = (6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # width
+# The ladder of ``of_size``: widths, each step about twice the multiplications of the one before.
+SIZES = (6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 class ConvolutionalGridStage(Stage):
     """Pooling, norm, relu; two residual convolutions, if asked; and the convolution to the next stage's channels.
 
-    It reads raw sums, those of the input layer or of the stage before: pooling them before the norm and the activation
-    spares three quarters of both (airbench94, Jordan 2024), and every convolution but the input layer's works on a grid
-    that is already smaller. Memory is channels-last throughout: what comes in and goes out as (B, H, W, D) is, seen as
-    (B, D, H, W), already in that order. Edges of pooling are rounded up, so that a grid alone and a grid with padding
-    beside it give the same.
+    It reads raw sums, those of the input layer or of the stage before. Memory is channels-last throughout: what comes
+    in and goes out as (B, H, W, D) is, seen as (B, D, H, W), already in that order.
     """
 
+    # Pooling raw sums before the norm and the activation spares three quarters of both (airbench94, Jordan 2024), and
+    # every convolution but the input layer's works on a grid that is already smaller: 5 million multiplications a photo
+    # instead of 17, and about 4 points more in the same time (docs/LOG.md, 2026-11-22).
     def __init__(self, width: int, channels: int | None, residual: bool, dropout: float):
         super().__init__()
         self.norm = GroupedBatchNorm(width)
@@ -66,7 +67,8 @@ class ConvolutionalGridStage(Stage):
 
 
 def halve_grid(f: Features) -> tuple[Tensor, Tensor | None]:  # (B, H, W, D) -> (B, D, H', W'), (B, H', W') or None
-    """The grid and its mask max-pooled by two."""
+    """The grid and its mask max-pooled by two; sides are rounded up."""
+    # Rounded up, so that a grid alone and one with padding beside it give the same.
     x, mask = channels_first(f.x), f.mask
     if mask is None:
         return F.max_pool2d(x, 2, ceil_mode=True), None
@@ -75,9 +77,8 @@ def halve_grid(f: Features) -> tuple[Tensor, Tensor | None]:  # (B, H, W, D) -> 
     return silence_padding(pooled, mask), mask
 
 
-def silence_padding(
-    x: Tensor, mask: Tensor | None
-) -> Tensor:  # (B, D, H, W), (B, H, W) -> (B, D, H, W), 0 where not real
+def silence_padding(x: Tensor, mask: Tensor | None) -> Tensor:  # (B, D, H, W), (B, H, W) -> (B, D, H, W)
+    """The grid with 0 where a position is not real, so that a convolution beside it sees what an edge would show."""
     return x if mask is None else x.masked_fill(~mask.unsqueeze(1), 0.0)
 
 
@@ -114,7 +115,8 @@ class ConvolutionalSequenceStage(Stage):
 
     def __init__(self, width: int, channels: int, dilation: int, causal: bool, dropout: float):
         super().__init__()
-        self.dilation, self.reach = dilation, dilation * (self.taps - 1)  # positions between first and last tap
+        # Positions between first and last tap, and how many of them lie ahead.
+        self.dilation, self.reach = dilation, dilation * (self.taps - 1)
         self.ahead = 0 if causal else self.reach // 2
         self.norm = layer_norm(width)
         self.convolution = nn.Conv1d(width, channels, self.taps, dilation=dilation)
@@ -135,7 +137,8 @@ class ConvolutionalSequenceStage(Stage):
         return f.with_(x=self.skip(f.x) + added), inside
 
     def start(self, batch: int, like: Tensor) -> State:
-        return like.new_zeros(batch, self.reach, self.norm.normalized_shape[0])  # the last normalised inputs
+        """The last ``reach`` normalised inputs, (B, reach, D): none yet, as if they were padding."""
+        return like.new_zeros(batch, self.reach, self.norm.normalized_shape[0])
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, C)
         window = torch.cat([state, self.norm(x).unsqueeze(1)], 1)  # (B, reach + 1, D)
@@ -143,7 +146,8 @@ class ConvolutionalSequenceStage(Stage):
         return self.skip(x) + added, window[:, 1:]
 
     def _convolve_line(self, x: Tensor) -> Tensor:  # (B, T + reach, D) -> (B, T, C)
-        """As a 2-D convolution one row high, because that one takes channels-last memory as it is."""
+        """The dilated convolution along time; its padding is in ``x``."""
+        # As a 2-D convolution one row high, because that one takes channels-last memory as it is.
         weight = self.convolution.weight.unsqueeze(2)  # (C, D, 1, K)
         row = x.transpose(1, 2).unsqueeze(2)  # (B, D, 1, T + reach)
         y = F.conv2d(row, weight, self.convolution.bias, dilation=(1, self.dilation))
@@ -207,7 +211,9 @@ class Convolutional(Trunk):
 
     @classmethod
     def recipe(cls, kind: str) -> dict[str, Any]:
-        if kind == "image":  # kernels of held length turn by 0.08 a step; 16 wide for 16 epochs is as good as 24 for 10
+        # Kernels of fixed length turn by 0.08 a step: 0.16 lost 1.8 points, AdamW alone 0.6. 16 wide for 16 epochs is
+        # as good as 24 for 10 (CIFAR-10, 90 CPU seconds, one seed each: docs/LOG.md, 2026-11-22).
+        if kind == "image":
             fast = {"lr": 0.02, "matrix_lr": 0.08, "momentum": 0.6, "beta2": 0.95, "decay": 0.0}
             return {**fast, "warm": 0.03, "cool": 0.6, "epochs": 10.0, "sizes": (2, 9), "smoothing": 0.1}
         if kind == "text":

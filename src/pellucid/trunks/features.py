@@ -45,4 +45,5 @@ class Features:
     stages: Mapping[str, Features] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> Features:
+        """The same with other attributes."""
         return replace(self, **changes)

@@ -7,10 +7,11 @@ from torch import Tensor
 
 
 def hash_keys(key: Tensor, salt: int) -> Tensor:  # (...) int64 -> (...) int64, in 0 .. 2**32 - 1
-    """Counter-based random integers: the same key and salt give the same number, on any device, in any order.
+    """Random integers, one a key: the same key and salt give the same number, on any device, in any order.
 
     The finaliser of MurmurHash3 (Appleby 2011) on 32 bits, twice, so that neighbouring keys are unrelated.
     """
+    # On int64 and cut to 32 bits after every product: torch computes little with unsigned integers.
     h = (key ^ (key >> 32)) & 0xFFFFFFFF
     h = (h + (salt * 0x9E3779B9 & 0xFFFFFFFF)) & 0xFFFFFFFF
     for _ in range(2):

@@ -18,7 +18,8 @@ from .layers import Dropout, LastNorm, check_build, layer_norm, pick_size
 
 CELLS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
-SIZES = ((32, 1), (48, 1), (64, 1), (64, 2), (96, 2), (128, 2), (192, 2), (256, 2), (384, 2), (512, 2))  # width, depth
+# The ladder of ``of_size``: width and depth, each step about twice the multiplications of the one before.
+SIZES = ((32, 1), (48, 1), (64, 1), (64, 2), (96, 2), (128, 2), (192, 2), (256, 2), (384, 2), (512, 2))
 
 
 class Direction(nn.Module):
@@ -38,8 +39,10 @@ class Direction(nn.Module):
         init_cell(self.layer)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D), (S,) -> (S, T, K)
+        """The state after every position, by torch's layer. ``lengths``: real positions; None for all."""
         x = self._reverse_lines(x, lengths)
-        with torch.autocast(x.device.type, enabled=False):  # float16 there, whatever was asked for, and no scaling
+        # Under autocast torch's layer computes in float16, whatever was asked for, and nothing scales its gradients.
+        with torch.autocast(x.device.type, enabled=False):
             y = self.layer(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x)[0]
         return self._reverse_lines(y, lengths)
 
@@ -54,21 +57,27 @@ class Direction(nn.Module):
         return inside["hidden"], inside
 
     def start(self, batch: int, like: Tensor) -> State:
+        """The hidden state, and an LSTM's cell, before the first step: zeros (S, K)."""
         zero = like.new_zeros(batch, self.hidden)
         return (zero, zero) if self.cell == "lstm" else (zero,)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (S, D) -> (S, K)
+        """The hidden state after one more position."""
         state, _ = self._by_hand(x, state)
         return state[0], state
 
     def _by_hand(self, x: Tensor, state: State) -> tuple[State, Inside]:  # (S, D) -> every gate (S, K)
+        """The state after one more position, and its gates, from the layer's own weights."""
         own = self.layer
         from_x = F.linear(x, own.weight_ih_l0, own.bias_ih_l0)  # (S, 3 or 4 K)
         from_h = F.linear(state[0], own.weight_hh_l0, own.bias_hh_l0)
         return (lstm_gates if self.cell == "lstm" else gru_gates)(from_x, from_h, state)
 
     def _reverse_lines(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D) -> (S, T, D)
-        """Backward only: each sequence reversed inside its own length, padding left in place. Its own inverse."""
+        """Backward, each sequence reversed inside its own length, padding left in place; forward, as it is.
+
+        Its own inverse.
+        """
         if not self.backward_:
             return x
         if lengths is None:
@@ -79,6 +88,7 @@ class Direction(nn.Module):
 
 
 def gru_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Inside]:  # (S, 3 K) -> (S, K) each
+    """A GRU's next state and its gates, from the maps of input and state: reset, update and candidate side by side."""
     (xr, xz, xn), (hr, hz, hn) = from_x.chunk(3, -1), from_h.chunk(3, -1)
     reset, update = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
     candidate = torch.tanh(xn + reset * hn)
@@ -87,6 +97,7 @@ def gru_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Insi
 
 
 def lstm_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Inside]:  # (S, 4 K) -> (S, K) each
+    """An LSTM's next state and its gates, from the maps of input and state: input, forget, candidate, output."""
     i, f, g, o = (from_x + from_h).chunk(4, -1)
     enter, forget, candidate, leave = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
     cell = forget * state[1] + enter * candidate
@@ -96,10 +107,7 @@ def lstm_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Ins
 
 
 def init_cell(layer: Any) -> None:
-    """First weights: inputs Glorot, states orthogonal gate by gate, biases 0, but 1 for the gate that keeps the state.
-
-    (Jozefowicz 2015: an LSTM that starts by remembering learns long lags; the GRU's update gate plays that part.)
-    """
+    """Set first weights: inputs Glorot, states orthogonal, gate by gate; biases 0, or 1 for what keeps a state."""
     k = layer.hidden_size
     for name, weight in layer.named_parameters():
         if name.startswith("bias"):
@@ -107,7 +115,9 @@ def init_cell(layer: Any) -> None:
         else:
             for gate in weight.detach().split(k):
                 (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
-    layer.bias_ih_l0.data[k : 2 * k] = 1.0  # the second gate: forget in an LSTM, update in a GRU
+    # The second gate: forget in an LSTM, update in a GRU. A cell that starts by remembering learns long lags
+    # (Jozefowicz 2015).
+    layer.bias_ih_l0.data[k : 2 * k] = 1.0
 
 
 class Sweep(nn.Module):
@@ -136,6 +146,7 @@ class Sweep(nn.Module):
         return x + self.dropout(y.view(x.shape), key), inside
 
     def _as_lines(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:  # -> (S, T, D), (S,)
+        """The normalised features as S sequences, and how many positions of each are real."""
         lengths = None if mask is None else mask.sum(-1).flatten()
         return self.norm(x).flatten(0, -3), lengths
 
@@ -156,6 +167,7 @@ class RecurrentSequenceStage(Stage):
         return f.with_(x=y), inside
 
     def start(self, batch: int, like: Tensor) -> State:
+        """The cell's state before the first step, (B, K)."""
         return self.sweep.ways["ahead"].start(batch, like)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
@@ -184,7 +196,8 @@ class RecurrentGridStage(Stage):
         inside = {f"rows.{k}": v for k, v in rows.items()}
         return f.with_(x=x.transpose(1, 2)), inside | {f"columns.{k}": v.transpose(1, 2) for k, v in columns.items()}
 
-    def _sweep_grid(self, f: Features) -> Tensor | None:  # (B, H, W, D) -> (B, W, H), the mask
+    def _sweep_grid(self, f: Features) -> Tensor | None:  # (B, H, W, D) -> (B, W, H)
+        """The mask with columns as lines; None without one."""
         return None if f.mask is None else f.mask.transpose(1, 2)
 
 
@@ -193,8 +206,7 @@ class Recurrent(Trunk):
     """Recurrent network: GRU or LSTM layers, residual, two-way unless causal.
 
     Padding must come at the end (of a sequence; of rows and columns): the backward direction starts at the last real
-    position. One vector an example is the mean over real positions: it gave no position a special part, so a short
-    and a long text are treated alike, and every position's share can be shown.
+    position. One vector an example is the mean over real positions, so that every position's share can be shown.
 
     Args:
         width: D, of what it reads and returns; even.
@@ -213,6 +225,7 @@ class Recurrent(Trunk):
         super().__init__()
         if cell not in CELLS:
             raise UsageError(unknown_name("cell", cell, CELLS))
+        # Two-way, each direction has half of the width.
         if width % 2:
             raise PellucidError(
                 f"a recurrent trunk can't be {width} wide: each direction takes half", fix="make it even"

@@ -15,7 +15,8 @@ from .base import Inside, Stage, State, Trunk, register
 from .features import Features
 from .layers import Attention, Dropout, LastNorm, check_build, layer_norm, pick_size, rotary_angles, zero_weights
 
-SIZES = ((32, 2), (48, 2), (64, 2), (64, 4), (96, 4), (128, 4), (192, 4), (256, 5), (320, 6), (384, 8))  # width, depth
+# The ladder of ``of_size``: width and depth, each step about twice the multiplications of the one before.
+SIZES = ((32, 2), (48, 2), (64, 2), (64, 4), (96, 4), (128, 4), (192, 4), (256, 5), (320, 6), (384, 8))
 
 
 class TransformerStage(Stage):
@@ -48,19 +49,20 @@ class TransformerStage(Stage):
         return f.with_(x=y.view(f.x.shape)), {**inside, "between": x, **more}
 
     def start(self, batch: int, like: Tensor) -> State:
+        """The attention's keys and values so far, (B, n, 0, E) each."""
         return self.attention.start(batch, like)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
         added, state = self.attention.step(self.attention_norm(x), state)
         return self._run_mlp(x + added, None)[0], state
 
-    def _project_input(
-        self, f: Features
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:  # (B, T, D), .., (B, T)
+    def _project_input(self, f: Features) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
+        # (B, *positions, D) -> (B, T, D), the angles (T, E / 2), the mask (B, T)
         turn = rotary_angles(tuple(f.x.shape[1:-1]), self.head, f.x)
         return f.x.flatten(1, -2), turn, None if f.mask is None else f.mask.flatten(1)
 
     def _run_mlp(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (..., D) -> (..., D)
+        """x + W2 squared_relu(W1 norm(x)), and its inside."""
         before = self.into(self.norm(x))
         after = F.relu(before).square()
         y = x + self.dropout(self.out(after), key)
