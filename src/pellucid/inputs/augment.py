@@ -1,4 +1,4 @@
-"""Geometric changes of photos, drawn from the keys of the examples."""
+"""Geometric changes of photos, drawn from the keys of the examples. B batch, H W pixels, C channels."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ class Warp:
     right: Tensor
 
     @classmethod
-    def draw(cls, key: Tensor, height: int, width: int, *, shift: float, mirror: bool) -> Warp:
-        """A pure function of the examples' keys; ``shift`` is the largest move as a fraction of the side."""
+    def draw(cls, key: Tensor, height: int, width: int, *, shift: float, mirror: bool) -> Warp:  # (B,)
+        """The change of each example, drawn from its key.
+
+        Args:
+            height, width: of the photos, pixels. shift: the largest move, as a share of the side. mirror: whether half
+                of the examples are mirrored.
+        """
+        # A pure function of the keys, so that another field with geometry can draw the same without being told.
         tall, wide = round(height * shift), round(width * shift)
         down = (uniform_numbers(key, 1) * (2 * tall + 1)).long() - tall
         right = (uniform_numbers(key, 2) * (2 * wide + 1)).long() - wide
@@ -42,7 +48,7 @@ class Warp:
         return image[example, rows[:, :, None], cols[:, None, :]]
 
 
-def reflect_index(index: Tensor, size: int) -> Tensor:
+def reflect_index(index: Tensor, size: int) -> Tensor:  # (...) -> (...)
     """Indices outside 0 .. size - 1 reflected back, the edge itself repeated."""
     index = torch.where(index < 0, -1 - index, index)
     return torch.where(index >= size, 2 * size - 1 - index, index)

@@ -69,10 +69,11 @@ class Input(nn.Module):
         """Encoded values of one batch → features. ``key`` (B,) is given in training and steers augmentation."""
 
     def config(self) -> dict[str, Any]:
+        """The layer as JSON, its weights and the fields' states left out."""
         return {"kind": self.kind, "fields": [f.name for f in self.fields], "settings": self.chosen}
 
     def mirror_value(self, value: Any) -> Any | None:
-        """The same values seen in a mirror, where a mirror image means the same; None where it does not."""
+        """The encoded values mirrored left to right, where the plan says that the target stays true; else None."""
         return None
 
 
@@ -88,6 +89,6 @@ def register(layer: type[Input]) -> type[Input]:
 
 
 def scaled_uniform(*shape: int, fan_in: int) -> nn.Parameter:
-    """Uniform in ±1/sqrt(fan_in), as torch.nn.Linear starts."""
+    """A parameter of this shape, uniform in ±1/sqrt(fan_in), as torch.nn.Linear starts."""
     bound = fan_in**-0.5
     return nn.Parameter(torch.empty(*shape).uniform_(-bound, bound))

@@ -16,7 +16,8 @@ from ..trunks import Features, Need
 from ..trunks.keyed_random import uniform_numbers
 from .base import Input, register
 
-RESERVED = 2  # 0 missing, 1 unknown: both have a vector of their own
+# Code 0 is missing, 1 unknown: both have a vector of their own.
+RESERVED = 2
 
 
 @register
@@ -24,8 +25,11 @@ class Category(Input):
     """One table of learned vectors for the values of all category fields, each field with its own part of it.
 
     Reads (B, F) integers: 0 missing, 1 unknown, 2 and above the values seen in training. Gives (B, F * E) for a
-    vector, (B, F, D) for a sequence of fields. In training a value turns into *unknown* now and then (``unknown``),
-    so that the vector for values never seen is a trained one.
+    vector, (B, F, D) for a sequence of fields.
+
+    Settings:
+        embedding: E. unknown: the share of values that turn into *unknown* in training, so that the vector for values
+            never seen is a trained one.
     """
 
     kind = "category"
@@ -59,5 +63,7 @@ class Category(Input):
 def drop_to_unknown(value: Tensor, key: Tensor, rate: float, to: int) -> Tensor:  # (B, F), (B,) -> (B, F)
     """Replace each entry by ``to`` with probability ``rate``, drawn from the examples' keys."""
     places = torch.arange(value.shape[1], device=value.device)
+    # Keys of neighbouring fields are spread by a large odd factor (FNV's prime); each place that draws has its own
+    # salt.
     draw = uniform_numbers(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=11)  # (B, F)
     return torch.where(draw < rate, torch.full_like(value, to), value)

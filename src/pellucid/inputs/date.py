@@ -24,6 +24,9 @@ class Date(Input):
 
     Reads (B, F * P) float32, the fields side by side, each with as many features as parts of its calendar vary. Gives
     (B, F * E) for a vector, (B, F, D) for a sequence of fields.
+
+    Settings:
+        embedding: E.
     """
 
     kind = "date"

@@ -46,6 +46,7 @@ class Image(Input):
         assert state is not None
         self.size = int(state["height"]), int(state["width"]), int(state["channels"])
         mean, std = torch.tensor(state["mean"]), torch.tensor(state["std"])
+        # Pixels are bytes, the state's figures shares of white. A channel that never varies keeps a finite scale.
         self.register_buffer("mean", mean.float() * 255)  # (C,)
         self.register_buffer("scale", 1 / (std.float().clamp_min(0.02) * 255))  # (C,)
 
@@ -55,6 +56,7 @@ class Image(Input):
         assert out is not None
         self.positions, self.patch, self.out_width = positions, 1, out
         if positions == 2:
+            # The smallest patches that leave at most as many positions as the trunk is meant for.
             while need.longest and -(-height // self.patch) * -(-width // self.patch) > need.longest:
                 self.patch += 1
             layer = nn.Conv2d(channels, out, self.patch + 2, stride=self.patch, padding=1)
@@ -78,6 +80,7 @@ class Image(Input):
         return Features(x, key=key)
 
     def augment_pixels(self, value: Tensor, key: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
+        """The photos moved and mirrored, each by its key; as they are where neither is on."""
         shift, mirror = self.chosen["shift"], self.chosen["mirror"]
         if not (shift or mirror):
             return value
@@ -89,6 +92,6 @@ class Image(Input):
 
 
 def pad_to(x: Tensor, multiple: int) -> Tensor:  # (B, H, W, C) -> (B, H', W', C)
-    """Zeros below and to the right until both sides are multiples."""
+    """The grid with zeros below and to the right, so that both sides are multiples of ``multiple``."""
     below, right = -x.shape[1] % multiple, -x.shape[2] % multiple
     return nn.functional.pad(x, (0, 0, 0, right, 0, below)) if below or right else x

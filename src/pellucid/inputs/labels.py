@@ -23,8 +23,11 @@ class Labels(Input):
     """Each field of labels as one vector: the sum of the vectors of its labels (a missing cell has one of its own).
 
     Reads (B, F * W) zeros and ones, for each field: missing, a label not seen in training, then one column a label.
-    Gives (B, F * E) for a vector, (B, F, D) for a sequence of fields. In training a label turns into *other* now and
-    then (``unknown``), so that the vector for labels never seen is a trained one.
+    Gives (B, F * E) for a vector, (B, F, D) for a sequence of fields.
+
+    Settings:
+        embedding: E. unknown: the share of labels that turn into *other* in training, so that the vector for labels
+            never seen is a trained one.
     """
 
     kind = "labels"
@@ -56,6 +59,7 @@ class Labels(Input):
 
 def drop_labels(value: Tensor, key: Tensor, rate: float) -> Tensor:  # (B, W), (B,) -> (B, W)
     """Turn each label that is there into *other* with probability ``rate``, drawn from the examples' keys."""
+    # That a cell is missing, or had a label unknown already, is no label to lose.
     places = torch.arange(value.shape[1], device=value.device)
     lost = (uniform_numbers(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=17) < rate) & (value > 0)  # (B, W)
     lost = lost & (places != MISSING) & (places != OTHER)

@@ -17,7 +17,8 @@ from ..trunks import Features, Need
 from ..trunks.keyed_random import uniform_numbers
 from .base import Input, register
 
-PAIR_BUCKETS = 1 << 15  # buckets that pairs of neighbouring tokens are hashed into
+# That pairs of neighbouring tokens are hashed into; pairs that share one share a vector.
+PAIR_BUCKETS = 1 << 15
 
 
 @register
@@ -27,7 +28,10 @@ class Text(Input):
     Reads (B, T) token numbers with each example's length; 0 is padding. Gives a sequence (B, T, D) with a mask, or,
     for a trunk without positions, one vector (B, E): the mean of the vectors of its tokens and of its pairs of
     neighbouring tokens, the pairs hashed into buckets (Joulin et al., "Bag of Tricks for Efficient Text
-    Classification", 2016). In training tokens are left out at random (``drop``).
+    Classification", 2016).
+
+    Settings:
+        embedding: E. drop: the share of tokens that are left out in training.
     """
 
     kind = "text"
@@ -42,7 +46,8 @@ class Text(Input):
         self.positions = positions
         width = need.width if positions else self.chosen["embedding"]
         assert width is not None
-        # In a bag, tokens seen once or twice should weigh next to nothing: they start, and stay, near 0.
+        # In a bag, tokens seen once or twice should weigh next to nothing: they start, and stay, near 0. Pairs of tokens
+        # are rarer still and start at 0.
         self.table = nn.Parameter(torch.randn(self.vocabulary, width) * (0.1 if positions else 0.01))  # (V, D)
         if positions == 0:
             self.pairs = nn.Parameter(torch.zeros(PAIR_BUCKETS, width))
@@ -56,14 +61,17 @@ class Text(Input):
         if key is not None and self.chosen["drop"] > 0:
             draw = uniform_numbers(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=13)
             kept = mask & (draw >= self.chosen["drop"])
-            mask = torch.where(kept.any(1, keepdim=True), kept, mask)  # never leave an example empty
+            # Never leave an example empty.
+            mask = torch.where(kept.any(1, keepdim=True), kept, mask)
         if self.positions:
+            # A mask has no holes: the recurrent trunk would read it as a shorter sequence.
             if key is not None and self.chosen["drop"] > 0:
                 tokens, mask = pack_left(tokens, mask)
             return Features(nn.functional.embedding(tokens, self.table), mask, key)
         return Features(self.token_bag(tokens, mask), key=key)
 
     def token_bag(self, tokens: Tensor, mask: Tensor) -> Tensor:  # (B, T), (B, T) -> (B, E)
+        """The mean vector of the tokens where ``mask`` holds, and that of their neighbouring pairs, added."""
         both = mask[:, 1:] & mask[:, :-1]
         pairs = (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIR_BUCKETS  # (B, T - 1)
         single = weighted_bag(tokens, mask, self.table)
@@ -71,7 +79,7 @@ class Text(Input):
 
 
 def pack_left(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # (B, T), (B, T) -> (B, T), (B, T)
-    """The kept tokens moved to the front, in their order, so that padding is at the end alone, as trunks expect."""
+    """The tokens where ``mask`` holds moved to the front, in their order, and the mask of that."""
     order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
     return tokens.gather(1, order), mask.gather(1, order)
 
