@@ -27,9 +27,8 @@ class Output(nn.Module):
         name: the word the user types (``--output``).
         task_type: what its answers are.
         settings: names and defaults of the choices ``plan`` may make for it, as JSON.
-        positive: names of buffers that no training leaves at 0 or below.
-        halved: what, of ``selection_losses``, a training of half as many steps must save: counts of few errors are
-            noisy.
+        positive: names of buffers that no training leaves at 0 or below; a file in which they are is damaged.
+        halved: by how much ``selection_losses`` must be less after half as many steps, for these to be chosen.
 
     Args:
         fields: the targets, fitted. metric: another main metric than the usual one.
@@ -56,13 +55,14 @@ class Output(nn.Module):
 
     @property
     def task(self) -> Any:
-        """What an answer is, with what the buffers hold by now."""
+        """The output's task, with what the buffers hold by now."""
+        # Taken from the buffers at every look, since loading a run writes into them.
         own = self._task
         own.learned = {name: getattr(self, name).detach().cpu().numpy() for name in own.learned}
         return own
 
     def calibrate(self, raw: Tensor, target: Tensor) -> None:  # (n, R), (n, ...)
-        """Learn on validation how sure to be; kept in buffers."""
+        """Learn from raw answers and targets of validation how sure to be; kept in buffers."""
         own = self.task
         own.calibrate(raw, target)
         for name, value in own.learned.items():
@@ -70,7 +70,7 @@ class Output(nn.Module):
 
     @classmethod
     def accepts(cls, target: Field, inputs: Sequence[Field]) -> str | None:
-        """Why this output suits the pair, or None when it does not."""
+        """Why this output suits a target and its inputs, in words; None when it does not."""
         return f"'{target.name}' is a {cls.task_type.kind}" if target.kind == cls.task_type.kind else None
 
     def need(self) -> Need:
@@ -102,10 +102,12 @@ class Output(nn.Module):
         return len(batch.rows)
 
     def selection_losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n,)
-        """What the right length of a training is found by; the losses, unless an output knows better."""
+        """The cost of each left-out example by which cross-validation finds the number of steps; here the losses."""
         return self.losses(raw, Batch.of_targets(target))
 
     def config(self) -> dict[str, Any]:
+        """The output as JSON, its weights and the fields' states left out."""
+        # The usual metric is left out: runs from before there was a choice have none.
         metric = self._task.metric
         settings = self.chosen if metric == self.task_type.metric else {**self.chosen, "metric": metric}
         return {"name": self.name, "fields": [f.name for f in self.fields], "settings": settings}

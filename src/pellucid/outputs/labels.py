@@ -36,6 +36,7 @@ class Labels(Output):
     def build(self, width: int) -> Labels:
         self.layer = nn.Linear(width, len(self.task.values))
         nn.init.normal_(self.layer.weight, std=0.5 * width**-0.5)
+        # Half an example more of each, so that a label of all or of none has a finite logit.
         share = [(c + 0.5) / (f.state["n"] + 1) for f in self.fields for c in f.state["counts"]]  # type: ignore[index]
         with torch.no_grad():
             self.layer.bias.copy_(torch.tensor(share).logit())

@@ -27,7 +27,8 @@ class Number(Output):
 
     def build(self, width: int) -> Number:
         self.layer = Linear(width, len(self.fields))
-        nn.init.zeros_(self.layer.weight)  # step 0 is the training mean, the naive answer
+        # Step 0 answers with the training mean, the naive answer.
+        nn.init.zeros_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)
         return self
 
