@@ -25,7 +25,8 @@ from ..metrics.score import Score
 # Raw answers or targets: whatever NumPy reads as an array, a tensor on the CPU too.
 Values = Any
 
-FEW_CLASSES = 50  # classes for which slow metrics are worked out unasked
+# Up to which slow metrics are worked out unasked.
+FEW_CLASSES = 50
 
 
 class Task(ABC):
@@ -60,7 +61,7 @@ class Task(ABC):
 
     @classmethod
     def metric_named(cls, text: str, labels: Sequence[str] = ()) -> Metric:
-        """The metric that ``text`` means. ``labels``: of a category target.
+        """The metric that a user's ``text`` means. ``labels``: of a category target, each of which has an F1.
 
         Raises:
             UsageError: for one that this task has not; it lists those that fit.
@@ -81,11 +82,15 @@ class Task(ABC):
     def naive_answer(
         self, target: Values, weight: np.ndarray | None = None
     ) -> tuple[np.ndarray, str]:  # training targets, (n,) -> (R,) raw, what it is
-        """The best answer, by the main metric, of someone who never looks at the input, and its name."""
+        """The constant raw answer (R,) that is best by the main metric on the training targets, and its name.
+
+        Args:
+            target: encoded, of training. weight: (n,) how much each example counts.
+        """
 
     @abstractmethod
     def calibrate(self, raw: Values, target: Values) -> None:
-        """Learn on validation how sure to be; kept in ``learned``."""
+        """Learn from raw answers (n, R) and targets (n, ...) of validation how sure to be; kept in ``learned``."""
 
     def uncalibrate(self, raw: Values) -> np.ndarray:  # (..., R) -> (..., R)
         """The inverse of calibration: answers of another model that mean the same after it as they do now."""
@@ -93,7 +98,7 @@ class Task(ABC):
 
     @abstractmethod
     def decode(self, raw: Values) -> list[dict[str, Any]]:  # (n, R) -> n predictions
-        """Predictions in the user's units and words."""
+        """One prediction an example, as JSON, in the user's units and words."""
 
     @abstractmethod
     def decode_target(self, target: Values) -> list[Any]:  # (n, ...) -> n values
@@ -106,7 +111,7 @@ class Task(ABC):
         """For the report: ``metrics`` (name → value), which count the ``weight`` of examples, and what to draw."""
 
     def aside_name(self, name: str) -> str:
-        """What the naive answer is called at the head of a clause."""
+        """The naive answer's name as a sentence's subject: ``always 'cat'``; for numbers without the number itself."""
         return name
 
     def say_score(self, score: Score, baseline: Score) -> str:
@@ -120,7 +125,8 @@ class Task(ABC):
         )
 
     def metric_of_weights(self, raw: Values, target: Values) -> Judge:
-        """The main metric of some answers as a function of the examples' weights."""
+        """A function of weights (S, n) that gives the main metric of these answers under each, (S,)."""
+        # The bootstrap, sample weights and metrics by rank then need nothing of their own.
         return self.measured.judge(*self.read_answers(raw, target))
 
     def measure(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> float:
@@ -151,9 +157,8 @@ class Task(ABC):
         about: dict[str, Any] = {} if moments is None else {"times": moments.column}
         if self.percent and self.higher and value in (0.0, 1.0):
             each = even if unit is None else np.bincount(np.unique(unit, return_inverse=True)[1], even)
-            low, high = wilson_interval(
-                value, each.sum() ** 2 / (each**2).sum()
-            )  # as many as would say it with equal weights
+            # Kish's effective number: of so many examples with equal weights one would know as much.
+            low, high = wilson_interval(value, each.sum() ** 2 / (each**2).sum())
         elif moments is not None and len(even):
             low, high, blocks = block_bootstrap(judge, even, moments.value, self.limits)
             about |= {"block": moments.length_in_words(blocks.block_moments), "blocks": blocks.whole_blocks}
@@ -170,10 +175,13 @@ class Task(ABC):
         group: np.ndarray | None = None,
         moments: Moments | None = None,
     ) -> tuple[float, float, float]:
-        """How much better answers are than others to the same examples: the metric's difference, low, high.
+        """How much better ``raw`` (n, R) is than ``other`` on the same examples: difference of the metric, low, high.
 
-        The interval is a bootstrap's over examples that both are scored on, so that what is hard for both cancels.
+        Args:
+            weight, group, moments: as for ``score``.
         """
+        # One bootstrap for both, so that what is hard for both cancels: two intervals that overlap call networks equal
+        # that the same examples tell apart.
         one, two = (self.metric_of_weights(answers, target) for answers in (raw, other))
         sign, even = 1 if self.higher else -1, normalised_weights(weight, len(raw))
 
@@ -187,10 +195,11 @@ class Task(ABC):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """What the main metric can't pass."""
+        """The lowest and the highest value that the main metric can have."""
         return self.measured.limits
 
     def is_better(self, new: float, old: float) -> bool:
+        """Whether a value of the main metric is better than another."""
         return new > old if self.higher else new < old
 
 
@@ -206,7 +215,11 @@ def register(task: type[Task]) -> type[Task]:
 
 
 def measure_all(task: Task, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
-    """Every metric of a task, the main one first; those that say nothing about these examples are left out."""
+    """The value of every metric of a task by name, the main one first; those that are not finite are left out.
+
+    Args:
+        answers, truth: as ``Task.read_answers`` gives them. weight: (n,) how much each example counts.
+    """
     cheap = [m for m in task.metrics.values() if not m.slow or answers.shape[1] <= FEW_CLASSES]
     every = {m.name: m for m in (task.measured, *cheap)}
     even = normalised_weights(weight, len(truth))[None]

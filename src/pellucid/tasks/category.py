@@ -37,7 +37,7 @@ class CategoryTask(Task):
 
     @classmethod
     def metric_named(cls, text: str, labels: Sequence[str] = ()) -> Metric:
-        """Also ``"f1:LABEL"``, the F1 of one class."""
+        """The metric that ``text`` means, ``"f1:LABEL"`` (the F1 of one class) included."""
         about, colon, label = text.partition(":")
         own = f1_named(text, labels) or (
             f1_of_label(label.strip(), labels) if colon and fold_name(about) == "f1" else None
@@ -48,7 +48,8 @@ class CategoryTask(Task):
         return self.probabilities(raw), np.asarray(target, np.int64)
 
     def naive_answer(self, target: Values, weight: np.ndarray | None = None) -> tuple[np.ndarray, str]:  # (n,) -> (C,)
-        """Always the classes' shares in training, of which the largest is the answer; one class for its own F1."""
+        """The classes' shares in training as logits; for the F1 of one class, with that class the largest."""
+        # Counts of at least half an example, so that a class without any keeps a finite logit.
         counts = np.bincount(
             target.astype(np.int64), normalised_weights(weight, len(target)), minlength=len(self.values)
         )
@@ -63,7 +64,7 @@ class CategoryTask(Task):
         return raw, f"always '{self.values[best]}'"
 
     def calibrate(self, raw: Values, target: Values) -> None:
-        """The temperature with the least validation loss, near 1 where few examples speak."""
+        """Learn the temperature with the least validation loss; it stays near 1 where there are few examples."""
         logits, true = np.asarray(raw, np.float32), np.asarray(target, np.int64)
         best = fit_temperature(lambda t: cross_entropy(logits / np.float32(t), true), len(true))
         self.learned["temperature"] = np.array(best, np.float32)
@@ -72,6 +73,7 @@ class CategoryTask(Task):
         return np.asarray(raw) * self.learned["temperature"]
 
     def probabilities(self, raw: Values) -> np.ndarray:  # (n, C) -> (n, C)
+        """The calibrated probability of each class."""
         return softmax(np.asarray(raw, np.float64) / self.learned["temperature"])
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
@@ -92,6 +94,7 @@ class CategoryTask(Task):
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         chances, true = self.read_answers(raw, target)
         guess, classes = chances.argmax(1), len(self.values)
+        # Examples are counted for people, weights for the figures: a confusion matrix of halves is hard to read.
         matrix = np.bincount(true * classes + guess, minlength=classes**2).reshape(classes, classes)  # (true, said)
         each = np.bincount(true * classes + guess, normalised_weights(weight, len(true)), classes**2).reshape(
             classes, classes

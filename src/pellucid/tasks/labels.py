@@ -18,13 +18,15 @@ from .base import Task, Values, measure_all, register
 from .calibration import binary_cross_entropy, fit_temperature, reliability_bins, sigmoid
 from .category import hit_shares
 
-GRID = np.linspace(-8, 8, 161, dtype=np.float32)  # logits that are tried as thresholds
+# Logits that are tried as thresholds: probabilities from 0.03 to 99.97 %.
+GRID = np.linspace(-8, 8, 161, dtype=np.float32)
 
-EACH_LIKELIEST = ("accuracy", "hamming")  # best answered by what is likelier of each label
+# Metrics, by key, that are best answered by what is likelier of each label.
+EACH_LIKELIEST = ("accuracy", "hamming")
 
-ENOUGH_EXAMPLES = 10  # validation examples with a label, before it gets a threshold of its own
-
-TRUST_EXAMPLES = 20  # and as many before that threshold weighs as much as the shared one
+# Validation examples with a label, before it gets a threshold of its own; and as many before that weighs as much as the
+# shared one. Chosen freely, a threshold follows the noise of a few examples (docs/LOG.md, 2026-11-22).
+ENOUGH_EXAMPLES, TRUST_EXAMPLES = 10, 20
 
 
 @register
@@ -32,8 +34,7 @@ class LabelsTask(Task):
     """Every label that is likely enough, with the probability of each.
 
     Raw answers are logits (n, C), targets zeros and ones (n, C). The usual metric is the F1 score over all decisions
-    together (micro F1): every label that is predicted or present counts once. The mean over labels (macro F1) swings with
-    labels of a few examples, and average precision ranks without ever giving an answer; both stand in the details.
+    together (micro F1): every label that is predicted or present counts once.
 
     A label is predicted where its logit is above a threshold chosen on validation for the metric (see
     ``label_thresholds``); until then, where it is above the one threshold that suits all labels best. Probabilities
@@ -41,6 +42,8 @@ class LabelsTask(Task):
     """
 
     kind = "labels"
+    # The mean over labels (macro F1) swings with labels of a few examples, and average precision ranks without ever
+    # giving an answer; both stand in the details.
     metric = "micro F1"
     metrics = OF_LABELS
 
@@ -54,7 +57,8 @@ class LabelsTask(Task):
         }
 
     def decide_labels(self, raw: Values, target: Values | None = None) -> np.ndarray:  # (n, C) -> (n, C) bool
-        """Which labels are answered; before thresholds are chosen, by the one that suits ``target`` (n, C) best."""
+        """Which labels are predicted; before thresholds are chosen, by the one that suits ``target`` (n, C) best."""
+        # At 50 % instead, curves of rare labels would lie at 0 for long, and the choice of weights be left to chance.
         raw, level = np.asarray(raw, np.float32), self.learned["threshold"]
         if np.isfinite(level).all():
             return raw > level
@@ -71,7 +75,7 @@ class LabelsTask(Task):
     def naive_answer(
         self, target: Values, weight: np.ndarray | None = None
     ) -> tuple[np.ndarray, str]:  # (n, C) -> (C,)
-        """Each label at its training frequency, and the labels that score best when they are always predicted."""
+        """Each label's training frequency as a logit, above its threshold where always predicting it scores best."""
         share = normalised_weights(weight, len(target)) @ target / len(target)  # (C,)
         chance = ((share + 0.5 / len(target)) / (1 + 1 / len(target))).astype(np.float32)
         raw = self.uncalibrate(np.log(chance / (1 - chance)))
@@ -86,7 +90,7 @@ class LabelsTask(Task):
         return raw, f"always {'every label' if chosen.all() and len(chosen) > 1 else labels}"
 
     def calibrate(self, raw: Values, target: Values) -> None:
-        """Thresholds for the best score, and the temperature with the least loss, on validation."""
+        """Learn the thresholds with the best score, and the temperature with the least loss, on validation."""
         logits, true = np.asarray(raw, np.float32), np.asarray(target, np.float32)
         chosen = np.zeros(len(self.values), np.float32)
         if self.measured.key not in EACH_LIKELIEST:
@@ -98,6 +102,7 @@ class LabelsTask(Task):
         return np.asarray(raw) * self.learned["temperature"]
 
     def probabilities(self, raw: Values) -> np.ndarray:  # (n, C) -> (n, C)
+        """The calibrated probability of each label."""
         return sigmoid(np.asarray(raw, np.float64) / self.learned["temperature"])
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
@@ -133,13 +138,13 @@ class LabelsTask(Task):
 
 
 def label_names(fields: Sequence[Field]) -> list[str]:
-    """The labels of all target columns; those of several columns under their column's name, unless they are it."""
+    """The labels of all target columns; of several as ``column: label``, unless the label is the column's name."""
     own = [(f.name, value) for f in fields for value in f.state["values"]]  # type: ignore[index]
     return [value if len(fields) == 1 or value == name else f"{name}: {value}" for name, value in own]
 
 
 def threshold_counts(raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How often each label is predicted at each threshold of ``GRID``, and rightly, (C, K) each; how often it is present."""
+    """How often each label is predicted at each threshold, and rightly, (C, K) each; how often it is present, (C,)."""
     true = np.asarray(target, np.float64)
     labels, bins = true.shape[1], len(GRID) + 1
     place = np.searchsorted(GRID, np.asarray(raw, np.float32)) + np.arange(labels) * bins  # (n, C)
@@ -161,11 +166,11 @@ def shared_threshold(predicted: np.ndarray, hits: np.ndarray, present: np.ndarra
 def label_thresholds(predicted: np.ndarray, hits: np.ndarray, present: np.ndarray, together: bool = True) -> np.ndarray:
     """A threshold for each label, (C,) logits, from ``threshold_counts``.
 
-    All start at the shared one; then each label with ``ENOUGH_EXAMPLES`` examples, the commonest first, goes towards the one
-    that raises the micro F1 (or, not ``together``, its own F1) most, the farther the more examples it has. If
-    probabilities were calibrated one threshold would be best for all (Lipton et al., "Optimal Thresholding of
-    Classifiers to Maximize F1", 2014).
+    All start at the shared one; then each label with ``ENOUGH_EXAMPLES``, the commonest first, goes towards the one
+    that raises the micro F1 (or, not ``together``, its own F1) most, the farther the more examples it has.
     """
+    # The shared one is the start, because with calibrated probabilities one threshold would be best for all (Lipton et
+    # al., "Optimal Thresholding of Classifiers to Maximize F1", 2014).
     start = int(np.abs(GRID - shared_threshold(predicted, hits, present)).argmin())
     rows, own = np.arange(len(present)), np.full(len(present), start)
     for label in np.argsort(-present, kind="stable"):
@@ -182,7 +187,7 @@ def label_thresholds(predicted: np.ndarray, hits: np.ndarray, present: np.ndarra
 
 
 def best_always(target: np.ndarray, share: np.ndarray, metric: str) -> np.ndarray:  # (n, C), (C,) -> (C,) bool
-    """The labels that score best, by a metric's key, when they are always said; ``share``: how often each is present."""
+    """The labels that score best, by a metric's key, when always predicted; ``share``: of examples that have each."""
     if metric == "macro f1":
         return np.ones(len(share), bool)
     if metric == "hamming":
@@ -190,6 +195,7 @@ def best_always(target: np.ndarray, share: np.ndarray, metric: str) -> np.ndarra
     if metric == "accuracy":
         rows, counts = np.unique(target > 0.5, axis=0, return_counts=True)
         return rows[counts.argmax()]
+    # Whichever number of labels is best, they are the commonest ones.
     order = np.argsort(-share, kind="stable")
     f1 = 2 * share[order].cumsum() / (np.arange(1, len(share) + 1) + share.sum())
     chosen = np.zeros(len(share), bool)

@@ -16,6 +16,7 @@ from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
 from .base import Task, Values, measure_all, register
 
+# Of answers that lie within the range beside a number.
 COVERAGE = 0.9
 
 
@@ -48,7 +49,10 @@ class NumberTask(Task):
     def naive_answer(
         self, target: Values, weight: np.ndarray | None = None
     ) -> tuple[np.ndarray, str]:  # (n, R) -> (R,)
-        """The mean, which is best for squares; the median for absolute errors, each counted 1 / size for shares."""
+        """The number that is best by the main metric: the mean for squares, the median for absolute errors.
+
+        For errors as shares of the number, the median of examples that count 1 / their size.
+        """
         true, even = self.to_units(target), normalised_weights(weight, len(target))
         name, best = "mean", np.average(true, 0, even)
         if self.measured.constant != "mean":
@@ -62,12 +66,14 @@ class NumberTask(Task):
         return raw.astype(np.float32), f"always the {name}, {' and '.join(f'{v:,.4g}' for v in best)}"
 
     def calibrate(self, raw: Values, target: Values) -> None:
-        """Half the range that holds ``COVERAGE`` of the validation errors, each target for itself."""
+        """Learn half the range that holds ``COVERAGE`` of validation's errors, for each target, in the user's units."""
+        # A little more than that share of few examples: so the range holds for a new one (Lei et al., 2018).
         error = abs(np.asarray(raw, np.float32) - np.asarray(target, np.float32)).astype(np.float64)  # (n, R)
         level = min(1.0, COVERAGE * (1 + 1 / max(len(error), 1)))
         self.learned["spread"] = (np.quantile(error, level, axis=0) * self.learned["std"]).astype(np.float32)
 
-    def to_units(self, raw: Values) -> np.ndarray:  # (n, R) -> (n, R), as the user writes them
+    def to_units(self, raw: Values) -> np.ndarray:  # (n, R) -> (n, R)
+        """Standardised numbers in the user's units, float64."""
         return np.asarray(raw, np.float64) * self.learned["std"] + self.learned["mean"]
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
@@ -92,6 +98,7 @@ class NumberTask(Task):
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         guess, true = self.read_answers(raw, target)  # (n, R)
         found = measure_all(self, guess, true, weight)
+        # Of a true value near 0 every error is an endless share.
         if next_to_nothing(true).any():
             found.pop("mean absolute percentage error", None)
         within = (abs(guess - true) <= self.learned["spread"].astype(np.float64)).mean(1)
@@ -113,7 +120,8 @@ class NumberTask(Task):
         if self.measured.key != "r2":
             return super().say_score(score, baseline)
         names, naive = " and ".join(f"'{f.name}'" for f in self.fields), self.aside_name(baseline.name)
-        if min(score.value, baseline.value) < 0:  # a share of what varies can't be less than nothing
+        # "Explains -3 %" says nothing: a share of what varies can't be less than nothing.
+        if min(score.value, baseline.value) < 0:
             return f"{score}; {naive} R2 {baseline.value:.4f}: on these examples {names} lie elsewhere."
         return (
             f"Explains {score.value:.1%} of how {names} {'varies' if len(self.fields) == 1 else 'vary'} "
