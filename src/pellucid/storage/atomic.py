@@ -1,4 +1,4 @@
-"""Writing so that a crash leaves the old file or the new one; every failure said in words."""
+"""Writes files so that a crash leaves the old one or the new one, and turns the system's errors into words."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from pathlib import Path
 from ..errors import PellucidError
 from ..machine import total_memory
 
-MOST_JSON_BYTES = 128 << 20  # bytes; a table of 80,000 columns has so much to tell
+# Of a file of JSON that is read; the record of a table of 80,000 columns is as large.
+MOST_JSON_BYTES = 128 << 20
 
-FRESH = ".new-"  # what the names of half-written files start with
+# What the names of half-written files start with.
+FRESH = ".new-"
 
 
 class Disk:
     """Every system call that changes the disk, in one place, so that tests can make the k-th one fail."""
 
+    # Nowhere is a link followed (O_NOFOLLOW): in a stranger's run it could lead to any file.
     def create(self, path: Path) -> int:
+        """A new, empty file, opened to write. Returns its descriptor."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
 
     def extend(self, path: Path) -> int:
+        """A file opened to write at its end, made where it is missing. Returns its descriptor."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
 
     def write(self, file: int, data: bytes) -> None:
+        """Write all of ``data``."""
+        # The system may take less at a time than it was given.
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(file, rest) :]
@@ -63,7 +70,7 @@ system = Disk()
 
 @contextlib.contextmanager
 def os_errors_as(doing: str, path: Path) -> Iterator[None]:
-    """Turn an OSError into a PellucidError that says what could not be done, where, why, and what to do."""
+    """A context that turns an OSError into a PellucidError, ``can't {doing}: why``, with the path and what to do."""
     try:
         yield
     except OSError as e:
@@ -77,7 +84,12 @@ def os_errors_as(doing: str, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def write_fresh(path: Path, data: bytes) -> Iterator[Path]:
-    """``data``, durable, under a passing name beside ``path``; removed again when what follows fails."""
+    """A context with ``data`` written durably beside ``path``, under a passing name, to be renamed inside.
+
+    The file is removed when the context fails.
+    """
+    # Beside it, since only within one file system a rename is one step. With the process's number, since two processes
+    # may write the same file.
     passing = path.with_name(f"{FRESH}{os.getpid()}-{path.name}")
     with os_errors_as("write", path):
         if not path.parent.exists():
@@ -87,6 +99,7 @@ def write_fresh(path: Path, data: bytes) -> Iterator[Path]:
             file = system.create(passing)
             try:
                 system.write(file, data)
+                # Before the rename: else a crash may leave the new name with an empty file behind it.
                 system.sync(file)
             finally:
                 os.close(file)
@@ -98,7 +111,7 @@ def write_fresh(path: Path, data: bytes) -> Iterator[Path]:
 
 
 def rename_durably(passing: Path, path: Path) -> None:
-    """Give a fresh file its name, durably."""
+    """Give a fresh file its name, and wait until that is on the disk."""
     system.rename(passing, path)
     system.sync_folder(path.parent)
 
@@ -110,16 +123,18 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether it is an ordinary file, and no link to one."""
+    """Whether ``path`` is an ordinary file, and no link to one."""
     return stat.S_ISREG(_file_mode(path))
 
 
 def is_folder(path: Path) -> bool:
-    """Whether it is a folder, and no link to one."""
+    """Whether ``path`` is a folder, and no link to one."""
     return stat.S_ISDIR(_file_mode(path))
 
 
 def _file_mode(path: Path) -> int:
+    """The mode of what is at ``path``, links not followed; 0 where there is nothing."""
+    # A ValueError is of a path with a zero byte in it.
     try:
         return path.lstat().st_mode
     except (OSError, ValueError):
@@ -127,7 +142,13 @@ def _file_mode(path: Path) -> int:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of an ordinary file. A link, a pipe or a device is not read, nor what memory can't hold."""
+    """All bytes of an ordinary file.
+
+    Raises:
+        PellucidError: for a link, a pipe or a device, and for more bytes than a file of its sort may have.
+    """
+    # Checked on what was opened and not on the path, which another process may exchange in between. O_NONBLOCK, because
+    # opening a pipe would wait for whoever writes into it.
     with os_errors_as("read", path):
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:

@@ -31,9 +31,11 @@ from .manifest import FORMAT, MANIFEST, Version, accepted_versions, is_entry, is
 from .strict_json import damage_error, parse_json, to_json
 from .tensors import Tensors, pack_tensors, unpack_tensors
 
+# A checkpoint's file name, without its ending.
 STEP_NAME = re.compile("[0-9]{8,15}")
 
-KEPT_CHECKPOINTS = 2  # generations of checkpoints
+# Generations of checkpoints: should the newest be damaged, there is one to go on from.
+KEPT_CHECKPOINTS = 2
 
 
 class Folder:
@@ -49,7 +51,8 @@ class Folder:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self._ends: dict[str, int] = {}  # name -> CRC-32 of all lines written so far
+        # Name -> CRC-32 of all lines so far, from which the next line's goes on; unknown until a file was looked at.
+        self._ends: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"Folder({str(self.path)!r})"
@@ -97,6 +100,7 @@ class Folder:
         path = self._path_of(name)
         files = self._read_manifest()
         new = version_of(data)
+        # All versions that were good so far stay so until the rename: a crash may have left any of them.
         before = accepted_versions(files[name]) if name in files else [None]
         with write_fresh(path, data) as passing:
             self._list_files({**files, name: {**new, "or": [v for v in before if v != new]}})
@@ -104,6 +108,7 @@ class Folder:
         self._list_files({**files, name: new})
 
     def write_json(self, name: str, obj: Any) -> None:
+        """Write or replace a file of strict JSON (see ``to_json``), as ``write`` does."""
         self.write(name, (to_json(obj, indent=1) + "\n").encode())
 
     def read(self, name: str) -> bytes:
@@ -119,18 +124,22 @@ class Folder:
             data, problem = self._check_content(name, files[name])
             if data is not None:
                 return data
-            if self._read_manifest() == files:  # otherwise a training has just replaced it: look again
+            # With another manifest by now a training has just replaced the file: look again.
+            if self._read_manifest() == files:
                 raise damage_error(problem, self.path / name)
 
     def read_json(self, name: str) -> Any:
+        """The value of a file of JSON. Raises PellucidError as ``read`` does, and for what is no strict JSON."""
         return parse_json(self.read(name), self.path / name)
 
     def exists(self, name: str) -> bool:
+        """Whether there is an ordinary file of this name, listed or not."""
         return is_file(self._path_of(name))
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
         path, files = self._path_of(name), self._read_manifest()
+        # No file is good too before it is removed: a crash in between leaves nothing that looks damaged.
         entry = files.pop(name, None)
         if entry is not None:
             self._list_files({**files, name: {**entry, "or": [None]}})
@@ -147,7 +156,7 @@ class Folder:
         return sorted(self._read_manifest())
 
     def verify(self, known: Container[str] = ()) -> list[str]:
-        """Check every file but those ``known`` to be good; one sentence for each that is missing or damaged."""
+        """One sentence for each file that is missing or damaged; those ``known`` to be good are not read."""
         try:
             files = self._read_manifest()
         except PellucidError as e:
@@ -170,8 +179,9 @@ class Folder:
                 atomic.system.write(file, text)
                 if sync:
                     atomic.system.sync(file)
+            # A part of it may be there: look again before the next append.
             except BaseException:
-                self._ends.pop(name)  # part of it may be there: look again before the next append
+                self._ends.pop(name)
                 raise
             finally:
                 os.close(file)
@@ -186,7 +196,7 @@ class Folder:
         return from_lines(read_bytes(path), path)[0] if is_file(path) else []
 
     def truncate_lines(self, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
-        """Rewrite a file of lines with only the rows ``keep`` says yes to, in one atomic step."""
+        """Rewrite a file of lines with only the rows for which ``keep`` is True, in one atomic step."""
         if not self.exists(name):
             return
         text, end = to_lines([row for row in self.lines(name) if keep(row)], 0)
@@ -197,12 +207,15 @@ class Folder:
     # -- tensors -----------------------------------------------------------------------------------------------------
 
     def save_tensors(self, name: str, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+        """Write or replace a safetensors file of arrays and JSON, as ``write`` does."""
         self.write(name, pack_tensors(tensors, meta))
 
     def load_tensors(self, name: str) -> tuple[Tensors, dict[str, Any]]:
+        """The arrays and the JSON of a safetensors file. Raises PellucidError as ``read`` does."""
         return unpack_tensors(self.read(name), self.path / name)
 
     def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint, good or not."""
         return bool(self._checkpoint_files())
 
     def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
@@ -218,7 +231,7 @@ class Folder:
                 atomic.system.unlink(steps[old])
 
     def drop_checkpoints(self, after: int) -> None:
-        """Remove the checkpoints of later steps than ``after``: damaged ones, that were passed over."""
+        """Remove the checkpoints of later steps than ``after``, such as damaged ones that were passed over."""
         with os_errors_as("remove a checkpoint", self.path / CHECKPOINTS):
             for step, path in self._checkpoint_files().items():
                 if step > after:
@@ -249,7 +262,7 @@ class Folder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for one training; the system lets go of it when the process ends, however it ends.
+        """A context that holds the folder for one training, cleared of files that a crash left half-written.
 
         Raises:
             PellucidError: another process holds it.
@@ -261,7 +274,7 @@ class Folder:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _path_of(self, name: str) -> Path:
-        """The path of ``name``, or PellucidError when it would leave the folder or meet a file of the folder's own."""
+        """The path of ``name``. Raises PellucidError when it would leave the folder or meet a file of its own."""
         pure = PurePosixPath(name)
         odd = not pure.parts or str(pure) != name or pure.is_absolute() or ".." in pure.parts
         if odd or any(c in name for c in "\\:\0\n") or pure.name in (MANIFEST, LOCK) or pure.name.startswith(FRESH):
@@ -271,12 +284,13 @@ class Folder:
             path = path / part
             if path.is_symlink():
                 raise PellucidError("links are not followed in a run folder", where=str(path), fix="copy the file here")
-        if os.path.lexists(path) and not is_file(path):  # a pipe would never be opened, a device never end
+        # A pipe would never be opened, a device never end.
+        if os.path.lexists(path) and not is_file(path):
             raise PellucidError("it is no file", where=str(path), fix="move it out of the run folder")
         return path
 
     def _read_manifest(self) -> dict[str, Version]:
-        """The manifest, checked down to its last byte."""
+        """The versions of each file that are good now. Raises PellucidError when the manifest is missing or damaged."""
         path = self.path / MANIFEST
         if not is_file(path):
             raise PellucidError(f"there is no {MANIFEST}", where=str(self.path), fix="copy the run again, whole")
@@ -284,6 +298,7 @@ class Folder:
         manifest = parse_json(raw, path)
         if not isinstance(manifest, dict) or not isinstance(files := manifest.get("files"), dict):
             raise damage_error("it is damaged", path)
+        # Good when it renders to itself: so a changed byte anywhere shows, in its own checksum too.
         if all(map(is_entry, files.values())) and raw == render_manifest(files):
             return files
         if isinstance(manifest.get("format"), int) and manifest["format"] > FORMAT:
@@ -295,11 +310,13 @@ class Folder:
         raise damage_error("it is damaged", path)
 
     def _has_own_manifest(self) -> bool:
-        """Whether the manifest is a run's, however damaged; other programs have files of that name too."""
+        """Whether the file ``manifest.json`` is a run's, however damaged."""
+        # Other programs have files of that name too, and theirs must not be written over.
         manifest = parse_json(read_bytes(self.path / MANIFEST), self.path / MANIFEST)
         return isinstance(manifest, dict) and {"format", "files"} <= manifest.keys()
 
     def _list_files(self, files: Mapping[str, Version]) -> None:
+        """Replace the manifest, in one step."""
         replace_file(self.path / MANIFEST, render_manifest(files))
 
     def _check_content(self, name: str, entry: Version) -> tuple[bytes | None, str]:
@@ -308,21 +325,24 @@ class Folder:
         if not is_file(path):
             return None, "it is missing"
         sizes = {v["size"] for v in good if v}
-        if path.stat().st_size not in sizes:  # known without reading it
+        # Known without reading a file that may be large.
+        if path.stat().st_size not in sizes:
             return None, f"it is damaged ({path.stat().st_size:,} bytes instead of {min(sizes):,})"
         data = read_bytes(path)
         return (data, "") if version_of(data) in good else (None, "it is damaged (its checksum is wrong)")
 
     def _file_problem(self, name: str, entry: Version) -> str | None:
+        """What is wrong with a file in the manifest, in a sentence; None for nothing."""
         try:
             data, problem = self._check_content(name, entry)
         except PellucidError as e:
             return str(e)
-        gone = not is_file(self.path / name) and None in accepted_versions(entry)  # not yet there or just removed
+        # Not yet there, or just removed.
+        gone = not is_file(self.path / name) and None in accepted_versions(entry)
         return None if data is not None or gone else str(damage_error(problem, self.path / name))
 
     def _verify_own(self, files: Mapping[str, Version]) -> list[str]:
-        """Check the files that carry their own checksums: lines and checkpoints."""
+        """What is wrong with the files that carry their own checksums (lines, checkpoints), a sentence each."""
         found = []
         for path in sorted(self.path.glob("*.jsonl")):
             if path.name not in files:
@@ -332,7 +352,7 @@ class Folder:
         return found
 
     def _checkpoint_files(self) -> dict[int, Path]:
-        """Step -> file."""
+        """The files of all checkpoints, by step."""
         place = self.path / CHECKPOINTS
         found = place.glob("*.safetensors") if is_folder(place) else ()
         return {int(path.stem): path for path in found if STEP_NAME.fullmatch(path.stem) and is_file(path)}
@@ -345,7 +365,8 @@ class Folder:
         data = read_bytes(path)
         _, self._ends[name] = from_lines(data, path)
         whole = data.rfind(b"\n") + 1
-        if path.stat().st_nlink > 1:  # a copy of the run made of hard links would grow with this one
+        # A copy of the run that was made of hard links would grow with this one.
+        if path.stat().st_nlink > 1:
             replace_file(path, data[:whole])
         elif whole < len(data):
             with os_errors_as("mend", path):
@@ -365,6 +386,7 @@ class Folder:
 
 
 def _complaint_of(check: Callable[[], Any]) -> list[str]:
+    """What PellucidError a check raises, in a list; [] for none."""
     try:
         check()
     except PellucidError as e:
@@ -373,6 +395,8 @@ def _complaint_of(check: Callable[[], Any]) -> list[str]:
 
 
 def _load_checkpoint(step: int, path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """The tensors and numbers of a checkpoint. Raises PellucidError when it is damaged or of another step."""
+    # Its own checksum does not know the file's name.
     tensors, own = unpack_tensors(read_bytes(path), path)
     if own.get("step") != step or not isinstance(meta := own.get("meta"), dict):
         raise damage_error(f"it holds step {own.get('step')}, not {step}", path)

@@ -1,10 +1,12 @@
-"""What JSON from a file must look like: forms, declared once and checked before anything is made of the values.
+"""Forms: what JSON from a file must look like, declared once and checked before anything is made of the values.
+
+A form is a function of a value and of where it stands, which raises ``FormError`` for what is not of that form.
 
 >>> point = record({"x": number(), "label": maybe(text())})
 >>> point({"x": 1.5, "label": None}, "point")
 >>> point({"x": "1.5", "label": None}, "point")
 Traceback (most recent call last):
-pellucid.folder.form.Misfit: point.x is '1.5', not a number
+pellucid.storage.forms.FormError: point.x is '1.5', not a number
 """
 
 from __future__ import annotations
@@ -16,15 +18,16 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
-MOST_CHARACTERS = 1 << 20  # characters of a text, unless said otherwise
+# Of a text, and of a list or a mapping, unless another bound is given: a stranger's file may not fill this memory.
+MOST_CHARACTERS, MOST_ENTRIES = 1 << 20, 1 << 20
 
-MOST_ENTRIES = 1 << 20  # entries of a list or a mapping, unless said otherwise
-
-MOST_LEVELS = 32  # levels of what may hold anything
+# Of nesting in what may hold anything: deeper values end functions that call themselves.
+MOST_LEVELS = 32
 
 LARGEST_NUMBER = sys.float_info.max
 
-Form = Callable[[Any, str], None]  # (a value, where it stands); raises Misfit
+# (a value, where it stands); raises FormError.
+Form = Callable[[Any, str], None]
 
 
 class FormError(ValueError):
@@ -32,11 +35,14 @@ class FormError(ValueError):
 
 
 def form_error(where: str, value: Any, expected: str) -> FormError:
+    """The error for a value that is not what is expected, with the value shown as far as it is short."""
     shown = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
     return FormError(f"{where} is {shown if len(shown) < 60 else shown[:57] + '...'}, not {expected}")
 
 
 def text(longest: int = MOST_CHARACTERS) -> Form:
+    """A string of at most ``longest`` characters."""
+
     def check_value(value: Any, where: str) -> None:
         if not isinstance(value, str):
             raise form_error(where, value, "a text")
@@ -57,6 +63,9 @@ def pattern(expression: str) -> Form:
 
 
 def one_of(*words: Any) -> Form:
+    """One of some values, type and all."""
+
+    # To Python True is 1 and 1 is 1.0, but no file of ours holds one for the other.
     def check_value(value: Any, where: str) -> None:
         if not any(type(value) is type(word) and value == word for word in words):
             raise form_error(where, value, "one of " + ", ".join(map(str, words)))
@@ -112,6 +121,8 @@ def maybe(form: Form) -> Form:
 
 
 def list_of(form: Form, least: int = 0, most: int = MOST_ENTRIES) -> Form:
+    """A list of ``least`` to ``most`` entries, each of one form."""
+
     def check_value(value: Any, where: str) -> None:
         if not isinstance(value, list):
             raise form_error(where, value, "a list")
@@ -175,6 +186,7 @@ def record(forms: Mapping[str, Form], others: Form | None = None, optional: Coll
 
 def anything(value: Any, where: str) -> None:
     """Any JSON of finite numbers that is nested at most ``MOST_LEVELS`` levels."""
+    # A stack of its own: a function that calls itself would end at Python's limit, not at ours.
     stack = [(value, 0)]
     while stack:
         one, depth = stack.pop()

@@ -16,9 +16,9 @@ from .tensors import Tensors, pack_tensors, unpack_tensors
 
 
 class InMemory:
-    """The files of one run as bytes, and its lines as they were added. It has the names of ``Folder``'s methods.
+    """A run's files as bytes in memory, with the methods of ``Folder``; no checkpoints and no damage.
 
-    There are no checkpoints: a training that is stopped is lost.
+    A training that is stopped is lost.
 
     Args:
         files: that are there already, name → bytes.
@@ -34,14 +34,16 @@ class InMemory:
 
     def __init__(self, files: Mapping[str, bytes] | None = None):
         self._files = dict(files or {})
-        self._objects: dict[str, Any] = {}  # that wait to be written as JSON
+        # Values that wait to be made into JSON until somebody reads them: a record is written four times in a training,
+        # which was 40 % of the overhead of a small fit (docs/LOG.md, 2026-11-22).
+        self._objects: dict[str, Any] = {}
         self._lines: dict[str, list[dict[str, Any]]] = {}
 
     def write(self, name: str, data: bytes) -> None:
         self._files[name] = bytes(data)
 
     def write_json(self, name: str, obj: Any) -> None:
-        """Keep it; its bytes are made of what it is when they are first read. A record is written more than once."""
+        """Keep a value; it is made into JSON, as it is by then, when the file is first read."""
         self._files[name] = b""
         self._objects[name] = obj
 
@@ -82,13 +84,13 @@ class InMemory:
         return unpack_tensors(self.read(name), self.path / name)
 
     def save_checkpoint(self, step: int, tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-        """Nothing: what a checkpoint guards against would take this memory too."""
+        """Does nothing: what a checkpoint guards against would take this memory too."""
 
     def has_checkpoint(self) -> bool:
         return False
 
     def drop_checkpoints(self, after: int) -> None:
-        """Nothing: there are none."""
+        """Does nothing: there are none."""
 
     def load_checkpoint(self) -> tuple[int, Tensors, dict[str, Any], str | None]:
         """Raises PellucidError: there is none."""
@@ -96,7 +98,7 @@ class InMemory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Nobody else can see these files."""
+        """A context that holds nothing: nobody else can see these files."""
         yield
 
 

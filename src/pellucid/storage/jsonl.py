@@ -11,11 +11,12 @@ from typing import Any
 
 from .strict_json import damage_error, parse_json, to_json
 
+# Characters of a line's checksum and its end.
 _TAIL = len(', "crc32": "00000000"}')
 
 
 def to_lines(rows: list[dict[str, Any]], crc: int) -> tuple[bytes, int]:
-    """Rows as lines; ``crc`` is that of all lines before them, and of all lines when it is returned."""
+    """Rows as lines, and the CRC-32 of all lines with them; ``crc``: of all lines before them."""
     out = []
     for row in rows:
         assert row, "an empty row says nothing"
@@ -27,18 +28,25 @@ def to_lines(rows: list[dict[str, Any]], crc: int) -> tuple[bytes, int]:
 
 
 def from_lines(data: bytes, path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The rows of all whole lines, and the CRC-32 of them all."""
+    """The rows of all whole lines, and the CRC-32 of them all; a last line that a crash cut short is left out.
+
+    Raises:
+        PellucidError: for a line that is changed, moved or gone.
+    """
     rows, crc = [], 0
-    for number, line in enumerate(data.split(b"\n")[:-1], 1):  # after the last line end: a torn line or nothing
+    # Behind the last line end there is a torn line, or nothing.
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
         text = line[:-_TAIL] + b"}"
         crc = zlib.crc32(text, crc)
         if line[-_TAIL:] != b', "crc32": "%08x"}' % crc:
             raise damage_error(f"line {number} is damaged or one before it is gone", path)
         rows.append(parse_json(text, path))
-    if _is_whole(data[data.rfind(b"\n") + 1 : -1], crc):  # a crash cuts a line short; it puts nothing behind one
+    # A crash cuts a line short; a whole line with another byte for its end is damage.
+    if _is_whole(data[data.rfind(b"\n") + 1 : -1], crc):
         raise damage_error("its last line end is damaged", path)
     return rows, crc
 
 
 def _is_whole(line: bytes, crc: int) -> bool:
+    """Whether a line carries the checksum of itself after lines with this ``crc``."""
     return line[-_TAIL:] == b', "crc32": "%08x"}' % zlib.crc32(line[:-_TAIL] + b"}", crc)

@@ -16,14 +16,16 @@ from .manifest import MANIFEST
 
 LOCK, CHECKPOINTS = ".lock", "checkpoints"
 
-LOCK_TEXT = re.compile(rb"([0-9]{1,10}\n)?")  # what a lock holds
+# What a lock file holds: the number of the process, or nothing yet.
+LOCK_TEXT = re.compile(rb"([0-9]{1,10}\n)?")
 
+# By its whole form: what is removed must be a file that ``write_fresh`` has begun, and no file of a user's.
 HALF_WRITTEN = re.compile(re.escape(FRESH) + r"[0-9]{1,10}-[^/]+\.(json|jsonl|parquet|html|safetensors)")
 
 
 @contextlib.contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it when the process ends, however it ends.
+    """A context that holds a lock file; the system lets go of it when the process ends, however it ends.
 
     Raises:
         PellucidError: another process holds it.
@@ -38,6 +40,8 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def _take_lock(file: int, path: Path) -> None:
+    """Lock an open file and write this process's number into it. Raises PellucidError when another one holds it."""
+    # The system's lock rather than the file itself: a killed training would leave that behind.
     with os_errors_as("lock", path):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,14 +57,14 @@ def _take_lock(file: int, path: Path) -> None:
 
 
 def is_left(path: Path) -> bool:
-    """Whether a file is what is left of a run without files: its lock, or its first file half-written."""
+    """Whether a file is left of a run that crashed before its first file: its lock, or that file half-written."""
     if path.name == LOCK:
         return is_file(path) and path.stat().st_size < 16 and LOCK_TEXT.fullmatch(read_bytes(path)) is not None
     return path.name.endswith(f"-{MANIFEST}") and is_half_written(path)
 
 
 def is_half_written(path: Path) -> bool:
-    """Whether a file is a half-written one of ours: by its whole name, and no link or folder."""
+    """Whether a file is one that ``write_fresh`` left half-written, by its whole name; no link or folder."""
     return HALF_WRITTEN.fullmatch(path.name) is not None and is_file(path)
 
 

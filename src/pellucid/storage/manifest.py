@@ -12,9 +12,11 @@ from .strict_json import to_json
 
 FORMAT, MANIFEST = 1, "manifest.json"
 
-RECORDS = ("run.json", "comparison.json")  # one of which says what a folder is about
+# One of which says what a folder is about.
+RECORDS = ("run.json", "comparison.json")
 
-Version = dict[str, Any]  # {"sha256", "size"} of one version of a file
+# {"sha256", "size"} of one version of a file.
+Version = dict[str, Any]
 
 
 def is_run_folder(path: Path) -> bool:
@@ -23,6 +25,7 @@ def is_run_folder(path: Path) -> bool:
 
 
 def version_of(data: bytes) -> Version:
+    """The SHA-256 and the size of a file's content."""
     return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
 
@@ -46,7 +49,7 @@ def _is_version(v: Any) -> bool:
 
 
 def render_manifest(files: Mapping[str, Version]) -> bytes:
-    """The manifest's bytes; equal files give equal bytes, so a manifest is good when it renders to itself."""
+    """The manifest's bytes, its own checksum included; equal files give equal bytes, in whatever order."""
     body = {"format": FORMAT, "files": dict(sorted(files.items()))}
     seal = hashlib.sha256(to_json(body).encode()).hexdigest()
     return (to_json({**body, "sha256": seal}, indent=1) + "\n").encode()

@@ -16,7 +16,8 @@ import numpy as np
 from ..errors import PellucidError, shell_quote
 from .names import RECORD
 
-MOST_RECORD_BYTES = 1 << 26  # of a record
+# Of a record that is looked into for what to say of damage beside it.
+MOST_RECORD_BYTES = 1 << 26
 
 
 def to_json(obj: Any, indent: int | None = None) -> str:
@@ -25,12 +26,14 @@ def to_json(obj: Any, indent: int | None = None) -> str:
     text = json.dumps(plain, allow_nan=False, ensure_ascii=False, indent=indent)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, as in file names that are not UTF-8
+    # Half a surrogate pair, as in file names that are not UTF-8: written as escapes.
+    except UnicodeEncodeError:
         return json.dumps(plain, allow_nan=False, indent=indent)
     return text
 
 
 def _plain_value(obj: Any) -> Any:
+    """A value of what JSON knows alone: see ``to_json``."""
     if isinstance(obj, np.ndarray | np.generic):
         return _plain_value(obj.tolist())
     if isinstance(obj, float):
@@ -42,11 +45,17 @@ def _plain_value(obj: Any) -> Any:
     return str(obj) if isinstance(obj, os.PathLike) else obj
 
 
-MOST_VALUES = 8_000_000  # in one file; more take gigabytes once they are parsed
+# In one file: more take gigabytes once they are parsed.
+MOST_VALUES = 8_000_000
 
 
 def parse_json(data: bytes, path: Path) -> Any:
-    """Strict JSON: no NaN, no key twice. Raises PellucidError."""
+    """The value of strict JSON.
+
+    Raises:
+        PellucidError: for NaN or infinity, a key that is there twice, more than ``MOST_VALUES``, and what is no JSON.
+    """
+    # Commas bound the number of values, and are counted without parsing.
     try:
         if data.count(b",") > MOST_VALUES:
             raise ValueError("more values than any run has")
@@ -58,6 +67,7 @@ def parse_json(data: bytes, path: Path) -> Any:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of its pairs. Raises ValueError for a key that is there twice: readers differ in which one counts."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is there twice")
@@ -75,9 +85,11 @@ def damage_error(what: str, path: Path) -> PellucidError:
 
 
 def _is_of_a_finished_run(path: Path) -> bool:
-    """Whether the record beside a file says so; that of a run in memory is nowhere."""
+    """Whether the record beside a file says that its run has finished; False for a run in memory."""
+    # Whatever is wrong with that record, this is only about a word of advice. A ValueError comes of a path without a
+    # name, such as '.', too.
     try:
-        record = path.with_name(RECORD)  # a ValueError for a path that has no name, such as '.'
+        record = path.with_name(RECORD)
         if path == record or record.is_symlink() or not record.is_file():
             return False
         with record.open("rb") as file:

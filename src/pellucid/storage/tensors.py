@@ -12,7 +12,8 @@ import numpy as np
 
 from .strict_json import damage_error, to_json
 
-SAVING_COPIES = 3  # of all arrays that safetensors makes on the way to a file's bytes
+# Of all arrays, which safetensors makes on the way to a file's bytes.
+SAVING_COPIES = 3
 
 Tensors = dict[str, np.ndarray]
 
@@ -20,21 +21,25 @@ Tensors = dict[str, np.ndarray]
 def pack_tensors(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
     """Arrays of any shape (also none, also empty) and JSON ``meta`` as the bytes of one safetensors file.
 
-    All metadata sits under one key, because safetensors writes several in random order and equal content must give
-    equal bytes; and arrays are made contiguous, because it writes others scrambled. Raises MemoryError.
+    Equal content gives equal bytes. Raises MemoryError.
     """
-    from safetensors.numpy import save  # 10 ms that `pellucid --help` need not wait for
+    # 10 ms that `pellucid --help` need not wait for.
+    from safetensors.numpy import save
 
+    # Contiguous, because safetensors writes other arrays scrambled.
     arrays = {name: np.asarray(a, a.dtype.newbyteorder("<"), order="C") for name, a in tensors.items()}
     text = to_json(meta)
-    np.empty(
-        SAVING_COPIES * sum(a.nbytes for a in arrays.values()), np.uint8
-    )  # where this fails, `save` would end the process
+    # Where this fails, ``save`` would end the process by a Rust panic or an abort (docs/LOG.md, 2026-11-22).
+    np.empty(SAVING_COPIES * sum(a.nbytes for a in arrays.values()), np.uint8)
+    # All metadata under one key, because safetensors writes several in random order.
     return save(arrays, metadata={"pellucid": to_json({"sha256": _content_seal(arrays, text), "meta": text})})
 
 
 def unpack_tensors(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """``pack_tensors`` undone.
+    """The arrays and the JSON of a file that ``pack_tensors`` made; the arrays can be written to.
+
+    Args:
+        path: of the file, for the error.
 
     Raises:
         PellucidError: for anything that ``pack_tensors`` did not write, hostile files included.
@@ -56,7 +61,8 @@ def unpack_tensors(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]:
 
 
 def _content_seal(arrays: Mapping[str, np.ndarray], meta: str) -> str:
-    """SHA-256 over everything that matters in a file of tensors."""
+    """SHA-256 over names, types, shapes and bytes of all arrays, and over the JSON."""
+    # Over the content rather than the file, which holds the checksum.
     seal = hashlib.sha256(meta.encode())
     for name, a in sorted(arrays.items()):
         seal.update(to_json([name, a.dtype.str, a.shape]).encode())

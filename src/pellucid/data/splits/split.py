@@ -171,11 +171,12 @@ def at_random(rows: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarr
 
 
 def check_filled(parts: list[np.ndarray], how: str, parting: SplitSpec) -> Split:
-    """The split of these three parts. Raises PellucidError when one with a share is empty, or all are too small."""
+    """The split of these three parts. Raises PellucidError when one with a share is empty or all are few."""
     total = sum(map(len, parts))
     if total < FEWEST_ROWS:
         raise PellucidError(
-            f"there are too few examples: {count_noun(total, 'row')} that can be used, at least {FEWEST_ROWS} are needed"
+            f"there are too few examples: {count_noun(total, 'row')} that can be used,"
+            f" at least {FEWEST_ROWS} are needed"
         )
     for name, rows, share in zip(PARTS, parts, parting.shares, strict=True):
         if not len(rows) and (share > 0 or name == "train"):
