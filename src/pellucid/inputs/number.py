@@ -62,9 +62,9 @@ class Number(Input):
     def build(self, positions: int, need: Need) -> Number:
         count, bins = self.low.shape
         self.positions = positions
-        # Some hundred rows can't teach a map for every field: against the better of scikit-learn's logistic regression and
-        # MLP on seven small tables, numbers as they are got -0.9 points after 1,086 steps and 8 numbers a field -1.1; at
-        # each table's best number of steps it was +0.4 against +0.7 (docs/LOG.md, 2026-11-22).
+        # Some hundred rows can't teach a map for every field: against the better of scikit-learn's logistic regression
+        # and MLP on seven small tables, numbers as they are got -0.9 points after 1,086 steps and 8 numbers a field
+        # -1.1; at each table's best number of steps it was +0.4 against +0.7 (docs/LOG.md, 2026-11-22).
         if self.is_plain:
             missing = [i for i, field in enumerate(self.fields) if field.state and field.state["missing"]]
             self.register_buffer("gaps", torch.tensor(missing, dtype=torch.int64))  # (G,)

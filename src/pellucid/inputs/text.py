@@ -46,8 +46,8 @@ class Text(Input):
         self.positions = positions
         width = need.width if positions else self.chosen["embedding"]
         assert width is not None
-        # In a bag, tokens seen once or twice should weigh next to nothing: they start, and stay, near 0. Pairs of tokens
-        # are rarer still and start at 0.
+        # In a bag, tokens seen once or twice should weigh next to nothing: they start, and stay, near 0. Pairs of
+        # tokens are rarer still and start at 0.
         self.table = nn.Parameter(torch.randn(self.vocabulary, width) * (0.1 if positions else 0.01))  # (V, D)
         if positions == 0:
             self.pairs = nn.Parameter(torch.zeros(PAIR_BUCKETS, width))

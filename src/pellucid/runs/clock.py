@@ -14,18 +14,18 @@ from ..tuning.sizing import Timing
 # For saving and the report, on a processor of its own: in all, and for each test example.
 FINISH_SECONDS, FINISH_SECONDS_AN_EXAMPLE = 0.3, 0.1e-3
 
-# Of a step before any was made; corrected as soon as it trains.
+# A guess at what a step takes before any was made; the pacer moves the end as soon as it trains.
 FIRST_STEP_SECONDS = 0.1
 
 
 @dataclass
 class RunClock:
-    """The time of one run. Moments are those of ``time.monotonic``.
+    """The time that one run has, and had. Moments are those of ``time.monotonic``, durations seconds.
 
     Attributes:
         budget: as asked for. decisions: of the run; more time that was given later is one of them.
         started: when the run would have begun if it had never been interrupted.
-        closing: what follows the last step, in evaluations of the validation examples.
+        closing: the work that follows the last step, as so many evaluations of the validation examples.
         reserve: seconds that saving and the report take after that.
     """
 
@@ -40,25 +40,26 @@ class RunClock:
         return time.monotonic() - self.started
 
     def seconds_allowed(self, step: int) -> float | None:
-        """What the run may take in all, from the first word to the written score; None for any time."""
+        """Seconds that the run may take in all, from the first word to the written score; None for any time."""
+        # More time, given by ``resume --more``, is a decision: a replay knows of it too.
         asked = self.budget.amount if self.budget.kind == "seconds" else None
         value = self.decisions.at(step, "seconds", asked)
         return None if value is None else float(value)
 
     def deadline(self, step: int) -> float | None:
-        """When what follows the closing evaluations must begin; None without a clock, and in a replay."""
+        """The moment at which the closing evaluations must be over; None without a budget of time, and in a replay."""
         seconds = self.seconds_allowed(step)
         if seconds is None or not self.decisions.live:
             return None
         return self.started + seconds - self.reserve
 
     def seconds_left(self, step: int, evaluation_seconds: float = 0.0) -> float | None:
-        """Seconds for steps, with the evaluations that follow the last one taken off; None without a clock."""
+        """Seconds left for steps, the closing evaluations taken off; None without a budget of time."""
         deadline = self.deadline(step)
         return None if deadline is None else deadline - time.monotonic() - self.closing * evaluation_seconds
 
     def max_steps(self, epoch_steps: int) -> int:
-        """Steps that a budget in steps or epochs allows; an epoch has ``epoch_steps``."""
+        """Steps that a budget in steps or epochs allows, at least 1; an epoch has ``epoch_steps``."""
         return max(round(self.budget.amount * (epoch_steps if self.budget.kind == "epochs" else 1)), 1)
 
     def first_steps(
@@ -68,7 +69,7 @@ class RunClock:
         cross_validation: CrossValidation | None,
         timing: Timing | None,
     ) -> tuple[int, str]:
-        """How many steps the budget allows at first, and why.
+        """How many steps the first schedule has, and why, in words.
 
         Args:
             epoch_steps: of an epoch. evaluation_seconds: that an evaluation takes.
@@ -101,5 +102,6 @@ class RunClock:
 
 
 def finishing_seconds(test_examples: int, with_reference: bool) -> float:
-    """Seconds for saving and the report, on a processor of its own."""
+    """Seconds that saving and the report take, on a processor of their own."""
+    # With a reference every interval is drawn for its answers, too.
     return FINISH_SECONDS + FINISH_SECONDS_AN_EXAMPLE * test_examples * (1.5 if with_reference else 1)

@@ -24,7 +24,14 @@ from .record import damage_as_error
 def load_network(
     folder: Files, record: Mapping[str, Any], trunk: nn.Module | None = None, device: str | None = None
 ) -> Network:
-    """The network of a finished run with its weights, in evaluation mode."""
+    """The network of a finished run with its weights, in evaluation mode.
+
+    Args:
+        trunk: the module, for a run with a trunk of its user's own. device: ``cpu`` or ``cuda``; None for the best.
+
+    Raises:
+        PellucidError: when the run has not finished, or its record or weights are damaged.
+    """
     if record["status"] != "done":
         where = str(folder.path)
         raise PellucidError(
@@ -46,7 +53,8 @@ def build_network(
 ) -> Network:
     """The network that a record describes, with its first weights.
 
-    It is first built without memory (torch's device "meta"): a stranger's record may ask for more than there is.
+    Args:
+        path: the run's folder. tensors: weights by name that it shall have, to be checked; they are not copied.
 
     Raises:
         PellucidError: when it can't be built, is too large for this machine, or ``tensors`` are not its weights.
@@ -57,8 +65,10 @@ def build_network(
         return Network.from_config(record["network"], fields, trunk=trunk, seed=record["plan"]["seed"])
 
     with damage_as_error(path / "run.json"):
+        # First without memory (torch's device "meta"): a stranger's record may ask for more than there is.
         with torch.device("meta"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tensors without entries, by those who ask for such
+            # torch warns of tensors without entries, as a hostile record may ask for.
+            warnings.simplefilter("ignore")
             outline = build_module()
         if tensors is not None:
             check_tensors(outline.state_dict(), tensors, path / WEIGHTS)
@@ -77,13 +87,14 @@ def check_network_room(network: nn.Module) -> None:
 
 
 def load_weights(network: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Copy saved weights into a network. Raises PellucidError when they are another network's or no numbers."""
+    """Copy saved weights into a network. Raises PellucidError when they are another network's, or not finite."""
     state, path = network.state_dict(), path / WEIGHTS
     check_tensors(state, tensors, path)
     for name in network.output.positive:
         if not (tensors[f"output.{name}"] > 0).all():
             raise damage_error(f"it is damaged: output.{name} is not above 0", path)
-    for name, own in state.items():  # places in tables: they follow from the fields
+    # Whole numbers of input layers are places in tables, which follow from the fields: others would lead out of them.
+    for name, own in state.items():
         if name.startswith("inputs.") and not own.is_floating_point() and (own.cpu().numpy() != tensors[name]).any():
             raise damage_error(f"it is damaged: {name} does not fit the fields", path)
     with torch.no_grad():

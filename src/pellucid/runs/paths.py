@@ -13,7 +13,11 @@ from ..storage import Folder
 
 
 def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
-    """``out/name``; without a name of its own, the first free one made of the data's name and the network."""
+    """The folder for a new run: ``out/name``, or without that option the first free name of data and network.
+
+    Args:
+        name: of the data. options: ``out`` and ``name``, as asked for.
+    """
     out = Path(options.get("out") or "runs")
     if options.get("name"):
         return out / str(options["name"])
@@ -22,6 +26,7 @@ def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
 
 def free_path(out: Path, stem: str) -> Path:
     """``out/stem``, or the first of ``out/stem-2``, ``out/stem-3``, … that is not there yet."""
+    # A link that leads nowhere is no free name either.
     i = 1
     while os.path.lexists(out / (found := stem if i == 1 else f"{stem}-{i}")):
         i += 1

@@ -1,4 +1,4 @@
-"""``prepare``: from what the user passed to a ``Job``, what is trained on what and how."""
+"""``prepare``: turns what the user passed into a ``Job``, checked: what is trained, on what and how."""
 
 from __future__ import annotations
 
@@ -67,7 +67,11 @@ def prepare(data: Any, options: Mapping[str, Any], listener: Listener | None = N
 
 
 def read_if_needed(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
-    """The data (read unless it was already) and the other options, checked."""
+    """The data, read unless it was already, and the options that are not about reading, checked.
+
+    Raises:
+        UsageError: for options about reading beside data that has been read.
+    """
     checked = check_options("train", {k: v for k, v in options.items() if v is not None})
     reading = {o.name for o in READ}
     rest = {k: v for k, v in checked.items() if k not in reading}
@@ -84,10 +88,12 @@ def read_if_needed(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict
 
 
 def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
-    """The data with its target taken for what it was in an earlier run: whole numbers for classes or for an amount.
+    """The data, read again if need be, with a target of whole numbers taken for what it was in an earlier run.
 
-    What whole numbers are taken for when nobody says it is a guess, and later versions guess otherwise.
+    Args:
+        fields: of that run.
     """
+    # Whether whole numbers are classes or an amount is a guess when nobody says it, and later versions guess otherwise.
     before = {f.name: f.kind for f in fields if f.role == "target"}
     own, asked = data.target, data.options.get("kinds") or {}
     if own is None or own.name in asked or {own.kind, before.get(own.name)} != {"number", "category"}:
@@ -100,9 +106,14 @@ def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
 
 
 def checked_split(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) -> Split:
-    """The data's split, with something in every part.
+    """The data's split, checked to have something in every part, and classes to tell apart in train.
 
-    Unless ``tested``, it may do without a test part; and without validation, where cross-validation stands for it.
+    Args:
+        options: seeds and ``folds``. tested: False where there need be no test part, nor validation where
+            ``folds`` of a cross-validation stand for it.
+
+    Raises:
+        PellucidError: when a part is empty, or all training examples are of one class.
     """
     target = data.need_target()
     own = options.get("split_seed")
@@ -125,7 +136,11 @@ def checked_split(data: Dataset, options: Mapping[str, Any], *, tested: bool = T
 
 
 def pop_custom_trunk(options: dict[str, Any]) -> Trunk | None:
-    """A trunk of the user's own, taken out of the options."""
+    """The trunk that the user passed as ``network``, taken out of the options; None for the name of one.
+
+    Raises:
+        PellucidError: for a module that is not wrapped in ``Custom``.
+    """
     network = options.get("network")
     if isinstance(network, Trunk):
         return options.pop("network")
@@ -137,7 +152,11 @@ def pop_custom_trunk(options: dict[str, Any]) -> Trunk | None:
 
 
 def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trunk | None, dict[str, Any] | None]:
-    """The data, the trunk that is already there, and the run to start from as a plan keeps it; taken from options.
+    """What ``network`` and ``start`` bring along, taken out of the options.
+
+    Returns:
+        The data, with the fitted fields of the run to start from; the trunk, where it is the user's own or that run's;
+        that run, as the plan keeps it. None for what there is not.
 
     Raises:
         UsageError: for a network or a size beside the one the run has.
@@ -153,13 +172,18 @@ def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trun
             f"the network is that of {run}: {trunk.name}, with the size it has", fix="leave --network and --size out"
         )
     brought = start.adopt_fields(data)
+    # On the same data the split of then: what the run learned from must not come up in test.
     if brought.fingerprint() == start.record["data"]["fingerprint"] and options.get("split_seed") is None:
-        options["split_seed"] = start.record["plan"]["split_seed"]  # what the run learned from must not come up in test
+        options["split_seed"] = start.record["plan"]["split_seed"]
     return brought, trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.trunk_config}
 
 
 def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:
-    """The trunk where a run was begun with one of its user's or of another run, None where not."""
+    """The trunk of a run that has its user's own, passed again, or that of another run; None for a planned one.
+
+    Raises:
+        PellucidError: when the user's own is not passed.
+    """
     if record["plan"]["network"] != Custom.name:
         start = record["plan"].get("start")
         return trunk_from(start["trunk"], None) if start else None
@@ -172,7 +196,14 @@ def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | 
 
 
 def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
-    """The data of the run at ``path``, and the assurance that it is still the same."""
+    """The data that the run at ``path`` was trained on, read again and found to be the same.
+
+    Args:
+        data: passed in again; None for the source in the record.
+
+    Raises:
+        PellucidError: when it has changed, or is not to be had.
+    """
     about = record["data"]
     if data is None and not about.get("source"):
         raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
@@ -183,7 +214,8 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
     with damage_as_error(path / "run.json"):
         fields = [Field.from_json(one) for one in record["fields"]]
     found = keep_kind(found, fields)
-    if record["plan"].get("start"):  # whose scales and vocabularies were brought along
+    # Scales and vocabularies of a run to start from were brought along, and are not learned from this data.
+    if record["plan"].get("start"):
         found = found.with_fitted({f.name: f for f in fields if f.role == "input"})
     if found.fingerprint() != about["fingerprint"]:
         raise PellucidError(
@@ -195,7 +227,7 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
 
 
 def check_replay(options: Mapping[str, Any]) -> None:
-    """Raises PellucidError for an option that a replay would have to pass over."""
+    """Raises PellucidError for an option that a replay would ignore: all but ``name`` and ``out``."""
     usual = default_options("train")
     given = {k for k, v in options.items() if not isinstance(v, nn.Module) and v not in (None, (), {}, usual.get(k))}
     if extra := sorted(given - {"name", "out"}):
@@ -205,7 +237,7 @@ def check_replay(options: Mapping[str, Any]) -> None:
 
 
 def check_in_memory(options: Mapping[str, Any], like: Any) -> None:
-    """Raises UsageError for what only a run folder can have."""
+    """Raises UsageError for options that only a run folder can have (``name``, ``out``, ``like``)."""
     given = {name: options.get(name) for name in ("name", "out")} | {"like": like}
     if extra := sorted(name for name, value in given.items() if value is not None):
         raise UsageError(
@@ -216,11 +248,13 @@ def check_in_memory(options: Mapping[str, Any], like: Any) -> None:
 def example_weights(
     data: Dataset, split: Split, plan: Plan, target: Encoded, labels: Sequence[str]
 ) -> dict[str, np.ndarray | None]:
-    """How much each example counts: in the loss, and in scores, where class weights count for nothing.
+    """How much each example counts, (n,) each or None: ``weight`` in the loss, ``sample`` in scores.
 
     Args:
         target: (n, ...) encoded; of a category with these ``labels``.
     """
+    # Weights of rows say what the data stands for, so they count in scores too; those of classes say what to learn
+    # harder.
     sample, by_class = data.row_weights(), None
     if sample is not None and data.weight is not None:
         check_parts(sample, split.parts(), data.weight.name)

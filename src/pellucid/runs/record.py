@@ -40,7 +40,7 @@ from .versions import current_versions
 
 
 def initial_record(data: Dataset, split: Split, plan: Plan, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """``run.json`` as it is before training: all that is needed to do it again."""
+    """``run.json`` as it is before training: all that is needed to do the training again."""
     parts = {name: len(rows) for name, rows in split.parts().items()}
     about = {"fingerprint": data.fingerprint(), "examples": data.content_digest(), "split": {"how": split.how, **parts}}
     about["columns"] = data.reading.columns
@@ -58,17 +58,20 @@ def initial_record(data: Dataset, split: Split, plan: Plan, fields: Mapping[str,
 
 
 def recorded_decisions(folder: Files, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was decided for a run so far: by its record, and by its history since that was written."""
+    """All decisions of a run so far: those in its record, and those in its history since that was written."""
     written = [without_name(row, "event") for row in read_history(folder, HISTORY_LINES) if row["event"] == "decided"]
     return [*record["decisions"], *(one for one in written if one not in record["decisions"])]
 
 
 def without_name(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A mapping without one of its keys."""
     return {k: v for k, v in values.items() if k != name}
 
 
+# Of a record. Files of a later one are refused, so it rises only when old readers would be wrong.
 FORMAT = 1
 
+# Bounds of what a stranger's record may ask for: far above what any training writes.
 MOST_FIELDS = 200_000
 
 MOST_LINES = 10_000_000
@@ -79,7 +82,7 @@ PATH = pattern("[^\\0]{1,10000}")
 
 
 def check_field(value: Any, where: str) -> None:
-    """A field whose settings and state are what its kind writes."""
+    """The form of a field: its settings and state are what its kind writes."""
     FIELD(value, where)
     kind, role = kind_named(value["kind"]), value["role"]
     kind.settings()(value["settings"], f"{where}.settings")
@@ -88,20 +91,20 @@ def check_field(value: Any, where: str) -> None:
 
 
 def check_decision(value: Any, where: str) -> None:
-    """A decision whose value is of the form that its name asks for."""
+    """The form of a decision: its value is of the form that its name asks for."""
     DECISION(value, where)
     DECIDED.get(value["name"], anything)(value["value"], f"{where}.value")
 
 
 def check_schedule(value: Any, where: str) -> None:
-    """Points of a learning rate's way, one after the other."""
+    """The form of a schedule: points (step, factor), in order of the steps."""
     list_of(list_of(number(-1, 1e12), 2, 2), least=2, most=10)(value, where)
     if [step for step, _ in value] != sorted(step for step, _ in value):
         raise FormError(f"{where} goes back in time")
 
 
 def check_line(value: Any, where: str) -> None:
-    """A row of the history."""
+    """The form of a row of the history: a decision or an evaluation."""
     LINE(value, where)
     if value["event"] == "decided":
         check_decision({k: v for k, v in value.items() if k != "event"}, where)
@@ -122,6 +125,7 @@ FIELD = record(
 
 DECISION = record({"step": STEPS, "name": text(), "value": anything, "reason": text()})
 
+# The form of a decision's value, by its name; of any other name, anything.
 DECIDED = {
     "schedule": check_schedule,
     "evaluate every": whole(1),
@@ -188,6 +192,7 @@ DATA = record(
     optional=("columns",),
 )
 
+# A record from the first step on, and what one has besides once its training is done.
 BEGUN = record(
     {
         "format": one_of(FORMAT),
@@ -240,7 +245,7 @@ DONE = record(
 
 
 def check_consistency(value: Any, where: str) -> None:
-    """A record whose network reads its input fields and predicts its targets, each once."""
+    """The form of a whole record: its network reads its input fields and predicts its targets, each once."""
     fields = [Field.from_json(one) for one in value["fields"]]
     names = [f.name for f in fields]
     if len(set(names)) != len(names):
@@ -280,10 +285,11 @@ def read_record(folder: Files) -> dict[str, Any]:
 
 @contextmanager
 def damage_as_error(path: Path) -> Iterator[None]:
-    """Say that a file holds what no training writes, where making something of it fails."""
+    """A context in which any failure to make something of a file's values is the error that the file is damaged."""
     try:
         yield
-    except UsageError as error:  # not the user's own words
+    # What is complained of are not the user's own words.
+    except UsageError as error:
         raise damage_error(f"it is damaged ({error.what})", path) from error
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, RuntimeError) as error:
         why = (str(error).splitlines() or [""])[0][:200]
@@ -291,7 +297,8 @@ def damage_as_error(path: Path) -> Iterator[None]:
 
 
 def check_whole(folder: Files, name: str, lines: int) -> None:
-    """Raises PellucidError when a history has fewer lines than were written when something else was."""
+    """Raises PellucidError when a history has fewer lines than a checkpoint or a record says were written."""
+    # Its lines carry checksums of what is before them, so a history that was cut at a line's end looks whole.
     if (there := len(folder.lines(name))) < lines:
         raise damage_error(f"it has been cut: {there:,} of {lines:,} lines are there", folder.path / name)
 

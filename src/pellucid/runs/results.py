@@ -30,6 +30,7 @@ class Evaluation:
     parameters: int = 0
 
     def result(self) -> dict[str, Any]:
+        """What ``evaluate --json`` prints."""
         s = self.score
         return {
             "run": self.run, "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
@@ -52,6 +53,6 @@ class Predictions(list[dict[str, Any]]):
 
 
 def said_of(score: Score) -> dict[str, Any]:
-    """What ``--json`` says of how a score was weighted and its interval drawn, where that is not as usual."""
+    """What ``--json`` says of a score's weights and of the blocks of time in its interval; empty without either."""
     blocks = {"times": score.times, "block": score.block, "blocks": score.blocks} if score.times else {}
     return ({"weights": score.weights} if score.weights else {}) | blocks

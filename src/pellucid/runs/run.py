@@ -111,7 +111,7 @@ class Run:
         return self.network.parameter_count
 
     def result(self) -> dict[str, Any]:
-        """What ``train --json`` ends with."""
+        """What ``train --json`` ends with: score, baseline and reference, seconds, steps and parameters."""
         s, r = self.score, self.record
         return {
             "run": str(self.path), "metric": s.metric, "value": s.value, "low": s.low, "high": s.high,
@@ -133,7 +133,8 @@ class Run:
         if folder.names():
             raise PellucidError("there is a run here already", where=str(path), fix="choose another folder")
         with folder.lock():
-            for name in [*(n for n in self.folder.names() if n != RECORD), RECORD]:  # what says "done" comes last
+            # The record, which says "done", comes last: a crash before it leaves no run that looks whole.
+            for name in [*(n for n in self.folder.names() if n != RECORD), RECORD]:
                 folder.write(name, self.folder.read(name))
             folder.append(HISTORY_LINES, self.folder.lines(HISTORY_LINES), sync=True)
         return Run(folder, self.record, self.network)
@@ -149,11 +150,12 @@ class Run:
                 "a run with a trunk of your own can't be pickled, because the trunk is code",
                 fix="save it: run.save(path), and load it with pellucid.load(path, trunk=module)",
             )
-        record = {name: value for name, value in self.record.items() if name != "lines"}  # the curves stay behind
+        # The curves stay behind, so their number of lines does too: a load would look for them.
+        record = {name: value for name, value in self.record.items() if name != "lines"}
         return {"record": to_json(record).encode(), "weights": self.folder.read(WEIGHTS)}
 
     def __setstate__(self, state: Mapping[str, bytes]) -> None:
-        """The same checks as in ``load``; on the device it was trained on, where that is there."""
+        """Make the run from a pickle, with the checks of ``load``; on a GPU only if it was trained on one."""
         folder = InMemory({RECORD: bytes(state["record"]), WEIGHTS: bytes(state["weights"])})
         record = read_record(folder)
         here = best_device()
@@ -173,6 +175,7 @@ class Run:
         if not self.reference:
             return ""
         ahead, name = _restore_nan(self.record["reference"]["ahead"]), self.reference.name
+        # In amounts, the smaller first, since "better by -0.2 to -0.1" would be read twice.
         near, far = sorted((abs(ahead["low"]), abs(ahead["high"])))
         apart = f"{score_text(abs(ahead['value']))} ({score_text(near)} to {score_text(far)})"
         if ahead["low"] > 0:
@@ -228,15 +231,18 @@ class Run:
         )
 
     def _time_column(self) -> tuple[bool, str | None]:
-        """Whether the run was parted by time, and the column that said it; None where it did not write that down."""
+        """Whether the run was split by time, and the column of times; None where that is not written down."""
         if self.score.times:
             return True, self.score.times
-        with damage_as_error(self.path / RECORD):  # a run from before intervals drew blocks of time
+        # Runs from before intervals drew blocks of time have it in their options alone.
+        with damage_as_error(self.path / RECORD):
             asked = parse_split(self.record["data"]["options"].get("split"))
         return asked.by == "time", asked.column if asked.by == "time" else None
 
     def _say_times(self, data: Examples, times: str | None, moments: Moments | None) -> None:
-        """Say where the interval can't draw blocks of time, though errors near in time are probably alike."""
+        """Note on ``data`` where the interval can't draw blocks of time, or not of all rows."""
+        # Errors near in time are alike: of 95 % intervals over single rows as few as 28 % held the true value, of those
+        # over blocks of time 83 % and more (bench/RESULTS.md, "Coverage of intervals in time").
         if moments is None:
             why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
             text = f"the interval draws single rows, because {why}; where those are near in time it is too narrow"
@@ -272,9 +278,10 @@ class Run:
         """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R).
 
         Args:
-            least: fill up to so many rows a batch with repeats. Matrix products round a few rows differently from
-                many; of 16 and more (measured) a row's answer is the same whatever stands beside it.
+            least: rows that every batch is filled up to, with repeats.
         """
+        # A float32 matrix product of up to 8 rows rounds differently from one of many, one of 16 to 513 never did (six
+        # shapes, docs/LOG.md, 2026-11-22): so with 16 a row's answer is the same whatever stands beside it.
         data = self._read_new(source, need_target=False, **options)
         good = data.usable_rows()
         if not len(good):
@@ -282,7 +289,7 @@ class Run:
         return data, good, self._answer_rows(data, good, with_target=False, least=least)[0]
 
     def _read_new(self, source: Any, **options: Any) -> Examples:
-        """New data with the fields of this run; what it holds that training has not seen is noted."""
+        """New data as this run's fields read it, with notes on values that training has not seen."""
         data = read_new(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
         for field in self.fields:
             if text := kind_named(field.kind).describe_new_values(data.stored_values(field.name), field.state or {}):
@@ -292,6 +299,7 @@ class Run:
     def _answer_rows(
         self, data: Examples, rows: np.ndarray, *, with_target: bool, least: int = 1
     ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
+        """Raw answers to ``rows`` (n,), averaged with mirror images, and their targets. Raises OutOfMemory."""
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
             loader = Loader.of(data, self.network.fields if with_target else self.fields, self.network.device)
             size = max(loader.at_once, least)
@@ -307,12 +315,12 @@ class Run:
 
 
 def _restore_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, with what JSON has no number for as NaN again."""
+    """The values with None, which strict JSON has for NaN, as NaN again."""
     return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def same_place(source: Any, other: str | list[str] | None) -> bool:
-    """Whether a path, or several, are where a run's data were."""
+    """Whether ``source``, a path or several, is the source of a run's data; False for what is no path."""
     one, two = ([each] if isinstance(each, str | os.PathLike) else each for each in (source, other))
     if not two or not isinstance(one, list | tuple) or not all(isinstance(each, str | os.PathLike) for each in one):
         return False
@@ -336,7 +344,7 @@ def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None
 
 
 def damage_sentences(folder: Folder, record: Mapping[str, Any]) -> list[str]:
-    """What is missing or damaged in a run beside the two files that it is loaded from, each in a sentence or two."""
+    """What is missing or damaged in a run beside the two files it is loaded from, in a sentence each."""
     try:
         check_whole(folder, HISTORY_LINES, record.get("lines", 0))
     except PellucidError as error:

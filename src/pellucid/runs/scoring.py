@@ -27,9 +27,11 @@ def score_answers(
     data: Examples,
     reference: Reference | None,
 ) -> dict[str, Any]:
-    """How good the answers ``given`` to ``rows`` (n,) are, beside the naive one and a classical model's; JSON.
+    """The scores of raw answers, of the naive answer and of the classical model on the same examples, as JSON.
 
-    The naive answer follows from the rows ``learned`` (m,) from alone.
+    Args:
+        given: raw answers and targets of ``rows`` (n,). learned: (m,) the training rows, which the naive answer
+            follows from.
     """
     raw, target = given
     same, name = task.naive_answer(loader.targets(learned).cpu().numpy(), loader.score_weights(learned))
@@ -45,9 +47,10 @@ def score_answers(
 def reference_score(
     reference: Reference | None, task: Task, raw: Tensor, target: Tensor, **how: Any
 ) -> dict[str, Any] | None:
-    """The reference, scored on the examples that the network was, and how far ahead of it the network is."""
+    """The reference's score on the network's examples, and how far ahead the network is, as JSON; None without one."""
     if reference is None:
         return None
+    # Its answers are calibrated already, and the score calibrates whatever it is given.
     other = task.uncalibrate(np.array(reference.test))
     ahead = task.paired_difference(raw, other, target, how["weight"], how["group"], how["moments"])
     return {

@@ -35,7 +35,7 @@ from ..training.listeners import Listener, Several
 from ..training.loader import Loader
 from ..training.loop import Loop
 from ..training.memory import give_back, keep_freed
-from ..training.pacer import EVALUATIONS, EVALUATION_SHARE, Pacer, between_evaluations, monotonic_start
+from ..training.pacer import EVALUATION_SHARE, EVALUATIONS, Pacer, between_evaluations, monotonic_start
 from ..training.sampler import Sampler
 from ..training.schedule import end_of
 from ..training.signals import stopped_by_signals
@@ -65,13 +65,16 @@ from .scoring import score_answers
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
 
-CROSS_VALIDATION_SHARE = 0.4  # of the time left, that cross-validation may take
+# Of the time left, that cross-validation may take: the training after it makes a third more steps than one fold's
+# network, on all rows, and the report follows.
+CROSS_VALIDATION_SHARE = 0.4
 
-PATIENCE_EVALUATIONS = 10  # evaluations
+# Without a better validation loss, after which the cool-down starts.
+PATIENCE_EVALUATIONS = 10
 
 
 def plan(data: Any, **options: Any) -> Plan:
-    """What ``train`` would do with the same arguments, without training."""
+    """The plan that ``train`` would make with the same arguments; nothing is trained or written."""
     return prepare(data, options).plan
 
 
@@ -158,7 +161,11 @@ def resume(
 
 
 def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listener, started: float) -> Run:
-    """Do a run again, with its plan and its decisions, in a new folder."""
+    """Do a finished run again in a new folder, with its plan and its decisions, so that the bytes are the same.
+
+    Raises:
+        PellucidError: when it has not finished, or its data has changed.
+    """
     record = read_record(source)
     if record["status"] != "done":
         raise PellucidError(
@@ -184,11 +191,11 @@ def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listene
 
 
 class Trainer:
-    """One run on its way from a plan to a folder that can be used.
+    """One run on its way from a job to a folder that can be used: ``start`` or ``resume`` gives a loop for ``run``.
 
     Args:
-        folder: where. job: what is trained on what, and how. listener: the listener.
-        fields: with their fitted states, where those are known already.
+        folder: to write into. job: what is trained on what, and how. listener: is told how it goes.
+        fields: with their fitted states, where those are known already; else they are fitted on the training rows.
     """
 
     def __init__(self, folder: Files, job: Job, listener: Listener, *, fields: Mapping[str, Field] | None = None):
@@ -223,12 +230,13 @@ class Trainer:
     def from_record(
         cls, folder: Folder, record: Mapping[str, Any], data: Dataset, listener: Listener, trunk: Trunk | None
     ) -> Trainer:
-        """A run that was begun before, from its record."""
+        """A trainer for a run that was begun before, from its record and the decisions so far."""
         with damage_as_error(folder.path / "run.json"):
             plan = Plan.from_json(record["plan"])
         fields = {one["name"]: Field.from_json(one) for one in record["fields"]}
         trainer = cls(folder, Job(data, data.split(plan.split_seed), plan, trunk), listener, fields=fields)
-        data.check(trainer.split)  # its report says again what the first one said
+        # So that its report says again what the first one said.
+        data.check(trainer.split)
         trainer.record = dict(record)
         trainer.decisions = Decisions(recorded_decisions(folder, record), trainer.write_decision, record["live"])
         say_versions(record.get("versions", {}), most_threads(trainer.decisions), listener)
@@ -237,12 +245,17 @@ class Trainer:
     # -- the two ways to a loop
 
     def start(self, started: float) -> Loop:
-        """Choose what had to wait for a first timing, write the run down."""
+        """Write a new run down, choose its size and first schedule by timed steps, and give its loop.
+
+        Args:
+            started: when the run began, of ``time.monotonic``.
+        """
         self.clock = self.make_clock(started)
         check_metric(planned_output(self.plan, self.targets).task, self.loader, self.split)
         self.record = initial_record(self.data, self.split, self.plan, self.fields)
         self.write_record()
         say_watched(len(self.watched), len(self.split.validation), self.listener)
+        # Before the first step, so that the schedule knows what it took.
         self.fit_reference()
         trunk, timing = self.choose_size()
         with self.guard_memory():
@@ -257,6 +270,7 @@ class Trainer:
         return self.make_loop(state, pace)
 
     def fresh_state(self, trunk: Trunk, timing: Timing | None) -> TrainState:
+        """The state before the first step, after what is to be found out first: weights of another run, length."""
         network = self.make_network(trunk).to(self.device)
         self.transfer_weights(network)
         self.cross_validation = self.cross_validate(trunk, timing)
@@ -265,8 +279,16 @@ class Trainer:
         return TrainState(network, self.plan.recipe)
 
     def resume(self, more: Budget | None, started: float) -> Loop:
-        """Take up the last checkpoint, or the start when there is none yet."""
-        if not self.decisions.at(0, "schedule"):  # stopped before its first step
+        """A loop that goes on from the last checkpoint, or from the start when there is none yet.
+
+        Args:
+            more: a further budget. started: when this sitting began, of ``time.monotonic``.
+
+        Raises:
+            PellucidError: when the history was cut, or ``more`` is asked for a run without a schedule.
+        """
+        # Stopped before its first step: nothing depends on what was decided, so it is all decided again.
+        if not self.decisions.at(0, "schedule"):
             if self.folder.has_checkpoint():
                 raise damage_error(
                     "it has been cut: nothing that was decided is there", self.folder.path / HISTORY_LINES
@@ -281,6 +303,7 @@ class Trainer:
             self.folder.truncate_lines(HISTORY_LINES, lambda row: False)
             self.decisions = Decisions((), self.write_decision)
             return self.start(started)
+        # Before anything is computed: rounding depends on it.
         use_threads(self.decisions.at(0, "threads"))
         network = build_network(self.record, self.folder.path, self.own).to(self.device)
         resumed = self.folder.has_checkpoint()
@@ -289,9 +312,11 @@ class Trainer:
         state = TrainState(network, self.plan.recipe)
         if resumed:
             load_checkpoint_into(state, self.folder, self.listener)
+        # Evaluations after the checkpoint come again, decisions stay: the steps until then must be the same.
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.clock = self.make_clock(started - state.seconds)
+        # What cross-validation found is not for a longer training: one interrupted would choose among other weights.
         if self.plan.folds and more is None and not was_extended(self.decisions):
             own, size = self.own, self.decisions.at(0, "size")
             self.cross_validation = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
@@ -304,13 +329,12 @@ class Trainer:
         return self.make_loop(state, self.make_pacer(state))
 
     def extend_schedule(self, state: TrainState, more: Budget) -> None:
-        """Warm up, hold and cool down once more: for as long as was left, and ``more``.
-
-        What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
-        """
-        self.folder.remove(ANSWERS_FILE)  # what was found is not for a longer training
+        """Decide on a new schedule from the present step on, for what was left of the old one and ``more``."""
+        # What was found is not for a longer training.
+        self.folder.remove(ANSWERS_FILE)
         rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
         known = self.clock.seconds_allowed(state.step)
+        # What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
         self.decisions.forget_after(state.step)
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["step"] <= state.step)
         unspent = max((known or 0.0) - state.seconds, 0.0) if rest > 0 else 0.0
@@ -323,6 +347,7 @@ class Trainer:
         self.save_checkpoint(state)
 
     def make_loop(self, state: TrainState, pace: Pacer) -> Loop:
+        """The loop over this run's batches; it evaluates first where weights of another run were brought along."""
         state.seconds = self.clock.elapsed()
         look = self.plan.start is not None and not state.best_row
         return Loop(
@@ -338,7 +363,13 @@ class Trainer:
         )
 
     def run(self, loop: Loop) -> Run:
-        """Train to the end of the schedule, then choose, score and write down."""
+        """Train to the end of the schedule, then choose weights, score them and write the run down.
+
+        Raises:
+            Interrupted: when stopped by a signal. OutOfMemory: when memory does not hold it; names a size that fits.
+        """
+        # The process's random numbers are left as they were: modules of a user's own draw from generators that are
+        # seeded in every step.
         own = [self.device] if self.device.type == "cuda" else []
         with self.guard_memory(loop), stopped_by_signals() as loop.stop, torch.random.fork_rng(devices=own):
             try:
@@ -354,7 +385,7 @@ class Trainer:
             return self.finish(loop.state)
 
     def fit_reference(self) -> None:
-        """Ask a classical model; before the first step, so that the schedule knows what it took."""
+        """Train the classical model to compare with, where the plan has one and there is time."""
         if self.plan.reference and self.folder.lasting:
             allowed = reference_seconds(self.plan.budget)
             self.reference = fit_reference(self.data, self.fields, self.split, allowed, self.listener.said)
@@ -363,25 +394,30 @@ class Trainer:
     # -- what the loop needs
 
     def make_network(self, trunk: Trunk) -> Network:
+        """A fresh network of this plan with ``trunk``."""
         return planned_network(self.plan, self.inputs, self.targets, trunk)
 
     def network_of_size(self, size: int) -> Network:
+        """A fresh network of this plan at one size, on the device."""
         return self.make_network(planned_trunk(self.plan, size)).to(self.device)
 
     def guard_memory(self, loop: Loop | None = None) -> contextlib.AbstractContextManager[None]:
-        """Where memory does not hold the training, say of which size it does."""
+        """A context that turns a lack of memory into an error which names the largest size that fits."""
         return explain_out_of_memory(
             self.decisions.at(0, "size"), self.network_of_size, self.sampler, self.plan.recipe, loop
         )
 
     def transfer_weights(self, network: Network) -> None:
-        """Bring the weights that the training starts from, if it does."""
+        """Copy the weights of the run that this one starts from, if there is one."""
         if self.plan.start is not None:
             start = StartingRun.of(self.plan.start["run"], self.plan.start["sha256"])
             self.listener.said(start.transfer_to(network, self.loader, self.split))
 
     def cross_validate(self, trunk: Trunk, timing: Timing | None = None) -> CrossValidation | None:
-        """How long to train, where cross-validation says it; what was found before is only gone through again."""
+        """How long to train, and answers to left-out rows, where the plan has folds; None where it has none.
+
+        A number of steps that was found before stands, and its answers are read, or trained for again.
+        """
         if not self.plan.folds:
             return None
         mark, deadline, budget = self.decisions.at(0, "rehearsal"), self.clock.deadline(0), self.plan.budget
@@ -389,7 +425,9 @@ class Trainer:
         seconds = (
             CROSS_VALIDATION_SHARE * (deadline - time.monotonic()) if deadline is not None and mark is None else None
         )
-        if seconds is not None and timing is not None:  # half the time, with the answers at each mark
+        # Steps that all folds can make one after the other; answers at each mark take time too, which the clock sees
+        # to.
+        if seconds is not None and timing is not None:
             most = int(seconds / (self.plan.folds * timing.step))
         else:
             most = self.clock.max_steps(self.sampler.steps) if budget.kind != "seconds" else MARKS[-1]
@@ -405,13 +443,14 @@ class Trainer:
         return found
 
     def choose_size(self) -> tuple[Trunk, Timing | None]:
-        """The trunk at the size the budget allows, and its timing where the clock matters."""
+        """The trunk at the size that the budget allows, and a timing of its steps under a budget of time."""
         deadline, sizes, recipe = self.clock.deadline(0), self.plan.sizes, self.plan.recipe
         if self.own is not None:
             reason = f"as in {self.plan.start['run']}" if self.plan.start else "your own trunk"
             self.decisions.decide(0, "size", "own", reason)
             if deadline is None:
                 return self.own, None
+            # Timing moves weights: a copy is trained, and the user's own stays as it was passed.
             thrown_away = self.make_network(copy.deepcopy(self.own)).to(self.device)
             return self.own, decide_threads(
                 time_steps(thrown_away, self.sampler, recipe, counts=self.thread_counts), self.decisions
@@ -427,16 +466,22 @@ class Trainer:
         return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
 
     def make_clock(self, started: float) -> RunClock:
+        """The clock of a run that began at ``started``, of ``time.monotonic``."""
         reserve = finishing_seconds(len(self.split.test), self.reference is not None)
         return RunClock(self.plan.budget, self.decisions, started, self.closing_evaluations(), reserve)
 
     def closing_evaluations(self) -> float:
-        """What follows the last step, in evaluations: the last, three candidates, test, and labels looked at."""
+        """The work after the last step, as so many evaluations of validation: time is reserved for it.
+
+        The last evaluation, three candidates of weights, the test part, and training rows looked at for wrong labels.
+        """
+        # Answers that are averaged with the mirror image's take twice as long.
         twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
         others = twice * len(self.split.test) + len(looked_at(self.looked))
         return 1 + twice * 3 + others / len(self.watched)
 
     def make_pacer(self, state: TrainState) -> Pacer:
+        """The pacer of this run's budget; it stops early only under a budget of time without cross-validation."""
         deadline, grow = self.clock.deadline(state.step), not self.cross_validation
         timed = self.clock.seconds_allowed(state.step) is not None
         return Pacer(
@@ -453,36 +498,43 @@ class Trainer:
     # -- what is written
 
     def write_decision(self, decision: dict[str, Any]) -> None:
+        """Write a decision into the history, durably, and tell it."""
+        # On the disk before it takes effect: a step after it must be replayed with it.
         self.folder.append(HISTORY_LINES, [{"event": "decided"} | decision], sync=True)
         self.listener.decided(decision)
 
     def write_row(self, row: dict[str, Any]) -> None:
+        """Write an evaluation into the history; the next checkpoint makes it durable."""
         self.folder.append(HISTORY_LINES, [{"event": "evaluated"} | row])
 
     def write_record(self) -> None:
+        """Write ``run.json`` as it is now."""
         self.folder.write_json("run.json", self.record)
 
     def save_checkpoint(self, state: TrainState) -> None:
+        """Write a checkpoint, unless the run is in memory. Raises PellucidError when a weight is not finite."""
         state.check_finite()
         if not self.folder.lasting:
             return
-        self.folder.append(HISTORY_LINES, [], sync=True)  # the rows up to here are durable before the checkpoint is
+        # The rows up to here are durable before the checkpoint is, which says how many they are.
+        self.folder.append(HISTORY_LINES, [], sync=True)
         lines = len(self.folder.lines(HISTORY_LINES))
         self.folder.save_checkpoint(state.step, state.tensors(), state.meta() | {"lines": lines})
 
     def finish(self, state: TrainState) -> Run:
         """Choose the weights on validation, calibrate there, look at test once, write everything down.
 
-        Without a test part the score is validation's, and the run says so. ``run.json`` comes last: until it says
-        done, a killed training can be resumed and finished again.
+        Without a test part the score is validation's, and the run says so.
         """
         give_back()
         network, output = state.network, state.network.output
+        # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
         among = {"the average"} if self.cross_validation else None
         chosen, *watched = select_weights(state, self.loader, self.watched, among=among)
         raw, true, rows = out_of_fold_answers(self.cross_validation, self.loader, self.looked.validation, *watched)
         tested = len(self.split.test) > 0
-        self.record["looks"] = int(self.record.get("looks", 0)) + tested  # counted before it is looked at
+        # Counted before it is looked at: a crash in between must not hide a look.
+        self.record["looks"] = int(self.record.get("looks", 0)) + tested
         self.write_record()
         output.calibrate(raw, true)
         seen = predict_raw(network, self.loader, self.split.test, mirrored=True) if tested else (raw, true)
@@ -506,6 +558,7 @@ class Trainer:
         else:
             write_history(run, HISTORY_LINES)
         give_back()
+        # Last of all: until the record says done, a killed training can be resumed and finished again.
         self.record["seconds"] = self.clock.elapsed()
         self.write_record()
         self.listener.finished(run)
@@ -513,7 +566,12 @@ class Trainer:
 
 
 def load_checkpoint_into(state: TrainState, folder: Files, listener: Listener) -> None:
-    """Take up the newest good checkpoint; damaged ones after it go, or they would come before those made from here."""
+    """Restore the newest good checkpoint; damaged ones of later steps are removed.
+
+    Raises:
+        PellucidError: when none is good, or the history has fewer lines than the checkpoint says.
+    """
+    # Left there, damaged ones would count as newer than those that are made from here.
     step, tensors, meta, note = folder.load_checkpoint()
     if note:
         listener.said(note)
@@ -523,12 +581,13 @@ def load_checkpoint_into(state: TrainState, folder: Files, listener: Listener) -
 
 
 def was_extended(decisions: Decisions) -> bool:
-    """Whether a rehearsed training was given more than was found for it: the clock only ever moves its end nearer."""
+    """Whether a training was given more steps than cross-validation found, by ``resume --more``."""
+    # The clock only ever moves the end of such a training nearer.
     first, *others = [one["value"] for one in decisions.all if one["name"] == "schedule"]
     return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)
 
 
 def say_watched(some: int, every: int, listener: Listener) -> None:
-    """Say that choices are made on some of the validation examples, where they are."""
+    """Tell that choices are made on ``some`` of ``every`` validation example, where that is fewer."""
     if some < every:
         listener.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")

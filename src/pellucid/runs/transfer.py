@@ -1,4 +1,4 @@
-"""To begin with what an earlier run has learned: its fitted fields, its hidden layers, its weights (transfer learning).
+"""Transfer learning: begins with what an earlier run has learned, its fitted fields, hidden layers and weights.
 
 Yosinski et al., "How transferable are features in deep neural networks?", 2014. A part whose shape differs (new
 classes, other columns) keeps its fresh weights; rows of the output layer go by the names of the classes.
@@ -44,7 +44,7 @@ class StartingRun:
 
     @classmethod
     def of(cls, path: str | Path, checksum: str | None = None) -> StartingRun:
-        """Open it. Raises PellucidError when it has not finished, or is not the one with this ``checksum``."""
+        """The run at ``path``. Raises PellucidError when it has not finished, or its weights have another checksum."""
         folder = Folder.open(path)
         record = read_record(folder)
         if record["status"] != "done":
@@ -60,11 +60,12 @@ class StartingRun:
 
     @property
     def fields(self) -> list[Field]:
+        """The run's fields with their fitted states."""
         return [Field.from_json(one) for one in self.record["fields"]]
 
     @property
     def trunk_config(self) -> Mapping[str, Any]:
-        """The trunk's."""
+        """The trunk's name and the arguments it was made with."""
         return self.record["network"]["trunk"]
 
     def fresh_trunk(self, own: nn.Module | None = None) -> Trunk:
@@ -72,7 +73,11 @@ class StartingRun:
         return trunk_from(self.trunk_config, own)
 
     def adopt_fields(self, data: Dataset) -> Dataset:
-        """The data with the run's scales and vocabularies, so that its weights read what they have learned to read."""
+        """The data with the run's scales and vocabularies in place of its own, so that the weights fit them.
+
+        Raises:
+            PellucidError: when no input of the data matches one of the run's.
+        """
         pairs = match_fields([f for f in self.fields if f.role == "input"], data.inputs)
         if not pairs:
             have, want = (", ".join(f"{f.name} ({f.kind})" for f in some) for some in (data.inputs, self.fields))
@@ -84,14 +89,21 @@ class StartingRun:
         return data.with_fitted(pairs)
 
     def transfer_to(self, network: Network, loader: Loader, split: Split) -> str:
-        """Copy what fits, then solve the output layer on what the trunk makes of the data. Returns what came along."""
+        """Copy the weights that fit, then train the output layer on the frozen trunk's features.
+
+        Returns:
+            What came along and what did not, in words.
+        """
         count, fresh = self.copy_weights(network)
         fit_linear_probe(network, loader, split.train, split.validation)
         but = f"; fresh are {join_words(fresh)}" if fresh else ""
         return f"{count:,} of {network.parameter_count:,} weights come from {self.path}{but}"
 
     def copy_weights(self, network: Network) -> tuple[int, list[str]]:
-        """Copy what fits. Returns how many numbers came along, and the names of the parts that stay fresh."""
+        """Copy tensors of the same name and shape. Returns how many weights that were, and the names left fresh.
+
+        The output layer is copied by class.
+        """
         parameters, fresh, count = dict(network.named_parameters()), [], 0
         with torch.no_grad():
             for name, value in network.state_dict().items():
@@ -102,12 +114,13 @@ class StartingRun:
                     fresh.append(name)
                     continue
                 value.copy_(torch.from_numpy(np.array(known)))
+                # Buffers are no weights.
                 count += value.numel() if name in parameters else 0
         count += self._fill_output(network)
         return count, fresh
 
     def _fill_output(self, network: Network) -> int:
-        """Rows of the output layer for classes that both know."""
+        """Copy the output layer's rows of the classes that both know, by name. Returns how many weights that were."""
         values = getattr(network.output, "values", None)
         before = next((f for f in self.fields if f.role == "target"), None)
         if values is None or before is None or "values" not in (before.state or {}):
@@ -126,7 +139,11 @@ class StartingRun:
 
 
 def match_fields(run: Sequence[Field], data: Sequence[Field]) -> dict[str, Field]:
-    """The run's field for each of the data's: of one kind and name, or the only ones of a kind that are no columns."""
+    """The run's field for each of the data's inputs that has one, by the name in the data.
+
+    Fields match by name and kind; an image or a text also where it is the only one on both sides.
+    """
+    # Photos and texts of a folder are no column whose name would have to match.
     named = {(f.name, f.kind): f for f in run}
     pairs = {f.name: named[f.name, f.kind] for f in data if (f.name, f.kind) in named}
     for kind in ("image", "text"):

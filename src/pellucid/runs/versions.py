@@ -16,7 +16,7 @@ from ..training.listeners import Listener
 
 
 def current_versions() -> dict[str, Any]:
-    """Those of this process, on this machine."""
+    """Versions of libraries, number of threads and kind of processor, of this process."""
     return {
         "pellucid": __version__,
         "torch": torch.__version__,
@@ -28,12 +28,13 @@ def current_versions() -> dict[str, Any]:
 
 
 def say_versions(before: Mapping[str, Any], threads: int, listener: Listener) -> None:
-    """Say what has changed since a run was begun that its numbers depend on.
+    """Tell what has changed since a run was begun that its last digits depend on.
 
     Args:
         before: versions of then. threads: the most that were decided; 0 where torch's own number was used.
     """
     now = current_versions()
+    # Threads that were decided are replayed, so they differ only where this machine has fewer processors.
     if threads:
         now["threads"] = before.get("threads") if threads <= (os.cpu_count() or 1) else os.cpu_count()
     for what, then in before.items():
@@ -42,4 +43,5 @@ def say_versions(before: Mapping[str, Any], threads: int, listener: Listener) ->
 
 
 def most_threads(decisions: Decisions) -> int:
+    """The largest number of threads that was decided; 0 where none was."""
     return max((one["value"] for one in decisions.all if one["name"] == "threads"), default=0)
