@@ -216,6 +216,7 @@ class Run:
         if weights is not None and weight is not None:
             check_parts(weight, {"evaluated": rows}, weights)
             how = {"weight": weight[rows]}
+        # The naive answer of training: one made of these targets would have looked at what is scored.
         naive = np.array(self.record["naive"]["raw"], np.float32)
         if naive.shape != raw.shape[1:]:
             raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")

@@ -315,6 +315,7 @@ class Trainer:
         # Evaluations after the checkpoint come again, decisions stay: the steps until then must be the same.
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["event"] == "decided" or row["step"] <= kept)
+        # As if the run had begun that much earlier and never stopped: the time between sittings does not count.
         self.clock = self.make_clock(started - state.seconds)
         # What cross-validation found is not for a longer training: one interrupted would choose among other weights.
         if self.plan.folds and more is None and not was_extended(self.decisions):
@@ -337,6 +338,7 @@ class Trainer:
         # What an earlier sitting decided for steps that were then lost is forgotten: that future will not come.
         self.decisions.forget_after(state.step)
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["step"] <= state.step)
+        # Of a run that ended early, because validation stopped improving, nothing is left over.
         unspent = max((known or 0.0) - state.seconds, 0.0) if rest > 0 else 0.0
         seconds = state.seconds + unspent + more.amount if more.kind == "seconds" else None
         if seconds != self.clock.seconds_allowed(state.step):
@@ -425,8 +427,8 @@ class Trainer:
         seconds = (
             CROSS_VALIDATION_SHARE * (deadline - time.monotonic()) if deadline is not None and mark is None else None
         )
-        # Steps that all folds can make one after the other; answers at each mark take time too, which the clock sees
-        # to.
+        # Steps that all folds can make one after the other; answers at each mark take time too, and the clock
+        # ends it.
         if seconds is not None and timing is not None:
             most = int(seconds / (self.plan.folds * timing.step))
         else:

@@ -223,9 +223,8 @@ class Folder:
         path = self._path_of(f"{CHECKPOINTS}/{step:08d}.safetensors")
         replace_file(path, pack_tensors(tensors, {"step": step, "meta": meta}))
         steps = self._checkpoint_files()
-        kept = [s for s in sorted(steps) if s <= step][
-            -KEPT_CHECKPOINTS:
-        ]  # a later one belongs to a future that was given up
+        # A later one belongs to a future that was given up.
+        kept = [s for s in sorted(steps) if s <= step][-KEPT_CHECKPOINTS:]
         with os_errors_as("remove an older checkpoint", path.parent):
             for old in steps.keys() - set(kept):
                 atomic.system.unlink(steps[old])

@@ -99,7 +99,7 @@ class CategoryTask(Task):
         each = np.bincount(true * classes + guess, normalised_weights(weight, len(true)), classes**2).reshape(
             classes, classes
         )
-        hits, present, predicted = each.diagonal(), each.sum(1), each.sum(0)  # in weights
+        hits, present, predicted = each.diagonal(), each.sum(1), each.sum(0)  # (C,) each, in weights
         precision, recall, f1 = (hit_shares(hits, of) for of in (predicted, present, (predicted + present) / 2))
         return {
             "metrics": measure_all(self, chances, true, weight),

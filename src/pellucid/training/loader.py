@@ -102,6 +102,7 @@ class Loader:
         return None if self.sample is None else self.sample[rows]
 
     def _to_device(self, value: Any) -> Any:
+        """A tensor, or padded sequences, on the device of batches."""
         if isinstance(value, Padded):
             return Padded(self._to_device(value.values), self._to_device(value.lengths))
         if value.device.type == self.device.type:

@@ -267,6 +267,7 @@ class Loop:
         return self._loss if self.state.loss_count else math.nan
 
     def _make_progress(self, now: float) -> Progress:
+        """What listeners are told of the steps since they last were."""
         state, points = self.state, self.decisions.at(self.state.step, "schedule")
         self._mean_loss()
         steps, self._reported_step = state.step - self._reported_step, state.step

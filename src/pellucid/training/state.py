@@ -47,6 +47,14 @@ class TrainState:
 
     Args:
         network: trained in place. recipe: what to train it with.
+
+    Attributes:
+        weights, average, best: the network's tensors by name, their running average, the best by validation.
+        best_row: the evaluation that found the best; empty before the first.
+        step: steps made. seconds: spent so far, over all sittings, from the first word to the last step.
+        evaluating: seconds that an evaluation takes. lowest: validation loss.
+        stale: evaluations since the validation loss last improved. skipped: steps in a row that were not finite.
+        loss_sum, loss_count: of training losses since the last evaluation.
     """
 
     def __init__(self, network: Network, recipe: Recipe):
@@ -60,13 +68,14 @@ class TrainState:
         self._unknown = {k for k, v in self.weights.items() if v.is_floating_point() and not v.isfinite().all()}
         self.best_row: dict[str, Any] = {}
         self.step = 0
-        self.seconds = 0.0  # spent so far, over all sittings, from the first word to the last step
-        self.evaluating = 0.0  # seconds that an evaluation takes
-        self.stale = 0  # evaluations since the validation loss last improved
-        self.lowest = float("inf")  # validation loss
-        self.skipped = 0  # steps left out in a row, because a loss or gradient was not finite
+        self.seconds = 0.0
+        self.evaluating = 0.0
+        self.stale = 0
+        self.lowest = float("inf")
+        self.skipped = 0
         device = network.device
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # since the last evaluation
+        # On the device, because reading it there would wait for every step.
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.loss_count = 0
         # What a forward pass may change: running statistics of normalisations.
         hidden = (b for name, b in network.named_buffers() if name.startswith(("trunk.", "parts.")))

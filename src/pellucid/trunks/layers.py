@@ -132,6 +132,9 @@ class GroupedBatchNorm(nn.Module):
 
     Args:
         width: D.
+
+    Attributes:
+        mean, var: (D,) running statistics. count: groups they have seen.
     """
 
     group = GROUP
@@ -148,7 +151,7 @@ class GroupedBatchNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("var", torch.ones(width))
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))  # groups seen
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # (B, D, H, W) -> (B, D, H, W)
         if not self.training:

@@ -64,6 +64,7 @@ def preview_split(
 def _preview_by_time(
     found: Contents, fields: Sequence[Field], asked: SplitSpec
 ) -> tuple[SplitSpec, dict[str, int], str]:
+    """``preview_split`` for parts in order of time."""
     time, dates = ordering_values(found.columns[str(asked.column)])
     # Parted twice: which rows are lost follows from the parts they are in, and what is said counts the others alone.
     every, _ = by_time(time, asked, dates)
@@ -85,6 +86,7 @@ def _preview_by_column(column: Column, asked: SplitSpec) -> tuple[np.ndarray, st
 
 
 def _preview_groups(column: Column, asked: SplitSpec) -> str:
+    """How many groups there are and how large, in a sentence. Raises PellucidError for a column without values."""
     text = column_words(column).drop_nulls()
     counts = text.alias("value").value_counts(name="count")["count"] if len(text) else text
     if not len(counts):
