@@ -760,3 +760,10 @@ def test_numbers_that_training_has_not_seen_the_like_of_are_said() -> None:
     assert "column 'w': 20 numbers are missing, as none was in training" in " ".join(map(str, scored.notes))
     gaps = pellucid.train(pellucid.read(holes, target="label", cache=False), steps=2, save=False)
     assert gaps.predict({"cm": [170.0], "w": [None]}).notes == ()
+
+
+def test_the_commonest_set_of_labels_counts_weights() -> None:
+    target = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]], float)
+    weight = np.array([10, 10, 0.1, 0.1, 0.1])
+    assert best_always(target, target.mean(0), "accuracy").tolist() == [False, True]
+    assert best_always(target, target.mean(0), "accuracy", weight).tolist() == [True, False]

@@ -45,7 +45,7 @@ def second(first: pellucid.Run, name: str, classes: tuple[str, ...] = ("column",
 def test_new_classes_start_from_what_was_learned(first):
     _, run = second(first, "transferred", steps=6)
     assert run.plan.network == "convolutional"
-    assert run.network.output.values == ["column", "cross"]
+    assert run.network.output.task.values == ["column", "cross"]
     history = run.history
     assert history[0]["step"] == 0, "what came along is looked at before the first step"
     assert history[0]["accuracy"] > 0.7, "a solved output layer on the frozen trunk tells them apart"
@@ -64,7 +64,7 @@ def test_the_network_begins_with_the_runs_weights(first):
     for name, value in network.state_dict().items():
         if name.startswith("trunk."):
             assert torch.equal(value, theirs[name])
-    row = {v: i for i, v in enumerate(first.network.output.values)}["column"]
+    row = {v: i for i, v in enumerate(first.network.output.task.values)}["column"]
     assert torch.equal(network.output.layer.weight[0], first.network.output.layer.weight[row]), "known classes too"
     assert not fresh
     assert 0 < count <= network.parameter_count

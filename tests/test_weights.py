@@ -83,6 +83,13 @@ def test_what_can_be_no_weight(values: list[Any], message: str) -> None:
     assert str(error.value) == message
 
 
+def test_true_and_false_are_weights() -> None:
+    data = read_data(column([True, True, False, True] * 10), target="kind", weights="w")
+    weights = data.row_weights()
+    assert weights is not None
+    assert weights[:4].tolist() == [1, 1, 0, 1]
+
+
 def test_weights_that_are_named_wrong() -> None:
     with pytest.raises(UsageError, match=r"Unknown column 'ww'\. Did you mean 'w'\?"):
         read_data(column([1, 2]), target="kind", weights="ww")

@@ -296,7 +296,7 @@ def layer_from_config(
 
 
 def check_settings(given: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> None:
-    """Raises forms.Misfit for a setting that is not known, or not of its default's form."""
+    """Raises forms.FormError for a setting that is not known, or not of its default's form."""
     forms.record({name: forms.like(default) for name, default in defaults.items()}, optional=defaults)(given, where)
 
 

@@ -121,7 +121,7 @@ class StartingRun:
 
     def _fill_output(self, network: Network) -> int:
         """Copy the output layer's rows of the classes that both know, by name. Returns how many weights that were."""
-        values = getattr(network.output, "values", None)
+        values = getattr(network.output.task, "values", None)
         before = next((f for f in self.fields if f.role == "target"), None)
         if values is None or before is None or "values" not in (before.state or {}):
             return 0

@@ -81,7 +81,7 @@ class LabelsTask(Task):
         raw = self.uncalibrate(np.log(chance / (1 - chance)))
         if self.measured.key == "log loss":
             return raw, "always the frequencies of the labels"
-        chosen = best_always(target, share, self.measured.key)
+        chosen = best_always(target, share, self.measured.key, weight)
         # Each on its side of the threshold, where one is chosen already.
         level = self.learned["threshold"]
         low, high = (np.where(np.isnan(level), none, level) for none in (np.inf, -np.inf))
@@ -186,15 +186,17 @@ def label_thresholds(predicted: np.ndarray, hits: np.ndarray, present: np.ndarra
     return GRID[start] + trust * (GRID[own] - GRID[start])
 
 
-def best_always(target: np.ndarray, share: np.ndarray, metric: str) -> np.ndarray:  # (n, C), (C,) -> (C,) bool
+def best_always(
+    target: np.ndarray, share: np.ndarray, metric: str, weight: np.ndarray | None = None
+) -> np.ndarray:  # (n, C), (C,), (n,) -> (C,) bool
     """The labels that score best, by a metric's key, when always predicted; ``share``: of examples that have each."""
     if metric == "macro f1":
         return np.ones(len(share), bool)
     if metric == "hamming":
         return share > 0.5
     if metric == "accuracy":
-        rows, counts = np.unique(target > 0.5, axis=0, return_counts=True)
-        return rows[counts.argmax()]
+        rows, which = np.unique(target > 0.5, axis=0, return_inverse=True)
+        return rows[np.bincount(which.ravel(), normalised_weights(weight, len(target))).argmax()]
     # Whichever number of labels is best, they are the commonest ones.
     order = np.argsort(-share, kind="stable")
     f1 = 2 * share[order].cumsum() / (np.arange(1, len(share) + 1) + share.sum())

@@ -45,7 +45,8 @@ def fit_linear_probe(network: Network, loader: Loader, train: np.ndarray, valida
     Returns:
         The weight decay; NaN, with nothing trained, for an output that needs every position, not a pooled vector.
     """
-    if network.output.need().every:
+    # Nothing to choose the decay by, or an output that reads every position.
+    if network.output.need().every or not len(validation):
         return math.nan
     # Spread evenly, because rows may be in an order.
     some = train[:: -(-len(train) // MOST_EXAMPLES)]
