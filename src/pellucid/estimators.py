@@ -47,7 +47,7 @@ EXPECTED_TO_FAIL = {
     "part kept for validation are drawn from other rows, so the same is learned, but not to the last digits"
 }
 
-TEXT, IMAGE = {"text": "text"}, {"image": "image"}
+TEXT, IMAGE = "text", "image"  # the column that a list of texts or an array of images makes, and its kind
 
 
 class InvalidInput(PellucidError, ValueError):
@@ -216,10 +216,11 @@ class PellucidEstimator(BaseEstimator):
         return made
 
     def _text_columns(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
-        return {"text": pl.Series([None if text is None else str(text) for text in X], dtype=pl.String)}, TEXT
+        series = pl.Series([None if text is None else str(text) for text in X], dtype=pl.String)
+        return {TEXT: series}, {TEXT: TEXT}
 
     def _image_columns(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
-        return {"image": check_array(X, allow_nd=True, dtype="numeric", estimator=self)}, IMAGE
+        return {IMAGE: check_array(X, allow_nd=True, dtype="numeric", estimator=self)}, {IMAGE: IMAGE}
 
     def _table_columns(self, X: Any, reset: bool) -> tuple[Columns, Kinds]:
         """Numbers are taken for numbers, whatever they look like; what other columns are is recognised."""
@@ -365,7 +366,7 @@ def check_numbers(columns: Columns, fields: Sequence[Field]) -> None:
     """Raises ValueError for words in a column of numbers, which would otherwise count as missing."""
     for field in fields:
         values = columns[field.name]
-        if field.kind == "number" and not (isinstance(values, np.ndarray) and values.dtype.kind in "biuf"):
+        if field.traits.amount and not (isinstance(values, np.ndarray) and values.dtype.kind in "biuf"):
             series = (
                 values if isinstance(values, pl.Series) else pl.Series([None if v is None else str(v) for v in values])
             )
@@ -457,6 +458,7 @@ def column_values(column: Any) -> tuple[Any, str]:
         # The time on the wall, as everywhere: nine in the morning is nine wherever it was.
         return pl.Series(column.dt.tz_localize(None).to_numpy()), ""
     values = column.astype(object).where(column.notna(), None).to_numpy()
+    # On the left a type of pandas, not a kind.
     return values, "category" if str(column.dtype) == "category" else ""
 
 

@@ -102,13 +102,14 @@ def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
     data = data[0] if isinstance(data, list) else data
     if data is None or not (os.path.exists(data) or glob(data, recursive=True)):
         return "INPUT"
-    if os.path.isdir(data) and list(kinds) == ["image"]:
-        from ..fields.pixels import SUFFIXES
+    from ..fields import kind_named
 
+    if os.path.isdir(data) and len(kinds) == 1 and kind_named(kinds[0]).suffixes:
+        suffixes = kind_named(kinds[0]).suffixes
         for folder, inner, files in os.walk(data):
             # In the file system's order the example would differ from machine to machine.
             inner.sort()
-            photos = sorted(name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+            photos = sorted(name for name in files if name.lower().endswith(suffixes) and not name.startswith("."))
             if photos:
                 return shlex.quote(os.path.join(folder, photos[0]))
     return shlex.quote(data)

@@ -322,6 +322,7 @@ class JsonLines(Display):
         print_json({"event": "read", "data": data.summary()})
 
     def show_sentence(self, text: str) -> None:
+        # A key of the event, not a kind.
         print_json({"event": "said", "text": text})
 
     def planned(self, plan: Any) -> None:

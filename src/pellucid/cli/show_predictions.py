@@ -16,6 +16,9 @@ from .console import eighths_bar, grouped_number, plain_grid, print_block
 # Predictions shown on a terminal; --out writes all of them.
 MOST_ROWS = 50
 
+# The key under which a prediction says any number of labels.
+SEVERAL = "labels"
+
 
 def show_predictions(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
     """A table on a terminal; elsewhere every row, tab-separated, for other programs."""
@@ -40,9 +43,9 @@ def _prediction_cells(row: Mapping[str, Any]) -> list[str]:
         return [first, f"error: {row['error']}"]
     if "label" in row:
         return [first, str(row["label"]), f"{row['probability']:.4f}"]
-    if "labels" in row:
-        chances = [f"{row['probabilities'][label]:.4f}" for label in row["labels"]]
-        return [first, join_labels(row["labels"]), "; ".join(chances)]
+    if SEVERAL in row:
+        chances = [f"{row['probabilities'][label]:.4f}" for label in row[SEVERAL]]
+        return [first, join_labels(row[SEVERAL]), "; ".join(chances)]
     if "value" in row:
         return [first, _row_number(row)]
     return [first, *(f"{name} {_row_number(one)}" for name, one in row.items() if isinstance(one, Mapping))]
@@ -58,9 +61,9 @@ def _style_value(row: Mapping[str, Any]) -> list[Text]:
     first, *rest = _prediction_cells(row)
     if "error" in row:
         return [Text(first), Text(str(row["error"]), style="red")]
-    if "labels" in row:
-        said = [f"{label} {row['probabilities'][label]:.0%}" for label in row["labels"]]
-        second = _other_chances(row["probabilities"], row["labels"])
+    if SEVERAL in row:
+        said = [f"{label} {row['probabilities'][label]:.0%}" for label in row[SEVERAL]]
+        second = _other_chances(row["probabilities"], row[SEVERAL])
         return [Text(first), Text("   ".join(said) or "none", style="bold"), Text(second, style="dim")]
     if "label" not in row:
         return [Text(first), *(Text(cell, style="bold") for cell in rest)]
@@ -81,6 +84,6 @@ def flatten_prediction(row: Mapping[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     for name, value in row.items():
         inner = "p" if name == "probabilities" else name
-        value = join_labels(value, "") if name == "labels" else value
+        value = join_labels(value, "") if name == SEVERAL else value
         cells.update({f"{inner}_{key}": v for key, v in value.items()} if isinstance(value, Mapping) else {name: value})
     return cells

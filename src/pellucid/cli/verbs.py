@@ -33,7 +33,7 @@ def read(data: Data, **typed: Any) -> None:
     as_json, fix = (options.pop(name, False) for name in ("json", "fix"))
     found = pellucid.read(data, **options)
 
-    from ..data.schema import DECODES
+    from ..fields.notes import DECODES
     from . import console, show_data
 
     # Before decoding begins, which may take minutes: it can still be stopped.

@@ -173,7 +173,7 @@ class Examples:
 
     def label_values(self) -> list[str]:
         """The values of a category or labels target in natural order; empty for other targets."""
-        known = [f for f in self.targets if f.kind in ("category", "labels")]
+        known = [f for f in self.targets if f.traits.classed]
         return [value for f in known for value in self.stored_values(f.name).meta["values"]]
 
     def fit_field(self, field: Field, rows: np.ndarray, rows_digest: str) -> Field:
@@ -253,8 +253,8 @@ class Examples:
     def short_title(self, row: int) -> str:
         """A short name for an example: its file, its row, or the beginning of the text it is."""
         only = next(iter(self.fields.values()))
-        if len(self.fields) == 1 and only.kind == "text":
-            text = str(kind_named("text").show(self.stored_values(only.name), row))
+        if len(self.fields) == 1 and only.traits.prose:
+            text = str(only.traits.show(self.stored_values(only.name), row))
             return text if len(text) <= 80 else text[:79] + "…"
         return self.place(row).removeprefix(f"{self.reading.name}, ")
 
@@ -393,8 +393,7 @@ def _is_or_are(n: int) -> str:
 def _decode_column(field: Field, column: Column, into: Into) -> tuple[Mapping[str, np.ndarray], Any]:
     """A column's compact values as the cache keeps them, and what was noted on the way."""
     kind, notes = kind_named(field.kind), list[Note]()
-    fix = "make --image-size smaller" if kind.axes == 2 else "read fewer rows"
-    with enough_memory(f"the {len(column):,} values of '{field.name}'", fix):
+    with enough_memory(f"the {len(column):,} values of '{field.name}'", kind.smaller):
         made = kind.store(column, field.settings, notes.append, into=into)
     meta = {"meta": dict(made.meta), "n": made.n, "notes": [asdict(note) for note in notes]}
     return {**made.arrays, "bad": np.asarray(made.bad, np.int64)}, meta

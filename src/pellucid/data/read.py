@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import enough_memory
-from ..fields import Note
-from ..fields.category import column_words
-from ..fields.labels import counts_of
+from ..fields import KINDS, Note
 from . import checks
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
@@ -22,7 +20,7 @@ from .folders import layouts
 from .recognise import recognise_source
 from .schema import check_names, fields_of
 from .source import ReadOptions, Source, check_width
-from .splits import preview, spec, split
+from .splits import preview, spec
 
 
 def read_data(
@@ -73,9 +71,9 @@ def read_data(
     found = recognise_source(source, replace(options, spool=values_cache.folder))
     # What is read to recognise it is there when values are asked for.
     found = replace(found, load=once(found.load))
-    images = {name for name, kind in options.kinds.items() if kind == "image"}
+    in_files = {name for name, kind in options.kinds.items() if kind in KINDS and KINDS[kind].suffixes}
     with enough_memory(f"'{found.name}'", "read fewer rows or columns"):
-        found = with_named_files(found, images, values_cache, reading_code(), notes.append)
+        found = with_named_files(found, in_files, values_cache, reading_code(), notes.append)
         # The name is among them because notes hold it.
         asked = [found.digest, found.name, asdict(options), check]
         entry = values_cache.get_or_build(
@@ -102,12 +100,10 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     if check:
         notes += checks.columns(found.columns, fields)
     goal = next((f for f in fields if f.role == "target"), None)
-    classes = {}
-    if goal is not None and goal.kind == "category":
-        classes = checks.class_counts(column_words(found.columns[goal.name]))
-    for field in (f for f in fields if f.role == "target" and f.kind == "labels"):
-        classes |= counts_of(found.columns[field.name], field.settings)
-    even = split.EVEN.get(goal.kind, "") if goal is not None else ""
+    classes: dict[str, int] = {}
+    for field in (f for f in fields if f.role == "target"):
+        classes |= field.traits.count_classes(found.columns[field.name], field.settings)
+    even = goal.traits.stratified if goal is not None else ""
     how, given, in_words = preview.preview_split(found, fields, options.split, source.name, even, notes.append)
     columns = [name for name in found.columns if name not in found.added]
     about = (source.name, found.layout, len(found), found.named, fields, why)

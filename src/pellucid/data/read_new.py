@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PellucidError
-from ..fields import Column, Field, Note
+from ..fields import Column, Field, Note, kind_named
 from ..wording import count_noun, join_words
 from .archives import is_archive
 from .cache.cache import key_of, open_cache
@@ -66,8 +66,8 @@ def read_new(
     options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder)
     found = _source_of_texts(source, wanted) if texts else _source_of_new(source, wanted, options)
     found = replace(found, load=once(found.load))
-    images = {f.name for f in wanted if f.kind == "image"}
-    found = with_named_files(found, images, values_cache, reading_code(), notes.append)
+    in_files = {f.name for f in wanted if f.traits.suffixes}
+    found = with_named_files(found, in_files, values_cache, reading_code(), notes.append)
     opened = found.load()
     if need_target:
         need_classes(opened, found.name, least=1)
@@ -100,10 +100,15 @@ def _ordered_by(found: Contents, times: str | None, wanted: Sequence[Field]) -> 
 def _source_of_texts(source: Sequence[str], wanted: Sequence[Field]) -> Source:
     """Texts for a run that reads one."""
     inputs = [f for f in wanted if f.role == "input"]
-    if [f.kind for f in inputs] != ["text"]:
+    if not _are_texts(inputs):
         read = join_words(f"{f.name} ({f.kind})" for f in inputs)
         raise PellucidError(f"a text was given, but the run reads {read}", fix="give a file with these columns")
     return text_source([str(text) for text in source], inputs[0].name)
+
+
+def _are_texts(inputs: Sequence[Field]) -> bool:
+    """Whether an example is one text and nothing more."""
+    return [f.traits.prose for f in inputs] == [True]
 
 
 def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -> Source:
@@ -114,7 +119,7 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
         isinstance(source, (list, tuple)) and bool(source) and all(isinstance(s, (str, os.PathLike)) for s in source)
     )
     # A run of one image takes bare files of any name; tables and archives among them are read as such.
-    if only is not None and only.kind == "image":
+    if only is not None and only.traits.pictures:
         paths = (
             [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
             if is_path(source) or words_given
@@ -139,7 +144,7 @@ def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
     """Raises PellucidError for strings that can't hold what a run reads: texts, or photos without their columns."""
     words = [one for one in paths if isinstance(one, str)]
     texts = [one for one in words if not os.path.exists(os.path.expanduser(one)) and not glob(one, recursive=True)]
-    if texts and [f.kind for f in inputs] == ["text"]:
+    if texts and _are_texts(inputs):
         fix = 'if it is the text itself, give it as one: predict(texts=["…"]), or --text "…"'
         raise PellucidError("there is no such file", where=abbreviate_text(texts[0], 40), fix=fix)
     reads = join_words(f"{f.name} ({f.kind})" for f in inputs)
@@ -201,8 +206,8 @@ def _match_columns(
 
 def _only_image(found: Contents, lost: Sequence[Field], names: Mapping[str, str]) -> dict[str, str]:
     """{field: column} where one image field is lacking and one column left over is images; else empty."""
-    fields = [f.name for f in lost if f.kind == "image"]
-    columns = [c for c, kind in found.kinds.items() if kind == "image" and c not in names.values()]
+    fields = [f.name for f in lost if f.traits.pictures]
+    columns = [c for c, kind in found.kinds.items() if kind_named(kind).pictures and c not in names.values()]
     return dict(zip(fields, columns, strict=True)) if len(fields) == len(columns) == 1 else {}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import prod
 
 import numpy as np
 import polars as pl
@@ -31,11 +30,6 @@ TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
 
 SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
 
-DECODES = "decodes them once"
-
-# Of decoded images: more is said before it is begun, while it can still be stopped.
-LARGE_DECODED_BYTES = 1e9
-
 # The kind that columns are listed under that nothing is made of.
 PLACEHOLDER = "category"
 
@@ -59,23 +53,13 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
     for field in fields.values():
         if field.role == "ignore" and field.name not in options.ignore:
             say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT, _all_the_same(field)))
-        if field.kind == "image" and field.role == "input":
-            _say_size(field, found.columns[field.name], say)
+        size = field.traits.note_size(found.columns[field.name], field.settings) if field.role == "input" else None
+        if size is not None:
+            say(size)
         if field.role == "id":
             text = f"taken for an id and left out: {field.reason}"
             say(Note("info", text, f"column '{field.name}'", LEFT_OUT, _all_the_same(field)))
     return list(fields.values()), why
-
-
-def _say_size(field: Field, column: Column, say: Say) -> None:
-    """Say what many or large images take when they are decoded, before they are."""
-    sides = [int(field.settings.get(name, 0)) for name in ("height", "width", "channels")]  # type: ignore[call-overload]
-    if (size := len(column) * prod(sides)) > LARGE_DECODED_BYTES:
-        text = (
-            f"decoded, {count_noun(len(column), 'image')} of {sides[1]} × {sides[0]} pixels take {size / 1e9:,.1f} GB"
-        )
-        fix = "make --image-size smaller"
-        say(Note("warning", f"{text} in the cache", f"column '{field.name}'", DECODES, fix))
 
 
 def _all_the_same(field: Field) -> str:
@@ -127,7 +111,7 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
         guess = kind_named(forced).recognise(column) or Guess(1, "")
         why = "as asked" if name in options.kinds else ""
         reason = "; ".join(part for part in (why, guess.reason) if part)
-        return Field(name, forced, "input", reason, _option_settings(forced, guess, options))
+        return Field(name, forced, "input", reason, kind_named(forced).resize(guess.settings, options.image_size))
     series = column.series()
     if series is not None and series.null_count() == len(series):
         return Field(name, PLACEHOLDER, "ignore", "no values at all")
@@ -135,7 +119,7 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
         kind, guess = recognise(column)
     except PellucidError as error:
         return Field(name, PLACEHOLDER, "ignore", error.what)
-    return Field(name, kind.name, guess.role, guess.reason, _option_settings(kind.name, guess, options))
+    return Field(name, kind.name, guess.role, guess.reason, kind.resize(guess.settings, options.image_size))
 
 
 def _split_by(column: Column, asked: SplitSpec) -> Field | None:
@@ -154,13 +138,6 @@ def _split_by(column: Column, asked: SplitSpec) -> Field | None:
     return Field(name, PLACEHOLDER, "ignore", f"says parts, but rows are split by {asked.by}")
 
 
-def _option_settings(kind: str, guess: Guess, options: ReadOptions) -> Mapping[str, object]:
-    if kind != "image" or options.image_size is None:
-        return guess.settings
-    height, width = options.image_size
-    return {**guess.settings, "height": height, "width": width}
-
-
 def _holds_splits(column: Column) -> bool:
     """Whether a column is called like a split and holds at least two of its words and nothing else."""
     series = column.series()
@@ -177,11 +154,11 @@ def _choose_targets(fields: Mapping[str, Field], found: Contents, options: ReadO
     parting = ("split", "group", "weight")
     told = tuple(name for name in asked_targets(found.target, fields) if name not in options.ignore)
     # Without names the target is a guess, so that a last column of texts is not insisted on.
-    can = found.named or all(kind_named(fields[name].kind).predictable for name in told)
+    can = found.named or all(fields[name].traits.predictable for name in told)
     if told and can and all(fields[name].role not in parting for name in told):
         return told, found.why
     usable = [f for f in fields.values() if f.role not in ("ignore", *parting)]
-    possible = [f for f in usable if kind_named(f.kind).predictable]
+    possible = [f for f in usable if f.traits.predictable]
     called = [f.name for f in possible if f.name.lower() in TARGET_NAMES]
     last = [f.name for f in usable[-1:] if f in possible]
     # Elsewhere y may be a measure beside x and z, as in diamonds.
@@ -190,7 +167,7 @@ def _choose_targets(fields: Mapping[str, Field], found: Contents, options: ReadO
     if len(called) == 1 and len(usable) > 1:
         return (called[0],), "it is called so"
     inputs = [f for f in usable if f.role == "input"]
-    others = [f.name for f in inputs if f.kind not in ("text", "image", "date")]
+    others = [f.name for f in inputs if f.traits.predictable]
     if len(others) == 1 and len(inputs) > 1:
         return (
             others[0],
@@ -213,9 +190,9 @@ def _as_flag(field: Field, column: Column) -> Field:
 def _check_together(targets: Sequence[Field]) -> None:
     """Several targets are numbers, or labels; nothing else is predicted together."""
     kinds = {field.kind for field in targets}
-    if len(targets) > 1 and (len(kinds) > 1 or not kinds <= {"number", "labels"}):
-        odd = next(field for field in targets if field.kind != "number")
-        noun = kind_named(odd.kind).noun
+    if len(targets) > 1 and (len(kinds) > 1 or not targets[0].traits.together):
+        odd = next(field for field in targets if not field.traits.amount)
+        noun = odd.traits.noun
         raise PellucidError(
             f"several targets must all be numbers, or all say 0 or 1 (yes or no); '{odd.name}' is {noun}",
             fix=f"name one target, or say --kind {odd.name}=number",
@@ -227,22 +204,19 @@ def _as_target(field: Field, column: Column, options: ReadOptions, say: Say, *, 
 
     A number that is always the same can't be all that is asked for, though it may be one of several.
     """
-    if field.kind == "number" and field.name not in options.kinds:
+    if field.traits.amount and field.name not in options.kinds:
         field = _classes_or_amount(field, column, say, alone=alone)
-    elif alone and field.kind == "number" and (only := _only_number(column)):
+    elif alone and field.traits.amount and (only := _only_number(column)):
         field = field.with_(role="ignore", reason=f"always {only}, which tells nothing")
-    elif field.kind == "category" and field.name not in options.kinds and _numbers_by_type(column):
+    elif field.traits.one_class and field.name not in options.kinds and _numbers_by_type(column):
         counts = count_whole_numbers(column)
         field = _said_classes(field, counts, say) if len(counts) > 1 else field
-    if field.kind == "date":
+    traits = field.traits
+    if not traits.predictable and (traits.instead or field.role != "ignore"):
+        another = "name another with --target, or say what it is: --kind {name}=category"
         raise PellucidError(
-            f"the target '{field.name}' is a date, and dates are not predicted",
-            fix=f"--kind {field.name}=number predicts it as days since 1970 (for dates written YYYY-MM-DD)",
-        )
-    if field.role != "ignore" and not kind_named(field.kind).predictable:
-        raise PellucidError(
-            f"the target '{field.name}' is {kind_named(field.kind).noun}, and {field.kind}s are not predicted",
-            fix=f"name another with --target, or say what it is: --kind {field.name}=category",
+            f"the target '{field.name}' is {traits.noun}, and {field.kind}s are not predicted",
+            fix=(traits.instead or another).format(name=field.name),
         )
     if field.role == "ignore":
         raise PellucidError(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..fields import Field
+from ..fields import Field, kind_named
 from ..wording import count_noun, join_words
 from .splits.split import given_parts
 from .splits.unusable import count_parts, say_parts
@@ -25,8 +25,6 @@ MOST_LISTED = 40
 
 # Characters of a line: as printed in a notebook or a terminal that is not too small.
 LINE_CHARS = 110
-
-NOUNS = {"category": ("category", "categories"), "labels": ("column of labels", "columns of labels")}
 
 # Characters of the longest bar.
 BAR_CHARS = 24
@@ -76,19 +74,14 @@ def prediction_phrase(about: Mapping[str, str]) -> str:
 
 
 def _target_phrase(data: Examples, target: Field) -> str:
-    classes = len(data.reading.classes)
-    if target.kind == "labels":
-        return f"any of {count_noun(classes, 'label')}"
-    if len(data.targets) > 1:
-        return f"{len(data.targets)} numbers"
-    return f"one of {count_noun(classes, 'class', 'classes')}" if classes else f"a {target.kind}"
+    return target.traits.describe_goal(len(data.targets), len(data.reading.classes))
 
 
 def _inputs_phrase(inputs: Sequence[Field]) -> str:
     if len(inputs) <= 3:
         return join_words(f"{f.name} ({f.kind})" for f in inputs)
     kinds = Counter(f.kind for f in inputs)
-    return join_words(count_noun(n, *NOUNS.get(kind, (kind,))) for kind, n in kinds.items())
+    return join_words(count_noun(n, *kind_named(kind).column_nouns) for kind, n in kinds.items())
 
 
 def describe_lines(data: Examples) -> list[str]:

@@ -12,7 +12,7 @@ n examples, F fields of one joint kind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -20,11 +20,14 @@ import numpy as np
 
 from ..errors import PellucidError, UsageError, unknown_name
 from ..storage import forms
+from ..wording import count_noun
 from .column import Column
 from .encoded import Encoded, Into, Stored, allocate_in_memory
-from .notes import Report
+from .notes import Note, Report
 
 ROLES = ("input", "target", "id", "group", "weight", "split", "ignore")
+
+TABLE = "table"  # the family of all that stands in a row beside others
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class Field:
     settings: Mapping[str, Any] = field(default_factory=dict)
     state: Mapping[str, Any] | None = None
 
+    @property
+    def traits(self) -> Kind:
+        """Its kind, which says what holds for all fields of it."""
+        return kind_named(self.kind)
+
     def with_(self, **changes: Any) -> Field:
         return replace(self, **changes)
 
@@ -86,12 +94,28 @@ class Field:
 class Kind(ABC):
     """A kind of value. Subclasses are stateless; one instance of each is registered.
 
+    Code that treats some values otherwise asks for a trait, never for a kind by its name: so a new kind says in its own
+    file what it is, and nothing else is edited.
+
     Class attributes:
         name: the word the user sees and types (``--kind zip=category``).
         joint: True when fields of this kind that lie on the same axis stand side by side in one array, (n, F) or
             (n, *positions, F), and share one input layer.
         axes: how many position axes a value brings along (0 number, 1 text, 2 image).
-        predictable: whether there is an output for it, so that it can be a target.
+        family: what an example is called that is one value of it and nothing more, ``"image"``; ``"table"`` where it
+            is a cell of a row. Trunks have a recipe for each family that they know.
+        amount: whether a value is a number, of which there can be more or less; stored as ``value``.
+        one_class: whether it is one of a few words, stored as ``code`` into ``values``.
+        several_classes: whether it is any number of such words.
+        moment: whether it is a date or a time. prose: words in their order. pictures: pixels, to be seen.
+        predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
+            is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
+        together: whether several targets of it are predicted side by side.
+        stratified: what ``strata`` are, of which every part has the same share; empty where there are none.
+        suffixes: how files end that hold one value each and that a cell names; empty where cells hold the values.
+        smaller: how a column takes less memory.
+        try_it: what a user types to have an example predicted that is one value of it, and ``try_in_python`` what
+            stands in the brackets; empty where it is the same in quotes.
         augmentable: as a target, whether it stays true of a photo that is mirrored, shifted or partly covered in
             training: because it does not change (a class, labels), or because it moves along by ``warp``. False where
             it may say where, how many or how much of something is in the photo.
@@ -100,7 +124,21 @@ class Kind(ABC):
     name: ClassVar[str]
     joint: ClassVar[bool] = False
     axes: ClassVar[int] = 0
+    family: ClassVar[str] = TABLE
+    amount: ClassVar[bool] = False
+    one_class: ClassVar[bool] = False
+    several_classes: ClassVar[bool] = False
+    moment: ClassVar[bool] = False
+    prose: ClassVar[bool] = False
+    pictures: ClassVar[bool] = False
     predictable: ClassVar[bool] = False
+    instead: ClassVar[str] = ""
+    together: ClassVar[bool] = False
+    stratified: ClassVar[str] = ""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    smaller: ClassVar[str] = "read fewer rows"
+    try_it: ClassVar[str] = "new.csv"
+    try_in_python: ClassVar[str] = ""
     augmentable: ClassVar[bool] = False
 
     def axis(self, settings: Mapping[str, Any]) -> str:
@@ -151,10 +189,56 @@ class Kind(ABC):
         """What of the values a fitted field has no place for, in words; empty when there is nothing to say."""
         return ""
 
+    def resize(self, settings: Mapping[str, Any], size: tuple[int, int] | None) -> Mapping[str, Any]:
+        """The settings with the height and width that the user asks for; kinds without them keep theirs."""
+        return settings
+
+    def note_size(self, column: Column, settings: Mapping[str, Any]) -> Note | None:
+        """What a large column takes when it is decoded, said before it is; only kinds whose values unpack do."""
+        return None
+
+    def count_classes(self, column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
+        """How many rows have each class, the commonest first; empty for kinds without classes."""
+        return {}
+
+    def find_classes(self, column: Column, settings: Mapping[str, Any], some: Sequence[str]) -> int:
+        """The first row with one of these classes."""
+        raise PellucidError(f"{self.noun} is of no class")
+
+    def strata(self, stored: Sequence[Stored]) -> np.ndarray:  # (n,) whole numbers
+        """Of the targets, what every part has the same share of; only of kinds that say what, in ``stratified``."""
+        raise PellucidError(f"{self.noun} is of no class")
+
     @property
     def noun(self) -> str:
         """What a value is, in a sentence."""
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
+    @property
+    def column_nouns(self) -> tuple[str, ...]:
+        """What one column of it is called and, where that is irregular, several."""
+        return (self.name,)
+
+    def describe_goal(self, columns: int, classes: int) -> str:
+        """What is predicted of so many targets with so many classes together, in a sentence."""
+        if columns > 1:
+            return f"{columns} {self.name}s"
+        return f"one of {count_noun(classes, 'class', 'classes')}" if classes else f"a {self.name}"
+
+    @property
+    def tabular(self) -> bool:
+        """Whether a value is a cell of a row, and no example of its own."""
+        return self.family == TABLE
+
+    @property
+    def plain(self) -> bool:
+        """Whether a value is one number or one word, so that two of them are equal or not."""
+        return self.amount or self.one_class
+
+    @property
+    def classed(self) -> bool:
+        """Whether values are words that come again, one or several at a time."""
+        return self.one_class or self.several_classes
 
     def warp(self, *_: Any) -> Any:
         """Move a value with a geometric change of its example; kinds without geometry refuse."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,11 @@ class Category(Kind):
 
     name = "category"
     joint = True
+    one_class = True
     predictable = True
     augmentable = True
+    stratified = "every class"
+    column_nouns = ("category", "categories")
 
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         values = forms.list_of(forms.text(), least=int(role == "target"))
@@ -119,6 +122,17 @@ class Category(Kind):
         near = say_differences(unseen, state["values"])
         what = "1 word is" if len(unseen) == 1 else f"{len(unseen):,} words are"
         return f"{what} new since training, and all new words count as the same: {shown}{near}"
+
+    def count_classes(self, column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
+        present = column_words(column).drop_nulls().alias("value")
+        table = present.value_counts(name="count").sort(["count", "value"], descending=[True, False])
+        return dict(zip(table["value"].to_list(), table["count"].to_list(), strict=True))
+
+    def find_classes(self, column: Column, settings: Mapping[str, Any], some: Sequence[str]) -> int:
+        return int(column_words(column).is_in(some).arg_max() or 0)
+
+    def strata(self, stored: Sequence[Stored]) -> np.ndarray:
+        return np.asarray(stored[0].arrays["code"])
 
     def show(self, stored: Stored, row: int) -> str:
         code = int(stored.arrays["code"][row])

@@ -83,6 +83,8 @@ class Date(Kind):
 
     name = "date"
     joint = True
+    moment = True
+    instead = "--kind {name}=number predicts it as days since 1970 (for dates written YYYY-MM-DD)"
 
     def settings(self) -> forms.Form:
         known = {"unit": forms.one_of(*UNITS, "YYYYMMDD"), "day_first": forms.flag}

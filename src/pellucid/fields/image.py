@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..storage import forms
+from ..wording import count_noun
 from . import pixels
 from .base import Guess, Kind, register
 from .column import Column, thin_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notes import LEFT_OUT, Note, Report, report_some
+from .notes import DECODES, LEFT_OUT, Note, Report, report_some
 from .pixels import LARGEST
 
 # Sides that images of different sizes are brought to.
@@ -26,6 +28,9 @@ LADDER = (32, 48, 64, 96, 128, 192, 256)
 
 # Images that are all alike and at most so large keep their size.
 MOST_KEPT_SIDE = 96
+
+# Of decoded images: more is said before it is begun, while it can still be stopped.
+LARGE_DECODED_BYTES = 1e9
 
 # The largest side chosen without being asked: work grows with its square.
 MOST_CHOSEN_SIDE = 128
@@ -62,6 +67,11 @@ class Image(Kind):
 
     name = "image"
     axes = 2
+    family = "image"
+    pictures = True
+    suffixes = pixels.SUFFIXES
+    smaller = "make --image-size smaller"
+    try_it = "photo.jpg"
 
     def settings(self) -> forms.Form:
         return forms.record({**SIZES, "black": forms.number(), "white": forms.number()}, forms.anything, SETTINGS)
@@ -138,6 +148,17 @@ class Image(Kind):
 
     def show(self, stored: Stored, row: int) -> bytes:
         return pixels.to_png(np.asarray(stored.arrays["pixels"][row]))
+
+    def resize(self, settings: Mapping[str, Any], size: tuple[int, int] | None) -> Mapping[str, Any]:
+        return settings if size is None else {**settings, "height": size[0], "width": size[1]}
+
+    def note_size(self, column: Column, settings: Mapping[str, Any]) -> Note | None:
+        sides = [int(settings.get(name, 0)) for name in ("height", "width", "channels")]
+        if (size := len(column) * prod(sides)) <= LARGE_DECODED_BYTES:
+            return None
+        text = f"decoded, {count_noun(len(column), self.name)} of {sides[1]} × {sides[0]} pixels"
+        text += f" take {size / 1e9:,.1f} GB in the cache"
+        return Note("warning", text, f"column '{column.name}'", DECODES, self.smaller)
 
 
 def _levels_form(value: Any, where: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from ..storage import forms
+from ..wording import count_noun
 from .base import Guess, Kind, register
 from .category import column_words, natural_key
 from .column import Column, thin_series
@@ -42,9 +43,13 @@ class Labels(Kind):
 
     name = "labels"
     joint = True
+    several_classes = True
     predictable = True
     augmentable = True
+    together = True
+    stratified = "rows by their rarest label"
     noun = "a set of labels"
+    column_nouns = ("column of labels", "columns of labels")
 
     def settings(self) -> forms.Form:
         known = {"separator": forms.pattern(".{1,10}"), "brackets": forms.flag, "flag": forms.text()}
@@ -155,6 +160,21 @@ class Labels(Kind):
         what = "1 label is" if len(unseen) == 1 else f"{len(unseen):,} labels are"
         near = say_differences([stored.meta["values"][i] for i in unseen], state["values"])
         return f"{what} passed over, which training has not seen: {shown}{near}"
+
+    def count_classes(self, column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
+        return counts_of(column, settings)
+
+    def find_classes(self, column: Column, settings: Mapping[str, Any], some: Sequence[str]) -> int:
+        if settings.get("flag"):
+            return int(column_words(column).is_in(some).arg_max() or 0)
+        table = split_cells(column, settings)
+        return int(table.filter(table["part"].is_in(some))["row"].min() or 0)  # type: ignore[arg-type]
+
+    def strata(self, stored: Sequence[Stored]) -> np.ndarray:
+        return rarest_label(stored)
+
+    def describe_goal(self, columns: int, classes: int) -> str:
+        return f"any of {count_noun(classes, 'label')}"
 
 
 def join_labels(labels: Sequence[str], none: str = "none") -> str:

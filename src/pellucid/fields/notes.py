@@ -8,6 +8,7 @@ from itertools import islice
 
 # What training does about what was found.
 LEFT_OUT = "left out"
+DECODES = "decodes them once"
 AS_MISSING = "counts as missing"
 TAKEN_OFF = "read without them"
 OWN_VALUE = "a value of its own; a row without its target is left out"

@@ -69,7 +69,9 @@ class Number(Kind):
 
     name = "number"
     joint = True
+    amount = True
     predictable = True
+    together = True
 
     def settings(self) -> forms.Form:
         return forms.record({"scale": forms.maybe(forms.one_of(*SCALES))}, forms.anything, optional=["scale"])

@@ -54,6 +54,10 @@ class Text(Kind):
 
     name = "text"
     axes = 1
+    family = "text"
+    prose = True
+    try_it = '--text "…"'
+    try_in_python = 'texts=["…"]'
 
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         own = {

@@ -6,7 +6,7 @@ B batch, F fields of a joint kind, D width; *positions is nothing for a vector, 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -27,11 +27,13 @@ class Input(nn.Module):
         kind: the field kind it reads.
         offers: the numbers of position axes it can make.
         settings: names and defaults of the choices ``plan`` may make for it (augmentation, dropout), as JSON.
+        batch_size: examples in a batch at most where this makes most of the input, unless the trunk knows better.
     """
 
     kind: ClassVar[str]
     offers: ClassVar[tuple[int, ...]]
     settings: ClassVar[Mapping[str, Any]] = {}
+    batch_size: ClassVar[int] = 512
 
     out_width: int
 
@@ -47,6 +49,25 @@ class Input(nn.Module):
             )
         self.fields = tuple(fields)
         self.chosen = {**self.settings, **settings}
+
+    @classmethod
+    def plan(cls, hints: Mapping[str, Any], changes: Collection[str]) -> dict[str, Any]:
+        """The settings that are planned for it.
+
+        Args:
+            hints: of the trunk's recipe. changes: what may be done to photos, some of ``options.PHOTO_CHANGES``.
+        """
+        return {}
+
+    @classmethod
+    def suggest_network(cls, examples: int) -> tuple[str, str]:
+        """The name of the trunk that suits so many examples, where this makes most of the input; and why."""
+        return "dense", "a table: its columns have no order"
+
+    @classmethod
+    def mirrors(cls, settings: Mapping[str, Any]) -> bool:
+        """Whether with these settings ``mirror_value`` gives something, so that a prediction takes two passes."""
+        return False
 
     def choose_positions(self, need: Need) -> int:
         """The first number of position axes that the trunk reads and this layer can make."""

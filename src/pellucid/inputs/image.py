@@ -5,7 +5,7 @@ B batch, H W pixels, C channels, P side of a patch, D trunk width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -15,6 +15,9 @@ from ..fields import Field
 from ..trunks import Features, Need
 from .augment import Warp, cover_square
 from .base import Input, register
+
+# Of a photo's side: how far it moves at most, and the square that is covered.
+SHIFT_SHARE, COVER_SHARE = 0.125, 0.4
 
 
 @register
@@ -36,9 +39,26 @@ class Image(Input):
     kind = "image"
     offers = (2, 1, 0)
     settings: ClassVar = {"mirror": False, "shift": 0.0, "cover": 0.0}
+    batch_size = 256
 
     mean: Tensor
     scale: Tensor
+
+    @classmethod
+    def plan(cls, hints: Mapping[str, Any], changes: Collection[str]) -> dict[str, Any]:
+        return {
+            "mirror": "mirror" in changes,
+            "shift": SHIFT_SHARE if "shift" in changes else 0.0,
+            "cover": float(hints.get("cover") or COVER_SHARE) if "cover" in changes else 0.0,
+        }
+
+    @classmethod
+    def suggest_network(cls, examples: int) -> tuple[str, str]:
+        return "convolutional", "photos: what is near belongs together, wherever it is"
+
+    @classmethod
+    def mirrors(cls, settings: Mapping[str, Any]) -> bool:
+        return bool(settings.get("mirror"))
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

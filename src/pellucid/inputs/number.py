@@ -5,7 +5,7 @@ B batch, F number fields, K bins, E embedding width, D trunk width; *B also has 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,6 +39,10 @@ class Number(Input):
     kind = "number"
     offers = (0, 1)
     settings: ClassVar = {"embedding": 8, "bins": None}
+
+    @classmethod
+    def plan(cls, hints: Mapping[str, Any], changes: Collection[str]) -> dict[str, Any]:
+        return {name: hints[name] for name in cls.settings if name in hints}
 
     low: Tensor
     scale: Tensor

@@ -5,7 +5,7 @@ B batch, T tokens, V vocabulary, D trunk width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +19,9 @@ from .base import Input, register
 
 # That pairs of neighbouring tokens are hashed into; pairs that share one share a vector.
 PAIR_BUCKETS = 1 << 15
+
+# Under so many a bag of tokens: on 6,000 news items it reaches .875, the transformer .847 (docs/LOG.md, 2026-11-22).
+FEW_TEXTS = 30_000
 
 
 @register
@@ -37,6 +40,17 @@ class Text(Input):
     kind = "text"
     offers = (1, 0)
     settings: ClassVar = {"embedding": 64, "drop": 0.1}
+    batch_size = 64
+
+    @classmethod
+    def plan(cls, hints: Mapping[str, Any], changes: Collection[str]) -> dict[str, Any]:
+        return {"drop": hints.get("token_drop", cls.settings["drop"])}
+
+    @classmethod
+    def suggest_network(cls, examples: int) -> tuple[str, str]:
+        if examples < FEW_TEXTS:
+            return "dense", f"{examples:,} texts: so few teach more as bags of tokens and pairs than in their order"
+        return "transformer", "text: every word can look at every other"
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

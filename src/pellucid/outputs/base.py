@@ -69,6 +69,11 @@ class Output(nn.Module):
             getattr(self, name).copy_(torch.from_numpy(np.array(value)))
 
     @classmethod
+    def plan(cls, hints: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that are planned for it, from the ``hints`` of the trunk's recipe."""
+        return {}
+
+    @classmethod
     def accepts(cls, target: Field, inputs: Sequence[Field]) -> str | None:
         """Why this output suits a target and its inputs, in words; None when it does not."""
         return f"'{target.name}' is a {cls.task_type.kind}" if target.kind == cls.task_type.kind else None

@@ -5,7 +5,8 @@ B batch, n examples, C classes, D width.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch.nn.functional as nnf
 from torch import Tensor, nn
@@ -30,6 +31,10 @@ class Category(Output):
     halved = 0.01
     positive = ("temperature",)
     settings: ClassVar = {"smoothing": 0.0}
+
+    @classmethod
+    def plan(cls, hints: Mapping[str, Any]) -> dict[str, Any]:
+        return {"smoothing": hints.get("smoothing", cls.settings["smoothing"])}
 
     def build(self, width: int) -> Category:
         self.layer = Linear(width, len(self.task.values))

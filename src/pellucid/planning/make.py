@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from ..inputs import INPUTS
 from ..outputs import output_for
 from ..trunks import TRUNKS, Trunk
 from .device import best_device
@@ -27,7 +28,6 @@ from .rules import (
     metric_for,
     network_for,
     own_trunk,
-    photo_settings,
     predict_choice,
     reference_choice,
     size_choice,
@@ -58,10 +58,11 @@ def make_plan(
         own_trunk(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
     )
     kind = TRUNKS.get(network.value)
-    hints = kind.recipe(leading_kind(data)) if kind else {}
+    leading = leading_kind(data)
+    hints = kind.recipe(leading.family) if kind else {}
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"))
-    if folds.value and leading_kind(data) == "table":
+    if folds.value and leading.tabular:
         hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
     hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
@@ -77,12 +78,6 @@ def make_plan(
     recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
     if options.get("lr") and recipe.matrix_lr:
         recipe = replace(recipe, matrix_lr=recipe.matrix_lr * rate.value / hints.get("lr", Recipe.lr))
-    settings: dict[str, dict[str, Any]] = {
-        "image": photo_settings(changes.value, hints) if changes else {},
-        "number": {name: hints[name] for name in ("embedding", "bins") if name in hints},
-        "text": {"drop": hints.get("token_drop", 0.1)},
-    }
-    smoothing = {"smoothing": hints.get("smoothing", 0.0)} if output.name == "category" else {}
     device = options.get("device") or best_device()
     reference = reference_choice(data, options.get("reference"), budget)
     choices = [
@@ -102,8 +97,8 @@ def make_plan(
     return Plan(
         network=network.value,
         sizes=sizes.value,
-        inputs={f.kind: settings.get(f.kind, {}) for f in inputs},
-        output={"name": output.name, **smoothing, **({"metric": metric.value} if metric else {})},
+        inputs={f.kind: INPUTS[f.kind].plan(hints, changes.value if changes else ()) for f in inputs},
+        output={"name": output.name, **output.plan(hints), **({"metric": metric.value} if metric else {})},
         recipe=recipe,
         budget=budget,
         capped=capped,

@@ -6,7 +6,7 @@ Every rule is one function that returns a ``Choice``; a rule that a trunk knows 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from ..data.sample_weights import balanced_weights
 from ..errors import UsageError, unknown_name
-from ..fields import kind_named
+from ..fields import Kind
+from ..inputs import INPUTS
 from ..metrics.numbers import check_percentage
 from ..options import Budget
 from ..outputs import Output
@@ -43,28 +44,23 @@ SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes"
 # AdamW alone is as good there as Muon, in half the time; without normalisation a step too many costs less.
 SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embedding": 0}
 
-# Of a photo's side: how far it moves at most, and the square that is covered.
-SHIFT_SHARE, COVER_SHARE = 0.125, 0.4
-
 # Of the usual learning rates: weights of another run know something already and move more slowly than fresh ones. So
 # started, two new classes of 100 photos each came out 2.3 points better than from scratch (bench/RESULTS.md, "Photos:
 # two new classes").
 GENTLY = 0.3
 
-# Under so many a bag of tokens: on 6,000 news items it reaches .875, the transformer .847 (docs/LOG.md, 2026-11-22).
-FEW_TEXTS = 30_000
+# -- the rules
 
 
-def leading_kind(data: Dataset) -> str:
-    """The kind that makes most of the input: image before text before the kinds of a table."""
-    kinds = {f.kind for f in data.inputs}
-    return next((kind for kind in ("image", "text") if kind in kinds), "table")
+def leading_kind(data: Dataset) -> Kind:
+    """The kind that makes most of the input: a grid before a sequence before the cells of a table."""
+    return max((f.traits for f in data.inputs), key=lambda kind: kind.axes, default=data.need_target().traits)
 
 
 def predict_choice(data: Dataset, why: str) -> Choice:
     """What is predicted; of a single target also what was seen in it, with how to have another kind."""
     (first, *others) = data.targets
-    reason = why if others or first.kind == "labels" or not first.reason else f"{why}: {first.reason}"
+    reason = why if others or first.traits.several_classes or not first.reason else f"{why}: {first.reason}"
     return Choice("predict", ", ".join(f.name for f in data.targets), reason)
 
 
@@ -76,15 +72,7 @@ def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
     """The trunk's name: as asked, else by the leading kind and, of texts, by how many ``examples`` there are."""
     if asked is not None:
         return Choice("network", trunk_named(asked).name, "asked for")
-    kind = leading_kind(data)
-    if kind == "image":
-        return Choice("network", "convolutional", "photos: what is near belongs together, wherever it is")
-    if kind == "text" and examples < FEW_TEXTS:
-        reason = f"{examples:,} texts: so few teach more as bags of tokens and pairs than in their order"
-        return Choice("network", "dense", reason)
-    if kind == "text":
-        return Choice("network", "transformer", "text: every word can look at every other")
-    return Choice("network", "dense", "a table: its columns have no order")
+    return Choice("network", *INPUTS[leading_kind(data).name].suggest_network(examples))
 
 
 def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice | None:
@@ -107,7 +95,7 @@ def class_weights_for(
     if asked is None:
         return None
     target, values = data.need_target(), data.label_values()
-    if not values or target.kind != "category" or len(data.targets) > 1:
+    if not values or not target.traits.one_class or len(data.targets) > 1:
         raise UsageError(f"class weights need a category to predict, and '{target.name}' is a {target.kind}")
     if isinstance(asked, str):
         # Of the training rows alone: how common a class is in validation and test is not known then.
@@ -138,7 +126,7 @@ def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, 
         raise UsageError(f"there are {n} rows to learn from, too few for --folds", fix="leave --folds out")
     if asked is not None:
         return Choice("folds", min(asked, n // 2), "asked for")
-    small = leading_kind(data) == "table" and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
+    small = leading_kind(data).tabular and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
     reason = f"{n:,} rows: cross-validation finds the number of steps"
     return Choice("folds", usual_folds(n) if small else 0, reason)
 
@@ -154,7 +142,7 @@ def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[s
         return Choice("batch size", asked, "asked for")
     if "few" in hints:
         return Choice("batch size", max(8, min(hints["few"], examples // 4)), "a quarter of few rows")
-    most = hints.get("batch_size") or {"image": 256, "text": 64, "table": 512}[leading_kind(data)]
+    most = hints.get("batch_size") or INPUTS[leading_kind(data).name].batch_size
     size = 16
     # About 50 steps an epoch and more.
     while size < most and size * 50 <= examples:
@@ -218,7 +206,7 @@ def augmentation_for(
     Raises:
         UsageError: for changes that are asked for where there is no photo.
     """
-    photos = [f for f in data.inputs if f.kind == "image"]
+    photos = [f for f in data.inputs if f.traits.pictures]
     if isinstance(asked, tuple):
         if not photos:
             raise UsageError(f"there is no photo among the inputs to {' or '.join(asked)}", fix="leave --augment out")
@@ -227,9 +215,9 @@ def augmentation_for(
         return None
     if asked == "none":
         return Choice("augmentation", (), "asked for")
-    fixed = [f for f in data.targets if not kind_named(f.kind).augmentable]
+    fixed = [f for f in data.targets if not f.traits.augmentable]
     if fixed:
-        reason = f"'{fixed[0].name}' is {kind_named(fixed[0].kind).noun}, which may change with the photo"
+        reason = f"'{fixed[0].name}' is {fixed[0].traits.noun}, which may change with the photo"
         return Choice("augmentation", (), f"{reason}; where it does not: --augment mirror,shift")
     why_not = mirror_doubt(data, seed)
     names = [*([] if why_not else ["mirror"]), "shift", *(["cover"] if hints.get("cover") else [])]
@@ -239,21 +227,12 @@ def augmentation_for(
 def mirror_doubt(data: Dataset, seed: int) -> str:
     """Why a mirror image may not mean the same: an assumption, printed as one; empty where it is assumed to."""
     fitted = data.fitted(seed)
-    if not all((fitted[f.name].state or {})["mirror"] for f in data.inputs if f.kind == "image"):
+    if not all((fitted[f.name].state or {})["mirror"] for f in data.inputs if f.traits.pictures):
         return "not mirrored: assumed that handedness matters, no colour photos, perhaps signs or scans"
     labels = {str(v).lower() for v in data.label_values()}
     # Letters and digits: a mirrored b is a d, a mirrored 2 is nothing.
     signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
     return f"not mirrored: assumed that handedness matters, labels such as '{min(signs)}'" if signs else ""
-
-
-def photo_settings(changes: Collection[str], hints: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an image's input layer that make these changes."""
-    return {
-        "mirror": "mirror" in changes,
-        "shift": SHIFT_SHARE if "shift" in changes else 0.0,
-        "cover": float(hints.get("cover") or COVER_SHARE) if "cover" in changes else 0.0,
-    }
 
 
 def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choice | None:

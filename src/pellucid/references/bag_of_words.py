@@ -40,7 +40,7 @@ def fit_bag_of_words(
     if len(rows) < min(FEWEST_ROWS, len(split.train)) or (classes and len(np.unique(true[rows])) < 2):
         return None
     parts = {"train": rows, "validation": split.validation, "test": split.test}
-    blocks = [_word_counts(data, f, parts, classes) for f in inputs if f.kind == "text"]
+    blocks = [_word_counts(data, f, parts, classes) for f in inputs if f.traits.prose]
     if len(blocks) < len(inputs):
         blocks.append(_other_columns(data, inputs, parts))
     x = {part: sparse.hstack([block[part] for block in blocks], format="csr") for part in parts}
@@ -51,13 +51,13 @@ def fit_bag_of_words(
 
 def affordable_texts(data: Examples, inputs: Sequence[Field], split: Split, seconds: float) -> np.ndarray:
     """Training rows whose texts can be taken apart in ``seconds``, after those of validation and test."""
-    texts = [data.stored_values(f.name).arrays["ends"] for f in inputs if f.kind == "text"]
+    texts = [data.stored_values(f.name).arrays["ends"] for f in inputs if f.traits.prose]
     # (n,), in bytes.
     lengths = np.sum([np.diff(ends, prepend=0) for ends in texts], 0)
     trial = spread_rows(split.train, 200)
     began = time.perf_counter()
     for field in inputs:
-        if field.kind == "text":
+        if field.traits.prose:
             _make_vectorizer(0).fit_transform(_row_texts(data, field, trial))
     # Seconds a byte, timed on 200 texts: texts differ more in length than in speed.
     each = (time.perf_counter() - began) / max(int(lengths[trial].sum()), 1)

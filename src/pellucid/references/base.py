@@ -71,11 +71,11 @@ class Reference:
 
 def reference_for(inputs: Sequence[Field], targets: Sequence[Field]) -> str | None:
     """The name of the model that suits these fields; None where there is none, as for photos."""
-    goals = [f.kind for f in targets]
-    if goals != ["category"] and set(goals) != {"number"}:
+    goals = [f.traits for f in targets]
+    if not goals or not (all(one.amount for one in goals) or (len(goals) == 1 and goals[0].one_class)):
         return None
-    others = [f.kind for f in inputs if f.kind != "text"]
-    if any(kind_named(kind).axes for kind in others):
+    others = [f for f in inputs if not f.traits.prose]
+    if any(f.traits.axes for f in others):
         return None
     return BOOSTING if len(others) == len(inputs) else BAG
 
@@ -135,7 +135,7 @@ def answer_function(model: Any, classes: int) -> Answer:
 def target_values(data: Examples, targets: Sequence[Field]) -> tuple[np.ndarray, int]:
     """(n,) class numbers and how many there are, or (n, R) numbers and 0."""
     true = np.asarray(encode_target(data, targets))
-    if targets[0].kind == "category":
+    if targets[0].traits.one_class:
         return true.astype(np.int64), len((targets[0].state or {})["values"])
     return true.reshape(len(true), -1), 0
 
@@ -144,10 +144,10 @@ def column_matrix(data: Examples, inputs: Sequence[Field]) -> tuple[np.ndarray, 
     """All columns but texts, (n, F) float32 with NaN where nothing is known, and which of them are categories."""
     named = {f.name: f for f in inputs}
     found, categories = [np.zeros((len(data), 0), np.float32)], list[bool]()
-    for group in input_groups(f for f in inputs if f.kind != "text"):
+    for group in input_groups(f for f in inputs if not f.traits.prose):
         encoded = encode_groups(data, [named[name] for name in group.fields])[group.key]
         columns = np.reshape(np.asarray(encoded), (len(data), -1)).astype(np.float32)
-        if group.kind == "category":
+        if kind_named(group.kind).one_class:
             columns = np.where(columns < RESERVED, np.nan, columns - RESERVED).astype(np.float32)
             categories += [len((named[name].state or {})["values"]) <= MOST_CATEGORIES for name in group.fields]
         else:

@@ -10,7 +10,7 @@ import torch
 
 from ..data.batches.batch import Batch
 from ..errors import shell_quote
-from ..fields import kind_named
+from ..fields import Kind, kind_named
 from ..fields.labels import join_labels
 from ..training.evaluate import Answers
 from ..tuning.selection import limit_validation
@@ -84,11 +84,12 @@ def shown_inputs(data: Examples, row: int) -> dict[str, Any]:
     """The inputs of one example, as a page shows them."""
     values = {f.name: kind_named(f.kind).show(data.stored_values(f.name), row) for f in data.inputs}
     found: dict[str, Any] = {}
+    prose = next((f for f in data.inputs if f.traits.prose), None)
     for field in data.inputs:
         value = values[field.name]
         if isinstance(value, bytes):
             found.setdefault("image_png", value)
-        elif field.kind == "text" and "text" not in found:
+        elif field is prose:
             found["text"] = value
         else:
             found.setdefault("row", {})[field.name] = value
@@ -162,9 +163,8 @@ def network_stages(network: Network, feed: Loader, rows: np.ndarray) -> list[Tra
 
 
 def usage_content(run: Run, data: Examples) -> Use:
-    kinds = [f.kind for f in data.inputs]
-    one = "photo.jpg" if kinds == ["image"] else '--text "…"' if kinds == ["text"] else "new.csv"
-    python = 'texts=["…"]' if kinds == ["text"] else f'"{one}"'
+    only = data.inputs[0].traits if len(data.inputs) == 1 else Kind
+    one, python = only.try_it, only.try_in_python or f'"{only.try_it}"'
     return {
         "cli": [
             f"pellucid predict {shell_quote(run.path)} {one}",

@@ -15,7 +15,7 @@ from ..data import Split
 from ..data.sample_weights import check_parts, loss_weights
 from ..dataset import Dataset, read
 from ..errors import PellucidError, UsageError
-from ..fields import Encoded, Field
+from ..fields import Encoded, Field, kind_named
 from ..fields.category import count_whole_numbers
 from ..network import trunk_from
 from ..options import READ, check_options, default_options
@@ -96,7 +96,9 @@ def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     # Whether whole numbers are classes or an amount is a guess when nobody says it, and later versions guess otherwise.
     before = {f.name: f.kind for f in fields if f.role == "target"}
     own, asked = data.target, data.options.get("kinds") or {}
-    if own is None or own.name in asked or {own.kind, before.get(own.name)} != {"number", "category"}:
+    if own is None or own.name in asked or before.get(own.name, own.kind) == own.kind:
+        return data
+    if not (own.traits.plain and kind_named(before[own.name]).plain):
         return data
     if not count_whole_numbers(data.column(own.name)):
         return data
@@ -126,7 +128,7 @@ def checked_split(data: Dataset, options: Mapping[str, Any], *, tested: bool = T
                 where=data.name,
                 fix="give shares such as --split 0.8,0.1,0.1",
             )
-    if tested and target.kind == "category":
+    if tested and target.traits.one_class:
         stored = data.stored_values(target.name)
         classes = np.unique(stored.arrays["code"][split.train])
         if len(classes) < 2:

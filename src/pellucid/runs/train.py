@@ -18,6 +18,7 @@ from ..data.batches.batch import encode_groups, encode_target
 from ..dataset import Dataset
 from ..errors import Interrupted, PellucidError, shell_quote
 from ..fields import Field
+from ..inputs import INPUTS
 from ..network import Network
 from ..options import Budget, check_options
 from ..planning.build import planned_network, planned_output, planned_trunk
@@ -478,7 +479,7 @@ class Trainer:
         The last evaluation, three candidates of weights, the test part, and training rows looked at for wrong labels.
         """
         # Answers that are averaged with the mirror image's take twice as long.
-        twice = 2 if self.plan.inputs.get("image", {}).get("mirror") else 1
+        twice = 2 if any(INPUTS[kind].mirrors(settings) for kind, settings in self.plan.inputs.items()) else 1
         others = twice * len(self.split.test) + len(looked_at(self.looked))
         return 1 + twice * 3 + others / len(self.watched)
 

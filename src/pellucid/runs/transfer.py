@@ -19,7 +19,7 @@ from torch import nn
 from ..data import Split
 from ..dataset import Dataset
 from ..errors import PellucidError, shell_quote
-from ..fields import Field
+from ..fields import KINDS, Field
 from ..network import Network, trunk_from
 from ..storage import WEIGHTS, Folder
 from ..training.loader import Loader
@@ -146,7 +146,7 @@ def match_fields(run: Sequence[Field], data: Sequence[Field]) -> dict[str, Field
     # Photos and texts of a folder are no column whose name would have to match.
     named = {(f.name, f.kind): f for f in run}
     pairs = {f.name: named[f.name, f.kind] for f in data if (f.name, f.kind) in named}
-    for kind in ("image", "text"):
+    for kind in (name for name, traits in KINDS.items() if not traits.tabular):
         ours, theirs = ([f for f in some if f.kind == kind] for some in (data, run))
         if len(ours) == len(theirs) == 1:
             pairs[ours[0].name] = theirs[0]

@@ -99,11 +99,11 @@ class Trunk(nn.Module):
         """The trunk at one setting of the one dial: size 0 tiny, each step about twice the multiplications."""
 
     @classmethod
-    def recipe(cls, kind: str) -> dict[str, Any]:
+    def recipe(cls, family: str) -> dict[str, Any]:
         """Hints for training this trunk on a kind of data, from what was measured; ``plan`` composes them.
 
         Args:
-            kind: what makes most of the input: ``"image"``, ``"text"``, ``"table"``.
+            family: of what makes most of the input: ``"image"``, ``"text"``, ``"table"``, or one that it doesn't know.
 
         Returns:
             Any of the fields of ``planning.Recipe``, and ``size`` (the usual one), ``sizes`` (smallest and largest to

@@ -4,7 +4,7 @@
 from . import leakage, across_splits, drift, images, labels, mixed_types, duplicates, texts, values  # noqa: F401, I001
 from .base import check_examples
 from .base import check_columns as columns
-from .base import checks_digest, class_counts
+from .base import checks_digest
 from .images import pixel_hashes
 
-__all__ = ["check_examples", "checks_digest", "class_counts", "columns", "pixel_hashes"]
+__all__ = ["check_examples", "checks_digest", "columns", "pixel_hashes"]

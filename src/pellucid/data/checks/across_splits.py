@@ -68,7 +68,7 @@ def same_inputs(parts: SplitView) -> Iterator[Note]:
     """Examples with the same inputs in two parts, however their targets are."""
     keys = parts.example_keys
     # Images are compared one by one elsewhere.
-    if keys is None or not len(keys) or parts.example_noun == "image":
+    if keys is None or not len(keys) or [f.traits.pictures for f in parts.data.inputs] == [True]:
         return
     again, different = parts.shared_keys
     if different * ROWS_AN_INPUT < len(keys) or not len(again):
@@ -89,7 +89,7 @@ def find_contradictions(parts: SplitView) -> Iterator[Note]:
     if parts.example_keys is None or len(parts.data.targets) != 1 or not len(parts.example_keys):
         return
     (target,) = parts.data.targets
-    if target.kind not in ("category", "number"):
+    if not target.traits.plain:
         return
     goal, again = parts.target_codes(target), parts.shared_keys[0]
     if goal.ndim != 1 or not len(again):
@@ -120,7 +120,7 @@ def _note_ceiling(
     target: Field, sharp: bool, lost: int, goal: np.ndarray, again: np.ndarray, group: np.ndarray
 ) -> tuple[str, str]:
     """What same inputs with different targets allow at most, and how grave that is; nothing where it is nothing."""
-    if target.kind == "category":
+    if target.traits.one_class:
         most = 1 - lost / len(goal)
         return "warning" if most < 0.99 or sharp else "info", f"no network can be right on more than {most:.2%}"
     value = goal[again].astype(np.float64)
@@ -136,12 +136,11 @@ def in_order_of_time(parts: SplitView) -> Iterator[Note]:
     """Rows in order of time that are parted at random: each lies between two it was learned from."""
     if parts.parts_are_given or parts.data.reading.parting.by != "chance":
         return
-    for field in [f for f in parts.data.fields.values() if f.kind not in ("number", "text", "image")][
-        :MOST_DATE_COLUMNS
-    ]:
+    cells = [f for f in parts.data.fields.values() if f.traits.tabular and not f.traits.amount]
+    for field in cells[:MOST_DATE_COLUMNS]:
         column = parts.data.column(field.name)
         first = next(column.chunks()).series()
-        if first is None or not (field.kind == "date" or first.dtype.is_temporal()):
+        if first is None or not (field.traits.moment or first.dtype.is_temporal()):
             continue
         times = seconds_of(column)
         if times is not None and _rise_in_time(times):
@@ -165,7 +164,7 @@ def few_to_score(parts: SplitView) -> Iterator[Note]:
         return
     n = len(split.test)
     rough = "the score will be a rough one"
-    if target.kind == "category":
+    if target.traits.one_class:
         rough = f"a score of 90 % will be known to about ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
     text = f"only {count_noun(n, 'example')} to test on: {rough}"
     fix = "bring more examples"

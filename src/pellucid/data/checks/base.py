@@ -21,7 +21,6 @@ import polars as pl
 
 from ...fields import Column, Field, Note
 from ...fields.category import column_words
-from ...fields.labels import counts_of, split_cells
 from ...fields.number import parse_numbers
 from ...wording import count_noun, join_words
 from ..batches.order import hash_counters
@@ -57,7 +56,7 @@ class SplitView:
     @cached_property
     def content_hashes(self) -> dict[str, np.ndarray]:
         """(n,) uint64 for each text and image, equal for equal ones; texts without regard to case and punctuation."""
-        own = {f.name: self.data.stored_values(f.name) for f in self.data.inputs if f.kind in ("text", "image")}
+        own = {f.name: self.data.stored_values(f.name) for f in self.data.inputs if not f.traits.tabular}
         return {name: hashes for name, stored in own.items() if (hashes := value_hashes(stored)) is not None}
 
     @cached_property
@@ -90,8 +89,8 @@ class SplitView:
     @property
     def example_noun(self) -> str:
         """What an example is called."""
-        kinds = [f.kind for f in self.data.inputs]
-        return kinds[0] if kinds in (["image"], ["text"]) else "row"
+        only = self.data.inputs[0].traits if len(self.data.inputs) == 1 else None
+        return "row" if only is None or only.tabular else only.family
 
     def example_place(self, row: int) -> str:
         """A file where it is one, else a row."""
@@ -120,12 +119,13 @@ class ColumnView:
     """One column; each view of it is made when a check first asks for it.
 
     Attributes:
-        field, column: what it was taken for, and its raw values. where: how notes call it.
+        field, column: what it was taken for, and its raw values. traits: what holds for its kind. where: how notes
+            call it.
     """
 
     def __init__(self, field: Field, column: Column):
         self.field, self._column = field, column
-        self.name, self.kind, self.role = field.name, field.kind, field.role
+        self.name, self.kind, self.role, self.traits = field.name, field.kind, field.role, field.traits
         self.where = f"column '{field.name}'"
         self.leave_out = f"leave it out with --ignore {shlex.quote(field.name)}"
 
@@ -160,14 +160,11 @@ class ColumnView:
     @cached_property
     def value_counts(self) -> dict[str, int]:
         """How many rows have each value, or each label where a cell may hold several, the commonest first."""
-        return counts_of(self.column, self.field.settings) if self.kind == "labels" else class_counts(self.labels)
+        return self.traits.count_classes(self.column, self.field.settings)
 
     def first_row(self, some: Sequence[str]) -> int:
         """The first row with one of these values or labels."""
-        if self.kind == "labels" and not self.field.settings.get("flag"):
-            table = split_cells(self.column, self.field.settings)
-            return int(table.filter(table["part"].is_in(some))["row"].min() or 0)  # type: ignore[arg-type]
-        return int(self.labels.is_in(some).arg_max() or 0)
+        return self.traits.find_classes(self.column, self.field.settings, some)
 
     @cached_property
     def codes(self) -> np.ndarray:  # (m,) one whole number for each different value, a missing one included
@@ -270,7 +267,8 @@ def _run_checks(table: TableView) -> list[Note]:
     targets = list(table.column_views("target"))
     found: dict[str, list[tuple[str, Note]]] = {what: [] for what in COLUMN_CHECKS}
     for look in chain(table.column_views("input"), table.id_columns(), targets):
-        for what, check in COLUMN_CHECKS.items() if look.kind != "image" else ():
+        # A cell that names a file says nothing by itself.
+        for what, check in COLUMN_CHECKS.items() if not look.traits.suffixes else ():
             found[what] += [(look.name, note) for note in check(look, targets)]
     notes = [note for check in TABLE_CHECKS for note in check(table)]
     if (count := sum(f.role in ("input", "target") for f in table.fields)) > WIDE:
@@ -296,11 +294,3 @@ def checks_digest() -> str:
     # What they found is kept in the cache; a check that was changed must run again.
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def class_counts(labels: pl.Series) -> dict[str, int]:
-    """How often each value is there, the commonest first."""
-    table = (
-        labels.drop_nulls().alias("value").value_counts(name="count").sort(["count", "value"], descending=[True, False])
-    )
-    return dict(zip(table["value"].to_list(), table["count"].to_list(), strict=True))

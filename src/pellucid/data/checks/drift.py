@@ -57,7 +57,7 @@ def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.n
     stored = parts.data.stored_values(field.name)
     # The distance of Kolmogorov and Smirnov that chance passes one time in a hundred.
     chance = 1.63 * math.sqrt(1 / len(train) + 1 / len(rows))
-    if field.kind == "number":
+    if field.traits.amount:
         a, b = (np.sort(v[np.isfinite(v)]) for v in (stored.arrays["value"][train], stored.arrays["value"][rows]))
         if not len(a) or not len(b):
             return ""
@@ -68,7 +68,7 @@ def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.n
         middle = [float(np.median(v)) for v in (a, b)]
         text = f"differs between train and {other}: half are below {middle[0]:,.4g} there, below {middle[1]:,.4g} here"
         return text if gap > FAR_DISTANCE + chance else ""
-    if field.kind != "category":
+    if not field.traits.one_class:
         return ""
     values = stored.meta["values"]
     a, b = (np.bincount(stored.arrays["code"][some] + 1, minlength=len(values) + 1) for some in (train, rows))

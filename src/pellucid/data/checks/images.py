@@ -61,7 +61,7 @@ COPIES = "take copies out if they are no examples of their own"
 
 def _image_fields(parts: SplitView) -> Iterator[tuple[Field, np.ndarray]]:
     for field in parts.data.inputs:
-        pixels = parts.data.stored_values(field.name).arrays.get("pixels") if field.kind == "image" else None
+        pixels = parts.data.stored_values(field.name).arrays.get("pixels") if field.traits.pictures else None
         if pixels is not None and len(pixels) > 1:
             yield field, pixels
 

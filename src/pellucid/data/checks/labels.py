@@ -49,12 +49,11 @@ def _apart_by(some: Sequence[str]) -> str:
 
 
 def _comparable_text(look: ColumnView) -> bool:
-    if look.kind not in ("category", "labels") or look.role == "id" or look.field.settings.get("flag"):
+    if not look.traits.classed or look.role == "id" or look.field.settings.get("flag"):
         return False
-    return (
-        look.role == "target"
-        or (len(look.value_counts) if look.kind == "labels" else look.series.n_unique()) <= MOST_COMPARED_VALUES
-    )
+    several = look.traits.several_classes
+    different = len(look.value_counts) if several else look.series.n_unique()
+    return look.role == "target" or different <= MOST_COMPARED_VALUES
 
 
 @column_check("with values that look misspelt")
@@ -86,9 +85,9 @@ def misspelt_labels(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
 @column_check("with rare or uneven classes")
 def rare_classes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Rare classes, and uneven ones."""
-    if look.role != "target" or look.kind not in ("category", "labels"):
+    if look.role != "target" or not look.traits.classed:
         return
-    counts, one = look.value_counts, "label" if look.kind == "labels" else "class"
+    counts, one = look.value_counts, "label" if look.traits.several_classes else "class"
     for few, what in ((1, "a single example"), (2, "two examples")):
         found = [value for value, count in counts.items() if count == few]
         if found:

@@ -42,14 +42,10 @@ SEARCHED_TEXTS = 20_000
 @column_check("that say the target")
 def find_leaks(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[Note]:
     """Inputs that equal the target, lie in line with it, or from which it follows."""
-    if look.role != "input" or look.kind not in ("number", "category"):
+    if look.role != "input" or not look.traits.plain:
         return
     for target in targets:
-        if (
-            target.kind in ("number", "category")
-            and len(target.sampled_values) >= 3
-            and (how := _explain_leak(look, target))
-        ):
+        if target.traits.plain and len(target.sampled_values) >= 3 and (how := _explain_leak(look, target)):
             sure, text = how
             what = f"{text}: if it is not known beforehand, leave it out with --ignore"
             action = "read like any other input, so the score may be better than in use"
@@ -60,20 +56,21 @@ def find_leaks(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[Note
 def _explain_leak(one: ColumnView, target: ColumnView) -> tuple[bool, str] | None:
     """Whether that is sure, and how the target follows from a column; None when it does not."""
     name = f"the target '{target.name}'"
-    if one.kind == target.kind == "number":
+    number, amount = one.traits.amount, target.traits.amount
+    if number and amount:
         how = _in_line(one.numbers, target.numbers)
         return (True, f"{how} {name}") if how else None
-    if one.kind == "number" and len(one.series) >= MIN_LINE_ROWS and (how := _in_line(one.numbers, target.numbers)):
-        # Classes that are numbered.
+    # Classes that are numbered.
+    if number and len(one.series) >= MIN_LINE_ROWS and (how := _in_line(one.numbers, target.numbers)):
         return True, f"{how} {name}"
-    if one.kind == "number" and target.kind == "category" and (cuts := _class_ranges(one, target)):
+    if number and target.traits.one_class and (cuts := _class_ranges(one, target)):
         return len(one.series) >= SURE_ROWS, f"{name} follows from it alone: {cuts}"
-    if target.kind == "number":
+    if amount:
         return (True, f"{name} follows from it: each value always has the same") if _fixes_number(one, target) else None
     if _says_target(one.codes, target.codes):
         codes = [(look.codes.max() + 1) for look in (one, target)]
         text = "has one value for each value of" if codes[0] == codes[1] else "says by itself"
-        return one.kind == "category" or len(one.series) >= SURE_ROWS, f"{text} {name}"
+        return one.traits.one_class or len(one.series) >= SURE_ROWS, f"{text} {name}"
     return None
 
 
@@ -158,11 +155,11 @@ def _fixes_number(one: ColumnView, target: ColumnView) -> bool:
 @column_check("that name the class")
 def named_in_text(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[Note]:
     """Texts in which the name of their class stands, and of no other."""
-    if look.kind != "text":
+    if not look.traits.prose:
         return
     for target in targets:
         if (
-            target.kind != "category"
+            not target.traits.one_class
             or not 2 <= len(target.value_counts) <= 50
             or min(map(len, target.value_counts)) < 3
         ):
@@ -184,12 +181,12 @@ def equal_inputs(table: TableView) -> Iterator[Note]:
     first: dict[bytes, str] = {}
     numbers: dict[str, np.ndarray] = {}
     for look in table.column_views("input"):
-        if look.kind == "image":
+        if look.traits.suffixes:
             continue
         other = first.setdefault(_values_digest(look), look.name)
         if other != look.name:
             yield _note_equal(look, f"equals the column '{other}'")
-        elif look.kind == "number" and len(numbers) < MOST_COMPARED_NUMBERS:
+        elif look.traits.amount and len(numbers) < MOST_COMPARED_NUMBERS:
             numbers[look.name] = parse_numbers(look.series.gather_every(max(1, len(look.series) // 2000)))[0].to_numpy()
     for name, other in _straight_lines(numbers):
         field = next(f for f in table.used_fields if f.name == name)
@@ -202,7 +199,7 @@ def _note_equal(look: ColumnView, text: str) -> Note:
 
 def _values_digest(look: ColumnView) -> bytes:
     """A digest that is equal for columns of equal values, whatever their type: numbers as numbers, words as words."""
-    values = parse_numbers(look.series)[0] if look.kind == "number" else look.series
+    values = parse_numbers(look.series)[0] if look.traits.amount else look.series
     return hashlib.blake2b(values.hash().to_numpy().tobytes() + look.kind.encode(), digest_size=16).digest()
 
 

@@ -37,7 +37,7 @@ MOST_DATE_VALUES = 2_000
 @column_check("with numbers and words mixed")
 def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Columns of text most of whose values are numbers, with units or beside a few words."""
-    if look.series.dtype != pl.String or look.kind not in ("number", "category", "text") or look.role == "id":
+    if look.series.dtype != pl.String or not (look.traits.plain or look.traits.prose) or look.role == "id":
         return
     present = _present_values(look.sampled_values)
     if not len(present):
@@ -48,11 +48,11 @@ def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Not
         yield _note_units(look, present.filter(units), f"{units.sum():,} of {_sampled_values(look, len(present))}")
     elif HALF * len(present) <= number.sum() < len(present):
         odd = present.filter(~number)
-        if odd.n_unique() <= MOST_SLIPS or look.kind == "number":
+        if odd.n_unique() <= MOST_SLIPS or look.traits.amount:
             first = int((look.series.str.strip_chars() == odd[0]).arg_max() or 0)
             of = f"{number.sum():,} of {_sampled_values(look, len(present))}"
             text = f"{of} are numbers, the others are not: {_quote_examples(odd)}"
-            action = "the others count as missing" if look.kind == "number" else f"all are read as {look.kind}"
+            action = "the others count as missing" if look.traits.amount else f"all are read as {look.kind}"
             fix = "write numbers alone, and nothing where there is none"
             yield Note("warning", text, look.cell_place(first), action, fix)
 
@@ -67,7 +67,7 @@ def _note_units(look: ColumnView, values: pl.Series, of: str) -> Note:
     text = f"{of} are numbers with a unit ({_quote_examples(values)})"
     several = f"; the units differ: {join_words(kinds, 4)}" if len(kinds) > 1 else ""
     action = f"read as {look.kind}, not as amounts"
-    if look.kind == "number":
+    if look.traits.amount:
         action = "what is no bare number counts as missing"
     fix = "write the unit into the column's name, and bare numbers into the column"
     return Note("warning", text + several, look.where, action, fix)
@@ -100,7 +100,7 @@ def date_forms(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
         return
     rare = min(found, key=lambda form: found[form])
     row = int((look.series.str.strip_chars() == present.filter(which[rare])[0]).arg_max() or 0)
-    action = "each is read as it is written" if look.kind == "date" else "dates that can't be told are not read"
+    action = "each is read as it is written" if look.traits.moment else "dates that can't be told are not read"
     yield Note("warning", text, look.cell_place(row), action, "write all as 2024-01-31")
 
 

@@ -36,7 +36,7 @@ MOST_PAIRS = 20_000
 def like_texts(parts: SplitView) -> Iterator[Note]:
     """Texts that say the same but for a few words."""
     for field in parts.data.inputs:
-        if field.kind != "text":
+        if not field.traits.prose:
             continue
         stored, own = parts.data.stored_values(field.name), parts.content_hashes.get(field.name)
         if own is None:

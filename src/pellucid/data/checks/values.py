@@ -31,7 +31,7 @@ DIFFERENT_SHARE = 0.5
 @column_check("nearly constant")
 def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Inputs with one value in 99.9 % of the rows, or in all but one."""
-    if look.role != "input" or look.kind not in ("number", "category") or len(look.series) < MIN_ROWS:
+    if look.role != "input" or not look.traits.plain or len(look.series) < MIN_ROWS:
         return
     sampled = look.sampled_values.drop_nulls()
     # A sample spares most columns the count of all their values.
@@ -67,7 +67,7 @@ def mostly_missing(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
 @column_check("with values that look like codes")
 def missing_codes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """-999, 9999 and the like, where they lie further from all other values than these reach."""
-    if look.kind != "number" or look.role == "id":
+    if not look.traits.amount or look.role == "id":
         return
     value = look.numbers[np.isfinite(look.numbers)]
     for end in (value.min(initial=np.inf), value.max(initial=-np.inf)):
@@ -106,14 +106,14 @@ def id_values(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     if look.role != "input" or n < MIN_ROWS:
         return
     fix = f"if it only names the rows, {look.leave_out}"
-    if look.kind == "number" and look.series.dtype.is_integer() and not look.series.null_count():
+    if look.traits.amount and look.series.dtype.is_integer() and not look.series.null_count():
         value = look.series.cast(pl.Float64)
         rises = bool((value.diff().drop_nulls() > 0).all())
         if rises and value[-1] - value[0] < 3 * n:
             first, last = format_number(value[0]), format_number(value[-1])
             text = f"whole numbers that rise from row to row, {first} to {last}, as an id does"
             yield Note("warning", text, look.where, "read as a number", fix)
-    if look.kind == "category":
+    if look.traits.one_class:
         distinct = look.series.n_unique()
         if distinct > DIFFERENT_SHARE * n and n >= 2 * MIN_ROWS:
             text = f"{distinct:,} different words in {n:,} rows, so most say nothing about new rows"
@@ -122,7 +122,7 @@ def id_values(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
 
 @column_check("with spaces around values")
 def stray_spaces(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
-    if look.kind != "category" or look.role == "id" or look.series.dtype != pl.String:
+    if not look.traits.one_class or look.role == "id" or look.series.dtype != pl.String:
         return
     odd = look.series.str.len_bytes() != look.series.str.strip_chars().str.len_bytes()
     if count := int(odd.sum() or 0):

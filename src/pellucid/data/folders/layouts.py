@@ -23,6 +23,8 @@ from .listing import Listing, list_files
 
 CLASSES_FIX = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
 
+IMAGE = "image"  # the column that files make where nothing names it, and its kind: all layouts here are of images
+
 
 @layout_first
 def image_folder(source: Any, options: ReadOptions) -> Source | None:
@@ -71,13 +73,13 @@ def _load_images(files: Listing, options: ReadOptions) -> Contents:
 
 def _by_folders(files: Listing, keep: list[str], told: Classes, notes: list[Note]) -> Contents:
     notes += told.notes
-    series = {"image": pl.Series("image", keep, pl.String), told.name: pl.Series(told.name, told.labels, pl.String)}
+    series = {IMAGE: pl.Series(IMAGE, keep, pl.String), told.name: pl.Series(told.name, told.labels, pl.String)}
     if told.splits:
         series["split"] = pl.Series("split", told.splits, pl.String)
     columns = {name: files.column(name, values, partial(_image_path, keep)) for name, values in series.items()}
     where = "in" if not told.splits else f"in folders {split_folders(told.splits)}, and in them"
     about = count_noun(len(keep), "image") + (f" {where} a folder for each class" if any(told.labels) else "")
-    kinds = {"image": "image", told.name: "category"}
+    kinds = {IMAGE: IMAGE, told.name: "category"}
     return Contents(about, columns, notes, True, kinds, told.name, told.why, needs_classes=True)
 
 
@@ -131,9 +133,7 @@ def image_files(paths: list[Path]) -> Source:
     names = [str(path.absolute()) for path in paths]
     found = Listing(Path("/"), names, marks=[mark_at(name) for name in names])
     shown = [str(path) for path in paths]
-    series = pl.Series("image", names, pl.String)
-    columns = {"image": Column("image", series, None, partial(_image_path, shown), marked=True)}
+    series = pl.Series(IMAGE, names, pl.String)
+    columns = {IMAGE: Column(IMAGE, series, None, partial(_image_path, shown), marked=True)}
     name = shown[0] if len(shown) == 1 else f"{len(shown):,} images"
-    return Source(
-        name, found.digest, lambda: Contents(count_noun(len(shown), "image"), columns, kinds={"image": "image"})
-    )
+    return Source(name, found.digest, lambda: Contents(count_noun(len(shown), "image"), columns, kinds={IMAGE: IMAGE}))

@@ -33,6 +33,9 @@ LARGE_TABLE_BYTES = 1 << 30
 # So much of a column's values must name images that are there (docs/data.md).
 ENOUGH_NAMED_SHARE = 0.8
 
+# Names of columns of whole numbers that are classes.
+CLASS_NAMES = ("label", "labels", "class", "class_id", "category")
+
 # Rows and images listed one by one.
 MOST_SHOWN = 3
 
@@ -199,7 +202,7 @@ def _is_class(name: str, column: Column) -> bool:
     """Whether whole numbers are classes, by their name and because they repeat: of images, amounts are called more."""
     series = column.series()
     return (
-        name.lower() in ("label", "labels", "class", "class_id", "category")
+        name.lower() in CLASS_NAMES
         and series is not None
         and series.dtype.is_integer()
         and 2 * series.n_unique() <= len(series)

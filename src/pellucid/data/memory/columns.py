@@ -202,9 +202,11 @@ def _from_pandas(name: str, column: Any) -> pl.Series:
         return pl.Series(name, column.dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
     gone = np.asarray(column.isna())
     items = [None if no else v for no, v in zip(gone, column.astype(object).tolist(), strict=True)]
-    if kind == "category" or not all(v is None or isinstance(v, (str, bool, int, float)) for v in items):
+    # A type of pandas, not a kind.
+    categorical = kind == "category"
+    if categorical or not all(v is None or isinstance(v, (str, bool, int, float)) for v in items):
         items = [None if v is None else str(v) for v in items]
-    return pl.Series(name, items, pl.Categorical() if kind == "category" else None, strict=False)
+    return pl.Series(name, items, pl.Categorical() if categorical else None, strict=False)
 
 
 def _python_value(value: Any) -> Any:

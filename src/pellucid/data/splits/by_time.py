@@ -118,7 +118,7 @@ def ordering_values(
     Raises:
         PellucidError: when the column holds neither.
     """
-    if field is not None and field.kind == "date" and field.state is not None:
+    if field is not None and field.traits.moment and field.state is not None:
         value, clock = date_seconds(column, field.settings, absolute=True)
         if not clock:
             return value, True

@@ -25,6 +25,8 @@ ENTITIES = (
     "donor", "student", "author", "writer", "driver", "device", "sensor", "machine", "site", "hospital", "case",
 )  # fmt: skip
 
+ID_WORDS = ("id", "no", "nr", "code", "number", "key")  # words of a column's name that say it numbers something
+
 
 def preview_split(
     found: Contents, fields: Sequence[Field], asked: SplitSpec, where: str, even: str, say: Callable[[Note], None]
@@ -118,10 +120,10 @@ def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
 
 def _entity_noun(field: Field) -> str | None:
     """What a column's values are named after, e.g. ``"user"`` for ``user_id``; None where they are no entities."""
-    if field.role not in ("input", "id", "ignore") or field.kind not in ("category", "number", "text"):
+    if field.role not in ("input", "id", "ignore") or not (field.traits.plain or field.traits.prose):
         return None
     parts = field.name.replace("-", "_").replace(" ", "_").replace(".", "_").lower().strip("_").split("_")
-    own = [part for part in parts if part not in ("id", "no", "nr", "code", "number", "key")]
+    own = [part for part in parts if part not in ID_WORDS]
     # One noun alone (user_id, patient no): a name of several says a property of whom, as in user_age.
     if len(own) == 1 and (own[0] in ENTITIES or (len(parts) > 1 and parts[-1] == "id")):
         return own[0]

@@ -11,7 +11,6 @@ import numpy as np
 from ...errors import PellucidError
 from ...fields import Note
 from ...fields.encoded import missing_rows
-from ...fields.labels import rarest_label
 from ...fields.notes import LEFT_OUT
 from ...wording import count_noun
 from .by_column import parts_of_values, parts_of_words
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
 
 # That can be parted at all, with something in every part to learn from, choose on and score on.
 FEWEST_ROWS = 5
-
-# What every part has its share of, by the kind of the target. Rows of several labels go by the rarest, since of the
-# common ones there are enough everywhere.
-EVEN = {"category": "every class", "labels": "rows by their rarest label"}
 
 
 @dataclass(frozen=True)
@@ -69,10 +64,8 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
         parting = replace(parting, shares=tuple(fractions), carved=False)
     target = data.target
     classes = None
-    if target is not None and target.kind == "category":
-        classes = np.asarray(data.stored_values(target.name).arrays["code"])[rows]
-    elif target is not None and target.kind == "labels":
-        classes = rarest_label([data.stored_values(one.name) for one in data.targets])[rows]
+    if target is not None and target.traits.stratified:
+        classes = target.traits.strata([data.stored_values(one.name) for one in data.targets])[rows]
     given = given_parts(data)
     grouped = parting.by == "group" and parting.column is not None
     if grouped:
@@ -81,10 +74,10 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
     elif given is not None:
         own, how = given[0][rows], given[1]  # (n,)
     else:
-        return at_random(rows, parting, seed, classes, EVEN.get(target.kind if target else "", ""))
+        return at_random(rows, parting, seed, classes, target.traits.stratified if target else "")
     _say_left_out(data, parting, rows[own < 0])
     # Scoring on a class that nothing was learned of says nothing of the network.
-    if classes is not None and target is not None and target.kind == "category":
+    if classes is not None and target is not None and target.traits.one_class:
         strange = find_strange(classes, own)
         if grouped:
             data.note_dropped(rows[strange], STRANGE)

@@ -63,7 +63,7 @@ def find_lost(found: Contents, fields: Sequence[Field], part: np.ndarray) -> np.
     for field in (f for f in fields if f.role in ("target", "weight")):
         stored = kind_named(field.kind).store(found.columns[field.name], field.settings, lambda note: None)
         lost |= missing_rows(stored)
-        if field.role == "target" and field.kind == "category":
+        if field.role == "target" and field.traits.one_class:
             lost |= find_strange(stored.arrays["code"], np.where(lost, -1, part))
     return lost
 
@@ -116,7 +116,7 @@ def check_labels(data: Examples, own: np.ndarray) -> None:
     Raises:
         PellucidError: when train has none of a part's labels; it is noted, too.
     """
-    for target in (f for f in data.targets if f.kind == "labels" and not f.settings.get("flag")):
+    for target in (f for f in data.targets if f.traits.several_classes and not f.settings.get("flag")):
         stored = data.stored_values(target.name)
         values, code = stored.meta["values"], np.asarray(stored.arrays["code"])
         part = np.repeat(own, np.maximum(stored.arrays["count"], 0))  # (L,)
@@ -150,7 +150,7 @@ def check_known(data: Examples, rows: np.ndarray) -> None:
         raise PellucidError(
             "; ".join([f"there is no example to score: {join_words(why)}", *new_classes]), where=data.name, fix=fix
         )
-    for target in (f for f in data.targets if f.kind == "labels" and f.state is not None):
+    for target in (f for f in data.targets if f.traits.several_classes and f.state is not None):
         values, known = data.stored_values(target.name).meta["values"], target.state["values"]  # type: ignore[index]
         if values and not set(values) & set(known):
             text = f"the run has learned none of the labels of '{target.name}': {compare_words(values, known)}"
@@ -159,7 +159,7 @@ def check_known(data: Examples, rows: np.ndarray) -> None:
 
 def _new_said(data: Examples, target: Field) -> str:
     """The classes in new data that a run's target has not seen, beside those it has, in words; empty for none."""
-    if target.state is None or target.kind != "category":
+    if target.state is None or not target.traits.one_class:
         return ""
     return kind_named(target.kind).describe_new_values(data.stored_values(target.name), target.state)
 
