@@ -22,8 +22,8 @@ from common import arguments, cifar, data_file, last_json, report
 from torch import Tensor, nn
 
 from pellucid.data.batches.batch import Batch
+from pellucid.planning.decisions import Decisions
 from pellucid.planning.plan import Recipe
-from pellucid.training.decisions import Decisions
 from pellucid.training.loader import Loader
 from pellucid.training.loop import Loop
 from pellucid.training.pacer import Pacer

@@ -43,7 +43,9 @@ RESULT = {
 
 
 def made_score(value: float, name: str = "") -> SimpleNamespace:
-    return SimpleNamespace(metric="accuracy", value=value, low=value - 0.01, high=value + 0.01, n=360, name=name)
+    return SimpleNamespace(
+        metric="accuracy", value=value, low=value - 0.01, high=value + 0.01, n=360, name=name, label=name
+    )
 
 
 class FakeRun:

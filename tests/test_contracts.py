@@ -23,9 +23,9 @@ from pellucid.fields.number import Number as NumberKind
 from pellucid.inputs import INPUTS, Input
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS, Number
+from pellucid.planning.decisions import Decisions
 from pellucid.planning.plan import Recipe
 from pellucid.tasks.number import NumberTask
-from pellucid.training.decisions import Decisions
 from pellucid.training.loader import Loader
 from pellucid.training.loop import Loop, cut_rows, micro_batches
 from pellucid.training.pacer import Pacer

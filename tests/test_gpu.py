@@ -110,8 +110,8 @@ def test_several_are_compared_there(table: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("network", ["cnn", "transformer", "mlp", "rnn"])
 def test_a_recorded_step_computes_what_a_plain_one_does(network: str, photos: Path) -> None:
+    from pellucid.planning.decisions import Decisions
     from pellucid.planning.plan import Recipe
-    from pellucid.training.decisions import Decisions
     from pellucid.training.loader import Loader
     from pellucid.training.loop import Loop
     from pellucid.training.pacer import Pacer

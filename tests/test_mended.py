@@ -16,8 +16,8 @@ from pellucid.cli import exit_code
 from pellucid.cli.parse import find_run
 from pellucid.errors import Interrupted
 from pellucid.inputs.text import pack_left
-from pellucid.training.decisions import Decisions
-from pellucid.training.signals import stopped_by_signals
+from pellucid.planning.decisions import Decisions
+from pellucid.runs.signals import stopped_by_signals
 
 
 def test_strings_are_paths_and_texts_are_texts(tmp_path: Path, texts: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,7 +143,7 @@ def test_making_an_optimizer_does_not_import_torchs_compiler() -> None:
 def small_state() -> TrainState:
     network: Any = Parts()
     network.device = torch.device("cpu")
-    network.output.metric = "accuracy"
+    network.output.task = SimpleNamespace(metric="accuracy")
     network.trunk.append(nn.BatchNorm1d(4))
     return TrainState(network, Recipe())
 

@@ -18,10 +18,10 @@ from pellucid.data.batches.batch import encode_groups, encode_target
 from pellucid.errors import PellucidError
 from pellucid.fields import Ragged
 from pellucid.network import Network
+from pellucid.planning.decisions import Decisions
 from pellucid.planning.plan import Recipe
 from pellucid.storage import Folder
 from pellucid.training import loop as loop_module
-from pellucid.training.decisions import Decisions
 from pellucid.training.evaluate import predict_raw
 from pellucid.training.listeners import Listener, Progress, Several
 from pellucid.training.loader import Loader

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pellucid.planning.decisions import Decisions
 from pellucid.planning.plan import Recipe
-from pellucid.training.decisions import Decisions
 from pellucid.training.pacer import Pacer, between_evaluations
 from pellucid.training.schedule import (
     MOST_WARM_UP_STEPS,

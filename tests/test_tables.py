@@ -608,7 +608,7 @@ def test_a_training_on_pieces_ends_with_the_same_weights(tmp_path, request, monk
     file, options = a_table(tmp_path / "t.csv"), {"steps": 12, "network": "mlp", "size": 0}
     runs = [pellucid.train(pellucid.read(file, cache=tmp_path / "one"), **options, out=tmp_path / "runs")]
     request.getfixturevalue("small_limits")
-    monkeypatch.setattr("pellucid.training.loader.MAPPED", 0)
+    monkeypatch.setattr("pellucid.training.arrays.MAPPED_BYTES", 0)
     monkeypatch.setattr("pellucid.reports.run_report.BLOCK", 7)
     runs.append(pellucid.train(pellucid.read(file, cache=tmp_path / "two"), **options, out=tmp_path / "runs"))
     weights = [(run.path / "weights.safetensors").read_bytes() for run in runs]
@@ -631,7 +631,7 @@ def test_the_second_start_of_a_large_table_opens_no_source(tmp_path, small_limit
 
 
 def test_a_file_of_the_cache_that_is_cut_short_is_said(tmp_path):
-    from pellucid.training.loader import FileRows
+    from pellucid.training.arrays import FileRows
 
     np.save(tmp_path / "a.npy", np.arange(20.0).reshape(10, 2))
     rows = FileRows(np.load(tmp_path / "a.npy", mmap_mode="r"))

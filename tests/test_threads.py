@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import pellucid
+from pellucid.planning.decisions import Decisions
 from pellucid.planning.plan import Recipe
-from pellucid.training.decisions import Decisions
 from pellucid.training.pacer import Pacer
 from pellucid.training.schedule import end_of
 from pellucid.training.threads import ThreadTuner, restore_threads, thread_counts, threads_stall, use_threads

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..fields import Field, kind_named
@@ -46,9 +45,15 @@ def summarise_data(data: Examples) -> dict[str, Any]:
             "how": how,
             **({"given": given} if reading.given else {"fractions": list(reading.parting.shares)}),
         },
-        "notes": [asdict(n) | {"action": n.treatment, "fix": n.fix or MENDS[n.level]} for n in data.notes],
+        "notes": [_note_content(note) for note in data.notes],
         "cache": str(data.cache),
     }
+
+
+def _note_content(note: Note) -> dict[str, str]:
+    """A note for programs; every one says what training does about it and what the user can do."""
+    about = {"level": note.level, "text": note.text, "where": note.where}
+    return about | {"action": note.treatment, "fix": note.fix or MENDS[note.level]}
 
 
 def describe_parts(data: Examples) -> tuple[str, dict[str, int]]:

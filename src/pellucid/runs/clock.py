@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from ..options import Budget
-from ..training.decisions import Decisions
+from ..planning.decisions import Decisions
 from ..training.pacer import EVALUATION_SHARE
 from ..tuning.cross_validation import CrossValidation
 from ..tuning.sizing import Timing

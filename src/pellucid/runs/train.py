@@ -22,6 +22,7 @@ from ..inputs import INPUTS
 from ..network import Network
 from ..options import Budget, check_options
 from ..planning.build import planned_network, planned_output, planned_trunk
+from ..planning.decisions import Decisions
 from ..planning.device import check_device
 from ..planning.plan import Plan
 from ..references.base import Reference, reference_seconds
@@ -30,7 +31,6 @@ from ..reports.files import write_history, write_report
 from ..reports.label_issues import looked_at
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error
 from ..storage.names import HISTORY_LINES
-from ..training.decisions import Decisions
 from ..training.evaluate import predict_raw
 from ..training.listeners import Listener, Several
 from ..training.loader import Loader
@@ -39,7 +39,6 @@ from ..training.memory import give_back, keep_freed
 from ..training.pacer import EVALUATION_SHARE, EVALUATIONS, Pacer, between_evaluations, monotonic_start
 from ..training.sampler import Sampler
 from ..training.schedule import end_of
-from ..training.signals import stopped_by_signals
 from ..training.state import TrainState
 from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
 from ..trunks import Trunk
@@ -63,6 +62,7 @@ from .prepare import (
 from .record import check_whole, damage_as_error, initial_record, read_record, recorded_decisions
 from .run import Run
 from .scoring import score_answers
+from .signals import stopped_by_signals
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..training.decisions import Decisions
+from ..planning.decisions import Decisions
 from ..training.listeners import Listener
 
 

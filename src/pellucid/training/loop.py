@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..data.batches.batch import Batch, Padded
 from ..errors import Interrupted, OutOfMemory, PellucidError, no_memory
+from ..planning.decisions import Decisions
 from ..trunks.layers import GROUP, GroupedBatchNorm
-from .decisions import Decisions
 from .evaluate import autocast, mean_loss, predict_raw
 from .listeners import Listener, Progress
 from .pacer import Pacer

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..planning.decisions import Decisions
 from ..planning.plan import Recipe
-from .decisions import Decisions
 from .schedule import cool_from, end_of, moved_end, schedule_phase, trapezoid
 from .state import TrainState
 from .threads import ThreadTuner

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .decisions import Decisions
+from ..planning.decisions import Decisions
 
 # Times the seconds that a step took before, from which the other number is tried.
 SLOWDOWN_FACTOR = 2.0

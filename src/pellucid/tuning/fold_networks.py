@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from ..data.batches.batch import Batch
 from ..inputs.number import Number
 from ..network import Network
+from ..planning.decisions import Decisions
 from ..planning.plan import Recipe
 from ..training.arrays import DenseRows
-from ..training.decisions import Decisions
 from ..training.evaluate import predict_raw
 from ..training.loader import Loader
 from ..training.loop import Loop

@@ -15,9 +15,9 @@ import torch
 
 from ..errors import OutOfMemory, no_memory
 from ..network import Network
+from ..planning.decisions import Decisions
 from ..planning.plan import Recipe
 from ..storage import pack_tensors
-from ..training.decisions import Decisions
 from ..training.evaluate import predict_raw
 from ..training.loop import Loop
 from ..training.memory import give_back
