@@ -231,12 +231,12 @@ def test_a_reference_is_compared_in_blocks_too(tmp_path: Path) -> None:
     rows = data.split().test
     how = score_grouping(data, rows, None)
     assert np.diff(how["moments"].value).tolist() == [86400.0] * (len(rows) - 1)
-    rng, output = np.random.default_rng(0), OUTPUTS["number"]([data.fitted()["y"]])
+    rng, task = np.random.default_rng(0), OUTPUTS["number"]([data.fitted()["y"]]).task
     true = torch.from_numpy(rng.normal(size=(1000, 1)))
     near, far = (true + size * torch.from_numpy(ar(rng, 1000, 0.95)).T for size in (0.5, 0.6))
     moments = Moments(np.arange(1000.0), "day", dates=False)
     reference = Reference("boosting", 1.0, far.numpy(), far.numpy())
-    told, single = (reference_score(reference, output, near, true, **(how | {"moments": m})) for m in (moments, None))
+    told, single = (reference_score(reference, task, near, true, **(how | {"moments": m})) for m in (moments, None))
     assert told is not None
     assert single is not None
     assert told["score"]["times"] == "day"

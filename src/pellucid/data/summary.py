@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..fields import Field, kind_named
+from ..fields import Field, Note, kind_named
 from ..wording import count_noun, join_words
 from .splits.split import given_parts
 from .splits.unusable import count_parts, say_parts
