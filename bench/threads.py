@@ -7,6 +7,7 @@ ways take turns. Then whole trainings, sizes and all, against their budget by a 
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -48,13 +49,14 @@ def busy(loops: int) -> Iterator[None]:
             other.wait()
 
 
-def data_sets() -> dict[str, list[Any]]:
+def data_sets(names: Sequence[str]) -> dict[str, list[Any]]:
     """What is trained on, with options that fix the network."""
-    return {
+    every: dict[str, list[Any]] = {
         "table": [data_file("diamonds.csv"), "--target", "price", "--size", 2],
         "photos": [cifar(1000), "--size", 1],
         "texts": [data_file("ag_news.csv"), "--target", "topic", "--network", "transformer", "--size", 1],
     }
+    return {name: every[name] for name in names or every}
 
 
 def trained(way: str, words: Sequence[Any], budget: int, cache: Path) -> dict[str, Any]:
@@ -66,9 +68,9 @@ def trained(way: str, words: Sequence[Any], budget: int, cache: Path) -> dict[st
     return result | {"wall": wall}
 
 
-def compare_ways(budget: int, repeats: int, cache: Path) -> list[list[str]]:
+def compare_ways(names: Sequence[str], budget: int, repeats: int, cache: Path) -> list[list[str]]:
     rows = []
-    for name, words in data_sets().items():
+    for name, words in data_sets(names).items():
         trained("ours", words, 8, cache)  # the data are decoded once, before any clock counts
         for loops in (0, LOOPS):
             found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
@@ -90,9 +92,9 @@ def compare_ways(budget: int, repeats: int, cache: Path) -> list[list[str]]:
     return rows
 
 
-def keep_budgets(budget: int, repeats: int, cache: Path) -> list[list[str]]:
+def keep_budgets(names: Sequence[str], budget: int, repeats: int, cache: Path) -> list[list[str]]:
     rows = []
-    for name, words in data_sets().items():
+    for name, words in data_sets(names).items():
         free = words[: words.index("--size")]
         trained("ours", free, 8, cache)
         for loops in (0, LOOPS):
@@ -116,10 +118,13 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=20, help="seconds of a training")
     parser.add_argument("--repeats", type=int, default=3, help="trainings each way")
     parser.add_argument("--budgets", type=int, default=20, help="trainings against the clock, each kind of data")
+    parser.add_argument("--data", nargs="*", default=[], help="table, photos, texts; all when left out")
     given = parser.parse_args()
+    # Stopped, it stops the endless loops too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory() as cache:
-        ways = compare_ways(given.budget, given.repeats, Path(cache)) if given.repeats else []
-        kept = keep_budgets(given.budget, given.budgets, Path(cache)) if given.budgets else []
+        ways = compare_ways(given.data, given.budget, given.repeats, Path(cache)) if given.repeats else []
+        kept = keep_budgets(given.data, given.budget, given.budgets, Path(cache)) if given.budgets else []
     if ways:
         report(
             "Threads",
