@@ -1,4 +1,4 @@
-"""What the user typed: click parameters made from ``options.py``, help pages, suggestions, runs found by name."""
+"""What the user typed: click parameters made from the options, help pages, suggestions, runs found by name."""
 
 from __future__ import annotations
 
