@@ -142,7 +142,7 @@ def test_answers_are_cut_by_how_large_an_example_is(photos: Path, monkeypatch: p
     sizes: list[int] = []
     real = net.forward
     monkeypatch.setattr(net, "forward", lambda batch: sizes.append(len(batch.rows)) or real(batch))
-    monkeypatch.setattr("pellucid.training.loader.VALUES", 7 * 8 * 8 * 3)
+    monkeypatch.setattr("pellucid.training.loader.ANSWERED_VALUES", 7 * 8 * 8 * 3)
     assert torch.allclose(predict_raw(net, feed, np.arange(20))[0], whole, atol=1e-5)
     assert sorted(sizes) == [6, 7, 7]
 

@@ -284,7 +284,8 @@ class PellucidClassifier(ClassifierMixin, PellucidEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:  # -> (n, C)
         """The probability of each class, calibrated on validation."""
-        return self._task.probabilities(self._logits(X))
+        logits = self._logits(X)
+        return self._task.probabilities(logits)
 
     def decision_function(self, X: Any) -> np.ndarray:  # -> (n, C), of two classes (n,)
         """The network's logits; of two classes the second's less the first's."""
@@ -325,7 +326,8 @@ class PellucidRegressor(RegressorMixin, PellucidEstimator):
 
     def predict(self, X: Any) -> np.ndarray:  # -> (n,) or (n, R), as y was
         """The expected numbers."""
-        values = self._task.to_units(self._raw_answers(X))
+        raw = self._raw_answers(X)
+        values = self._task.to_units(raw)
         return values[:, 0] if self._one else values
 
 
