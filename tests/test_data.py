@@ -829,3 +829,14 @@ def test_unchecked_data_has_no_suspicions(tmp_path: Path) -> None:
     checked, unchecked = (read_data(columns, cache=tmp_path, check=check) for check in (True, False))
     assert any("repeat" in str(note) for note in checked.check())
     assert unchecked.check() == []
+
+
+def test_shares_of_a_split_are_checked_in_python_too() -> None:
+    frame = {"x": list(range(100)), "label": ["a", "b"] * 50}
+    data = read_data(frame, target="label", cache=False)
+    assert [len(part) for part in data.split(fractions=(70, 20, 10)).parts().values()] == [70, 20, 10]
+    assert [len(part) for part in data.split(fractions=np.array([0.5, 0.25, 0.25])).parts().values()] == [50, 24, 26]
+    for wrong in ((-0.7, 0.2, 0.1), (0.7, 0.2, 0.3, 0.1)):
+        with pytest.raises(PellucidError):
+            data.split(fractions=wrong)
+    assert read_data(pl.DataFrame({"0": [1, 2] * 20, "4": ["a", "b"] * 20}), target=4, cache=False).target.name == "4"

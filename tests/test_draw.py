@@ -269,6 +269,7 @@ def photos() -> Content:
         "calibration": {"confidence": [0.4, 0.9], "accuracy": [0.5, 0.85], "count": [40, 260]},
         "per_class": [{"label": n, "precision": 0.8, "recall": 0.7, "f1": 0.75, "count": 100} for n in names],
         "metrics": {"macro F1": 0.7627, "balanced accuracy": 0.75},
+        "percents": ["accuracy", "balanced accuracy"],
         "worst": [
             {"shown": {"image_png": png()}, "true": EVIL, "predicted": "dog", "probability": 0.97, "where": EVIL}
             for _ in range(40)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import pellucid
+from pellucid.fields import KINDS
 
 SOURCE = Path(pellucid.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -225,6 +226,46 @@ def test_files_and_functions_stay_short() -> None:
             if limit and (size := code_lines(text, node)) > limit:
                 long.append(f"{path.relative_to(SOURCE)}: {node.name} has {size} lines")  # type: ignore[attr-defined]
     assert long == []
+
+
+NAMED = {
+    "cli/progress.py": 1,
+    "data/memory/columns.py": 1,
+    "estimators.py": 1,
+    "trunks/convolutional.py": 1,
+    "trunks/dense.py": 1,
+    "trunks/recurrent.py": 1,
+    "trunks/transformer.py": 1,
+}
+
+
+def kinds_named(path: Path) -> list[int]:
+    """The lines on which something is compared with the name of a kind or family, or a dict has one as a key."""
+    known = {*KINDS, *(kind.family for kind in KINDS.values())}
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        words: list[ast.expr | None] = []
+        if isinstance(node, ast.Compare):
+            for side in (node.left, *node.comparators):
+                words += side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
+        elif isinstance(node, ast.Dict):
+            words += node.keys
+        if any(isinstance(word, ast.Constant) and word.value in known for word in words):
+            found.append(node.lineno)
+    return found
+
+
+def test_a_kind_is_named_in_its_own_files() -> None:
+    """Other code asks a kind for a trait, an input layer or an output for what it plans; each exception says why."""
+    own = ("fields", "inputs", "outputs", "tasks", "samples")
+    lines = {str(path.relative_to(SOURCE)): kinds_named(path) for path in FILES if room_of(path) not in own}
+    found = {file: len(some) for file, some in lines.items() if some}
+    more = {file: count for file, count in found.items() if count > NAMED.get(file, 0)}
+    assert more == {}, "ask field.traits, INPUTS[kind] or the output instead: the number of these places may only fall"
+    assert found == NAMED, "there are fewer by now, so let NAMED say so"
+    for file, some in lines.items():
+        text = (SOURCE / file).read_text().splitlines()
+        assert all(text[line - 2].strip().startswith("#") for line in some), f"{file}: no comment above that says why"
 
 
 def test_the_way_to_a_step_is_straight() -> None:

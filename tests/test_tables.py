@@ -618,6 +618,16 @@ def test_a_training_on_pieces_ends_with_the_same_weights(tmp_path, request, monk
     assert tables[0]["input"][0].startswith("row ")
 
 
+def test_several_targets_on_pieces_are_learned(tmp_path, small_limits, monkeypatch):
+    import pellucid
+
+    monkeypatch.setattr("pellucid.training.arrays.MAPPED_BYTES", 0)
+    rows = [f"{i % 7},{i % 7 * 2.5},{i % 7 * -1.5}" for i in range(200)]
+    file = written(tmp_path / "t.csv", "\n".join(["x,a,b", *rows]))
+    run = pellucid.train(pellucid.read(file, target="a,b", cache=tmp_path / "cache"), steps=12, folds=0, out=tmp_path)
+    assert sorted(run.predict(str(file))[0]) == ["a", "b", "input"]
+
+
 def test_the_second_start_of_a_large_table_opens_no_source(tmp_path, small_limits):
     file = a_table(tmp_path / "t.csv")
     first = read_data(file, cache=tmp_path / "cache")

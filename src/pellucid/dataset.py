@@ -20,6 +20,7 @@ from .data.cache.cache import key_of
 from .data.examples import Examples
 from .data.read import read_data
 from .data.sample_weights import loss_weights
+from .data.splits.spec import parse_split
 from .data.splits.split import Split, split_data
 from .data.summary import describe_lines, summarise_data
 from .errors import PellucidError, UsageError, unknown_name
@@ -77,6 +78,8 @@ class Dataset(Examples):
         Raises:
             PellucidError: when there are too few examples, groups or moments for the parts.
         """
+        if fractions is not None:
+            fractions = parse_split([float(share) for share in fractions]).shares
         # Roles decide which rows can be used, so a target that is named later asks for another split.
         about = seed, fractions and tuple(fractions), tuple((f.name, f.role) for f in self.fields.values())
         if self._split is None or self._split[0] != about:
@@ -158,6 +161,8 @@ class Dataset(Examples):
             UsageError: for another part.
         """
         parts = self.split(split_seed).parts()
+        if batch_size < 1:
+            raise UsageError(f"a batch of {batch_size} examples is none", fix="give batch_size 1 or more")
         if part not in parts:
             raise UsageError(unknown_name("part of the data", part, parts))
         # By identity: another network of the same fields may have been fitted on other rows.

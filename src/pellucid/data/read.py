@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import enough_memory
 from ..fields import KINDS, Note
+from ..options.types import Texts
 from . import checks
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
@@ -64,7 +65,7 @@ def read_data(
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    target = target if target is None or isinstance(target, str) else tuple(target)
+    target = target if target is None else Texts(alone=True).check(target)
     options = ReadOptions(target, dict(kinds or {}), ignored, header, spec.parse_split(split), size, weights)
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)

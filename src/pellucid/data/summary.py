@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..fields import Field, Note, kind_named
@@ -52,7 +53,7 @@ def summarise_data(data: Examples) -> dict[str, Any]:
 
 def _note_content(note: Note) -> dict[str, str]:
     """A note for programs; every one says what training does about it and what the user can do."""
-    about = {"level": note.level, "text": note.text, "where": note.where}
+    about = {name: value for name, value in asdict(note).items() if name != "cause"}
     return about | {"action": note.treatment, "fix": note.fix or MENDS[note.level]}
 
 

@@ -54,7 +54,9 @@ class Budget:
         """Read ``"30s"``, ``"5m"``, ``"1h30m"``, ``"10epochs"`` or ``"500 steps"``; a Budget is returned as it is."""
         if isinstance(text, Budget):
             return text
-        packed = re.sub(r"[\s,_]+", "", str(text)).lower()
+        # A comma between groups of three digits parts thousands; any other may be meant as a decimal one.
+        plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", str(text))
+        packed = re.sub(r"[\s_]+", "", plain).lower()
         pieces = _PIECE.findall(packed)
         if not pieces or "".join(number + unit for number, unit in pieces) != packed:
             raise UsageError(f"budget '{text}' is not an amount", fix=_BUDGET_FIX)

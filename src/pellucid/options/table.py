@@ -35,14 +35,16 @@ PHOTO_CHANGES = ("mirror", "shift", "cover")
 ANYTHING = Whatever()
 
 BUDGET = Written(Budget.parse, "budget", "5m")
-KINDS = Written(parse_kinds, "kinds", "zip=category")
+KINDS = Written(parse_kinds, "kinds", "zip=category", ("number", "category", "text", "image", "labels", "date"))
 PIXELS = Written(parse_pixels, "pixels", "48x32")
-NETWORK = Written(check_network, "network", "cnn")
+# The names a user types; a test holds them, and the kinds and outputs below, to what is registered.
+NETWORKS_KNOWN = ("mlp", "cnn", "rnn", "gru", "lstm", "transformer")
+NETWORK = Written(check_network, "network", "cnn", NETWORKS_KNOWN)
 CLASS_WEIGHTS = Written(parse_class_weights, "class weights", "cat=2,dog=1")
 CHANGES = Some(PHOTO_CHANGES, ("auto", "none"))
-NAMES = Written(parse_networks, "networks", "mlp,cnn")
+NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN)
 TARGETS = Texts("column", alone=True)
-OUTPUT = Text(of="output")
+OUTPUT = Text(of="output", choices=("category", "labels", "number"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
 
@@ -139,7 +141,7 @@ TRAIN = (
            unset="the seed", metavar="N"),
     Option("reference", "Whether a classical model learns on the same split, to compare with.", YesNo(),
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
-    Option("output", "Kind of answer: category or number.", OUTPUT, unset="picked by the target's kind",
+    Option("output", "Kind of answer: category, labels or number.", OUTPUT, unset="picked by the target's kind",
            metavar="NAME"),
     Option("augment", "How photos change in training: auto, none, or some of mirror,shift,cover.", CHANGES,
            default="auto", metavar="CHANGES"),
@@ -154,11 +156,12 @@ TRAIN = (
     Option("out", "Folder that runs are written to.", FOLDER, default="runs", metavar="FOLDER"),
     Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", FOLDS,
            unset="5 for small tables trained by time (3 above 500 rows), else 0", metavar="N"),
-    Option("start", "Begin with the weights of an earlier run.", unset="fresh weights", metavar="RUN"),
-    Option("like", "Do the training of an earlier run again; DATA may be left out.", unset="a new plan", metavar="RUN"),
+    Option("start", "Begin with the weights of an earlier run.", Text(of="run"), unset="fresh weights", metavar="RUN"),
+    Option("like", "Do the training of an earlier run again; DATA may be left out.", Text(of="run"),
+           unset="a new plan", metavar="RUN"),
 )  # fmt: skip
 
-FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.",
+FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.", YesNo(),
              command=True)  # fmt: skip
 
 NETWORKS = Option("networks", "Networks to compare.", NAMES, default=("mlp", "cnn", "rnn", "transformer"),
@@ -177,18 +180,19 @@ EACH = {  # what is said otherwise where there are several trainings
 
 COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not in ("network", "like", "start")))
 
-JSON = Option("json", "Print JSON lines for programs, the result last.", command=True)
+JSON = Option("json", "Print JSON lines for programs, the result last.", YesNo(), command=True)
 
-QUIET = Option("quiet", "Print the score alone.", command=True)
+QUIET = Option("quiet", "Print the score alone.", YesNo(), command=True)
 
-PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", command=True)
+PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", YesNo(), command=True)
 
 TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", Texts("text"), default=(),
               metavar="TEXT", flag="--text", many=True)  # fmt: skip
 
-TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", command=True, metavar="FILE")
+TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", Text(of="path"), command=True,
+               metavar="FILE")  # fmt: skip
 
-FORCE = Option("force", "Replace the file of --out where there is one.", command=True)
+FORCE = Option("force", "Replace the file of --out where there is one.", YesNo(), command=True)
 
 MORE = Option(
     "more",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -96,6 +96,7 @@ class Text(ValueType):
     Attributes:
         pattern: a regular expression that all of it matches; ``but``: texts that are not allowed all the same.
         expected: what is said of others. of: what it names, such as a column.
+        choices: texts that are usual or all there are; the place that uses it checks.
     """
 
     form = "text"
@@ -104,6 +105,7 @@ class Text(ValueType):
     but: tuple[str, ...] = ()
     expected: str = ""
     of: str = ""
+    choices: tuple[str, ...] = ()
 
     def check(self, value: Any) -> str:
         text = str(value)
@@ -126,9 +128,12 @@ class Texts(ValueType):
     alone: bool = False
 
     def check(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return value if self.alone else (value,)
-        return tuple(str(one) for one in value) if self.alone else tuple(value)
+        # Columns of a data frame may have whole numbers for names.
+        if isinstance(value, str | int):
+            return str(value) if self.alone else (str(value),)
+        if not isinstance(value, Iterable):
+            raise ValueError("expected a name, or several")
+        return tuple(str(one) for one in value)
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,7 @@ class Written(ValueType):
 
     Attributes:
         parse: reads it. like: what is written, such as ``budget``; ``example``: such a text.
+        choices: words that can be written, where they are few.
     """
 
     form = "written"
@@ -167,6 +173,7 @@ class Written(ValueType):
     parse: Callable[[Any], Any]
     like: str
     example: str
+    choices: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
         return self.parse(value)
@@ -248,6 +255,8 @@ def check_network(value: Any) -> Any:
         from .. import trunks
 
         trunks.base.trunk_named(value)
+    elif not hasattr(value, "forward"):
+        raise ValueError("expected the name of a network, or a module of your own")
     return value
 
 

@@ -80,7 +80,7 @@ def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice
     if asked is None:
         return None
     found = output.task_type.metric_named(asked, data.label_values())
-    if found.name == "mean absolute percentage error":
+    if found.constant == "share":
         for target in data.targets:
             check_percentage(
                 target.name, np.asarray(data.stored_values(target.name).arrays["value"])[data.usable_rows()]

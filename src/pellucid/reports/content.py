@@ -96,6 +96,7 @@ class Content(TypedDict, total=False):
     calibration: Calibration
     per_class: Sequence[PerClass]
     metrics: Mapping[str, float]
+    percents: Sequence[str]  # names of those metrics that are shares, written in percent
     worst: Sequence[Worst]  # from validation, at most 24 are shown
     suspects: Suspects
     network: Sequence[TracedStage]

@@ -36,7 +36,9 @@ def in_words(value: Any, none: str = "none") -> Any:
 
 def output_content(run: Run, test: Answers, weight: np.ndarray | None) -> Content:
     """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
-    return run.network.output.task.report_content(*test, weight)
+    task = run.network.output.task
+    percents = [metric.name for metric in (task.measured, *task.metrics.values()) if metric.percent]
+    return {**task.report_content(*test, weight), "percents": percents}  # type: ignore[typeddict-item]
 
 
 def worst_answers(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> list[Worst]:

@@ -10,6 +10,7 @@ from ..planning.decisions import Decisions
 from ..training.pacer import EVALUATION_SHARE
 from ..tuning.cross_validation import CrossValidation
 from ..tuning.sizing import Timing
+from ..wording import duration_text
 
 # For saving and the report, on a processor of its own: in all, and for each test example.
 FINISH_SECONDS, FINISH_SECONDS_AN_EXAMPLE = 0.3, 0.1e-3
@@ -53,6 +54,14 @@ class RunClock:
             return None
         return self.started + seconds - self.reserve
 
+    def overrun(self) -> str:
+        """That the run took longer than its budget of time, by more than a second or a twentieth; else empty."""
+        allowed, taken = self.seconds_allowed(0), self.elapsed()
+        if allowed is None or not self.decisions.live or taken <= allowed + max(1.0, allowed / 20):
+            return ""
+        took = f"this took {duration_text(taken)}, more than the {duration_text(allowed)} of its budget"
+        return f"{took}: reading, choosing and scoring have their time even where it is short"
+
     def seconds_left(self, step: int, evaluation_seconds: float = 0.0) -> float | None:
         """Seconds left for steps, the closing evaluations taken off; None without a budget of time."""
         deadline = self.deadline(step)
@@ -87,6 +96,8 @@ class RunClock:
         if left is None or timing is None:
             return self.max_steps(epoch_steps), f"{self.budget} as asked for"
         steps = int(left * (1 - EVALUATION_SHARE) / timing.step)
+        if left <= 0:
+            return 1, "the budget was used up before the first step"
         return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
 
     def more_steps(self, more: Budget, rest: int, epoch_steps: int, step: int, used: float, evaluating: float) -> int:

@@ -561,6 +561,8 @@ class Trainer:
         else:
             write_history(run, HISTORY_LINES)
         give_back()
+        if over := self.clock.overrun():
+            self.listener.said(over)
         # Last of all: until the record says done, a killed training can be resumed and finished again.
         self.record["seconds"] = self.clock.elapsed()
         self.write_record()

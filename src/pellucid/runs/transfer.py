@@ -121,11 +121,12 @@ class StartingRun:
 
     def _fill_output(self, network: Network) -> int:
         """Copy the output layer's rows of the classes that both know, by name. Returns how many weights that were."""
-        values = getattr(network.output.task, "values", None)
-        before = next((f for f in self.fields if f.role == "target"), None)
-        if values is None or before is None or "values" not in (before.state or {}):
+        kind, values = network.output.task_type, getattr(network.output.task, "values", None)
+        before = [f for f in self.fields if f.role == "target"]
+        if values is None or not before or any(f.kind != kind.kind for f in before):
             return 0
-        places = {value: i for i, value in enumerate(before.state["values"])}  # type: ignore[index]
+        # By the names that the task gives them: labels of several columns stand side by side.
+        places = {value: i for i, value in enumerate(kind(before).values)}  # type: ignore[attr-defined]
         rows = [(i, places[value]) for i, value in enumerate(values) if value in places]
         count = 0
         for name, value in network.output.layer.state_dict().items():  # type: ignore[union-attr]

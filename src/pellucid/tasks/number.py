@@ -100,7 +100,8 @@ class NumberTask(Task):
         found = measure_all(self, guess, true, weight)
         # Of a true value near 0 every error is an endless share.
         if next_to_nothing(true).any():
-            found.pop("mean absolute percentage error", None)
+            shares = {metric.name for metric in self.metrics.values() if metric.constant == "share"}
+            found = {name: value for name, value in found.items() if name not in shares}
         within = (abs(guess - true) <= self.learned["spread"].astype(np.float64)).mean(1)
         found[f"errors within the {COVERAGE:.0%} range"] = float(np.average(within, weights=weight))
         return {

@@ -27,9 +27,10 @@ ATTENTIONS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBac
 
 def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | None = None) -> float:
     """The mean loss of raw answers (n, R) to targets (n, ...); ``weight`` (n,) says how much each example counts."""
-    losses = output.losses(raw, Batch.of_targets(target))
+    batch: Batch = Batch.of_targets(target)
+    losses = output.losses(raw, batch)
     if weight is None:
-        return float(losses.mean())
+        return float(losses.sum() / output.count(batch))
     return float(np.average(losses.double().cpu().numpy(), weights=weight))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
 from ..fields import Encoded, Field, Ragged
-from .arrays import DenseRows, encoded_bytes, place_array, rows_of
+from .arrays import DenseRows, RaggedRows, encoded_bytes, place_array, rows_of
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -53,11 +53,12 @@ class Loader:
         sample: np.ndarray | None = None,
     ):
         self.device, self.sample, self.target = device, sample, target
-        size = sum(encoded_bytes(array) for array in inputs.values())
+        size = sum(encoded_bytes(array) for array in (*inputs.values(), *([] if target is None else [target])))
         fits = device.type == "cpu" or size < DATA_SHARE * free_memory(device)
         self.home = device if fits else torch.device("cpu")
         self.arrays = {key: rows_of(array, self.home) for key, array in inputs.items()}
-        self._targets = None if target is None else rows_of(target, self.home)
+        # In memory even where inputs are read from their file: it is small beside them, and asked for whole.
+        self._targets = None if target is None else target_rows(target, self.home)
         self.weight = None if weight is None else place_array(weight, self.home)
         # By the longest of an example's sequences: it is what its batch is padded to.
         lengths = [array.lengths for array in inputs.values() if isinstance(array, Ragged)]
@@ -113,6 +114,10 @@ class Loader:
     def in_order(self, rows: np.ndarray, batch_size: int) -> list[Tensor]:
         """Batches for evaluation: every row once, sorted by length where lengths differ."""
         return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, self.lengths)]
+
+
+def target_rows(target: Encoded, home: torch.device) -> DenseRows | RaggedRows:
+    return RaggedRows(target, home) if isinstance(target, Ragged) else DenseRows(target, home)
 
 
 def free_memory(device: torch.device) -> int:

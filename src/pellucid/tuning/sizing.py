@@ -254,5 +254,7 @@ def largest_within_budget(
         ):
             size += 1
     found = epochs_of_size(size)
+    if seconds <= 0:
+        return size, tried[size], "the smallest: the budget was used up before there was a choice"
     epochs_text = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
     return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {epochs_text} epochs"

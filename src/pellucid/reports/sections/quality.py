@@ -99,7 +99,8 @@ def _metrics_card(content: Content) -> Markup | None:
     found = content.get("metrics")
     if not found:
         return None
-    texts = [(name, percent_text(v) if "accuracy" in name else number_text(v)) for name, v in found.items()]
+    shares = content.get("percents", ())
+    texts = [(name, percent_text(v) if name in shares else number_text(v)) for name, v in found.items()]
     labels = content.get("confusion", {}).get("labels", [])
     alone = not content.get("confusion") and not content.get("residuals")  # beside the calibration there is room
     return card("Other measures, on test", facts_list(texts), wide=not _is_large(labels) and not alone)
