@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -56,7 +57,8 @@ class RunClock:
 
     def overrun(self) -> str:
         """That the run took longer than its budget of time, by more than a second or a twentieth; else empty."""
-        allowed, taken = self.seconds_allowed(0), self.elapsed()
+        # What was given later counts too.
+        allowed, taken = self.seconds_allowed(sys.maxsize), self.elapsed()
         if allowed is None or not self.decisions.live or taken <= allowed + max(1.0, allowed / 20):
             return ""
         took = f"this took {duration_text(taken)}, more than the {duration_text(allowed)} of its budget"
