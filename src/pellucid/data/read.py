@@ -65,6 +65,8 @@ def read_data(
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    # Columns of a data frame may have whole numbers for names.
+    target = str(target) if isinstance(target, int) else target
     target = target if target is None else Texts(alone=True).check(target)
     options = ReadOptions(target, dict(kinds or {}), ignored, header, spec.parse_split(split), size, weights)
     notes: list[Note] = []

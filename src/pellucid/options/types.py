@@ -128,9 +128,8 @@ class Texts(ValueType):
     alone: bool = False
 
     def check(self, value: Any) -> Any:
-        # Columns of a data frame may have whole numbers for names.
-        if isinstance(value, str | int):
-            return str(value) if self.alone else (str(value),)
+        if isinstance(value, str):
+            return value if self.alone else (value,)
         if not isinstance(value, Iterable):
             raise ValueError("expected a name, or several")
         return tuple(str(one) for one in value)
