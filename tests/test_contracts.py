@@ -31,6 +31,7 @@ from pellucid.training.loop import Loop, cut_rows, micro_batches
 from pellucid.training.pacer import Pacer
 from pellucid.training.sampler import Sampler
 from pellucid.training.state import TrainState
+from pellucid.training.step_graph import batch_shapes, batch_tensors, clone_batch
 from pellucid.trunks import Features, Need
 
 CPU = torch.device("cpu")
@@ -249,3 +250,21 @@ def test_every_output_has_a_task_of_the_same_name() -> None:
 
     assert {name: output.task_type for name, output in OUTPUTS.items()} == TASKS
     assert TASKS["number"] is NumberTask
+
+
+# -- what is played back on a GPU is the whole batch, and only of one shape
+
+
+def test_a_batch_is_cloned_whole_and_known_by_its_shapes() -> None:
+    batch: Batch = Batch({"x": torch.ones(2, 3)}, torch.tensor([0, 1]), np.arange(2), torch.arange(2))
+    twin = clone_batch(batch)
+    assert batch_shapes(twin) == batch_shapes(batch)
+    pairs = list(zip(batch_tensors(batch), batch_tensors(twin), strict=True))
+    assert len(pairs) == 3
+    for one, other in pairs:
+        assert torch.equal(one, other)
+        assert one.data_ptr() != other.data_ptr()
+    longer = Batch({"x": torch.ones(3, 3)}, torch.tensor([0, 1, 1]), np.arange(3), torch.arange(3))
+    assert batch_shapes(longer) != batch_shapes(batch)
+    padded: Batch = Batch({"t": Padded(torch.ones(2, 3), torch.tensor([3, 1]))}, None, np.arange(2))
+    assert batch_shapes(padded) is None

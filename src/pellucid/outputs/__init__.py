@@ -1,9 +1,8 @@
-"""Output layers: features → loss, metrics, baseline, prediction, one file per kind of answer."""
+"""Output layers: features → raw answers and their loss, one file per kind of answer; the rest is in ``tasks``."""
 
-from ..metrics.score import Score
 from .base import OUTPUTS, Output, output_for
 from .category import Category
 from .labels import Labels
 from .number import Number
 
-__all__ = ["OUTPUTS", "Category", "Labels", "Number", "Output", "Score", "output_for"]
+__all__ = ["OUTPUTS", "Category", "Labels", "Number", "Output", "output_for"]

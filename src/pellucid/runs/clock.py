@@ -97,9 +97,9 @@ class RunClock:
             )
         if left is None or timing is None:
             return self.max_steps(epoch_steps), f"{self.budget} as asked for"
-        steps = int(left * (1 - EVALUATION_SHARE) / timing.step)
         if left <= 0:
             return 1, "the budget was used up before the first step"
+        steps = int(left * (1 - EVALUATION_SHARE) / timing.step)
         return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
 
     def more_steps(self, more: Budget, rest: int, epoch_steps: int, step: int, used: float, evaluating: float) -> int:

@@ -1,8 +1,11 @@
 """What an answer is: metric, naive answer, calibration, decoding; NumPy alone, one file per kind of answer."""
 
-from .base import TASKS, Task
+from .base import Task
 from .category import CategoryTask
 from .labels import LabelsTask
 from .number import NumberTask
+
+# By the kind of field that each predicts.
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask)}
 
 __all__ = ["TASKS", "CategoryTask", "LabelsTask", "NumberTask", "Task"]

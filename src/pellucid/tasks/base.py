@@ -203,17 +203,6 @@ class Task(ABC):
         return new > old if self.higher else new < old
 
 
-TASKS: dict[str, type[Task]] = {}
-
-
-def register(task: type[Task]) -> type[Task]:
-    """Add a task to the house: one line above its class."""
-    if task.kind in TASKS:
-        raise ValueError(f"two tasks are called '{task.kind}'")
-    TASKS[task.kind] = task
-    return task
-
-
 def measure_all(task: Task, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
     """The value of every metric of a task by name, the main one first; those that are not finite are left out.
 

@@ -14,11 +14,10 @@ from ..errors import UsageError, unknown_name
 from ..fields import Field, kind_named
 from ..metrics.base import Metric, fold_name, normalised_weights
 from ..metrics.classes import OF_CLASSES, f1_of
-from .base import Task, Values, measure_all, register
+from .base import Task, Values, measure_all
 from .calibration import cross_entropy, fit_temperature, reliability_bins, softmax
 
 
-@register
 class CategoryTask(Task):
     """The likeliest class, with the probability of each.
 

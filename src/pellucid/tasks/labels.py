@@ -14,7 +14,7 @@ from ..fields import Field
 from ..metrics.base import normalised_weights
 from ..metrics.labels import OF_LABELS, average_precision
 from ..wording import join_words
-from .base import Task, Values, measure_all, register
+from .base import Task, Values, measure_all
 from .calibration import binary_cross_entropy, fit_temperature, reliability_bins, sigmoid
 from .category import hit_shares
 
@@ -29,7 +29,6 @@ EACH_LIKELIEST = ("accuracy", "hamming")
 ENOUGH_EXAMPLES, TRUST_EXAMPLES = 10, 20
 
 
-@register
 class LabelsTask(Task):
     """Every label that is likely enough, with the probability of each.
 

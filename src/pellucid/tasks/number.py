@@ -14,13 +14,12 @@ from ..fields import Field, kind_named
 from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
-from .base import Task, Values, measure_all, register
+from .base import Task, Values, measure_all
 
 # Of answers that lie within the range beside a number.
 COVERAGE = 0.9
 
 
-@register
 class NumberTask(Task):
     """A number, with a range that held ``COVERAGE`` of the validation answers (split conformal prediction, Lei et al.,
     2018).

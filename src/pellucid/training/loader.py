@@ -57,7 +57,7 @@ class Loader:
         fits = device.type == "cpu" or size < DATA_SHARE * free_memory(device)
         self.home = device if fits else torch.device("cpu")
         self.arrays = {key: rows_of(array, self.home) for key, array in inputs.items()}
-        # In memory even where inputs are read from their file: it is small beside them, and asked for whole.
+        # Never read from its file row by row: it is small beside the inputs, and scores ask for all of it.
         self._targets = None if target is None else target_rows(target, self.home)
         self.weight = None if weight is None else place_array(weight, self.home)
         # By the longest of an example's sequences: it is what its batch is padded to.

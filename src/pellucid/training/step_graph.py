@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,11 +36,12 @@ class StepGraph:
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, batch: Batch, count: float) -> Tensor:  # -> () loss; gradients are in the parameters
-        form = batch_form(batch) if self.able else None
-        if form is None:
+        shapes = batch_shapes(batch) if self.able else None
+        if shapes is None:
             return self.compute(batch, count)
-        if form != (self.form and self.form[:-1]) or self.form[-1] != count:
-            self.form, self.seen, self.graph = (*form, count), 0, None
+        # The divisor is part of what is recorded.
+        if (form := (count, *shapes)) != self.form:
+            self.form, self.seen, self.graph = form, 0, None
         self.seen += 1
         if self.graph is None and (self.seen <= WARM_STEPS or not self._record(batch, count)):
             return self.compute(batch, count)
@@ -58,16 +60,16 @@ class StepGraph:
 
     def _record(self, batch: Batch, count: float) -> bool:
         """Record the step; False where it can't be, and then no step is tried again."""
-        kept = {id(value): value.clone() for value in batch_tensors(batch)}
-        own = replace_tensors(batch, kept)
+        own = clone_batch(batch)
         self.given = batch_tensors(own)
         torch.cuda.empty_cache()
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
                 self.loss = self.compute(own, count)
-        except RuntimeError:  # an operation that waits for the GPU, or no memory for a second set of activations
-            self.able = False
+        except RuntimeError:
+            # An operation that waits for the GPU, or no memory for a second set of activations.
+            self.able, self.given = False, []
             torch.cuda.synchronize()
             for p in self.parameters:
                 p.grad = None
@@ -77,26 +79,29 @@ class StepGraph:
         return True
 
 
-def batch_tensors(batch: Batch) -> list[Tensor]:
+def batch_values(batch: Batch) -> list[Any]:
     """All that a step reads of a batch, in a fixed order."""
-    values = [*batch.inputs.values(), batch.target, batch.key, batch.weight]
-    return [value for value in values if isinstance(value, Tensor)]
+    return [*batch.inputs.values(), batch.target, batch.key, batch.weight]
 
 
-def batch_form(batch: Batch) -> tuple[Any, ...] | None:
+def batch_tensors(batch: Batch) -> list[Tensor]:
+    """Those of it that are there."""
+    return [value for value in batch_values(batch) if isinstance(value, Tensor)]
+
+
+def batch_shapes(batch: Batch) -> tuple[Any, ...] | None:
     """Shapes and types of all that a step reads; None for a batch with sequences, whose lengths differ."""
-    values = [*batch.inputs.values(), batch.target, batch.key, batch.weight]
+    values = batch_values(batch)
     if not all(value is None or isinstance(value, Tensor) for value in values):
         return None
-    shapes = ((value.shape, value.dtype) if isinstance(value, Tensor) else None for value in values)
-    return (*batch.inputs, *shapes)
+    return (*batch.inputs, *(None if value is None else (value.shape, value.dtype) for value in values))
 
 
-def replace_tensors(batch: Batch, other: dict[int, Tensor]) -> Batch:
-    """The batch with the tensors of ``other`` in place of its own, found by their ids."""
+def clone_batch(batch: Batch) -> Batch:
+    """The same batch in memory of its own; of tensors alone."""
 
-    def place(value: Any) -> Any:
-        return other[id(value)] if isinstance(value, Tensor) else value
+    def clone(value: Any) -> Any:
+        return None if value is None else value.clone()
 
-    inputs = {name: place(value) for name, value in batch.inputs.items()}
-    return Batch(inputs, place(batch.target), batch.rows, place(batch.key), place(batch.weight))
+    inputs = {name: clone(value) for name, value in batch.inputs.items()}
+    return replace(batch, inputs=inputs, target=clone(batch.target), key=clone(batch.key), weight=clone(batch.weight))
