@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -840,3 +841,9 @@ def test_shares_of_a_split_are_checked_in_python_too() -> None:
         with pytest.raises(PellucidError):
             data.split(fractions=wrong)
     assert read_data(pl.DataFrame({"0": [1, 2] * 20, "4": ["a", "b"] * 20}), target=4, cache=False).target.name == "4"
+
+
+@pytest.mark.parametrize("options", [{"target": 1.5}, {"ignore": 5}])
+def test_what_can_be_no_column_is_refused_when_reading(options: Any) -> None:
+    with pytest.raises(PellucidError, match="expected a name, or several"):
+        read_data({"x": [1, 2, 3], "label": ["a", "b", "a"]}, cache=False, **options)

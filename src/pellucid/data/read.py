@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import enough_memory
 from ..fields import KINDS, Note
-from ..options.types import Texts
+from ..options import check_options
 from . import checks
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
@@ -64,11 +64,11 @@ def read_data(
         'label'
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     # Columns of a data frame may have whole numbers for names.
     target = str(target) if isinstance(target, int) else target
-    target = target if target is None else Texts(alone=True).check(target)
-    options = ReadOptions(target, dict(kinds or {}), ignored, header, spec.parse_split(split), size, weights)
+    names = check_options("read", {"target": target, "ignore": ignore})
+    goal, ignored = names["target"], names["ignore"]
+    options = ReadOptions(goal, dict(kinds or {}), ignored, header, spec.parse_split(split), size, weights)
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
     found = recognise_source(source, replace(options, spool=values_cache.folder))
@@ -87,7 +87,7 @@ def read_data(
     # Values are kept under the bytes and the header alone: another target or split decodes nothing anew.
     data = Examples(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
-    given = {"target": target, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
+    given = {"target": goal, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
     data.options = given | {"split": split, "image_size": image_size, "weights": weights}
     return data
 
