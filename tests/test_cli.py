@@ -96,6 +96,7 @@ class FakeData:
         return {
             "name": "diamonds.csv",
             "layout": "a table of 1,300 rows and 3 columns",
+            "first_rows": [{"carat": "0.23", "cut": "Ideal"}],
             "fields": [{"name": n, "kind": k, "role": r, "reason": f"why {n} " * 9} for n, k, r in columns],
             "target": {
                 "name": "cut",

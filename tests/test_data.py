@@ -15,7 +15,7 @@ import pytest
 from pellucid.data import LAYOUTS, encode_groups, encode_target, gather_batch, read_new
 from pellucid.data.recognise import recognise_source
 from pellucid.data.source import ReadOptions, layout
-from pellucid.data.tables.delimited import has_header
+from pellucid.data.tables.header import has_header
 from pellucid.dataset import read as read_data
 from pellucid.errors import PellucidError, UsageError
 from pellucid.fields import encoded as shortfall

@@ -372,7 +372,7 @@ def check_numbers(columns: Columns, fields: Sequence[Field]) -> None:
             series = (
                 values if isinstance(values, pl.Series) else pl.Series([None if v is None else str(v) for v in values])
             )
-            if (word := first_word(series)) is not None:
+            if (word := first_word(series, field.settings.get("decimal", "."))) is not None:
                 raise ValueError(f"could not convert string to float: {word!r}, in column '{field.name}' of numbers")
 
 

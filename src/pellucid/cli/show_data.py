@@ -14,6 +14,9 @@ from .console import eighths_bar, grouped_number, hanging_indent, plain_grid, pr
 # Columns of a table, shown on a terminal: with what is said of the data they fill a screen.
 MOST_FIELDS = 24
 
+# Characters of a cell among the first rows.
+MOST_CELL = 24
+
 LEVELS = {"info": ("·", "dim"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
 
@@ -28,6 +31,7 @@ def show_dataset(data: Any, out: Console) -> None:
     found = data.summary()
     data_title(found, out)
     field_lines(found["fields"], out)
+    first_rows(found, out)
     print_block(hanging_indent(Text("predicts", style="dim"), target_text(found)), out)
     print_block(hanging_indent(Text("split   ", style="dim"), split_text(found)), out, above=False)
     class_bars(found["classes"], out)
@@ -77,6 +81,33 @@ def field_lines(found: Sequence[Mapping[str, Any]], out: Console) -> None:
         kind = "-" if one["role"] == "ignore" else one["kind"]
         table.add_row(*(Text(str(cell), style=style) for cell in (one["name"], kind, one["role"], one["reason"])))
     print_block(table, out)
+
+
+def first_rows(found: Mapping[str, Any], out: Console) -> None:
+    """The first rows as they were read, as many columns as fit; the target is among them."""
+    rows = found["first_rows"]
+    if not rows or len(rows[0]) < 2:
+        return
+    goals = {field["name"] for field in found["fields"] if field["role"] == "target"}
+    room, names = out.width - 4, []
+    # The targets first, so that they have their place; then in the order of the table.
+    for name in sorted(rows[0], key=lambda name: name not in goals):
+        width = min(max(len(text) for text in (name, *(row[name] or "" for row in rows))), MOST_CELL) + 2
+        if room < width and name not in goals:
+            break
+        room -= width
+        names.append(name)
+    names = [name for name in rows[0] if name in names]
+    table = plain_grid()
+    table.show_header = True
+    for name in names:
+        table.add_column(Text(name), no_wrap=True, overflow="ellipsis", max_width=MOST_CELL)
+    for row in rows:
+        table.add_row(*(Text(row[name] or "", style="green" if name in goals else "") for name in names))
+    left = len(found["fields"]) - len(names)
+    more = f", {grouped_number(left)} more column{'s' * (left > 1)}" if left else ""
+    print_block(Text(f"first rows as they were read{more}", style="dim"), out)
+    print_block(table, out, above=False)
 
 
 def target_text(found: Mapping[str, Any]) -> Text:

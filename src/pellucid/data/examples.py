@@ -43,6 +43,7 @@ class Reading:
         named: False when column names are made up, because the table has no header.
         columns: of the source, in their order, used or not; none that only the layout knows.
         fields: in the order of the source.
+        first: the first rows as they were read (``first_rows``).
         why: what makes the target the target; empty when there is none.
         classes: how many examples each class of a category target has, the commonest first.
         given: how many examples each part has, where the data gives the parts.
@@ -61,6 +62,7 @@ class Reading:
     parted: str = ""
     notes: list[Note] = kept(default_factory=list)
     columns: list[str] = kept(default_factory=list)
+    first: list[dict[str, str | None]] = kept(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes")}

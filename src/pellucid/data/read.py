@@ -16,12 +16,17 @@ from ..options import check_options
 from . import checks
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
+from .decimals import settle_decimals
 from .examples import Examples, Reading
+from .first_rows import first_rows
 from .folders import layouts
 from .recognise import recognise_source
-from .schema import check_names, fields_of
+from .schema import check_names, fields_of, named_columns
 from .source import ReadOptions, Source, check_width
 from .splits import preview, spec
+
+# Raised when values of the same file and form are read otherwise than before, so that none is taken from the cache.
+READ_AS = 2
 
 
 def read_data(
@@ -31,6 +36,9 @@ def read_data(
     kinds: Mapping[str, str] | None = None,
     ignore: Sequence[str] | str = (),
     header: bool | None = None,
+    decimal: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
     split: str | Sequence[float] | None = None,
     image_size: int | tuple[int, int] | None = None,
     weights: str | None = None,
@@ -49,6 +57,9 @@ def read_data(
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
         header: whether a table's first line holds names; inferred when left out.
+        decimal: the mark before decimals, "." or ",", where it can't be told or is told wrong.
+        delimiter: what stands between the cells of a text file: one or several characters, "tab", " " for blanks.
+        sheet: the name of a spreadsheet's sheet.
         split: shares (``"80,10,10"``, ``"70,30"``), the column that says the parts (``"column:fold"``), groups that
             stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
         image_size: pixels a side, or (height, width), that images are brought to.
@@ -66,9 +77,14 @@ def read_data(
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     # Columns of a data frame may have whole numbers for names.
     target = str(target) if isinstance(target, int) else target
-    names = check_options("read", {"target": target, "ignore": ignore})
+    form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet}
+    names = check_options("read", {"target": target, "ignore": ignore, **form})
     goal, ignored = names["target"], names["ignore"]
-    options = ReadOptions(goal, dict(kinds or {}), ignored, header, spec.parse_split(split), size, weights)
+    form = {name: names[name] for name in form}
+    parting = spec.parse_split(split)
+    options = ReadOptions(goal, dict(kinds or {}), ignored, header, parting, size, weights)
+    options = replace(options, decimal=form["decimal"], delimiter=form["delimiter"], sheet=form["sheet"])
+    options = replace(options, named=named_columns(options))
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
     found = recognise_source(source, replace(options, spool=values_cache.folder))
@@ -84,11 +100,13 @@ def read_data(
             lambda _: ({}, _make_reading(found, options, check).to_json()),
             notes.append,
         )
-    # Values are kept under the bytes and the header alone: another target or split decodes nothing anew.
-    data = Examples(source, Reading.from_json(entry.meta), key_of(found.digest, header, ()), found.load, values_cache)
+    # Values are kept under the bytes and the table's form alone: another target or split decodes nothing anew.
+    reading = Reading.from_json(entry.meta)
+    shape = [READ_AS, header, form, reading.named]
+    data = Examples(source, reading, key_of(found.digest, shape, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": goal, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
-    data.options = given | {"split": split, "image_size": image_size, "weights": weights}
+    data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form
     return data
 
 
@@ -99,6 +117,7 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     check_names(found.columns, options)
     layouts.need_classes(found, source.name)
     notes = list(found.notes)
+    found = replace(found, columns=settle_decimals(found, options.decimal, notes.append))
     fields, why = fields_of(found, options, notes.append)
     if check:
         notes += checks.columns(found.columns, fields)
@@ -110,7 +129,8 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     how, given, in_words = preview.preview_split(found, fields, options.split, source.name, even, notes.append)
     columns = [name for name in found.columns if name not in found.added]
     about = (source.name, found.layout, len(found), found.named, fields, why)
-    return Reading(*about, classes, given, how, in_words, notes, columns)
+    first = first_rows(found.columns, fields)
+    return Reading(*about, classes, given, how, in_words, notes, columns, first)
 
 
 @lru_cache

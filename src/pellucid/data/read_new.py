@@ -13,10 +13,12 @@ from typing import Any
 
 from ..errors import PellucidError
 from ..fields import Column, Field, Note, kind_named
+from ..fields.notation import POINT
 from ..wording import count_noun, join_words
 from .archives import is_archive
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
+from .decimals import settle_decimals
 from .examples import Examples, Reading
 from .folders.layouts import image_files, need_classes
 from .folders.listing import SUFFIXES
@@ -69,6 +71,9 @@ def read_new(
     in_files = {f.name for f in wanted if f.traits.suffixes}
     found = with_named_files(found, in_files, values_cache, reading_code(), notes.append)
     opened = found.load()
+    # What a run found out about the decimals of a column holds where a few new cells can be read both ways.
+    known = {f.name: f.settings.get("decimal", POINT) for f in wanted if f.traits.amount}
+    opened = replace(opened, columns=settle_decimals(opened, None, notes.append, known))
     if need_target:
         need_classes(opened, found.name, least=1)
     weight = [] if weights is None else [Field(weights, "number", "weight")]
@@ -76,6 +81,7 @@ def read_new(
     names = _match_columns(opened, [*fields, *weight, *when], wanted, columns, need_target, found.name, notes)
     present = [f for f in wanted if f.name in names and (need_target or f.role == "input")]
     values = {f.name: _rename_column(opened.columns[names[f.name]], f.name) for f in present}
+    present = [_as_written_here(f, values[f.name]) for f in present]
     if weights is not None:
         check_names(opened.columns, options)
         values[weights] = opened.columns[weights]
@@ -88,6 +94,13 @@ def read_new(
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts)
     return Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, values_cache)
+
+
+def _as_written_here(field: Field, column: Column) -> Field:
+    """The field with the decimal mark of the new numbers, where they are text: another file may have another."""
+    if not field.traits.amount or column.decimal == field.settings.get("decimal", POINT):
+        return field
+    return field.with_(settings={**field.settings, "decimal": column.decimal})
 
 
 def _ordered_by(found: Contents, times: str | None, wanted: Sequence[Field]) -> list[Field]:

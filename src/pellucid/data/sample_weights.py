@@ -9,6 +9,7 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..fields import Column, Field
+from ..fields.notation import POINT
 from ..fields.number import format_number, parse_numbers
 from ..wording import count_noun
 
@@ -26,7 +27,7 @@ def weight_field(column: Column) -> Field:
         raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
     # True counts as 1, False as 0: a column that says which rows to learn from.
     plain = series.cast(pl.Int8) if series.dtype == pl.Boolean else series
-    value = parse_numbers(plain)[0].to_numpy()  # (n,), NaN where there is none
+    value = parse_numbers(plain, column.decimal)[0].to_numpy()  # (n,), NaN where there is none
     if not np.isfinite(value).any():
         raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
     for wrong, what in ((value < 0, "is negative"), (np.isinf(value), "is infinite")):
@@ -39,7 +40,8 @@ def weight_field(column: Column) -> Field:
     reason = (
         f"how much each row counts, from {format_number(float(known.min()))} to {format_number(float(known.max()))}"
     )
-    return Field(column.name, "number", "weight", reason)
+    settings = {"decimal": column.decimal} if column.decimal != POINT else {}
+    return Field(column.name, "number", "weight", reason, settings)
 
 
 def check_parts(weight: np.ndarray, parts: dict[str, np.ndarray], name: str) -> None:

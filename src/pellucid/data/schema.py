@@ -87,6 +87,14 @@ def check_names(columns: Iterable[str], options: ReadOptions) -> None:
         kind_named(kind)
 
 
+def named_columns(options: ReadOptions) -> tuple[str, ...]:
+    """The columns that options name: a line that holds one of them is the header."""
+    targets = (options.target,) if isinstance(options.target, str) else options.target or ()
+    targets = tuple(dict.fromkeys((*targets, *(part.strip() for one in targets for part in one.split(",")))))
+    named = (*targets, *options.ignore, *options.kinds, options.weights, options.split.column)
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
 def asked_targets(target: str | Sequence[str] | None, columns: Iterable[str]) -> tuple[str, ...]:
     """The targets that were named: one column, several, or several in one text with commas between."""
     if target is None:

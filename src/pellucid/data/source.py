@@ -28,8 +28,12 @@ COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
 class ReadOptions:
     """What the user said about the data; see ``read``.
 
-    ``names`` are columns that must be found (reading new data for a finished run); they settle whether a table has
-    a header. ``spool`` is the folder in which large tables lie while they are read; it says nothing about the data.
+    Attributes:
+        names: columns that must be found, when new data are read for a finished run; named: columns that options name.
+            Both settle whether a table has a header, and where.
+        decimal: the mark before the decimals of numbers. delimiter: what stands between the cells of a text file.
+        sheet: the name of a spreadsheet's sheet.
+        spool: the folder in which large tables lie while they are read; it says nothing about the data.
     """
 
     target: str | tuple[str, ...] | None = None
@@ -40,6 +44,10 @@ class ReadOptions:
     image_size: tuple[int, int] | None = None
     weights: str | None = None
     names: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    decimal: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
     spool: Path | None = None
 
 
@@ -56,6 +64,7 @@ class Contents:
         target: the column, or columns of numbers, the layout makes the obvious target; ``why``: because of what.
         places: where each row comes from, for layouts that know it without their columns.
         added: columns that no table holds, such as the class that an image's folder tells.
+        decimal: the mark before the decimals of the numbers that a file's reader understood; empty where it read none.
         needs_classes: the target is what folders tell, so that there must be two of them to learn from.
     """
 
@@ -69,6 +78,7 @@ class Contents:
     places: Places | None = None
     added: tuple[str, ...] = ()
     needs_classes: bool = False
+    decimal: str = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

@@ -46,6 +46,7 @@ def summarise_data(data: Examples) -> dict[str, Any]:
             "how": how,
             **({"given": given} if reading.given else {"fractions": list(reading.parting.shares)}),
         },
+        "first_rows": reading.first,
         "notes": [_note_content(note) for note in data.notes],
         "cache": str(data.cache),
     }

@@ -45,6 +45,7 @@ class Column:
             memory; raises ``pixels.Unreadable``.
         marked: whether the digest of the source tells when files that values name have changed.
         row_places: where each row comes from, where that is more than the place of one value.
+        decimal: the mark before the decimals of numbers that are text.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Column:
     fetch: Callable[[str], bytes] | None = None
     marked: bool = False
     row_places: Callable[[int], str] | None = None
+    decimal: str = "."
 
     def __len__(self) -> int:
         return len(self.held)

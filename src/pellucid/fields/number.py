@@ -16,16 +16,12 @@ from ..storage import forms
 from .base import Guess, Kind, register
 from .column import Column, cut_series
 from .encoded import Into, Stored, allocate_in_memory
+from .notation import COMMA, POINT, read_marked, take_signs
 from .notes import AS_MISSING, TAKEN_OFF, Note, Report, report_some
 
-# Compared in lower case, without spaces around.
-MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none")
-
-# Taken off a number, and said.
-UNITS = r"^([+-]?)\s*[$€£¥]\s*|\s*[%$€£¥]$"
-
-# 1,234,567.8; a lone "1,5" is left unread rather than misread.
-THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
+# Compared in lower case, without spaces around. The last ones are what spreadsheets and databases write.
+MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none", "n.a.", "--", "---", "–", "—", ".", "..", "...", "<na>",
+           "nat", "(null)", "\\n", "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!")  # fmt: skip
 
 # 007, 01234: a code, not a number; read as one, its zeros would be lost.
 CODE_TEXT = r"^0\d+$"
@@ -74,7 +70,8 @@ class Number(Kind):
     together = True
 
     def settings(self) -> forms.Form:
-        return forms.record({"scale": forms.maybe(forms.one_of(*SCALES))}, forms.anything, optional=["scale"])
+        known = {"scale": forms.maybe(forms.one_of(*SCALES)), "decimal": forms.one_of(POINT, COMMA)}
+        return forms.record(known, forms.anything, optional=list(known))
 
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         own = {
@@ -97,7 +94,9 @@ class Number(Kind):
         series = column.series()
         if series is None or not (series.dtype.is_numeric() or series.dtype == pl.String):
             return None
-        pieces = [parse_numbers(stretch)[0].drop_nulls() for stretch in cut_series(series)]
+        mark = column.decimal
+        settings = {"decimal": mark} if mark != POINT else {}
+        pieces = [parse_numbers(stretch, mark)[0].drop_nulls() for stretch in cut_series(series)]
         value = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
         value = value if value.is_finite().all() else value.filter(value.is_finite())
         if not len(value):
@@ -107,10 +106,14 @@ class Number(Kind):
         if confidence == 0:
             return None
         if why := _like_an_id(column.name, value, len(series)):
-            return Guess(confidence, why, role="id")
+            return Guess(confidence, why, "id", settings)
         if len(series) > 1 and value.min() == value.max() and len(value) == len(series):
-            return Guess(confidence, f"always {format_number(value[0])}, which tells nothing", role="ignore")
-        return Guess(confidence, reason)
+            return Guess(confidence, f"always {format_number(value[0])}, which tells nothing", "ignore", settings)
+        return Guess(
+            confidence,
+            reason + (", with decimal commas" if settings and _has_commas(series) else ""),
+            settings=settings,
+        )
 
     def store(
         self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
@@ -120,7 +123,7 @@ class Number(Kind):
         unread, infinite, taken_off, start = _OddCells(), _OddCells(), Counter[str](), 0
         for piece in column.chunks():
             series = _as_numbers(piece)
-            parsed, marks = parse_numbers(series)
+            parsed, marks = parse_numbers(series, settings.get("decimal", POINT))
             own = parsed.fill_null(math.nan).to_numpy()
             if series.dtype == pl.String:
                 text = series.str.strip_chars()
@@ -205,23 +208,33 @@ class Number(Kind):
         return format_number(value) if math.isfinite(value) else "missing"
 
 
-def parse_numbers(series: pl.Series) -> tuple[pl.Series, dict[str, int]]:
+def parse_numbers(series: pl.Series, decimal: str = POINT) -> tuple[pl.Series, dict[str, int]]:
     """Numbers (float64, null where there is none) and what was taken off how many of them.
 
-    >>> parse_numbers(pl.Series(["1,200", "$5", "n/a", "tall"]))[1]
-    {'thousands separators': 1, 'currency or percent signs': 1}
+    Args:
+        decimal: the mark before the decimals, "." or ",". A number that has the other one there is not read.
+
+    >>> parse_numbers(pl.Series(["1,200", "$5", "(3.5)", "tall"]))[0].to_list()
+    [1200.0, 5.0, -3.5, None]
+    >>> parse_numbers(pl.Series(["1.200", "12,5 %", "3.5"]), ",")[0].to_list()
+    [1200.0, 12.5, None]
     """
     if series.dtype != pl.String:
         return series.cast(pl.Float64, strict=False).fill_nan(None), {}
     text = series.str.strip_chars()
     text = text.set(is_missing(text), None)
-    bare = text.str.replace(UNITS, "$1")
-    thousands = bare.str.contains(THOUSANDS)
-    digits = pl.select(pl.when(thousands).then(bare.str.replace_all(",", "")).otherwise(bare)).to_series()
-    value = digits.cast(pl.Float64, strict=False).fill_nan(None)
-    signs = (text.str.len_bytes() != bare.str.len_bytes()) & value.is_not_null()
-    counts = {"thousands separators": int(thousands.sum() or 0), "currency or percent signs": int(signs.sum() or 0)}
-    return value, {what: count for what, count in counts.items() if count}
+    # Numbers as programs write them need no second look.
+    value = text.cast(pl.Float64, strict=False) if decimal == POINT else pl.Series([None], dtype=pl.Float64)
+    if len(value) == len(text) and value.null_count() == text.null_count():
+        return value.fill_nan(None), {}
+    bare, money, boxed = take_signs(text, decimal)
+    value, grouped = read_marked(bare, decimal)
+    taken = {
+        "thousands separators": grouped,
+        "currency or percent signs": money & value.is_not_null(),
+        "brackets, which mean minus,": boxed & value.is_not_null(),
+    }
+    return value, {what: count for what, where in taken.items() if (count := int(where.sum() or 0))}
 
 
 def is_missing(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool
@@ -230,12 +243,12 @@ def is_missing(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool
     return found[0] if len(found) == 1 else pl.concat(found)
 
 
-def first_word(series: pl.Series) -> str | None:
+def first_word(series: pl.Series, decimal: str = POINT) -> str | None:
     """The first cell that is there and no number; None where all are numbers or missing."""
     if series.dtype != pl.String:
         return None
     text = series.str.strip_chars()
-    odd = text.filter(parse_numbers(series)[0].is_null() & ~is_missing(text))
+    odd = text.filter(parse_numbers(series, decimal)[0].is_null() & ~is_missing(text))
     return odd[0] if len(odd) else None
 
 
@@ -248,6 +261,10 @@ def format_number(value: float) -> str:
     if value == round(value, 0) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:.6g}"
+
+
+def _has_commas(series: pl.Series) -> bool:
+    return series.dtype == pl.String and bool(series.str.contains(",", literal=True).any())
 
 
 def _number_confidence(series: pl.Series, numbers: int) -> float:

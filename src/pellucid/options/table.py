@@ -24,6 +24,8 @@ from .types import (
     YesNo,
     check_network,
     parse_class_weights,
+    parse_decimal,
+    parse_delimiter,
     parse_kinds,
     parse_networks,
     parse_pixels,
@@ -47,6 +49,8 @@ TARGETS = Texts("column", alone=True)
 OUTPUT = Text(of="output", choices=("category", "labels", "number"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
+DECIMAL = Written(parse_decimal, "decimal mark", ",", (",", "."))
+DELIMITER = Written(parse_delimiter, "delimiter", ";")
 
 DEVICE = Text(r"cpu|cuda(:\d+)?", expected="expected cpu, cuda or cuda:1", of="device")
 
@@ -119,6 +123,11 @@ READ = (
     Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
     Option("header", "Whether the first line of a table holds names.", YesNo(), unset="recognised",
            flag="--header/--no-header"),
+    Option("decimal", "The mark before decimals in numbers: , or .", DECIMAL, unset="recognised", metavar="MARK"),
+    Option("delimiter", "What stands between the cells of a text file: ';', tab, '::', or ' ' for blanks.", DELIMITER,
+           unset="recognised", metavar="SIGNS"),
+    Option("sheet", "The sheet of a spreadsheet to read.", Text(of="sheet"),
+           unset="the one with the columns named, else the largest", metavar="NAME"),
     Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
            Whatever("80,10,10"),
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),

@@ -248,6 +248,23 @@ def parse_class_weights(value: Any) -> str | dict[str, float]:
     return found
 
 
+def parse_decimal(value: Any) -> str:
+    """``","`` or ``"."``, or the word for it."""
+    mark = {"comma": ",", "point": "."}.get(str(value).lower(), value)
+    if mark not in (",", "."):
+        raise ValueError("expected , or .")
+    return str(mark)
+
+
+def parse_delimiter(value: Any) -> str:
+    """What stands between cells; ``"tab"`` and ``"\\t"`` are a tab."""
+    words = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "space": " ", "blank": " "}
+    text = words.get(str(value).lower(), str(value))
+    if not text or len(text) > 8 or any(sign in text for sign in '\n\r"\0'):
+        raise ValueError("expected one or a few signs that stand between cells, such as ; or tab")
+    return text
+
+
 def check_network(value: Any) -> Any:
     """A name is checked before any data is read; a module goes through as it is."""
     if isinstance(value, str):

@@ -21,6 +21,7 @@ import polars as pl
 
 from ...fields import Column, Field, Note
 from ...fields.category import column_words
+from ...fields.notation import POINT
 from ...fields.number import parse_numbers
 from ...wording import count_noun, join_words
 from ..batches.order import hash_counters
@@ -150,8 +151,12 @@ class ColumnView:
 
     @cached_property
     def numbers(self) -> np.ndarray:  # (m,) float64, NaN where there is none
-        value = parse_numbers(self.sampled_values)[0].to_numpy()
+        value = self.read_numbers(self.sampled_values).to_numpy()
         return np.where(np.isfinite(value), value, np.nan)
+
+    def read_numbers(self, cells: pl.Series) -> pl.Series:  # (m,) -> (m,) float64, null where there is none
+        """Cells of the column as numbers."""
+        return parse_numbers(cells, self.field.settings.get("decimal", POINT))[0]
 
     @cached_property
     def labels(self) -> pl.Series:  # (n,) text without spaces around it

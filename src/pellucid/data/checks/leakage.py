@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ...fields import Note
-from ...fields.number import format_number, parse_numbers
+from ...fields.number import format_number
 from ...wording import join_words
 from .base import ColumnView, TableView, column_check, table_check
 
@@ -187,7 +187,9 @@ def equal_inputs(table: TableView) -> Iterator[Note]:
         if other != look.name:
             yield _note_equal(look, f"equals the column '{other}'")
         elif look.traits.amount and len(numbers) < MOST_COMPARED_NUMBERS:
-            numbers[look.name] = parse_numbers(look.series.gather_every(max(1, len(look.series) // 2000)))[0].to_numpy()
+            numbers[look.name] = look.read_numbers(
+                look.series.gather_every(max(1, len(look.series) // 2000))
+            ).to_numpy()
     for name, other in _straight_lines(numbers):
         field = next(f for f in table.used_fields if f.name == name)
         yield _note_equal(ColumnView(field, table.columns[name]), f"is in a straight line with the column '{other}'")
@@ -199,7 +201,7 @@ def _note_equal(look: ColumnView, text: str) -> Note:
 
 def _values_digest(look: ColumnView) -> bytes:
     """A digest that is equal for columns of equal values, whatever their type: numbers as numbers, words as words."""
-    values = parse_numbers(look.series)[0] if look.traits.amount else look.series
+    values = look.read_numbers(look.series) if look.traits.amount else look.series
     return hashlib.blake2b(values.hash().to_numpy().tobytes() + look.kind.encode(), digest_size=16).digest()
 
 

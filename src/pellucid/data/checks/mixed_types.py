@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from ...fields import Note
-from ...fields.number import is_missing, parse_numbers
+from ...fields.number import is_missing
 from ...wording import join_words
 from .base import ColumnView, column_check
 
@@ -42,8 +42,8 @@ def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Not
     present = _present_values(look.sampled_values)
     if not len(present):
         return
-    units = present.str.contains(UNIT)
-    number = parse_numbers(present)[0].is_not_null()
+    number = look.read_numbers(present).is_not_null()
+    units = present.str.contains(UNIT) & ~number
     if units.sum() >= HALF * len(present):
         yield _note_units(look, present.filter(units), f"{units.sum():,} of {_sampled_values(look, len(present))}")
     elif HALF * len(present) <= number.sum() < len(present):

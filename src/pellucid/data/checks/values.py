@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ...fields import Note
-from ...fields.number import format_number, is_missing, parse_numbers
+from ...fields.number import format_number, is_missing
 from ...wording import count_noun
 from .base import ColumnView, column_check
 
@@ -88,7 +88,7 @@ def missing_codes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
 
 
 def _is_value(look: ColumnView, value: float) -> np.ndarray:
-    return parse_numbers(look.series)[0].to_numpy() == value
+    return look.read_numbers(look.series).to_numpy() == value
 
 
 def _count_value(look: ColumnView, value: float) -> int:

@@ -16,7 +16,7 @@ from ...fields import Column, Note
 from ...fields.image import name_images
 from ...wording import count_noun
 from ..source import Contents, ReadOptions, Source, layout
-from ..tables.delimited import unique_names
+from ..tables.header import unique_names
 from .columns import NAME, SIDE, MemoryColumns, array_of_values, is_image
 
 SHAPES = "pass X as (n, F), (n, H, W) or (n, H, W, C) and y as (n,)"

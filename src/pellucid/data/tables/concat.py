@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from ...errors import PellucidError
@@ -23,7 +22,7 @@ from ..schema import SPLIT_NAMES, asked_targets
 from ..source import ReadOptions
 from ..splits.spec import PARTS, SPLIT_WORDS
 from .spool import Spool
-from .table import Chunk, Places, Table, add_constant, join_types, rename_columns
+from .table import Chunk, Table, add_constant, join_types, rename_columns, stack_places
 
 # Bytes of files whose rows stay in memory together; those of larger ones go to the disk while they are joined.
 HELD = 1 << 26
@@ -193,8 +192,9 @@ def _stack_tables(found: Sequence[_FileTable], notes: list[Note], options: ReadO
     shown = join_words((own.file.where for own in found), 3)
     about = f"{len(found):,} files, {shown}: {leader.about}" if len(found) > 1 else leader.about
     added = (split,) if split else ()
-    made = Table(about, [*names, *added], pieces, _all_places(found), notes, leader.named, leader.goal, leader.why)
-    return replace(made, added=added)
+    places = stack_places([own.table.places for own in found], [len(own.table) for own in found])
+    made = Table(about, [*names, *added], pieces, places, notes, leader.named, leader.goal, leader.why)
+    return replace(made, added=added, decimal=leader.decimal)
 
 
 def _from_folder(folder: Path, chunk: Chunk) -> Chunk:
@@ -219,16 +219,3 @@ def _from_folder(folder: Path, chunk: Chunk) -> Chunk:
 
 def _on_disk(chunk: Chunk, spool: Spool) -> Chunk:
     return spool.keep_frame(pl.DataFrame([chunk.read(name).alias(name) for name in chunk.schema]), chunk.schema)
-
-
-def _all_places(found: Sequence[_FileTable]) -> Places:
-    """The places of all rows, those of one file behind those of the other."""
-    every = [own.table.places for own in found]
-    rows = np.cumsum([0, *(len(own.table) for own in found)])
-    before = np.cumsum([0, *(len(places.files) for places in every)])
-    return Places(
-        [file for places in every for file in places.files],
-        np.concatenate([places.first + start for places, start in zip(every, rows, strict=False)]),
-        np.concatenate([places.line for places in every]),
-        np.concatenate([places.file + start for places, start in zip(every, before, strict=False)]),
-    )

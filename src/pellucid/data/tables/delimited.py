@@ -1,4 +1,4 @@
-"""CSV and its kin: encoding, delimiter, header and types are inferred, rows of odd length said. n rows.
+"""CSV and its kin: rows of a file whose form is known (``form``), in pieces; rows of odd length are said. n rows.
 
 A large file is read in blocks, which lie on disk in columns until they are asked for. Types come from all values: where
 a later block shows that a column is text after all, the file is read once more with that column as it is written.
@@ -11,7 +11,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -21,26 +20,33 @@ import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Note
-from ...fields.notes import AS_MISSING
+from ...fields.notation import COMMA, POINT, Marks, weigh_marks
+from ...fields.notes import AS_MISSING, LEFT_OUT
 from ...wording import count_noun, join_words
 from ..source import ReadOptions, check_width
+from .form import Form, find_form, has_decimal_commas, iterate_records, long_cells, split_records
 from .spool import Spool, chunks_of
 from .table import Runs, Table, places_in_file, row_runs
 from .text_blocks import LONG_CELL, first_lines, utf8_blocks
-
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 # Rows of a block that the types of columns are inferred from first; where that fails, all are looked at.
 INFERRED_ROWS = 10_000
 
 DATE_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ][\d:.]+)?$")
 
-# Words that are names of columns far more often than values.
-FIRST_NAMES = {"id", "name", "label", "class", "target", "text", "date", "index", "category", "value", "y"}
+# 007: read as a number it would lose what it is written like.
+CODE = re.compile(r"^\s*[+-]?0\d+\s*$", re.MULTILINE)
 
-IDENTIFIER = re.compile(r"^[^\W\d][\w .()/%#&-]{0,40}$")
+TRUTH = {"true", "false"}
+
+# 12.500: decimals to one writer, thousands to another. What else may stand in a column where all numbers are like it.
+THREE_DIGITS = re.compile(r"^\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*$", re.MULTILINE)
+DECIMALS = re.compile(r"(\d\.\d{1,2}|\.\d{4,}|(^|\D)0?\.\d+)\s*$", re.MULTILINE)
 
 LAST = "it is the last column of a table without header"
+
+# Between cells of blocks that are written anew.
+REWRITTEN = "\x1f"
 
 # Odd rows named by their line.
 MOST_NAMED_ROWS = 5
@@ -56,7 +62,7 @@ def read_delimited(path: Path, where: str, options: ReadOptions, text: frozenset
         where: how messages call the file. text: columns that are read as they are written, whatever their values.
 
     Raises:
-        PellucidError: when there are no records in it.
+        PellucidError: when there are no records in it, or its rows don't fit its names.
     """
     notes: list[Note] = []
     found, first, line = utf8_blocks(path, where, notes), b"", 1
@@ -64,23 +70,52 @@ def read_delimited(path: Path, where: str, options: ReadOptions, text: frozenset
         line += first.count(b"\n")
         if not (first := next(found, b"")):
             raise PellucidError("the file is empty", where=where)
-    separator, head = sniff_delimiter(first_lines(first), path.suffix.lower())
-    header = has_header(head, options.names) if options.header is None else options.header
-    names, extra = column_names(head, header, notes, where)
-    check_width(len(names), where)
-    reader = _Reader(separator, header, names, separator == ";" and _decimal_comma(head), text, line)
+    head = first_lines(first).decode("utf-8", "replace")
+    form = find_form(head, path.suffix.lower(), options, notes, where)
+    check_width(len(form.names), where)
+    rows = _first_rows(head, form)
+    comma = has_decimal_commas(form, rows) if options.decimal is None else options.decimal == form_mark(form)
+    reader = _Reader(form, comma, text | _as_written(form, rows), line)
     pieces = chunks_of(reader.read_frames(chain([first], found)), partial(_spool_blocks, path, where, options))
     if not pieces:
         raise PellucidError("there is a header but no row below it", where=where)
-    commas = DELIMITERS.get(separator, "one column")
-    about = f"CSV with {commas}, {'names in the first line' if header else 'no header, so columns are numbered'}"
-    goal = names[-1] if len(names) > 1 and not extra and not header else None
+    goal = form.names[-1] if len(form.names) > 1 and not form.row_names and not form.header else None
     again = partial(read_delimited, path, where, options)
     places = places_in_file(where, reader.runs)
-    table = Table(about, names, pieces, places, notes + reader.collect_notes(where), header, goal, LAST, again)
+    all_notes = notes + reader.collect_notes(where)
+    names = list(form.names)
+    table = Table(form.about, names, pieces, places, all_notes, form.header, goal, LAST, again, (), reader.decimal)
     # A column that turned out to be text is read once more as it is written: "007" had become 7 in earlier blocks.
     late = table.changed_columns(table.column_types()) if len(pieces) > 1 else frozenset()
-    return again(text | late) if late else table
+    # Where some columns have decimal commas, 12.500 in others is no 12.5.
+    late |= reader.late | (reader.floats if reader.has_commas and options.decimal != POINT else frozenset())
+    return again(text | late) if late - text else table
+
+
+def form_mark(form: Form) -> str:
+    """The mark before decimals that can be read at once in a file of this form; none where it cuts cells."""
+    return COMMA if form.delimiter != COMMA else ""
+
+
+def _first_rows(head: str, form: Form) -> list[list[str]]:
+    """The first rows below the names."""
+    records = split_records(head, form)
+    return [record for line, record in records if line >= form.above and line not in form.second][form.header :]
+
+
+def _as_written(form: Form, rows: Sequence[Sequence[str]]) -> frozenset[str]:
+    """Columns that are kept as they are written until their kind is known: codes, true and false, 12.500."""
+    found = set()
+    for i, name in enumerate(form.names):
+        cells = [row[i] for row in rows if i < len(row) and row[i]]
+        joined = "\n".join(cells)
+        if (
+            CODE.search(joined)
+            or (cells and {cell.strip().lower() for cell in cells} <= TRUTH)
+            or (THREE_DIGITS.search(joined) and not DECIMALS.search(joined))
+        ):
+            found.add(name)
+    return frozenset(found)
 
 
 def _spool_blocks(path: Path, where: str, options: ReadOptions) -> Spool:
@@ -93,14 +128,16 @@ class _Reader:
     """Reads one block of a file after the other, and remembers what holds for all of them.
 
     Args:
-        header: whether the first record holds names. names: of the columns. comma: whether decimals have commas.
-        text: columns to read as they are written. line: of the file, that the next block starts in.
+        comma: whether decimals have commas. text: columns to read as they are written.
+        line: of the file, that the next block starts in.
     """
 
-    def __init__(self, separator: str, header: bool, names: list[str], comma: bool, text: frozenset[str], line: int):
-        self.separator, self.names, self.comma, self.line = separator, names, comma, line
+    def __init__(self, form: Form, comma: bool, text: frozenset[str], line: int):
+        self.form, self.names, self.comma, self.line = form, list(form.names), comma, line
+        self.separator = form.delimiter if form.plain else REWRITTEN
         # Still to come: only the first block has it.
-        self.header = header
+        self.header, self.started = form.header, False
+        self.header_line = b""
         # Grows by what is found to be text: a column that is text in one block is read as written in all later ones.
         self.text = set(text)
         # The first lines with too few cells, and with too many.
@@ -109,6 +146,23 @@ class _Reader:
         self.mended = False
         # The lines that the rows of each frame start in.
         self.runs: list[Runs] = []
+        # Lines that repeat the names.
+        self.repeated = 0
+        # Columns that held codes behind the rows that were looked at first.
+        self.late: frozenset[str] = frozenset()
+        # What cells of text say about decimals, by column, and columns that were read with decimal points.
+        self.marks: dict[str, Marks] = {}
+        self.floats: frozenset[str] = frozenset()
+
+    @property
+    def has_commas(self) -> bool:
+        """Whether a column of text has decimal commas and no other reading."""
+        return not self.comma and any(of.numeric and of.decimal == COMMA for of in self.marks.values())
+
+    @property
+    def decimal(self) -> str:
+        """The mark that the reader itself understood, or that goes with commas between cells."""
+        return COMMA if self.comma else POINT if self.floats or self.form.delimiter == COMMA else ""
 
     def read_frames(self, found: Iterable[bytes]) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataType]]]:
         """The frame of each block that has rows, and its types."""
@@ -119,15 +173,19 @@ class _Reader:
     def _block_frame(self, block: bytes) -> pl.DataFrame | None:
         start, header = self.line, self.header
         self.line, self.header = start + block.count(b"\n"), False
+        block = self._without_names(block, header)
+        if not self.form.plain:
+            block = rewrite_records(block, self.form)
         try:
-            body, lines, over = cut_records(block, self.separator, header, len(self.names))
+            body, lines, over = self._cut_records(block, header)
             frame = self._parse_records(body) if len(lines) else None
         except pl.exceptions.PolarsError:
             self.mended = True
-            body, lines, over = cut_records(mend_quotes(block, self.separator), self.separator, header, len(self.names))
+            body, lines, over = self._cut_records(mend_quotes(block, self.separator), header)
             frame = self._parse_records(body)
         if frame is None:
             return None
+        self._find_spellings(frame, body)
         # Quoting that Polars reads otherwise than we do: rows can only be counted.
         if len(frame) != len(lines):
             lines, over = np.arange(len(frame)) + 1 + header, np.zeros(0)
@@ -140,6 +198,28 @@ class _Reader:
                 own[: MOST_NAMED_ROWS - len(self.odd[many])].tolist() if len(self.odd[many]) < MOST_NAMED_ROWS else []
             )
         return frame
+
+    def _without_names(self, block: bytes, first: bool) -> bytes:
+        """A block whose lines above the table, of units, and with the names once more are blank."""
+        passed = {*range(self.form.above), *self.form.second} if not self.started else set[int]()
+        self.started = True
+        if passed:
+            lines = block.split(b"\n", max(passed) + 1)
+            block = b"\n".join(b"" if i in passed else lines[i] for i in range(len(lines)))
+        start = 0
+        if first:
+            body = block.lstrip(b"\r\n")
+            self.header_line = body.split(b"\n", 1)[0] if len(self.names) > 1 else b""
+            start = len(block) - len(body) + len(self.header_line)
+        names = self.header_line
+        if not names or b'"' in names or names not in block[start:]:
+            return block
+        lines = block[start:].split(b"\n")
+        self.repeated += lines.count(names)
+        return block[:start] + b"\n".join(b"" if line == names else line for line in lines)
+
+    def _cut_records(self, block: bytes, header: bool) -> tuple[bytes, np.ndarray, np.ndarray]:
+        return cut_records(block, self.separator, header, len(self.names), self.form.trailing)
 
     def _parse_records(self, body: bytes) -> pl.DataFrame:
         """The records as a frame of all columns: short ones are filled with missing values, long ones cut."""
@@ -175,6 +255,14 @@ class _Reader:
             text |= {short: pl.String() for short, is_strange in zip(numbered, strange, strict=True) if is_strange}
             return parse_rows(None).rename(dict(pairs))
 
+    def _find_spellings(self, frame: pl.DataFrame, body: bytes) -> None:
+        """Columns whose values were written otherwise than their type writes them: 007, True."""
+        if any(kind.is_integer() for kind in frame.dtypes):
+            codes = [self.names[i] for i in code_columns(body, self.separator) if i < len(self.names)]
+            self.late |= {name for name in codes if frame.schema[name].is_integer()}
+        self.late |= {name for name, kind in frame.schema.items() if kind == pl.Boolean}
+        self.floats |= {name for name, kind in frame.schema.items() if kind.is_float()}
+
     def _block_types(self, frame: pl.DataFrame) -> dict[str, pl.DataType]:
         """The types of a block's columns, Null where it has no value. Text that is dates throughout counts as dates."""
         found: dict[str, pl.DataType] = {}
@@ -185,6 +273,7 @@ class _Reader:
                 continue
             if kind == pl.String:
                 self.text.add(name)
+                self.marks[name] = self.marks.get(name, Marks()) + weigh_marks(series)
             found[name] = date_type(series) or kind
         return found
 
@@ -195,6 +284,9 @@ class _Reader:
             found.append(Note("warning", "quotation marks are not in pairs; rows near them may be wrong", where))
         if self.comma:
             found.append(Note("info", "numbers are written with decimal commas", where))
+        if self.repeated:
+            again = count_noun(self.repeated, "line repeats", "lines repeat")
+            found.append(Note("warning", f"{again} the names of the columns; left out", where, LEFT_OUT))
         few, cut = "too few values; the last count as missing", "too many; the last are cut"
         for many, text, action in ((False, few, AS_MISSING), (True, cut, "")):
             if count := self.count[many]:
@@ -225,116 +317,31 @@ def date_type(series: pl.Series) -> pl.DataType | None:
         return None
 
 
-def sniff_delimiter(data: bytes, suffix: str) -> tuple[str, list[list[str]]]:
-    """The delimiter and the first records. The delimiter is the one that cuts most records into as many pieces."""
-    text = data.decode("utf-8", "replace")
-    best, chosen = (0.0, 0), ","
-    for delimiter in DELIMITERS:
-        widths = Counter(len(record) for record in _split_records(text, delimiter))
-        width, count = widths.most_common(1)[0] if widths else (0, 0)
-        # A file called .tsv is cut at tabs even where commas cut it as evenly.
-        share = count / max(sum(widths.values()), 1) + (suffix in (".tsv", ".tab") and delimiter == "\t")
-        if width > 1 and share >= 0.7 and (share, width) > best:
-            best, chosen = (share, width), delimiter
-    return chosen, _split_records(text, chosen)
+def code_columns(body: bytes, separator: str) -> set[int]:
+    """The columns, counted from 0, with a cell that begins with a zero and another digit, as codes do."""
+    raw = np.frombuffer(b"\n" + body, np.uint8)
+    is_cut = raw == ord(separator)
+    starts = is_cut | (raw == ord("\n"))
+    if len(raw) < 3:
+        return set()
+    hits = np.flatnonzero(starts[:-2] & (raw[1:-1] == ord("0")) & (raw[2:] - ord("0") < 10)) + 1  # (h,)
+    if not len(hits):
+        return set()
+    is_quote = raw == ord('"')
+    outside = ~np.logical_xor.accumulate(is_quote) if is_quote.any() else np.ones(len(raw), bool)
+    ends = np.flatnonzero((raw == ord("\n")) & outside)
+    cuts = np.cumsum(is_cut & outside, dtype=np.int64)
+    first = ends[np.searchsorted(ends, hits) - 1]
+    return set(np.unique(cuts[hits] - cuts[first]).tolist())
 
 
-def _split_records(text: str, delimiter: str) -> list[list[str]]:
-    try:
-        with _long_cells():
-            return [record for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if record][:200]
-    except csv.Error:
-        return [line.split(delimiter) for line in text.splitlines() if line][:200]
-
-
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """Let Python's reader take cells of any length."""
-    usual = csv.field_size_limit(1 << 30)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(usual)
-
-
-def has_header(head: Sequence[Sequence[str]], names: Sequence[str] = ()) -> bool:
-    """Whether the first record holds names. Every column votes: names differ from values in what they look like.
+def cut_records(
+    data: bytes, separator: str, header: bool, width: int, trailing: bool = False
+) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """Cut away the header and blank lines.
 
     Args:
-        head: the first records.
-        names: columns that are looked for. Finding one of them decides; without it only clear votes make a header.
-    """
-    first, rest = [cell.strip() for cell in head[0]], head[1:]
-    if names:
-        wanted = {name.casefold() for name in names}
-        if any(cell.casefold() in wanted for cell in first):
-            return True
-    if any(_is_number(cell) for cell in first):
-        return False
-    votes = sum(_header_vote(cell, [r[i].strip() for r in rest if i < len(r)]) for i, cell in enumerate(first))
-    # Without names to look for, a first line that looks like neither is taken for a header, as most files have one.
-    return votes > 0 if names else votes >= 0
-
-
-def _header_vote(cell: str, values: list[str]) -> int:
-    """Above 0 when ``cell`` looks like the name of ``values``, below 0 when it looks like one of them."""
-    present = [value for value in values if value]
-    if cell in present:
-        return -2
-    if cell.lower() in FIRST_NAMES:
-        return 3
-    if present and sum(map(_is_number, present)) > 0.8 * len(present):
-        return 2
-    if not IDENTIFIER.match(cell) and cell:
-        return -2
-    return int(bool(present) and sum(map(len, present)) > 3 * len(cell) * len(present))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.replace(",", "."))
-    except ValueError:
-        return False
-    return True
-
-
-def column_names(head: list[list[str]], header: bool, notes: list[Note], where: str) -> tuple[list[str], bool]:
-    """Names for all columns, each different, and whether the header lacks the name of a first column (as R writes)."""
-    widths = Counter(len(record) for record in head[header:]) or Counter([len(head[0])])
-    usual = widths.most_common(1)[0][0]
-    if not header:
-        return [f"column_{i + 1}" for i in range(usual)], False
-    given = [cell.strip() for cell in head[0]]
-    unnamed_first = usual == len(given) + 1 and len(widths) == 1
-    if unnamed_first:
-        given = ["", *given]
-    return unique_names(given, notes, where), unnamed_first
-
-
-def unique_names(given: Sequence[str], notes: list[Note], where: str) -> list[str]:
-    """Names without blanks and doubles."""
-    blank = [f"column_{i + 1}" for i, name in enumerate(given) if not name]
-    if blank:
-        notes.append(
-            Note("info", f"{count_noun(len(blank), 'column')} without a name: called {join_words(blank)}", where)
-        )
-    # With the last number that was put behind each, so that thousands of equal names are not counted through each time.
-    names: dict[str, int] = {}
-    for i, name in enumerate(given):
-        new, k = name or f"column_{i + 1}", names.get(name, 1)
-        while new in names:
-            k += 1
-            new = f"{name or 'column'}_{k}"
-        if name:
-            names[name] = k
-        if name and new != name:
-            notes.append(Note("warning", f"two columns are called '{name}'; the later one is called '{new}'", where))
-        names.setdefault(new, 1)
-    return list(names)
-
-
-def cut_records(data: bytes, separator: str, header: bool, width: int) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """Cut away the header and blank lines.
+        trailing: a delimiter at the end of a line ends its last cell, and begins no other.
 
     Returns:
         The rest; (n,) the line of the block that each record starts in; (n,) how many cells it has more than ``width``.
@@ -351,6 +358,9 @@ def cut_records(data: bytes, separator: str, header: bool, width: int) -> tuple[
     blank = (ends == starts) | ((ends == starts + 1) & (raw[starts] == ord("\r")))
     lines = np.searchsorted(np.flatnonzero(newline), starts) + 1
     cells = np.add.reduceat(((raw == ord(separator)) & outside).view(np.uint8), starts, dtype=np.int32) + 1
+    if trailing:
+        last = ends - 1 - ((raw[ends - 1] == ord("\r")) & (ends > starts))
+        cells -= raw[last] == ord(separator)
     keep = np.flatnonzero(~blank)[header:]
     if not len(keep):
         return b"", lines[keep], cells[keep]
@@ -360,15 +370,18 @@ def cut_records(data: bytes, separator: str, header: bool, width: int) -> tuple[
     return body, lines[keep], cells[keep] - width
 
 
+def rewrite_records(data: bytes, form: Form) -> bytes:
+    """The same records as Polars reads them: one character between cells, quotation marks around those that need it."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=REWRITTEN, lineterminator="\n")
+    with long_cells():
+        writer.writerows(record for record, _ in iterate_records(data.decode("utf-8", "replace"), form))
+    return out.getvalue().encode()
+
+
 def _even_rows(rows: list[list[str]]) -> int:
     """How many rows have the usual number of cells."""
     return max(Counter(len(row) for row in rows if row).values(), default=0)
-
-
-def _decimal_comma(head: list[list[str]]) -> bool:
-    cells = [cell.strip() for record in head for cell in record]
-    commas = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", cell)) for cell in cells)
-    return commas > sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", cell)) for cell in cells)
 
 
 def mend_quotes(data: bytes, separator: str) -> bytes:
@@ -377,7 +390,7 @@ def mend_quotes(data: bytes, separator: str) -> bytes:
     A mark that is never closed would swallow the rest of the file: then every line is a record of its own.
     """
     text = data.decode("utf-8", "replace")
-    with _long_cells():
+    with long_cells():
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
         lines = [next(csv.reader([line], delimiter=separator), []) for line in text.splitlines()]
     swallowed = max(cell.count("\n") for row in rows for cell in row or [""]) > LONG_CELL

@@ -65,7 +65,18 @@ def contents_of(table: Table, name: str) -> Contents:
     shape = f"a table of {count_noun(len(table), 'row')} and {count_noun(len(table.names), 'column')}"
     columns = columns_of(table, plain_column, notes, name)
     goal, why = (table.goal, table.why) if table.goal in columns else (None, "")
-    return Contents(f"{shape} ({table.about})", columns, notes, table.named, {}, goal, why, table.places, table.added)
+    return Contents(
+        f"{shape} ({table.about})",
+        columns,
+        notes,
+        table.named,
+        {},
+        goal,
+        why,
+        table.places,
+        table.added,
+        decimal=table.decimal,
+    )
 
 
 def read_parquet(path: Path, where: str, options: ReadOptions) -> Table:

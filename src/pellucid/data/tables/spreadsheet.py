@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ...errors import PellucidError
+from ...errors import PellucidError, UsageError, shell_quote, unknown_name
 from ...fields import Note
 from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from ..archives import DAMAGE
 from ..source import ReadOptions
-from .delimited import LAST, column_names, has_header
-from .table import Table, chunk_of_frame, places_in_file, row_runs
+from .delimited import LAST
+from .header import has_header, is_number, join_headers, second_header, unique_names
+from .table import Table, chunk_of_frame, places_in_file, row_runs, stack_places
 
 # Rows of a sheet that its table is found in.
 TOP_ROWS = 60
@@ -29,7 +31,7 @@ FIX = "open it in a spreadsheet program and save it again, or save its table as 
 
 
 def read_spreadsheet(path: Path, where: str, options: ReadOptions) -> Table:
-    """The first sheet that holds a table: a row that fills most columns, and rows below it; titles are passed over.
+    """The sheet that holds the table: a row that fills most columns, and rows below it; titles are passed over.
 
     Raises:
         PellucidError: when the file is damaged or no sheet holds a table.
@@ -46,17 +48,68 @@ def read_spreadsheet(path: Path, where: str, options: ReadOptions) -> Table:
         raise PellucidError(
             f"cannot be read as a spreadsheet ({_explain_damage(error)})", where=where, fix=FIX
         ) from None
-    chosen = next(
-        (s for s in tops if _table_width(tops[s]) > 1), next((s for s in tops if _table_width(tops[s])), None)
+    chosen = _choose_sheet(tops, options, where)
+    notes: list[Note] = []
+    alike = [chosen] if options.sheet is not None else _sheets_alike(tops, chosen)
+    others = [sheet for sheet in tops if sheet not in alike and _table_width(tops[sheet])]
+    if rest := [f"'{sheet}'" for sheet in tops if sheet not in alike]:
+        text = f"{_name_sheets([repr(sheet) for sheet in alike])} read, {_name_sheets(rest)} left out"
+        fix = f"--sheet {shell_quote(others[0])} reads another" if others else ""
+        notes.append(Note("warning" if others else "info", text, where, LEFT_OUT, fix))
+    tables = [_make_table(book, sheet, tops[sheet], where, options, notes) for sheet in alike]
+    if len(tables) == 1:
+        return tables[0]
+    text = f"{len(alike)} sheets with the same columns are read as one table: {join_words(alike, 4)}"
+    notes.append(Note("info", text, where, fix=f"--sheet {shell_quote(alike[0])} reads one"))
+    pieces = [chunk for table in tables for chunk in table.pieces]
+    names = [f"{where}, sheet '{sheet}'" for sheet in alike]
+    about = f"{len(alike)} sheets, names in their first rows"
+    places = stack_places([table.places for table in tables], [len(table) for table in tables], names)
+    return Table(about, tables[0].names, pieces, places, notes)
+
+
+def _name_sheets(sheets: Sequence[str]) -> str:
+    return (
+        f"the {'sheet' if len(sheets) == 1 else 'sheets'} {join_words(sheets, 6)} {'is' if len(sheets) == 1 else 'are'}"
     )
-    if chosen is None:
+
+
+def _sheets_alike(tops: Mapping[str, pl.DataFrame], chosen: str) -> list[str]:
+    """The sheets whose tables have the same names as the chosen one's, itself included."""
+
+    def names_of(sheet: str) -> list[str]:
+        start = _header_row(tops[sheet])
+        first = tops[sheet].row(start) if start is not None else ()
+        return [str(cell).strip() for cell in first if cell is not None]
+
+    own = names_of(chosen)
+    named = len(own) > 1 and not any(map(is_number, own))
+    return [s for s in tops if s == chosen or (named and names_of(s) == own and _table_width(tops[s]))]
+
+
+def _choose_sheet(tops: Mapping[str, pl.DataFrame], options: ReadOptions, where: str) -> str:
+    """The sheet that the user says, else the one with the columns that are looked for, else the one with most rows.
+
+    Raises:
+        UsageError: when there is no sheet of the name. PellucidError: when no sheet holds a table.
+    """
+    if options.sheet is not None:
+        if options.sheet not in tops:
+            raise UsageError(unknown_name("sheet", options.sheet, tops))
+        return options.sheet
+    wanted = {name.casefold() for name in (*options.names, *options.named)}
+
+    def rank(sheet: str) -> tuple[int, bool, int]:
+        top = tops[sheet]
+        start = _header_row(top)
+        first = [] if start is None else [str(cell).strip().casefold() for cell in top.row(start) if cell is not None]
+        return len(wanted.intersection(first)), _table_width(top) > 1, len(top)
+
+    tables = [sheet for sheet in tops if _table_width(tops[sheet])]
+    if not tables:
         names = join_words(f"'{sheet}'" for sheet in tops)
         raise PellucidError(f"no sheet holds a table (looked at {names})", where=where, fix="put names in a first row")
-    notes: list[Note] = []
-    if others := [f"'{sheet}'" for sheet in tops if sheet != chosen]:
-        rest = f"{'the sheet' if len(others) == 1 else 'the sheets'} {join_words(others)}"
-        notes.append(Note("info", f"the sheet '{chosen}' is read and {rest} left out", where, LEFT_OUT))
-    return _make_table(book, chosen, tops[chosen], where, options, notes)
+    return max(tables, key=rank)
 
 
 def _read_cells(book: Any, sheet: str, start: int, most: int | None = None, text: bool = True) -> pl.DataFrame:
@@ -87,9 +140,15 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     start = _header_row(top)
     assert start is not None
     head = [["" if cell is None else cell for cell in row] for row in top[start:].rows()]
-    header = has_header(head, options.names) if options.header is None else options.header
-    names, _ = column_names(head, header, notes, where)
-    frame = _read_cells(book, sheet, start + header, text=False)
+    header = has_header(head, options.names, options.named) if options.header is None else options.header
+    second = second_header(head) if header else 0
+    if second:
+        shown = join_words([f"'{cell.strip()}'" for cell in head[1] if cell.strip()], 4)
+        notes.append(Note("warning", f"the row below the names holds no values but {shown}; passed over", where))
+    width = max(map(len, head))
+    given = join_headers(head[0], head[1 : 1 + second]) if header else [f"column_{i + 1}" for i in range(width)]
+    names = unique_names(given, notes, where)
+    frame = _read_cells(book, sheet, start + header + second, text=False)
     # A sheet may be wider below its top.
     names += [f"column_{i + 1}" for i in range(len(names), frame.width)]
     frame.columns = names[: frame.width]
@@ -104,7 +163,7 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     if start:
         text = f"{count_noun(start, 'row')} above the table {'is' if start == 1 else 'are'} passed over"
         notes.append(Note("info", text, where))
-    lines = np.flatnonzero(full) + start + header + 1
+    lines = np.flatnonzero(full) + start + header + second + 1
     about = f"the sheet '{sheet}', {'names in its first row' if header else 'no header, so columns are numbered'}"
     goal = used[-1] if not header and len(used) > 1 else None
     return Table(

@@ -80,6 +80,23 @@ def places_in_file(name: str, found: Sequence[Runs]) -> Places:
     return Places([name], first, np.concatenate([line for _, _, line in found]), np.zeros(len(first), np.int64))
 
 
+def stack_places(found: Sequence[Places], rows: Sequence[int], names: Sequence[str] | None = None) -> Places:
+    """The places of the rows of several tables, those of one behind those of the other.
+
+    Args:
+        rows: how many each table has. names: how messages call them, where each is a part of one file.
+    """
+    files = [[name] for name in names] if names is not None else [list(places.files) for places in found]
+    starts = np.cumsum([0, *rows])
+    before = np.cumsum([0, *map(len, files)])
+    return Places(
+        [file for own in files for file in own],
+        np.concatenate([places.first + start for places, start in zip(found, starts, strict=False)]),
+        np.concatenate([places.line for places in found]),
+        np.concatenate([places.file + start for places, start in zip(found, before, strict=False)]),
+    )
+
+
 def counted_from(name: str, rows: int, line: int = 1) -> Places:
     """The places of rows that stand in one file without gaps."""
     return Places([name], np.zeros(1, np.int64), np.array([line]), np.zeros(1, np.int64))
@@ -107,6 +124,7 @@ class Table:
         named: False when the names are made up. goal: the column that seems to be the target; ``why``: because of what.
         text: reads it once more with these columns as text, as they are written; None where values have types.
         added: columns that are in no file, such as the part that a file's name tells.
+        decimal: the mark before the decimals of numbers that the reader understood; empty where it read none.
     """
 
     about: str
@@ -119,6 +137,7 @@ class Table:
     why: str = ""
     text: Callable[[frozenset[str]], Table] | None = None
     added: tuple[str, ...] = ()
+    decimal: str = ""
 
     def __len__(self) -> int:
         return sum(chunk.rows for chunk in self.pieces)
