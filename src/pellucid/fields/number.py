@@ -223,18 +223,20 @@ def parse_numbers(series: pl.Series, decimal: str = POINT) -> tuple[pl.Series, d
         return series.cast(pl.Float64, strict=False).fill_nan(None), {}
     text = series.str.strip_chars()
     text = text.set(is_missing(text), None)
-    # Numbers as programs write them need no second look.
-    value = text.cast(pl.Float64, strict=False) if decimal == POINT else pl.Series([None], dtype=pl.Float64)
-    if len(value) == len(text) and value.null_count() == text.null_count():
-        return value.fill_nan(None), {}
-    bare, money, boxed = take_signs(text, decimal)
+    # Numbers as programs write them need no second look, and words without a digit are none.
+    usual = (text if decimal == POINT else text.str.head(0)).cast(pl.Float64, strict=False)
+    rest = (usual.is_null() & text.str.contains(r"\d")).fill_null(False)
+    if not rest.any():
+        return usual.fill_nan(None), {}
+    bare, money, boxed = take_signs(text.filter(rest), decimal)
     value, grouped = read_marked(bare, decimal)
     taken = {
         "thousands separators": grouped,
         "currency or percent signs": money & value.is_not_null(),
         "brackets, which mean minus,": boxed & value.is_not_null(),
     }
-    return value, {what: count for what, where in taken.items() if (count := int(where.sum() or 0))}
+    counts = {what: count for what, where in taken.items() if (count := int(where.sum() or 0))}
+    return usual.scatter(rest.arg_true(), value).fill_nan(None), counts
 
 
 def is_missing(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool

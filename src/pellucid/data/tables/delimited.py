@@ -319,20 +319,20 @@ def date_type(series: pl.Series) -> pl.DataType | None:
 
 def code_columns(body: bytes, separator: str) -> set[int]:
     """The columns, counted from 0, with a cell that begins with a zero and another digit, as codes do."""
-    raw = np.frombuffer(b"\n" + body, np.uint8)
-    is_cut = raw == ord(separator)
-    starts = is_cut | (raw == ord("\n"))
-    if len(raw) < 3:
-        return set()
-    hits = np.flatnonzero(starts[:-2] & (raw[1:-1] == ord("0")) & (raw[2:] - ord("0") < 10)) + 1  # (h,)
+    raw = np.frombuffer(body, np.uint8)
+    zeros = np.flatnonzero(raw[:-1] == ord("0"))  # few of all bytes: only what stands around them is looked at
+    zeros = zeros[raw[zeros + 1] - ord("0") < 10]
+    before = raw[zeros - 1]
+    hits = zeros[(before == ord(separator)) | (before == ord("\n")) | (zeros == 0)]  # (h,)
     if not len(hits):
         return set()
     is_quote = raw == ord('"')
     outside = ~np.logical_xor.accumulate(is_quote) if is_quote.any() else np.ones(len(raw), bool)
     ends = np.flatnonzero((raw == ord("\n")) & outside)
-    cuts = np.cumsum(is_cut & outside, dtype=np.int64)
-    first = ends[np.searchsorted(ends, hits) - 1]
-    return set(np.unique(cuts[hits] - cuts[first]).tolist())
+    cuts = np.concatenate([[0], np.cumsum((raw == ord(separator)) & outside, dtype=np.int64)])
+    # The start of the record of each: behind the line end before it.
+    starts = np.concatenate([[0], ends + 1])[np.searchsorted(ends, hits)]
+    return set(np.unique(cuts[hits] - cuts[starts]).tolist())
 
 
 def cut_records(
