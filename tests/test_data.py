@@ -847,3 +847,60 @@ def test_shares_of_a_split_are_checked_in_python_too() -> None:
 def test_what_can_be_no_column_is_refused_when_reading(options: Any) -> None:
     with pytest.raises(PellucidError, match="expected a name, or several"):
         read_data({"x": [1, 2, 3], "label": ["a", "b", "a"]}, cache=False, **options)
+
+
+WORDS = {
+    "Japanese": "名前と住所,大阪市北区に住んでいます,東京で働いている,横浜の海が好きです",
+    "Chinese": "姓名,张三住在北京市,李四在上海工作,我喜欢看书和音乐",
+    "Taiwan": "姓名,張三住在臺北市,李四在高雄工作,我喜歡看書和音樂",
+    "Korean": "이름,김철수는 서울에 산다,이영희는 부산에서 일한다,책을 좋아합니다",
+    "Cyrillic": "имя,Иван живёт в Москве,Анна работает в Казани,люблю читать книги",
+    "Greek": "όνομα,ο Γιώργος μένει στην Αθήνα,η Μαρία δουλεύει στον Βόλο,διαβάζω βιβλία",
+}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [("cp932", "Japanese"), ("euc_jp", "Japanese"), ("gb18030", "Chinese"), ("big5", "Taiwan"), ("cp949", "Korean"),
+     ("cp1251", "Cyrillic"), ("koi8_r", "Cyrillic"), ("cp1253", "Greek")],
+)  # fmt: skip
+def test_encodings_of_other_scripts(encoding, words, tmp_path):
+    name, *values = WORDS[words].split(",")
+    text = f"{name},label\n" + "".join(f"{value},{'ab'[i % 2]}\n" for i, value in enumerate(values * 3))
+    data = read_data(written(tmp_path / "t.csv", text.encode(encoding)))
+    assert list(data.fields) == [name, "label"]
+    assert data.column(name).values[0] == values[0]
+    assert any(text.startswith("t.csv: is not UTF-8; read as ") and encoding in text for text in texts(data))
+    asked = read_data(written(tmp_path / "t.csv", text.encode(encoding)), encoding=encoding)
+    assert asked.column(name).values[0] == values[0]
+    assert not [text for text in texts(asked) if "UTF-8" in text]
+
+
+@pytest.mark.parametrize("name", ["cp93", "base64", "", 7])
+def test_an_unknown_encoding_is_refused(name):
+    with pytest.raises(PellucidError, match="expected the name of an encoding"):
+        read_data({"a": [1, 2]}, encoding=name, cache=False)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["2024年1月2日", "2024年12月31日"], ["2024-01-02", "2024-12-31"]),
+        (["令和6年1月2日", "平成元年3月4日", "昭和64年1月7日"], ["2024-01-02", "1989-03-04", "1989-01-07"]),
+        (["R6.1.2", "H30/12/3"], ["2024-01-02", "2018-12-03"]),
+        (["２０２４/１/２", "２０２４/１０/１２"], ["2024-01-02", "2024-10-12"]),
+        (["2024년 1월 2일", "2024년 11월 3일"], ["2024-01-02", "2024-11-03"]),
+        (["2024. 1. 2.", "2024. 11. 13."], ["2024-01-02", "2024-11-13"]),
+        (["2. Januar 2024", "13. März 2024", "1. Dez. 2024"], ["2024-01-02", "2024-03-13", "2024-12-01"]),
+        (["2 juin 2024", "3 juillet 2024", "14 août 2024"], ["2024-06-02", "2024-07-03", "2024-08-14"]),
+        (["2 de enero de 2024", "3 de diciembre de 2024"], ["2024-01-02", "2024-12-03"]),
+        (["Mo., 2. Mai 2024", "Di., 3. Oktober 2024"], ["2024-05-02", "2024-10-03"]),
+        (["2 gennaio 2024", "3 giugno 2024"], ["2024-01-02", "2024-06-03"]),
+        (["2024年1月2日 10時30分"], ["2024-01-02 10:30"]),
+    ],
+)
+def test_dates_as_people_write_them_elsewhere(cells, expected):
+    from pellucid.fields import date
+
+    seconds, clock = date.read_dates(pl.Series(cells), day_first=True)
+    assert [date.write_date(value, clock) for value in seconds] == expected

@@ -152,7 +152,7 @@ def test_the_first_sheet_with_a_table_is_read(tmp_path):
     assert list(data.fields) == ["n", "code", "n_2", "label"]
     assert data.column("code").values[7] == "007"
     assert [data.place(row) for row in (0, 7)] == ["t.xlsx, row 4", "t.xlsx, row 18"]
-    assert "t.xlsx: the sheet 'Data' is read and the sheets 'About' and 'Notes' left out" in texts(data)
+    assert "t.xlsx: the sheet 'Data' is read, the sheets 'About' and 'Notes' are left out" in texts(data)
     assert "t.xlsx: 2 rows above the table are passed over" in texts(data)
 
 

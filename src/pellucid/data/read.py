@@ -39,6 +39,7 @@ def read_data(
     decimal: str | None = None,
     delimiter: str | None = None,
     sheet: str | None = None,
+    encoding: str | None = None,
     split: str | Sequence[float] | None = None,
     image_size: int | tuple[int, int] | None = None,
     weights: str | None = None,
@@ -60,6 +61,7 @@ def read_data(
         decimal: the mark before decimals, "." or ",", where it can't be told or is told wrong.
         delimiter: what stands between the cells of a text file: one or several characters, "tab", " " for blanks.
         sheet: the name of a spreadsheet's sheet.
+        encoding: of a text file, such as "cp932"; found when left out.
         split: shares (``"80,10,10"``, ``"70,30"``), the column that says the parts (``"column:fold"``), groups that
             stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
         image_size: pixels a side, or (height, width), that images are brought to.
@@ -77,14 +79,14 @@ def read_data(
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     # Columns of a data frame may have whole numbers for names.
     target = str(target) if isinstance(target, int) else target
-    form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet}
+    form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet, "encoding": encoding}
     names = check_options("read", {"target": target, "ignore": ignore, **form})
     goal, ignored = names["target"], names["ignore"]
     form = {name: names[name] for name in form}
     parting = spec.parse_split(split)
     options = ReadOptions(goal, dict(kinds or {}), ignored, header, parting, size, weights)
     options = replace(options, decimal=form["decimal"], delimiter=form["delimiter"], sheet=form["sheet"])
-    options = replace(options, named=named_columns(options))
+    options = replace(options, encoding=form["encoding"], named=named_columns(options))
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
     found = recognise_source(source, replace(options, spool=values_cache.folder))

@@ -32,7 +32,7 @@ class ReadOptions:
         names: columns that must be found, when new data are read for a finished run; named: columns that options name.
             Both settle whether a table has a header, and where.
         decimal: the mark before the decimals of numbers. delimiter: what stands between the cells of a text file.
-        sheet: the name of a spreadsheet's sheet.
+        sheet: the name of a spreadsheet's sheet. encoding: of text files.
         spool: the folder in which large tables lie while they are read; it says nothing about the data.
     """
 
@@ -48,6 +48,7 @@ class ReadOptions:
     decimal: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
+    encoding: str | None = None
     spool: Path | None = None
 
 

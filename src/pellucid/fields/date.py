@@ -19,6 +19,7 @@ from ..storage import forms
 from .base import Guess, Kind, register
 from .column import Column, thin_series
 from .encoded import Into, Stored, allocate_in_memory
+from .notation import DIGITS
 from .notes import AS_MISSING, Note, Report, report_some
 from .number import is_missing
 
@@ -35,7 +36,20 @@ YEAR_1, YEAR_9999 = -62_135_596_800.0, 253_402_300_799.0
 
 CYCLES = ("year", "month", "day", "weekday", "hour")
 
-MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
+# How names of months begin in English, German, French, Spanish, Italian, Portuguese, Dutch and the north.
+MONTHS = {
+    start: i + 1
+    for i, starts in enumerate(
+        (
+            "jan ene gen", "feb fév fev", "mar mär maa mrt", "apr avr abr", "may mai mag mei maj", "jun giu juin",
+            "jul lug juil", "aug aoû aou ago", "sep set", "oct okt ott out", "nov", "dec déc dez dic",
+        )
+    )
+    for start in starts.split()
+}  # fmt: skip
+
+# The year before the first of each era, by its name and its letter.
+ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925, "大正": 1911, "R": 2018, "H": 1988, "S": 1925}
 
 # Words in the name of a column, without which no number is taken for a timestamp.
 TIMESTAMP_WORDS = {"timestamp", "timestamps", "unix", "unixtime", "epoch", "ts"}
@@ -45,11 +59,11 @@ UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 # In seconds: timestamps from 1973 to 2103 are plausible, and units are told apart, as each is 1,000 times the last.
 SINCE, UNTIL = 1e8, 4.2e9
 
-_YEAR, _DAY, _NAME = r"(?<year>\d{4}|\d{2})", r"(?<day>\d{1,2})(?:st|nd|rd|th)?", r"(?<name>[A-Za-z]{3,9})"
+_YEAR, _DAY, _NAME = r"(?<year>\d{4}|\d{2})", r"(?<day>\d{1,2})(?:st|nd|rd|th)?", r"(?<name>\p{L}{3,10})"
 
 _FIRST, _SECOND = r"(?<first>\d{1,2})", r"(?<other>\d{1,2})"
 
-_WEEKDAY = r"(?:[A-Za-z]{3,9},? )?"
+_WEEKDAY = r"(?:\p{L}{2,10}[.,]{0,2} )?"
 
 _CLOCK = (
     r"(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2}(?:[.,]\d+)?))?\s*(?:(?<half>[AaPp])\.?[Mm]\.?)?"
@@ -65,7 +79,7 @@ WAYS = {
     "numbers with a short year": rf"^{_FIRST}[-/]{_SECOND}[-/](?<year>\d{{2}}){_THEN}",
     # With two digits each: 1.2.13 is a version.
     "numbers with points": rf"^(?<first>\d{{2}})\.(?<other>\d{{2}})\.(?<year>\d{{2}}){_THEN}",
-    "day and name of the month": rf"^{_WEEKDAY}{_DAY}[-. ]+{_NAME}[-., ]+{_YEAR}{_THEN}",
+    "day and name of the month": rf"^{_WEEKDAY}{_DAY}[-. ]+(?:de )?{_NAME}[-., ]+(?:del? )?{_YEAR}{_THEN}",
     "name of the month and day": rf"^{_WEEKDAY}{_NAME}\.? {_DAY},? (?<year>\d{{4}}){_THEN}",
     "year and month": r"^(?<year>\d{4})-(?<month>\d{2})$",
     "compact": r"^(?<year>(?:1[89]|20)\d{2})(?<month>\d{2})(?<day>\d{2})"
@@ -254,7 +268,7 @@ def read_dates(
     >>> read_dates(pl.Series(["2 Jan 1970", "3/1/1970 12:00", "soon"]), day_first=True)[0].tolist()
     [86400.0, 216000.0, nan]
     """
-    text = text.str.strip_chars()
+    text = plain_dates(text)
     value = np.full(len(text), math.nan)
     for way, pattern in WAYS.items():
         left = np.flatnonzero(np.isnan(value) & text.is_not_null().to_numpy())
@@ -269,9 +283,36 @@ def read_dates(
     return _clock_seconds(table), bool(table["hour"].is_not_null().any())
 
 
+def plain_dates(text: pl.Series) -> pl.Series:  # (n,) -> (n,)
+    """Cells without blanks around them; digits of other scripts, and what stands between them in East Asia, as ours.
+
+    >>> plain_dates(pl.Series(["2024年1月2日 10時30分", "令和6年1月2日", "2024. 1. 2.", "soon"])).to_list()
+    ['2024-1-2 10:30', '2024-1-2', '2024-1-2', 'soon']
+    """
+    text = text.str.strip_chars().str.replace(r"^(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.$", "$1-$2-$3")
+    if not text.str.contains(r"[^\x00-\x7f]|^[RHS]\d{1,2}[./]\d").any():
+        return text
+    text = text.str.replace_many(list(DIGITS), list(DIGITS.values()))
+    for era, before in ERAS.items():
+        between = "年" if len(era) > 1 else "[./年]"
+        part = text.str.extract(rf"^{era}(\d{{1,2}}|元){between}").str.replace("元", "1")
+        if part.null_count() < len(part):
+            year = part.cast(pl.Int64) + before
+            rest = text.str.replace(rf"^{era}(?:\d{{1,2}}|元){between}", "")
+            made = (year.cast(pl.String) + "-" + rest.str.replace(r"^(\d{1,2})[./](\d{1,2})$", "$1-$2")).str.replace(
+                r"^(\d{4})-(\d{1,2})月", "$1年$2月"
+            )
+            text = pl.select(pl.when(part.is_not_null()).then(made).otherwise(text)).to_series()
+    text = text.str.replace(r"^(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월](?:\s?(\d{1,2})\s?[日일])?", "$1-$2-$3")
+    text = text.str.replace(r"^(\d{4}-\d{1,2}-)$", "${1}1").str.replace(
+        r"\s?(\d{1,2})[時시]\s?(\d{1,2})[分분]", " $1:$2"
+    )
+    return text.str.replace(r"\s?(\d{1,2}:\d{1,2})(\d{1,2})秒$", " $1:$2")
+
+
 def date_formats(text: pl.Series) -> tuple[dict[str, Any], str]:
     """How the dates of a whole column are written: the settings to read them with, and that in words."""
-    bare = text.str.strip_chars()
+    bare = plain_dates(text)
     found = pl.concat([_pattern_groups(bare, pattern) for way, pattern in WAYS.items() if way.startswith("numbers")])
     first, second = (found[name].cast(pl.Int64).fill_null(0).to_numpy() for name in ("first", "other"))
     settings: dict[str, Any] = {}
@@ -366,7 +407,10 @@ def _match_pattern(text: pl.Series, pattern: str, day_first: bool, absolute: boo
     """Seconds since 1970, (k,) with NaN where the pattern does not match or there is no such day."""
     table = _pattern_groups(text, pattern)
     day, month = ("first", "other") if day_first else ("other", "first")
-    named = pl.col("name").str.to_lowercase().str.slice(0, 3).replace_strict(MONTHS, default=None)
+    name = pl.col("name").str.to_lowercase()
+    # Four letters tell juin from juillet.
+    starts = [name.str.slice(0, length).replace_strict(MONTHS, default=None) for length in (4, 3)]
+    named = pl.coalesce(starts)
     year = pl.col("year").cast(pl.Int64)
     short = pl.col("year").str.len_chars() == 2
     table = table.with_columns(

@@ -26,6 +26,7 @@ from .types import (
     parse_class_weights,
     parse_decimal,
     parse_delimiter,
+    parse_encoding,
     parse_kinds,
     parse_networks,
     parse_pixels,
@@ -50,6 +51,7 @@ OUTPUT = Text(of="output", choices=("category", "labels", "number"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
 DECIMAL = Written(parse_decimal, "decimal mark", ",", (",", "."))
+ENCODING = Written(parse_encoding, "encoding", "cp932")
 DELIMITER = Written(parse_delimiter, "delimiter", ";")
 
 DEVICE = Text(r"cpu|cuda(:\d+)?", expected="expected cpu, cuda or cuda:1", of="device")
@@ -128,6 +130,8 @@ READ = (
            unset="recognised", metavar="SIGNS"),
     Option("sheet", "The sheet of a spreadsheet to read.", Text(of="sheet"),
            unset="the one with the columns named, else the largest", metavar="NAME"),
+    Option("encoding", "Encoding of a text file, such as cp932 or utf-16.", ENCODING, unset="recognised",
+           metavar="NAME"),
     Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
            Whatever("80,10,10"),
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),

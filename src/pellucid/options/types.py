@@ -5,6 +5,7 @@ A form on a page can be made from ``to_json`` alone.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from abc import ABC, abstractmethod
@@ -263,6 +264,17 @@ def parse_delimiter(value: Any) -> str:
     if not text or len(text) > 8 or any(sign in text for sign in '\n\r"\0'):
         raise ValueError("expected one or a few signs that stand between cells, such as ; or tab")
     return text
+
+
+def parse_encoding(value: Any) -> str:
+    """The name of an encoding of text, as Python spells it."""
+    try:
+        known = codecs.lookup(str(value))
+        # base64 and the like are codecs too, and no encodings of text.
+        "".encode(known.name)
+    except (LookupError, TypeError, ValueError):
+        raise ValueError("expected the name of an encoding, such as utf-8, cp1252 or cp932") from None
+    return known.name
 
 
 def check_network(value: Any) -> Any:

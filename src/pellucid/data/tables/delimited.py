@@ -65,7 +65,7 @@ def read_delimited(path: Path, where: str, options: ReadOptions, text: frozenset
         PellucidError: when there are no records in it, or its rows don't fit its names.
     """
     notes: list[Note] = []
-    found, first, line = utf8_blocks(path, where, notes), b"", 1
+    found, first, line = utf8_blocks(path, where, notes, encoding=options.encoding), b"", 1
     while not first.strip():
         line += first.count(b"\n")
         if not (first := next(found, b"")):

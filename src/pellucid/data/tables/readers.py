@@ -123,7 +123,7 @@ def _typed_table(about: str, pieces: list[Chunk], where: str) -> Table:
 def read_json_lines(path: Path, where: str, options: ReadOptions) -> Table:
     """One JSON object a line, or one JSON list of objects."""
     notes: list[Note] = []
-    found = utf8_blocks(path, where, notes, quotes=False)
+    found = utf8_blocks(path, where, notes, quotes=False, encoding=options.encoding)
     first = next(found, b"")
     if not first.strip():
         raise PellucidError("the file is empty", where=where)

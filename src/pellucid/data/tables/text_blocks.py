@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from ...fields import Note
 from ...wording import count_noun
 from .signatures import check_text
@@ -27,21 +29,35 @@ LONG_CELL = 100
 # Lines that the sample has at least, where lines are long.
 FEWEST_LINES = 3
 
+WESTERN = ("cp1252", "latin-1")
+
+# Encodings of other scripts that files are in.
+SCRIPTS = {"cp932": "Japanese", "euc_jp": "Japanese", "gb18030": "Chinese", "big5": "Chinese", "cp949": "Korean",
+           "cp1251": "Cyrillic", "koi8_r": "Cyrillic", "cp1253": "Greek", "cp1255": "Hebrew", "cp1256": "Arabic",
+           "cp1254": "Turkish", "cp874": "Thai"}  # fmt: skip
+
+# Of the bytes above 127, that stand beside another one where words are made of them.
+MANY_TOGETHER = 0.5
+
 # Bytes that stand for nothing in cp1252, so that a file with one of them is latin-1.
 UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
-def utf8_blocks(path: Path, where: str, notes: list[Note], quotes: bool = True) -> Iterator[bytes]:
+def utf8_blocks(
+    path: Path, where: str, notes: list[Note], quotes: bool = True, encoding: str | None = None
+) -> Iterator[bytes]:
     """The file in UTF-8, without a byte order mark, with plain line ends, cut after records.
 
     Args:
         where: how messages call it. notes: is told of an odd encoding.
-        quotes: whether a line end between quotation marks ends no record.
+        quotes: whether a line end between quotation marks ends no record. encoding: the file's, found when left out.
     """
     check_text(path, where)
-    encoding, found = encoding_of(path)
+    encoding, found = encoding_of(path) if encoding is None else (encoding, "")
     if found:
-        notes.append(Note("warning", f"is not UTF-8; read as Western European ({found})", where))
+        what = f"Western European ({found})" if found in WESTERN else f"{SCRIPTS[found]} ({found})"
+        fix = "--encoding NAME, if words look wrong"
+        notes.append(Note("warning", f"is not UTF-8; read as {what}", where, fix=fix))
     return _cut_at_records(_plain_ends(_without_zeros(_decode_chunks(path, encoding), where, notes)), quotes)
 
 
@@ -61,9 +77,33 @@ def encoding_of(path: Path) -> tuple[str, str]:
                 decoder.decode(data)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
+        if guess := _guess_script(next(_byte_chunks(path))):
+            return guess, guess
         odd = any(UNDEFINED.search(data) for data in _byte_chunks(path))
         return ("latin-1", "latin-1") if odd else ("cp1252", "cp1252")
     return "utf-8", ""
+
+
+def _guess_script(data: bytes) -> str:
+    """The encoding of a text in another script than ours, by how often its letters follow one another; else empty.
+
+    In Western languages letters with accents stand alone, in others words are made of bytes above 127.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    high = raw > 127
+    beside = np.zeros(len(raw), bool)
+    beside[1:] |= high[:-1]
+    beside[:-1] |= high[1:]
+    if not high.any() or (high & beside).sum() < MANY_TOGETHER * high.sum():
+        return ""
+    from charset_normalizer import from_bytes
+
+    lines = [line for line in data[: 1 << 20].split(b"\n") if not line.isascii()]
+    some = b"\n".join(lines)[:SAMPLE_BYTES]
+    # A sign of two bytes may be cut at the end. Half katakana are what other scripts look like, read as Japanese.
+    found = from_bytes(some[: some.rfind(b"\n")] if b"\n" in some else some, cp_isolation=list(SCRIPTS))
+    names = [match.encoding for match in found if not re.search("[\uff61-\uff9f]", str(match))]
+    return next((name for name in names if name in SCRIPTS), "")
 
 
 def _byte_chunks(path: Path) -> Iterator[bytes]:
@@ -80,7 +120,7 @@ def _decode_chunks(path: Path, encoding: str) -> Iterator[bytes]:
             first = False
         return
     # Byte by byte: the rest may be UTF-8.
-    western = encoding in ("cp1252", "latin-1")
+    western = encoding in WESTERN
     decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)("western" if western else "replace")
     for data in _byte_chunks(path):
         yield decoder.decode(data).encode("utf-8", "replace")
