@@ -302,5 +302,6 @@ def test_new_words_of_an_input_are_compared() -> None:
     run = pellucid.train(pellucid.read(table, target="label"), steps=2, save=False)
     notes = run.predict({"size": ["Big"], "x": [1.0]}).notes
     assert (
-        "1 word is new since training, and all new words count as the same: 'Big'; 'Big' and 'big' differ by capitals"
+        "1 word is new since training, in 1 value, and counts as unknown: 'Big' (1); "
+        "known are 'big', 'huge' and 'small': 'Big' and 'big' differ by capitals"
     ) in [note.text for note in notes]

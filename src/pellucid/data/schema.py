@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown_name
-from ..fields import Column, Field, Guess, Note, kind_named, recognise
+from ..fields import Column, Field, Note, kind_named, recognise
 from ..fields.category import (
     MOST_CLASSES,
     are_classes,
@@ -17,6 +17,7 @@ from ..fields.category import (
     could_be_classes,
     count_whole_numbers,
     explain_classes,
+    missing_settings,
 )
 from ..fields.labels import counts_of, is_flag
 from ..fields.notes import LEFT_OUT
@@ -116,7 +117,7 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
     if settled is not None and (name not in options.kinds or name == options.split.column):
         return settled
     if forced:
-        guess = kind_named(forced).recognise(column) or Guess(1, "")
+        guess = kind_named(forced).as_asked(column)
         why = "as asked" if name in options.kinds else ""
         reason = "; ".join(part for part in (why, guess.reason) if part)
         return Field(name, forced, "input", reason, kind_named(forced).resize(guess.settings, options.image_size))
@@ -240,7 +241,8 @@ def _classes_or_amount(field: Field, column: Column, say: Say, *, alone: bool) -
     """
     counts = count_whole_numbers(column)
     if are_classes(counts) and (alone or len(counts) == 2):
-        return _said_classes(field.with_(kind="category"), counts, say)
+        settings = {**field.settings, **missing_settings(column_words(column).drop_nulls())}
+        return _said_classes(field.with_(kind="category", settings=settings), counts, say)
     if not alone or field.role == "ignore" or not could_be_classes(counts):
         return field
     instead = f"{_kind_option(field.name, 'category')} predicts classes instead"

@@ -160,6 +160,10 @@ class Kind(ABC):
     def recognise(self, column: Column) -> Guess | None:
         """How sure this kind is that ``column`` holds its values; None when it can't be."""
 
+    def as_asked(self, column: Column) -> Guess:
+        """What holds for a column that a user or a layout says is of this kind."""
+        return self.recognise(column) or Guess(1, "")
+
     @abstractmethod
     def store(
         self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory

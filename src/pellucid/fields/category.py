@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ..storage import forms
+from ..wording import count_noun, join_words
 from .base import Guess, Kind, register
 from .column import Column
 from .encoded import Into, Stored, allocate_in_memory
-from .notes import OWN_VALUE, Note, Report
-from .spelling import compare_words, say_differences
+from .missing_words import MARKERS, are_numbers, find_markers
+from .notes import AS_VALUE, OWN_VALUE, Note, Report
+from .same_value import match_values, unify_truths
+from .spelling import compare_words, say_known
 
 # So many different values are categories when they repeat.
 FEW_VALUES = 50
+
+# With a smaller share of values it is said how many are missing.
+MOSTLY_MISSING = 0.5
 
 # Codes of an input; its values start behind them.
 MISSING, UNKNOWN, RESERVED = 0, 1, 2
@@ -45,6 +53,9 @@ class Category(Kind):
     stratified = "every class"
     column_nouns = ("category", "categories")
 
+    def settings(self) -> forms.Form:
+        return forms.record({"missing": forms.list_of(forms.text())}, forms.anything, optional=["missing"])
+
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         values = forms.list_of(forms.text(), least=int(role == "target"))
         return forms.record(
@@ -58,35 +69,54 @@ class Category(Kind):
         if series.dtype.is_numeric() and series.cast(pl.Float64, strict=False).is_finite().any():
             return None
         present = column_words(column).drop_nulls()
+        if settings := missing_settings(present):
+            present = present.filter(~present.is_in(settings["missing"]))
         n, distinct = len(present), present.n_unique()
         if not distinct:
-            return Guess(0.1, "no values at all", role="ignore")
+            return Guess(0.95 if settings else 0.1, "no values at all", role="ignore", settings=settings)
         if distinct == 1 and n == len(series) > 1:
             return Guess(0.85, f"always '{present[0][:40]}', which tells nothing", role="ignore")
-        reason = f"{distinct:,} words ({_commonest_values(present)})"
+        reason = f"{count_noun(distinct, 'word')} ({_commonest_values(present)})"
+        if n < MOSTLY_MISSING * len(series):
+            reason += f", {len(series) - n:,} of {len(series):,} values missing"
         if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
             return Guess(0.95, reason)
-        return _guess_words(present, distinct, reason)
+        return replace(_guess_words(present, distinct, reason), settings=settings)
+
+    def as_asked(self, column: Column) -> Guess:
+        """Every word is a value where a user or a layout says that there are categories; beside numbers none is."""
+        guess = super().as_asked(column)
+        if "missing" in guess.settings and not are_numbers(column_words(column).drop_nulls().unique().to_list()):
+            return replace(guess, settings={k: v for k, v in guess.settings.items() if k != "missing"})
+        return guess
 
     def store(
         self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
     ) -> Stored:
-        """``{"code": (n,) int32}`` and, in ``meta``, the values they point to, as text in natural order."""
+        """``{"code": (n,) int32}`` and, in ``meta``, the values they point to, as text in natural order.
+
+        Settings: ``missing``, the words that stand for no value.
+        """
         # Two passes: codes stand for values in natural order, which is known when all have been seen.
-        n, found, missing = len(column), set[str](), 0
+        n, counts = len(column), Counter[str | None]()
         for piece in column.chunks():
-            text = column_words(piece)
-            found.update(text.drop_nulls().unique().to_list())
-            missing += text.null_count()
-        values = sorted(found, key=natural_key)
+            table = _read_words(piece).alias("value").value_counts(name="count")
+            counts.update(dict(table.iter_rows()))
+        spelling = unify_truths(counts.keys() - {None})  # type: ignore[arg-type]
+        gone = [word for word in settings.get("missing", ()) if word in counts]
+        found = {spelling.get(word, word) for word in counts if word is not None}
+        values = sorted(found - set(gone), key=natural_key)
+        place = {value: code for code, value in enumerate(values)}
+        # Words that stand for no value, or for another's spelling, are behind the values.
+        words = [*values, *(word for word in counts if word is not None and word not in place)]
+        table = np.array([*(place.get(spelling.get(word, word), -1) for word in words), -1], np.int32)
         code, start = into("code", (n,), np.int32), 0
         for piece in column.chunks():
-            text = column_words(piece)
-            codes = text.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy() if values else -1
-            code[start : start + len(text)] = codes
+            text = _read_words(piece)
+            own = text.cast(pl.Enum(words)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() if words else [-1]
+            code[start : start + len(text)] = table[own]
             start += len(text)
-        if missing:
-            report(Note("info", f"{missing:,} of {n:,} values are missing", f"column '{column.name}'", OWN_VALUE))
+        _report_missing(column, counts, gone, report)
         return Stored({"code": code}, {"values": values}, n)
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -102,7 +132,8 @@ class Category(Kind):
         target = state["role"] == "target"
         missing, unseen, first = (-1, -1, 0) if target else (MISSING, UNKNOWN, RESERVED)
         place = {value: first + i for i, value in enumerate(state["values"])}
-        table = np.array([place.get(value, unseen) for value in stored.meta["values"]] + [missing], np.int32)
+        values = spell_as_known(stored.meta["values"], state["values"])
+        table = np.array([place.get(value, unseen) for value in values] + [missing], np.int32)
         # -1 picks the last entry: missing.
         return table[stored.arrays["code"]]
 
@@ -112,19 +143,28 @@ class Category(Kind):
         return [state["values"][code - first] if code >= first else None for code in np.asarray(encoded).tolist()]
 
     def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
-        seen = set(state["values"])
-        unseen = [value for value in stored.meta["values"] if value not in seen]
+        values, known = stored.meta["values"], state["values"]
+        same = match_values(values, known)
+        taken = say_taken(same)
+        place = set(known) | same.keys()
+        counts = np.bincount(np.asarray(stored.arrays["code"]) + 1, minlength=len(values) + 1)[1:]
+        unseen = {value: int(counts[i]) for i, value in enumerate(values) if value not in place}
         if not unseen:
-            return ""
+            return taken
         if state["role"] == "target":
-            return compare_words(unseen, state["values"])
-        shown = ", ".join(f"'{value[:40]}'" for value in unseen[:5]) + (", …" if len(unseen) > 5 else "")
-        near = say_differences(unseen, state["values"])
-        what = "1 word is" if len(unseen) == 1 else f"{len(unseen):,} words are"
-        return f"{what} new since training, and all new words count as the same: {shown}{near}"
+            return "; ".join([*([taken] if taken else []), compare_words(list(unseen), known)])
+        words = sorted(unseen, key=lambda value: -unseen[value])
+        shown = join_words(f"'{value[:40]}' ({unseen[value]:,})" for value in words)
+        what = "1 word is" if len(words) == 1 else f"{len(words):,} words are"
+        rows = count_noun(sum(unseen.values()), "value")
+        text = (
+            f"{what} new since training, in {rows}, and {'counts' if len(words) == 1 else 'count'} as unknown: {shown}"
+        )
+        text += f"; {say_known(words, known)}"
+        return f"{text}; {taken}" if taken else text
 
     def count_classes(self, column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
-        present = column_words(column).drop_nulls().alias("value")
+        present = column_words(column, settings.get("missing", ())).drop_nulls().alias("value")
         table = present.value_counts(name="count").sort(["count", "value"], descending=[True, False])
         return dict(zip(table["value"].to_list(), table["count"].to_list(), strict=True))
 
@@ -139,16 +179,69 @@ class Category(Kind):
         return stored.meta["values"][code] if code >= 0 else "missing"
 
 
-def column_words(column: Column) -> pl.Series:
+def column_words(column: Column, missing: Sequence[str] = ()) -> pl.Series:
     """Every value as text without spaces around it, null where there is none.
 
-    Whole numbers are written without a point, so that 3, 3.0 and "3" are one value whatever type a file gave them.
+    Whole numbers are written without a point, so that 3, 3.0 and "3" are one value whatever type a file gave them; true
+    and false, of which several files may give several spellings, in one of these.
+
+    Args:
+        missing: words that stand for no value.
 
     >>> column_words(Column("mark", pl.Series([3.0, 2.5, None]))).to_list()
     ['3', '2.5', None]
     """
     pieces = [_read_words(piece) for piece in column.chunks()]
-    return pieces[0] if len(pieces) == 1 else pl.concat(pieces)
+    text = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
+    if missing:
+        text = text.set(text.is_in(missing), None)
+    # "false" is the longest of what may have to be unified.
+    if column_is_short(text, 5) and (spelling := unify_truths(text.drop_nulls().unique().to_list())):
+        text = text.replace(spelling)
+    return text
+
+
+def column_is_short(text: pl.Series, letters: int) -> bool:
+    """Whether the first value and all others have at most so many letters."""
+    first = text.first()
+    return first is not None and len(first) <= letters and (text.str.len_bytes().max() or 0) <= letters  # type: ignore[operator]
+
+
+def missing_settings(present: pl.Series) -> dict[str, Any]:
+    """The setting ``missing`` for words of which some stand for no value; empty where none does."""
+    # Most columns have no such word, and are looked at no further.
+    if not present.is_in(MARKERS).any():
+        return {}
+    markers = find_markers(present.unique().to_list())
+    return {"missing": markers} if markers else {}
+
+
+def spell_as_known(new: Sequence[str], known: Sequence[str]) -> list[str]:
+    """New values, each as a known one is written that it is another spelling of."""
+    same = match_values(new, known)
+    return [same.get(value, value) for value in new]
+
+
+def say_taken(same: Mapping[str, str]) -> str:
+    """Which values are taken for others, where that is more than capitals; empty where none are."""
+    odd = [f"'{new[:40]}' for '{known[:40]}'" for new, known in same.items() if new.lower() != known.lower()]
+    return f"taken {join_words(odd, 3)}" if odd else ""
+
+
+def _report_missing(column: Column, counts: Mapping[str | None, int], gone: Sequence[str], report: Report) -> None:
+    """Note how many values are missing and by which words, and which such words are values here."""
+    where, n, empty = f"column '{column.name}'", len(column), counts.get(None, 0)
+    if missing := empty + sum(counts[word] for word in gone):
+        text, fix = f"{missing:,} of {n:,} values are missing", ""
+        if gone:
+            said = [*(f"{counts[word]:,} say '{word}'" for word in gone), *([f"{empty:,} are empty"] if empty else [])]
+            text += f": {join_words(said)}"
+            fix = f"if these words are values, say {shlex.join(['--kind', f'{column.name}=category'])}"
+        report(Note("info", text, where, OWN_VALUE, fix))
+    kept = [f"'{word}' ({counts[word]:,})" for word in MARKERS if word in counts and word not in gone]
+    if kept:
+        text = f"{join_words(kept)} {'is a value' if len(kept) == 1 else 'are values'} here, as any other word"
+        report(Note("info", text, where, AS_VALUE, "where there is no value, leave the cell empty"))
 
 
 def _read_words(column: Column) -> pl.Series:
@@ -182,7 +275,8 @@ def target_guess(column: Column, guess: Guess) -> Guess | None:
     counts = count_whole_numbers(column)
     if not are_classes(counts):
         return None
-    return Guess(guess.confidence, explain_classes(column.name, counts), settings=guess.settings)
+    settings = {**guess.settings, **missing_settings(column_words(column).drop_nulls())}
+    return Guess(guess.confidence, explain_classes(column.name, counts), settings=settings)
 
 
 def explain_classes(name: str, counts: Mapping[int, int]) -> str:
@@ -193,7 +287,7 @@ def explain_classes(name: str, counts: Mapping[int, int]) -> str:
 
 def count_whole_numbers(column: Column) -> dict[int, int]:
     """How often each number is there, in order; empty where a value is no whole number, or written in two ways."""
-    present = column_words(column).drop_nulls()
+    present = column_words(column, MARKERS).drop_nulls()
     if present.n_unique() > FEW_VALUES:
         return {}
     table = present.alias("value").value_counts(name="count")

@@ -14,13 +14,25 @@ import polars as pl
 from ..storage import forms
 from ..wording import count_noun
 from .base import Guess, Kind, register
-from .category import column_words, natural_key
+from .category import column_words, missing_settings, natural_key, spell_as_known
 from .column import Column, thin_series
 from .encoded import Into, Stored, allocate_in_memory
+from .label_marks import (
+    ALL_MARKS,
+    FEW_LABELS,
+    NOTHING,
+    SEPARATORS,
+    cut_text,
+    explode_lists,
+    find_separator,
+    more_separators,
+    possible_separators,
+    say_separator,
+    split_parts,
+)
+from .missing_words import MARKERS
 from .notes import AS_MISSING, OWN_VALUE, Note, Report, report_some
 from .spelling import say_differences
-
-SEPARATORS = (";", "|", ",")
 
 # Columns of an input; its labels start behind them.
 MISSING, OTHER, RESERVED = 0, 1, 2
@@ -30,9 +42,6 @@ MOST_LABELS = 1000
 
 # Cells that are looked at to recognise them.
 SAMPLED_CELLS = 20_000
-
-# So many different labels are few when they repeat.
-FEW_LABELS = 50
 
 YES, NO = ("1", "true", "yes", "y", "t"), ("0", "false", "no", "n", "f")
 
@@ -69,15 +78,23 @@ class Labels(Kind):
         if series.dtype != pl.String:
             return None
         some = column_words(Column(column.name, thin_series(series, SAMPLED_CELLS))).drop_nulls()
-        for settings in possible_separators(some):
-            table = _split_parts(some, settings)
-            if _are_labels(table, len(some), settings):
-                present = column_words(column).drop_nulls()
-                how = "in brackets" if settings.get("brackets") else f"between '{settings['separator']}'"
-                return Guess(
-                    0.88, f"{_labels_summary(_split_parts(present, settings), len(present))}, {how}", settings=settings
-                )
-        return None
+        gone = missing_settings(some)
+        some = some.filter(~some.is_in(gone.get("missing", ())))
+        settings = find_separator(some, column.name)
+        return None if settings is None else _guess_text(column, {**settings, **gone}, 0.88)
+
+    def as_asked(self, column: Column) -> Guess:
+        """Any mark that stands between words is taken for one between labels, the likeliest first."""
+        if (guess := self.recognise(column)) is not None:
+            return guess
+        series = column.series()
+        if series is None or series.dtype != pl.String:
+            return Guess(1, "")
+        present = column_words(column).drop_nulls()
+        gone = missing_settings(present)
+        present = present.filter(~present.is_in(gone.get("missing", ())))
+        marks = [*possible_separators(present), *more_separators(present)]
+        return _guess_text(column, {**(marks[0] if marks else {"separator": NOTHING}), **gone}, 1)
 
     def store(
         self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
@@ -90,12 +107,15 @@ class Labels(Kind):
         if settings.get("flag"):
             return _stored_flag(column, str(settings["flag"]), report, into)
         lists = _label_lists(column, settings)
-        table, gone = _explode_lists(lists), lists.is_null().to_numpy()
+        table, gone = explode_lists(lists), lists.is_null().to_numpy()
         values = sorted(table["part"].unique().to_list(), key=natural_key)
         code, count = into("code", (len(table),), np.int32), into("count", (len(gone),), np.int32)
         if values:
             code[:] = table["part"].cast(pl.Enum(values)).to_physical().cast(pl.Int32).to_numpy()
         count[:] = np.where(gone, -1, np.bincount(table["row"].to_numpy(), minlength=len(gone)))
+        if settings.get("separator") == NOTHING:
+            text = f"no mark stands between labels, so each cell is one; read as marks are {ALL_MARKS}"
+            report(Note("warning", text, f"column '{column.name}'", "one label a cell", "write cells as 'cat; dog'"))
         if missing := int(gone.sum()):
             text = f"{missing:,} of {len(gone):,} values are missing; a cell that holds a lone ';' says: no label"
             report(Note("info", text, f"column '{column.name}'", OWN_VALUE))
@@ -200,7 +220,7 @@ def split_cells(column: Column, settings: Mapping[str, Any]) -> pl.DataFrame:
     >>> split_cells(Column("pets", pl.Series(["cat; dog", "dog;dog", "", None])), {"separator": ";"}).rows()
     [(0, 'cat'), (0, 'dog'), (1, 'dog')]
     """
-    return _explode_lists(_label_lists(column, settings))
+    return explode_lists(_label_lists(column, settings))
 
 
 def counts_of(column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
@@ -220,7 +240,7 @@ def is_flag(column: Column) -> bool:
     series = column.series()
     if series is None or series.dtype.is_nested():
         return False
-    present = column_words(column).drop_nulls().str.to_lowercase().unique().to_list()
+    present = column_words(column, MARKERS).drop_nulls().str.to_lowercase().unique().to_list()
     return bool(present) and any(set(present) <= {no, yes} for no, yes in zip(NO, YES, strict=True))
 
 
@@ -249,12 +269,14 @@ def _label_places(
     stored: Stored, state: Mapping[str, Any]
 ) -> np.ndarray:  # (stored labels,) -> index in the state or -1
     place = {value: i for i, value in enumerate(state["values"])}
-    return np.array([place.get(value, -1) for value in stored.meta["values"]], np.int64)
+    return np.array(
+        [place.get(value, -1) for value in spell_as_known(stored.meta["values"], state["values"])], np.int64
+    )
 
 
 def _stored_flag(column: Column, name: str, report: Report, into: Into) -> Stored:
     """A column of yes and no as rows with one label or none."""
-    text = column_words(column).str.to_lowercase()
+    text = column_words(column, MARKERS).str.to_lowercase()
     yes, no = text.is_in(YES).fill_null(False).to_numpy(), text.is_in(NO).fill_null(False).to_numpy()
     treatment = AS_MISSING, "write 0 and 1, or name the column's kind with --kind"
     strange = np.flatnonzero(~yes & ~no & text.is_not_null().to_numpy())
@@ -279,61 +301,17 @@ def _label_lists(column: Column, settings: Mapping[str, Any]) -> pl.Series:
     if series is not None and holds_lists(series.dtype):
         return series.cast(pl.List(pl.String))
     text = column.as_type(pl.String)
+    if settings.get("missing"):
+        text = text.set(text.str.strip_chars().is_in(settings["missing"]), None)
     if "separator" not in settings:
         settings = next(iter(possible_separators(text.drop_nulls())), {"separator": SEPARATORS[0]})
-    return _cut_text(text, settings)
+    return cut_text(text, settings)
 
 
-def _cut_text(text: pl.Series, settings: Mapping[str, Any]) -> pl.Series:
-    if settings.get("brackets"):
-        text = text.str.strip_chars(" []()")
-    return text.str.split(settings["separator"])
-
-
-def _split_parts(text: pl.Series, settings: Mapping[str, Any]) -> pl.DataFrame:
-    return _explode_lists(_cut_text(text, settings))
-
-
-def _explode_lists(lists: pl.Series) -> pl.DataFrame:
-    table = pl.DataFrame({"row": pl.int_range(len(lists), eager=True), "part": lists.cast(pl.List(pl.String))})
-    part = pl.col("part").str.strip_chars(" \t\r\n\"'")
-    return table.explode("part").with_columns(part).filter(part != "").unique(maintain_order=True)
-
-
-def possible_separators(text: pl.Series) -> list[dict[str, Any]]:
-    """The ways in which cells may hold several labels, each in at least one of 20 of them; the likeliest first."""
-    least = max(1, 0.05 * len(text))
-    if len(text) and text.str.contains(r"^\s*[\[(].*[\])]\s*$").all():
-        return [{"separator": ",", "brackets": True}]
-    return [{"separator": s} for s in SEPARATORS if text.str.contains(s, literal=True).sum() >= least]
-
-
-def _are_labels(table: pl.DataFrame, n: int, settings: Mapping[str, Any]) -> bool:
-    """Whether the parts are short words that repeat and are put together anew, rather than phrases with commas."""
-    part = table["part"]
-    if not len(part):
-        return False
-    counts = part.value_counts(name="count")
-    total, distinct = len(part), len(counts)
-    if distinct < 2 or not ((distinct <= FEW_LABELS and total >= 2 * distinct) or distinct <= 0.2 * total):
-        return False
-    known = counts.filter(pl.col("count") >= (3 if n >= 30 else 2))["count"].sum()
-    if known < 0.8 * total or part.str.count_matches(r"\S+").mean() > 3:  # type: ignore[operator]
-        return False
-    cells = table.group_by("row", maintain_order=True).agg("part")["part"].unique()
-    if cells.list.len().sum() < 1.5 * distinct or cells.list.len().max() < 2:  # type: ignore[operator]
-        return False
-    # Sentences have commas too.
-    return settings["separator"] != "," or bool(settings.get("brackets")) or _change_places(table)
-
-
-def _change_places(table: pl.DataFrame) -> bool:
-    """Whether words stand now first, now second; in "Paris, France" or "1,5" each part has its place or no letters."""
-    if table["part"].str.contains(r"\p{L}").mean() < 0.9:  # type: ignore[operator]
-        return False
-    placed = table.with_columns(place=pl.int_range(pl.len()).over("row")).group_by("part", "place").len()
-    usual = placed.group_by("part").agg(pl.col("len").max())["len"].sum()
-    return usual < 0.9 * len(table)
+def _guess_text(column: Column, settings: Mapping[str, Any], confidence: float) -> Guess:
+    present = column_words(column, settings.get("missing", ())).drop_nulls()
+    about = _labels_summary(split_parts(present, settings), len(present))
+    return Guess(confidence, f"{about}, {say_separator(settings)}", settings=settings)
 
 
 def _guess_lists(table: pl.DataFrame, missing: int) -> Guess:

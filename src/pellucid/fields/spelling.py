@@ -24,8 +24,16 @@ SHOWN_PAIRS = 3
 SIGN_NAMES = {
     ".": "a full stop", ",": "a comma", ";": "a semicolon", ":": "a colon", "-": "a hyphen", "_": "an underscore",
     " ": "a blank", "'": "an apostrophe", "’": "an apostrophe", '"': "a quotation mark", "!": "an exclamation mark",
-    "?": "a question mark", "(": "a bracket", ")": "a bracket", "/": "a slash",
+    "?": "a question mark", "(": "a bracket", ")": "a bracket", "/": "a slash", "–": "a dash", "—": "a dash",
+    "“": "a quotation mark", "”": "a quotation mark", "„": "a quotation mark", "«": "a quotation mark",
+    "»": "a quotation mark", "‘": "an apostrophe", "`": "an apostrophe", "´": "an apostrophe",
 }  # fmt: skip
+
+# Without width, or seen only where a line is broken: they come along when text is copied.
+INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
+
+# At an end of a word these say something: A- is a grade, -3 a number. Between letters they join words.
+JOINING = "-_–—"
 
 
 def explain_difference(one: str, other: str) -> str:
@@ -45,6 +53,12 @@ def explain_difference(one: str, other: str) -> str:
     one, other = (unicodedata.normalize("NFC", word) for word in (one, other))
     if one == other:
         return "how an accent is written"
+    seen = [word.translate(dict.fromkeys(map(ord, INVISIBLE))) for word in (one, other)]
+    if seen != [one, other]:
+        rest = explain_difference(*seen)
+        return "" if seen[0] != seen[1] and not rest else " and ".join([*([rest] if rest else []), "an invisible sign"])
+    if unicodedata.normalize("NFKC", one) == unicodedata.normalize("NFKC", other):
+        return "the kind of blank" if one.split() == other.split() else "how a letter is written"
     a, b = _letters_of(one), _letters_of(other)
     if not a or strip_accents(a.casefold()) != strip_accents(b.casefold()):
         return _slip_said(one, other)
@@ -78,9 +92,7 @@ def compare_words(new: Sequence[str], known: Sequence[str]) -> str:
     "'yes.' is new; known are 'yes' and 'no': 'yes.' and 'yes' differ by a full stop"
     """
     near = _near_words(new, known)
-    first = list(dict.fromkeys(word for word, _ in near.values()))
-    new = [*near, *(word for word in new if word not in near)]
-    known = [*first, *(word for word in known if word not in first)]
+    new, known = [*near, *(word for word in new if word not in near)], _nearest_first(near, known)
     text = f"{_join_words(new)} {'is' if len(new) == 1 else 'are'} new; {_index_known(known)}"
     if len(new) == len(known) == len(near) == 1:
         return f"{text}: they differ by {near[new[0]][1]}"
@@ -96,9 +108,21 @@ def say_differences(new: Sequence[str], known: Collection[str]) -> str:
     return _pairs_said(_near_words(new, known), "; ")
 
 
+def say_known(new: Sequence[str], known: Sequence[str]) -> str:
+    """The known words, those first that new ones are nearly, and how these differ.
+
+    >>> say_known(["yes.", "maybe"], ["no", "yes"])
+    "known are 'yes' and 'no': 'yes.' and 'yes' differ by a full stop"
+    """
+    near = _near_words(new, known)
+    return _index_known(_nearest_first(near, known)) + _pairs_said(near, ": ")
+
+
 def fold_spelling(value: str) -> str:
-    """A value without regard to capitals, blanks, hyphens, and punctuation at its end; never empty."""
-    plain = " ".join(value.casefold().replace("_", " ").replace("-", " ").split())
+    """A value without regard to capitals, blanks, hyphens between letters, and punctuation at its end; never empty."""
+    # Between letters alone: 'A-' is not 'A', and 1-2 not 1 2.
+    joined = re.sub(rf"(?<=\w)[{JOINING}](?=[^\W\d])|(?<=[^\W\d])[{JOINING}](?=\w)", " ", value.casefold())
+    plain = " ".join(joined.translate(dict.fromkeys(map(ord, INVISIBLE))).split())
     return plain.rstrip(".,;:!?").rstrip() or value
 
 
@@ -162,8 +186,8 @@ def _signs_said(one: str, other: str) -> str | None:
     odd = list((own - theirs) + (theirs - own))
     if not odd:
         return ""
-    # 'C' and 'C++' are two words.
-    if not all(sign in SIGN_NAMES for sign in odd):
+    # 'C' and 'C++' are two words, and so are 'A' and 'A-', 1.5 and 15.
+    if not all(sign in SIGN_NAMES for sign in odd) or _marks_of(one) != _marks_of(other):
         return None
     if odd == [" "] and one.strip() == other.strip():
         return "a blank at the end" if one.lstrip() != other.lstrip() else "a blank at the beginning"
@@ -171,8 +195,21 @@ def _signs_said(one: str, other: str) -> str | None:
     return " and ".join(names) if len(names) < 3 else "punctuation"
 
 
+def _marks_of(word: str) -> tuple[str, ...]:
+    """The signs that say something by where they stand: between digits, and those of ``JOINING`` at either end."""
+    word = word.strip()
+    first, last = re.match(f"[{JOINING}]*", word), re.search(f"[{JOINING}]*$", word)
+    between = re.findall(r"(?<=\d)[^\w\s]+(?=\d)", word)
+    return (first[0] if first else "", *between, last[0] if last else "")
+
+
 def _near_words(new: Sequence[str], known: Collection[str]) -> dict[str, tuple[str, str]]:
     return {word: found for word in new[:MAX_NEW_WORDS] if (found := find_nearest(word, known)) is not None}
+
+
+def _nearest_first(near: Mapping[str, tuple[str, str]], known: Sequence[str]) -> list[str]:
+    first = dict.fromkeys(word for word, _ in near.values())
+    return [*first, *(word for word in known if word not in first)]
 
 
 def _pairs_said(near: Mapping[str, tuple[str, str]], start: str) -> str:

@@ -22,7 +22,7 @@ import polars as pl
 from ...fields import Column, Field, Note
 from ...fields.category import column_words
 from ...fields.notation import POINT
-from ...fields.number import parse_numbers
+from ...fields.number import is_missing, parse_numbers
 from ...wording import count_noun, join_words
 from ..batches.order import hash_counters
 from ..cache.cache import release_pages
@@ -159,8 +159,17 @@ class ColumnView:
         return parse_numbers(cells, self.field.settings.get("decimal", POINT))[0]
 
     @cached_property
+    def missing(self) -> pl.Series:  # (n,) bool
+        """Where there is no value, as its kind reads it: a word such as NA may be one."""
+        if self.traits.one_class:
+            return self.labels.is_null()
+        if self.series.dtype == pl.String:
+            return is_missing(self.series.str.strip_chars())
+        return self.series.is_null() | self.series.is_nan() if self.series.dtype.is_float() else self.series.is_null()
+
+    @cached_property
     def labels(self) -> pl.Series:  # (n,) text without spaces around it
-        return column_words(self.column)
+        return column_words(self.column, self.field.settings.get("missing", ()))
 
     @cached_property
     def value_counts(self) -> dict[str, int]:

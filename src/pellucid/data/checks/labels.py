@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...fields import Note
-from ...fields.spelling import drop_letters, fold_spelling, is_slip, strip_accents
+from ...fields.spelling import drop_letters, explain_difference, fold_spelling, is_slip, strip_accents
 from ...wording import count_noun, join_words
 from ..splits.spec import PARTS
 from .base import ColumnView, column_check
@@ -33,19 +33,12 @@ def spelling_variants(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Not
     alike: dict[str, list[str]] = {}
     for value in look.value_counts:
         alike.setdefault(strip_accents(fold_spelling(value)), []).append(value)
-    for some in alike.values():
-        if len(some) > 1:
-            shown = join_words(f"'{value}' ({look.value_counts[value]:,})" for value in some)
-            by = _apart_by(some)
+    for first, *others in alike.values():
+        how = {value: said for value in others if (said := explain_difference(value, first))}
+        if how:
+            shown = join_words(f"'{value}' ({look.value_counts[value]:,})" for value in (first, *how))
+            by = join_words(dict.fromkeys(how.values()))
             yield Note(level, f"{shown} differ by {by} alone and count as different", look.where, APART, JOINED)
-
-
-def _apart_by(some: Sequence[str]) -> str:
-    """What values of one meaning differ by."""
-    accents = len({fold_spelling(value) for value in some}) > 1
-    signs = len({value.rstrip().endswith(tuple(".,;:!?")) for value in some}) > 1
-    by = ["capitals", "spaces", *(["accents"] if accents else []), *(["punctuation"] if signs else [])]
-    return f"{', '.join(by[:-1])} or {by[-1]}"
 
 
 def _comparable_text(look: ColumnView) -> bool:

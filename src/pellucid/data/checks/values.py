@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ...fields import Note
-from ...fields.number import format_number, is_missing
+from ...fields.number import format_number
 from ...wording import count_noun
 from .base import ColumnView, column_check
 
@@ -54,10 +54,7 @@ def mostly_missing(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     series = look.series
     if look.role != "input":
         return
-    gone = is_missing(series.str.strip_chars()) if series.dtype == pl.String else series.is_null()
-    if series.dtype.is_float():
-        gone = gone | series.is_nan().fill_null(True)
-    count = int(gone.sum())
+    count = int(look.missing.sum())
     if count > MISSING_SHARE * len(series):
         level = "warning" if count > NEARLY_ALL_MISSING_SHARE * len(series) else "info"
         text = f"{count:,} of {len(series):,} values are missing ({count / len(series):.0%})"
