@@ -268,3 +268,27 @@ def test_new_words_of_an_input_are_named_beside_the_known_ones_with_their_counts
         "2 words are new since training, in 3 values, and count as unknown: 'teal' (2) and 'red.' (1); "
         "known are 'red', 'blue' and 'green': 'red.' and 'red' differ by a full stop"
     ) in said
+
+
+# -- years
+
+
+def test_years_have_no_marks_between_thousands() -> None:
+    years = [2010 + i % 5 for i in range(N)]
+    data = read_data({"Year Built": years, "price": years, "yearly": years}, cache=False)
+    assert [data.fields[name].reason for name in data.fields] == [
+        "60 numbers from 2010 to 2014",
+        "60 numbers from 2,010 to 2,014",
+        "60 numbers from 2,010 to 2,014",
+    ]
+    assert (
+        read_data({"year": [1, 2000] * 30, "y": [1, 2] * 30}, cache=False).fields["year"].reason.endswith("1 to 2000")
+    )
+    parted = read_data({"year": sorted(years), "w": WIDTH, "y": ["a", "b"] * 30}, split="time:year", cache=False)
+    assert "train 2010 to 2012 (36 rows)" in parted.reading.parted
+
+
+def test_a_kind_without_a_column_is_said_as_it_was_typed() -> None:
+    with pytest.raises(pellucid.PellucidError) as error:
+        pellucid.read({"cut": [1, 2, 1]}, kinds=("cut",))
+    assert str(error.value) == "kinds 'cut': expected COLUMN=KIND, such as zip=category"

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..errors import PellucidError, UsageError, enough_memory, unknown_name
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
-from ..fields.encoded import Into, is_none, missing_rows
+from ..fields.encoded import Into, allocate_in_memory, is_none, missing_rows
 from ..fields.notes import LEFT_OUT
 from ..wording import count_noun
+from .cache.bundle import bundle_of, pack_columns, unpack_column
 from .cache.cache import CacheEntry, MemoryCache, code_of, key_of, release_pages
 from .schema import columns_listed
 from .source import Contents, without_compression
@@ -106,6 +107,8 @@ class Examples:
         self._key, self._load = key, load
         # By field, the values with the digest of their content.
         self._stored: dict[str, tuple[Stored, str]] = {}
+        # The last one that was opened: columns are asked for in order.
+        self._bundle: dict[str, CacheEntry] = {}
         # The roles and states that it was found for, and the rows by reason.
         self._unusable: tuple[Any, dict[str, np.ndarray]] | None = None
         # Usable rows of each given part, once they are known.
@@ -169,7 +172,7 @@ class Examples:
         other = copy.copy(self)
         known = {name: self.fields[name].with_(settings=f.settings, state=f.state) for name, f in fitted.items()}
         # Settings decide how values are stored, so none of the arrays found before is taken over.
-        other.fields, other._stored, other.notes = self.fields | known, {}, list(self.notes)
+        other.fields, other._stored, other._bundle, other.notes = self.fields | known, {}, {}, list(self.notes)
         other._unusable = None
         return other
 
@@ -212,11 +215,7 @@ class Examples:
         """Compact values and the digest of what they are."""
         self._check_name(name)
         if name not in self._stored:
-            entry = self.cache.get_or_build(
-                self._stored_key(name),
-                lambda into: _decode_column(self.fields[name], self.column(name), into),
-                self.add_note,
-            )
+            entry = self._stored_entry(name)
             # From the second reading on nothing is decoded, and all the same everything odd is said.
             for note in entry.meta["notes"]:
                 self.add_note(Note(**note))
@@ -224,6 +223,28 @@ class Examples:
             stored = Stored(arrays, entry.meta["meta"], entry.meta["n"], np.asarray(entry.arrays["bad"]))
             self._stored[name] = stored, entry.digest
         return self._stored[name]
+
+    def _stored_entry(self, name: str) -> CacheEntry:
+        """The entry of one column; of a wide table its neighbours are decoded with it, as they are asked for next."""
+        if name in self._bundle:
+            return unpack_column(self._bundle[name], name)
+        # Texts and images are large, and there are never many of them.
+        plain = [f.name for f in self.inputs if f.traits.tabular and not f.traits.suffixes]
+        names = bundle_of(plain, name, len(self))
+        if len(names) == 1:
+            key = self._stored_key(name)
+            return self.cache.get_or_build(
+                key, lambda into: _decode_column(self.fields[name], self.column(name), into), self.add_note
+            )
+
+        def build_bundle(_: Into) -> tuple[dict[str, np.ndarray], Any]:
+            return pack_columns(
+                names, lambda one: _decode_column(self.fields[one], self.column(one), allocate_in_memory)
+            )
+
+        key = key_of("stored together", [self._stored_key(one) for one in names])
+        self._bundle = dict.fromkeys(names, self.cache.get_or_build(key, build_bundle, self.add_note))
+        return unpack_column(self._bundle[name], name)
 
     def _stored_key(self, name: str) -> str:
         field = self.fields[name]

@@ -80,11 +80,11 @@ def read_data(
     # Columns of a data frame may have whole numbers for names.
     target = str(target) if isinstance(target, int) else target
     form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet, "encoding": encoding}
-    names = check_options("read", {"target": target, "ignore": ignore, **form})
+    names = check_options("read", {"target": target, "ignore": ignore, "kinds": kinds or {}, **form})
     goal, ignored = names["target"], names["ignore"]
     form = {name: names[name] for name in form}
     parting = spec.parse_split(split)
-    options = ReadOptions(goal, dict(kinds or {}), ignored, header, parting, size, weights)
+    options = ReadOptions(goal, names["kinds"], ignored, header, parting, size, weights)
     options = replace(options, decimal=form["decimal"], delimiter=form["delimiter"], sheet=form["sheet"])
     options = replace(options, encoding=form["encoding"], named=named_columns(options))
     notes: list[Note] = []
@@ -107,7 +107,7 @@ def read_data(
     shape = [READ_AS, header, form, reading.named]
     data = Examples(source, reading, key_of(found.digest, shape, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
-    given = {"target": goal, "kinds": dict(kinds or {}), "ignore": list(ignored), "header": header}
+    given = {"target": goal, "kinds": names["kinds"], "ignore": list(ignored), "header": header}
     data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form
     return data
 

@@ -111,6 +111,8 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
         return Field(name, PLACEHOLDER, "ignore", "as asked")
     if name == options.weights:
         return weight_field(column)
+    # Read from the disk once, and not by every kind that looks at it.
+    column = column.load_values()
     forced = options.kinds.get(name) or found.kinds.get(name)
     # Before a kind is guessed: a column that says the parts is no input, whatever its values look like.
     settled = _split_by(column, options.split)
@@ -149,8 +151,10 @@ def _split_by(column: Column, asked: SplitSpec) -> Field | None:
 
 def _holds_splits(column: Column) -> bool:
     """Whether a column is called like a split and holds at least two of its words and nothing else."""
+    if column.name.lower() not in SPLIT_NAMES:
+        return False
     series = column.series()
-    if column.name.lower() not in SPLIT_NAMES or series is None or series.dtype != pl.String:
+    if series is None or series.dtype != pl.String:
         return False
     present = {word.lower() for word in column_words(column).drop_nulls().unique()}
     return len(present) > 1 and present <= SPLIT_WORDS.keys()
@@ -282,7 +286,7 @@ def _only_number(column: Column) -> str:
     """The number that all known values of a column equal, as text; empty where they differ or none is known."""
     value = kind_named("number").store(column, {}, lambda note: None).arrays["value"]
     known = value[np.isfinite(value)]
-    return format_number(float(known[0])) if len(known) and known.min() == known.max() else ""
+    return format_number(float(known[0]), column.name) if len(known) and known.min() == known.max() else ""
 
 
 def columns_listed(fields: Iterable[Field]) -> str:

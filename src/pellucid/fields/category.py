@@ -66,7 +66,7 @@ class Category(Kind):
         series = column.series()
         if series is None or series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
             return None
-        if series.dtype.is_numeric() and series.cast(pl.Float64, strict=False).is_finite().any():
+        if series.dtype.is_numeric() and np.isfinite(series.cast(pl.Float64, strict=False).to_numpy()).any():
             return None
         present = column_words(column).drop_nulls()
         if settings := missing_settings(present):
@@ -100,8 +100,8 @@ class Category(Kind):
         # Two passes: codes stand for values in natural order, which is known when all have been seen.
         n, counts = len(column), Counter[str | None]()
         for piece in column.chunks():
-            table = _read_words(piece).alias("value").value_counts(name="count")
-            counts.update(dict(table.iter_rows()))
+            words_here = _read_words(piece).alias("value").value_counts(name="count")
+            counts.update(dict(words_here.iter_rows()))
         spelling = unify_truths(counts.keys() - {None})  # type: ignore[arg-type]
         gone = [word for word in settings.get("missing", ()) if word in counts]
         found = {spelling.get(word, word) for word in counts if word is not None}
@@ -203,8 +203,8 @@ def column_words(column: Column, missing: Sequence[str] = ()) -> pl.Series:
 
 def column_is_short(text: pl.Series, letters: int) -> bool:
     """Whether the first value and all others have at most so many letters."""
-    first = text.first()
-    return first is not None and len(first) <= letters and (text.str.len_bytes().max() or 0) <= letters  # type: ignore[operator]
+    first = text.drop_nulls().head(1)
+    return len(first) > 0 and len(first[0]) <= letters and int(text.str.len_bytes().max() or 0) <= letters  # type: ignore[arg-type]
 
 
 def missing_settings(present: pl.Series) -> dict[str, Any]:

@@ -334,6 +334,8 @@ def date_formats(text: pl.Series) -> tuple[dict[str, Any], str]:
 def unit_of(name: str, series: pl.Series) -> str | None:
     """The unit (of ``UNITS``, or "YYYYMMDD") of numbers that are dates by their column's name and range; else None."""
     called = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+    if not called & (TIMESTAMP_WORDS | {"date", "day"}):
+        return None
     value = series.cast(pl.Float64, strict=False).drop_nulls().drop_nans().to_numpy()
     if not len(value) or ((value != np.round(value)).any() and not called & TIMESTAMP_WORDS):
         return None

@@ -105,7 +105,10 @@ class Option:
         try:
             return self.type.check(value)
         except (ValueError, TypeError) as error:
-            raise UsageError(f"{self.name.replace('_', ' ')} {value!r}: {error}") from None
+            # A list that the command line makes is shown as what was typed.
+            typed = isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+            shown = ", ".join(map(repr, value)) if typed else repr(value)
+            raise UsageError(f"{self.name.replace('_', ' ')} {shown}: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
         """The option as a form on a page can be made from it."""

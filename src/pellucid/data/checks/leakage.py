@@ -135,7 +135,7 @@ def _class_ranges(one: ColumnView, target: ColumnView) -> str:
         return ""
     names = target.labels.gather_every(target.sample_step)
     shown = [str(names.filter(pl.Series(target.codes == kept[code[at]]))[0]) for at in (0, *edges)]
-    middles = [format_number(float(x[at - 1] + x[at]) / 2) for at in edges]
+    middles = [format_number(float(x[at - 1] + x[at]) / 2, one.name) for at in edges]
     parts = [f"'{label}' below {cut}" for label, cut in zip(shown, middles, strict=False)]
     return join_words([*parts, f"'{shown[-1]}' above"], 10)
 

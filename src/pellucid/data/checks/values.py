@@ -43,7 +43,7 @@ def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
     if others > 1 and others > (1 - SAME_SHARE) * len(present):
         return
     value = counts["value"][0]
-    shown = format_number(value) if isinstance(value, float) else str(value)[:40]
+    shown = format_number(value, look.name) if isinstance(value, float) else str(value)[:40]
     left = f"all but {others:,} of {len(present):,} rows" if others else f"all {len(present):,} rows that have a value"
     yield Note("info", f"'{shown}' in {left}: it tells nearly nothing", look.where, "read all the same", look.leave_out)
 
@@ -76,8 +76,10 @@ def missing_codes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
         gap = min(abs(rest.min() - end), abs(rest.max() - end))
         if gap > max(rest.max() - rest.min(), 1.0):
             many = count_noun(_count_value(look, end), "row")
-            text = f"{format_number(end)} stands in {many} and looks like a code for a missing value: "
-            text += f"all others lie from {format_number(rest.min())} to {format_number(rest.max())}"
+            text = f"{format_number(end, look.name)} stands in {many} and looks like a code for a missing value: "
+            text += (
+                f"all others lie from {format_number(rest.min(), look.name)} to {format_number(rest.max(), look.name)}"
+            )
             fix = f"write nothing there instead of {format_number(end)}"
             yield Note(
                 "warning", text, look.cell_place(_first_place(look, end)), "taken for a number like the others", fix
@@ -107,7 +109,7 @@ def id_values(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
         value = look.series.cast(pl.Float64)
         rises = bool((value.diff().drop_nulls() > 0).all())
         if rises and value[-1] - value[0] < 3 * n:
-            first, last = format_number(value[0]), format_number(value[-1])
+            first, last = format_number(value[0], look.name), format_number(value[-1], look.name)
             text = f"whole numbers that rise from row to row, {first} to {last}, as an id does"
             yield Note("warning", text, look.where, "read as a number", fix)
     if look.traits.one_class:

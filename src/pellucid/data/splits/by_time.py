@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from ...errors import PellucidError
 from ...fields import Column, Field, kind_named
 from ...fields.date import date_seconds
+from ...fields.years import is_year
 from ...wording import count_noun
 from .spec import CARVED_SHARE, PARTS, SplitSpec
 from .time_spans import Span
@@ -63,8 +65,9 @@ def by_time(
     turn = _in_spans(moments, size, parting) if parting.spans else consecutive_parts(size, parting.shares)  # (G,)
     part = np.full(len(time), -1, np.int64)
     part[np.isfinite(time)] = turn[index]
+    say_moment = partial(moment_text, dates=dates, name=parting.column or "")
     ends = [
-        f"{name} {moment_text(moments[turn == i][0], dates)} to {moment_text(moments[turn == i][-1], dates)}"
+        f"{name} {say_moment(moments[turn == i][0])} to {say_moment(moments[turn == i][-1])}"
         f" ({count_noun(count, 'row')})"
         for i, name in enumerate(PARTS)
         if (count := int((part == i if usable is None else (part == i) & usable).sum()))
@@ -160,13 +163,13 @@ def time_column(columns: Mapping[str, Column], parting: SplitSpec, where: str) -
     return name
 
 
-def moment_text(moment: float, dates: bool = True) -> str:
-    """A moment for people: a date with its time unless that is midnight, or a number.
+def moment_text(moment: float, dates: bool = True, name: str = "") -> str:
+    """A moment for people: a date with its time unless that is midnight, or a number of the column ``name``.
 
     >>> moment_text(1467331200.0), moment_text(1467334800.0), moment_text(12.0, dates=False)
     ('2016-07-01', '2016-07-01 01:00', '12')
     """
     if not dates:
-        return f"{moment:,.12g}"
+        return str(int(moment)) if is_year(name, moment) else f"{moment:,.12g}"
     text = str(np.datetime64(round(moment), "s")).replace("T", " ")
     return text.removesuffix(" 00:00:00") if text.endswith(" 00:00:00") else text.removesuffix(":00")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...draw.markup import Markup, tag
-from ...wording import plain_text
+from ...wording import count_noun, plain_text
 from ..content import Content
 
 MOST_LINES, MOST_TEXT, MOST_COLUMNS = 30, 420, 10
@@ -82,7 +82,7 @@ def example_figure(shown: Mapping[str, Any]) -> list[Markup]:
     if row := shown.get("row"):
         parts.append(html_table([], [_value_line(name, plain_text(v)) for name, v in list(row.items())[:MOST_COLUMNS]]))
         left = len(row) - MOST_COLUMNS
-        parts.append(tag("p", f"and {left} more columns", class_="more") if left > 0 else Markup())
+        parts.append(tag("p", f"and {count_noun(left, 'more column')}", class_="more") if left > 0 else Markup())
     return parts
 
 
