@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+# What texts need to be learned from.
+LABELS_FIX = "to classify texts, give a table with a column of labels beside them, or a folder of texts for each class"
+
 # Why an example is left out. It is told from other reasons by identity, so it is one object.
 UNREADABLE = "that could not be read"
 
@@ -43,6 +46,7 @@ class Reading:
         n: number of examples.
         named: False when column names are made up, because the table has no header.
         columns: of the source, in their order, used or not; none that only the layout knows.
+        files: each example is a file of its own. untold: why there is nothing to predict, where a name would not help.
         fields: in the order of the source.
         first: the first rows as they were read (``first_rows``).
         why: what makes the target the target; empty when there is none.
@@ -64,6 +68,8 @@ class Reading:
     notes: list[Note] = kept(default_factory=list)
     columns: list[str] = kept(default_factory=list)
     first: list[dict[str, str | None]] = kept(default_factory=list)
+    files: bool = False
+    untold: str = ""
 
     def to_json(self) -> dict[str, Any]:
         plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes")}
@@ -141,6 +147,8 @@ class Examples:
 
     def need_target(self) -> Field:
         """The target. Raises PellucidError that lists the columns when it is neither named nor obvious."""
+        if self.target is None and self.reading.untold:
+            raise PellucidError(self.reading.untold, where=self.name, fix=LABELS_FIX)
         if self.target is None:
             raise PellucidError(
                 "which column is to be predicted is not obvious; there are\n" + columns_listed(self.fields.values()),
@@ -276,7 +284,7 @@ class Examples:
     def short_title(self, row: int) -> str:
         """A short name for an example: its file, its row, or the beginning of the text it is."""
         only = next(iter(self.fields.values()))
-        if len(self.fields) == 1 and only.traits.prose:
+        if len(self.fields) == 1 and only.traits.prose and not self.reading.files:
             text = str(only.traits.show(self.stored_values(only.name), row))
             return text if len(text) <= 80 else text[:79] + "…"
         return self.place(row).removeprefix(f"{self.reading.name}, ")

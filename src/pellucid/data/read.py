@@ -17,7 +17,7 @@ from . import checks
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
 from .decimals import settle_decimals
-from .examples import Examples, Reading
+from .examples import LABELS_FIX, Examples, Reading
 from .first_rows import first_rows
 from .folders import layouts
 from .recognise import recognise_source
@@ -132,7 +132,10 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     columns = [name for name in found.columns if name not in found.added]
     about = (source.name, found.layout, len(found), found.named, fields, why)
     first = first_rows(found.columns, fields)
-    return Reading(*about, classes, given, how, in_words, notes, columns, first)
+    if found.untold and goal is None:
+        notes.append(Note("info", found.untold, source.name, fix=LABELS_FIX))
+    untold = found.untold if goal is None else ""
+    return Reading(*about, classes, given, how, in_words, notes, columns, first, found.files, untold)
 
 
 @lru_cache

@@ -21,12 +21,13 @@ from .cache.file_marks import with_named_files
 from .decimals import settle_decimals
 from .examples import Examples, Reading
 from .folders.layouts import image_files, need_classes
-from .folders.listing import SUFFIXES
+from .folders.listing import SUFFIXES, may_be_text
+from .folders.texts import any_texts, text_files
 from .memory.layouts import are_images, image_source, text_source
 from .read import reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
 from .sample_weights import weight_field
-from .schema import PLACEHOLDER, check_names
+from .schema import A_FILE, PLACEHOLDER, check_names
 from .source import Contents, ReadOptions, Source
 from .splits import spec
 from .splits.by_time import can_order
@@ -92,7 +93,7 @@ def read_new(
     parts = spec.SplitSpec("time", times) if times in values and can_order(values[times]) else spec.SplitSpec()
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
-    reading = Reading(*about, why, notes=chosen.notes, parting=parts)
+    reading = Reading(*about, why, notes=chosen.notes, parting=parts, files=opened.files)
     return Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, values_cache)
 
 
@@ -146,11 +147,32 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
             return _with_name(image_files(paths), only.name)
         if are_images(source):
             return image_source(source, only.name)
+    if only is not None and _are_texts(inputs) and (words_given or is_path(source)):
+        paths = [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
+        if (found := _source_of_text_files(paths, only, options)) is not None:
+            return found
     if words_given or is_path(source):
         _check_files([source] if is_path(source) else source, inputs)
     if words_given and len(source) == 1:
         source = source[0]
     return recognise_source(source, options)
+
+
+def _source_of_text_files(paths: Sequence[Path], field: Field, options: ReadOptions) -> Source | None:
+    """Files of text for a run that reads one, a folder of them or an archive; None for what is read as it is.
+
+    A run that learned from a text a file takes each file for one; any other takes each line, and a file that is no
+    table all the same for one text.
+    """
+    if len(paths) == 1 and not paths[0].is_file():
+        return any_texts(paths[0], options) if paths[0].is_dir() else None
+    if len(paths) == 1 and is_archive(paths[0]):
+        return any_texts(paths[0], options)
+    if not all(path.is_file() and may_be_text(path.name) for path in paths):
+        return None
+    # What is to be scored has its target beside it, so it is a table.
+    a_text_each = field.settings.get(A_FILE) and len(options.names) == 1
+    return text_files(paths, field.name) if a_text_each or not all(map(readers.is_table_file, paths)) else None
 
 
 def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
@@ -199,7 +221,8 @@ def _match_columns(
     names = {f.name: f.name if f.name in columns else folded.get(_fold_name(f.name), "") for f in wanted}
     names = {field: column for field, column in names.items() if column}
     needed = [f for f in wanted if need_target or f.role == "input"]
-    names |= _only_image(found, [f for f in needed if f.name not in names], names)
+    for trait in ("pictures", "prose"):
+        names |= _only_of_kind(found, [f for f in needed if f.name not in names], names, trait)
     if not found.named and (known or any(f.name not in names for f in needed)):
         names = _by_position(found, known or [f.name for f in fields], wanted, name, notes)
     for field, column in names.items():
@@ -217,10 +240,13 @@ def _match_columns(
     return names
 
 
-def _only_image(found: Contents, lost: Sequence[Field], names: Mapping[str, str]) -> dict[str, str]:
-    """{field: column} where one image field is lacking and one column left over is images; else empty."""
-    fields = [f.name for f in lost if f.traits.pictures]
-    columns = [c for c, kind in found.kinds.items() if kind_named(kind).pictures and c not in names.values()]
+def _only_of_kind(found: Contents, lost: Sequence[Field], names: Mapping[str, str], trait: str) -> dict[str, str]:
+    """{field: column} where one field of a trait is lacking, such as an image, and the layout made one column of it.
+
+    Empty elsewhere.
+    """
+    fields = [f.name for f in lost if getattr(f.traits, trait)]
+    columns = [c for c, kind in found.kinds.items() if getattr(kind_named(kind), trait) and c not in names.values()]
     return dict(zip(fields, columns, strict=True)) if len(fields) == len(columns) == 1 else {}
 
 

@@ -34,6 +34,9 @@ SPLIT_NAMES = ("split", "fold", "subset", "set", "partition")
 # The kind that columns are listed under that nothing is made of.
 PLACEHOLDER = "category"
 
+# The setting of texts that are a file each, so that a run on them takes a file for one text and not for many.
+A_FILE = "a_file"
+
 Say = Callable[[Note], None]
 
 
@@ -122,7 +125,10 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
         guess = kind_named(forced).as_asked(column)
         why = "as asked" if name in options.kinds else ""
         reason = "; ".join(part for part in (why, guess.reason) if part)
-        return Field(name, forced, "input", reason, kind_named(forced).resize(guess.settings, options.image_size))
+        settings = kind_named(forced).resize(guess.settings, options.image_size)
+        if found.files and kind_named(forced).prose:
+            settings = {**settings, A_FILE: True}
+        return Field(name, forced, "input", reason, settings)
     series = column.series()
     if series is not None and series.null_count() == len(series):
         return Field(name, PLACEHOLDER, "ignore", "no values at all")

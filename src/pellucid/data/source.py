@@ -67,6 +67,8 @@ class Contents:
         added: columns that no table holds, such as the class that an image's folder tells.
         decimal: the mark before the decimals of the numbers that a file's reader understood; empty where it read none.
         needs_classes: the target is what folders tell, so that there must be two of them to learn from.
+        files: each example is a file of its own, which it is named by.
+        untold: what the source is, where there is nothing in it to predict and that is not for want of a name.
     """
 
     layout: str
@@ -80,6 +82,8 @@ class Contents:
     added: tuple[str, ...] = ()
     needs_classes: bool = False
     decimal: str = ""
+    files: bool = False
+    untold: str = ""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,7 @@ class Column:
         marked: whether the digest of the source tells when files that values name have changed.
         row_places: where each row comes from, where that is more than the place of one value.
         decimal: the mark before the decimals of numbers that are text.
+        faults: rows whose value could not be read, and why.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Column:
     marked: bool = False
     row_places: Callable[[int], str] | None = None
     decimal: str = "."
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.held)
@@ -93,7 +95,7 @@ class Column:
             return
         for stretch in stretches:
             # Rows of a stretch count from its own start, so places would name the wrong ones.
-            yield replace(self, held=stretch, places=None, row_places=None)
+            yield replace(self, held=stretch, places=None, row_places=None, faults={})
 
     def as_type(self, dtype: type[pl.DataType]) -> pl.Series:
         """The values as a Series of ``dtype``, null where one can't be. Raises PellucidError when none can."""

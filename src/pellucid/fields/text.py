@@ -15,7 +15,7 @@ from ..storage import forms
 from .base import Guess, Kind, register
 from .column import Column, cut_series, thin_series
 from .encoded import Into, Ragged, Stored, allocate_in_memory
-from .notes import Note, Report
+from .notes import LEFT_OUT, Note, Report, report_some
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -94,9 +94,11 @@ class Text(Kind):
         total = int(ends[-1]) if len(ends) else 0
         raw = into("bytes", (total,), np.uint8)
         raw[:] = np.frombuffer("".join(text.to_list()).encode(), np.uint8)
-        if empty := int((text.str.strip_chars() == "").sum()):
+        if empty := int((text.str.strip_chars() == "").sum()) - len(column.faults):
             report(Note("info", f"{empty:,} of {len(text):,} texts are empty", f"column '{column.name}'"))
-        return Stored({"bytes": raw, "ends": ends}, {}, len(text))
+        notes = (Note.left_out(why, column.place(row)) for row, why in column.faults.items())
+        report_some(report, notes, len(column.faults), "texts can't be read and are left out", 20, LEFT_OUT)
+        return Stored({"bytes": raw, "ends": ends}, {}, len(text), np.array(sorted(column.faults), np.int64))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """A byte-level BPE of the training texts, and after how many tokens a text is cut.

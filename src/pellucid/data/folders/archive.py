@@ -1,14 +1,15 @@
-"""Images of an archive, laid out in the cache so that each can be read at once. No name of a stranger's becomes a path.
+"""Images and texts of an archive, laid out in the cache so that each can be read at once.
 
-A compressed tar can only be read from its beginning, so it is gone through once; the bytes of its images, and of tables
-beside them, lie in the cache one after the other, as every other array does.
+No name of a stranger's becomes a path. A compressed tar can only be read from its beginning, so it is gone through
+once; the bytes of its images and texts, and of tables beside them, lie in the cache one after the other, as every other
+array does.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,75 @@ from ...fields.pixels import MOST_BYTES, Unreadable
 from ..archives import Member, archive_members
 from ..cache.cache import key_of, open_cache
 from ..cache.file_marks import FileMark
+from ..tables.signatures import SAMPLE_BYTES
 from ..tables.spool import Spool
-from .listing import SUFFIXES, TABLES, Listing, suffix_of
+from .listing import SUFFIXES, TABLES, Listing, may_be_text, suffix_of
+
+# Of what is kept of an archive: raised when other files of it are.
+FORM = 2
+
+# Images that are fewer than this share of the texts are no reason to take an archive, or a folder, for one of images.
+FEW_IMAGES_SHARE = 0.01
+
+# Images after which an archive without as many texts is known to be one of images.
+MANY_IMAGES = 10
+
+# Texts whose beginning is looked at; of those that follow a few more, ever farther apart.
+MOST_HEADS = 16
+
+# Other files that are named.
+MOST_NAMED = 1_000
 
 # Blocks double up to the largest: a small archive sets little aside, a large one has few files in the cache.
 FIRST_BLOCK_BYTES, MOST_BLOCK_BYTES = 1 << 24, 1 << 29
 
 
+@dataclass(frozen=True)
+class Inside:
+    """What a first look into an archive finds.
+
+    Attributes:
+        images: how many there are; at most ``MANY_IMAGES`` are counted. texts: the beginning of every file that may be
+            a text, None for those that were not looked into.
+        others: the names of some other files.
+    """
+
+    images: int
+    texts: Mapping[str, bytes | None]
+    others: Sequence[str]
+
+
 @lru_cache(maxsize=64)
-def holds_images(path: Path, mark: FileMark) -> bool:
-    """Whether there are images in an archive; its mark tells when to look again. Raises PellucidError."""
-    # A compressed tar is read up to its first image, which mostly comes early.
-    return any(suffix_of(member.name) in SUFFIXES for member in archive_members(path, lambda note: None))
+def look_inside(path: Path, mark: FileMark) -> Inside:
+    """What lies in an archive, by its names; its mark tells when to look again. Raises PellucidError."""
+    images, texts, others = 0, dict[str, bytes | None](), list[str]()
+    for member in archive_members(path, lambda note: None):
+        if suffix_of(member.name) in SUFFIXES:
+            images += 1
+            # A compressed tar is read up to its first images, which mostly come early.
+            if images > FEW_IMAGES_SHARE * len(texts) and images >= MANY_IMAGES:
+                break
+        elif may_be_text(member.name):
+            # Each is read in its turn: a tar can't be gone back in.
+            looked = len(texts) < MOST_HEADS or (len(texts) & (len(texts) - 1)) == 0
+            texts[member.name] = _member_head(member) if looked else None
+        elif len(others) < MOST_NAMED:
+            others.append(member.name)
+    return Inside(images, texts, others)
 
 
-def unpack_images(digest: str, path: Path, cache: Path | None) -> Listing:
+def _member_head(member: Member) -> bytes:
+    try:
+        with member.open() as file:
+            return file.read(SAMPLE_BYTES)
+    # Damage is said when the archive is unpacked.
+    except PellucidError as error:
+        if error.fix:  # a bomb
+            raise
+        return b""
+
+
+def unpack_files(digest: str, path: Path, cache: Path | None) -> Listing:
     """What lies in an archive, as if it were a folder.
 
     Args:
@@ -47,7 +102,9 @@ def unpack_images(digest: str, path: Path, cache: Path | None) -> Listing:
     """
     cache_notes: list[Note] = []
     opened_cache = open_cache(cache or False, cache_notes.append)
-    entry = opened_cache.get_or_build(key_of("pack", digest), partial(_pack_archive, path, cache), cache_notes.append)
+    entry = opened_cache.get_or_build(
+        key_of("pack", FORM, digest), partial(_pack_archive, path, cache), cache_notes.append
+    )
     found = Listing(path.resolve(), notes=[*cache_notes, *(Note(**note) for note in entry.meta["notes"])])
     place = {}
     for name, size, block, start in sorted(entry.meta["files"]):
@@ -79,14 +136,15 @@ class _Loose:
 
 
 def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str, np.ndarray], Any]:
-    """Every image and table of an archive: blocks of bytes and, by name, where each lies."""
+    """Every image, text and table of an archive: blocks of bytes and, by name, where each lies."""
     notes: list[Note] = []
     blocks: list[np.ndarray] = []
     # By name its size, block and start. Of two of one name the later counts, as it does when a tar is unpacked.
     files: dict[str, tuple[int, int, int]] = {}
     used = 0
     for member in archive_members(path, notes.append):
-        data = _member_content(member, notes) if suffix_of(member.name) in SUFFIXES | TABLES else b""
+        kept = suffix_of(member.name) in SUFFIXES | TABLES or may_be_text(member.name)
+        data = _member_content(member, notes) if kept else b""
         if data is None:
             continue
         if not blocks or used + len(data) > len(blocks[-1]):

@@ -17,11 +17,14 @@ from ..cache.file_marks import mark_at, mark_of
 from ..schema import asked_targets
 from ..source import Contents, ReadOptions, Source, layout_first
 from ..splits.spec import PARTS
-from . import archive, metadata
-from .classes import LEVEL, Classes, classes_of, split_folders
+from . import archive, metadata, texts
+from .classes import LEVEL, Classes, classes_of
 from .listing import Listing, list_files
+from .parts import split_folders
 
 CLASSES_FIX = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
+
+TEXTS_FIX = "put the texts of each class in a folder of their own, named after the class: reviews/good/1.txt"
 
 IMAGE = "image"  # the column that files make where nothing names it, and its kind: all layouts here are of images
 
@@ -32,7 +35,7 @@ def image_folder(source: Any, options: ReadOptions) -> Source | None:
     if not isinstance(source, Path) or not source.is_dir():
         return None
     files = list_files(source)
-    if not files.paths:
+    if not files.paths or texts.are_texts(files):
         return None
     return Source(files.name + "/", files.digest, partial(_load_images, files, options))
 
@@ -43,11 +46,11 @@ def image_archive(source: Any, options: ReadOptions) -> Source | None:
     if not isinstance(source, Path) or not source.is_file() or not is_archive(source):
         return None
     about = source.stat()
-    if not archive.holds_images(source, mark_of(about)):
+    if not archive.look_inside(source, mark_of(about)).images or texts.are_packed_texts(source):
         return None
     # The archive as one file: its mark finds it in the cache, and nothing is unpacked to know whether it changed.
     alone = Listing(source, [""], [about.st_size], [mark_of(about)])
-    pack = partial(archive.unpack_images, alone.digest, source, options.spool)
+    pack = partial(archive.unpack_files, alone.digest, source, options.spool)
     return Source(source.name, alone.digest, lambda: _load_images(pack(), options))
 
 
@@ -117,14 +120,15 @@ def need_classes(found: Contents, name: str, least: int = 2) -> None:
     # The table that could not be read would have told the classes: missing folders are not what is wrong.
     if broken and len(counts) < least:
         raise PellucidError(broken.cause, where=f"{name}{broken.where}", fix="mend the table")
+    noun, fix = (texts.TEXT, TEXTS_FIX) if texts.TEXT in found.columns else (IMAGE, CLASSES_FIX)
     if not len(counts):
         raise PellucidError(
-            f"{count_noun(len(found), 'image')}, but no folders that tell their class", where=name, fix=CLASSES_FIX
+            f"{count_noun(len(found), noun)}, but no folders that tell their class", where=name, fix=fix
         )
     if len(counts) < least:
-        only = counts["label"][0]
+        only = counts[found.target][0]
         raise PellucidError(
-            f"there is only one class, '{only}', so there is nothing to tell apart", where=name, fix=CLASSES_FIX
+            f"there is only one class, '{only}', so there is nothing to tell apart", where=name, fix=fix
         )
 
 

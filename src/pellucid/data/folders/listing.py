@@ -1,9 +1,10 @@
-"""The image files under a folder, and the tables beside them. n images."""
+"""The image and text files under a folder, and the tables beside them. n images."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,16 +26,27 @@ SUFFIXES = frozenset(f".{suffix}" for suffix in pixels.SUFFIXES)
 
 TABLES = frozenset(READERS)
 
+# How files of text end. What has no ending, or one that is a number or a checksum, may be text too: collections of
+# mails and news are kept so.
+TEXTS = frozenset((".txt", ".text", ".md", ".rst", ".eml", ".asc"))
+
+CHECKSUM = re.compile(r"\.[0-9a-f]*\d[0-9a-f]*", re.IGNORECASE)
+
+# Files that are about a collection and no part of it.
+ABOUT_WORDS = ("readme", "license", "licence", "copying", "changelog", "cmds", "makefile", "dockerfile")
+
+NO_SUFFIX = "no suffix"
+
 
 @dataclass
 class Listing:
-    """The image files under a folder or in an archive, sorted by path, and the tables beside them.
+    """The image and text files under a folder or in an archive, sorted by path, and the tables beside them.
 
     Attributes:
         root: the folder or archive. name: how messages call it.
         paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``marks`` tell when files change.
-        tables: the files that may be tables, by path: size and mark.
-        others: how many other files there are, by suffix.
+        tables: the files that may be tables, by path: size and mark. texts: those that may be texts, some of them both.
+        others: how many files there are that are no images, by suffix.
         made: folders that Pellucid made, which are passed over.
         fetch: the content of an image, by path; None where it is a file under ``root``.
         table: a file that holds one of ``tables``; None where that is under ``root``.
@@ -45,6 +57,7 @@ class Listing:
     sizes: list[int] = field(default_factory=list)
     marks: list[FileMark] = field(default_factory=list)
     tables: dict[str, tuple[int, FileMark]] = field(default_factory=dict)
+    texts: dict[str, tuple[int, FileMark]] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
     made: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -58,7 +71,7 @@ class Listing:
     @property
     def digest(self) -> str:
         """SHA-256 of path and mark of every file."""
-        tables = ((path, mark) for path, (_, mark) in self.tables.items())
+        tables = ((path, mark) for path, (_, mark) in (self.tables | self.texts).items())
         return digest_marks([(str(self.root.resolve()), ()), *zip(self.paths, self.marks, strict=True), *tables])
 
     def column(self, name: str, values: pl.Series, places: Callable[[int], str]) -> Column:
@@ -73,9 +86,11 @@ class Listing:
             self.sizes.append(size)
             self.marks.append(mark)
             return
-        self.others[suffix or "no suffix"] += 1
+        self.others[suffix or NO_SUFFIX] += 1
         if suffix in TABLES:
             self.tables[path] = size, mark
+        if may_be_text(path):
+            self.texts[path] = size, mark
 
 
 def suffix_of(path: str) -> str:
@@ -83,9 +98,19 @@ def suffix_of(path: str) -> str:
     return name[name.rfind(".") :].lower() if "." in name else ""
 
 
-def list_files(root: Path) -> Listing:
-    """Every image under ``root``. Hidden files are passed over, folders that link back to themselves entered once.
+def may_be_text(path: str) -> bool:
+    """Whether a file's name says that it is text, or says nothing."""
+    name = path.rsplit("/", 1)[-1].lower()
+    if name.startswith(ABOUT_WORDS):
+        return False
+    suffix = suffix_of(name)
+    return suffix in TEXTS or suffix in ("", ".") or CHECKSUM.fullmatch(suffix) is not None
 
+
+def list_files(root: Path) -> Listing:
+    """Every file under ``root`` that may be an image, a text or a table.
+
+    Hidden files are passed over, folders that link back to themselves entered once.
     Runs, comparisons and caches that lie there are passed over: what was made of data is no data. ``root`` may be one.
 
     Raises:
@@ -123,7 +148,7 @@ def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]
                         raise OSError(errno.EINVAL, "it is no file but a pipe, a socket or a device")
                     yield path, about.st_size, mark_of(about)
                 else:
-                    found.others[suffix_of(path) or "no suffix"] += 1
+                    found.others[suffix_of(path) or NO_SUFFIX] += 1
             except UnicodeEncodeError:
                 odd = path.encode("utf-8", "backslashreplace").decode()
                 found.notes.append(Note.left_out("its name is not UTF-8", odd))
@@ -170,4 +195,4 @@ def _file_identity(about: os.stat_result) -> tuple[int, int]:
 
 def _read_by(name: str) -> bool:
     """Whether a file is worth a look at."""
-    return suffix_of(name) in SUFFIXES or suffix_of(name) in TABLES
+    return suffix_of(name) in SUFFIXES or suffix_of(name) in TABLES or may_be_text(name)

@@ -20,9 +20,10 @@ from ..schema import SPLIT_NAMES
 from ..source import Contents, ReadOptions
 from ..splits.spec import SPLIT_WORDS
 from ..tables.readers import contents_of, read_table
-from .classes import Classes, split_folders
+from .classes import Classes
 from .listing import Listing, suffix_of
 from .names import Names, values_of
+from .parts import split_folders
 
 # Files looked into; where there are more they are not tables but something beside each image, such as its boxes.
 MOST_TABLES = 40

@@ -194,7 +194,7 @@ def _stack_tables(found: Sequence[_FileTable], notes: list[Note], options: ReadO
     added = (split,) if split else ()
     places = stack_places([own.table.places for own in found], [len(own.table) for own in found])
     made = Table(about, [*names, *added], pieces, places, notes, leader.named, leader.goal, leader.why)
-    return replace(made, added=added, decimal=leader.decimal)
+    return replace(made, added=added, kinds=leader.kinds, untold=leader.untold, decimal=leader.decimal)
 
 
 def _from_folder(folder: Path, chunk: Chunk) -> Chunk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ from ...wording import count_noun
 from ..cache.file_marks import digest_marks, mark_of
 from ..source import Contents, ReadOptions, without_compression
 from .delimited import read_delimited
+from .lines import read_text_table
 from .spool import Spool, chunks_of
 from .spreadsheet import read_spreadsheet
 from .table import Chunk, Table, chunk_of_frame, chunks_of_scan, columns_of, counted_from, rename_columns
@@ -65,18 +67,8 @@ def contents_of(table: Table, name: str) -> Contents:
     shape = f"a table of {count_noun(len(table), 'row')} and {count_noun(len(table.names), 'column')}"
     columns = columns_of(table, plain_column, notes, name)
     goal, why = (table.goal, table.why) if table.goal in columns else (None, "")
-    return Contents(
-        f"{shape} ({table.about})",
-        columns,
-        notes,
-        table.named,
-        {},
-        goal,
-        why,
-        table.places,
-        table.added,
-        decimal=table.decimal,
-    )
+    found = Contents(f"{shape} ({table.about})", columns, notes, table.named, table.kinds, goal, why, table.places)
+    return replace(found, added=table.added, untold=table.untold, decimal=table.decimal)
 
 
 def read_parquet(path: Path, where: str, options: ReadOptions) -> Table:
@@ -212,7 +204,8 @@ def _in_calendar(series: pl.Series, notes: list[Note]) -> pl.Series:
 
 
 READERS: dict[str, Reader] = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".data"), read_delimited),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".data"), read_delimited),
+    ".txt": read_text_table,
     **dict.fromkeys((".parquet", ".pq"), read_parquet),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), read_arrow),
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), read_json_lines),

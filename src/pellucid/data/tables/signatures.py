@@ -46,13 +46,13 @@ def check_text(path: Path, where: str) -> None:
     """Raises PellucidError when a file holds no text, and says what it is."""
     with path.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
-    what, name = _meaning_of(head)
+    what, name = meaning_of(head)
     if what:
         fix = f"if that is right, call it {name}" if name else "export the table as CSV"
         raise PellucidError(f"it is no table as text but {what}", where=where, fix=fix)
 
 
-def _meaning_of(head: bytes) -> tuple[str, str]:
+def meaning_of(head: bytes) -> tuple[str, str]:
     """What a file is that begins with ``head``, and the ending to call it by; both empty where it is text."""
     for sign, found in SIGNS.items():
         if head.startswith(sign):

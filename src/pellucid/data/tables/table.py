@@ -125,6 +125,8 @@ class Table:
         text: reads it once more with these columns as text, as they are written; None where values have types.
         added: columns that are in no file, such as the part that a file's name tells.
         decimal: the mark before the decimals of numbers that the reader understood; empty where it read none.
+        kinds: those of columns whose kind the form of the file tells.
+        untold: what the file is, where nothing in it can be predicted.
     """
 
     about: str
@@ -138,6 +140,8 @@ class Table:
     text: Callable[[frozenset[str]], Table] | None = None
     added: tuple[str, ...] = ()
     decimal: str = ""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    untold: str = ""
 
     def __len__(self) -> int:
         return sum(chunk.rows for chunk in self.pieces)

@@ -106,6 +106,29 @@ def _guess_script(data: bytes) -> str:
     return next((name for name in names if name in SCRIPTS), "")
 
 
+def decode_text(data: bytes) -> tuple[str, str]:
+    """The text of a whole file in memory, by the same rules, and its encoding where that is a guess.
+
+    >>> decode_text(b"caf\\xe9\\r\\n"), decode_text("na\\u00efve".encode())
+    (('caf\u00e9\\n', 'cp1252'), ('na\u00efve', ''))
+    """
+    guess = ""
+    if data[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        text = data.decode("utf-32", "replace")
+    elif data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        text = data.decode("utf-16", "replace")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            guess = _guess_script(data) or ("latin-1" if UNDEFINED.search(data) else "cp1252")
+            bare = data.removeprefix(codecs.BOM_UTF8)
+            text = bare.decode("utf-8", "western") if guess in WESTERN else bare.decode(guess, "replace")
+    # Half of a pair is no character, and no UTF-8 can hold it.
+    text = text.encode("utf-8", "replace").decode()
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""), guess
+
+
 def _byte_chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while data := file.read(BLOCK):
