@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
@@ -10,15 +13,20 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
-from ..errors import PellucidError, UsageError
-from ..wording import join_words
-from .folders import layouts
-from .folders.listing import SUFFIXES
+from ..errors import PellucidError, UsageError, shell_quote
+from ..fields.image import plain_path
+from ..wording import count_noun, join_words
+from .folders import layouts, texts
+from .folders.listing import SUFFIXES, TEXTS, list_files, suffix_of
 from .source import LAYOUTS, Contents, ReadOptions, Source
 from .tables import readers
+from .unread import explain_suffixes
 
 # Endings that no layout reads, so that the error can say what to do instead of what is known.
 UNREAD_ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
+
+# With one slash of two where it came as a ``Path``.
+WEB_ADDRESS = re.compile(r"(https?|ftps?|sftp|s3|gs|gcs|az|abfss?|hf|hdfs|kaggle|git|ssh):/", re.IGNORECASE)
 
 UNREAD_SHEETS = (".numbers", ".xlsm", ".xlsb")
 
@@ -29,7 +37,11 @@ def recognise_source(source: Any, options: ReadOptions) -> Source:
         # ``Path`` would take it for the folder one is in.
         if not str(source):
             raise UsageError("the name of the data is empty", fix="name a file or a folder; '.' is this one")
-        source = Path(os.path.expanduser(source))
+        if WEB_ADDRESS.match(str(source)) and not os.path.exists(source):
+            what = "it is an address on the web, and nothing is fetched from there"
+            fix = "download it first, and name the file"
+            raise PellucidError(what, where=abbreviate_text(str(source), 200), fix=fix)
+        source = Path(os.path.expanduser(plain_path(str(source)) if str(source).startswith("file://") else source))
         # Unlike the path's own ``exists``, this takes a text of any length.
         if not os.path.exists(source):
             source = _matching_files(source)
@@ -58,14 +70,12 @@ def _open_beside(source: Source, near: Path) -> Contents:
 
 def _not_known(source: Any) -> PellucidError:
     known = f"known: folders of images, {' '.join(readers.READERS)} files, data frames, dicts of columns, (X, y), pairs"
+    if isinstance(source, list | tuple) and source and all(map(is_path, source)):
+        return _not_known_files([Path(os.path.expanduser(one)) for one in source])
     if not isinstance(source, Path):
         return PellucidError(f"data of the type {type(source).__name__} can't be read", fix=known)
     if source.is_dir():
-        inside = sorted(p.name for p in source.iterdir() if not p.name.startswith("."))
-        what = f"it holds {join_words(inside, 4)}" if inside else "the folder is empty"
-        readable = [name for name in inside if Path(name).suffix.lower() in readers.READERS]
-        fix = f"read a file in it: {source / readable[0]}" if readable else layouts.CLASSES_FIX
-        return PellucidError(f"there are no images in it ({what})" if inside else what, where=str(source), fix=fix)
+        return _not_known_folder(source)
     if not source.is_file():
         return PellucidError(
             "it is no file but a pipe, a socket or a device", where=str(source), fix="copy it to a file"
@@ -77,8 +87,59 @@ def _not_known(source: Any) -> PellucidError:
         return PellucidError("a spreadsheet can't be read", where=str(source), fix="save it as CSV")
     if suffix in SUFFIXES:
         return PellucidError("one image is nothing to learn from", where=str(source), fix=layouts.CLASSES_FIX)
+    if alone := explain_suffixes({suffix: 1}):
+        return PellucidError(alone[0].replace("it holds 1", "it is one", 1), where=str(source), fix=alone[1])
     what = f"a file that ends in '{suffix}'" if suffix else "a file whose name has no ending"
     return PellucidError(f"{what} can't be read", where=str(source), fix=known)
+
+
+def _not_known_files(paths: Sequence[Path]) -> PellucidError:
+    """What is wrong with a list of paths that is none of tables."""
+    if lost := next((path for path in paths if not os.path.exists(path)), None):
+        return PellucidError("there is no such file or folder", where=str(lost), fix=_meant_path(lost))
+    ends = Counter(path.suffix.lower() if path.is_file() else "/" for path in paths)
+    images, folders = sum(ends[end] for end in SUFFIXES), ends["/"]
+    plain = sum(count for end, count in ends.items() if end in TEXTS)
+    near = os.path.commonpath([path.resolve() for path in paths])
+    near = str(Path(near).parent) if len(paths) == 1 else near
+    fix = f"name the folder that holds all of them: {shell_quote(near)}"
+    if max(images, folders, plain) > len(paths) / 2:
+        noun = "images" if images >= max(folders, plain) else "folders" if folders >= plain else "texts"
+        what = f"{len(paths):,} {noun} were given one by one, and their classes are told by the folders they lie in"
+        return PellucidError(what, where=str(paths[0]), fix=fix)
+    if known := explain_suffixes(ends):
+        return PellucidError(known[0], where=f"{len(paths):,} files", fix=known[1])
+    odd = next(path for path in paths if not readers.is_table_file(path))
+    what = f"{len(paths):,} files were given, and not all of them are tables"
+    return PellucidError(what, where=str(odd), fix="name tables with the same columns, or one folder")
+
+
+def _not_known_folder(folder: Path) -> PellucidError:
+    """What lies in a folder that no layout knows, and how it could be read."""
+    inside = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    if not inside:
+        return PellucidError("the folder is empty", where=str(folder), fix=layouts.CLASSES_FIX)
+    readable = [name for name in inside if Path(name).suffix.lower() in readers.READERS]
+    files = list_files(folder)
+    if readable and not (set(readable) - files.texts.keys()) and not texts.are_tables(files, readable):
+        what = f"{count_noun(len(readable), 'text')}, but no folders that tell their class"
+        return PellucidError(what, where=str(folder), fix=layouts.TEXTS_FIX)
+    if readable:
+        what, fix = f"it holds {join_words(inside, 4)}", f"read a file in it: {folder / readable[0]}"
+        return PellucidError(f"it is no folder of images, texts or tables ({what})", where=str(folder), fix=fix)
+    # The form that most files have.
+    ends = Counter(suffix_of(path) for path in files.tables)
+    for end, count in ends.most_common(1):
+        first = next(path for path in files.tables if suffix_of(path) == end)
+        depth = "/".join(["*"] * first.count("/"))
+        what = f"its {count_noun(count, f'{end} file')} lie in folders of it ({first}), which are not looked into"
+        fix = f"read them as one table, without what their folders say: {shell_quote(folder / depth / ('*' + end))}"
+        return PellucidError(what, where=str(folder), fix=fix)
+    what, fix = explain_suffixes(files.others) or (
+        f"there are no images, texts or tables in it (it holds {join_words(inside, 4)})",
+        layouts.CLASSES_FIX,
+    )
+    return PellucidError(what, where=str(folder), fix=fix)
 
 
 def _matching_files(pattern: Path) -> list[Path]:

@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "tif", "tiff")
+SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "tif", "tiff", "avif")
 
 # Of one image: a small file can unpack to gigabytes.
 MOST_PIXELS = 64_000_000
@@ -55,6 +55,9 @@ SIGNATURES = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
 }
+
+# The same behind the length of the first box; whether Pillow was built to read it depends on its version.
+AVIF_BRANDS = (b"ftypavif", b"ftypavis")
 
 # Gives the content of a file by its path.
 Fetch = Callable[[str], bytes]
@@ -145,11 +148,15 @@ def read_file(path: str) -> bytes:
 
 def open_image(data: bytes) -> Image:
     """The image in ``data`` by what it holds, whatever its name says. Raises Unreadable."""
-    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401  (importing registers them)
+    from PIL import Image, TiffImagePlugin, WebPImagePlugin, features  # noqa: F401  (importing registers them)
 
     if not data:
         raise Unreadable("is empty (0 bytes)")
     name = next((name for start, name in SIGNATURES.items() if data.startswith(start)), None)
+    if name is None and data[4:12] in AVIF_BRANDS and features.check("avif"):
+        from PIL import AvifImagePlugin  # noqa: F401  (importing registers it)
+
+        name = "AVIF"
     if name is None:
         raise Unreadable(f"is not an image that can be read ({_looks_like(data)})")
     try:
@@ -352,8 +359,10 @@ def _looks_like(data: bytes) -> str:
         return "it is a web page"
     if head.startswith((b"<svg", b"<?xml")):
         return "it is an SVG or XML file"
-    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
-        return "it is HEIC or AVIF; save it as JPEG or PNG"
+    if data[4:12] in AVIF_BRANDS:
+        return "it is AVIF, which this version of Pillow does not read; update it, or save the photo as JPEG or PNG"
+    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1"):
+        return "it is HEIC; save it as JPEG or PNG"
     return f"it starts with {data[:8]!r}"
 
 

@@ -25,7 +25,7 @@ from ..cache.cache import key_of, open_cache
 from ..cache.file_marks import FileMark
 from ..tables.signatures import SAMPLE_BYTES
 from ..tables.spool import Spool
-from .listing import SUFFIXES, TABLES, Listing, may_be_text, suffix_of
+from .listing import SIDECARS, SUFFIXES, TABLES, Listing, may_be_text, suffix_of
 
 # Of what is kept of an archive: raised when other files of it are.
 FORM = 2
@@ -143,7 +143,7 @@ def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str,
     files: dict[str, tuple[int, int, int]] = {}
     used = 0
     for member in archive_members(path, notes.append):
-        kept = suffix_of(member.name) in SUFFIXES | TABLES or may_be_text(member.name)
+        kept = suffix_of(member.name) in SUFFIXES | TABLES | {*SIDECARS} or may_be_text(member.name)
         data = _member_content(member, notes) if kept else b""
         if data is None:
             continue

@@ -11,15 +11,17 @@ import polars as pl
 from ...errors import PellucidError
 from ...fields import Column, Note
 from ...fields.notes import LEFT_OUT
-from ...wording import count_noun, join_words
+from ...wording import count_noun
 from ..archives import is_archive
 from ..cache.file_marks import mark_at, mark_of
 from ..schema import asked_targets
 from ..source import Contents, ReadOptions, Source, layout_first
 from ..splits.spec import PARTS
+from ..unread import note_others
 from . import archive, metadata, texts
+from .boxes import describe_boxes
 from .classes import LEVEL, Classes, classes_of
-from .listing import Listing, list_files
+from .listing import TABLES, Listing, list_files, suffix_of
 from .parts import split_folders
 
 CLASSES_FIX = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
@@ -66,11 +68,11 @@ def _load_images(files: Listing, options: ReadOptions) -> Contents:
     paths_tell = LEVEL.fullmatch(told.name) or len(options.names) == 1
     found = None if paths_tell else metadata.read_metadata(files, keep, told, options, notes)
     found = found or _by_folders(files, keep, told, notes)
-    if files.others:
-        shown = join_words(f"{count:,} {suffix}" for suffix, count in files.others.most_common(4))
-        total = sum(files.others.values())
-        text = f"{count_noun(total, 'other file is', 'other files are')} left out ({shown})"
-        notes.append(Note("info", text, files.name, LEFT_OUT))
+    note_others(files.others, files.name, notes)
+    if found.needs_classes and not options.names and (boxes := describe_boxes(files)):
+        text = f"{boxes} beside the images; finding objects in photos can't be learned yet"
+        fix = f"to classify whole photos, {CLASSES_FIX}"
+        notes.append(Note("warning", text, files.name, LEFT_OUT, fix, cause=text))
     return found
 
 
@@ -115,11 +117,14 @@ def need_classes(found: Contents, name: str, least: int = 2) -> None:
     """Raises PellucidError when folders are to tell the classes and tell fewer than ``least``."""
     if not isinstance(found.target, str) or not found.needs_classes:
         return
-    broken = next((note for note in found.notes if note.level == "error" and metadata.is_metadata(note.where)), None)
+    # What would have told the classes, or says what was meant instead: a table, boxes.
+    about = (note for note in found.notes if note.cause)
+    broken = next((note for note in about if suffix_of(note.where) in TABLES or note.where == name.rstrip("/")), None)
     counts = found.columns[found.target].series().drop_nulls().value_counts(name="count")  # type: ignore[union-attr]
     # The table that could not be read would have told the classes: missing folders are not what is wrong.
     if broken and len(counts) < least:
-        raise PellucidError(broken.cause, where=f"{name}{broken.where}", fix="mend the table")
+        inside = broken.where if suffix_of(broken.where) in TABLES else ""
+        raise PellucidError(broken.cause, where=f"{name}{inside}", fix=broken.fix or "mend the table")
     noun, fix = (texts.TEXT, TEXTS_FIX) if texts.TEXT in found.columns else (IMAGE, CLASSES_FIX)
     if not len(counts):
         raise PellucidError(

@@ -37,6 +37,9 @@ ABOUT_WORDS = ("readme", "license", "licence", "copying", "changelog", "cmds", "
 
 NO_SUFFIX = "no suffix"
 
+# How files end that describe the image of the same name.
+SIDECARS = (".xml", ".txt")
+
 
 @dataclass
 class Listing:
@@ -47,6 +50,7 @@ class Listing:
         paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``marks`` tell when files change.
         tables: the files that may be tables, by path: size and mark. texts: those that may be texts, some of them both.
         others: how many files there are that are no images, by suffix.
+        sidecars: the files that may say something of the image of their name.
         made: folders that Pellucid made, which are passed over.
         fetch: the content of an image, by path; None where it is a file under ``root``.
         table: a file that holds one of ``tables``; None where that is under ``root``.
@@ -59,6 +63,7 @@ class Listing:
     tables: dict[str, tuple[int, FileMark]] = field(default_factory=dict)
     texts: dict[str, tuple[int, FileMark]] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
+    sidecars: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     fetch: Callable[[str], bytes] | None = None
@@ -87,6 +92,8 @@ class Listing:
             self.marks.append(mark)
             return
         self.others[suffix or NO_SUFFIX] += 1
+        if suffix in SIDECARS:
+            self.sidecars.append(path)
         if suffix in TABLES:
             self.tables[path] = size, mark
         if may_be_text(path):
@@ -195,4 +202,4 @@ def _file_identity(about: os.stat_result) -> tuple[int, int]:
 
 def _read_by(name: str) -> bool:
     """Whether a file is worth a look at."""
-    return suffix_of(name) in SUFFIXES or suffix_of(name) in TABLES or may_be_text(name)
+    return suffix_of(name) in SUFFIXES or suffix_of(name) in (*TABLES, *SIDECARS) or may_be_text(name)

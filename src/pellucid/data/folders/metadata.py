@@ -6,7 +6,7 @@ A name in a table is only ever looked up among the images that were found: it le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -14,6 +14,7 @@ import polars as pl
 from ...errors import PellucidError
 from ...fields import Column, Note
 from ...fields.category import column_words
+from ...fields.image import name_images
 from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from ..schema import SPLIT_NAMES
@@ -116,10 +117,25 @@ def _metadata_at(
     ways = {name: names.best_match(column, path.rpartition("/")[0]) for name, column in found.columns.items()}
     share, best = max((way.share, name) for name, way in ways.items())
     if share < ENOUGH_NAMED_SHARE:
+        _note_unnamed(path, found, names, notes)
         return None
     at = ways[best].look(values_of(found.columns[best]))
     rows = [row for row, i in enumerate(at) if i >= 0]
     return MetadataTable(path, found, best, rows, [at[r] for r in rows], [r for r, i in enumerate(at) if i < 0])
+
+
+def _note_unnamed(path: str, found: Contents, names: Names, notes: list[Note]) -> None:
+    """Say that a table names images and hardly any that are there, with one that is not."""
+    for name, column in found.columns.items():
+        values = [value for value in values_of(column) if value]
+        lost = [value for value in values if not names.may_name(value)]
+        if not lost or not name_images(values):
+            continue
+        there = len(values) - len(lost)
+        cause = f"its column '{name}' names {there:,} of {count_noun(len(values), 'image')} that are there; "
+        cause += f"the first that is not: '{lost[0]}'"
+        fix = "let it name the files as they are called, as paths from the table or from the folder"
+        notes.append(replace(Note.left_out(cause, path, "warning"), fix=fix))
 
 
 def _choose_tables(tables: list[MetadataTable], notes: list[Note], name: str) -> list[MetadataTable]:

@@ -69,7 +69,7 @@ class Names:
         sample = present[:: max(1, len(present) // SAMPLED_VALUES)]
         series = column.series()
         # Most columns name nothing: a look into one set passes them over before an index is built for each way.
-        if not sample or sum(_without_ending(value) in self._name_endings for value in sample) < 0.5 * len(sample):
+        if not sample or sum(map(self.may_name, sample)) < 0.5 * len(sample):
             return NONE
         distinct = len(set(present)) >= 0.9 * len(present)
         # They may only happen to be numbers of files.
@@ -84,6 +84,10 @@ class Names:
             if share > best.share + BETTER_SHARE:
                 best = Match(share, look)
         return best
+
+    def may_name(self, value: str) -> bool:
+        """Whether some image is called so, in whatever folder and with whatever ending."""
+        return _without_ending(value) in self._name_endings
 
     def _matches(self, folder: str, distinct: bool) -> Iterator[partial[list[int]]]:
         """The strictest first. Names without ending are words like any others, so they must tell images apart."""

@@ -26,6 +26,9 @@ HELD_OUT = ("holdout", "heldout", "unseen")
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
+NO_LETTERS = re.compile(r"[\W\d_]+")
+
+
 @dataclass(frozen=True)
 class PartFolders:
     """What folders say of the parts of n files.
@@ -77,12 +80,17 @@ def share_folders(inner: Iterable[set[str]]) -> bool:
 
 def _named_exactly(folders: list[list[str]]) -> PartFolders | None:
     for level in range(max(map(len, folders), default=0)):
-        words = Counter(p[level].lower() for p in folders if len(p) > level)
+        words = Counter(_plain_word(p[level]) for p in folders if len(p) > level)
         known = {word: count for word, count in words.items() if word in SPLIT_WORDS}
         if len({SPLIT_WORDS[word] for word in known}) > 1 and sum(known.values()) >= SPLIT_SHARE * len(folders):
-            found = [SPLIT_WORDS.get(p[level].lower()) if len(p) > level else None for p in folders]
+            found = [SPLIT_WORDS.get(_plain_word(p[level])) if len(p) > level else None for p in folders]
             return PartFolders(found, [_without_level(p, level, s) for p, s in zip(folders, found, strict=True)])
     return None
+
+
+def _plain_word(name: str) -> str:
+    """A name without numbers and marks: that of train2017 or 01_train is train."""
+    return NO_LETTERS.sub("", name).lower()
 
 
 def _without_level(folders: list[str], level: int, split: str | None) -> list[str]:

@@ -20,11 +20,12 @@ from ..archives import is_archive
 from ..cache.file_marks import mark_at, mark_of
 from ..schema import asked_targets
 from ..source import Contents, ReadOptions, Source, layout_first
-from ..tables.lines import numbers_in_columns
+from ..tables.lines import is_table, numbers_in_columns
 from ..tables.signatures import SAMPLE_BYTES, meaning_of
 from ..tables.spool import Spool, chunks_of
 from ..tables.table import Chunk
 from ..tables.text_blocks import decode_text
+from ..unread import note_others
 from . import archive
 from .classes import classes_of
 from .listing import NO_SUFFIX, Listing, list_files, suffix_of
@@ -120,6 +121,13 @@ def holds_texts(paths: Collection[str], images: int, heads: Callable[[list[str]]
     looked = heads(inside)
     odd = sum(bool(meaning_of(one)[0]) or numbers_in_columns(one) for one in looked)
     return 2 * odd < len(looked)
+
+
+def are_tables(files: Listing, paths: Collection[str]) -> bool:
+    """Whether most of some files of a folder are tables, or anything but text."""
+    looked = _file_heads(files.root, list(paths))
+    texts = [head.decode("utf-8", "replace") for head in looked if not meaning_of(head)[0]]
+    return 2 * sum(not is_table(sample, ReadOptions()) for sample in texts) < len(looked)
 
 
 def _packed_texts(source: Path, options: ReadOptions) -> Source:
@@ -248,11 +256,7 @@ def _known_heads(known: Mapping[str, bytes | None], paths: list[str]) -> list[by
 def _note_others(files: Listing, notes: list[Note]) -> None:
     """Say which files are no texts."""
     own = Counter(suffix_of(path) or NO_SUFFIX for path in files.texts)
-    left = files.others - own + Counter(suffix_of(path) for path in files.paths)
-    if left:
-        shown = join_words(f"{count:,} {suffix}" for suffix, count in left.most_common(4))
-        text = f"{count_noun(left.total(), 'other file is', 'other files are')} left out ({shown})"
-        notes.append(Note("info", text, files.name, LEFT_OUT))
+    note_others(files.others - own + Counter(suffix_of(path) for path in files.paths), files.name, notes)
 
 
 def _file_path(paths: Sequence[str], row: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from .. import archives
 from ..source import ReadOptions, without_compression
+from ..unread import explain_suffixes
 from .concat import File
 from .spool import Spool
 from .table import Chunk
@@ -50,6 +52,9 @@ def unpack_tables(
             _copy_out(file, place)
         found.append(File(place, f"{where}, {member.name}"))
     if not found:
+        known = explain_suffixes(Counter(Path(name).suffix.lower() for name in others))
+        if known:
+            raise PellucidError(known[0], where=where, fix=known[1])
         what = f"it holds {join_words(others, 3)}" if others else "it is empty"
         raise PellucidError(f"there is no table in the archive ({what})", where=where, fix="put a table into it")
     if others:

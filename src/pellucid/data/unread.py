@@ -1,0 +1,101 @@
+"""Files that nothing here reads: what they are, and what to do with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..fields import Note
+from ..fields.notes import LEFT_OUT
+from ..wording import count_noun, join_words
+
+# How photos are kept that a converter makes JPEG of.
+CONVERT = "save them as JPEG or PNG first (on a phone: share or export as 'most compatible')"
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A form of files.
+
+    Attributes:
+        noun: what one of them is called. suffixes: how they end. fix: what to do.
+        learned: False where nothing can be learned from what they hold, whatever their form.
+        photos: whether they are photos, so that others beside them are read.
+    """
+
+    noun: str
+    suffixes: tuple[str, ...]
+    fix: str
+    learned: bool = True
+    photos: bool = False
+
+
+FORMS = (
+    Unread("HEIC photo", (".heic", ".heif", ".hif"), CONVERT, photos=True),
+    Unread("raw photo", (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), CONVERT, photos=True),
+    Unread("photo in a rare form", (".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".exr", ".hdr"), CONVERT, photos=True),
+    Unread("drawing", (".svg", ".eps", ".ai"), "export them as PNG first", photos=True),
+    Unread("medical image", (".dcm", ".dicom", ".nii", ".mha", ".nrrd"), "export the slices as PNG first", photos=True),
+    Unread(
+        "sound file",
+        (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif"),
+        "measures of each, such as its spectrum, can be learned from as the rows of a table",
+        learned=False,
+    ),
+    Unread(
+        "video",
+        (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
+        "frames of each, saved as images, can be learned from",
+        learned=False,
+    ),
+    Unread("document", (".pdf", ".docx", ".doc", ".odt", ".rtf", ".epub"), "save them as plain text (.txt) first"),
+    Unread("web page", (".html", ".htm", ".xhtml"), "save their text as plain text (.txt) first"),
+    Unread("array", (".npy", ".npz", ".mat", ".h5", ".hdf5"), "load it in Python and pass (X, y) to pellucid.read"),
+    Unread("pickle", (".pkl", ".pickle", ".joblib"), "load it in Python and pass the frame to pellucid.read"),
+    Unread("file of records", (".tfrecord", ".tfrecords", ".lmdb"), "unpack it into folders of files or a table first"),
+    Unread("database", (".sqlite", ".sqlite3", ".db"), "export a table of it as CSV first"),
+)
+
+_BY_SUFFIX = {suffix: form for form in FORMS for suffix in form.suffixes}
+
+
+def explain_suffixes(suffixes: Mapping[str, int]) -> tuple[str, str] | None:
+    """What most of some files are, and what to do; None where they are of no form that is known.
+
+    Args:
+        suffixes: how many files end in what.
+
+    >>> explain_suffixes({".wav": 3})
+    ('it holds 3 sound files (.wav), and sound can\'t be learned yet', 'measures of each, such as its spectrum, can be \
+learned from as the rows of a table')
+    """
+    counts = Counter[str]()
+    for suffix, count in suffixes.items():
+        if form := _BY_SUFFIX.get(suffix):
+            counts[form.noun] += count
+    if not counts:
+        return None
+    noun, count = counts.most_common(1)[0]
+    form = next(one for one in FORMS if one.noun == noun)
+    ends = join_words(sorted(suffix for suffix in suffixes if suffix in form.suffixes))
+    why = "can't be read" if form.learned else f"{noun.removesuffix(' file')} can't be learned yet"
+    return f"it holds {count_noun(count, noun)} ({ends}), {'which' if form.learned else 'and'} {why}", form.fix
+
+
+def note_others(others: Mapping[str, int], name: str, notes: list[Note]) -> None:
+    """Say which files are left out: photos that can't be read with what to do, all others by how they end."""
+    rest = Counter(dict(others))
+    for form in (one for one in FORMS if one.photos):
+        own = {suffix: others[suffix] for suffix in form.suffixes if others.get(suffix, 0) > 0}
+        if own:
+            total = sum(own.values())
+            text = f"{count_noun(total, form.noun)} can't be read and {'is' if total == 1 else 'are'} left out"
+            notes.append(Note("warning", f"{text} ({join_words(own)})", name, LEFT_OUT, form.fix))
+            rest -= Counter(own)
+    # Adding drops the counts that are down to 0.
+    rest += Counter[str]()
+    if rest:
+        shown = join_words(f"{count:,} {suffix}" for suffix, count in rest.most_common(4))
+        text = f"{count_noun(rest.total(), 'other file is', 'other files are')} left out ({shown})"
+        notes.append(Note("info", text, name, LEFT_OUT))
