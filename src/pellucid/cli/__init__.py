@@ -93,9 +93,10 @@ for _verb in (
         pellucid predict runs/reviews --text "I would buy it again"
         cat lines.txt | pellucid predict runs/reviews --json
     """),
-    Verb("resume", resume, [RUN], """
+    Verb("resume", resume, [RUN, data_argument(required=False)], """
         pellucid resume runs/photos
         pellucid resume runs/photos --more 5m
+        pellucid resume runs/photos /new/place/photos
     """),
     Verb("sample", sample, [click.Argument(["name"], required=False)], """
         pellucid sample

@@ -138,10 +138,10 @@ def compare(data: Data, **typed: Any) -> None:
         compared.show_comparison_steps(done, example_input(data, [f.kind for f in source.inputs]), out)
 
 
-def resume(run: str, **typed: Any) -> None:
+def resume(run: str, data: Data | None, **typed: Any) -> None:
     """Go on with a training that was stopped, or train longer.
 
-    RUN is the folder of a run, or its name under ./runs.
+    RUN is the folder of a run, or its name under ./runs. DATA says where its data lies now, if it has moved.
     """
     import pellucid
 
@@ -151,8 +151,9 @@ def resume(run: str, **typed: Any) -> None:
     from . import progress
 
     with progress.choose_display(as_json, quiet) as ear:
-        done = pellucid.resume(find_run(run), **options, listeners=(ear,))
-    show_outcome(done, None, as_json, quiet)
+        moved: dict[str, Any] = {} if data is None else {"data": data}
+        done = pellucid.resume(find_run(run), **moved, **options, listeners=(ear,))
+    show_outcome(done, data, as_json, quiet)
 
 
 def evaluate(run: str, data: Data, **typed: Any) -> None:

@@ -20,6 +20,7 @@ from .decimals import settle_decimals
 from .examples import LABELS_FIX, Examples, Reading
 from .first_rows import first_rows
 from .folders import layouts
+from .memory.files import copy_file, is_open_file
 from .recognise import recognise_source
 from .schema import check_names, fields_of, named_columns
 from .source import ReadOptions, Source, check_width
@@ -49,11 +50,11 @@ def read_data(
     """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
 
     Args:
-        source: a folder of images (``root/class/*``, with train, val and test above or below the classes or without,
-            or with a table beside the images that names them), also packed; a table (CSV, TSV, Parquet, Arrow, JSON
-            lines, a spreadsheet; compressed or not), several with the same columns (a list of paths, a folder, an
-            archive, a pattern such as ``"data/*.csv"``), a data frame, a dict of columns, a list of rows or a pair
-            ``(X, y)`` of arrays.
+        source: a folder of images or of texts (``root/class/*``, with train, val and test above or below the classes or
+            without, or with a table beside the images that names them), also packed; a table (CSV, TSV, Parquet, Arrow,
+            JSON lines, a spreadsheet; compressed or not), several with the same columns (a list of paths, a folder, an
+            archive, a pattern such as ``"data/*.csv"``), an open file or buffer, a data frame, a dict of columns, a
+            list of rows or a pair ``(X, y)`` of arrays.
         target: the column to predict, or several of numbers (``"a,b"``); the obvious one when left out.
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
@@ -89,6 +90,8 @@ def read_data(
     options = replace(options, encoding=form["encoding"], named=named_columns(options))
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
+    # Read once and kept: a file object gives its content a single time.
+    source = copy_file(source, values_cache.folder) if is_open_file(source) else source
     found = recognise_source(source, replace(options, spool=values_cache.folder))
     # What is read to recognise it is there when values are asked for.
     found = replace(found, load=once(found.load))

@@ -23,6 +23,7 @@ from .examples import Examples, Reading
 from .folders.layouts import image_files, need_classes
 from .folders.listing import SUFFIXES, may_be_text
 from .folders.texts import any_texts, text_files
+from .memory.files import copy_file, is_open_file
 from .memory.layouts import are_images, image_source, text_source
 from .read import reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
@@ -67,6 +68,7 @@ def read_new(
     values_cache = open_cache(cache, notes.append)
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
     options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder)
+    source = copy_file(source, values_cache.folder) if not texts and is_open_file(source) else source
     found = _source_of_texts(source, wanted) if texts else _source_of_new(source, wanted, options)
     found = replace(found, load=once(found.load))
     in_files = {f.name for f in wanted if f.traits.suffixes}

@@ -18,6 +18,7 @@ from ..fields.image import plain_path
 from ..wording import count_noun, join_words
 from .folders import layouts, texts
 from .folders.listing import SUFFIXES, TEXTS, list_files, suffix_of
+from .memory.files import FileCopy, source_of_copy
 from .source import LAYOUTS, Contents, ReadOptions, Source
 from .tables import readers
 from .unread import explain_suffixes
@@ -45,6 +46,9 @@ def recognise_source(source: Any, options: ReadOptions) -> Source:
         # Unlike the path's own ``exists``, this takes a text of any length.
         if not os.path.exists(source):
             source = _matching_files(source)
+    if isinstance(source, FileCopy):
+        found = None if source.path.suffix in readers.READERS else recognise_source(source.path, options)
+        return source_of_copy(source, found, options)
     for layout in LAYOUTS.values():
         if (found := layout(source, options)) is not None:
             near = _common_folder(source)
@@ -72,6 +76,8 @@ def _not_known(source: Any) -> PellucidError:
     known = f"known: folders of images, {' '.join(readers.READERS)} files, data frames, dicts of columns, (X, y), pairs"
     if isinstance(source, list | tuple) and source and all(map(is_path, source)):
         return _not_known_files([Path(os.path.expanduser(one)) for one in source])
+    if isinstance(source, bytes | bytearray):
+        return PellucidError("bytes alone say nothing of their form", fix="pass them as a file: io.BytesIO(data)")
     if not isinstance(source, Path):
         return PellucidError(f"data of the type {type(source).__name__} can't be read", fix=known)
     if source.is_dir():

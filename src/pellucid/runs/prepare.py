@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +199,12 @@ def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | 
     return trunk
 
 
-def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
+def reopen_data(record: Mapping[str, Any], path: Path, data: Any, again: str) -> Dataset:
     """The data that the run at ``path`` was trained on, read again and found to be the same.
 
     Args:
-        data: passed in again; None for the source in the record.
+        data: passed in again, from wherever it lies now; None for the source in the record.
+        again: the command that names data that has moved, "pellucid resume runs/x NEWPATH".
 
     Raises:
         PellucidError: when it has changed, or is not to be had.
@@ -209,6 +212,12 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
     about = record["data"]
     if data is None and not about.get("source"):
         raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
+    if data is None and (gone := first_gone(about["source"])):
+        raise PellucidError(
+            "the data this run was trained on is not there any more",
+            where=gone,
+            fix=f"if it has moved, say where it is now: {again} (in Python: data=NEWPATH)",
+        )
     source = data if data is not None else about["source"]
     with damage_as_error(path / "run.json"):
         options = check_options("read", about["options"])
@@ -222,10 +231,22 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any) -> Dataset:
     if found.fingerprint() != about["fingerprint"]:
         raise PellucidError(
             "the data has changed since this training began",
-            where=str(about.get("source") or "the data passed in"),
-            fix="restore it, or train anew",
+            where=str(about.get("source") or "the data passed in") if data is None else "the data passed in",
+            fix="restore it, or train anew" if data is None else "name the data it was trained on, or train anew",
         )
     return found
+
+
+def first_gone(source: str | Sequence[str]) -> str | None:
+    """The first of the places of a run's data at which nothing is; a pattern is no place."""
+    places = [source] if isinstance(source, str) else source
+    return next((one for one in places if not os.path.lexists(one) and not has_magic(one)), None)
+
+
+def with_place(record: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    """A record that says where its data lies now, where that is a place."""
+    place = data.recipe()["source"]
+    return dict(record) if place is None else {**record, "data": {**record["data"], "source": place}}
 
 
 def check_replay(options: Mapping[str, Any]) -> None:

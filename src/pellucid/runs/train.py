@@ -58,6 +58,7 @@ from .prepare import (
     prepare,
     reopen_data,
     trunk_for_record,
+    with_place,
 )
 from .record import check_whole, damage_as_error, initial_record, read_record, recorded_decisions
 from .run import Run
@@ -74,9 +75,21 @@ CROSS_VALIDATION_SHARE = 0.4
 PATIENCE_EVALUATIONS = 10
 
 
-def plan(data: Any, **options: Any) -> Plan:
-    """The plan that ``train`` would make with the same arguments; nothing is trained or written."""
-    return prepare(data, options).plan
+def plan(data: Any = None, *, like: str | Path | None = None, **options: Any) -> Plan:
+    """The plan that ``train`` would make with the same arguments; nothing is trained or written.
+
+    Args:
+        data, options: as for ``train``. like: a run, whose plan a replay would follow.
+
+    Raises:
+        PellucidError: for whatever ``train`` would refuse before it begins.
+    """
+    if like is None:
+        return prepare(data, options).plan
+    source = Folder.open(like)
+    record, _ = reopen_for_replay(source, data, options)
+    with damage_as_error(source.path / "run.json"):
+        return Plan.from_json(record["plan"])
 
 
 def train(
@@ -95,7 +108,8 @@ def train(
         network: ``"mlp"``, ``"cnn"``, ``"rnn"``, ``"gru"``, ``"lstm"``, ``"transformer"``, or a trunk of your own.
         budget: ``"30s"``, ``"5m"``, ``"10epochs"``, ``"500steps"``; also ``epochs`` or ``steps`` as numbers. A budget
             of time is wall clock from ``started`` (``time.time()``; now when left out) to the written score.
-        listeners: are told how it goes. like: a run to replay instead: same plan, same decisions, same bytes.
+        listeners: are told how it goes. like: a run to replay instead: same plan, same decisions, same bytes; ``data``
+            then says where its data lies now, if it has moved.
         save: False keeps the run in memory and draws no report; ``run.save`` writes the finished run. Such a training
             has no checkpoints: stopped, it is lost. Without a test part (a share of 0) its score is validation's.
             Whether data from files is cached is for ``read`` to say.
@@ -131,10 +145,11 @@ def resume(
 
     Args:
         path: the run folder. more: a further budget, such as ``"5m"`` or ``"10epochs"``.
-        data: only needed when the run was trained on data in memory. trunk: only when it has a trunk of your own.
+        data: the data once more, where it was in memory or its files have moved: ``data="new/place.csv"``. It must be
+            the same. trunk: only when the run has a trunk of your own.
 
     Raises:
-        PellucidError: when there is nothing to go on with, or the data has changed.
+        PellucidError: when there is nothing to go on with, or the data has changed or is not where it was.
     """
     started, folder = time.monotonic(), Folder.open(path)
     record = read_record(folder)
@@ -155,9 +170,9 @@ def resume(
     with folder.lock(), restore_threads():
         for problem in folder.verify():
             listener.said(problem)
-        trainer = Trainer.from_record(
-            folder, record, reopen_data(record, folder.path, data), listener, trunk_for_record(record, trunk)
-        )
+        found = reopen_data(record, folder.path, data, f"pellucid resume {shell_quote(path)} NEWPATH")
+        record = with_place(record, found) if data is not None else record
+        trainer = Trainer.from_record(folder, record, found, listener, trunk_for_record(record, trunk))
         return trainer.run(trainer.resume(more, started))
 
 
@@ -167,15 +182,7 @@ def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listene
     Raises:
         PellucidError: when it has not finished, or its data has changed.
     """
-    record = read_record(source)
-    if record["status"] != "done":
-        raise PellucidError(
-            "this training has not finished",
-            where=str(source.path),
-            fix=f"first: pellucid resume {shell_quote(source.path)}",
-        )
-    check_replay(options)
-    found = reopen_data(record, source.path, data)
+    record, found = reopen_for_replay(source, data, options)
     out = Path(options.get("out") or source.path.parent)
     folder = new_folder(
         out / str(options["name"]) if options.get("name") else free_path(out, f"{source.path.name}-again")
@@ -189,6 +196,24 @@ def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listene
             folder, fresh, found, listener, trunk_for_record(record, pop_custom_trunk(options))
         )
         return trainer.run(trainer.resume(None, started))
+
+
+def reopen_for_replay(source: Folder, data: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], Dataset]:
+    """The record of a run to be done again, and its data.
+
+    Raises:
+        PellucidError: when the run has not finished, its data has changed, or an option asks for something else.
+    """
+    record = read_record(source)
+    if record["status"] != "done":
+        raise PellucidError(
+            "this training has not finished",
+            where=str(source.path),
+            fix=f"first: pellucid resume {shell_quote(source.path)}",
+        )
+    check_replay(options)
+    found = reopen_data(record, source.path, data, f"pellucid train NEWPATH --like {shell_quote(source.path)}")
+    return with_place(record, found) if data is not None else record, found
 
 
 class Trainer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...errors import PellucidError
 from ...fields import Column, Note
 from ...fields.image import name_images
 from ...wording import count_noun
+from ..cache.cache import key_of
 from ..source import Contents, ReadOptions, Source, layout
 from ..tables.header import unique_names
 from .columns import NAME, SIDE, MemoryColumns, array_of_values, is_image
@@ -294,7 +296,11 @@ def _memory_source(memory: MemoryColumns, target: tuple[str, ...] = (), why: str
         raise PellucidError(f"columns are not equally long: {lengths}")
     if not memory.columns or not max(lengths.values()):
         raise PellucidError("there are no rows", where=NAME)
-    return Source(NAME, _columns_digest(memory.columns), partial(_load_columns, memory, target or None, why))
+    # What is said of the data, and what it is taken for, is known by its digest too, and is not in the columns alone:
+    # a frame without the column that was left out of another one has nothing left out.
+    told = [[asdict(note) for note in memory.notes], memory.kinds, target, why]
+    digest = key_of("memory", _columns_digest(memory.columns), told)
+    return Source(NAME, digest, partial(_load_columns, memory, target or None, why))
 
 
 def _load_columns(memory: MemoryColumns, target: tuple[str, ...] | None, why: str) -> Contents:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -26,6 +27,9 @@ from .table import Chunk, Table, add_constant, join_types, rename_columns, stack
 
 # Bytes of files whose rows stay in memory together; those of larger ones go to the disk while they are joined.
 HELD = 1 << 26
+
+# Rows of files that are compared for times that repeat, and how many a series has at least.
+MOST_TIMES, FEWEST_TIMES = 5_000_000, 3
 
 Read = Callable[[Path, str, ReadOptions], Table]
 
@@ -189,12 +193,35 @@ def _stack_tables(found: Sequence[_FileTable], notes: list[Note], options: ReadO
             chunk = add_constant(chunk, split, own.file.part) if split else chunk
             pieces.append(_on_disk(chunk, spool) if spool and chunk.held else chunk)
     notes += [note for own in found for note in own.table.notes]
+    if len(found) > 1 and not parted and not options.names and (name := _repeated_times(found)):
+        text = f"the times of '{name}' come again from file to file, as in several series under one another; which file"
+        text += " a row is from is in no column"
+        fix = "if the files are of different things, add a column that says of which, or read one of them"
+        notes.append(Note("warning", text, join_words((own.file.where for own in found), 3), fix=fix))
     shown = join_words((own.file.where for own in found), 3)
     about = f"{len(found):,} files, {shown}: {leader.about}" if len(found) > 1 else leader.about
     added = (split,) if split else ()
     places = stack_places([own.table.places for own in found], [len(own.table) for own in found])
     made = Table(about, [*names, *added], pieces, places, notes, leader.named, leader.goal, leader.why)
     return replace(made, added=added, kinds=leader.kinds, untold=leader.untold, decimal=leader.decimal)
+
+
+def _repeated_times(found: Sequence[_FileTable]) -> str:
+    """The column of times that are all different in a file and mostly the same in another; empty where none is."""
+    for name, kind in found[0].table.column_types().items():
+        if not kind.is_temporal() or sum(len(own.table) for own in found) > MOST_TIMES:
+            continue
+        before: set[Any] = set()
+        for own in found:
+            # Of text, which dates still are here.
+            values = pl.concat([chunk.read(own.names[name]).cast(pl.String) for chunk in own.table.pieces]).drop_nulls()
+            times = set(values.to_list())
+            if len(times) < len(values) or len(times) < FEWEST_TIMES:
+                break
+            if len(before & times) > len(times) / 2:
+                return name
+            before |= times
+    return ""
 
 
 def _from_folder(folder: Path, chunk: Chunk) -> Chunk:
