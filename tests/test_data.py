@@ -280,7 +280,12 @@ def test_misspelt_options_suggest(options, message):
         ("t.numbers", "x", "t.numbers: a spreadsheet can't be read\n  save it as CSV"),
         ("t.zip", "x", "t.zip: is no ZIP or tar archive, or a damaged one"),
         ("t.7z", "x", "t.7z: an archive can't be read\n  unpack it first"),
-        ("t.docx", "x", "t.docx: a file that ends in '.docx' can't be read\n  known: folders of images"),
+        (
+            "t.docx",
+            "x",
+            "t.docx: it is one document (.docx), which can't be read\n  save them as plain text (.txt) first",
+        ),
+        ("t.qqq", "x", "t.qqq: a file that ends in '.qqq' can't be read\n  known: folders of images"),
     ],
 )
 def test_files_that_cannot_be_read(name, content, message, tmp_path):

@@ -143,7 +143,7 @@ def damaged_files():
         "page.jpg": (b"<!DOCTYPE html><title>404</title>", "is not an image that can be read (it is a web page)"),
         "drawing.png": (b"<svg xmlns='x'/>", "is not an image that can be read (it is an SVG or XML file)"),
         "script.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "is not an image that can be read (it starts with b'%!PS-Ado')"),
-        "phone.jpg": (b"\0\0\0\x18ftypheic....", "is not an image that can be read (it is HEIC or AVIF"),
+        "phone.jpg": (b"\0\0\0\x18ftypheic....", "is not an image that can be read (it is HEIC; save it as JPEG"),
         "half.jpg": (jpeg[:-40], "is damaged (image file is truncated"),
         "start.jpg": (jpeg[:5], "is damaged ("),
         "start.png": (b"\x89PNG\r\n\x1a\n\0\0", "is damaged ("),

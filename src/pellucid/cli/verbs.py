@@ -24,8 +24,8 @@ Data = str | list[str]
 def read(data: Data, **typed: Any) -> None:
     """Say what is in DATA and what would be predicted.
 
-    DATA is a folder of images (one folder a class, or a table that names them), or a table: .csv, .tsv, .parquet,
-    .jsonl, .xlsx; both also packed (.zip, .tar.xz). Several tables are read as one.
+    DATA is a folder of images or texts (one folder a class, or a table that names the images), or a table: .csv, .tsv,
+    .parquet, .jsonl, .xlsx; both also packed (.zip, .tar.xz). Several tables are read as one.
     """
     import pellucid
 
@@ -180,8 +180,8 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
 def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     """Predict from files, tables or texts.
 
-    RUN is the folder of a run, or its name under ./runs. INPUT is an image, a folder of images, or a table of which
-    every row is predicted. Without any, every line of standard input is a text.
+    RUN is the folder of a run, or its name under ./runs. INPUT is an image, a text file, a folder of them, or a table
+    of which every row is predicted. Without any, every line of standard input is a text.
     """
     from . import console, show_data, show_predictions
     from . import output_file as output

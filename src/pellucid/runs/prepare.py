@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from glob import has_magic
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,14 +17,13 @@ from ..errors import PellucidError, UsageError
 from ..fields import Encoded, Field, kind_named
 from ..fields.category import count_whole_numbers
 from ..network import trunk_from
-from ..options import READ, check_options, default_options
+from ..options import READ, check_options
 from ..planning.make import make_plan
 from ..planning.plan import Plan
 from ..tasks.base import Task
 from ..training.listeners import Listener
 from ..training.loader import Loader
 from ..trunks import Custom, Trunk, trunk_named
-from .record import damage_as_error
 from .transfer import StartingRun
 
 
@@ -197,66 +193,6 @@ def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | 
             fix="pass it again: pellucid.resume(run, trunk=…) or pellucid.train(like=run, network=…)",
         )
     return trunk
-
-
-def reopen_data(record: Mapping[str, Any], path: Path, data: Any, again: str) -> Dataset:
-    """The data that the run at ``path`` was trained on, read again and found to be the same.
-
-    Args:
-        data: passed in again, from wherever it lies now; None for the source in the record.
-        again: the command that names data that has moved, "pellucid resume runs/x NEWPATH".
-
-    Raises:
-        PellucidError: when it has changed, or is not to be had.
-    """
-    about = record["data"]
-    if data is None and not about.get("source"):
-        raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
-    if data is None and (gone := first_gone(about["source"])):
-        raise PellucidError(
-            "the data this run was trained on is not there any more",
-            where=gone,
-            fix=f"if it has moved, say where it is now: {again} (in Python: data=NEWPATH)",
-        )
-    source = data if data is not None else about["source"]
-    with damage_as_error(path / "run.json"):
-        options = check_options("read", about["options"])
-    found = source if isinstance(source, Dataset) else read(source, **options)
-    with damage_as_error(path / "run.json"):
-        fields = [Field.from_json(one) for one in record["fields"]]
-    found = keep_kind(found, fields)
-    # Scales and vocabularies of a run to start from were brought along, and are not learned from this data.
-    if record["plan"].get("start"):
-        found = found.with_fitted({f.name: f for f in fields if f.role == "input"})
-    if found.fingerprint() != about["fingerprint"]:
-        raise PellucidError(
-            "the data has changed since this training began",
-            where=str(about.get("source") or "the data passed in") if data is None else "the data passed in",
-            fix="restore it, or train anew" if data is None else "name the data it was trained on, or train anew",
-        )
-    return found
-
-
-def first_gone(source: str | Sequence[str]) -> str | None:
-    """The first of the places of a run's data at which nothing is; a pattern is no place."""
-    places = [source] if isinstance(source, str) else source
-    return next((one for one in places if not os.path.lexists(one) and not has_magic(one)), None)
-
-
-def with_place(record: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
-    """A record that says where its data lies now, where that is a place."""
-    place = data.recipe()["source"]
-    return dict(record) if place is None else {**record, "data": {**record["data"], "source": place}}
-
-
-def check_replay(options: Mapping[str, Any]) -> None:
-    """Raises PellucidError for an option that a replay would ignore: all but ``name`` and ``out``."""
-    usual = default_options("train")
-    given = {k for k, v in options.items() if not isinstance(v, nn.Module) and v not in (None, (), {}, usual.get(k))}
-    if extra := sorted(given - {"name", "out"}):
-        raise PellucidError(
-            f"a replay takes its options from the run, and {', '.join(extra)} is another", fix="leave it out"
-        )
 
 
 def check_in_memory(options: Mapping[str, Any], like: Any) -> None:

@@ -52,15 +52,13 @@ from .prepare import (
     Job,
     check_in_memory,
     check_metric,
-    check_replay,
     example_weights,
     pop_custom_trunk,
     prepare,
-    reopen_data,
     trunk_for_record,
-    with_place,
 )
 from .record import check_whole, damage_as_error, initial_record, read_record, recorded_decisions
+from .reopen import recorded_plan, reopen_data, reopen_for_replay, with_place
 from .run import Run
 from .scoring import score_answers
 from .signals import stopped_by_signals
@@ -86,10 +84,7 @@ def plan(data: Any = None, *, like: str | Path | None = None, **options: Any) ->
     """
     if like is None:
         return prepare(data, options).plan
-    source = Folder.open(like)
-    record, _ = reopen_for_replay(source, data, options)
-    with damage_as_error(source.path / "run.json"):
-        return Plan.from_json(record["plan"])
+    return recorded_plan(Folder.open(like), data, options)
 
 
 def train(
@@ -196,24 +191,6 @@ def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listene
             folder, fresh, found, listener, trunk_for_record(record, pop_custom_trunk(options))
         )
         return trainer.run(trainer.resume(None, started))
-
-
-def reopen_for_replay(source: Folder, data: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], Dataset]:
-    """The record of a run to be done again, and its data.
-
-    Raises:
-        PellucidError: when the run has not finished, its data has changed, or an option asks for something else.
-    """
-    record = read_record(source)
-    if record["status"] != "done":
-        raise PellucidError(
-            "this training has not finished",
-            where=str(source.path),
-            fix=f"first: pellucid resume {shell_quote(source.path)}",
-        )
-    check_replay(options)
-    found = reopen_data(record, source.path, data, f"pellucid train NEWPATH --like {shell_quote(source.path)}")
-    return with_place(record, found) if data is not None else record, found
 
 
 class Trainer:
