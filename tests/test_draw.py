@@ -321,7 +321,7 @@ def test_a_page_says_what_it_was_given():
         "from step 612: half of the budget is left",
         "290 steps in 29 s.",
         "best 96.8 %",
-        "The largest errors on the validation split.",
+        "Where it errs most, on the validation split.",
         "pellucid predict runs/pets cat.jpg",
         "Split first. Made with torch 2.10.",
         "balanced accuracy75.0 %",

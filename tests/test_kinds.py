@@ -623,10 +623,10 @@ def test_a_run_of_labels_is_learned_and_said(run: pellucid.Run, pets: Path) -> N
 
 def test_the_report_shows_label_by_label(run: pellucid.Run) -> None:
     page = run.folder.read("report.html").decode()
-    assert "Label by label, weakest first" in page
+    assert "Precision and recall of each label, weakest first" in page
     assert "average precision" in page
     assert "['" not in page, "lists are written as words"
-    assert "Where it errs" in page
+    assert "Largest errors" in page
 
 
 @pytest.mark.parametrize("network", ["cnn", "rnn", "transformer"])

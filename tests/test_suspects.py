@@ -122,7 +122,7 @@ def test_they_are_in_the_report_and_in_the_folder(spoiled):
     assert table["times_off"].to_list() == [None] * len(table)
     assert table.to_dicts() == run.suspects == pellucid.load(run.path).suspects
     report = (run.path / "report.html").read_text()
-    assert "Labels worth checking" in report
+    assert "Label issues" in report
     section = report[report.index('id="suspects"') :]
     section = section[: section.index("</section>")]
     one = run.suspects[0]

@@ -23,21 +23,25 @@ from .show_predictions import flatten_prediction
 WRITTEN = (".csv", ".json", ".jsonl", ".parquet")
 
 
-def check_output(name: str, run: str, inputs: Sequence[str], force: bool) -> Path:
-    """Where predictions go, before any work is done.
+# Of a page to open in a browser.
+PAGES = (".html", ".htm")
+
+
+def check_output(name: str, run: str, inputs: Sequence[str], force: bool, endings: Sequence[str] = WRITTEN) -> Path:
+    """Where predictions, or a page, go, before any work is done.
 
     Args:
         run: the folder or the name of the run that predicts.
         inputs: what it predicts from: files, folders and patterns.
-        force: a file that is there already may be replaced.
+        force: a file that is there already may be replaced. endings: that a name may have.
 
     Raises:
         UsageError: for an ending that no writer has.
         PellucidError: where it is, or lies in, an input or a run; is a link or no file; is there and not ``force``.
     """
     path = Path(os.path.expanduser(name))
-    if path.suffix.lower() not in WRITTEN:
-        raise UsageError(unknown_name("ending of --out", path.suffix or name, WRITTEN))
+    if path.suffix.lower() not in endings:
+        raise UsageError(unknown_name("ending of --out", path.suffix or name, endings))
     if path.is_symlink():
         what = f"it is a link to '{os.readlink(path)}', and nothing is written through links"
         raise PellucidError(what, where=name, fix="name the file itself")

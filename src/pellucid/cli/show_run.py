@@ -48,12 +48,14 @@ def show_score(scored: Any, out: Console, examples: str) -> None:
     plain = "" if plain.lower().startswith(scored.score.metric.lower()) else plain
     if plain:
         print_block(Text(plain, style="bold"), out)
+    level = getattr(scored, "threshold", None)
+    cut = f", '{level[0]}' from a probability of {level[1]:g} on" if level else ""
     by = getattr(scored.score, "weights", "")
     weighted = f", weighted by '{by}'" if by else ""
     groups = getattr(scored.score, "groups", "")
     drawn = f", drawn by '{groups}'" if groups else ""
     facts = score_sentence(scored).append(
-        f"; 95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}"
+        f"; 95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}"
     )
     print_block(facts, out, above=not plain)
     if blocks := getattr(scored.score, "say_blocks", str)():
@@ -82,6 +84,14 @@ def show_metrics(values: Mapping[str, float], out: Console) -> None:
             table.add_row(Text(name.replace("_", " ")), short_number(value))
     if table.row_count:
         print_block(table, out)
+
+
+def show_page(path: Path | None, out: Console) -> None:
+    """Where a page is that can be opened in a browser."""
+    if path is not None:
+        out.print()
+        # Never broken in two: it is there to be copied.
+        out.print(Text.assemble(("  report    ", "dim"), str(path)), soft_wrap=True)
 
 
 def show_run_steps(folder: Path, example: str, out: Console) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import UsageError, shell_quote, visible_text
+from ..errors import PellucidError, UsageError, shell_quote, visible_text
 from ..options import READ
 from .exits import MENDABLE, print_error
 from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
@@ -161,20 +161,44 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
 
     RUN is the folder of a run, or its name under ./runs. DATA is laid out as the data it was trained on.
     """
-    options = typed_options("evaluate", typed)
-    as_json = options.pop("json", False)
-    scored = load_run(run).evaluate(data, **options)
-
     from . import console, show_data, show_run
+    from . import output_file as output
 
+    options = typed_options("evaluate", typed)
+    as_json, out_path, force = (options.pop(name, None) for name in ("json", "out", "force"))
+    check_force(force, out_path)
+    inputs = [data] if isinstance(data, str) else data
+    page = None if out_path is None else output.check_output(out_path, run, inputs, bool(force), output.PAGES)
+    scored = load_run(run).evaluate(data, **options)
+    # A program that reads JSON finds no files that it did not ask for.
+    place = None if as_json and page is None else write_page(scored, page, bool(force))
     if as_json:
         console.print_json({"event": "metrics", **scored.metrics})
-        console.print_json(scored.result())
+        console.print_json(scored.result() | ({"report": str(place)} if place else {}))
     else:
         out = console.make_console(sys.stdout)
         show_run.show_score(scored, out, "examples")
         show_run.show_metrics(scored.metrics, out)
+        show_run.show_page(place, out)
         show_data.note_lines(scored.notes, console.make_console(sys.stderr))
+
+
+def check_force(force: Any, out: Any) -> None:
+    """Raises UsageError for --force without a file that it is about."""
+    if force and out is None:
+        raise UsageError("--force is about the file of --out, and none is given", fix="add --out FILE")
+
+
+def write_page(scored: Any, path: Any, force: bool) -> Any:
+    """Write the page of an evaluation and return where; where none was asked for, a failure is said and no more."""
+    if path is not None:
+        return scored.report(path, force=force)
+    try:
+        return scored.report()
+    # The score is there and is shown all the same.
+    except PellucidError as error:
+        click.echo(click.style("! ", fg="yellow") + visible_text(f"no page was written: {error}"), err=True)
+        return None
 
 
 def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
@@ -188,15 +212,14 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
 
     options = typed_options("predict", typed)
     force = bool(options.get("force"))
-    if force and "out" not in options:
-        raise UsageError("--force is about the file of --out, and none is given", fix="add --out FILE")
+    check_force(force, options.get("out"))
     # Before the network is loaded: a long prediction must not fail at its last step.
     table = output.check_output(options["out"], run, inputs, force) if "out" in options else None
     texts = options.get("texts", ()) or (() if inputs else texts_from_stdin())
     if not inputs and not texts:
         raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
 
-    rows = load_run(run).predict(list(inputs), texts=list(texts))
+    rows = load_run(run).predict(list(inputs), texts=list(texts), threshold=options.get("threshold"))
     if table:
         output.write_output(rows, table, force)
     if options.get("json"):

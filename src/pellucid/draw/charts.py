@@ -21,6 +21,9 @@ COLOURS = 6
 # Drawn in a scatter: more only make the page heavy.
 MOST_POINTS = 1500
 
+# Points of a curve up to which each has a dot.
+FEW_POINTS = 12
+
 # Points of a line: one for each pixel of the chart, about.
 MOST_STEPS = 400
 
@@ -62,6 +65,7 @@ def line_chart(
             draw_path([(frame.x(a), frame.y(b)) for a, b in zip(*xy, strict=True)], f"line c{_colour_class(i)}")
             for i, xy in enumerate(curves.values())
         ],
+        [dot for i, (x, y) in enumerate(curves.values()) for dot in _point_dots(frame, x, y, i)],
         _draw_mark(frame, *mark) if mark else [],
         (_end_labels(frame, curves) if direct else _draw_legend(frame, list(curves))) if len(curves) > 1 else [],
         about=f"{y_label or 'values'} of {', '.join(curves)} by {x_label or 'x'}",
@@ -210,6 +214,17 @@ def _thin_points(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             keep |= {int(known[y[known].argmin()]), int(known[y[known].argmax()])}
     order = sorted(keep)
     return x[order], y[order]
+
+
+def _point_dots(frame: Frame, x: np.ndarray, y: np.ndarray, i: int) -> list[Markup]:
+    """Dots on a curve of few points, and on points without neighbours, which a line alone would not show."""
+    real = np.isfinite(x) & np.isfinite(y)
+    beside = np.append(real[1:], False) | np.append(False, real[:-1])
+    shown = real if real.sum() <= FEW_POINTS else real & ~beside
+    return [
+        tag("circle", cx=frame.x(x[k]), cy=frame.y(y[k]), r=2.6, class_=f"dot c{_colour_class(i)}")
+        for k in np.flatnonzero(shown)
+    ]
 
 
 def _end_labels(frame: Frame, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Markup]:

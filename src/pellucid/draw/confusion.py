@@ -61,7 +61,7 @@ def _draw_grid(labels: Sequence[str], counts: np.ndarray) -> Markup:
     flat = all(text_width(n) < cell - 4 for n in names)
     top = 40.0 if flat else 28 + 0.72 * max(text_width(n) for n in names) + 8
     total = counts.sum(1)
-    marks = [draw_label(left, 12, "predicted", class_="title"), draw_label(left - 8, top - 8, "true", "end", "title")]
+    marks = [draw_label(left, 12, "predicted", class_="title"), draw_label(left - 8, top - 8, "actual", "end", "title")]
     for i, name in enumerate(names):
         marks += [
             draw_label(left - 8, top + (i + 0.5) * cell + 4, name, "end", "strong"),

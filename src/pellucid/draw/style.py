@@ -93,6 +93,13 @@ ul{margin:0;padding-left:1.15em}li{margin:.25em 0}
 .notes{list-style:none;padding:0}
 .notes li{padding:.55em 0 .55em 1em;border-left:3px solid var(--c2);padding-left:.9em;margin:.5em 0;
 overflow-wrap:anywhere}
+.scroll{overflow-x:auto}
+.numbers{margin-top:.6em;font-size:.9rem}
+.numbers table{max-width:26em;margin-top:.5em}
+.examples td{white-space:nowrap}
+td.said{color:var(--c2);font-weight:600}
+td.true{color:var(--c3);font-weight:600}
+h3.target{margin:1.6em 0 .6em;font-size:1.1rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem;line-height:1.45}
 th{font-weight:500;color:var(--muted);text-align:left;font-size:.8rem;white-space:nowrap}
 th,td{padding:.5em .9em .5em 0;border-bottom:1px solid var(--line);vertical-align:top}

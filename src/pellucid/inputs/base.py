@@ -48,6 +48,8 @@ class Input(nn.Module):
                 fix="take the fields from data.fitted(), which fits them on the training rows",
             )
         self.fields = tuple(fields)
+        # Encoded values of each field on the last axis, where several stand side by side.
+        self.sizes = [1] * len(fields)
         self.chosen = {**self.settings, **settings}
 
     @classmethod

@@ -43,7 +43,8 @@ class Metric:
             Answers are probabilities of classes (of labels, beside whether each is said), or numbers in the user's
             units.
         higher: whether more is better. percent: whether it is a share, read best in percent. slow: whether it takes
-            its time for every class. limits: that it can't pass.
+            its time for every class. limits: that it can't pass. decides: whether it goes by which class is said alone,
+            not by how likely.
         constant: what one answer to everything scores best: of numbers ``"mean"``, ``"median"`` or ``"share"``, the one
             that is off by the smallest share.
         sentence: of a score for a person, with the numbers ``value``, ``low``, ``high`` and ``base`` (the naive
@@ -56,6 +57,7 @@ class Metric:
     higher: bool = True
     percent: bool = False
     slow: bool = False
+    decides: bool = False
     limits: tuple[float, float] = (0.0, 1.0)
     constant: str = "mean"
     sentence: str = "{name} {value} ({low} to {high}); {naive}: {base}."

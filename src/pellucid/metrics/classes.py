@@ -50,7 +50,7 @@ def f1_of(place: int, label: str) -> Metric:
         each = _class_f1(chances, true)
         return lambda weight: np.where(each(weight)[1][:, place], each(weight)[0][:, place], np.nan)
 
-    return Metric(f"F1 of '{label}'", of_one, (f"f1:{label}",))
+    return Metric(f"F1 of '{label}'", of_one, (f"f1:{label}",), decides=True)
 
 
 def log_loss(chances: np.ndarray, true: np.ndarray) -> Judge:
@@ -92,12 +92,12 @@ def _ranked_right(score: np.ndarray, positive: np.ndarray) -> Judge:
 OF_CLASSES = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, ("accuracy", "acc"), percent=True,
+        Metric("accuracy", accuracy, ("accuracy", "acc"), percent=True, decides=True,
                sentence="Right {value:.1%} of the time ({low:.1%} to {high:.1%}); {naive} would be right {base:.1%}."),
-        Metric("balanced accuracy", balanced_accuracy, ("balanced accuracy", "bacc"), percent=True,
+        Metric("balanced accuracy", balanced_accuracy, ("balanced accuracy", "bacc"), percent=True, decides=True,
                sentence="Finds {value:.1%} of a class on average ({low:.1%} to {high:.1%}); {naive} would find "
                         "{base:.1%}."),
-        Metric("macro F1", macro_f1, ("f1", "f1 macro")),
+        Metric("macro F1", macro_f1, ("f1", "f1 macro"), decides=True),
         Metric("log loss", log_loss, ("log loss", "logloss", "cross entropy"), higher=False, limits=UNBOUNDED),
         Metric("ROC AUC", roc_auc, ("auc", "roc"), slow=True,
                sentence="Puts two examples of different classes in the right order {value:.1%} of the time "

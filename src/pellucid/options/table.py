@@ -30,6 +30,7 @@ from .types import (
     parse_kinds,
     parse_networks,
     parse_pixels,
+    parse_threshold,
 )
 
 # What training can make of a photo, for --augment.
@@ -44,6 +45,7 @@ PIXELS = Written(parse_pixels, "pixels", "48x32")
 NETWORKS_KNOWN = ("mlp", "cnn", "rnn", "gru", "lstm", "transformer")
 NETWORK = Written(check_network, "network", "cnn", NETWORKS_KNOWN)
 CLASS_WEIGHTS = Written(parse_class_weights, "class weights", "cat=2,dog=1")
+THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3")
 CHANGES = Some(PHOTO_CHANGES, ("auto", "none"))
 NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN)
 TARGETS = Texts("column", alone=True)
@@ -163,6 +165,8 @@ TRAIN = (
            default="auto", metavar="CHANGES"),
     Option("class_weights", "How much classes count in the loss: balanced, or cat=2,dog=1.", CLASS_WEIGHTS,
            unset="all count the same", metavar="WEIGHTS"),
+    Option("positive", "Which of two classes is the positive one, in curves and thresholds.", Text(of="class"),
+           unset="the rarer one", metavar="CLASS"),
     Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", METRIC,
            unset="accuracy; for numbers r2", metavar="NAME"),
     Option("size", "Size of the network: 0 is tiny, each step about twice the work.", Whole(), unset="planned",
@@ -205,10 +209,16 @@ PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", YesNo(), co
 TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", Texts("text"), default=(),
               metavar="TEXT", flag="--text", many=True)  # fmt: skip
 
-TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", Text(of="path"), command=True,
-               metavar="FILE")  # fmt: skip
+CUT = Option("threshold", "Of two classes, answer the positive one from this probability on: 0.3, or yes=0.3.",
+             THRESHOLD, unset="the likelier class", metavar="[CLASS=]T")  # fmt: skip
+
+PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="beside the run; none with --json",
+              command=True, metavar="FILE")  # fmt: skip
 
 FORCE = Option("force", "Replace the file of --out where there is one.", YesNo(), command=True)
+
+TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", Text(of="path"), command=True,
+               metavar="FILE")  # fmt: skip
 
 MORE = Option(
     "more",
@@ -225,8 +235,8 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET),
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
-    "evaluate": (WEIGHTS, JSON),
-    "predict": (TEXT, TABLE, FORCE, JSON),
+    "evaluate": (WEIGHTS, CUT, PAGE, FORCE, JSON),
+    "predict": (TEXT, CUT, TABLE, FORCE, JSON),
     "resume": (MORE, JSON, QUIET),
     "sample": (TO,),
 }

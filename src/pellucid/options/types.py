@@ -277,6 +277,26 @@ def parse_encoding(value: Any) -> str:
     return known.name
 
 
+def parse_threshold(value: Any) -> tuple[str | None, float]:
+    """The class, None for the positive one, and its threshold: of ``0.3``, ``"yes=0.3"`` or ``{"yes": 0.3}``."""
+    expected = "expected a probability from 0 to 1, or CLASS=PROBABILITY, such as yes=0.3"
+    if isinstance(value, Mapping):
+        value = next(iter(value.items())) if len(value) == 1 else ()
+    if isinstance(value, str):
+        label, equals, number = value.rpartition("=")
+        value = (label.strip() if equals else None, number.strip())
+    elif not isinstance(value, (tuple, list)):
+        value = (None, value)
+    try:
+        label, number = value
+        level = float(number)
+    except (TypeError, ValueError):
+        raise ValueError(expected) from None
+    if isinstance(number, bool) or label == "" or not 0 <= level <= 1:
+        raise ValueError(expected)
+    return None if label is None else str(label), level
+
+
 def check_network(value: Any) -> Any:
     """A name is checked before any data is read; a module goes through as it is."""
     if isinstance(value, str):

@@ -5,13 +5,15 @@ B batch, n examples, C classes, D width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from ..data.batches.batch import Batch
+from ..errors import UsageError, unknown_name
+from ..fields import Field
 from ..tasks.category import CategoryTask
 from ..trunks import Features
 from ..trunks.layers import Linear
@@ -30,11 +32,25 @@ class Category(Output):
     # Errors are few and noisy, so a shorter training must be clearly better (see ``cross_validation.best_of``).
     halved = 0.01
     positive = ("temperature",)
-    settings: ClassVar = {"smoothing": 0.0}
+    # ``sought``: which of two classes is the positive one; None for the rarer.
+    settings: ClassVar = {"smoothing": 0.0, "sought": None}
+
+    def __init__(self, fields: Sequence[Field], **settings: Any):
+        super().__init__(fields, **settings)
+        sought = self.chosen["sought"]
+        if sought is not None and sought not in self.task.values:
+            raise UsageError(unknown_name("class", str(sought), self.task.values))
+        self.task.sought = sought
 
     @classmethod
     def plan(cls, hints: Mapping[str, Any]) -> dict[str, Any]:
         return {"smoothing": hints.get("smoothing", cls.settings["smoothing"])}
+
+    def config(self) -> dict[str, Any]:
+        # Left out unless it was said: runs from before there was a choice have none.
+        about = super().config()
+        settings = {k: v for k, v in about["settings"].items() if k != "sought" or v is not None}
+        return about | {"settings": settings}
 
     def build(self, width: int) -> Category:
         self.layer = Linear(width, len(self.task.values))

@@ -28,6 +28,7 @@ from .rules import (
     metric_for,
     network_for,
     own_trunk,
+    positive_for,
     predict_choice,
     reference_choice,
     size_choice,
@@ -48,11 +49,12 @@ def make_plan(
         data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
         start: as in ``Plan``.
         options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device,
-            metric, augment.
+            metric, positive, augment.
     """
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
     metric = metric_for(data, output, options.get("metric"))
+    positive = positive_for(data, options.get("positive"))
     classes = class_weights_for(data, split, options.get("class_weights"))
     network = (
         own_trunk(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
@@ -88,6 +90,7 @@ def make_plan(
         rate,
         *([replace(changes, value=", ".join(changes.value) or "none")] if changes else []),
         *([metric] if metric else []),
+        *([positive] if positive else []),
         *([class_weights_choice(classes, options)] if classes else []),
         budget_choice(budget, capped),
         Choice("device", device, "asked for" if options.get("device") else "the fastest there is"),
@@ -98,7 +101,7 @@ def make_plan(
         network=network.value,
         sizes=sizes.value,
         inputs={f.kind: INPUTS[f.kind].plan(hints, changes.value if changes else ()) for f in inputs},
-        output={"name": output.name, **output.plan(hints), **({"metric": metric.value} if metric else {})},
+        output={"name": output.name, **output.plan(hints), **values_of(metric=metric, sought=positive)},
         recipe=recipe,
         budget=budget,
         capped=capped,
@@ -114,3 +117,8 @@ def make_plan(
         folds=folds.value,
         choices=tuple(choices),
     )
+
+
+def values_of(**choices: Choice | None) -> dict[str, Any]:
+    """The values of those choices that were made, by name."""
+    return {name: choice.value for name, choice in choices.items() if choice}

@@ -88,6 +88,19 @@ def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice
     return Choice("metric", found.name, "asked for; weights are chosen and scored by it")
 
 
+def positive_for(data: Dataset, asked: str | None) -> Choice | None:
+    """Which of two classes is the positive one, where it was said. Raises UsageError where there are no such two."""
+    if asked is None:
+        return None
+    target, values = data.need_target(), data.label_values()
+    if not target.traits.one_class or len(data.targets) > 1 or len(values) != 2:
+        what = f"has {len(values)} classes" if target.traits.one_class else f"is a {target.kind}"
+        raise UsageError(f"a positive class is one of two, and '{target.name}' {what}", fix="leave --positive out")
+    if asked not in values:
+        raise UsageError(unknown_name("class", asked, values))
+    return Choice("positive class", asked, "asked for; of it are the curves and thresholds")
+
+
 def class_weights_for(
     data: Dataset, split: Split, asked: str | Mapping[str, float] | None
 ) -> Mapping[str, float] | None:

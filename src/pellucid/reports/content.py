@@ -18,9 +18,29 @@ class MetricContent(TypedDict, total=False):
     unit: str  # "$", "°C"; for errors in the target's unit
 
 
+class ColumnContent(TypedDict):
+    """A column of the data: its kind and role, and what was seen in it; of one that is left out, why."""
+
+    name: str
+    kind: str
+    role: str
+    reason: str
+
+
+class Rows(TypedDict):
+    """Some rows of a table, as they were read."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 class Data(TypedDict, total=False):
     summary: Sequence[str]  # plain sentences
+    columns: Sequence[ColumnContent]
+    first_rows: Rows
+    samples: Sequence[Worst]  # some training examples with what is true of them
     classes: Mapping[str, int]  # examples of each
+    class_parts: Mapping[str, Mapping[str, int]]  # part -> examples of each class in it
     splits: Mapping[str, int]  # train, validation, test
     notes: Sequence[str]  # what looked wrong
 
@@ -34,8 +54,19 @@ class Residuals(TypedDict, total=False):
     true: Sequence[float]
     predicted: Sequence[float]
     unit: str
-    targets: int  # predicted together; these numbers are of the first
     log: bool  # show on logarithmic axes
+
+
+class TargetContent(TypedDict, total=False):
+    """One of several numbers that are predicted together."""
+
+    name: str
+    value: float  # the main metric of it alone, with its interval
+    low: float
+    high: float
+    half: float  # half of the predictions are within so much of the truth, nine in ten within ``most``
+    most: float
+    residuals: Residuals
 
 
 class Calibration(TypedDict):
@@ -51,6 +82,26 @@ class PerClass(TypedDict, total=False):
     f1: float
     average_precision: float  # of labels, of which a row may have several
     count: int
+
+
+class Curve(TypedDict):
+    """The points of a curve and the area under it, with its interval."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    value: float
+    low: float
+    high: float
+
+
+class Curves(TypedDict):
+    """Two classes at every threshold."""
+
+    positive: str  # the class that is looked for
+    share: float  # of the examples that are of it
+    roc: Curve  # x: false alarms of all negatives; y: recall
+    precision_recall: Curve  # x: recall; y: precision
+    thresholds: Sequence[Mapping[str, Any]]  # as ``metrics.curves.threshold_row``, with ``why`` and ``decides``
 
 
 class Worst(TypedDict, total=False):
@@ -73,6 +124,25 @@ class Suspects(TypedDict, total=False):
     examples: Sequence[Mapping[str, Any]]  # ``LabelIssue.to_json()``, with ``shown`` and ``where`` as of Worst
 
 
+class Worth(TypedDict):
+    """What one input is worth: by how much the metric gets worse when its values are shuffled."""
+
+    input: str
+    value: float
+    spread: float
+    columns: int
+
+
+class ImportanceContent(TypedDict):
+    """``Importances.to_json()``."""
+
+    metric: str
+    base: float
+    rows: int
+    shuffles: int
+    inputs: Sequence[Worth]
+
+
 class Use(TypedDict, total=False):
     cli: Sequence[str]
     python: Sequence[str]
@@ -80,8 +150,10 @@ class Use(TypedDict, total=False):
 
 class Content(TypedDict, total=False):
     title: str  # the one thing every report has
+    eyebrow: str  # what kind of page it is, above the title
     subtitle: str  # one plain sentence: what was learned and how well
     score: Mapping[str, Any]  # ``Score.to_json()``, on test
+    scored: str  # what the score and all pictures were made on, where that is not the test part: "new examples"
     baseline: Mapping[str, Any]  # likewise; ``name`` says what it does: "always guessing the commonest"
     reference: Mapping[str, Any] | None  # likewise, of a classical model on the same split
     facts: Sequence[tuple[str, Any]]  # (label, value)
@@ -93,11 +165,15 @@ class Content(TypedDict, total=False):
     watched: int  # validation examples that training looked on; all when left out
     confusion: Confusion
     residuals: Residuals
+    targets: Sequence[TargetContent]  # of several numbers each
     calibration: Calibration
     per_class: Sequence[PerClass]
+    curves: Curves
     metrics: Mapping[str, float]
     percents: Sequence[str]  # names of those metrics that are shares, written in percent
     worst: Sequence[Worst]  # from validation, at most 24 are shown
+    importance: ImportanceContent | None
+    no_reference: str  # why there is no reference
     suspects: Suspects
     network: Sequence[TracedStage]
     use: Use

@@ -15,10 +15,11 @@ from ..training.evaluate import Answers
 from ..training.schedule import with_rates
 from ..tuning.selection import limit_validation
 from . import label_issues
+from .data_content import class_content, in_words, sample_content
 from .page import report_page
 from .run_report import (
     BLOCK,
-    in_words,
+    chosen_thresholds,
     label_issue_content,
     network_stages,
     output_content,
@@ -37,15 +38,24 @@ def write_report(
     run: Run, data: Examples, split: Split, feed: Loader, validation: Answers, test: Answers, history: str
 ) -> None:
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
-    evaluated = write_history(run, history)
+    evaluated, task = write_history(run, history), run.network.output.task
     run.folder.write("predictions.parquet", parquet_bytes(prediction_rows(run, data, split.test, test)))
     looked = limit_validation(split)
-    content = report_summary(run, data, split, evaluated) | output_content(run, test, feed.score_weights(split.test))
+    how = score_grouping(data, split.test, feed.score_weights(split.test))
+    content = report_summary(run, data, split, evaluated) | output_content(
+        task, test, chosen_thresholds(run.record), **how
+    )
+    content["data"] |= {
+        "class_parts": class_content(task, data, split.parts()),
+        "samples": sample_content(task, data, split.train),
+    }
     content["watched"] = len(looked.validation)
     content["network"] = network_stages(run.network, feed, looked.validation)
-    content["worst"] = worst_answers(run, data, looked.validation, validation)
-    if label_issues.can_tell(run.network.output.task):
+    if label_issues.can_tell(task):
         content["suspects"] = write_suspects(run, data, looked, feed, validation)
+    # What is shown as a wrong label is not shown again as an error of the network.
+    shown = {one["row"] for one in content.get("suspects", {}).get("examples", ())}
+    content["worst"] = worst_answers(run, data, looked.validation, validation, but=shown)
     run.folder.write("report.html", report_page(content).encode())
 
 

@@ -13,11 +13,14 @@ from .content import Content
 from .sections import SECTIONS, Section
 from .sections.base import as_percent, capitalise_text, facts_list
 
+# What a page says in its head that it is.
+REPORT, EVALUATION = "Pellucid report", "Pellucid evaluation"
+
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses all else
 
 
-def report_page(content: Content) -> str:
-    """A whole HTML page for ``content``; what is not in it is left out of the page.
+def report_page(content: Content, maker: str = REPORT) -> str:
+    """A whole HTML page for ``content``; what is not in it is left out of the page. ``maker``: what it says it is.
 
     Dark and light follow the reader's system; it prints on white. All text is escaped; there are no scripts.
     """
@@ -35,17 +38,18 @@ def report_page(content: Content) -> str:
         tag("main", [tag("section", tag("h2", one.title), inside, id=one.word) for one, inside in parts]),
         page_foot(content.get("protocol"), content.get("versions", {})),
     )
-    return html_document(content["title"], body)
+    return html_document(content["title"], body, maker)
 
 
-def html_document(title: str, body: Markup) -> str:
-    """A whole page, with its style inside."""
+def html_document(title: str, body: Markup, maker: str = REPORT) -> str:
+    """A whole page, with its style inside. ``maker``: what it says it is."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="generator", content=maker),
         tag("title", title),
         tag("style", Markup(VARIABLES + CHARTS + PAGE)),
     )
@@ -55,7 +59,7 @@ def html_document(title: str, body: Markup) -> str:
 def _page_top(content: Content) -> list[Markup]:
     lead = content.get("subtitle")
     return [
-        tag("p", "Pellucid report", class_="eyebrow"),
+        tag("p", content.get("eyebrow", "Pellucid report"), class_="eyebrow"),
         tag("h1", content["title"]),
         *([tag("p", lead, class_="lead")] if lead else []),
     ]
@@ -71,7 +75,8 @@ def _score_card(content: Content) -> Markup | None:
     unit = content.get("metric", {}).get("unit", "")
     number = [value[:-2], tag("small", " %")] if percent else [value, tag("small", f" {unit}") if unit else None]
     n = score.get("n")
-    measured = f"on {n:,} test examples it had never seen" if n else "on test examples it had never seen"
+    which = content.get("scored") or "test examples it had never seen"
+    measured = f"on {n:,} {which}" if n else f"on {which}"
     sure = f" 95 % interval {interval}{f' {unit}' if unit else ''}." if interval else ""
     return tag(
         "div",
@@ -96,7 +101,9 @@ def _beside_chart(
     better = content.get("metric", {}).get("higher_is_better")
     note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]
     chart = bar_chart(rows, as_percent=percent, top=1 if percent else None, width=400)
-    return tag("div", chart, tag("p", note, class_="caption") if note and baseline else None)
+    why = content.get("no_reference") if not content.get("reference") else ""
+    said = " ".join(filter(None, (note if baseline else None, why and f"{capitalise_text(why)}.")))
+    return tag("div", chart, tag("p", said, class_="caption") if said else None)
 
 
 def _section_links(shown: list[Section]) -> Markup | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +10,18 @@ import torch
 
 from ..data.batches.batch import Batch
 from ..errors import shell_quote
-from ..fields import Kind, kind_named
-from ..fields.labels import join_labels
+from ..fields import Kind
+from ..references.base import reference_for
 from ..training.evaluate import Answers
 from ..tuning.selection import limit_validation
 from . import label_issues
+from .data_content import data_content, in_words, shown_inputs
 
 if TYPE_CHECKING:
     from ..data import Examples, Split
     from ..network import Network, TracedStage
     from ..runs.run import Run
+    from ..tasks.base import Task
     from ..training.loader import Loader
     from .content import Content, Suspects, Use, Worst
     from .label_issues import LabelIssue
@@ -29,24 +31,43 @@ WORST = 12
 BLOCK = 1 << 14  # predictions made into rows of a table at a time
 
 
-def in_words(value: Any, none: str = "none") -> Any:
-    """A list of labels as one text; anything else as it is."""
-    return join_labels(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
+def output_content(task: Task, answers: Answers, chosen: Sequence[tuple[str, float]] = (), **how: Any) -> Content:
+    """Metrics and pictures of answers.
 
-
-def output_content(run: Run, test: Answers, weight: np.ndarray | None) -> Content:
-    """Metrics and pictures of the output, from the test split; ``weight`` (n,) counts in the metrics."""
-    task = run.network.output.task
+    Args:
+        chosen: thresholds with what they were chosen for. how: arguments of ``Task.score``; weights count in metrics.
+    """
     percents = [metric.name for metric in (task.measured, *task.metrics.values()) if metric.percent]
-    return {**task.report_content(*test, weight), "percents": percents}  # type: ignore[typeddict-item]
+    found = task.report_content(*answers, how.get("weight")) | task.detail_content(*answers, chosen, **how)
+    return {**found, "percents": percents}  # type: ignore[typeddict-item]
 
 
-def worst_answers(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> list[Worst]:
-    """The wrong answers on ``rows`` with the largest loss, with their inputs shown."""
+def chosen_thresholds(record: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The thresholds that a run chose on validation, with what for; none in runs from before there were any."""
+    return [(one["why"], float(one["value"])) for one in record.get("thresholds", ())]
+
+
+def worst_answers(
+    run: Run,
+    data: Examples,
+    rows: np.ndarray,
+    answers: Answers,
+    *,
+    task: Task | None = None,
+    but: Collection[int] = (),
+) -> list[Worst]:
+    """The wrong answers on ``rows`` with the largest loss, with their inputs shown.
+
+    Args:
+        task: that decodes them; the run's own when left out. but: rows that are shown elsewhere.
+    """
     output, (raw, target) = run.network.output, answers
+    task = task or output.task
     losses = output.losses(raw, Batch.of_targets(target))
-    top = losses.topk(min(WORST, len(losses))).indices
-    decoded, truth = output.task.decode(raw[top]), output.task.decode_target(target[top])
+    passed = np.isin(rows, list(but))
+    order = losses.topk(min(WORST + int(passed.sum()), len(losses))).indices
+    top = order[~torch.from_numpy(passed)[order]][:WORST]
+    decoded, truth = task.decode(raw[top]), task.decode_target(target[top])
     return [
         {
             "shown": shown_inputs(data, int(rows[int(i)])),
@@ -82,22 +103,6 @@ def label_issue_content(run: Run, data: Examples, split: Split, found: Sequence[
     }
 
 
-def shown_inputs(data: Examples, row: int) -> dict[str, Any]:
-    """The inputs of one example, as a page shows them."""
-    values = {f.name: kind_named(f.kind).show(data.stored_values(f.name), row) for f in data.inputs}
-    found: dict[str, Any] = {}
-    prose = next((f for f in data.inputs if f.traits.prose), None)
-    for field in data.inputs:
-        value = values[field.name]
-        if isinstance(value, bytes):
-            found.setdefault("image_png", value)
-        elif field is prose:
-            found["text"] = value
-        else:
-            found.setdefault("row", {})[field.name] = value
-    return found
-
-
 def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Mapping[str, Any]]) -> Content:
     """Everything in the report but the pictures."""
     record, task = run.record, run.network.output.task
@@ -114,12 +119,9 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Map
             ("training", f"{steps:,} steps in {seconds:,.1f} s"),
             ("examples", " · ".join(f"{len(v):,} {k}" for k, v in split.parts().items())),
         ],
-        "data": {
-            "summary": [data.layout],
-            "classes": data.reading.classes,
-            "splits": {k: len(v) for k, v in split.parts().items()},
-            "notes": [str(n) for n in data.notes],
-        },
+        "data": {"splits": {k: len(v) for k, v in split.parts().items()}, **data_content(data)},
+        "importance": record.get("importance"),
+        "no_reference": reason_without_reference(run, data),
         "plan": run.plan.lines(),
         "decisions": record["decisions"],
         "history": history,
@@ -128,6 +130,15 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Map
         "protocol": protocol_text(run, data, split),
         "versions": record["versions"],
     }
+
+
+def reason_without_reference(run: Run, data: Examples) -> str:
+    """Why no classical model stands beside the score; empty where one does."""
+    if run.record.get("reference"):
+        return ""
+    suits = reference_for(data.inputs, data.targets)
+    why = f"{suits}, to compare with, was not asked for" if suits else "no classical model suits this kind of data"
+    return run.record.get("no reference") or why
 
 
 def protocol_text(run: Run, data: Examples, split: Split) -> str:

@@ -114,7 +114,12 @@ class RunClock:
         return int(left / max(used / step if step else FIRST_STEP_SECONDS, 1e-6))
 
 
-def finishing_seconds(test_examples: int, with_reference: bool) -> float:
-    """Seconds that saving and the report take, on a processor of their own."""
+def finishing_seconds(test_examples: int, with_reference: bool, with_curves: bool = False) -> float:
+    """Seconds that saving and the report take, on a processor of their own.
+
+    Args:
+        with_curves: two classes have curves beside their score, whose areas have intervals of their own.
+    """
     # With a reference every interval is drawn for its answers, too.
-    return FINISH_SECONDS + FINISH_SECONDS_AN_EXAMPLE * test_examples * (1.5 if with_reference else 1)
+    times = 1 + 0.5 * with_reference + 0.7 * with_curves
+    return FINISH_SECONDS + 0.2 * with_curves + FINISH_SECONDS_AN_EXAMPLE * test_examples * times

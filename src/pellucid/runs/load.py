@@ -1,4 +1,4 @@
-"""The network of a run folder, checked."""
+"""The network of a run folder, checked, and the state of its training."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from ..machine import total_memory
 from ..network import Network
 from ..planning.device import best_device, check_device
 from ..storage import WEIGHTS, Files, damage_error
-from ..training.state import check_tensors, copy_into
-from .record import damage_as_error
+from ..storage.names import HISTORY_LINES
+from ..training.listeners import Listener
+from ..training.state import TrainState, check_tensors, copy_into
+from .record import check_whole, damage_as_error
 
 
 def load_network(
@@ -99,3 +101,18 @@ def load_weights(network: Network, tensors: Mapping[str, np.ndarray], path: Path
             raise damage_error(f"it is damaged: {name} does not fit the fields", path)
     with torch.no_grad():
         copy_into(state, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
+
+
+def load_checkpoint_into(state: TrainState, folder: Files, listener: Listener) -> None:
+    """Restore the newest good checkpoint; damaged ones of later steps are removed.
+
+    Raises:
+        PellucidError: when none is good, or the history has fewer lines than the checkpoint says.
+    """
+    # Left there, damaged ones would count as newer than those that are made from here.
+    step, tensors, meta, note = folder.load_checkpoint()
+    if note:
+        listener.said(note)
+        folder.drop_checkpoints(after=step)
+    check_whole(folder, HISTORY_LINES, meta.get("lines", 0))
+    state.restore(tensors, meta, folder.path / "checkpoints")

@@ -224,6 +224,20 @@ AHEAD = record({"value": MEASURED, "low": MEASURED, "high": MEASURED}, anything)
 
 REFERENCE = record({"name": text(), "score": SCORE, "ahead": AHEAD, "seconds": number(0)}, anything)
 
+THRESHOLDS = list_of(record({"why": text(), "value": SHARE}), most=100)
+
+WORTH = record({"input": text(), "value": number(), "spread": number(0), "columns": whole(1)})
+
+IMPORTANCE = record(
+    {
+        "metric": text(),
+        "base": number(),
+        "rows": whole(),
+        "shuffles": whole(),
+        "inputs": list_of(WORTH, most=MOST_FIELDS),
+    }
+)
+
 DONE = record(
     {
         "network": NETWORK,
@@ -238,9 +252,12 @@ DONE = record(
         "scored on": one_of("test", "validation", "cross-validation"),
         "lines": whole(),
         "reference": maybe(REFERENCE),
+        "thresholds": THRESHOLDS,
+        "importance": maybe(IMPORTANCE),
+        "no reference": text(),
     },
     anything,
-    optional=("scored on", "reference", "lines"),
+    optional=("scored on", "reference", "lines", "thresholds", "importance", "no reference"),
 )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from ..errors import UsageError
 from ..fields import Note
 from ..metrics.score import Score
+from ..reports.evaluation_report import Evaluated
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,8 @@ class Evaluation:
         run: its folder. score: the main metric with its interval; baseline: the naive answer's, on the same examples.
         metrics: further metrics by name. notes: what was odd about the data.
         seconds: that it took. steps, parameters: of the run.
+        threshold: the class and the probability from which on it was the answer; None for the likelier class.
+        page: what ``report`` writes.
     """
 
     run: str
@@ -28,6 +34,26 @@ class Evaluation:
     seconds: float = 0.0
     steps: int = 0
     parameters: int = 0
+    threshold: tuple[str, float] | None = None
+    page: Evaluated | None = field(default=None, repr=False, compare=False)
+
+    def report(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Path:
+        """Write an HTML page with all that can be seen of it, and return where it is.
+
+        Args:
+            path: of the page; beside the run's folder when left out. force: replace what is there.
+
+        Raises:
+            PellucidError: when a file is there already that is no page of an evaluation, or it can't be written.
+            UsageError: for a run in memory without a path, or an evaluation that was loaded from a pickle.
+        """
+        if self.page is None:
+            raise UsageError("this evaluation has lost its examples", fix="evaluate the run again")
+        return self.page.write(path, force=force)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: all but the page, which stands on data and network."""
+        return vars(self) | {"page": None}
 
     def result(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
@@ -37,6 +63,7 @@ class Evaluation:
             "baseline": self.baseline.value, "seconds": self.seconds, "steps": self.steps,
             "parameters": self.parameters, "examples": s.n, "metrics": dict(self.metrics),
             "notes": [str(note) for note in self.notes], **said_of(s),
+            **({"threshold": dict([self.threshold])} if self.threshold else {}),
         }  # fmt: skip
 
 

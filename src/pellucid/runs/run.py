@@ -22,8 +22,10 @@ from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Field, Note, kind_named
 from ..metrics.score import Score
 from ..network import Network
+from ..options import check_options
 from ..planning.device import best_device
 from ..planning.plan import Plan
+from ..reports.evaluation_report import Evaluated
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
 from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SUSPECTS
 from ..training.evaluate import predict_raw
@@ -107,6 +109,15 @@ class Run:
             return table.to_dicts()
 
     @property
+    def importance(self) -> list[dict[str, Any]]:
+        """What each input is worth on validation, the most first; empty where that was not measured.
+
+        ``input``, ``value`` (by how much the metric gets worse when its values are shuffled), ``spread`` (over
+        shuffles), ``columns`` (how many were shuffled together).
+        """
+        return [dict(one) for one in (self.record.get("importance") or {"inputs": []})["inputs"]]
+
+    @property
     def parameters(self) -> int:
         return self.network.parameter_count
 
@@ -120,7 +131,7 @@ class Run:
                 "name": r["reference"]["name"], "value": self.reference.value, "low": self.reference.low,
                 "high": self.reference.high, "seconds": r["reference"]["seconds"],
             },
-            **said_of(s),
+            **({"importance": self.importance} if self.importance else {}), **said_of(s),
         }  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> Run:
@@ -184,15 +195,19 @@ class Run:
             return f"{name[:1].upper()}{name[1:]} is better than the network, by {apart}: use that, or train longer."
         return f"These examples don't tell the network from {name}."
 
-    def evaluate(self, source: Any, *, weights: str | None = None, **options: Any) -> Evaluation:
+    def evaluate(self, source: Any, *, weights: str | None = None, threshold: Any = None, **options: Any) -> Evaluation:
         """Score the run on other data that has the target.
 
+        ``.report()`` of what it returns writes a page with everything that can be seen of it.
+
         Args:
-            weights: a column of it that says how much each example counts.
+            weights: a column of it that says how much each example counts. threshold: as for ``predict``.
 
         Raises:
             PellucidError: when columns are missing or no row can be used.
+            UsageError: for a threshold where there are not two classes.
         """
+        task = self.task_for(threshold)
         started = time.perf_counter()
         by_time, times = self._time_column()
         data = self._read_new(source, need_target=True, weights=weights, times=times, **options)
@@ -210,7 +225,7 @@ class Run:
             data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
         check_known(data, rows)
         raw, target = self._answer_rows(data, rows, with_target=True)
-        task, weight = self.network.output.task, data.row_weights()
+        plain, weight = self.network.output.task, data.row_weights()
         how: dict[str, Any] = {}
         drawn: dict[str, Any] = {"weights": weights or "", "moments": moments}
         if weights is not None and weight is not None:
@@ -220,16 +235,29 @@ class Run:
         naive = np.array(self.record["naive"]["raw"], np.float32)
         if naive.shape != raw.shape[1:]:
             raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
+        score = task.score(raw, target, **how, **drawn)
+        # By no threshold: "always the commonest class" stays what it says.
+        beside = plain.score(np.broadcast_to(naive, raw.shape), target, self.record["naive"]["name"], **how, **drawn)
+        page = Evaluated(self, task, data, rows, (raw, target), score, beside, {**how, **drawn})
         return Evaluation(
             str(self.path),
-            task.score(raw, target, **how, **drawn),
-            task.score(np.broadcast_to(naive, raw.shape), target, self.record["naive"]["name"], **how, **drawn),
+            score,
+            beside,
             task.report_content(raw, target, **how)["metrics"],
             tuple(data.notes),
             time.perf_counter() - started,
             self.record["steps"],
             self.parameters,
+            threshold=None if threshold is None else (task.sought, task.threshold),
+            page=page,
         )
+
+    def task_for(self, threshold: Any = None) -> Any:
+        """What an answer is, by a threshold where one is asked for. Raises UsageError where none can be set."""
+        task = self.network.output.task
+        if threshold is None:
+            return task
+        return task.with_threshold(check_options("predict", {"threshold": threshold})["threshold"])
 
     def _time_column(self) -> tuple[bool, str | None]:
         """Whether the run was split by time, and the column of times; None where that is not written down."""
@@ -252,21 +280,29 @@ class Run:
             text = f"{count_noun(lost, 'row')} without '{times}', which the interval takes as independent of all others"
             data.notes.append(Note("info", text))
 
-    def predict(self, inputs: Any = (), *, texts: Sequence[str] = (), **options: Any) -> Predictions:
+    def predict(
+        self, inputs: Any = (), *, texts: Sequence[str] = (), threshold: Any = None, **options: Any
+    ) -> Predictions:
         """Predict from paths, tables, arrays or texts; one dict an example, in order, and ``notes`` on what was odd.
 
         Each has ``input`` (what it was) and the prediction: ``label, probability, probabilities``, for several labels
         ``labels, probabilities``, for numbers ``value, low, high``; an input that can't be read has ``error`` instead,
         and the others are predicted all the same.
 
+        Args:
+            threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
+                ``"yes=0.3"`` for the class ``yes``; the likelier class when left out.
+
         Raises:
-            PellucidError: when a column the network reads is missing. UsageError: for files and texts at once.
+            PellucidError: when a column the network reads is missing. UsageError: for files and texts at once, or a
+                threshold where there are not two classes.
         """
+        task = self.task_for(threshold)
         if len(texts) and len(inputs):
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
         data, good, raw = self.answers(list(texts) if len(texts) else inputs, texts=bool(len(texts)), **options)
         found: list[dict[str, Any]] = [{} for _ in range(len(data))]
-        for row, prediction in zip(good, self.network.output.task.decode(raw) if len(good) else [], strict=True):
+        for row, prediction in zip(good, task.decode(raw) if len(good) else [], strict=True):
             found[row] = prediction
         problems = data.input_problems()
         rows = [

@@ -28,6 +28,7 @@ from ..planning.plan import Plan
 from ..references.base import Reference, reference_seconds
 from ..references.fit import fit_reference
 from ..reports.files import write_history, write_report
+from ..reports.importance import importance_seconds, weigh_inputs
 from ..reports.label_issues import looked_at
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error
 from ..storage.names import HISTORY_LINES
@@ -43,10 +44,10 @@ from ..training.state import TrainState
 from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
 from ..trunks import Trunk
 from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate, out_of_fold_answers
-from ..tuning.selection import limit_validation, select_weights
+from ..tuning.selection import limit_validation, say_watched, select_weights
 from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
 from .clock import RunClock, finishing_seconds
-from .load import build_network
+from .load import build_network, load_checkpoint_into
 from .paths import free_path, new_folder, run_path
 from .prepare import (
     Job,
@@ -57,7 +58,7 @@ from .prepare import (
     prepare,
     trunk_for_record,
 )
-from .record import check_whole, damage_as_error, initial_record, read_record, recorded_decisions
+from .record import damage_as_error, initial_record, read_record, recorded_decisions
 from .reopen import recorded_plan, reopen_data, reopen_for_replay, with_place
 from .run import Run
 from .scoring import score_answers
@@ -392,9 +393,12 @@ class Trainer:
     def fit_reference(self) -> None:
         """Train the classical model to compare with, where the plan has one and there is time."""
         if self.plan.reference and self.folder.lasting:
-            allowed = reference_seconds(self.plan.budget)
-            self.reference = fit_reference(self.data, self.fields, self.split, allowed, self.listener.said)
-        self.clock.reserve = finishing_seconds(len(self.split.test), self.reference is not None)
+            allowed, why = reference_seconds(self.plan.budget), list[str]()
+            self.reference = fit_reference(self.data, self.fields, self.split, allowed, why.append)
+            self.record["no reference"] = why[-1] if why else ""
+            for line in why:
+                self.listener.said(line)
+        self.clock.reserve = self.finishing_seconds()
 
     # -- what the loop needs
 
@@ -472,8 +476,17 @@ class Trainer:
 
     def make_clock(self, started: float) -> RunClock:
         """The clock of a run that began at ``started``, of ``time.monotonic``."""
-        reserve = finishing_seconds(len(self.split.test), self.reference is not None)
-        return RunClock(self.plan.budget, self.decisions, started, self.closing_evaluations(), reserve)
+        return RunClock(self.plan.budget, self.decisions, started, self.closing_evaluations(), self.finishing_seconds())
+
+    def finishing_seconds(self) -> float:
+        """Seconds reserved for what follows the closing evaluations."""
+        two = len((self.targets[0].state or {}).get("values", ())) == 2
+        return finishing_seconds(len(self.split.test), self.reference is not None, two) + self.importance_seconds()
+
+    def importance_seconds(self) -> float:
+        """Seconds that it may take to find what each input is worth; 0 where nobody asks."""
+        known = len(self.inputs), len(self.looked.validation)
+        return importance_seconds(self.plan.budget, *known) if self.folder.lasting else 0.0
 
     def closing_evaluations(self) -> float:
         """The work after the last step, as so many evaluations of validation: time is reserved for it.
@@ -544,6 +557,7 @@ class Trainer:
         output.calibrate(raw, true)
         seen = predict_raw(network, self.loader, self.split.test, mirrored=True) if tested else (raw, true)
         scored = self.split.test if tested else rows
+        chosen_levels = output.task.choose_thresholds(raw, true, self.loader.score_weights(rows))
         weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
         self.folder.save_tensors(WEIGHTS, weights, {})
         self.record |= {
@@ -553,6 +567,10 @@ class Trainer:
             "validation": output.task.measure(raw, true, self.loader.score_weights(rows)),
             "scored on": "test" if tested else "cross-validation" if self.cross_validation else "validation",
             **score_answers(output.task, seen, scored, self.split.train, self.loader, self.data, self.reference),
+            "thresholds": [{"why": why, "value": value} for why, value in chosen_levels],
+            "importance": weigh_inputs(
+                network, self.loader, self.looked.validation, self.importance_seconds(), self.plan.seed
+            ),
             "steps": state.step,
             "seconds": self.clock.elapsed(),
             "lines": len(self.folder.lines(HISTORY_LINES)),
@@ -572,29 +590,8 @@ class Trainer:
         return run
 
 
-def load_checkpoint_into(state: TrainState, folder: Files, listener: Listener) -> None:
-    """Restore the newest good checkpoint; damaged ones of later steps are removed.
-
-    Raises:
-        PellucidError: when none is good, or the history has fewer lines than the checkpoint says.
-    """
-    # Left there, damaged ones would count as newer than those that are made from here.
-    step, tensors, meta, note = folder.load_checkpoint()
-    if note:
-        listener.said(note)
-        folder.drop_checkpoints(after=step)
-    check_whole(folder, HISTORY_LINES, meta.get("lines", 0))
-    state.restore(tensors, meta, folder.path / "checkpoints")
-
-
 def was_extended(decisions: Decisions) -> bool:
     """Whether a training was given more steps than cross-validation found, by ``resume --more``."""
     # The clock only ever moves the end of such a training nearer.
     first, *others = [one["value"] for one in decisions.all if one["name"] == "schedule"]
     return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)
-
-
-def say_watched(some: int, every: int, listener: Listener) -> None:
-    """Tell that choices are made on ``some`` of ``every`` validation example, where that is fewer."""
-    if some < every:
-        listener.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")

@@ -18,7 +18,7 @@ from ..data.splits.time_spans import Moments
 from ..errors import UsageError
 from ..fields import Field, kind_named
 from ..metrics.base import Judge, Metric, Shown, find_metric, normalised_weights
-from ..metrics.block_bootstrap import block_bootstrap, order_of
+from ..metrics.block_bootstrap import Blocks, block_bootstrap, order_of
 from ..metrics.bootstrap import bootstrap_interval, wilson_interval
 from ..metrics.score import Score
 
@@ -104,6 +104,10 @@ class Task(ABC):
     def decode_target(self, target: Values) -> list[Any]:  # (n, ...) -> n values
         """Targets in the user's units and words."""
 
+    def count_classes(self, target: Values) -> dict[str, int]:  # (n, ...)
+        """How many examples are of each class or have each label; empty for answers that are no classes."""
+        return {}
+
     @abstractmethod
     def report_content(
         self, raw: Values, target: Values, weight: np.ndarray | None = None
@@ -127,7 +131,35 @@ class Task(ABC):
     def metric_of_weights(self, raw: Values, target: Values) -> Judge:
         """A function of weights (S, n) that gives the main metric of these answers under each, (S,)."""
         # The bootstrap, sample weights and metrics by rank then need nothing of their own.
-        return self.measured.judge(*self.read_answers(raw, target))
+        answers, truth = self.read_answers(raw, target)
+        return self.measured.judge(self.judged_answers(self.measured, answers), truth)
+
+    def judged_answers(self, metric: Metric, answers: np.ndarray) -> np.ndarray:  # (n, ...) -> (n, ...)
+        """The answers of ``read_answers`` as one metric is to read them."""
+        return answers
+
+    def with_threshold(self, asked: Any) -> Task:
+        """A copy that answers by another threshold. Raises UsageError where there is none to set."""
+        raise UsageError(
+            f"a threshold is for two classes, and '{self.fields[0].name}' is {kind_named(self.kind).noun}",
+            fix="leave --threshold out",
+        )
+
+    def choose_thresholds(
+        self, raw: Values, target: Values, weight: np.ndarray | None = None
+    ) -> list[tuple[str, float]]:  # (n, R), (n, ...), (n,)
+        """Thresholds that serve a purpose best on these answers: (why, threshold); none where none can be set."""
+        return []
+
+    def detail_content(
+        self, raw: Values, target: Values, chosen: Sequence[tuple[str, float]] = (), **how: Any
+    ) -> dict[str, Any]:  # (n, R), (n, ...)
+        """For the report: what has intervals of its own, such as curves over all thresholds or each of several targets.
+
+        Args:
+            chosen: thresholds with what they are for. how: weight, group and moments, as for ``score``.
+        """
+        return {}
 
     def measure(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> float:
         """The main metric. ``weight``: (n,) how much each example counts."""
@@ -159,11 +191,10 @@ class Task(ABC):
             each = even if unit is None else np.bincount(np.unique(unit, return_inverse=True)[1], even)
             # Kish's effective number: of so many examples with equal weights one would know as much.
             low, high = wilson_interval(value, each.sum() ** 2 / (each**2).sum())
-        elif moments is not None and len(even):
-            low, high, blocks = block_bootstrap(judge, even, moments.value, self.limits)
-            about |= {"block": moments.length_in_words(blocks.block_moments), "blocks": blocks.whole_blocks}
         else:
-            low, high = bootstrap_interval(judge, even, group=group)
+            low, high, blocks = draw_interval(judge, even, group, moments, self.limits)
+            if blocks is not None and moments is not None:
+                about |= {"block": moments.length_in_words(blocks.block_moments), "blocks": blocks.whole_blocks}
         return Score(self.metric, value, low, high, len(raw), name, weights, groups, **about)
 
     def paired_difference(
@@ -212,5 +243,25 @@ def measure_all(task: Task, answers: np.ndarray, truth: np.ndarray, weight: np.n
     cheap = [m for m in task.metrics.values() if not m.slow or answers.shape[1] <= FEW_CLASSES]
     every = {m.name: m for m in (task.measured, *cheap)}
     even = normalised_weights(weight, len(truth))[None]
-    found = {name: float(metric.judge(answers, truth)(even)[0]) for name, metric in every.items()}
+    found = {
+        name: float(metric.judge(task.judged_answers(metric, answers), truth)(even)[0])
+        for name, metric in every.items()
+    }
     return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def draw_interval(
+    judge: Judge,
+    even: np.ndarray,
+    group: np.ndarray | None = None,
+    moments: Moments | None = None,
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> tuple[float, float, Blocks | None]:
+    """A metric's 95 % interval, and the blocks of time where such were drawn.
+
+    Args:
+        even: (n,) weights with a mean of 1. group, moments: as for ``Task.score``. limits: that the metric can't pass.
+    """
+    if moments is not None and len(even):
+        return block_bootstrap(judge, even, moments.value, limits)
+    return (*bootstrap_interval(judge, even, group=group), None)

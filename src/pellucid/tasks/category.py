@@ -5,6 +5,7 @@ n examples, C classes.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,10 @@ from ..errors import UsageError, unknown_name
 from ..fields import Field, kind_named
 from ..metrics.base import Metric, fold_name, normalised_weights
 from ..metrics.classes import OF_CLASSES, f1_of
+from ..metrics.curves import choose_thresholds
 from .base import Task, Values, measure_all
 from .calibration import cross_entropy, fit_temperature, reliability_bins, softmax
+from .two_classes import curves_of
 
 
 class CategoryTask(Task):
@@ -23,6 +26,9 @@ class CategoryTask(Task):
 
     Raw answers are logits (n, C), targets class numbers (n,). How sure it is, is calibrated on validation: logits are
     divided by one temperature (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+
+    Attributes:
+        sought: which of two classes is the positive one, where the user says so. threshold: see ``with_threshold``.
     """
 
     kind = "category"
@@ -32,6 +38,9 @@ class CategoryTask(Task):
     def __init__(self, fields: Sequence[Field], metric: str | None = None):
         super().__init__(fields, metric)
         self.values: list[str] = list(fields[0].state["values"])  # type: ignore[index]
+        self.sought: str | None = None
+        # Of a copy alone: from which probability of the positive class on that is the answer.
+        self.threshold: float | None = None
         self.learned = {"temperature": np.ones((), np.float32)}
 
     @classmethod
@@ -42,6 +51,65 @@ class CategoryTask(Task):
             f1_of_label(label.strip(), labels) if colon and fold_name(about) == "f1" else None
         )
         return own or super().metric_named(text)
+
+    @property
+    def positive(self) -> int | None:
+        """Of two classes the number of the one that is looked for: as asked for, else the rarer one in training."""
+        if len(self.values) != 2:
+            return None
+        own = [value for value in self.values if self.measured.key == f1_of(0, value).key]
+        if self.sought is not None or own:
+            return self.values.index(own[0] if self.sought is None else self.sought)
+        counts = (self.fields[0].state or {}).get("counts", ())
+        return int(len(counts) != 2 or counts[1] <= counts[0])
+
+    def with_threshold(self, asked: Any) -> CategoryTask:
+        """A copy whose answer is the positive class wherever its probability is at least a threshold.
+
+        Args:
+            asked: (class or None for the positive one, threshold), as ``options.parse_threshold`` gives it.
+
+        Raises:
+            UsageError: for other than two classes, or a class that is not there.
+        """
+        label, level = asked
+        if self.positive is None:
+            raise UsageError(
+                f"a threshold is for two classes, and '{self.fields[0].name}' has {len(self.values)}",
+                fix="leave --threshold out",
+            )
+        if label is not None and label not in self.values:
+            raise UsageError(unknown_name("class", label, self.values))
+        other = copy.copy(self)
+        other.threshold, other.sought = float(level), label or self.values[self.positive]
+        return other
+
+    def decide_classes(self, chances: np.ndarray) -> np.ndarray:  # (n, C) -> (n,)
+        """The class that is said: the likeliest, or by the threshold."""
+        if self.threshold is None or self.positive is None:
+            return chances.argmax(1)
+        return np.where(chances[:, self.positive] >= self.threshold, self.positive, 1 - self.positive)
+
+    def judged_answers(self, metric: Metric, answers: np.ndarray) -> np.ndarray:
+        if self.threshold is None or not metric.decides:
+            return answers
+        return np.eye(len(self.values))[self.decide_classes(answers)]
+
+    def choose_thresholds(
+        self, raw: Values, target: Values, weight: np.ndarray | None = None
+    ) -> list[tuple[str, float]]:
+        if self.positive is None:
+            return []
+        return choose_thresholds(self.probabilities(raw)[:, self.positive], np.asarray(target) == self.positive, weight)
+
+    def detail_content(
+        self, raw: Values, target: Values, chosen: Sequence[tuple[str, float]] = (), **how: Any
+    ) -> dict[str, Any]:
+        if self.positive is None:
+            return {}
+        score, positive = self.probabilities(raw)[:, self.positive], np.asarray(target) == self.positive
+        found = curves_of(score, positive, chosen, self.threshold, **how)
+        return {"curves": found | {"positive": self.values[self.positive]}} if found else {}
 
     def read_answers(self, raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, C), (n,)
         return self.probabilities(raw), np.asarray(target, np.int64)
@@ -77,22 +145,26 @@ class CategoryTask(Task):
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
         chances = self.probabilities(raw)
-        best = chances.argmax(1)
+        said = self.decide_classes(chances)
         return [
             {
                 "label": self.values[i],
                 "probability": float(row[i]),
                 "probabilities": {value: float(p) for value, p in zip(self.values, row, strict=True)},
             }
-            for i, row in zip(best, chances, strict=True)
+            for i, row in zip(said, chances, strict=True)
         ]
 
     def decode_target(self, target: Values) -> list[Any]:
         return kind_named(self.kind).decode(np.asarray(target), self.fields[0].state or {})
 
+    def count_classes(self, target: Values) -> dict[str, int]:
+        counts = np.bincount(np.asarray(target, np.int64), minlength=len(self.values))
+        return dict(zip(self.values, counts.tolist(), strict=True))
+
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         chances, true = self.read_answers(raw, target)
-        guess, classes = chances.argmax(1), len(self.values)
+        guess, classes = self.decide_classes(chances), len(self.values)
         # Examples are counted for people, weights for the figures: a confusion matrix of halves is hard to read.
         matrix = np.bincount(true * classes + guess, minlength=classes**2).reshape(classes, classes)  # (true, said)
         each = np.bincount(true * classes + guess, normalised_weights(weight, len(true)), classes**2).reshape(
@@ -103,7 +175,7 @@ class CategoryTask(Task):
         return {
             "metrics": measure_all(self, chances, true, weight),
             "confusion": {"labels": self.values, "matrix": matrix.tolist()},
-            "calibration": reliability_bins(chances.max(1), guess == true),
+            "calibration": reliability_bins(chances[np.arange(len(true)), guess], guess == true),
             "per_class": [
                 {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
                 for v, p, r, f, c in zip(self.values, precision, recall, f1, matrix.sum(1), strict=True)

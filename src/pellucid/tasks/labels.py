@@ -117,6 +117,10 @@ class LabelsTask(Task):
     def decode_target(self, target: Values) -> list[Any]:  # (n, C) -> n lists of labels
         return [[self.values[i] for i in np.flatnonzero(row > 0.5)] for row in np.asarray(target)]
 
+    def count_classes(self, target: Values) -> dict[str, int]:
+        counts = (np.asarray(target) > 0.5).sum(0)
+        return dict(zip(self.values, counts.tolist(), strict=True))
+
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         answers, true = self.read_answers(raw, target)
         chances, predicted = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)

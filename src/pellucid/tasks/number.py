@@ -15,6 +15,7 @@ from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
 from .base import Task, Values, measure_all
+from .several_targets import each_target, residuals_of
 
 # Of answers that lie within the range beside a number.
 COVERAGE = 0.9
@@ -103,15 +104,16 @@ class NumberTask(Task):
             found = {name: value for name, value in found.items() if name not in shares}
         within = (abs(guess - true) <= self.learned["spread"].astype(np.float64)).mean(1)
         found[f"errors within the {COVERAGE:.0%} range"] = float(np.average(within, weights=weight))
-        return {
-            "metrics": found,
-            "residuals": {
-                "true": true[:, 0].tolist(),
-                "predicted": guess[:, 0].tolist(),
-                "unit": self.fields[0].name,
-                "targets": len(self.fields),
-            },
-        }
+        one = len(self.fields) == 1
+        return {"metrics": found} | ({"residuals": residuals_of(self.fields[0].name, true, guess)} if one else {})
+
+    def detail_content(
+        self, raw: Values, target: Values, chosen: Sequence[tuple[str, float]] = (), **how: Any
+    ) -> dict[str, Any]:
+        if len(self.fields) == 1:
+            return {}
+        names = [f.name for f in self.fields]
+        return {"targets": each_target(self.measured, names, *self.read_answers(raw, target), **how)}
 
     def aside_name(self, name: str) -> str:
         return f"{plain_name(name)},"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..training.evaluate import mean_loss, predict_raw
+from ..training.listeners import Listener
 from ..training.loader import Loader
 from ..training.state import TrainState, copy_into, use_weights
 
@@ -28,6 +29,12 @@ def limit_validation(split: Split) -> Split:
     if len(rows) <= MOST_VALIDATION_ROWS or not len(split.test):
         return split
     return replace(split, validation=rows[np.linspace(0, len(rows) - 1, MOST_VALIDATION_ROWS).astype(np.int64)])
+
+
+def say_watched(some: int, every: int, listener: Listener) -> None:
+    """Tell that choices are made on ``some`` of ``every`` validation example, where that is fewer."""
+    if some < every:
+        listener.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")
 
 
 def select_weights(

@@ -23,7 +23,8 @@ from ...errors import PellucidError
 from ...fields import Note
 from ...wording import count_noun
 from ..source import ReadOptions
-from .delimited import DELIMITERS, read_delimited
+from .delimited import read_delimited
+from .form import DELIMITERS
 from .spool import Spool, chunks_of
 from .table import Runs, Table, places_in_file, row_runs
 from .text_blocks import first_lines, utf8_blocks

@@ -55,6 +55,11 @@ def as_percent(content: Content) -> bool:
     return bool(content.get("metric", {}).get("percent"))
 
 
+def scored_on(content: Content) -> str:
+    """What the score and the pictures were made on, in words."""
+    return content.get("scored", "test examples")
+
+
 def is_sampled(content: Content) -> bool:
     """Whether training looked on some of the validation examples alone."""
     every = content.get("data", {}).get("splits", {}).get("validation", 0)
@@ -84,6 +89,38 @@ def example_figure(shown: Mapping[str, Any]) -> list[Markup]:
         left = len(row) - MOST_COLUMNS
         parts.append(tag("p", f"and {count_noun(left, 'more column')}", class_="more") if left > 0 else Markup())
     return parts
+
+
+def is_tabular(examples: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether no example has anything to show but columns."""
+    return all(set(one.get("shown", {})) <= {"row"} for one in examples)
+
+
+def examples_table(
+    head: Sequence[str], lines: Sequence[Sequence[Markup]], examples: Sequence[Mapping[str, Any]], content: Content
+) -> Markup:
+    """Rows of a table one below the other: what is said of each, then its columns, those that are worth most first.
+
+    Args:
+        head, lines: what is said of each example. examples: with ``shown`` and ``where``, as of ``Worst``.
+    """
+    names = list(dict.fromkeys(name for one in examples for name in one.get("shown", {}).get("row", {})))
+    worth = {one["input"]: i for i, one in enumerate((content.get("importance") or {"inputs": []})["inputs"])}
+    # Of very many columns those that the network goes by.
+    names = sorted(names, key=lambda name: worth.get(name, len(worth)))
+    shown, left = names[:MOST_COLUMNS], len(names) - MOST_COLUMNS
+    rows = []
+    for line, one in zip(lines, examples, strict=True):
+        values = [plain_text(one.get("shown", {}).get("row", {}).get(name)) for name in shown]
+        place = table_cell(one.get("where") or "", "where")
+        rows.append([place, *line, *(table_cell(_cut_text(value)) for value in values)])
+    note = tag("p", f"and {count_noun(left, 'more column')}", class_="caption") if left > 0 else None
+    table = tag("div", html_table(["where", *head, *shown], rows, class_="examples"), class_="scroll")
+    return card_grid(card(None, [table, note], wide=True))
+
+
+def _cut_text(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _value_line(name: str, text: str) -> list[Markup]:
@@ -119,6 +156,17 @@ def html_table(
     first = len(head) - numbers
     titles = tag("thead", tag("tr", [tag("th", h, class_="n" if i >= first else None) for i, h in enumerate(head)]))
     return tag("table", titles if head else None, tag("tbody", [tag("tr", row) for row in rows]), class_=class_)
+
+
+def behind_table(chart: Markup, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Markup]:
+    """A chart with the numbers it shows folded behind it, for who can't see it or wants them.
+
+    Args:
+        rows: texts; all but the first of each are right-aligned.
+    """
+    cells = [[table_cell(text, "n" if i else "key") for i, text in enumerate(row)] for row in rows]
+    table = html_table(head, cells, numbers=len(head) - 1)
+    return [chart, tag("details", tag("summary", "The numbers"), table, class_="numbers")]
 
 
 def share_bar(share: float) -> Markup:

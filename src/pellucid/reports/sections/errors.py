@@ -1,22 +1,27 @@
-"""Where it errs: the examples with the largest errors."""
+"""The largest errors: where the network errs most."""
 
 from __future__ import annotations
 
 from ...draw.markup import Markup, join_markup, tag
 from ...wording import percent_text, plain_text
 from ..content import Content, Worst
-from .base import example_figure, on_validation, section
+from .base import example_figure, examples_table, is_tabular, on_validation, scored_on, section, table_cell
 
 MOST_WORST = 24
 
 
-@section("errors", "Where it errs", place=20)
+@section("errors", "Largest errors", place=20)
 def worst_section(content: Content) -> Markup | None:
     found = list(content.get("worst", []))[:MOST_WORST]
     if not found:
         return None
-    note = f"The largest errors {on_validation(content)}. "
-    note += "The test split is not shown, so that looking here spoils no score."
+    note = f"Where it errs most, {_looked_on(content)}."
+    if any((content.get("suspects") or {}).get("found", {}).values()):
+        note += " Those that may be label errors stand under label issues."
+    if is_tabular(found):
+        lines = [[_said_cell(w), table_cell(plain_text(w.get("true")), "true")] for w in found]
+        table = examples_table(["predicted", "actual"], lines, found, content)
+        return join_markup([tag("p", note, class_="quiet"), table])
     broad = any("image_png" not in w.get("shown", {}) for w in found)
     figures = [tag("figure", example_figure(w.get("shown", {})), _worst_caption(w)) for w in found]
     return join_markup(
@@ -24,9 +29,22 @@ def worst_section(content: Content) -> Markup | None:
     )
 
 
+def _looked_on(content: Content) -> str:
+    if content.get("scored"):
+        return f"of the {scored_on(content)}"
+    return f"{on_validation(content)}. The test split is not shown, so that looking here spoils no score"
+
+
+def _said_cell(w: Worst) -> Markup:
+    return table_cell(plain_text(w.get("predicted")) + _how_sure(w), "said")
+
+
+def _how_sure(w: Worst) -> str:
+    return f" ({percent_text(w['probability'], 0)})" if w.get("probability") is not None else ""
+
+
 def _worst_caption(w: Worst) -> Markup:
-    sure = f" ({percent_text(w['probability'], 0)})" if w.get("probability") is not None else ""
     said = tag("b", plain_text(w.get("predicted")), class_="said")
     true = tag("b", plain_text(w.get("true")), class_="true")
     where = tag("span", w["where"], class_="where") if w.get("where") else None
-    return tag("figcaption", "said ", said, sure, tag("br"), "is ", true, where)
+    return tag("figcaption", "predicted ", said, _how_sure(w), tag("br"), "actual ", true, where)

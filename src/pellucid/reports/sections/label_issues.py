@@ -1,4 +1,4 @@
-"""Labels worth checking: what the network confidently takes for something else than the data says."""
+"""Label issues, labels worth checking: what the network confidently takes for something else than the data says."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from ...draw.markup import Markup, join_markup, tag
 from ...wording import percent_text, plain_text
 from ..content import Content, Suspects
-from .base import card, card_grid, example_figure, html_table, section, table_cell
+from .base import card, card_grid, example_figure, examples_table, html_table, is_tabular, section, table_cell
 
 UNSURE = 0.1  # share of errors above which the network is a poor judge of labels
 
 MOST_PAIRS, MOST_EACH = 10, 12
 
 
-@section("suspects", "Labels worth checking", place=30)
+@section("suspects", "Label issues", place=30)
 def label_issues_section(content: Content) -> Markup | None:
     """What the network confidently takes for something else than the data says, or that there is none."""
     found = content.get("suspects")
@@ -35,13 +35,15 @@ def label_issues_section(content: Content) -> Markup | None:
         else "A label is listed where the network's answer is another one, with a probability above one half, and that "
         "of the label given is at most a tenth"
     )
-    note = f"Looked at: {_looked_at(looked, every)}. {listed}. It may be wrong, or the example a hard one: look before "
-    note += "changing it. Test is never looked at."
+    note = (
+        f"Labels worth checking. Looked at: {_looked_at(looked, every)}. {listed}. It may be wrong, or the example a "
+    )
+    note += "hard one: look before changing it. Test is never looked at."
     if (errs := found.get("errs", 0.0)) > UNSURE:
         wrong = percent_text(errs, 0)
         note += f" The network is wrong on {wrong} of validation itself, so expect many of these to be right."
     cards = [_pairs_table(found)] if found.get("pairs") else []
-    parts = [_part_figures(found, part, why) for part, why in WHY.items() if counts.get(part)]
+    parts = [_part_figures(content, found, part, why) for part, why in WHY.items() if counts.get(part)]
     return join_markup([tag("p", note, class_="quiet"), card_grid(*cards) if cards else None, *parts])
 
 
@@ -70,19 +72,30 @@ def _pairs_table(found: Suspects) -> Markup:
     return card("Given, and what it may be", [html_table(["given", "may be", "examples"], rows, numbers=1), more])
 
 
-def _part_figures(found: Suspects, part: str, why: str) -> Markup:
+def _part_figures(content: Content, found: Suspects, part: str, why: str) -> Markup:
     some = [one for one in found.get("examples", ()) if one.get("part") == part][:MOST_EACH]
     broad = any("image_png" not in one.get("shown", {}) for one in some)
     count = found.get("found", {}).get(part, 0)
-    figures = [tag("figure", example_figure(one.get("shown", {})), _issue_caption(one)) for one in some]
     which = f"{count:,} of {part}" + (f", the surest {len(some)}" if count > len(some) else "")
     title = tag("p", tag("b", f"{which}. "), why, class_="quiet")
+    if is_tabular(some):
+        lines = [[table_cell(plain_text(one.get("given")), "true"), _suggested_cell(one)] for one in some]
+        return join_markup([title, examples_table(["given", "may be"], lines, some, content)])
+    figures = [tag("figure", example_figure(one.get("shown", {})), _issue_caption(one)) for one in some]
     return join_markup([title, tag("div", figures, class_="worst broad" if broad else "worst")])
 
 
+def _suggested_cell(one: Mapping[str, Any]) -> Markup:
+    return table_cell(f"{plain_text(one.get('suggested'))} ({_how_far(one)})", "said")
+
+
+def _how_far(one: Mapping[str, Any]) -> str:
+    times, sure = one.get("times_off"), one.get("confidence")
+    return f"{times:.1f} times the usual range away" if times is not None else percent_text(sure or 0.0, 0)
+
+
 def _issue_caption(one: Mapping[str, Any]) -> Markup:
-    given, times, sure = one.get("given"), one.get("times_off"), one.get("confidence")
-    how = f"{times:.1f} times the usual range away" if times is not None else percent_text(sure or 0.0, 0)
+    given, how = one.get("given"), _how_far(one)
     where = tag("span", one["where"], class_="where") if one.get("where") else None
     said = tag("b", plain_text(one.get("suggested")), class_="said")
     label = tag("b", plain_text(given), class_="true")

@@ -8,14 +8,25 @@ import numpy as np
 
 from ...draw.charts import MOST_POINTS, calibration_chart, histogram, scatter_plot
 from ...draw.confusion import READABLE_CLASSES, commonest_mistakes, confusion_matrix
-from ...draw.markup import Markup, tag
+from ...draw.markup import Markup, join_markup, tag
 from ...draw.ticks import finite_values
 from ...wording import number_text, percent_text
-from ..content import Content, PerClass
-from .base import MOST_LINES, card, card_grid, facts_list, html_table, section, share_bar, table_cell
+from ..content import Content, PerClass, Residuals
+from .base import (
+    MOST_LINES,
+    behind_table,
+    card,
+    card_grid,
+    facts_list,
+    html_table,
+    scored_on,
+    section,
+    share_bar,
+    table_cell,
+)
 
 
-@section("quality", "How good it is", place=10)
+@section("quality", "Evaluation", place=10)
 def quality_section(content: Content) -> Markup | None:
     cards = [
         *_confusion_card(content),
@@ -24,7 +35,9 @@ def quality_section(content: Content) -> Markup | None:
         _metrics_card(content),
         _per_class(content),
     ]
-    return card_grid(*cards) if any(cards) else None
+    if not any(cards):
+        return None
+    return join_markup([tag("p", f"How good it is, on {scored_on(content)}.", class_="quiet"), card_grid(*cards)])
 
 
 def _confusion_card(content: Content) -> list[Markup | None]:
@@ -34,11 +47,12 @@ def _confusion_card(content: Content) -> list[Markup | None]:
     labels, matrix = [str(n) for n in found["labels"]], found["matrix"]
     shown, wide = confusion_matrix(labels, matrix), _is_large(labels)
     if len(labels) > READABLE_CLASSES:
-        return [card("Most confused pairs (true → predicted)", shown)]
+        return [card("Confusion matrix: most confused pairs (actual → predicted)", shown)]
     pairs = commonest_mistakes(labels, np.asarray(matrix, int), 3)
     said = ", ".join(f"{t} taken for {p} ({n:,} times, {percent_text(s)})" for t, p, n, s in pairs)
-    note = tag("p", f"Most often: {said}.", class_="caption") if pairs and len(labels) > 2 else None
-    return [card("What was taken for what", [shown, note], wide=wide)]
+    often = f" Most often: {said}." if pairs and len(labels) > 2 else ""
+    note = tag("p", f"What was taken for what: a row for each actual class.{often}", class_="caption")
+    return [card("Confusion matrix", [shown, note], wide=wide)]
 
 
 def _is_large(labels: Sequence[str]) -> bool:
@@ -48,42 +62,43 @@ def _is_large(labels: Sequence[str]) -> bool:
 
 def _residuals_card(content: Content) -> list[Markup | None]:
     found = content.get("residuals")
-    if not found:
-        return []
+    return residual_cards(content, found) if found else []
+
+
+def residual_cards(content: Content, found: Residuals) -> list[Markup | None]:
+    """Predicted against actual, and the histogram of the errors, of one target."""
     unit = f" ({found['unit']})" if found.get("unit") else ""
     true, predicted = finite_values(found["true"]), finite_values(found["predicted"])
     log = found.get("log", False)
     wrong = predicted - true
     known = int(np.isfinite(wrong).sum())
-    some = f"{MOST_POINTS:,} of {known:,} test examples, spread evenly." if known > MOST_POINTS else ""
-    goals = found.get("targets", 1)
-    first = f"Of '{found.get('unit')}' alone, the first of {goals} targets." if goals > 1 else ""
-    note = " ".join(filter(None, (first, some)))
+    some = f" {MOST_POINTS:,} of {known:,} {scored_on(content)}, spread evenly." if known > MOST_POINTS else ""
+    note = f"On the dashed line a prediction is right.{some}"
     return [
         card(
-            "Predicted against true",
+            "Predicted and actual",
             [
-                scatter_plot(true, predicted, x_label=f"true{unit}", y_label=f"predicted{unit}", log=log),
-                tag("p", note, class_="caption") if note else None,
+                scatter_plot(true, predicted, x_label=f"actual{unit}", y_label=f"predicted{unit}", log=log),
+                tag("p", note, class_="caption"),
             ],
         ),
         card(
-            "Errors",
+            "Residuals",
             [
-                histogram(wrong, x_label=f"predicted minus true{unit}", zero=True, height=390),
-                _usual_error(wrong, found.get("unit", ""), first),
+                histogram(wrong, x_label=f"predicted minus actual{unit}", zero=True, height=390),
+                _usual_error(wrong, found.get("unit", ""), scored_on(content)),
             ],
         ),
     ]
 
 
-def _usual_error(wrong: np.ndarray, unit: str, first: str) -> Markup | None:
+def _usual_error(wrong: np.ndarray, unit: str, examples: str) -> Markup | None:
     size = np.abs(wrong[np.isfinite(wrong)])
     if not len(size):
         return None
     half, most = (number_text(float(q), 3) + (f" {unit}" if unit else "") for q in np.quantile(size, [0.5, 0.9]))
-    said = f"Half of the predictions are within {half} of the truth, nine in ten within {most}"
-    return tag("p", " ".join(filter(None, (first, f"{said} (all {len(size):,} test examples)."))), class_="caption")
+    said = f"Half of the predictions are within {half} of the actual value, nine in ten within {most}"
+    return tag("p", f"{said} (all {len(size):,} {examples}).", class_="caption")
 
 
 def _calibration_card(content: Content) -> Markup | None:
@@ -92,7 +107,14 @@ def _calibration_card(content: Content) -> Markup | None:
         return None
     note = "On the dashed line, a prediction that says 80 % is right 80 % of the time. Larger dots: more predictions."
     chart = calibration_chart(found["confidence"], found["accuracy"], found["count"])
-    return card("Can its confidence be trusted?", [chart, tag("p", note, class_="caption")])
+    rows = [
+        [percent_text(c), percent_text(a), f"{n:,}"]
+        for c, a, n in zip(found["confidence"], found["accuracy"], found["count"], strict=True)
+    ]
+    shown = behind_table(chart, ["said to be", "were right", "predictions"], rows)
+    return card(
+        "Calibration", [*shown, tag("p", f"Can its probabilities be taken at their word? {note}", class_="caption")]
+    )
 
 
 def _metrics_card(content: Content) -> Markup | None:
@@ -103,7 +125,7 @@ def _metrics_card(content: Content) -> Markup | None:
     texts = [(name, percent_text(v) if name in shares else number_text(v)) for name, v in found.items()]
     labels = content.get("confusion", {}).get("labels", [])
     alone = not content.get("confusion") and not content.get("residuals")  # beside the calibration there is room
-    return card("Other measures, on test", facts_list(texts), wide=not _is_large(labels) and not alone)
+    return card(f"Metrics, on {scored_on(content)}", facts_list(texts), wide=not _is_large(labels) and not alone)
 
 
 def _per_class(content: Content) -> Markup | None:
@@ -113,11 +135,14 @@ def _per_class(content: Content) -> Markup | None:
     ranked = sorted(found, key=lambda c: c.get("f1", 0))
     shown = ranked[:MOST_LINES]
     several = any("average_precision" in c for c in found)  # a row may have more than one of them
-    title = f"{'Label by label' if several else 'Class by class'}, weakest first"
+    one = "label" if several else "class"
+    title = f"Precision and recall of each {one}, weakest first"
     title += f" ({len(shown)} of {len(ranked)})" if len(ranked) > len(shown) else ""
-    head = ["label" if several else "class", "right when said", "found", "F1"]
+    head = [one, "precision", "recall", "F1"]
     head += ["average precision"] if several else []
-    return card(title, html_table([*head, "examples"], [_class_row(c) for c in shown], numbers=len(head)), wide=True)
+    note = f"Precision: of those called by this {one}, how many are. Recall: of those that are, how many are called so."
+    table = html_table([*head, "examples"], [_class_row(c) for c in shown], numbers=len(head))
+    return card(title, [tag("div", table, class_="scroll"), tag("p", note, class_="caption")], wide=True)
 
 
 def _class_row(c: PerClass) -> list[Markup]:

@@ -12,7 +12,10 @@ from ...draw.markup import Markup, join_markup, tag
 from ...draw.ticks import finite_values
 from ...wording import duration_text, number_text, percent_text, plain_text
 from ..content import Content
-from .base import as_percent, capitalise_text, card, card_grid, is_sampled, on_validation, section
+from .base import as_percent, behind_table, card, card_grid, is_sampled, on_validation, section
+
+# Of the numbers behind a curve.
+MOST_ROWS = 12
 
 
 @section("training", "Training", place=50)
@@ -40,7 +43,9 @@ def _loss_chart(history: Sequence[Mapping[str, Any]], x: np.ndarray, by: str) ->
         return None
     real = np.concatenate([y[np.isfinite(y)] for _, y in shown.values()])
     log = bool(real.min() > 0 and real.max() / real.min() > 20)
-    return card("Loss", line_chart(shown, x_label=by, log=log))
+    chart = line_chart(shown, x_label=by, log=log)
+    note = tag("p", "Loss: what training makes small. Validation is not learned from.", class_="caption")
+    return card("Learning curve: loss", [*behind_table(chart, *_curve_table(by, x, shown)), note])
 
 
 def _metric_chart(content: Content, history: Sequence[Mapping[str, Any]], x: np.ndarray, by: str) -> Markup | None:
@@ -58,7 +63,17 @@ def _metric_chart(content: Content, history: Sequence[Mapping[str, Any]], x: np.
         {name: (x, y)}, x_label=by, as_percent=as_percent(content), level=level, mark=(x[best], y[best], f"best {text}")
     )
     note = tag("p", f"Measured {on_validation(content)}.", class_="caption") if is_sampled(content) else None
-    return card(f"{capitalise_text(name)} on validation", [chart, note])
+    shown = behind_table(chart, *_curve_table(by, x, {name: (x, y)}))
+    return card(f"Learning curve: {name} on validation", [*shown, note])
+
+
+def _curve_table(
+    by: str, x: np.ndarray, shown: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> tuple[list[str], list[list[str]]]:
+    """The head and some rows, spread evenly, of the numbers behind curves."""
+    some = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int))
+    rows = [[number_text(x[i], 4), *(number_text(y[i]) for _, y in shown.values())] for i in some]
+    return [by, *shown], rows
 
 
 def _rate_chart(history: Sequence[Mapping[str, Any]], x: np.ndarray, by: str) -> Markup | None:
@@ -83,9 +98,23 @@ def _decisions_table(content: Content) -> Markup | None:
         return None
     lines = [
         tag("li", tag("b", f"{c['name']}: {_decision_text(c)}"), tag("span", f"{_since_step(c)}{c.get('reason', '')}"))
-        for c in found
+        for c in _without_between(found)
     ]
     return card("Decided on the way", tag("ul", lines, class_="decisions"))
+
+
+def _without_between(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of a thing that was decided again and again the first and the last decision, which says how often."""
+    places: dict[str, list[int]] = {}
+    for i, one in enumerate(found):
+        places.setdefault(one["name"], []).append(i)
+    left = {i for own in places.values() for i in own[1:-1]}
+    often = {own[-1]: len(own) for own in places.values() if len(own) > 2}
+    return [
+        {**one, "reason": f"{one.get('reason', '')} (decided {often[i]} times)"} if i in often else one
+        for i, one in enumerate(found)
+        if i not in left
+    ]
 
 
 def _decision_text(choice: Mapping[str, Any]) -> str:

@@ -1,0 +1,107 @@
+"""What a report says of the data itself: its columns, its classes, some of its examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.batches.batch import encode_target
+from ..fields import kind_named
+from ..fields.labels import join_labels
+
+if TYPE_CHECKING:
+    from ..data import Examples
+    from ..tasks.base import Task
+    from .content import Data, Rows, Worst
+
+# Rows and columns of a table that are shown, and characters of a cell; examples of photos and texts.
+FIRST_ROWS, MOST_COLUMNS, MOST_CELL, SAMPLES = 5, 40, 60, 6
+
+
+def in_words(value: Any, none: str = "none") -> Any:
+    """A list of labels as one text; anything else as it is."""
+    return join_labels(value, none) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
+
+
+def data_content(data: Examples) -> Data:
+    """What was found: in a sentence, its columns, the first rows of a table, what is odd."""
+    found: Data = {
+        "summary": [data.layout],
+        "classes": data.reading.classes,
+        "columns": [
+            {"name": f.name, "kind": "" if f.role == "ignore" else f.kind, "role": f.role, "reason": f.reason}
+            for f in data.fields.values()
+        ],
+        "notes": [str(n) for n in data.notes],
+    }
+    tabular = not any(f.traits.prose or f.traits.pictures for f in data.inputs)
+    return found | {"first_rows": first_rows(data)} if tabular else found
+
+
+def first_rows(data: Examples) -> Rows:
+    """The first rows of the columns that are used, as they were read: not as the file spells them."""
+    fields = [f for f in data.fields.values() if f.role in ("input", "target")][:MOST_COLUMNS]
+    values = [(kind_named(f.kind), data.stored_values(f.name)) for f in fields]
+    rows = [[cell_text(kind.show(stored, row)) for kind, stored in values] for row in range(min(FIRST_ROWS, len(data)))]
+    return {"columns": [f.name for f in fields], "rows": rows}
+
+
+def cell_text(value: Any) -> str:
+    text = str(in_words(value, ""))
+    return text if len(text) <= MOST_CELL else text[: MOST_CELL - 1] + "…"
+
+
+def class_content(task: Task, data: Examples, parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
+    """Part → how many of its examples are of each class; empty where no classes are predicted.
+
+    Args:
+        parts: rows (n,) by part; those without any are left out.
+    """
+    encoded = np.asarray(encode_target(data, task.fields))
+    return {part: counts for part, rows in parts.items() if len(rows) and (counts := task.count_classes(encoded[rows]))}
+
+
+def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
+    """Some training examples that are photos or texts, of as many classes as can be; none of tables.
+
+    Args:
+        rows: (n,) of training.
+    """
+    if not len(rows) or not any(f.traits.prose or f.traits.pictures for f in data.inputs):
+        return []
+    encoded = encode_target(data, task.fields)
+    places = rows[np.linspace(0, len(rows) - 1, min(len(rows), 40 * SAMPLES)).astype(np.int64)]
+    truth = task.decode_target(np.asarray(encoded)[places])
+    found: list[Worst] = []
+    for i in one_of_each(truth)[:SAMPLES]:
+        row = int(places[i])
+        found.append({"shown": shown_inputs(data, row), "true": in_words(truth[i]), "where": data.short_title(row)})
+    return found
+
+
+def one_of_each(values: Sequence[Any]) -> list[int]:
+    """Places of values, each value's first before any value's second."""
+    seen: dict[str, int] = {}
+    turns = []
+    for i, value in enumerate(values):
+        seen[str(value)] = turn = seen.get(str(value), -1) + 1
+        turns.append((turn, i))
+    return [i for _, i in sorted(turns)]
+
+
+def shown_inputs(data: Examples, row: int) -> dict[str, Any]:
+    """The inputs of one example, as a page shows them."""
+    values = {f.name: kind_named(f.kind).show(data.stored_values(f.name), row) for f in data.inputs}
+    found: dict[str, Any] = {}
+    prose = next((f for f in data.inputs if f.traits.prose), None)
+    for field in data.inputs:
+        value = values[field.name]
+        if isinstance(value, bytes):
+            found.setdefault("image_png", value)
+        elif field is prose:
+            found["text"] = value
+        else:
+            found.setdefault("row", {})[field.name] = value
+    return found

@@ -1,0 +1,123 @@
+"""The page of an evaluation: the sections of a run's report, on other data."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import PellucidError, UsageError
+from ..metrics.score import Score
+from ..storage.atomic import replace_file
+from ..training.evaluate import Answers
+from .data_content import class_content, data_content
+from .page import EVALUATION, report_page
+from .run_report import chosen_thresholds, output_content, worst_answers
+
+if TYPE_CHECKING:
+    from ..data import Examples
+    from ..runs.run import Run
+    from .content import Content
+
+# Bytes at the beginning of a file in which a page of ours says that it is one.
+HEAD = 2000
+
+# Characters of a file's name that are taken from the data's, most of them.
+MOST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the page of an evaluation is made from.
+
+    Attributes:
+        run: that was evaluated. task: what its answers are, by the threshold that was asked for.
+        data, rows: the examples (n,) that were used. answers: raw answers (n, R) and targets (n, ...).
+        score, baseline: of them. how: arguments of ``Task.score``.
+    """
+
+    run: Run
+    task: Any
+    data: Examples
+    rows: np.ndarray
+    answers: Answers
+    score: Score
+    baseline: Score
+    how: Mapping[str, Any]
+
+    def content(self) -> Content:
+        """What the page says."""
+        run, task, data = self.run, self.task, self.data
+        about = data_content(data)
+        about["class_parts"] = class_content(task, data, {"evaluated": self.rows})
+        return {
+            "title": data.name,
+            "eyebrow": "Pellucid evaluation",
+            "subtitle": task.say_score(self.score, self.baseline),
+            "scored": "evaluated examples",
+            "score": self.score.to_json(),
+            "baseline": self.baseline.to_json(),
+            "facts": self._facts(),
+            "data": about,
+            "metric": {"name": task.metric, "higher_is_better": task.higher, "percent": task.percent},
+            "importance": None,
+            **output_content(task, self.answers, chosen_thresholds(run.record), **self.how),
+            "worst": worst_answers(run, data, self.rows, self.answers, task=task),
+            "protocol": self._protocol(),
+            "versions": run.record["versions"],
+        }  # type: ignore[typeddict-item]
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        facts: list[tuple[str, Any]] = [
+            ("run", self.run.path.name),
+            ("network", self.run.plan.network),
+            ("examples", f"{len(self.rows):,} of {len(self.data):,}"),
+        ]
+        level = getattr(self.task, "threshold", None)
+        return facts if level is None else [*facts, ("threshold", f"{self.task.sought} from {level:g} on")]
+
+    def _protocol(self) -> str:
+        lines = [
+            "Nothing was learned or chosen on these examples, unless the run was trained on them. How sure to be and "
+            "thresholds with a purpose come from the validation part of the training."
+        ]
+        if self.score.weights:
+            lines.append(
+                f"Each example counts as '{self.score.weights}' says in scores; numbers of examples count alike."
+            )
+        return " ".join(filter(None, [*lines, self.score.say_blocks()]))
+
+    def write(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Path:
+        """Write the page; see ``Evaluation.report``."""
+        place = self.default_path() if path is None else Path(os.path.expanduser(path))
+        if os.path.lexists(place) and not force and not is_evaluation(place):
+            raise PellucidError(
+                "there is a file of this name already, which is no page of an evaluation",
+                where=str(place),
+                fix="choose another name",
+            )
+        html = report_page(self.content(), EVALUATION)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(place, html.encode())
+        return place
+
+    def default_path(self) -> Path:
+        """Beside the run's folder, called after run and data."""
+        folder = self.run.path
+        if not self.run.folder.lasting:
+            raise UsageError("this run is in memory, so that no page lies beside it", fix="say where: report(path)")
+        name = re.sub(r"[^\w.+-]+", "-", self.data.name).strip("-.")[:MOST_NAME] or "data"
+        return folder.parent / f"{folder.name}-on-{name}.html"
+
+
+def is_evaluation(path: Path) -> bool:
+    """Whether a file is a page that an evaluation wrote; it may be replaced."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return f'content="{EVALUATION}"'.encode() in file.read(HEAD)

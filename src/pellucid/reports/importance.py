@@ -1,0 +1,237 @@
+"""Permutation importance: how much worse a trained network answers when the values of an input are shuffled.
+
+Breiman, "Random Forests" (2001), section 10; Fisher, Rudin and Dominici, "All Models are Wrong, but Many are Useful"
+(2019). Shuffled among validation rows, an input keeps its values and loses what they have to do with all else. Where
+inputs say the same, each looks worth little, because the others still say it.
+
+m rows, U units (an input, or several together).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.batches.batch import Batch
+from ..network import Network
+from ..options import Budget
+from ..training.evaluate import autocast
+from ..training.loader import Loader
+from ..wording import count_noun
+
+# Seconds that it may take, and of a budget of time.
+MOST_SECONDS, BUDGET_SHARE = 0.8, 0.03
+
+# Shuffles of each input; fewer where time is short.
+SHUFFLES, FEWEST_SHUFFLES = 5, 3
+
+# Rows that are answered, in powers of two, so that two trainings on one machine mostly look at as many.
+ROWS = (2048, 1024, 512, 256, 128)
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What one input is worth.
+
+    Attributes:
+        input: its name, or what stands for several that were shuffled together; columns: how many they are.
+        value: by how much the metric gets worse, the mean over shuffles; spread: their standard deviation.
+    """
+
+    input: str
+    value: float
+    spread: float
+    columns: int = 1
+
+
+@dataclass(frozen=True)
+class Importances:
+    """What all inputs are worth, the most first.
+
+    Attributes:
+        metric: by which. base: what the metric is with nothing shuffled, on the same rows. rows, shuffles: how many.
+        inputs: an entry for each.
+    """
+
+    metric: str
+    base: float
+    rows: int
+    shuffles: int
+    inputs: tuple[Importance, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"inputs": [asdict(one) for one in self.inputs]}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is shuffled together: by key of a batch's inputs the places on their last axis, None for all of it."""
+
+    name: str
+    places: Mapping[str, Sequence[int] | None]
+    columns: int = 1
+
+
+def importance_seconds(budget: Budget, inputs: int, rows: int) -> float:
+    """Seconds that it may take within a budget; 0 where there is nothing to tell apart.
+
+    Args:
+        inputs, rows: how many fields are read, and how many validation rows there are.
+    """
+    if inputs < 2 or rows < 2:
+        return 0.0
+    return min(MOST_SECONDS, BUDGET_SHARE * budget.amount) if budget.kind == "seconds" else MOST_SECONDS
+
+
+def weigh_inputs(
+    network: Network, loader: Loader, rows: np.ndarray, seconds: float, seed: int
+) -> dict[str, Any] | None:
+    """What ``measure_importance`` finds, as JSON; None without any seconds, or where it finds nothing."""
+    found = measure_importance(network, loader, rows, seconds, seed) if seconds > 0 else None
+    return None if found is None else found.to_json()
+
+
+def input_units(network: Network) -> list[Unit]:
+    """One unit for each input field of a network."""
+    found = []
+    for layer, key in zip(network.layers, network.input_keys(), strict=True):
+        if len(layer.fields) == 1:
+            found.append(Unit(layer.fields[0].name, {key: None}))
+            continue
+        ends = np.cumsum(layer.sizes).tolist()
+        for field, size, end in zip(layer.fields, layer.sizes, ends, strict=True):
+            found.append(Unit(field.name, {key: range(end - size, end)}))
+    return found
+
+
+@torch.inference_mode()
+def measure_importance(
+    network: Network, loader: Loader, rows: np.ndarray, seconds: float = MOST_SECONDS, seed: int = 0
+) -> Importances | None:
+    """What each input is worth on ``rows`` (validation); None for fewer than two inputs, or where none can be measured.
+
+    Args:
+        rows: they are thinned, evenly, to as many as can be answered so often in the time. seconds: that it may take.
+        seed: of the shuffles.
+    """
+    units = input_units(network)
+    if len(units) < 2 or len(rows) < 2:
+        return None
+    training = network.training
+    network.eval()
+    try:
+        return _measure_units(network, loader, rows, units, time.perf_counter() + seconds, seconds, seed)
+    finally:
+        network.train(training)
+
+
+def _measure_units(
+    network: Network, loader: Loader, rows: np.ndarray, units: list[Unit], end: float, seconds: float, seed: int
+) -> Importances | None:
+    size, shuffles, most = _decide_sizes(network, loader, rows, len(units), seconds)
+    rows = rows[np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(np.int64)]
+    task, weight = network.output.task, loader.score_weights(rows)
+    batches = _batches_of(loader, rows)
+    target = torch.cat([batch.target for batch in batches]).cpu()  # type: ignore[misc]
+    base = task.measure(_answers(network, batches), target, weight)
+    if not math.isfinite(base):
+        return None
+    if len(units) > most:
+        units = _most_varied(units, batches, most)
+    found: list[list[float]] = [[] for _ in units]
+    rng = np.random.default_rng(seed)
+    for _ in range(shuffles):
+        others = _batches_of(loader, rows[rng.permutation(len(rows))])
+        for unit, own in zip(units, found, strict=True):
+            if time.perf_counter() > end:
+                break
+            mixed = [_with_others(one, other, unit) for one, other in zip(batches, others, strict=True)]
+            value = task.measure(_answers(network, mixed), target, weight)
+            own.append((base - value) * (1 if task.higher else -1))
+    known = [(unit, own) for unit, own in zip(units, found, strict=True) if own and np.isfinite(own).all()]
+    items = [Importance(unit.name, float(np.mean(own)), float(np.std(own)), unit.columns) for unit, own in known]
+    done = min((len(own) for _, own in known), default=0)
+    ranked = tuple(sorted(items, key=lambda one: -one.value))
+    return Importances(task.metric, base, len(rows), done, ranked) if ranked else None
+
+
+def _decide_sizes(
+    network: Network, loader: Loader, rows: np.ndarray, units: int, seconds: float
+) -> tuple[int, int, int]:
+    """Rows, shuffles, and how many inputs can be measured one by one in the time."""
+    few = rows[np.linspace(0, len(rows) - 1, min(ROWS[-1], len(rows))).astype(np.int64)]
+    batches = _batches_of(loader, few)
+    _answers(network, batches)
+    began = time.perf_counter()
+    network.output.task.measure(_answers(network, batches), torch.cat([one.target for one in batches]).cpu())  # type: ignore[misc]
+    each = (time.perf_counter() - began) / len(few)
+    for size in ROWS:
+        if units * SHUFFLES * each * min(size, len(rows)) <= 0.7 * seconds:
+            return size, SHUFFLES, units
+    most = int(0.7 * seconds / (FEWEST_SHUFFLES * each * len(few)))
+    # One place is for all others together.
+    return ROWS[-1], FEWEST_SHUFFLES, max(1, min(units, most - (most < units)))
+
+
+def _batches_of(loader: Loader, rows: np.ndarray) -> list[Batch]:
+    size = loader.at_once
+    return [
+        loader.batch(torch.from_numpy(rows[start : start + size]).to(loader.home))
+        for start in range(0, len(rows), size)
+    ]
+
+
+def _answers(network: Network, batches: Sequence[Batch]) -> Tensor:  # -> (m, R)
+    with autocast(network.device):
+        return torch.cat([network(batch).float() for batch in batches]).cpu()
+
+
+def _with_others(one: Batch, other: Batch, unit: Unit) -> Batch:
+    """A batch in which the values of a unit are those of other rows."""
+    inputs = dict(one.inputs)
+    for key, places in unit.places.items():
+        if places is None:
+            inputs[key] = other.inputs[key]
+            continue
+        mixed = _values(one.inputs[key]).clone()
+        index = torch.as_tensor(list(places), device=mixed.device)
+        mixed[..., index] = _values(other.inputs[key])[..., index]
+        inputs[key] = mixed
+    return replace(one, inputs=inputs)
+
+
+def _values(value: Any) -> Tensor:
+    assert isinstance(value, Tensor), "fields that stand side by side have one array"
+    return value
+
+
+def _most_varied(units: Sequence[Unit], batches: Sequence[Batch], most: int) -> list[Unit]:
+    """The ``most`` inputs whose values differ most among the rows, and all others as one."""
+    variety = [_entropy(unit, batches) for unit in units]
+    order = np.argsort(-np.array(variety), kind="stable")
+    chosen, rest = sorted(order[:most].tolist()), sorted(order[most:].tolist())
+    places: dict[str, list[int] | None] = {}
+    for unit in (units[i] for i in rest):
+        for key, own in unit.places.items():
+            places[key] = None if own is None else [*(places.get(key) or ()), *own]
+    together = Unit(f"{count_noun(len(rest), 'other input')} together", places, len(rest))
+    return [*(units[i] for i in chosen), together]
+
+
+def _entropy(unit: Unit, batches: Sequence[Batch]) -> float:
+    """How much the values of a unit differ among the rows, in bits; endless for a whole text or image."""
+    ((key, places),) = unit.places.items()
+    if places is None:
+        return math.inf
+    index = list(places)
+    values = np.concatenate([_values(batch.inputs[key])[..., index].cpu().numpy() for batch in batches])
+    _, counts = np.unique(values.reshape(len(values), -1), axis=0, return_counts=True)
+    share = counts / counts.sum()
+    return float(-(share * np.log2(share)).sum())

@@ -1,0 +1,108 @@
+"""Two classes at every threshold: the ROC curve, the precision–recall curve, and what a threshold costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...draw.curves import unit_curve
+from ...draw.markup import Markup, tag
+from ...metrics.curves import sample_curve
+from ...wording import percent_text, with_interval
+from ..content import Content, Curve, Curves
+from .base import behind_table, card, card_grid, html_table, scored_on, section, table_cell
+
+# Where the tables behind the curves are read off.
+READ_AT = tuple(i / 10 for i in range(11))
+
+
+@section("curves", "ROC and precision–recall", place=12)
+def curves_section(content: Content) -> Markup | None:
+    found = content.get("curves")
+    if not found:
+        return None
+    cards = card_grid(_roc_card(found), _precision_recall_card(found), _threshold_card(content, found))
+    positive, share = found["positive"], percent_text(found["share"])
+    lead = f"'{positive}' is the positive class: {share} of the {scored_on(content)} are. A threshold is the "
+    lead += f"probability from which on the answer is '{positive}'; each gives one point of a curve."
+    return Markup(tag("p", lead, class_="quiet") + cards)
+
+
+def _roc_card(found: Curves) -> Markup:
+    curve, positive = found["roc"], found["positive"]
+    chart = unit_curve(
+        curve["x"],
+        curve["y"],
+        x_label="false alarms, of all others",
+        y_label=f"found, of all '{_short(positive)}' (recall)",
+        guide=((0, 0), (1, 1)),
+        marks=_used_marks(found, lambda row: (row["false_alarm_share"], row["recall"])),
+        about=f"ROC curve of '{positive}'",
+    )
+    head = ["false alarms", "recall"]
+    note = f"AUC {with_interval(curve['value'], curve['low'], curve['high'])}: how often one that is '{positive}' gets "
+    note += "a higher probability than one that is not. Chance gets 0.5, the dashed line."
+    return card("ROC curve", [*behind_table(chart, head, _curve_rows(curve)), tag("p", note, class_="caption")])
+
+
+def _precision_recall_card(found: Curves) -> Markup:
+    curve, positive, share = found["precision_recall"], found["positive"], found["share"]
+    chart = unit_curve(
+        curve["x"],
+        curve["y"],
+        x_label=f"found, of all '{_short(positive)}' (recall)",
+        y_label="right, of those called so (precision)",
+        guide=((0, share), (1, share)),
+        marks=_used_marks(found, lambda row: (row["recall"], row["precision"])),
+        about=f"precision–recall curve of '{positive}'",
+    )
+    average = with_interval(curve["value"], curve["low"], curve["high"])
+    note = f"Average precision {average}, the area under the curve. Chance gets {share:.2g}, the dashed line."
+    rows = _curve_rows(curve)
+    head = ["recall", "precision"]
+    return card("Precision–recall curve", [*behind_table(chart, head, rows), tag("p", note, class_="caption")])
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 18 else label[:17] + "…"
+
+
+def _used_marks(found: Curves, place: Any) -> Sequence[tuple[float, float, str]]:
+    """The point of the threshold that decides."""
+    used = [row for row in found["thresholds"] if row.get("decides")]
+    points = [(*place(row), f"at {row['threshold']:g}") for row in used]
+    return [one for one in points if one[0] == one[0] and one[1] == one[1]]
+
+
+def _curve_rows(curve: Curve) -> list[list[str]]:
+    heights = sample_curve(curve["x"], curve["y"], READ_AT)
+    return [[percent_text(x, 0), percent_text(y)] for x, y in zip(READ_AT, heights, strict=True)]
+
+
+def _threshold_card(content: Content, found: Curves) -> Markup:
+    rows = [
+        [
+            table_cell(f"{row['threshold']:g}", "key"),
+            table_cell(row.get("why", ""), "why"),
+            *(
+                table_cell(text, "n")
+                for text in (
+                    percent_text(row["precision"]),
+                    percent_text(row["recall"]),
+                    f"{row['false_alarms']:,}",
+                    f"{row['missed']:,}",
+                    percent_text(row["share"]),
+                )
+            ),
+        ]
+        for row in found["thresholds"]
+    ]
+    positive = found["positive"]
+    head = ["threshold", "", "precision", "recall", "false alarms", "missed", f"called '{_short(positive)}'"]
+    note = f"Counted on {scored_on(content)}; those with a purpose were chosen on validation. Precision: of those "
+    note += (
+        f"called '{positive}', how many are. Recall: of those that are, how many are called so. Answer with another "
+    )
+    note += "threshold: pellucid predict RUN INPUT --threshold T, or run.predict(…, threshold=T)."
+    table = tag("div", html_table(head, rows, numbers=5), class_="scroll")
+    return card("What a threshold costs", [table, tag("p", note, class_="caption")], wide=True)

@@ -1,0 +1,51 @@
+"""What each input is worth: how much worse the answers get when its values are shuffled."""
+
+from __future__ import annotations
+
+from ...draw.charts import Bar, bar_chart
+from ...draw.markup import Markup, join_markup, tag
+from ...wording import count_noun, number_text, percent_text
+from ..content import Content, Worth
+from .base import as_percent, behind_table, card, card_grid, section
+
+MOST_BARS = 25
+
+CAVEAT = (
+    "Columns that say the same share their worth: each alone looks worth little, because the other still says it. "
+    "This is what the network uses, not what causes what."
+)
+
+
+@section("importance", "Permutation importance", place=16)
+def importance_section(content: Content) -> Markup | None:
+    found = content.get("importance")
+    if not found or not found["inputs"]:
+        return None
+    percent, inputs = as_percent(content), found["inputs"]
+    metric, base = found["metric"], found["base"]
+    was = percent_text(base) if percent else number_text(base)
+    unit = " (in percentage points)" if percent else ""
+    lead = f"What each column is worth: by how much the {metric}{unit} gets worse when its values are shuffled among "
+    lead += f"{found['rows']:,} validation examples; {was} with none shuffled. The mean of "
+    lead += f"{count_noun(found['shuffles'], 'shuffle')}, and their standard deviation as a line. {CAVEAT}"
+    bars = [Bar(one["input"], one["value"], *_ends(one)) for one in inputs[:MOST_BARS]]
+    rows = [[one["input"], _text(one["value"], percent), f"± {_text(one['spread'], percent)}"] for one in inputs]
+    chart = bar_chart(bars, as_percent=percent, width=640)
+    left = len(inputs) - MOST_BARS
+    notes = [f"The {left:,} that are worth less stand in the table."] if left > 0 else []
+    notes += [_together_text(one) for one in inputs if one["columns"] > 1]
+    note = tag("p", " ".join(notes), class_="caption") if notes else None
+    table = behind_table(chart, ["input", f"{metric} lost", "spread"], rows)
+    return join_markup([tag("p", lead, class_="quiet"), card_grid(card(None, [*table, note], wide=True))])
+
+
+def _ends(one: Worth) -> tuple[float, float]:
+    return one["value"] - one["spread"], one["value"] + one["spread"]
+
+
+def _text(value: float, percent: bool) -> str:
+    return percent_text(value, 2) if percent else number_text(value, 3)
+
+
+def _together_text(one: Worth) -> str:
+    return f"Time was too short to shuffle all one by one: the {one['columns']:,} that vary least are shuffled as one."
