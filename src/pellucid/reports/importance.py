@@ -228,10 +228,11 @@ def _most_varied(units: Sequence[Unit], batches: Sequence[Batch], most: int) -> 
 def _entropy(unit: Unit, batches: Sequence[Batch]) -> float:
     """How much the values of a unit differ among the rows, in bits; endless for a whole text or image."""
     ((key, places),) = unit.places.items()
-    if places is None:
+    read = [batch.inputs[key] for batch in batches]
+    if not all(isinstance(value, Tensor) and value.ndim <= 2 for value in read):
         return math.inf
-    index = list(places)
-    values = np.concatenate([_values(batch.inputs[key])[..., index].cpu().numpy() for batch in batches])
+    arrays = [_values(value).reshape(len(value), -1).cpu().numpy() for value in read]
+    values = np.concatenate(arrays)[:, slice(None) if places is None else list(places)]
     _, counts = np.unique(values.reshape(len(values), -1), axis=0, return_counts=True)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum())

@@ -10,7 +10,7 @@ from ...draw.markup import Markup, tag
 from ...metrics.curves import sample_curve
 from ...wording import percent_text, with_interval
 from ..content import Content, Curve, Curves
-from .base import behind_table, card, card_grid, html_table, scored_on, section, table_cell
+from .base import behind_table, card, card_grid, scored_on, section, table_cell
 
 # Where the tables behind the curves are read off.
 READ_AT = tuple(i / 10 for i in range(11))
@@ -83,7 +83,6 @@ def _threshold_card(content: Content, found: Curves) -> Markup:
     rows = [
         [
             table_cell(f"{row['threshold']:g}", "key"),
-            table_cell(row.get("why", ""), "why"),
             *(
                 table_cell(text, "n")
                 for text in (
@@ -94,15 +93,18 @@ def _threshold_card(content: Content, found: Curves) -> Markup:
                     percent_text(row["share"]),
                 )
             ),
+            table_cell(row.get("why", ""), "why"),
         ]
         for row in found["thresholds"]
     ]
     positive = found["positive"]
-    head = ["threshold", "", "precision", "recall", "false alarms", "missed", f"called '{_short(positive)}'"]
+    names = ["precision", "recall", "false alarms", "missed", f"called '{_short(positive)}'"]
+    heads = [tag("th", "threshold"), *(tag("th", name, class_="n") for name in names), tag("th", "chosen for")]
     note = f"Counted on {scored_on(content)}; those with a purpose were chosen on validation. Precision: of those "
     note += (
         f"called '{positive}', how many are. Recall: of those that are, how many are called so. Answer with another "
     )
     note += "threshold: pellucid predict RUN INPUT --threshold T, or run.predict(…, threshold=T)."
-    table = tag("div", html_table(head, rows, numbers=5), class_="scroll")
+    body = tag("tbody", [tag("tr", row) for row in rows])
+    table = tag("div", tag("table", tag("thead", tag("tr", heads)), body), class_="scroll")
     return card("What a threshold costs", [table, tag("p", note, class_="caption")], wide=True)

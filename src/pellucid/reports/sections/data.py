@@ -10,7 +10,8 @@ from ...wording import percent_text, plain_text
 from ..content import ColumnContent, Content, Data, Rows, Worst
 from .base import MOST_LINES, card, card_grid, example_figure, html_table, section, table_cell
 
-MOST_CLASSES = 14
+# Drawn as bars, and counted by part without being asked for.
+MOST_CLASSES, FEW_CLASSES = 14, 6
 
 
 @section("data", "The data", place=40)
@@ -58,7 +59,7 @@ def _classes_card(about: Data) -> Markup | None:
         for name, _ in ranked
     ]
     table = tag("div", html_table(["class", *parts], rows, numbers=len(parts)), class_="scroll")
-    if rest:
+    if len(ranked) > FEW_CLASSES:
         table = tag("details", tag("summary", f"All {len(ranked)} of them, by part"), table, class_="numbers")
     return card("Examples of each class", [chart, table])
 

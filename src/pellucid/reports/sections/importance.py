@@ -30,13 +30,13 @@ def importance_section(content: Content) -> Markup | None:
     lead += f"{count_noun(found['shuffles'], 'shuffle')}, and their standard deviation as a line. {CAVEAT}"
     bars = [Bar(one["input"], one["value"], *_ends(one)) for one in inputs[:MOST_BARS]]
     rows = [[one["input"], _text(one["value"], percent), f"± {_text(one['spread'], percent)}"] for one in inputs]
-    chart = bar_chart(bars, as_percent=percent, width=640)
+    chart = bar_chart(bars, as_percent=percent)
     left = len(inputs) - MOST_BARS
     notes = [f"The {left:,} that are worth less stand in the table."] if left > 0 else []
     notes += [_together_text(one) for one in inputs if one["columns"] > 1]
     note = tag("p", " ".join(notes), class_="caption") if notes else None
     table = behind_table(chart, ["input", f"{metric} lost", "spread"], rows)
-    return join_markup([tag("p", lead, class_="quiet"), card_grid(card(None, [*table, note], wide=True))])
+    return join_markup([tag("p", lead, class_="quiet"), card_grid(card(None, [*table, note]))])
 
 
 def _ends(one: Worth) -> tuple[float, float]:
