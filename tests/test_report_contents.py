@@ -27,8 +27,8 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> pellucid.Run:
     rng, rows, folder = np.random.default_rng(0), list[list[object]](), tmp_path_factory.mktemp("faulty")
     for i in range(500):
         x = rng.normal()
-        label = "yes" if x > 0 else "no"
-        wrong = i % 20 == 0 and abs(x) > 0.5
+        label = "yes" if x + 0.4 * rng.normal() > 0 else "no"
+        wrong = i % 10 == 0 and abs(x) > 0.8
         rows.append([f"id-{i:04}-{rng.integers(1e9)}", "always", f"{x:.4f}", f"{rng.normal():.3f}",
                      {"yes": "no", "no": "yes"}[label] if wrong else label])  # fmt: skip
     path = write_table(folder / "faulty.csv", ["key", "same", "x", "noise", "label"], rows)

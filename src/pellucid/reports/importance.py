@@ -231,8 +231,8 @@ def _entropy(unit: Unit, batches: Sequence[Batch]) -> float:
     read = [batch.inputs[key] for batch in batches]
     if not all(isinstance(value, Tensor) and value.ndim <= 2 for value in read):
         return math.inf
-    arrays = [_values(value).reshape(len(value), -1).cpu().numpy() for value in read]
+    arrays = [_values(value).flatten(1).cpu().numpy() for value in read]
     values = np.concatenate(arrays)[:, slice(None) if places is None else list(places)]
-    _, counts = np.unique(values.reshape(len(values), -1), axis=0, return_counts=True)
+    _, counts = np.unique(values, axis=0, return_counts=True)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum())
