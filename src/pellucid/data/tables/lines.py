@@ -70,7 +70,7 @@ def read_text_table(path: Path, where: str, options: ReadOptions) -> Table:
         PellucidError: when there is nothing in it.
     """
     notes: list[Note] = []
-    found = utf8_blocks(path, where, notes, quotes=False)
+    found = utf8_blocks(path, where, notes, quotes=False, encoding=options.encoding)
     first = next(found, b"")
     if not first.strip() or is_table(first_lines(first).decode("utf-8", "replace"), options):
         return read_delimited(path, where, options)
@@ -95,9 +95,9 @@ def is_table(sample: str, options: ReadOptions) -> bool:
     """
     lines = [line for line in sample.splitlines() if line.strip()][:MOST_LOOKED_AT]
     # Who speaks of a header or of two columns means a table.
-    if options.header is not None or len(options.names) > 1 or not lines:
+    if options.header is not None or options.delimiter or len(options.names) > 1 or not lines:
         return True
-    asked = {name.casefold() for name in _asked_names(options)}
+    asked = {name.casefold() for name in (*options.names, *options.named)}
     cells = (lines[0].split(mark) for mark in DELIMITERS)
     if any(len(some) > 1 and asked & {cell.strip().casefold() for cell in some} for some in cells):
         return True
@@ -117,13 +117,6 @@ def numbers_in_columns(head: bytes) -> bool:
         if width > 1 and len(alike) >= ALIKE_SHARE * len(records) and 2 * _number_columns(alike) >= width:
             return True
     return False
-
-
-def _asked_names(options: ReadOptions) -> list[str]:
-    """Names of columns that the user, or a run, speaks of."""
-    target = (options.target,) if isinstance(options.target, str) else options.target or ()
-    named = (*options.names, *target, options.split.column, options.weights, *options.kinds, *options.ignore)
-    return [name for name in named if name]
 
 
 def _cut_alike(lines: Sequence[str], mark: str) -> bool:
@@ -171,7 +164,7 @@ def _number_columns(records: Sequence[Sequence[str]]) -> int:
 def _has_name(first: bytes, options: ReadOptions) -> str:
     """The name in the first line, where that is one of a column of texts; else empty."""
     line = first.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace").strip()
-    known = {*TEXT_NAMES, *(name.casefold() for name in _asked_names(options))}
+    known = {*TEXT_NAMES, *(name.casefold() for name in (*options.names, *options.named))}
     return line if line.casefold() in known else ""
 
 
