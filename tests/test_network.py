@@ -233,6 +233,7 @@ def test_outputs_keep_their_contract(name: str) -> None:
     assert all(np.isfinite(v) for v in details["metrics"].values())
     again = OUTPUTS[name](output.fields, **output.config()["settings"]).build(24)
     again.load_state_dict(output.state_dict())
+    again.task.restore_calibration(json.loads(json.dumps(output.task.calibration())))
     assert again.task.decode(again(Features(x), NO_BATCH).detach()) == decoded
     assert output.task.is_better(1.0, 0.0) is output.task.higher
 

@@ -39,7 +39,7 @@ def output_content(task: Task, answers: Answers, chosen: Sequence[tuple[str, flo
     """
     percents = [metric.name for metric in (task.measured, *task.metrics.values()) if metric.percent]
     found = task.report_content(*answers, how.get("weight")) | task.detail_content(*answers, chosen, **how)
-    return {**found, "percents": percents}  # type: ignore[typeddict-item]
+    return {**found, "percents": [*percents, *found.get("percents", ())]}  # type: ignore[typeddict-item]
 
 
 def chosen_thresholds(record: Mapping[str, Any]) -> list[tuple[str, float]]:

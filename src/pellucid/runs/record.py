@@ -36,6 +36,8 @@ from ..storage.forms import (
     whole,
 )
 from ..storage.names import HISTORY_LINES
+from ..tasks import TASKS
+from ..tasks.each_target import EACH_TARGET
 from .versions import current_versions
 
 
@@ -255,9 +257,10 @@ DONE = record(
         "thresholds": THRESHOLDS,
         "importance": maybe(IMPORTANCE),
         "no reference": text(),
+        "targets": list_of(EACH_TARGET),
     },
     anything,
-    optional=("scored on", "reference", "lines", "thresholds", "importance", "no reference"),
+    optional=("scored on", "reference", "lines", "thresholds", "importance", "no reference", "targets"),
 )
 
 
@@ -276,6 +279,11 @@ def check_consistency(value: Any, where: str) -> None:
     targets = [f.name for f in fields if f.role == "target"]
     if not targets or network["output"]["fields"] != targets:
         raise FormError(f"{where}.network.output does not predict the targets")
+    if value.get("targets") and [one["name"] for one in value["targets"]] != targets:
+        raise FormError(f"{where}.targets are not those that the network predicts")
+    TASKS[next(f.kind for f in fields if f.role == "target")].check_calibration(
+        value.get("calibration"), f"{where}.calibration"
+    )
     if any(f.state is None for f in fields if f.role in ("input", "target")):
         raise FormError(f"{where}.fields has an input or a target that has learned nothing")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class Evaluation:
         metrics: further metrics by name. notes: what was odd about the data.
         seconds: that it took. steps, parameters: of the run.
         threshold: the class and the probability from which on it was the answer; None for the likelier class.
+        targets: of several numbers each by itself, see ``Run.targets``.
         page: what ``report`` writes.
     """
 
@@ -34,6 +35,7 @@ class Evaluation:
     seconds: float = 0.0
     steps: int = 0
     parameters: int = 0
+    targets: Sequence[Mapping[str, Any]] = ()
     threshold: tuple[str, float] | None = None
     page: Evaluated | None = field(default=None, repr=False, compare=False)
 
@@ -64,6 +66,7 @@ class Evaluation:
             "parameters": self.parameters, "examples": s.n, "metrics": dict(self.metrics),
             "notes": [str(note) for note in self.notes], **said_of(s),
             **({"threshold": dict([self.threshold])} if self.threshold else {}),
+            **said_of_targets(self.targets),
         }  # fmt: skip
 
 
@@ -83,3 +86,8 @@ def said_of(score: Score) -> dict[str, Any]:
     """What ``--json`` says of a score's weights and of the blocks of time in its interval; empty without either."""
     blocks = {"times": score.times, "block": score.block, "blocks": score.blocks} if score.times else {}
     return ({"weights": score.weights} if score.weights else {}) | blocks
+
+
+def said_of_targets(targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What ``--json`` says of several number targets; empty for a single one."""
+    return {"targets": [dict(one) for one in targets]} if targets else {}

@@ -28,6 +28,8 @@ from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
 from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SUSPECTS
+from ..tasks.each_target import METRICS, score_each_target
+from ..tasks.number import NumberTask
 from ..training.evaluate import predict_raw
 from ..training.loader import Loader
 from ..training.schedule import with_rates
@@ -35,7 +37,7 @@ from ..trunks import Custom
 from ..wording import count_noun, score_text
 from .load import load_network
 from .record import check_whole, damage_as_error, read_record
-from .results import Evaluation, Predictions, said_of
+from .results import Evaluation, Predictions, said_of, said_of_targets
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -67,6 +69,7 @@ class Run:
             self.score, self.baseline = (Score(**_restore_nan(record[name])) for name in ("score", "baseline"))
             beside = record.get("reference")
             self.reference = Score(**_restore_nan(beside["score"])) if beside else None
+            network.output.task.restore_calibration(record.get("calibration"))
         self.scored_on = str(record.get("scored on", "test"))
         self.validation = _restore_nan(record)["validation"]
 
@@ -132,7 +135,16 @@ class Run:
                 "high": self.reference.high, "seconds": r["reference"]["seconds"],
             },
             **({"importance": self.importance} if self.importance else {}), **said_of(s),
+            **said_of_targets(self.targets),
         }  # fmt: skip
+
+    @property
+    def targets(self) -> list[dict[str, Any]]:
+        """Of several number targets each: ``name``, ``scores`` by metric, ``coverage`` of its ranges; else none.
+
+        A score has ``value``, ``low``, ``high`` and ``baseline``: what always answering ``constant`` gets.
+        """
+        return [dict(one) for one in self.record.get("targets", ())]
 
     def save(self, path: str | os.PathLike[str]) -> Run:
         """Write the run as a folder that ``load`` opens, and return it as opened from there.
@@ -248,6 +260,7 @@ class Run:
             time.perf_counter() - started,
             self.record["steps"],
             self.parameters,
+            targets=self._score_targets(raw, target, naive, how.get("weight"), moments),
             threshold=None if threshold is None else (task.sought, task.threshold),
             page=page,
         )
@@ -258,6 +271,24 @@ class Run:
         if threshold is None:
             return task
         return task.with_threshold(check_options("predict", {"threshold": threshold})["threshold"])
+
+    def _score_targets(
+        self,
+        raw: torch.Tensor,
+        target: torch.Tensor,
+        naive: np.ndarray,
+        weight: np.ndarray | None,
+        moments: Moments | None,
+    ) -> list[dict[str, Any]]:
+        """Each of several number targets by itself, beside constants of training; see ``each_target``."""
+        task, known = self.network.output.task, self.record.get("targets")
+        if not isinstance(task, NumberTask):
+            return []
+        # Runs from before targets were scored one by one have no constant but the naive answer.
+        constants = dict.fromkeys(METRICS, task.to_units(naive))
+        if known:
+            constants = {name: np.array([one["scores"][name]["constant"] for one in known]) for name in METRICS}
+        return score_each_target(task, raw, target, constants, weight, moments=moments)
 
     def _time_column(self) -> tuple[bool, str | None]:
         """Whether the run was split by time, and the column of times; None where that is not written down."""

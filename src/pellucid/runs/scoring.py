@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from ..data.splits.grouping import score_grouping
 from ..metrics.score import SAME_SPLIT
+from ..tasks.each_target import constants_of, score_each_target
+from ..tasks.number import NumberTask
 from ..training.evaluate import Answers
 
 if TYPE_CHECKING:
@@ -36,12 +39,30 @@ def score_answers(
     raw, target = given
     same, name = task.naive_answer(loader.targets(learned).cpu().numpy(), loader.score_weights(learned))
     how = score_grouping(data, rows, loader.score_weights(rows))
+    drawn = {name: how[name] for name in ("weight", "group", "moments")}
     return {
         "score": task.score(raw, target, **how).to_json(),
         "baseline": task.score(np.broadcast_to(same, raw.shape), target, name, **how).to_json(),
         "naive": {"raw": same.tolist(), "name": name},
         "reference": reference_score(reference, task, raw, target, **how),
+        "targets": each_target(
+            task, given, loader.targets(learned).cpu().numpy(), loader.score_weights(learned), drawn
+        ),
     }
+
+
+def each_target(
+    task: Task, given: Answers, learned: np.ndarray, learned_weight: np.ndarray | None, drawn: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The scores of each of several number targets, as JSON; none for anything else.
+
+    Args:
+        given: raw answers and targets (n, R). learned: (m, R) the training targets, with their weights (m,).
+        drawn: how intervals are drawn: weight, group and moments, as for ``Task.score``.
+    """
+    if not isinstance(task, NumberTask) or len(task.fields) < 2:
+        return []
+    return score_each_target(task, *given, constants_of(task, learned, learned_weight), **drawn)
 
 
 def reference_score(

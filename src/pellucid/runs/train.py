@@ -564,6 +564,7 @@ class Trainer:
             "status": "done",
             "decisions": self.decisions.all,
             "chosen": chosen,
+            "calibration": output.task.calibration(),
             "validation": output.task.measure(raw, true, self.loader.score_weights(rows)),
             "scored on": "test" if tested else "cross-validation" if self.cross_validation else "validation",
             **score_answers(output.task, seen, scored, self.split.train, self.loader, self.data, self.reference),

@@ -21,6 +21,7 @@ from ..metrics.base import Judge, Metric, Shown, find_metric, normalised_weights
 from ..metrics.block_bootstrap import Blocks, block_bootstrap, order_of
 from ..metrics.bootstrap import bootstrap_interval, wilson_interval
 from ..metrics.score import Score
+from ..storage import forms
 
 # Raw answers or targets: whatever NumPy reads as an array, a tensor on the CPU too.
 Values = Any
@@ -95,6 +96,23 @@ class Task(ABC):
     def uncalibrate(self, raw: Values) -> np.ndarray:  # (..., R) -> (..., R)
         """The inverse of calibration: answers of another model that mean the same after it as they do now."""
         return raw
+
+    def calibration(self) -> Any:
+        """What calibration found beside the arrays of ``learned``, as JSON for the run's record; here nothing."""
+        return None
+
+    @classmethod
+    def check_calibration(cls, value: Any, where: str) -> None:
+        """The form of what ``calibration`` returns, in a file that may be anyone's; raises FormError."""
+        forms.one_of(None)(value, where)
+
+    def restore_calibration(self, found: Any) -> None:
+        """Take back what ``calibration`` returned; None, as in runs from before there was any, leaves ``learned``.
+
+        Raises:
+            FormError: for anything else.
+        """
+        self.check_calibration(found, "calibration")
 
     @abstractmethod
     def decode(self, raw: Values) -> list[dict[str, Any]]:  # (n, R) -> n predictions

@@ -14,16 +14,20 @@ from ..fields import Field, kind_named
 from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
+from ..storage import forms
 from .base import Task, Values, measure_all
+from .ranges import COVERAGE, THIRDS, Range, check_range, coverage_by_third, fit_range
 from .several_targets import each_target, residuals_of
 
-# Of answers that lie within the range beside a number.
-COVERAGE = 0.9
+# Of each part of the predictions, the share of ranges that hold the truth, under the name that people read.
+COVERAGE_NAMES = {
+    "all": f"coverage of the {COVERAGE:.0%} ranges".replace("%", " %"),
+    **{third: f"coverage, {third} third of predictions" for third in THIRDS},
+}
 
 
 class NumberTask(Task):
-    """A number, with a range that held ``COVERAGE`` of the validation answers (split conformal prediction, Lei et al.,
-    2018).
+    """A number, with a range around it that holds ``COVERAGE`` of the truth, wider where errors are (``ranges``).
 
     Raw answers and targets are (n, R), standardised by the training targets' mean and spread. The usual metric is R²,
     the mean over targets; 0 is what always saying the mean gets.
@@ -39,9 +43,10 @@ class NumberTask(Task):
         self.learned = {
             "mean": np.array([s["mean"] for s in states], np.float64),
             "std": np.array([s["std"] or 1.0 for s in states], np.float64),
-            # (R,) half the range, in the user's units
+            # (R,) half of a range of one width, in the user's units: all that runs from before had.
             "spread": np.full(len(fields), np.nan, np.float32),
         }
+        self._ranges: list[Range] | None = None
 
     def read_answers(self, raw: Values, target: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, R), (n, R)
         return self.to_units(raw), self.to_units(target)
@@ -66,27 +71,53 @@ class NumberTask(Task):
         return raw.astype(np.float32), f"always the {name}, {' and '.join(f'{v:,.4g}' for v in best)}"
 
     def calibrate(self, raw: Values, target: Values) -> None:
-        """Learn half the range that holds ``COVERAGE`` of validation's errors, for each target, in the user's units."""
-        # A little more than that share of few examples: so the range holds for a new one (Lei et al., 2018).
-        error = abs(np.asarray(raw, np.float32) - np.asarray(target, np.float32)).astype(np.float64)  # (n, R)
+        """Learn the range that holds ``COVERAGE`` of validation's errors, for each target."""
+        guess, true = np.asarray(raw, np.float32), np.asarray(target, np.float32)
+        error = abs(guess - true).astype(np.float64)  # (n, R)
         level = min(1.0, COVERAGE * (1 + 1 / max(len(error), 1)))
         self.learned["spread"] = (np.quantile(error, level, axis=0) * self.learned["std"]).astype(np.float32)
+        scales = zip(self.learned["mean"].tolist(), self.learned["std"].tolist(), strict=True)
+        self._ranges = [
+            fit_range(guess[:, r], true[:, r], scale, self.fields[r].state or {}) for r, scale in enumerate(scales)
+        ]
+
+    @property
+    def ranges(self) -> list[Range]:
+        """The range of each target; of one width where nothing else was learned."""
+        if self._ranges is not None:
+            return self._ranges
+        return [Range(np.zeros(1), np.array([half])) for half in self.learned["spread"].astype(np.float64)]
+
+    def calibration(self) -> Any:
+        return None if self._ranges is None else {"ranges": [one.to_json() for one in self._ranges]}
+
+    @classmethod
+    def check_calibration(cls, value: Any, where: str) -> None:
+        forms.maybe(forms.record({"ranges": forms.list_of(check_range, least=1)}))(value, where)
+
+    def restore_calibration(self, found: Any) -> None:
+        self.check_calibration(found, "calibration")
+        if found is not None and len(found["ranges"]) != len(self.fields):
+            raise forms.FormError(f"calibration has {len(found['ranges'])} ranges for {len(self.fields)} targets")
+        self._ranges = None if found is None else [Range.from_json(one) for one in found["ranges"]]
 
     def to_units(self, raw: Values) -> np.ndarray:  # (n, R) -> (n, R)
         """Standardised numbers in the user's units, float64."""
         return np.asarray(raw, np.float64) * self.learned["std"] + self.learned["mean"]
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
-        spread = self.learned["spread"].astype(np.float64)
-        rows = []
-        for values in self.to_units(raw):
-            each = [
-                {"value": float(v), "low": float(v - s), "high": float(v + s)}
-                for v, s in zip(values, spread, strict=True)
+        value = self.to_units(raw).reshape(-1, len(self.fields))  # (n, R)
+        ends = [one.ends(value[:, r]) for r, one in enumerate(self.ranges)]
+        each = [
+            [
+                {"value": v, "low": low, "high": high}
+                for v, low, high in zip(value[:, r].tolist(), *(end.tolist() for end in own), strict=True)
             ]
-            one = len(each) == 1
-            rows.append(each[0] if one else {f.name: e for f, e in zip(self.fields, each, strict=True)})
-        return rows
+            for r, own in enumerate(ends)
+        ]
+        if len(each) == 1:
+            return each[0]
+        return [dict(zip((f.name for f in self.fields), row, strict=True)) for row in zip(*each, strict=True)]
 
     def decode_target(self, target: Values) -> list[Any]:
         columns = [
@@ -100,12 +131,18 @@ class NumberTask(Task):
         found = measure_all(self, guess, true, weight)
         # Of a true value near 0 every error is an endless share.
         if next_to_nothing(true).any():
-            shares = {metric.name for metric in self.metrics.values() if metric.constant == "share"}
-            found = {name: value for name, value in found.items() if name not in shares}
-        within = (abs(guess - true) <= self.learned["spread"].astype(np.float64)).mean(1)
-        found[f"errors within the {COVERAGE:.0%} range"] = float(np.average(within, weights=weight))
+            endless = {metric.name for metric in self.metrics.values() if metric.constant == "share"}
+            found = {name: value for name, value in found.items() if name not in endless}
+        coverage = self.coverage(guess, true, weight)
+        # Of several targets the mean, as of all metrics.
+        shares = {
+            COVERAGE_NAMES[part]: float(np.mean([own[part] for own in coverage]))
+            for part in COVERAGE_NAMES
+            if all(part in own for own in coverage)
+        }
         one = len(self.fields) == 1
-        return {"metrics": found} | ({"residuals": residuals_of(self.fields[0].name, true, guess)} if one else {})
+        drawn = {"residuals": residuals_of(self.fields[0].name, true, guess)} if one else {}
+        return {"metrics": found | shares, "percents": list(shares), **drawn}
 
     def detail_content(
         self, raw: Values, target: Values, chosen: Sequence[tuple[str, float]] = (), **how: Any
@@ -114,6 +151,13 @@ class NumberTask(Task):
             return {}
         names = [f.name for f in self.fields]
         return {"targets": each_target(self.measured, names, *self.read_answers(raw, target), **how)}
+
+    def coverage(
+        self, guess: np.ndarray, true: np.ndarray, weight: np.ndarray | None = None
+    ) -> list[dict[str, float]]:  # (n, R), (n, R), (n,)
+        """Of each target the share of ranges that hold the truth: of ``all`` and by thirds of the predictions."""
+        held = [one.holds(guess[:, r], true[:, r]) for r, one in enumerate(self.ranges)]
+        return [coverage_by_third(guess[:, r], own, weight) for r, own in enumerate(held)]
 
     def aside_name(self, name: str) -> str:
         return f"{plain_name(name)},"

@@ -30,7 +30,7 @@ def label_issues_section(content: Content) -> Markup | None:
         return tag("p", f"None: {_looked_at(looked, every)}, and no label looks wrong.", class_="quiet")
     number = any(one.get("times_off") is not None for one in found.get("examples", ()))
     listed = (
-        "A value is listed that is more than three times as far from what the network says as nine in ten"
+        "A value is listed that is more than three times as far from the prediction as the end of its 90 % range"
         if number
         else "A label is listed where the network's answer is another one, with a probability above one half, and that "
         "of the label given is at most a tenth"
@@ -91,7 +91,9 @@ def _suggested_cell(one: Mapping[str, Any]) -> Markup:
 
 def _how_far(one: Mapping[str, Any]) -> str:
     times, sure = one.get("times_off"), one.get("confidence")
-    return f"{times:.1f} times the usual range away" if times is not None else percent_text(sure or 0.0, 0)
+    return (
+        f"{times:.1f} times the distance of the 90 % range's end" if times is not None else percent_text(sure or 0.0, 0)
+    )
 
 
 def _issue_caption(one: Mapping[str, Any]) -> Markup:
