@@ -335,7 +335,7 @@ def test_a_regression_page_speaks_in_the_unit_of_the_target():
         "541 $",
         "95 % interval 522–560 $.",
         "Shorter is better.",
-        "Half of the predictions are within",
+        "Median absolute error",
         "predicted ($)",
     ):
         assert said in text, said

@@ -249,8 +249,11 @@ def uneven(tmp_path: Path, n: int = 240) -> Path:
         ("kind", "f1:rare", "F1 of 'rare'", True, r"F1 of 'rare' [\d.]+ \([\d.]+ to [\d.]+\); always 'rare': 0.\d+."),
         ("kind", "log loss", "log loss", False, r"Log loss .*; always the shares of the classes: 0.\d+."),
         ("kind", "balanced accuracy", "balanced accuracy", True, r"Finds .*%.*; always 'usual' would find 50.0%."),
-        ("price", "mae", "mean absolute error", False, r"Off by [\d.]+ on average .*, in the unit of 'price'; always "
-                                                       r"the median, [\d.]+, would be off by [\d.]+."),
+        ("price", "mae", "mean absolute error", False, r"Mean absolute error [\d.]+ .*, in the unit of 'price'; a "
+                                                       r"baseline that always predicts the median, [\d.]+: [\d.]+."),
+        ("price", "rmse", "root mean squared error", False, r"Root mean squared error [\d.]+ .*; a baseline "
+                                                            r"that always predicts the mean, [\d.]+: [\d.]+."),
+        ("price", "mape", "mean absolute percentage error", False, r"Mean absolute percentage error [\d.]+% .*: .*%."),
     ],
 )  # fmt: skip
 def test_a_training_is_chosen_and_scored_by_the_metric(

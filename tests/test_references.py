@@ -244,7 +244,11 @@ def test_where_there_is_none(table: Path, photos: Path, tmp_path: Path) -> None:
     [
         (0.01, 0.03, "The network is better than boosting, by 0.0200 (0.0100 to 0.0300)."),
         (-0.03, -0.01, "Boosting is better than the network, by 0.0200 (0.0100 to 0.0300): use that, or train longer."),
-        (-0.03, 0.01, "These examples don't tell the network from boosting."),
+        (
+            -0.03,
+            0.01,
+            "No significant difference between the network and boosting: -0.0100 (95 % interval -0.0300 to 0.0100).",
+        ),
     ],
 )
 def test_which_is_better_is_said_plainly(table: Path, tmp_path: Path, low: float, high: float, said: str) -> None:

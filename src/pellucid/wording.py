@@ -61,6 +61,15 @@ def score_text(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def metric_text(name: str) -> str:
+    """A metric's name as people write it; files and JSON keep to ASCII.
+
+    >>> metric_text("R2"), metric_text("validation R2"), metric_text("F1 of 'R2'")
+    ('R²', 'validation R²', "F1 of 'R2'")
+    """
+    return f"{name[:-1]}²" if name.split()[-1:] == ["R2"] else name
+
+
 def percent_text(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}{PERCENT}" if math.isfinite(share) else "–"
 
@@ -130,6 +139,15 @@ def milliseconds_text(seconds: float) -> str:
     ('3.1 ms', '31 ms')
     """
     return f"{1e3 * seconds:.{1 if seconds < 0.01 else 0}f} ms"
+
+
+def step_text(seconds: float) -> str:
+    """What a training step takes, in three digits.
+
+    >>> step_text(0.0000421), step_text(0.0421), step_text(1.0142), step_text(75.31)
+    ('0.0421 ms', '42.1 ms', '1.01 s', '75.3 s')
+    """
+    return f"{1e3 * seconds:.3g} ms" if seconds < 0.9995 else f"{seconds:,.3g} s"
 
 
 def memory_text(size: float) -> str:

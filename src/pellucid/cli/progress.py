@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..training.listeners import Listener, Progress
+from ..wording import metric_text
 from . import show_comparison, show_data
 from .console import clock_duration, grouped_number, make_console, print_json, short_number
 from .show_data import show_brief
@@ -99,7 +100,7 @@ class Display(Listener):
     def evaluated(self, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
             if name not in CLOCKS and isinstance(value, int | float):
-                title = f"validation {name.removeprefix('validation_')}"
+                title = metric_text(f"validation {name.removeprefix('validation_')}")
                 self.readings.setdefault(title, []).append((float(row["seconds"]), float(value)))
 
     def data_read(self, data: Any) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import shell_quote
-from ..wording import memory_text, milliseconds_text, value_and_spread, with_interval
+from ..wording import memory_text, metric_text, milliseconds_text, value_and_spread, with_interval
 from .console import clock_duration, grouped_number, print_block
 
 LEVEL_WITH_FIRST = "~"
@@ -33,7 +33,7 @@ def trial_outcome(trial: Mapping[str, Any]) -> str:
 def show_ranking(found: Any, out: Console) -> None:
     """Networks, best on validation first; below them the reference, the naive answer and what could not be trained."""
     networks, ranking = found.networks, found.ranking
-    metric, percent = found.baseline.metric, found.record["percent"]
+    metric, percent = metric_text(found.baseline.metric), found.record["percent"]
     # One blank between columns, not two as elsewhere: seven of them have to fit 80.
     rows = Table(box=None, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
     for heading in HEADINGS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import shell_quote
-from ..wording import score_text
+from ..wording import metric_text, number_text, score_text, with_interval
 from .console import grouped_number, plain_grid, print_block, short_number
 
 # --- plan --------------------------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ def show_plan(made: Any, out: Console) -> None:
 def score_sentence(scored: Any) -> Text:
     """The score with its interval beside the baseline, on one line."""
     score, baseline = scored.score, scored.baseline
-    text = Text.assemble(f"{score.metric} ", (score_text(score.value), "bold green"))
+    text = Text.assemble(f"{metric_text(score.metric)} ", (score_text(score.value), "bold green"))
     text.append(f" ({score_text(score.low)} to {score_text(score.high)})")
     text.append(f"; {baseline.label or 'the naive answer'}: {score_text(baseline.value)}")
     reference = getattr(scored, "reference", None)
@@ -43,9 +43,11 @@ def score_sentence(scored: Any) -> Text:
 
 def show_score(scored: Any, out: Console, examples: str) -> None:
     """What the score means in plain words, and the score; ``examples`` says what it was measured on."""
+    if warning := getattr(scored, "say_warning", str)():
+        print_block(Text(warning, style="bold yellow"), out)
     plain = scored.say() if hasattr(scored, "say") else ""
     # The line below says the same.
-    plain = "" if plain.lower().startswith(scored.score.metric.lower()) else plain
+    plain = "" if plain.lower().startswith(metric_text(scored.score.metric).lower()) else plain
     if plain:
         print_block(Text(plain, style="bold"), out)
     level = getattr(scored, "threshold", None)
@@ -58,10 +60,27 @@ def show_score(scored: Any, out: Console, examples: str) -> None:
         f"; 95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}"
     )
     print_block(facts, out, above=not plain)
+    show_targets(getattr(scored, "targets", ()), out)
     if blocks := getattr(scored.score, "say_blocks", str)():
         print_block(Text(blocks, style="dim"), out, above=False)
     if beside := getattr(scored, "say_reference", str)():
         print_block(Text(beside), out, above=False)
+
+
+def show_targets(targets: Sequence[Mapping[str, Any]], out: Console) -> None:
+    """Of several number targets each: its metrics with intervals, beside what a constant gets."""
+    if not targets:
+        return
+    metrics = list(targets[0]["scores"])
+    table = plain_grid()
+    for heading in ("target", *(word for name in metrics for word in (metric_text(name), "baseline"))):
+        table.add_column(heading, style="dim" if heading == "baseline" else "", overflow="fold")
+    table.show_header, table.header_style = True, "dim"
+    for one in targets:
+        scores = [one["scores"][name] for name in metrics]
+        cells = [(with_interval(s["value"], s["low"], s["high"]), number_text(s["baseline"], 3)) for s in scores]
+        table.add_row(Text(str(one["name"])), *(Text(cell) for pair in cells for cell in pair))
+    print_block(table, out)
 
 
 def show_label_issues(done: Any, out: Console) -> None:
@@ -81,7 +100,7 @@ def show_metrics(values: Mapping[str, float], out: Console) -> None:
     table.add_column(justify="right")
     for name, value in values.items():
         if isinstance(value, int | float):
-            table.add_row(Text(name.replace("_", " ")), short_number(value))
+            table.add_row(Text(metric_text(name.replace("_", " "))), short_number(value))
     if table.row_count:
         print_block(table, out)
 

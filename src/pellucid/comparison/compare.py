@@ -39,6 +39,7 @@ from ..training.loader import Loader
 from ..training.memory import Peak, give_back
 from ..tuning.cross_validation import CrossValidation, out_of_fold_answers
 from ..tuning.selection import limit_validation
+from ..wording import metric_text
 from .comparison import FORMAT, HELD, RECORD, Comparison
 from .ranking import Judgement, behind_first, mean_over_seeds, rank_networks, tied_networks
 from .verdict import explain_comparison
@@ -189,7 +190,7 @@ class ComparisonRunner:
             if run.reference:
                 measured["ahead"] = run.record["reference"]["ahead"]
             if not math.isfinite(run.validation):
-                raise PellucidError(f"its {run.score.metric} on validation is not a number")
+                raise PellucidError(f"its {metric_text(run.score.metric)} on validation is not a number")
             outcome |= run.result() | measured | self.measure_run(key, run)
         except Interrupted:
             raise

@@ -79,7 +79,7 @@ def next_to_nothing(true: np.ndarray) -> np.ndarray:  # (n,) or (n, R) -> bool
 # The limits of an error.
 UNBOUNDED = (0.0, math.inf)
 
-OFF = "Off by {value} on average ({low} to {high}), in the unit of {names}; {naive} would be off by {base}."
+OFF = "{name} {value} ({low} to {high}), in the unit of {names}; {naive}: {base}."
 
 OF_NUMBERS = {
     metric.name: metric
@@ -88,12 +88,12 @@ OF_NUMBERS = {
         Metric("mean absolute error", mean_absolute_error, ("mae",), higher=False, limits=UNBOUNDED, constant="median",
                sentence=OFF),
         Metric("root mean squared error", root_mean_squared_error, ("rmse",), higher=False, limits=UNBOUNDED,
-               sentence=OFF.replace("on average", "by the root of the mean square")),
+               sentence=OFF),
         Metric("median absolute error", median_absolute_error, ("medae",), higher=False, limits=UNBOUNDED,
                constant="median",
-               sentence=OFF.replace("Off by {value} on average", "Half of the answers are off by at most {value}")),
+               sentence=OFF),
         Metric("mean absolute percentage error", mean_absolute_percentage_error, ("mape",), higher=False, percent=True,
                limits=UNBOUNDED, constant="share",
-               sentence="Off by {value:.1%} on average ({low:.1%} to {high:.1%}); {naive} would be off by {base:.1%}."),
+               sentence="{name} {value:.1%} ({low:.1%} to {high:.1%}); {naive}: {base:.1%}."),
     )
 }  # fmt: skip

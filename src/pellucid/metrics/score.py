@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..wording import score_text
+from ..wording import metric_text, score_text
 from .block_bootstrap import ENOUGH_BLOCKS
 
 
@@ -42,7 +42,7 @@ class Score:
     def __str__(self) -> str:
         weighted = f" weighted by '{self.weights}'" if self.weights else ""
         value, low, high = map(score_text, (self.value, self.low, self.high))
-        return f"{self.metric} {value} ({low} to {high}, {self.n:,} examples{weighted})"
+        return f"{metric_text(self.metric)} {value} ({low} to {high}, {self.n:,} examples{weighted})"
 
     @property
     def label(self) -> str:

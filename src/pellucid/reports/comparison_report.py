@@ -10,6 +10,7 @@ import polars as pl
 
 from ..metrics.score import plain_name
 from ..storage import Folder
+from ..wording import metric_text
 from .comparison_page import Contents, comparison_page
 
 # -- of a comparison
@@ -17,7 +18,7 @@ from .comparison_page import Contents, comparison_page
 
 def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> None:
     """``report.html`` of a comparison, from what is written down of it."""
-    networks, parts, metric = record["networks"], record["parts"], record["baseline"]["metric"]
+    networks, parts, metric = record["networks"], record["parts"], metric_text(record["baseline"]["metric"])
     others = (record["reference"], record["baseline"])
     content: Contents = {
         "title": name,

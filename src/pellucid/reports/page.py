@@ -8,7 +8,7 @@ from typing import Any
 from ..draw.charts import Bar, bar_chart
 from ..draw.markup import Markup, join_markup, tag
 from ..draw.style import CHARTS, PAGE, VARIABLES
-from ..wording import value_and_spread
+from ..wording import metric_text, value_and_spread
 from .content import Content
 from .sections import SECTIONS, Section
 from .sections.base import as_percent, capitalise_text, facts_list
@@ -77,13 +77,14 @@ def _score_card(content: Content) -> Markup | None:
     n = score.get("n")
     which = content.get("scored") or "test examples it had never seen"
     measured = f"on {n:,} {which}" if n else f"on {which}"
+    metric = capitalise_text(metric_text(score.get("metric", "score")))
     sure = f" 95 % interval {interval}{f' {unit}' if unit else ''}." if interval else ""
     return tag(
         "div",
         tag(
             "div",
             tag("div", number, class_="big"),
-            tag("p", f"{capitalise_text(score.get('metric', 'score'))} {measured}.{sure}", class_="caption"),
+            tag("p", f"{metric} {measured}.{sure}", class_="caption"),
         ),
         _beside_chart(score, content.get("baseline"), percent, content),
         class_="card score",

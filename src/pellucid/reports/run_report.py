@@ -109,7 +109,7 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Map
     seconds, steps = record["seconds"], record["steps"]
     return {
         "title": data.name,
-        "subtitle": f"{run.say()} {run.say_reference()}".strip(),
+        "subtitle": " ".join(filter(None, (full_stop(run.say_warning()), run.say(), run.say_reference()))),
         "score": record["score"],
         "baseline": record["baseline"],
         "reference": record["reference"] and record["reference"]["score"] | {"name": record["reference"]["name"]},
@@ -139,6 +139,11 @@ def reason_without_reference(run: Run, data: Examples) -> str:
     suits = reference_for(data.inputs, data.targets)
     why = f"{suits}, to compare with, was not asked for" if suits else "no classical model suits this kind of data"
     return run.record.get("no reference") or why
+
+
+def full_stop(sentence: str) -> str:
+    """A sentence with its full stop; a command at its end goes without one in a terminal, where it is copied."""
+    return f"{sentence}." if sentence and not sentence.endswith(".") else sentence
 
 
 def protocol_text(run: Run, data: Examples, split: Split) -> str:

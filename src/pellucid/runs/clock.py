@@ -11,7 +11,7 @@ from ..planning.decisions import Decisions
 from ..training.pacer import EVALUATION_SHARE
 from ..tuning.cross_validation import CrossValidation
 from ..tuning.sizing import Timing
-from ..wording import duration_text
+from ..wording import duration_text, step_text
 
 # For saving and the report, on a processor of its own: in all, and for each test example.
 FINISH_SECONDS, FINISH_SECONDS_AN_EXAMPLE = 0.3, 0.1e-3
@@ -100,7 +100,7 @@ class RunClock:
         if left <= 0:
             return 1, "the budget was used up before the first step"
         steps = int(left * (1 - EVALUATION_SHARE) / timing.step)
-        return max(steps, 1), f"{timing.step * 1e3:.3g} ms a step in the {left:.1f} s left"
+        return max(steps, 1), f"{step_text(timing.step)} a step in the {left:.1f} s left"
 
     def more_steps(self, more: Budget, rest: int, epoch_steps: int, step: int, used: float, evaluating: float) -> int:
         """How many further steps ``more`` allows a run that stands at ``step``.

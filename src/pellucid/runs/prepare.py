@@ -24,6 +24,7 @@ from ..tasks.base import Task
 from ..training.listeners import Listener
 from ..training.loader import Loader
 from ..trunks import Custom, Trunk, trunk_named
+from ..wording import metric_text
 from .transfer import StartingRun
 
 
@@ -232,6 +233,7 @@ def check_metric(task: Task, loader: Loader, split: Split) -> None:
         naive, _ = task.naive_answer(true)
         if not math.isfinite(task.measure(np.broadcast_to(naive, (len(true), *naive.shape)), true)):
             raise PellucidError(
-                f"{task.metric} says nothing about the {part} part, where all {len(true):,} answers are the same",
+                f"{metric_text(task.metric)} says nothing about the {part} part, where all {len(true):,} answers are "
+                "the same",
                 fix="choose another --metric, or more data for that part with --split",
             )

@@ -240,6 +240,15 @@ IMPORTANCE = record(
     }
 )
 
+LEARNING = record(
+    {
+        "few": flag,
+        "enough": whole(1),
+        "seconds": number(0),
+        **dict.fromkeys(("loss", "baseline_loss", "ahead"), MEASURED),
+    }
+)
+
 DONE = record(
     {
         "network": NETWORK,
@@ -258,9 +267,10 @@ DONE = record(
         "importance": maybe(IMPORTANCE),
         "no reference": text(),
         "targets": list_of(EACH_TARGET),
+        "learning": LEARNING,
     },
     anything,
-    optional=("scored on", "reference", "lines", "thresholds", "importance", "no reference", "targets"),
+    optional=("scored on", "reference", "lines", "thresholds", "importance", "no reference", "targets", "learning"),
 )
 
 

@@ -25,6 +25,7 @@ class Evaluation:
         threshold: the class and the probability from which on it was the answer; None for the likelier class.
         targets: of several numbers each by itself, see ``Run.targets``.
         page: what ``report`` writes.
+        warning: that it is no better than the baseline; empty where it is.
     """
 
     run: str
@@ -38,6 +39,11 @@ class Evaluation:
     targets: Sequence[Mapping[str, Any]] = ()
     threshold: tuple[str, float] | None = None
     page: Evaluated | None = field(default=None, repr=False, compare=False)
+    warning: str = ""
+
+    def say_warning(self) -> str:
+        """That the network is no better than the baseline on these examples; empty where it is."""
+        return self.warning
 
     def report(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Path:
         """Write an HTML page with all that can be seen of it, and return where it is.
@@ -67,6 +73,7 @@ class Evaluation:
             "notes": [str(note) for note in self.notes], **said_of(s),
             **({"threshold": dict([self.threshold])} if self.threshold else {}),
             **said_of_targets(self.targets),
+            **({"warning": self.warning} if self.warning else {}),
         }  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from ..training.loader import Loader
 from ..training.schedule import with_rates
 from ..trunks import Custom
 from ..wording import count_noun, score_text
+from .learning import say_learning, worse_than_baseline
 from .load import load_network
 from .record import check_whole, damage_as_error, read_record
 from .results import Evaluation, Predictions, said_of, said_of_targets
@@ -136,6 +137,7 @@ class Run:
             },
             **({"importance": self.importance} if self.importance else {}), **said_of(s),
             **said_of_targets(self.targets),
+            **({"warning": warning} if (warning := self.say_warning()) else {}),
         }  # fmt: skip
 
     @property
@@ -186,6 +188,18 @@ class Run:
         device = planned if planned.partition(":")[0] == "cpu" else here
         Run.__init__(self, folder, record, load_network(folder, record, device=device))
 
+    def say_warning(self) -> str:
+        """That the network is no better than the baseline, and what to do about it; empty where it is better."""
+        return say_learning(
+            self.network.output.task,
+            self.record.get("learning"),
+            self.score,
+            self.baseline,
+            steps=self.record["steps"],
+            seconds=self.record["seconds"],
+            asked=self.plan.budget,
+        )
+
     def say(self) -> str:
         """The score in one plain sentence."""
         sentence = self.network.output.task.say_score(self.score, self.baseline)
@@ -205,7 +219,11 @@ class Run:
             return f"The network is better than {name}, by {apart}."
         if ahead["high"] < 0:
             return f"{name[:1].upper()}{name[1:]} is better than the network, by {apart}: use that, or train longer."
-        return f"These examples don't tell the network from {name}."
+        small, large = (score_text(ahead[key]) for key in ("low", "high"))
+        return (
+            f"No significant difference between the network and {name}: {score_text(ahead['value'])} "
+            f"(95 % interval {small} to {large})."
+        )
 
     def evaluate(self, source: Any, *, weights: str | None = None, threshold: Any = None, **options: Any) -> Evaluation:
         """Score the run on other data that has the target.
@@ -263,6 +281,7 @@ class Run:
             targets=self._score_targets(raw, target, naive, how.get("weight"), moments),
             threshold=None if threshold is None else (task.sought, task.threshold),
             page=page,
+            warning="" if task.is_better(score.value, beside.value) else worse_than_baseline(task, score, beside),
         )
 
     def task_for(self, threshold: Any = None) -> Any:

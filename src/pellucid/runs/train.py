@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ from ..reports.importance import importance_seconds, weigh_inputs
 from ..reports.label_issues import looked_at
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error
 from ..storage.names import HISTORY_LINES
-from ..training.evaluate import predict_raw
+from ..training.evaluate import Answers, predict_raw
 from ..training.listeners import Listener, Several
 from ..training.loader import Loader
 from ..training.loop import Loop
@@ -47,6 +48,7 @@ from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cros
 from ..tuning.selection import limit_validation, say_watched, select_weights
 from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
 from .clock import RunClock, finishing_seconds
+from .learning import learning_facts
 from .load import build_network, load_checkpoint_into
 from .paths import free_path, new_folder, run_path
 from .prepare import (
@@ -227,6 +229,8 @@ class Trainer:
         self.cross_validation: CrossValidation | None = None
         self.sampler = Sampler(self.loader, split.train, plan.recipe.batch_size, plan.seed)
         self.record: dict[str, Any] = {}
+        # The step and the second at which this sitting's loop began.
+        self.loop_began = (0, 0.0)
         self.reference: Reference | None = None
         self.decisions = Decisions((), self.write_decision)
 
@@ -355,6 +359,7 @@ class Trainer:
     def make_loop(self, state: TrainState, pace: Pacer) -> Loop:
         """The loop over this run's batches; it evaluates first where weights of another run were brought along."""
         state.seconds = self.clock.elapsed()
+        self.loop_began = (state.step, state.seconds)
         look = self.plan.start is not None and not state.best_row
         return Loop(
             state,
@@ -513,6 +518,28 @@ class Trainer:
             tuner=None if deadline is None else ThreadTuner(self.thread_counts),
         )
 
+    def learning_facts(self, state: TrainState, validation: Answers) -> dict[str, Any]:
+        """What the record keeps to say whether the training learned anything, see ``learning``."""
+        step, seconds = self.loop_began
+        learned, output = self.split.train, state.network.output
+        naive, _ = output.task.naive_answer(
+            self.loader.targets(learned).cpu().numpy(), self.loader.score_weights(learned)
+        )
+        rows = [row for row in self.folder.lines(HISTORY_LINES) if row["event"] == "evaluated"]
+        # Cross-validation ends a training where more steps would not help, as validation does that stops improving.
+        ended = bool(self.cross_validation or self.decisions.at(state.step, "stopped improving", False))
+        return learning_facts(
+            output,
+            validation,
+            naive,
+            self.loader.score_weights(self.watched),
+            [row["validation_loss"] for row in rows if math.isfinite(row["validation_loss"])],
+            steps=state.step,
+            epoch_steps=self.sampler.steps,
+            step_seconds=(self.clock.elapsed() - seconds) / max(state.step - step, 1),
+            ended=ended,
+        )
+
     # -- what is written
 
     def write_decision(self, decision: dict[str, Any]) -> None:
@@ -549,6 +576,7 @@ class Trainer:
         # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
         among = {"the average"} if self.cross_validation else None
         chosen, *watched = select_weights(state, self.loader, self.watched, among=among)
+        learning = self.learning_facts(state, (watched[0], watched[1]))
         raw, true, rows = out_of_fold_answers(self.cross_validation, self.loader, self.looked.validation, *watched)
         tested = len(self.split.test) > 0
         # Counted before it is looked at: a crash in between must not hide a look.
@@ -565,6 +593,7 @@ class Trainer:
             "decisions": self.decisions.all,
             "chosen": chosen,
             "calibration": output.task.calibration(),
+            "learning": learning,
             "validation": output.task.measure(raw, true, self.loader.score_weights(rows)),
             "scored on": "test" if tested else "cross-validation" if self.cross_validation else "validation",
             **score_answers(output.task, seen, scored, self.split.train, self.loader, self.data, self.reference),

@@ -22,6 +22,7 @@ from ..metrics.block_bootstrap import Blocks, block_bootstrap, order_of
 from ..metrics.bootstrap import bootstrap_interval, wilson_interval
 from ..metrics.score import Score
 from ..storage import forms
+from ..wording import metric_text
 
 # Raw answers or targets: whatever NumPy reads as an array, a tensor on the CPU too.
 Values = Any
@@ -140,7 +141,7 @@ class Task(ABC):
         """One plain sentence for a person."""
         numbers = {"value": score.value, "low": score.low, "high": score.high, "base": baseline.value}
         return self.measured.sentence.format(
-            name=self.metric[:1].upper() + self.metric[1:],
+            name=metric_text(self.metric[:1].upper() + self.metric[1:]),
             naive=self.aside_name(baseline.name),
             names=" and ".join(f"'{f.name}'" for f in self.fields),
             **{name: Shown(number) for name, number in numbers.items()},

@@ -15,6 +15,7 @@ from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
 from ..storage import forms
+from ..wording import score_text
 from .base import Task, Values, measure_all
 from .ranges import COVERAGE, THIRDS, Range, check_range, coverage_by_third, fit_range
 from .several_targets import each_target, residuals_of
@@ -160,16 +161,18 @@ class NumberTask(Task):
         return [coverage_by_third(guess[:, r], own, weight) for r, own in enumerate(held)]
 
     def aside_name(self, name: str) -> str:
-        return f"{plain_name(name)},"
+        return f"a baseline that always predicts {plain_name(name).removeprefix('always ')}"
 
     def say_score(self, score: Score, baseline: Score) -> str:
-        if self.measured.key != "r2":
-            return super().say_score(score, baseline)
-        names, naive = " and ".join(f"'{f.name}'" for f in self.fields), self.aside_name(baseline.name)
-        # "Explains -3 %" says nothing: a share of what varies can't be less than nothing.
-        if min(score.value, baseline.value) < 0:
-            return f"{score}; {naive} R2 {baseline.value:.4f}: on these examples {names} lie elsewhere."
+        # "Explains -3 %" says nothing: a share of the variance can't be less than nothing.
+        if self.measured.key != "r2" or min(score.value, score.low) < 0:
+            said = super().say_score(score, baseline)
+            worse = self.measured.key == "r2" and score.value < 0
+            return f"{said} Below 0: further off than the mean of these examples." if worse else said
+        names = " and ".join(f"'{f.name}'" for f in self.fields)
+        mean = ", the mean of both" if len(self.fields) == 2 else ", the mean of all"
+        base = f" explains {baseline.value:.1%}" if baseline.value >= 0 else f": R² {score_text(baseline.value)}"
         return (
-            f"Explains {score.value:.1%} of how {names} {'varies' if len(self.fields) == 1 else 'vary'} "
-            f"({score.low:.1%} to {score.high:.1%}); {naive} explains {baseline.value:.1%}."
+            f"Explains {score.value:.1%} of the variance of {names}{mean if len(self.fields) > 1 else ''} "
+            f"({score.low:.1%} to {score.high:.1%}); {self.aside_name(baseline.name)}{base}."
         )

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..planning.decisions import Decisions
+from ..wording import step_text
 
 # Times the seconds that a step took before, from which the other number is tried.
 SLOWDOWN_FACTOR = 2.0
@@ -136,8 +137,8 @@ class ThreadTuner:
             self._tried_at, self._wait_seconds = now, 2 * self._wait_seconds
             return False
         self._before = each
-        compared = f", {self.usual * 1e3:.3g} ms before" if slow else ""
-        return self._change_count(step, decisions, f"tried, because a step takes {each * 1e3:.3g} ms{compared}")
+        compared = f", {step_text(self.usual)} before" if slow else ""
+        return self._change_count(step, decisions, f"tried, because a step takes {step_text(each)}{compared}")
 
     def _seconds_a_step(self, now: float, step: int) -> float | None:
         """Seconds a step took over the last ``RECENT_SECONDS``; None until it is ``TRIAL_SECONDS`` of steps."""
@@ -156,7 +157,7 @@ class ThreadTuner:
             self.usual, self._wait_seconds = each, RECHECK_SECONDS
             return False
         self.usual, self._wait_seconds = before, 2 * self._wait_seconds
-        return self._change_count(step, decisions, f"{before * 1e3:.3g} ms a step, against {each * 1e3:.3g} ms")
+        return self._change_count(step, decisions, f"{step_text(before)} a step, against {step_text(each)}")
 
     def _change_count(self, step: int, decisions: Decisions, reason: str) -> bool:
         """Decide on the other number; True."""

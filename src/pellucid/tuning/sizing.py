@@ -25,6 +25,7 @@ from ..training.pacer import Pacer
 from ..training.sampler import Sampler
 from ..training.state import TrainState
 from ..training.threads import threads_stall, use_threads
+from ..wording import step_text
 
 # That may say that memory is used up; ``no_memory`` tells by their words.
 MEMORY_ERRORS = (RuntimeError, MemoryError, OutOfMemory)
@@ -62,11 +63,11 @@ class Timing:
     def compare_threads(self) -> str:
         """The numbers of threads beside each other: ``a step takes 35 ms with 1 thread, 84 ms with 2``."""
         others = "".join(
-            f", {seconds * 1e3:.3g} ms with {threads}" if math.isfinite(seconds) else f", {threads} wait for each other"
+            f", {step_text(seconds)} with {threads}" if math.isfinite(seconds) else f", {threads} wait for each other"
             for threads, seconds in self.others.items()
         )
         word = "thread" if self.threads == 1 else "threads"
-        return f"a step takes {self.step * 1e3:.3g} ms with {self.threads} {word}{others}"
+        return f"a step takes {step_text(self.step)} with {self.threads} {word}{others}"
 
 
 def decide_threads(timing: Timing, decisions: Decisions) -> Timing:
@@ -257,4 +258,4 @@ def largest_within_budget(
     if seconds <= 0:
         return size, tried[size], "the smallest: the budget was used up before there was a choice"
     epochs_text = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
-    return size, tried[size], f"{tried[size].step * 1e3:.3g} ms a step leave time for some {epochs_text} epochs"
+    return size, tried[size], f"{step_text(tried[size].step)} a step leave time for some {epochs_text} epochs"

@@ -10,7 +10,7 @@ from ...draw.charts import MOST_POINTS, calibration_chart, histogram, scatter_pl
 from ...draw.confusion import READABLE_CLASSES, commonest_mistakes, confusion_matrix
 from ...draw.markup import Markup, join_markup, tag
 from ...draw.ticks import finite_values
-from ...wording import number_text, percent_text
+from ...wording import metric_text, number_text, percent_text
 from ..content import Content, PerClass, Residuals
 from .base import (
     MOST_LINES,
@@ -96,8 +96,9 @@ def _usual_error(wrong: np.ndarray, unit: str, examples: str) -> Markup | None:
     size = np.abs(wrong[np.isfinite(wrong)])
     if not len(size):
         return None
-    half, most = (number_text(float(q), 3) + (f" {unit}" if unit else "") for q in np.quantile(size, [0.5, 0.9]))
-    said = f"Half of the predictions are within {half} of the actual value, nine in ten within {most}"
+    half, most = (number_text(float(q), 3) for q in np.quantile(size, [0.5, 0.9]))
+    said = f"Median absolute error {half}; nine in ten predictions are off by at most {most}"
+    said += f", in the unit of '{unit}'" if unit else ""
     return tag("p", f"{said} (all {len(size):,} {examples}).", class_="caption")
 
 
@@ -122,7 +123,7 @@ def _metrics_card(content: Content) -> Markup | None:
     if not found:
         return None
     shares = content.get("percents", ())
-    texts = [(name, percent_text(v) if name in shares else number_text(v)) for name, v in found.items()]
+    texts = [(metric_text(name), percent_text(v) if name in shares else number_text(v)) for name, v in found.items()]
     labels = content.get("confusion", {}).get("labels", [])
     alone = not content.get("confusion") and not content.get("residuals")  # beside the calibration there is room
     return card(f"Metrics, on {scored_on(content)}", facts_list(texts), wide=not _is_large(labels) and not alone)

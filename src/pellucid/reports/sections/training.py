@@ -10,7 +10,7 @@ import numpy as np
 from ...draw.charts import line_chart
 from ...draw.markup import Markup, join_markup, tag
 from ...draw.ticks import finite_values
-from ...wording import duration_text, number_text, percent_text, plain_text
+from ...wording import duration_text, metric_text, number_text, percent_text, plain_text
 from ..content import Content
 from .base import as_percent, behind_table, card, card_grid, is_sampled, on_validation, section
 
@@ -59,12 +59,11 @@ def _metric_chart(content: Content, history: Sequence[Mapping[str, Any]], x: np.
     text = percent_text(y[best]) if as_percent(content) else number_text(y[best])
     baseline = content.get("baseline")
     level = ("baseline", baseline["value"]) if baseline else None
-    chart = line_chart(
-        {name: (x, y)}, x_label=by, as_percent=as_percent(content), level=level, mark=(x[best], y[best], f"best {text}")
-    )
+    curve, mark = {metric_text(name): (x, y)}, (x[best], y[best], f"best {text}")
+    chart = line_chart(curve, x_label=by, as_percent=as_percent(content), level=level, mark=mark)
     note = tag("p", f"Measured {on_validation(content)}.", class_="caption") if is_sampled(content) else None
-    shown = behind_table(chart, *_curve_table(by, x, {name: (x, y)}))
-    return card(f"Learning curve: {name} on validation", [*shown, note])
+    shown = behind_table(chart, *_curve_table(by, x, curve))
+    return card(f"Learning curve: {metric_text(name)} on validation", [*shown, note])
 
 
 def _curve_table(
