@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,15 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
 
 import pellucid
 from pellucid.data.batches.batch import encode_target
 from pellucid.fields import Field
 from pellucid.options import Budget
 from pellucid.outputs import OUTPUTS
-from pellucid.references import bag_of_words, boosting, fit
+from pellucid.references import bag_of_words, boosting, fit, linear
 from pellucid.references import base as references
 from pellucid.references.base import BAG, BOOSTING, Reference, reference_for, reference_seconds
 from pellucid.references.fit import fit_reference
@@ -136,21 +140,17 @@ def test_it_is_held_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reference_seconds(Budget("steps", 60)) == 10
     data = pellucid.read(frame().select(["x", "colour", "label"]), target="label", cache=False)
     SAID.clear()
-    assert fit_reference(data, data.fitted(0), data.split(0), 0.1, SAID.append) is None
-    assert SAID == [
-        "gradient boosting as a reference is left out: 0.1 s, its share of the budget, do not suffice to load it"
-    ]
     assert boosting.affordable_rows(10**6, 100, 1, 3.0) < 10**5
     monkeypatch.setattr(boosting, "affordable_rows", lambda *_: 0)
     assert fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
-    assert SAID[1] == "gradient boosting as a reference is left out: on this data it takes longer than 5 s"
+    assert SAID[0] == "gradient boosting as a reference is left out: on this data it takes longer than 5 s"
 
     def refuse(*_: Any) -> None:
         raise ValueError("found 0 features\nand more")
 
     monkeypatch.setattr(fit, "fit_boosting", refuse)
     assert fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append) is None
-    assert SAID[2] == "gradient boosting as a reference is left out: found 0 features"
+    assert SAID[1] == "gradient boosting as a reference is left out: found 0 features"
 
 
 @pytest.mark.parametrize("columns", [["x", "colour", "label"], ["story", "price"]])
@@ -167,6 +167,129 @@ def test_what_the_clock_cut_short_says_so(columns: list[str], monkeypatch: pytes
     assert found is not None
     assert found.name.endswith(", on 200 of 320 rows, cut short by the clock")
     assert np.isfinite(found.test).all()
+
+
+@pytest.mark.parametrize(
+    ("target", "columns", "least"),
+    [
+        ("label", ["x", "colour"], 0.85),
+        ("price", ["x", "colour"], 0.75),
+        (("price", "worth"), ["x", "colour"], 0.7),
+        ("mood", ["story"], 0.95),
+        ("label", ["x", "colour", "story"], 0.75),
+        ("price", ["x", "colour", "story"], 0.6),
+        ("mood", ["colour", "story"], 0.95),
+    ],
+)
+def test_linear_models_learn_what_there_is_to_learn(target: Any, columns: list[str], least: float) -> None:
+    """They stand for the others under short budgets; here they have all the time they want."""
+    goals = [target] if isinstance(target, str) else list(target)
+    data = pellucid.read(frame().select([*columns, *goals]), target=target, cache=False)
+    fields = data.fitted(0)
+    inputs, targets = ([f for f in fields.values() if f.role == role] for role in ("input", "target"))
+    made = linear.fit_linear(data, inputs, targets, data.split(0), time.perf_counter() + 60)
+    assert made is not None
+    best, shortfall = made
+    assert shortfall == []
+    assert best.test.dtype == np.float32
+    reached, naive = score(data, best.test)
+    assert reached > max(least, naive)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_they_are_ridge_and_logistic_regression(weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 4)).astype(np.float32)
+    x[:, 3] = x[:, 2] + 0.1 * x[:, 3]
+    weight = rng.uniform(0.2, 3, 300) if weighted else None
+    goal = (x @ rng.normal(size=(4, 2)) + 5 + rng.normal(size=(300, 2))).astype(np.float32)
+    theirs = Ridge(alpha=0.7).fit(x, goal, None if weight is None else weight / weight.mean())
+    ours = linear.ridge_weights(x, goal, weight, 0.7)
+    assert ours[:-1] == pytest.approx(theirs.coef_.T, abs=1e-4)
+    assert ours[-1] == pytest.approx(theirs.intercept_, abs=1e-4)
+    features = linear.SideBySide([linear.Columns(x[:, :1]), linear.Columns(x[:, 1:])])
+    objective = linear.regularised_loss(features, goal, weight, False, 0.7)
+    found, ended = linear.minimise(objective, np.zeros((5, 2), np.float32), math.inf)
+    assert ended
+    assert found == pytest.approx(ours, abs=0.02)
+    label = np.digitize(x[:, 0] + x[:, 1] + rng.normal(size=300), [-0.7, 0.7])
+    theirs = LogisticRegression(C=2.0, tol=1e-8, max_iter=1000).fit(
+        x, label, None if weight is None else weight / weight.mean()
+    )
+    objective = linear.regularised_loss(features, linear.one_hot(label, 3), weight, True, 1 / 2.0)
+    found, _ = linear.minimise(objective, np.zeros((5, 3), np.float32), math.inf)
+    chances = np.exp(linear.log_shares(features.times(found)))
+    assert chances == pytest.approx(theirs.predict_proba(x), abs=0.01)
+    # The gradient is that of the loss.
+    at = rng.normal(size=(5, 3)).astype(np.float32)
+    step = rng.normal(size=(5, 3)).astype(np.float32)
+    near = [objective(at + np.float32(sign * 1e-2) * step)[0] for sign in (-1, 1)]
+    assert (near[1] - near[0]) / 2e-2 == pytest.approx(float((objective(at)[1] * step).sum()), rel=1e-2)
+
+
+def test_bags_are_tf_idf() -> None:
+    """As scikit-learn's with ``sublinear_tf``, on the tokens that the network reads."""
+    data = pellucid.read(frame().select(["story", "mood"]), target="mood", cache=False)
+    field = data.fitted(0)["story"]
+    encoded = data.encoded_values("story", field)
+    rows = data.split(0).train
+    bags = linear.token_maker(data, field, rows)(data.split(0).test)
+    words = [[str(token) for token in encoded[int(row)]] for row in range(len(data))]
+    theirs = TfidfVectorizer(analyzer=lambda row: words[row], sublinear_tf=True).fit(rows.tolist())
+    dense = theirs.transform(data.split(0).test.tolist()).toarray()
+    places = [int(name) for name in theirs.get_feature_names_out()]
+    ours = bags.times(np.eye(bags.width, dtype=np.float32))
+    known = ours[:, places]
+    # Ours count tokens that training has not met in an example's length.
+    assert known / np.linalg.norm(known, axis=1, keepdims=True) == pytest.approx(dense, abs=1e-5)
+    assert pytest.approx(ours) == bags.back(np.eye(bags.rows, dtype=np.float32)).T
+
+
+def test_short_budgets_have_a_linear_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(references, "time_for_library", lambda seconds: seconds > 2)
+    number, text = Field("i", "number"), Field("t", "text")
+    price, label = Field("p", "number", "target"), Field("l", "category", "target")
+    assert reference_for([number], [price], 1.0) == "ridge regression"
+    assert reference_for([number], [label], 1.0) == "logistic regression"
+    assert reference_for([number, text], [label], 1.0) == "logistic regression on TF-IDF"
+    assert reference_for([number], [label], 3.0) == BOOSTING
+    assert reference_for([Field("i", "image")], [label], 1.0) is None
+    data = pellucid.read(frame().select(["x", "colour", "label"]), target="label", cache=False)
+    reasons = {c.name: c for c in pellucid.plan(data, budget="20s").choices}
+    assert reasons["reference"].value == "logistic regression"
+    assert "in at most 1 s; gradient boosting from about --budget 50s on" in reasons["reference"].reason
+    long = {c.name: c for c in pellucid.plan(data, budget="60s").choices}["reference"]
+    assert (long.value, long.reason.count("boosting")) == (BOOSTING, 0)
+    monkeypatch.setattr(linear, "LOOK_SHARE", 1e9)
+    found = fit_reference(data, data.fitted(0), data.split(0), 1.9, SAID.append)
+    assert found is not None
+    assert found.name.startswith("logistic regression")
+    # It doesn't stand for what a longer budget brings.
+    monkeypatch.setattr(fit, "fit_boosting", lambda *_: None)
+    assert fit_reference(data, data.fitted(0), data.split(0), 60.0, SAID.append) is None
+    assert fit_reference(data, data.fitted(0), data.split(0), 1.9, lambda text: pytest.fail(text)) == found
+
+
+def test_what_the_clock_leaves_out_of_a_linear_one_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pellucid.read(frame().select(["x", "colour", "label"]), target="label", cache=False)
+    clock = count()
+    monkeypatch.setattr(references, "time_for_library", lambda seconds: False)
+    monkeypatch.setattr(linear, "FEWEST_ROWS", 100)
+    monkeypatch.setattr(linear, "LOOK_SHARE", 0.02)
+    monkeypatch.setattr(linear.time, "perf_counter", lambda: float(next(clock)))
+    found = fit_reference(data, data.fitted(0), data.split(0), 30.0, SAID.append)
+    monkeypatch.undo()
+    assert found is not None
+    assert "on " in found.name
+    assert "cut short by the clock" in found.name
+    assert np.isfinite(found.test).all()
+
+
+def test_gaps_and_categories_of_a_table() -> None:
+    values = np.array([[1.0, 0.0], [np.nan, 1.0], [3.0, np.nan], [9.0, 7.0]], np.float32)
+    found = linear.table_features(values, np.array([False, True]), np.array([0, 1, 2]))
+    # Standardised by the first three rows, missing; then which of the two categories that training has.
+    assert found.tolist() == [[-1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 0, 0], [7, 0, 0, 0]]
 
 
 def test_a_class_that_the_chosen_rows_lack_is_possible_all_the_same() -> None:

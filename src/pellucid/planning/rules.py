@@ -250,9 +250,10 @@ def mirror_doubt(data: Dataset, seed: int) -> str:
 
 def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choice | None:
     """The classical model that the network has to beat; None where none suits or none is wanted."""
-    name = None if asked is False else reference_for(data.inputs, data.targets)
+    seconds = reference_seconds(budget)
+    name = None if asked is False else reference_for(data.inputs, data.targets, seconds)
     if name is None:
         return None
-    return Choice(
-        "reference", name, f"to compare with: learns from the same rows, in at most {reference_seconds(budget):.3g} s"
-    )
+    reason = f"to compare with: learns from the same rows, in at most {seconds:.3g} s"
+    longer = reference_for(data.inputs, data.targets)
+    return Choice("reference", name, reason if name == longer else f"{reason}; {longer} from about --budget 50s on")

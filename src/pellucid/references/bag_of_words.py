@@ -20,10 +20,10 @@ from .base import (
     answer_function,
     column_matrix,
     row_weights,
+    shortfall_text,
     spread_rows,
     target_values,
 )
-from .boosting import shortfall_text
 
 # C of the linear model: validation chooses.
 PENALTIES = (1.0, 10.0)

@@ -10,6 +10,7 @@ n examples, F columns, R numbers in a raw answer: log-probabilities of C classes
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +25,14 @@ from ..options import Budget
 
 BOOSTING, BAG = "gradient boosting", "TF-IDF with a linear model"
 
+# What stands for them under a budget too short to load scikit-learn: of numbers, of classes.
+RIDGE, LOGISTIC = "ridge regression", "logistic regression"
+
 # Of a budget of time; seconds where the budget is none.
 BUDGET_SHARE, UNTIMED_SECONDS = 0.05, 10.0
 
-# To import scikit-learn, and the least worth beginning with after that: under a budget of about 50 s there is no
-# reference (docs/LOG.md, 2026-11-22).
+# To import scikit-learn, and the least worth beginning with after that: under a budget of about 50 s the reference is
+# linear, which needs no scikit-learn (docs/LOG.md, 2026-11-22 and -27).
 LOADING_SECONDS, LEAST_SECONDS = 2.0, 0.3
 
 # Until the first look at validation, until the next ones, and in all.
@@ -69,15 +73,27 @@ class Reference:
     test: np.ndarray
 
 
-def reference_for(inputs: Sequence[Field], targets: Sequence[Field]) -> str | None:
-    """The name of the model that suits these fields; None where there is none, as for photos."""
+def reference_for(inputs: Sequence[Field], targets: Sequence[Field], seconds: float = math.inf) -> str | None:
+    """The name of the model that suits these fields; None where there is none, as for photos.
+
+    Args:
+        seconds: that it may take.
+    """
     goals = [f.traits for f in targets]
     if not goals or not (all(one.amount for one in goals) or (len(goals) == 1 and goals[0].one_class)):
         return None
     others = [f for f in inputs if not f.traits.prose]
     if any(f.traits.axes for f in others):
         return None
+    if not time_for_library(seconds):
+        words = " on TF-IDF" if len(others) < len(inputs) else ""
+        return f"{LOGISTIC if goals[0].one_class else RIDGE}{words}"
     return BOOSTING if len(others) == len(inputs) else BAG
+
+
+def time_for_library(seconds: float) -> bool:
+    """Whether so many seconds suffice to load scikit-learn, where that is not done, and to fit something."""
+    return seconds >= LEAST_SECONDS + (0 if "sklearn.linear_model" in sys.modules else LOADING_SECONDS)
 
 
 def reference_seconds(budget: Budget) -> float:
@@ -159,3 +175,9 @@ def column_matrix(data: Examples, inputs: Sequence[Field]) -> tuple[np.ndarray, 
 def spread_rows(rows: np.ndarray, most: int) -> np.ndarray:
     """At most so many of the rows, spread evenly."""
     return rows if most >= len(rows) else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
+    """What kept a reference from being all it could be: rows left out, the clock. It becomes part of its name."""
+    some = [] if rows == all_rows else [f"on {rows:,} of {all_rows:,} rows"]
+    return some + ([] if ended else ["cut short by the clock"])

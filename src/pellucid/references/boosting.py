@@ -20,6 +20,7 @@ from .base import (
     answer_function,
     column_matrix,
     row_weights,
+    shortfall_text,
     spread_rows,
     target_values,
 )
@@ -88,9 +89,3 @@ def affordable_rows(rows: int, columns: int, trees: int, seconds: float) -> int:
     once = columns * 1e-3 + FIRST_TREES * trees * (3e-4 * columns + 1e-3)
     each = columns * (2.5e-7 + FIRST_TREES * trees * 1.5e-8)
     return min(rows, max(int((0.7 * seconds - once) / max(each, 1e-9)), 0))
-
-
-def shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
-    """What kept a reference from being all it could be: rows left out, the clock. It becomes part of its name."""
-    some = [] if rows == all_rows else [f"on {rows:,} of {all_rows:,} rows"]
-    return some + ([] if ended else ["cut short by the clock"])

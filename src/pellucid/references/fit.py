@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,9 @@ from ..data import Examples, Split
 from ..data.cache.cache import key_of
 from ..fields import Field
 from .bag_of_words import fit_bag_of_words
-from .base import BOOSTING, LEAST_SECONDS, LOADING_SECONDS, Reference, reference_for
+from .base import BAG, BOOSTING, Reference, reference_for
 from .boosting import CELLS_A_THREAD, MOST_CELLS, fit_boosting
+from .linear import fit_linear
 
 
 def fit_reference(
@@ -32,24 +32,25 @@ def fit_reference(
         say: is told why there is none, where one would have suited.
     """
     inputs, targets = ([f for f in fields.values() if f.role == role] for role in ("input", "target"))
-    name = reference_for(inputs, targets)
+    name = reference_for(inputs, targets, seconds)
     if name is None:
         return None
+    fit = {BOOSTING: fit_boosting, BAG: fit_bag_of_words}.get(name, fit_linear)
     if len(data) * len(inputs) > MOST_CELLS:
         say(f"{name} as a reference is left out: {len(data):,} rows are more than it can hold in memory")
         return None
     about = cache_about(data, [*inputs, *targets], split)
     found = cached_reference(data, about, seconds)
+    if found is None and fit is fit_linear:
+        # A linear one never stands for what a longer budget brings.
+        about = (*about, name)
+        found = cached_reference(data, about, seconds)
     if found is not None:
         return found
-    if seconds < LEAST_SECONDS + (0 if "sklearn.linear_model" in sys.modules else LOADING_SECONDS):
-        say(f"{name} as a reference is left out: {seconds:.2g} s, its share of the budget, do not suffice to load it")
-        return None
     began = time.perf_counter()
-    with _limit_threads(len(split.train) * len(inputs)), warnings.catch_warnings():
+    with _limit_threads(len(split.train) * len(inputs), fit), warnings.catch_warnings():
         # That it has not converged is said in its name.
         warnings.simplefilter("ignore")
-        fit = fit_boosting if name == BOOSTING else fit_bag_of_words
         try:
             made = fit(data, inputs, targets, split, began + 0.9 * seconds)
         # It is no reason to train no network.
@@ -97,10 +98,13 @@ def cache_reference(data: Examples, about: tuple[Any, ...], level: str | int, fo
     return found
 
 
-def _limit_threads(cells: int) -> AbstractContextManager[Any]:
+def _limit_threads(cells: int, fit: Callable[..., Any]) -> AbstractContextManager[Any]:
     """As many threads as the work is worth; on a busy machine threads with little to do make it 1,000 times slower."""
+    from threadpoolctl import threadpool_limits
+
+    if fit is fit_linear:
+        return threadpool_limits(1)
     # Only libraries that are loaded by now are held to the limit.
     import sklearn.ensemble  # noqa: F401
-    from threadpoolctl import threadpool_limits
 
     return threadpool_limits(max(1, min(os.cpu_count() or 1, cells // CELLS_A_THREAD)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..options import Budget
 from ..planning.decisions import Decisions
 from ..training.pacer import EVALUATION_SHARE
+from ..training.schedule import end_of
 from ..tuning.cross_validation import CrossValidation
 from ..tuning.sizing import Timing
 from ..wording import duration_text, step_text
@@ -123,3 +124,10 @@ def finishing_seconds(test_examples: int, with_reference: bool, with_curves: boo
     # With a reference every interval is drawn for its answers, too.
     times = 1 + 0.5 * with_reference + 0.7 * with_curves
     return FINISH_SECONDS + 0.2 * with_curves + FINISH_SECONDS_AN_EXAMPLE * test_examples * times
+
+
+def was_extended(decisions: Decisions) -> bool:
+    """Whether a training was given more steps than cross-validation found, by ``resume --more``."""
+    # The clock only ever moves the end of such a training nearer.
+    first, *others = [one["value"] for one in decisions.all if one["name"] == "schedule"]
+    return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)

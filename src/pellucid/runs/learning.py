@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ..metrics.score import Score
 from ..options import Budget
 from ..outputs import Output
 from ..tasks.base import Task
-from ..training.evaluate import mean_loss
+from ..training.evaluate import Answers, mean_loss
+from ..training.loader import Loader
 from ..wording import count_noun, metric_text, score_text
 
 # Passes over the training examples after which a training is not called too short, at least and at most so many steps.
@@ -39,10 +39,11 @@ def enough_steps(epoch_steps: int) -> int:
 
 def learning_facts(
     output: Output,
-    validation: tuple[Tensor, Tensor],
-    naive: np.ndarray,
-    weight: np.ndarray | None,
-    losses: Sequence[float],
+    loader: Loader,
+    learned: np.ndarray,
+    watched: np.ndarray,
+    validation: Answers,
+    history: Sequence[Mapping[str, Any]],
     *,
     steps: int,
     epoch_steps: int,
@@ -52,14 +53,17 @@ def learning_facts(
     """What a run keeps to say whether it learned anything, as JSON.
 
     Args:
+        learned: (m,) the training rows, which the naive answer follows from. watched: (n,) the validation rows.
         validation: raw answers (n, R) and targets (n, ...) of the weights that were chosen, before calibration.
-        naive: (R,) the naive raw answer. weight: (n,) how much each example counts.
-        losses: on validation, of every evaluation. steps: made. epoch_steps: of an epoch. step_seconds: that one takes.
+        history: lines of the run's history. steps: made. epoch_steps: of an epoch. step_seconds: that one takes.
         ended: the training came to an end of its own, which more time would not move.
     """
     raw, target = validation
+    weight = loader.score_weights(watched)
+    naive, _ = output.task.naive_answer(loader.targets(learned).cpu().numpy(), loader.score_weights(learned))
     constant = np.broadcast_to(naive, raw.shape)
-    own = min([mean_loss(output, raw, target, weight), *losses])
+    losses = [row["validation_loss"] for row in history if row["event"] == "evaluated"]
+    own = min([mean_loss(output, raw, target, weight), *(loss for loss in losses if math.isfinite(loss))])
     other = mean_loss(output, raw.new_tensor(np.array(constant)), target, weight)
     enough = enough_steps(epoch_steps)
     ahead = None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,7 +46,7 @@ from ..trunks import Trunk
 from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate, out_of_fold_answers
 from ..tuning.selection import limit_validation, say_watched, select_weights
 from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
-from .clock import RunClock, finishing_seconds
+from .clock import RunClock, finishing_seconds, was_extended
 from .learning import learning_facts
 from .load import build_network, load_checkpoint_into
 from .paths import free_path, new_folder, run_path
@@ -519,25 +518,20 @@ class Trainer:
         )
 
     def learning_facts(self, state: TrainState, validation: Answers) -> dict[str, Any]:
-        """What the record keeps to say whether the training learned anything, see ``learning``."""
+        """What the record keeps to say whether the training learned anything."""
         step, seconds = self.loop_began
-        learned, output = self.split.train, state.network.output
-        naive, _ = output.task.naive_answer(
-            self.loader.targets(learned).cpu().numpy(), self.loader.score_weights(learned)
-        )
-        rows = [row for row in self.folder.lines(HISTORY_LINES) if row["event"] == "evaluated"]
-        # Cross-validation ends a training where more steps would not help, as validation does that stops improving.
-        ended = bool(self.cross_validation or self.decisions.at(state.step, "stopped improving", False))
         return learning_facts(
-            output,
+            state.network.output,
+            self.loader,
+            self.split.train,
+            self.watched,
             validation,
-            naive,
-            self.loader.score_weights(self.watched),
-            [row["validation_loss"] for row in rows if math.isfinite(row["validation_loss"])],
+            self.folder.lines(HISTORY_LINES),
             steps=state.step,
             epoch_steps=self.sampler.steps,
             step_seconds=(self.clock.elapsed() - seconds) / max(state.step - step, 1),
-            ended=ended,
+            # Cross-validation ends a training where more steps would not help, as validation does that stops improving.
+            ended=bool(self.cross_validation or self.decisions.at(state.step, "stopped improving", False)),
         )
 
     # -- what is written
@@ -618,10 +612,3 @@ class Trainer:
         self.write_record()
         self.listener.finished(run)
         return run
-
-
-def was_extended(decisions: Decisions) -> bool:
-    """Whether a training was given more steps than cross-validation found, by ``resume --more``."""
-    # The clock only ever moves the end of such a training nearer.
-    first, *others = [one["value"] for one in decisions.all if one["name"] == "schedule"]
-    return any(points[0][0] > first[0][0] or end_of(points) > end_of(first) for points in others)
