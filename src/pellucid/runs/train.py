@@ -519,17 +519,18 @@ class Trainer:
 
     def learning_facts(self, state: TrainState, validation: Answers) -> dict[str, Any]:
         """What the record keeps to say whether the training learned anything."""
-        step, seconds = self.loop_began
+        (step, seconds), lines = self.loop_began, self.folder.lines(HISTORY_LINES)
+        looks = sum(row["event"] == "evaluated" and row["step"] > step for row in lines) * state.evaluating
         return learning_facts(
             state.network.output,
             self.loader,
             self.split.train,
             self.watched,
             validation,
-            self.folder.lines(HISTORY_LINES),
+            lines,
             steps=state.step,
             epoch_steps=self.sampler.steps,
-            step_seconds=(self.clock.elapsed() - seconds) / max(state.step - step, 1),
+            step_seconds=max(self.clock.elapsed() - seconds - looks, 0.0) / max(state.step - step, 1),
             # Cross-validation ends a training where more steps would not help, as validation does that stops improving.
             ended=bool(self.cross_validation or self.decisions.at(state.step, "stopped improving", False)),
         )
