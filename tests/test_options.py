@@ -114,6 +114,51 @@ def test_values_that_cannot_be_used(name, value):
         check_options("train", {name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [
+        ("seed", 2**64, "9,223,372,036,854,775,807"),
+        ("seed", "9223372036854775808", "9,223,372,036,854,775,807"),
+        ("seed", "1e400", "9,223,372,036,854,775,807"),
+        ("seed", 10**400, "9,223,372,036,854,775,807"),
+        ("split_seed", "9" * 4000, "9,223,372,036,854,775,807"),
+        ("steps", 10**30, "1,000,000,000,000"),
+        ("epochs", 1e30, "1,000,000,000"),
+        ("batch_size", "10000000", "1,000,000"),
+        ("lr", "1e300", "1,000"),
+        ("size", 21, "20"),
+        ("folds", 1001, "1,000"),
+        ("class_weights", "a=1,b=1e300", "1,000,000"),
+    ],
+)
+def test_numbers_too_large_for_what_is_below(name, value, most):
+    with pytest.raises(UsageError, match=f"^{name.replace('_', ' ')} .*: expected .* of at most {most}$") as caught:
+        check_options("train", {name: value})
+    assert len(str(caught.value)) < 400
+
+
+def test_numbers_that_python_does_not_write():
+    with pytest.raises(UsageError, match="^seed of int: expected a whole number of at most"):
+        check_options("train", {"seed": 10**5000})
+
+
+def test_every_number_has_bounds():
+    numbers = [(v, o) for v, declared in options.VERBS.items() for o in declared if isinstance(o.type, Whole | Number)]
+    assert len(numbers) > 10
+    assert [(verb, option.name) for verb, option in numbers if option.type.most is None] == []
+
+
+def test_seeds_are_read_to_the_last_digit():
+    for seed in (2**63 - 1, 2**53 + 1):
+        assert check_options("train", {"seed": str(seed)}) == check_options("train", {"seed": seed}) == {"seed": seed}
+
+
+@pytest.mark.parametrize("text", ["1" * 30 + "h", "9" * 400 + "s", "1000000000001 steps", "2,000,000,000 epochs"])
+def test_budgets_that_nobody_can_spend(text):
+    with pytest.raises(UsageError, match=r"is more than can be spent\n  give it at most 1,000,000,000"):
+        Budget.parse(text)
+
+
 def test_values_are_brought_to_their_form():
     given = {"image_size": "48x32", "seed": 7.0, "device": "cuda:1", "name": "été 1", "header": False}
     assert check_options("train", given) == {**given, "image_size": (48, 32), "seed": 7}
@@ -183,8 +228,8 @@ def test_a_form_can_be_made_of_every_option():
             assert json.loads(json.dumps(about)) == about, (verb, option.name)
             assert about["type"]["form"] != "anything" or option.name == "split", (verb, option.name)
     known = {o.name: o.to_json()["type"] for o in options.VERBS["train"]}
-    assert known["batch_size"] == {"form": "whole number", "least": 1, "unit": "examples"}
-    assert known["lr"] == {"form": "number", "above": 0}
+    assert known["batch_size"] == {"form": "whole number", "least": 1, "most": 1_000_000, "unit": "examples"}
+    assert known["lr"] == {"form": "number", "above": 0, "most": 1000.0}
     assert known["folds"]["but"] == [1]
     assert known["augment"] == {
         "form": "some of", "choices": ["mirror", "shift", "cover"], "instead": ["auto", "none"]

@@ -21,6 +21,7 @@ from ..errors import PellucidError, no_memory
 from ..machine import process_started
 from .exits import DONE, MENDABLE, USED_UP, explain_failure, print_error, report_bug
 from .parse import Verb
+from .streams import prepare_streams
 from .verbs import RUN, compare, data_argument, evaluate, predict, read, resume, root_command, sample, train
 
 
@@ -28,6 +29,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """The command ``pellucid``."""
     # Called with arguments, as tests do, the process is older than the command.
     started = process_started() if args is None else time.time()
+    prepare_streams()
     if not os.environ.get("PELLUCID_DEBUG"):
         # Of libraries: what a user should know is said in other words.
         warnings.simplefilter("ignore")
@@ -49,7 +51,7 @@ def exit_code(args: Sequence[str], started: float) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.show()
+        error.show(sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         return DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.table import Table
 
 from ..errors import visible_text
+from .streams import TrimmedStream, json_stream
 
 
 class Calm(Console):
@@ -28,9 +29,11 @@ class Calm(Console):
 def make_console(stream: TextIO) -> Console:
     """As wide as the terminal, and at most 100 columns."""
     console = Calm(file=stream, highlight=False)
+    if console.is_terminal:
+        console.width = min(console.width, 100)
+        return console
     # Elsewhere, as in a log, the width is fixed: the same command writes the same lines.
-    console.width = min(console.width, 100) if console.is_terminal else 100
-    return console
+    return Calm(file=cast("TextIO", TrimmedStream(stream)), highlight=False, width=100)
 
 
 def print_block(thing: Any, out: Console, above: bool = True) -> None:
@@ -87,9 +90,11 @@ def clock_duration(seconds: float) -> str:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on one line of standard output; NaN and infinity, which JSON has not, become null."""
+    """One JSON object on one line of standard output, UTF-8; NaN and infinity, which JSON has not, become null."""
+    stream, escaped = json_stream()
     # What is not fit for a terminal becomes ``\u…``, which JSON reads back as the same sign.
-    print(visible_text(json.dumps(json_value(value), ensure_ascii=False, default=str)), flush=True)
+    text = visible_text(json.dumps(json_value(value), ensure_ascii=escaped, default=str))
+    print(text, file=stream, flush=True)
 
 
 def json_value(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 
 import click
@@ -32,7 +33,8 @@ def print_error(text: str, code: int) -> int:
     # None leaves it to click, which asks the terminal; see no-color.org.
     colour = None if "NO_COLOR" not in os.environ else False
     sign = click.style("■ " if code == STOPPED else "✗ ", fg="yellow" if code == STOPPED else "red")
-    click.echo(sign + first + newline + rest, err=True, color=colour)
+    # Named, because click takes an ASCII stream for a mistake and writes UTF-8 to it.
+    click.echo(sign + first + newline + rest, file=sys.stderr, color=colour)
     return code
 
 

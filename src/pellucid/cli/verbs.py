@@ -248,7 +248,7 @@ def load_run(run: str) -> Any:
     found = pellucid.load(find_run(run))
     # To standard error: a pipe carries predictions alone.
     for problem in found.damage:
-        click.echo(click.style("! ", fg="yellow") + visible_text(problem), err=True)
+        click.echo(click.style("! ", fg="yellow") + visible_text(problem), file=sys.stderr)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -17,6 +16,9 @@ _UNITS = {
 }
 
 _PIECE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-z]*)")
+
+# Of each kind, that a training may be given: a second more than 31 years says nothing that they do not.
+MOST = {"seconds": 1_000_000_000, "epochs": 1_000_000_000, "steps": 1_000_000_000_000}
 
 _BUDGET_FIX = "write it like 30s, 5m, 1h30m, 10epochs or 500steps"
 
@@ -35,7 +37,7 @@ class Budget:
         amount: how many of them, more than 0; steps are whole.
 
     Raises:
-        UsageError: when ``kind`` is none of these or ``amount`` is no such number.
+        UsageError: when ``kind`` is none of these or ``amount`` is no such number, or larger than any that is of use.
     """
 
     kind: str
@@ -44,7 +46,10 @@ class Budget:
     def __post_init__(self) -> None:
         if self.kind not in ("seconds", "epochs", "steps"):
             raise UsageError(unknown_name("kind of budget", self.kind, ("seconds", "epochs", "steps")))
-        if not (math.isfinite(self.amount) and self.amount > 0):
+        if self.amount > MOST[self.kind]:
+            what = f"a budget of {self.amount:,.12g} {self.kind} is more than can be spent"
+            raise UsageError(what, fix=f"give it at most {MOST[self.kind]:,} {self.kind}")
+        if not self.amount > 0:
             raise UsageError(f"a budget of {self.amount:g} {self.kind} trains nothing", fix="give it more than 0")
         if self.kind == "steps" and self.amount != int(self.amount):
             raise UsageError(f"a budget of {self.amount:g} steps is not a whole number of steps")

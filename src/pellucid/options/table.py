@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError, unknown_name
-from .budget import Budget
+from .budget import MOST, Budget
 from .types import (
     Number,
     Some,
@@ -62,7 +62,11 @@ FOLDER_NAME = Text(r"[^/\\\x00-\x1f]{1,200}", (".", ".."), "expected a name for 
 
 FOLDER = Text(r"[^\x00]+", expected="expected the name of a folder; '.' is this one", of="folder")
 
-FOLDS = Whole(but=(1,), unit="parts", expected="expected 0, or 2 and more: a part is left out in turn")
+# What is written down of a run holds no larger ones. A learning rate above 1 never trains anything; Muon's is ten times
+# as large.
+LARGEST_SEED, LARGEST_RATE, LARGEST_BATCH, LARGEST_SIZE, MOST_SEEDS = (1 << 63) - 1, 1000.0, 1_000_000, 20, 1000
+
+FOLDS = Whole(most=1000, but=(1,), unit="parts", expected="expected 0, or 2 and more: a part is left out in turn")
 
 
 @dataclass(frozen=True)
@@ -107,10 +111,7 @@ class Option:
         try:
             return self.type.check(value)
         except (ValueError, TypeError) as error:
-            # A list that the command line makes is shown as what was typed.
-            typed = isinstance(value, tuple) and all(isinstance(one, str) for one in value)
-            shown = ", ".join(map(repr, value)) if typed else repr(value)
-            raise UsageError(f"{self.name.replace('_', ' ')} {shown}: {error}") from None
+            raise UsageError(f"{self.name.replace('_', ' ')} {received_text(value)}: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
         """The option as a form on a page can be made from it."""
@@ -150,12 +151,12 @@ TRAIN = (
            metavar="NAME"),
     Option("budget", "What training may spend, everything included: 30s, 5m, 10epochs, 500steps.", BUDGET,
            unset="until it stops improving, at most 10 minutes", metavar="BUDGET"),
-    Option("epochs", "The budget in passes over the training examples.", Number(unit="epochs"), metavar="N"),
-    Option("steps", "The budget in optimizer steps.", Whole(1, unit="steps"), metavar="N"),
-    Option("batch_size", "Examples a step.", Whole(1, unit="examples"), unset="planned", metavar="N"),
-    Option("lr", "Learning rate.", Number(), unset="planned", metavar="RATE"),
-    Option("seed", "Start of every random choice.", Whole(), default=0, metavar="N"),
-    Option("split_seed", "Start of the random split alone, where it is to stay the same.", Whole(),
+    Option("epochs", "The budget in passes over the training examples.", Number(unit="epochs", most=MOST["epochs"]), metavar="N"),
+    Option("steps", "The budget in optimizer steps.", Whole(1, MOST["steps"], "steps"), metavar="N"),
+    Option("batch_size", "Examples a step.", Whole(1, LARGEST_BATCH, "examples"), unset="planned", metavar="N"),
+    Option("lr", "Learning rate.", Number(most=LARGEST_RATE), unset="planned", metavar="RATE"),
+    Option("seed", "Start of every random choice.", Whole(most=LARGEST_SEED), default=0, metavar="N"),
+    Option("split_seed", "Start of the random split alone, where it is to stay the same.", Whole(most=LARGEST_SEED),
            unset="the seed", metavar="N"),
     Option("reference", "Whether a classical model learns on the same split, to compare with.", YesNo(),
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
@@ -169,8 +170,8 @@ TRAIN = (
            unset="the rarer one", metavar="CLASS"),
     Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", METRIC,
            unset="accuracy; for numbers r2", metavar="NAME"),
-    Option("size", "Size of the network: 0 is tiny, each step about twice the work.", Whole(), unset="planned",
-           metavar="N"),
+    Option("size", "Size of the network: 0 is tiny, each step about twice the work.", Whole(most=LARGEST_SIZE),
+           unset="planned", metavar="N"),
     Option("device", "cpu, cuda or cuda:1.", DEVICE, unset="the fastest there is", metavar="NAME"),
     Option("name", "Name of the run's folder.", FOLDER_NAME, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", FOLDER, default="runs", metavar="FOLDER"),
@@ -187,13 +188,15 @@ FIX = Option("fix", "Say of each finding what training does about it and what yo
 NETWORKS = Option("networks", "Networks to compare.", NAMES, default=("mlp", "cnn", "rnn", "transformer"),
                   metavar="NAME,NAME")  # fmt: skip
 
-SEEDS = Option("seeds", "Trainings of each network, from one seed after the other.", Whole(1), default=1, metavar="N")
+SEEDS = Option(
+    "seeds", "Trainings of each network, from one seed after the other.", Whole(1, MOST_SEEDS), default=1, metavar="N"
+)
 
 EACH = {  # what is said otherwise where there are several trainings
     "budget": Option("budget", "What each training may spend, everything included: 1m, 10epochs, 500steps.",
                      BUDGET, unset="1m", metavar="BUDGET"),
-    "seed": Option("seed", "The first seed; also of the split that all share.", Whole(), default=0,
-                   metavar="N"),
+    "seed": Option("seed", "The first seed; also of the split that all share.",
+                   Whole(most=LARGEST_SEED - MOST_SEEDS), default=0, metavar="N"),
     "name": Option("name", "Name of the comparison; given again, it goes on with what is missing.", FOLDER_NAME,
                    unset="the data's", metavar="NAME"),
 }  # fmt: skip
@@ -240,6 +243,16 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "resume": (MORE, JSON, QUIET),
     "sample": (TO,),
 }
+
+
+def received_text(value: Any) -> str:
+    """A value as an error shows it, cut where it is long."""
+    try:
+        text = repr(value)
+    # Of thousands of digits, which Python refuses to write.
+    except ValueError:
+        return f"of {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def check_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import codecs
 import math
+import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
+
+
+# Of a class, in the loss: single precision still tells the other classes from nothing beside it.
+LARGEST_WEIGHT = 1_000_000
 
 
 class ValueType(ABC):
@@ -52,11 +57,11 @@ class Whole(ValueType):
     expected: str = ""
 
     def check(self, value: Any) -> int:
-        number = check_number(value, "a whole number")
-        if number != int(number) or number < self.least:
+        number = exact_number(value)
+        if number < self.least or (number != math.inf and number != int(number)):
             raise ValueError(f"expected a whole number of at least {self.least}")
-        if self.most is not None and number > self.most:
-            raise ValueError(f"expected at most {self.most:,}")
+        if number > (math.inf if self.most is None else self.most) or number == math.inf:
+            raise ValueError("expected a whole number" + (f" of at most {self.most:,}" if self.most else ""))
         if number in self.but:
             raise ValueError(self.expected)
         return int(number)
@@ -64,17 +69,20 @@ class Whole(ValueType):
 
 @dataclass(frozen=True)
 class Number(ValueType):
-    """A number above a bound, which is not allowed itself."""
+    """A number above a bound, which is not allowed itself, and up to another, which is."""
 
     form = "number"
 
     above: float = 0
     unit: str = ""
+    most: float | None = None
 
     def check(self, value: Any) -> float:
         number = check_number(value, "a number")
         if not number > self.above:
             raise ValueError(f"expected a number above {self.above:g}")
+        if self.most is not None and number > self.most:
+            raise ValueError(f"expected a number of at most {self.most:,.12g}")
         return number
 
 
@@ -195,10 +203,30 @@ def check_number(value: Any, expected: str) -> float:
     """A finite number. Raises ValueError that says what was ``expected``."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"expected {expected}")
+    return number
+
+
+def exact_number(value: Any) -> int | float:
+    """A number, to its last digit where it is whole, infinite where it is too large to be one. Raises ValueError."""
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number")
+    try:
+        # A float has 53 bits: seeds may have more.
+        return int(value) if isinstance(value, str) else operator.index(value)
+    except (ValueError, TypeError):
+        pass
+    try:
+        number = float(value)
+    except (ValueError, TypeError):
+        number = math.nan
+    except OverflowError:
+        number = math.inf
+    if math.isnan(number):
+        raise ValueError("expected a whole number")
     return number
 
 
@@ -246,6 +274,8 @@ def parse_class_weights(value: Any) -> str | dict[str, float]:
         raise ValueError(expected) from None
     if min(found.values(), default=-1) < 0 or "" in found:
         raise ValueError(expected)
+    if max(found.values()) > LARGEST_WEIGHT:
+        raise ValueError(f"expected weights of at most {LARGEST_WEIGHT:,}")
     return found
 
 

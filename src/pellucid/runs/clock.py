@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from ..options import Budget
+from ..options import MOST, Budget
 from ..planning.decisions import Decisions
 from ..training.pacer import EVALUATION_SHARE
 from ..training.schedule import end_of
@@ -72,7 +72,8 @@ class RunClock:
 
     def max_steps(self, epoch_steps: int) -> int:
         """Steps that a budget in steps or epochs allows, at least 1; an epoch has ``epoch_steps``."""
-        return max(round(self.budget.amount * (epoch_steps if self.budget.kind == "epochs" else 1)), 1)
+        steps = round(self.budget.amount * (epoch_steps if self.budget.kind == "epochs" else 1))
+        return min(max(steps, 1), MOST["steps"])
 
     def first_steps(
         self,
@@ -111,7 +112,8 @@ class RunClock:
         """
         left = self.seconds_left(step, evaluating)
         if left is None:
-            return rest + round(more.amount * (epoch_steps if more.kind == "epochs" else 1))
+            steps = rest + round(more.amount * (epoch_steps if more.kind == "epochs" else 1))
+            return min(steps, MOST["steps"] - step)
         return int(left / max(used / step if step else FIRST_STEP_SECONDS, 1e-6))
 
 

@@ -237,9 +237,3 @@ def check_metric(task: Task, loader: Loader, split: Split) -> None:
                 "the same",
                 fix="choose another --metric, or more data for that part with --split",
             )
-
-
-def say_watched(some: int, every: int, listener: Listener) -> None:
-    """Tell that choices are made on ``some`` of ``every`` validation example, where that is fewer."""
-    if some < every:
-        listener.said(f"choices are made on {some:,} of {every:,} validation examples, spread evenly")
