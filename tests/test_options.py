@@ -138,7 +138,7 @@ def test_numbers_too_large_for_what_is_below(name, value, most):
 
 
 def test_numbers_that_python_does_not_write():
-    with pytest.raises(UsageError, match="^seed of int: expected a whole number of at most"):
+    with pytest.raises(UsageError, match=r"^seed of int: expected a whole number of at most"):
         check_options("train", {"seed": 10**5000})
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .estimators import PellucidClassifier, PellucidRegressor
     from .network import Network
     from .planning.plan import Plan
+    from .runs.listing import list_runs
     from .runs.run import Run, load
     from .runs.train import plan, resume, train
     from .samples import sample
@@ -42,6 +43,7 @@ _HOMES = {
     "Plan": "planning.plan",
     "Run": "runs.run",
     "compare": "comparison.compare",
+    "list_runs": "runs.listing",
     "load": "runs.run",
     "plan": "runs.train",
     "read": "dataset",

@@ -13,16 +13,17 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
-from ..errors import PellucidError, no_memory
 from ..machine import process_started
-from .exits import DONE, MENDABLE, USED_UP, explain_failure, print_error, report_bug
+from .exits import DONE, explain_failure, print_failure
 from .parse import Verb
 from .streams import prepare_streams
 from .verbs import RUN, compare, data_argument, evaluate, predict, read, resume, root_command, sample, train
+from .verbs_runs import report, runs
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -50,15 +51,23 @@ def exit_code(args: Sequence[str], started: float) -> int:
         return DONE
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
     except BrokenPipeError:
         return DONE
-    except (PellucidError, OSError, MemoryError, KeyboardInterrupt, click.Abort) as error:
-        return print_error(*explain_failure(error))
-    except Exception as error:
-        return print_error(USED_UP, MENDABLE) if no_memory(error) else report_bug(error)
+    except (Exception, KeyboardInterrupt) as error:
+        return tell_failure(error, as_json="--json" in args)
+
+
+def tell_failure(error: BaseException, as_json: bool) -> int:
+    """Say why a command failed, for programs too where they listen; the exit code."""
+    failure = explain_failure(error)
+    code = print_failure(failure)
+    if as_json:
+        from .console import print_json
+
+        # Whoever reads the lines may be gone, which is no reason for another failure.
+        with suppress(BrokenPipeError):
+            print_json(failure.to_json())
+    return code
 
 
 root_command.examples = """
@@ -99,6 +108,15 @@ for _verb in (
         pellucid resume runs/photos
         pellucid resume runs/photos --more 5m
         pellucid resume runs/photos /new/place/photos
+    """),
+    Verb("runs", runs, [click.Argument(["folder"], required=False)], """
+        pellucid runs
+        pellucid runs elsewhere/runs --json
+    """),
+    Verb("report", report, [RUN, data_argument(required=False)], """
+        pellucid report runs/photos
+        pellucid report runs/photos --no-open
+        pellucid report runs/photos photos_elsewhere/ --redraw
     """),
     Verb("sample", sample, [click.Argument(["name"], required=False)], """
         pellucid sample

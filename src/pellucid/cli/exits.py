@@ -5,41 +5,81 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from ..errors import Interrupted, PellucidError, UsageError, visible_text
+from ..errors import Interrupted, PellucidError, UsageError, no_memory, visible_text
 
 # As elsewhere: 2 as click and getopt have it, 70 is EX_SOFTWARE of sysexits.h, 130 is 128 and SIGINT.
 DONE, MENDABLE, USAGE, BUG, STOPPED = 0, 1, 2, 70, 130
 
-USED_UP = "the memory of this machine is used up\n  make --size, --image-size or --batch-size smaller"
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a command did not do what it was asked for.
+
+    Attributes:
+        message: what is wrong. where: the file, row or column. fix: what to do about it.
+        exit_code: of the process. usage: how the verb is used, where a word of the command was wrong.
+    """
+
+    message: str
+    exit_code: int
+    where: str | None = None
+    fix: str | None = None
+    usage: str = ""
+
+    @property
+    def text(self) -> str:
+        return str(PellucidError(self.message, where=self.where, fix=self.fix))
+
+    def to_json(self) -> dict[str, Any]:
+        """The last line of ``--json``."""
+        return {
+            "event": "error", "message": self.message, "where": self.where, "fix": self.fix,
+            "exit_code": self.exit_code,
+        }  # fmt: skip
 
 
-def explain_failure(error: BaseException) -> tuple[str, int]:
+USED_UP = Failure(
+    "the memory of this machine is used up", MENDABLE, fix="make --size, --image-size or --batch-size smaller"
+)
+
+
+def explain_failure(error: BaseException) -> Failure:
     """What to tell the user, and the exit code."""
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        usage, fix = (
+            (context.get_usage(), f"{context.command_path} --help says what there is") if context else ("", None)
+        )
+        return Failure(error.format_message(), error.exit_code, fix=fix, usage=usage)
     if isinstance(error, PellucidError):
         code = STOPPED if isinstance(error, Interrupted) else USAGE if isinstance(error, UsageError) else MENDABLE
-        return str(error), code
+        return Failure(error.what, code, error.where, error.fix)
     if isinstance(error, OSError):
-        return f"{error.filename or 'the system'}: {error.strerror or error}", MENDABLE
-    if isinstance(error, MemoryError):
-        return USED_UP, MENDABLE
-    return "stopped", STOPPED
+        return Failure(str(error.strerror or error), MENDABLE, str(error.filename or "the system"))
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return Failure("stopped", STOPPED)
+    if no_memory(error):
+        return USED_UP
+    if os.environ.get("PELLUCID_DEBUG"):
+        traceback.print_exception(error)
+    hint = "PELLUCID_DEBUG=1 shows where it happened; please report it with that text"
+    return Failure(f"this is a bug in Pellucid: {type(error).__name__}: {error}", BUG, fix=hint)
 
 
-def print_error(text: str, code: int) -> int:
-    first, newline, rest = visible_text(text).partition("\n")
+def print_failure(failure: Failure) -> int:
+    """Say on standard error what went wrong; the exit code."""
+    first, newline, rest = visible_text(failure.text).partition("\n")
     # None leaves it to click, which asks the terminal; see no-color.org.
     colour = None if "NO_COLOR" not in os.environ else False
-    sign = click.style("■ " if code == STOPPED else "✗ ", fg="yellow" if code == STOPPED else "red")
+    stopped = failure.exit_code == STOPPED
+    sign = click.style("■ " if stopped else "✗ ", fg="yellow" if stopped else "red")
     # Named, because click takes an ASCII stream for a mistake and writes UTF-8 to it.
+    if failure.usage:
+        click.echo(visible_text(failure.usage), file=sys.stderr)
     click.echo(sign + first + newline + rest, file=sys.stderr, color=colour)
-    return code
-
-
-def report_bug(error: Exception) -> int:
-    if os.environ.get("PELLUCID_DEBUG"):
-        traceback.print_exc()
-    hint = "PELLUCID_DEBUG=1 shows where it happened; please report it with that text"
-    return print_error(f"this is a bug in Pellucid: {type(error).__name__}: {error}\n  {hint}", BUG)
+    return failure.exit_code

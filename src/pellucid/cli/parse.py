@@ -14,6 +14,7 @@ import click
 
 from ..errors import PellucidError, UsageError, unknown_name
 from ..options import VERBS, Option
+from ..storage.names import RECORD
 
 
 class _Checked(click.ParamType):
@@ -79,16 +80,19 @@ def _indent_block(title: str, block: str) -> str:
     return "\n".join([title, *(f"  {line.strip()}" for line in block.strip().splitlines())]) + "\n"
 
 
-def find_run(word: str) -> Path:
+def find_run(word: str, records: Sequence[str] = (RECORD,), endings: Sequence[str] = ("",)) -> Path:
     """The run folder that ``word`` means: its path, or its name under ``runs``.
 
-    A folder of data may have the name of a run, so what holds a ``run.json`` wins.
+    A folder of data may have the name of a run, so what holds a record wins.
+
+    Args:
+        records: files one of which a folder has. endings: of its name, that may be left out.
     """
-    places = (Path(word), Path("runs") / word)
-    whole, others = filter(lambda p: os.path.isfile(p / "run.json"), places), filter(os.path.isdir, places)
-    for place in (*whole, *others):
+    places = [Path(word), *(Path("runs") / f"{word}{ending}" for ending in endings)]
+    whole = [place for place in places if any(os.path.isfile(place / name) for name in records)]
+    for place in (*whole, *filter(os.path.isdir, places)):
         return place
-    known = sorted(found.parent.name for found in Path("runs").glob("*/run.json"))
+    known = sorted({found.parent.name for name in records for found in Path("runs").glob(f"*/{name}")})
     fix = "train one with: pellucid train DATA" if not known else None
     raise PellucidError(unknown_name("run", word, known) if known else f"there is no run '{word}'", fix=fix)
 

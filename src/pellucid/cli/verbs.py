@@ -10,7 +10,6 @@ import click
 
 from ..errors import PellucidError, UsageError, shell_quote, visible_text
 from ..options import READ
-from .exits import MENDABLE, print_error
 from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -237,8 +236,8 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
 def _check_failures(rows: Sequence[dict[str, Any]]) -> None:
     failed = [row for row in rows if "error" in row]
     if failed:
-        print_error(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {failed[0]['error']}", MENDABLE)
-        raise click.exceptions.Exit(MENDABLE)
+        why = failed[0]["error"]
+        raise PellucidError(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {why}")
 
 
 def load_run(run: str) -> Any:

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import PellucidError
 from ..metrics.score import Score
-from ..runs.record import MEASURED
+from ..reports.comparison_report import write_comparison
+from ..reports.report_file import REPORT, Report
+from ..runs.record import MEASURED, damage_as_error
 from ..runs.run import Run, load
+from ..storage import Folder
+from ..storage.folder import holds_whole
 from ..storage.forms import anything, map_of, maybe, number, one_of, record, text, whole
+from ..storage.names import COMPARISON
 
 # A comparison written in another format is refused rather than misread.
-FORMAT, RECORD = 2, "comparison.json"
+FORMAT, RECORD = 2, COMPARISON
 
 MEASURES = ("value", "low", "high", "baseline", "validation")
 
@@ -93,6 +99,27 @@ class Comparison:
         kept = ("ranking", "networks", "ties", "baseline", "reference", "meaning")
         return {"comparison": str(self.path)} | {name: self.record[name] for name in kept}
 
+    def report(self, redraw: bool = False) -> Report:
+        """The report, which a notebook shows and ``.open()`` opens; drawn anew where it is missing, or asked for."""
+        folder = Folder.open(self.path)
+        if not redraw and holds_whole(folder, REPORT):
+            return Report(self.path / REPORT)
+        with folder.lock():
+            write_comparison(folder, self.path.name.removesuffix("-compare"), self.record)
+        return Report(self.path / REPORT, redrawn=True)
+
     def __repr__(self) -> str:
         rows = [f"{name}: {one['metric']} {one['value']:.4f}" for name, one in self.networks.items() if "value" in one]
         return f"Comparison({str(self.path)!r}; {', '.join(rows)})"
+
+
+def load_comparison(path: str | Path) -> Comparison:
+    """Open a finished comparison. Raises PellucidError when the folder holds none, or it is damaged or not finished."""
+    folder = Folder.open(path)
+    found = folder.read_json(RECORD)
+    with damage_as_error(folder.path / RECORD):
+        HELD(found, "comparison")
+    if "ranking" not in found:
+        fix = "go on with the same command and the same --name"
+        raise PellucidError("this comparison has not finished", where=str(path), fix=fix)
+    return Comparison(folder.path, found)

@@ -151,7 +151,8 @@ TRAIN = (
            metavar="NAME"),
     Option("budget", "What training may spend, everything included: 30s, 5m, 10epochs, 500steps.", BUDGET,
            unset="until it stops improving, at most 10 minutes", metavar="BUDGET"),
-    Option("epochs", "The budget in passes over the training examples.", Number(unit="epochs", most=MOST["epochs"]), metavar="N"),
+    Option("epochs", "The budget in passes over the training examples.", Number(unit="epochs", most=MOST["epochs"]),
+           metavar="N"),
     Option("steps", "The budget in optimizer steps.", Whole(1, MOST["steps"], "steps"), metavar="N"),
     Option("batch_size", "Examples a step.", Whole(1, LARGEST_BATCH, "examples"), unset="planned", metavar="N"),
     Option("lr", "Learning rate.", Number(most=LARGEST_RATE), unset="planned", metavar="RATE"),
@@ -231,6 +232,11 @@ MORE = Option(
     metavar="BUDGET",
 )
 
+OPEN = Option("open", "Whether to open it in a browser.", YesNo(), unset="where a person at a display asks",
+              flag="--open/--no-open", command=True)  # fmt: skip
+
+REDRAW = Option("redraw", "Draw it anew, from the run's weights and data.", YesNo(), command=True)
+
 TO = Option("to", "Where to put it.", Text(of="path"), unset="./NAME", metavar="PATH")
 
 VERBS: dict[str, tuple[Option, ...]] = {
@@ -241,6 +247,8 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "evaluate": (WEIGHTS, CUT, PAGE, FORCE, JSON),
     "predict": (TEXT, CUT, TABLE, FORCE, JSON),
     "resume": (MORE, JSON, QUIET),
+    "runs": (JSON,),
+    "report": (OPEN, REDRAW),
     "sample": (TO,),
 }
 
@@ -248,7 +256,9 @@ VERBS: dict[str, tuple[Option, ...]] = {
 def received_text(value: Any) -> str:
     """A value as an error shows it, cut where it is long."""
     try:
-        text = repr(value)
+        # A list that the command line makes is shown as what was typed.
+        typed = isinstance(value, tuple) and value and all(isinstance(one, str) for one in value)
+        text = ", ".join(map(repr, value)) if typed else repr(value)
     # Of thousands of digits, which Python refuses to write.
     except ValueError:
         return f"of {type(value).__name__}"

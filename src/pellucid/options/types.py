@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-
 # Of a class, in the loss: single precision still tells the other classes from nothing beside it.
 LARGEST_WEIGHT = 1_000_000
 

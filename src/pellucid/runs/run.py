@@ -43,6 +43,7 @@ from .results import Evaluation, Predictions, said_of, said_of_targets
 if TYPE_CHECKING:
     from ..data import Examples
     from ..data.splits.time_spans import Moments
+    from ..reports.report_file import Report
 
 
 class Run:
@@ -163,6 +164,20 @@ class Run:
                 folder.write(name, self.folder.read(name))
             folder.append(HISTORY_LINES, self.folder.lines(HISTORY_LINES), sync=True)
         return Run(folder, self.record, self.network)
+
+    def report(self, data: Any = None, *, redraw: bool = False) -> Report:
+        """The report, which a notebook shows and ``.open()`` opens; drawn anew where it is missing or damaged.
+
+        Args:
+            data: what the run was trained on, where it has to be drawn and the data is not where it was.
+            redraw: draw it anew in any case.
+
+        Raises:
+            PellucidError: when it has to be drawn, and the data has changed or is not to be had.
+        """
+        from .redraw import find_report
+
+        return find_report(self, data, redraw)
 
     def __getstate__(self) -> dict[str, bytes]:
         """What a pickle holds: the record as JSON and the weights as safetensors, no code and no module.

@@ -384,6 +384,11 @@ class Folder:
         )
 
 
+def holds_whole(folder: Folder, name: str) -> bool:
+    """Whether a folder has a file, as it was written."""
+    return not _complaint_of(lambda: folder.read(name))
+
+
 def _complaint_of(check: Callable[[], Any]) -> list[str]:
     """What PellucidError a check raises, in a list; [] for none."""
     try:

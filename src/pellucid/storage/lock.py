@@ -56,6 +56,24 @@ def _take_lock(file: int, path: Path) -> None:
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process is writing into the run folder ``path`` now."""
+    try:
+        file = os.open(path / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        # Shared, and let go at once: a training that begins this very moment is not kept out by another list.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return False
+
+
 def is_left(path: Path) -> bool:
     """Whether a file is left of a run that crashed before its first file: its lock, or that file half-written."""
     if path.name == LOCK:

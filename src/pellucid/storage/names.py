@@ -1,6 +1,8 @@
 """The names of the files in a run folder, once."""
 
 RECORD, WEIGHTS = "run.json", "weights.safetensors"
+# Of a comparison, in place of ``run.json``.
+COMPARISON = "comparison.json"
 # While it trains, and once it has finished.
 HISTORY_LINES, HISTORY_TABLE = "history.jsonl", "history.parquet"
 SUSPECTS = "suspects.parquet"
