@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,18 +26,23 @@ def run(tmp_path_factory: pytest.TempPathFactory, table: Path) -> pellucid.Run:
 
 def test_a_report_that_is_gone_is_drawn_again(run: pellucid.Run) -> None:
     names = ("report.html", "predictions.parquet", "history.parquet")
-    before = {name: (run.path / name).read_bytes() for name in names}
+
+    def content() -> dict[str, bytes]:
+        # The first report was drawn before the run's clock had stopped.
+        return {name: re.sub(rb"steps in [\d.,]+ s", b"", (run.path / name).read_bytes()) for name in names}
+
+    before = content()
     first = run.report()
     assert (Path(first), first.redrawn) == (run.path / "report.html", False)
     (run.path / "report.html").unlink()
     assert run.report().redrawn
-    assert {name: (run.path / name).read_bytes() for name in names} == before
+    assert content() == before
     (run.path / "report.html").write_text("cut off")
     assert run.report().redrawn
-    assert {name: (run.path / name).read_bytes() for name in names} == before
+    assert content() == before
     assert Folder.open(run.path).verify() == []
     assert run.report(redraw=True).redrawn
-    assert (run.path / "report.html").read_bytes() == before["report.html"]
+    assert content() == before
 
 
 def test_a_report_needs_the_data_only_to_be_drawn(run: pellucid.Run, tmp_path: Path) -> None:
@@ -98,8 +104,8 @@ def test_the_verb_opens_it_and_prints_where_it_is(run: pellucid.Run, monkeypatch
     assert exit_code(["report", "one", "--open"], 0) == 0
     assert opened == [(run.path / "report.html").as_uri()]
     assert capsys.readouterr().out == "runs/one/report.html\n" * 3
-    assert exit_code(["report", "two"], 0) == 1
-    assert "Unknown run 'two'. Did you mean 'one'?" in capsys.readouterr().err
+    assert exit_code(["report", "one2"], 0) == 1
+    assert "Unknown run 'one2'. Did you mean 'one'?" in capsys.readouterr().err
 
 
 def test_stopped_and_damaged_runs_and_other_folders(run: pellucid.Run, tmp_path: Path, monkeypatch, capsys) -> None:

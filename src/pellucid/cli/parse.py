@@ -14,7 +14,9 @@ import click
 
 from ..errors import PellucidError, UsageError, unknown_name
 from ..options import VERBS, Option
-from ..storage.names import RECORD
+
+# Of a run; ``storage.names`` says so too, but loads NumPy, and help is to be there at once.
+RECORD = "run.json"
 
 
 class _Checked(click.ParamType):

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from ..errors import visible_text
-from ..storage.names import COMPARISON, RECORD
-from .parse import find_run, typed_options
+from .parse import RECORD, find_run, typed_options
 
 
 def runs(folder: str | None, **typed: Any) -> None:
@@ -35,6 +34,8 @@ def report(run: str, data: Any, **typed: Any) -> None:
     RUN is its folder, or its name under ./runs. A report that is missing or damaged is drawn again; DATA is needed
     for that alone, and only where it is not where the run found it.
     """
+    from ..storage.names import COMPARISON
+
     options = typed_options("report", typed)
     place = find_run(run, (RECORD, COMPARISON), ("", "-compare"))
     found = make_report(place, data, bool(options.get("redraw")))
@@ -50,6 +51,7 @@ def make_report(place: Path, data: Any, redraw: bool) -> Any:
     from ..reports.report_file import REPORT, Report
     from ..storage import Folder
     from ..storage.folder import holds_whole
+    from ..storage.names import COMPARISON
 
     if not redraw and holds_whole(Folder.open(place), REPORT):
         return Report(place / REPORT)
