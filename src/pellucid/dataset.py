@@ -25,6 +25,7 @@ from .data.splits.split import Split, split_data
 from .data.summary import describe_lines, summarise_data
 from .errors import PellucidError, UsageError, unknown_name
 from .fields import Field, Note
+from .options.signature import with_options
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -187,13 +188,15 @@ class Dataset(Examples):
             )
 
 
+@with_options("read", also=read_data)
 def read(source: Any, **options: Any) -> Dataset:
     """Read a folder, a table or arrays; recognise what they hold and what can be predicted. Torch stays unloaded.
 
     Args:
         source: a path (CSV, TSV, Parquet, JSON lines, a folder of photos), a DataFrame, a dict of columns or arrays.
-        options: ``target``, ``kinds``, ``ignore``, ``header``, ``split``, ``image_size``,
-            ``weights`` (``pellucid read --help``).
+        cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
+        check: False looks for nothing odd in the values, now or before training, which saves time.
+        options: those of ``pellucid read``, below.
 
     Raises:
         PellucidError: when nothing can be recognised; says what was expected.

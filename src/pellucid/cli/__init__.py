@@ -19,6 +19,7 @@ from typing import NoReturn
 import click
 
 from ..machine import process_started
+from .completion import PathType, SampleType, answer_shell
 from .exits import DONE, explain_failure, print_failure
 from .parse import Verb
 from .streams import prepare_streams
@@ -31,6 +32,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     # Called with arguments, as tests do, the process is older than the command.
     started = process_started() if args is None else time.time()
     prepare_streams()
+    if (answered := answer_shell(root_command)) is not None:
+        sys.exit(answered)
     if not os.environ.get("PELLUCID_DEBUG"):
         # Of libraries: what a user should know is said in other words.
         warnings.simplefilter("ignore")
@@ -98,7 +101,7 @@ for _verb in (
         pellucid evaluate runs/photos newer_photos/
         pellucid evaluate photos newer_photos/ --json
     """),
-    Verb("predict", predict, [RUN, click.Argument(["inputs"], nargs=-1, metavar="[INPUT]...")], """
+    Verb("predict", predict, [RUN, click.Argument(["inputs"], nargs=-1, metavar="[INPUT]...", type=PathType())], """
         pellucid predict runs/photos cat.jpg dog.jpg
         pellucid predict runs/prices new.csv --out predictions.csv
         pellucid predict runs/reviews --text "I would buy it again"
@@ -109,7 +112,7 @@ for _verb in (
         pellucid resume runs/photos --more 5m
         pellucid resume runs/photos /new/place/photos
     """),
-    Verb("runs", runs, [click.Argument(["folder"], required=False)], """
+    Verb("runs", runs, [click.Argument(["folder"], required=False, type=PathType())], """
         pellucid runs
         pellucid runs elsewhere/runs --json
     """),
@@ -118,7 +121,7 @@ for _verb in (
         pellucid report runs/photos --no-open
         pellucid report runs/photos photos_elsewhere/ --redraw
     """),
-    Verb("sample", sample, [click.Argument(["name"], required=False)], """
+    Verb("sample", sample, [click.Argument(["name"], required=False, type=SampleType())], """
         pellucid sample
         pellucid sample digits
         pellucid sample wine --to wine.csv

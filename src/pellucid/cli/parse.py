@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..errors import PellucidError, UsageError, unknown_name
 from ..options import VERBS, Option
+from .completion import complete_value
 
 # Of a run; ``storage.names`` says so too, but loads NumPy, and help is to be there at once.
 RECORD = "run.json"
@@ -27,6 +29,9 @@ class _Checked(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if self.option.many else self.option.check_value(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return complete_value(self.option.type, self.option.name, incomplete)
 
 
 def _click_parameter(option: Option) -> click.Option:
@@ -69,7 +74,8 @@ class Verbs(click.Group):
         return list(self.commands)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in self.commands:
+        # Half a command, of which a shell asks how it goes on, is no mistake yet.
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
             raise UsageError(unknown_name("command", args[0], self.commands))
         return super().resolve_command(ctx, args)
 

@@ -10,6 +10,7 @@ import click
 
 from ..errors import PellucidError, UsageError, shell_quote, visible_text
 from ..options import READ
+from .completion import PathType, RunType, completion_script
 from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -270,10 +271,19 @@ def sample(name: str | None, to: str | None) -> None:
 
 @click.group(cls=Verbs, invoke_without_command=True, context_settings=_SETTINGS)
 @click.option("--version", is_flag=True, help="Print the version.")
+@click.option(
+    "--show-completion",
+    metavar="[SHELL]",
+    is_flag=False,
+    flag_value="",
+    help="Print the script that completes commands in bash, zsh or fish.",
+)
 @click.pass_context
-def root_command(context: click.Context, version: bool) -> None:
+def root_command(context: click.Context, version: bool, show_completion: str | None) -> None:
     """Pellucid turns your own data into a trained deep network that you can see through."""
-    if version:
+    if show_completion is not None:
+        print(completion_script(context.command, show_completion), end="")
+    elif version:
         from importlib.metadata import version as installed
 
         click.echo(f"pellucid {installed('pellucid')}")
@@ -288,7 +298,9 @@ def one_or_several(context: click.Context, parameter: click.Parameter, given: tu
 
 def data_argument(required: bool = True) -> click.Argument:
     metavar = "DATA" if required else "[DATA]"
-    return click.Argument(["data"], nargs=-1, required=required, metavar=metavar, callback=one_or_several)
+    return click.Argument(
+        ["data"], nargs=-1, required=required, metavar=metavar, callback=one_or_several, type=PathType()
+    )
 
 
-RUN = click.Argument(["run"])
+RUN = click.Argument(["run"], type=RunType())

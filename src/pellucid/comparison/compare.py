@@ -24,6 +24,7 @@ from ..dataset import Dataset
 from ..errors import Interrupted, PellucidError, no_memory
 from ..metrics.base import Judge, normalised_weights
 from ..options import Budget, check_options, default_options
+from ..options.signature import with_options
 from ..planning.device import best_device, check_device
 from ..references.base import reference_seconds
 from ..references.fit import fit_reference
@@ -50,6 +51,7 @@ BUDGET = Budget("seconds", 60.0)
 ANSWER_SECONDS, EXAMPLES_AT_ONCE = 0.3, 512
 
 
+@with_options("compare")
 def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) -> Comparison:
     """Train several networks on the same split with the same budget each, and rank them.
 
@@ -60,7 +62,7 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
         data: whatever ``read`` takes, or what it returned.
         networks: names, such as ``("mlp", "cnn")``. budget: of each training, such as ``"1m"``.
         seeds: how many trainings of each network; their seeds follow ``seed``. All share one split.
-        listeners: are told how it goes. options: the others of ``pellucid compare``.
+        listeners: are told how it goes. options: the others of ``pellucid compare``, below.
 
     Raises:
         UsageError: for names that are no networks, before anything is read.

@@ -6,7 +6,7 @@ and light, so that ``pellucid --help`` answers at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,23 +38,24 @@ PHOTO_CHANGES = ("mirror", "shift", "cover")
 
 ANYTHING = Whatever()
 
-BUDGET = Written(Budget.parse, "budget", "5m")
-KINDS = Written(parse_kinds, "kinds", "zip=category", ("number", "category", "text", "image", "labels", "date"))
-PIXELS = Written(parse_pixels, "pixels", "48x32")
+BUDGET = Written(Budget.parse, "budget", "5m", annotation=str | Budget)
+KINDS = Written(parse_kinds, "kinds", "zip=category", ("number", "category", "text", "image", "labels", "date"),
+                annotation=Mapping[str, str] | Sequence[str])  # fmt: skip
+PIXELS = Written(parse_pixels, "pixels", "48x32", annotation=int | str | tuple[int, int])
 # The names a user types; a test holds them, and the kinds and outputs below, to what is registered.
 NETWORKS_KNOWN = ("mlp", "cnn", "rnn", "gru", "lstm", "transformer")
 NETWORK = Written(check_network, "network", "cnn", NETWORKS_KNOWN)
-CLASS_WEIGHTS = Written(parse_class_weights, "class weights", "cat=2,dog=1")
-THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3")
+CLASS_WEIGHTS = Written(parse_class_weights, "class weights", "cat=2,dog=1", annotation=str | Mapping[str, float])
+THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3", annotation=float | str | Mapping[str, float])
 CHANGES = Some(PHOTO_CHANGES, ("auto", "none"))
-NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN)
+NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN, str | Sequence[str])
 TARGETS = Texts("column", alone=True)
 OUTPUT = Text(of="output", choices=("category", "labels", "number"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
-DECIMAL = Written(parse_decimal, "decimal mark", ",", (",", "."))
-ENCODING = Written(parse_encoding, "encoding", "cp932")
-DELIMITER = Written(parse_delimiter, "delimiter", ";")
+DECIMAL = Written(parse_decimal, "decimal mark", ",", (",", "."), annotation=str)
+ENCODING = Written(parse_encoding, "encoding", "cp932", annotation=str)
+DELIMITER = Written(parse_delimiter, "delimiter", ";", annotation=str)
 
 DEVICE = Text(r"cpu|cuda(:\d+)?", expected="expected cpu, cuda or cuda:1", of="device")
 
@@ -139,7 +140,7 @@ READ = (
     Option("encoding", "Encoding of a text file, such as cp932 or utf-16.", ENCODING, unset="recognised",
            metavar="NAME"),
     Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
-           Whatever("80,10,10"),
+           Whatever("80,10,10", str | Sequence[float]),
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
     WEIGHTS,
     Option("image_size", "Pixels a side that images are brought to.", PIXELS, unset="theirs, up to a limit",

@@ -10,7 +10,7 @@ import math
 import operator
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -22,10 +22,11 @@ class ValueType(ABC):
     """The type of an option's value.
 
     Class attributes:
-        form: the word for it in JSON.
+        form: the word for it in JSON. annotation: the type that Python's signatures show.
     """
 
     form: ClassVar[str]
+    annotation: Any = Any
 
     @abstractmethod
     def check(self, value: Any) -> Any:
@@ -34,6 +35,7 @@ class ValueType(ABC):
     def to_json(self) -> dict[str, Any]:
         """The type as a form can be made from it."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        own.pop("annotation", None)
         plain = {name: list(v) if isinstance(v, tuple) else v for name, v in own.items() if not callable(v)}
         return {"form": self.form, **{name: value for name, value in plain.items() if value not in (None, "", [])}}
 
@@ -48,6 +50,7 @@ class Whole(ValueType):
     """
 
     form = "whole number"
+    annotation = int
 
     least: int = 0
     most: int | None = None
@@ -71,6 +74,7 @@ class Number(ValueType):
     """A number above a bound, which is not allowed itself, and up to another, which is."""
 
     form = "number"
+    annotation = float
 
     above: float = 0
     unit: str = ""
@@ -90,6 +94,7 @@ class YesNo(ValueType):
     """True or False."""
 
     form = "yes or no"
+    annotation = bool
 
     def check(self, value: Any) -> bool:
         if not isinstance(value, bool):
@@ -108,6 +113,7 @@ class Text(ValueType):
     """
 
     form = "text"
+    annotation = str
 
     pattern: str = ""
     but: tuple[str, ...] = ()
@@ -131,6 +137,7 @@ class Texts(ValueType):
     """
 
     form = "texts"
+    annotation = str | Sequence[str]
 
     of: str = ""
     alone: bool = False
@@ -152,6 +159,7 @@ class Some(ValueType):
     """
 
     form = "some of"
+    annotation = str | Sequence[str]
 
     choices: tuple[str, ...]
     instead: tuple[str, ...] = ()
@@ -172,7 +180,7 @@ class Written(ValueType):
 
     Attributes:
         parse: reads it. like: what is written, such as ``budget``; ``example``: such a text.
-        choices: words that can be written, where they are few.
+        choices: words that can be written, where they are few. annotation: what Python takes.
     """
 
     form = "written"
@@ -181,6 +189,7 @@ class Written(ValueType):
     like: str
     example: str
     choices: tuple[str, ...] = ()
+    annotation: Any = Any
 
     def check(self, value: Any) -> Any:
         return self.parse(value)
@@ -193,6 +202,7 @@ class Whatever(ValueType):
     form = "anything"
 
     example: str = ""
+    annotation: Any = Any
 
     def check(self, value: Any) -> Any:
         return value

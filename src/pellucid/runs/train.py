@@ -21,6 +21,7 @@ from ..fields import Field
 from ..inputs import INPUTS
 from ..network import Network
 from ..options import Budget, check_options
+from ..options.signature import with_options
 from ..planning.build import planned_network, planned_output, planned_trunk
 from ..planning.decisions import Decisions
 from ..planning.device import check_device
@@ -75,6 +76,7 @@ CROSS_VALIDATION_SHARE = 0.4
 PATIENCE_EVALUATIONS = 10
 
 
+@with_options("plan")
 def plan(data: Any = None, *, like: str | Path | None = None, **options: Any) -> Plan:
     """The plan that ``train`` would make with the same arguments; nothing is trained or written.
 
@@ -89,6 +91,7 @@ def plan(data: Any = None, *, like: str | Path | None = None, **options: Any) ->
     return recorded_plan(Folder.open(like), data, options)
 
 
+@with_options("train")
 def train(
     data: Any = None,
     *,
@@ -110,7 +113,7 @@ def train(
         save: False keeps the run in memory and draws no report; ``run.save`` writes the finished run. Such a training
             has no checkpoints: stopped, it is lost. Without a test part (a share of 0) its score is validation's.
             Whether data from files is cached is for ``read`` to say.
-        options: every option of ``pellucid train``, under the same name.
+        options: every option of ``pellucid train``, under the same name, below.
 
     Raises:
         PellucidError: for anything the user can mend. Interrupted: when stopped by a signal, after saving.
