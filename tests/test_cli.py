@@ -22,8 +22,9 @@ from pellucid import options
 from pellucid.cli import console, exit_code, progress, show_data, show_predictions
 from pellucid.errors import Interrupted, PellucidError, UsageError
 from pellucid.fields import Note
+from pellucid.fields.notes import join_notes
 from pellucid.options import Budget
-from pellucid.training.listeners import Progress
+from pellucid.training.listeners import Progress, Remark
 
 ROWS = [
     {"input": "a.png", "label": "cat", "probability": 0.9, "probabilities": {"cat": 0.9, "dog": 0.1}},
@@ -335,8 +336,8 @@ def test_train_ends_with_the_score_beside_the_baseline_and_what_to_do_next(calls
     assert pellucid_command("train", "my data") == 0
     shown = capsys.readouterr()
     words = " ".join(shown.out.split())
-    assert "Right 97.0% of the time. accuracy 0.9700 (0.9600 to 0.9800); always '3': 0.1000;" in words
-    assert "95 % interval over 360 examples it never learned from" in words
+    assert "Right 97.0% of the time. accuracy; 95 % interval over 360 examples it never learned from" in words
+    assert "0.9700" not in words, "each score is said once"
     assert "runs/r/report.html" in words
     assert "pellucid predict runs/r 'my data/cat/1.png'\n" in shown.out
     assert "pellucid resume runs/r --more 5m\n" in shown.out
@@ -408,8 +409,7 @@ def test_evaluate(calls, capsys):
     run_folder("runs/r")
     assert pellucid_command("evaluate", "r", "new/") == 0
     shown = capsys.readouterr().out
-    assert "accuracy 0.9700" in shown
-    assert "f1" in shown
+    assert "Right 97.0% of the time. accuracy; 95 % interval over 360 examples f1 0.950" in " ".join(shown.split())
     assert pellucid_command("evaluate", "r", "new/", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == RESULT
 
@@ -418,7 +418,7 @@ def test_resume(calls, capsys):
     run_folder("runs/r")
     assert pellucid_command("resume", "r", "--more", "10epochs") == 0
     assert calls["resume"] == (Path("runs/r"), {"more": Budget("epochs", 10)})
-    assert "accuracy 0.9700" in capsys.readouterr().out
+    assert "Right 97.0% of the time." in capsys.readouterr().out
 
 
 def test_predict_prints_tabs_where_no_terminal_listens(calls, capsys):
@@ -520,7 +520,60 @@ def test_screen_fits_and_tells(width, monkeypatch):
     whole = out.file.getvalue()
     assert "200 images decoded" in whole
     assert "  size 3, as much as 20 s allow" in whole
-    assert "  step 100: schedule 1,200 steps, 2 steps a second" in whole
+    assert "schedule" not in whole
+    verbose = progress.Screen(Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None))
+    verbose.verbose = True
+    with verbose:
+        tell(verbose)
+    assert "  step 100: schedule 1,200 steps, 2 steps a second" in verbose.console.file.getvalue()
+
+
+class LongPlan(FakePlan):
+    def lines(self) -> list[tuple[str, str, str]]:
+        names = ("predict", "network", "batch size", "learning rate", "budget", "device", "size", "reference")
+        return [(name, f"of {name}", "why not") for name in names]
+
+
+def test_a_plan_is_five_lines_and_the_rest_on_request():
+    shown = {}
+    for verbose in (False, True):
+        ear = progress.Lines(Console(file=io.StringIO(), width=100))
+        ear.verbose = verbose
+        ear.planned(LongPlan())
+        shown[verbose] = ear.console.file.getvalue()
+    assert [line.split("  ")[1].strip() for line in shown[False].splitlines() if "why not" in line] == [
+        "predict", "network", "budget", "size", "reference"
+    ]  # fmt: skip
+    assert "3 more with --verbose, and in the report" in shown[False]
+    assert shown[True].count("why not") == 8
+    assert "more with" not in shown[True]
+
+
+def test_an_early_end_is_said_in_english():
+    decision = {"step": 1440, "name": "stopped improving", "value": True, "reason": "the loss has not improved"}
+    assert progress.decision_line(decision) == "step 1,440: the loss has not improved, so it cools down now"
+
+
+def test_levels_are_told_apart_on_a_terminal_by_colour_and_elsewhere_by_sign():
+    for terminal in (True, False):
+        out = Console(file=io.StringIO(), force_terminal=terminal, color_system="standard" if terminal else None)
+        for level in ("info", "warning", "error"):
+            progress.Lines(out).show_sentence(Remark(f"a remark, {level}", level))
+        info, warning, error = out.file.getvalue().splitlines()
+        assert ("\x1b[33m" in warning, "\x1b[31m" in error) == (terminal, terminal)
+        assert ("!" in warning, "✗" in error, "!" in info) == (True, True, False)
+
+
+def test_one_line_where_several_columns_have_the_same_note():
+    notes = [Note("info", "left out: all the same", f"column '{name}'") for name in "abc"]
+    notes.insert(1, Note("info", "left out: all the same", "row 7"))
+    out = Console(file=io.StringIO(), width=100)
+    show_data.note_lines(notes, out)
+    assert " ".join(out.file.getvalue().split()) == (
+        "· columns 'a', 'b' and 'c': left out: all the same · row 7: left out: all the same"
+    )
+    many = [Note("warning", "x", f"column '{i}'") for i in range(30)]
+    assert [note.where for note in join_notes(many)] == ["columns '0', '1', '2', '3', '4' and 25 more"]
 
 
 def test_screen_draws_seldom(monkeypatch):

@@ -20,7 +20,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 #: From below to above; a room imports those of earlier lines, and of its own line only itself. Where some files of a
 #: room are of use to rooms below it, they have a place of their own.
 ROOMS = (
-    ("errors", "wording", "machine"),
+    ("errors", "wording", "machine", "activity"),
     ("storage", "draw"),
     ("metrics",),
     ("fields",),
@@ -45,6 +45,7 @@ TORCH_FREE = (
     "errors",
     "wording",
     "machine",
+    "activity",
     "options",
     "storage",
     "draw",

@@ -22,7 +22,7 @@ from .data.read import read_data
 from .data.sample_weights import loss_weights
 from .data.splits.spec import parse_split
 from .data.splits.split import Split, split_data
-from .data.summary import describe_lines, summarise_data
+from .data.summary import SHORT, describe_lines, summarise_data
 from .errors import PellucidError, UsageError, unknown_name
 from .fields import Field, Note
 from .options.signature import with_options
@@ -59,10 +59,15 @@ class Dataset(Examples):
         return data
 
     def __repr__(self) -> str:
-        return self.describe()
+        return "\n".join(describe_lines(self, SHORT))
+
+    def _repr_html_(self) -> str:
+        from .data.summary_html import data_html
+
+        return data_html(self)
 
     def describe(self) -> str:
-        """What was found, what will be predicted and why, and what looks wrong, in lines for reading."""
+        """What ``print`` shows, at its full length: every column and note that a screen or two can hold."""
         return "\n".join(describe_lines(self))
 
     def summary(self) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class PellucidEstimator(BaseEstimator):
                 check=False,
             )
             check_numbers(columns, data.inputs)
-            self.run_ = train(data, save=False, seed=seed_of(self.random_state), **options)
+            self.run_ = train(data, save=False, progress=False, seed=seed_of(self.random_state), **options)
             if self.save is not None:
                 self.run_ = self.run_.save(self.save)
         self.n_iter_ = self.run_.record["steps"]

@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..training.listeners import Listener, Progress
+from ..training.listeners import Listener, Progress, Remark
 from ..wording import metric_text
 from . import show_comparison, show_data
 from .console import clock_duration, grouped_number, make_console, print_json, short_number
@@ -32,6 +32,9 @@ Points = list[tuple[float, float]]
 CLOCKS = {"step", "epoch", "seconds", "rate", "lr", "matrix_lr", "lr_factor", "loss"}
 
 LOSS = "validation loss"
+
+# Decisions that are told without --verbose: how large the network is, why a training ends early, what memory forbids.
+NEWS = ("size", "stopped improving", "micro batch")
 
 # The bit of each dot, 4 rows × 2 columns a cell.
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -80,8 +83,6 @@ class Display(Listener):
         self.progress: Progress | None = None
         self.readings: dict[str, Points] = {}
         self.losses: Points = []
-        # The end of the schedule that was last said aloud.
-        self.steps_told = 0
         # What reading said of the data; training says it too.
         self.known: set[str] = set()
 
@@ -114,17 +115,6 @@ class Display(Listener):
     def show_sentence(self, text: str) -> None:
         """Show a sentence."""
 
-    def worth_saying(self, decision: Mapping[str, Any]) -> bool:
-        """Whether a decision is news: trials of threads on the way are none, moves of the end by a fifth are."""
-        if decision["name"] == "threads" and decision["step"]:
-            return False
-        if decision["name"] != "schedule":
-            return True
-        steps = decision["value"][-1][0]
-        news = abs(steps - self.steps_told) > 0.2 * self.steps_told
-        self.steps_told = steps if news else self.steps_told
-        return news
-
     @property
     def expected_end(self) -> float:
         """Seconds at which the training will be over, as far as known."""
@@ -139,16 +129,18 @@ class ConsoleDisplay(Display):
     """A display with a console to say things on."""
 
     console: Console
+    # Whether the whole plan and all decisions are shown.
+    verbose = False
 
     def data_read(self, data: Any) -> None:
         super().data_read(data)
         show_brief(data, self.console)
 
     def planned(self, plan: Any) -> None:
-        show_plan(plan, self.console)
+        show_plan(plan, self.console, whole=self.verbose)
 
     def decided(self, decision: Mapping[str, Any]) -> None:
-        if self.worth_saying(decision):
+        if self.verbose or decision["name"] in NEWS:
             self.said(decision_line(decision))
 
 
@@ -184,7 +176,7 @@ class Screen(ConsoleDisplay):
         self.live.stop()
 
     def show_sentence(self, text: str) -> None:
-        self.console.print(Text("  " + text, style="dim"))
+        self.console.print(remark_text(text))
 
     def stepped(self, progress: Progress) -> None:
         super().stepped(progress)
@@ -241,6 +233,8 @@ def decision_line(decision: Mapping[str, Any]) -> str:
     if name == "schedule":
         value = f"{grouped_number(value[-1][0])} steps"
     value = f"{value:.4g}" if isinstance(value, float) else value
+    if name == "stopped improving":
+        return f"step {step:,}: {decision['reason']}" + (", so it cools down now" if value else "")
     when = f"step {step:,}: " if step else ""
     return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
 
@@ -257,7 +251,7 @@ class Lines(ConsoleDisplay):
         self.console, self.printed = console, -math.inf
 
     def show_sentence(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True)
+        self.console.print(remark_text(text) if isinstance(text, Remark) else text, soft_wrap=True)
 
     def stepped(self, progress: Progress) -> None:
         super().stepped(progress)
@@ -293,7 +287,7 @@ class Turns(Display):
         show_data.show_brief(data, self.console)
 
     def show_sentence(self, text: str) -> None:
-        self.console.print(Text("  " + text, style="dim"), soft_wrap=not self.console.is_terminal)
+        self.console.print(remark_text(text), soft_wrap=not self.console.is_terminal)
 
     def began(self, network: str, seed: int, place: int, places: int) -> None:
         self.ear = screen_or_lines(self.console, passing=True)
@@ -324,7 +318,7 @@ class JsonLines(Display):
 
     def show_sentence(self, text: str) -> None:
         # A key of the event, not a kind.
-        print_json({"event": "said", "text": text})
+        print_json({"event": "said", "text": text, "level": getattr(text, "level", "info")})
 
     def planned(self, plan: Any) -> None:
         print_json({"event": "planned", "plan": plan.to_json()})
@@ -342,16 +336,32 @@ class JsonLines(Display):
         print_json({"event": "ended", **trial})
 
 
-def choose_display(json_lines: bool, quiet: bool, *, turns: bool = False) -> Display:
-    """The display that fits: what was asked for, then what standard error can show. ``turns``: for a comparison."""
+def remark_text(text: str) -> Text:
+    """A sentence; with the sign and colour of its level where it has one that matters."""
+    level = getattr(text, "level", "info")
+    if level == "info":
+        return Text(f"  {text}", style="dim")
+    sign, style = show_data.LEVELS[level]
+    return Text.assemble((f"  {sign} ", style), str(text))
+
+
+def choose_display(json_lines: bool, quiet: bool, *, turns: bool = False, verbose: bool = False) -> Display:
+    """The display that fits: what was asked for, then what standard error can show.
+
+    Args:
+        turns: for a comparison. verbose: the whole plan and every decision.
+    """
     if json_lines:
         return JsonLines()
     if quiet:
         return Silent()
     console = make_console(sys.stderr)
-    return Turns(console) if turns else screen_or_lines(console)
+    return Turns(console) if turns else screen_or_lines(console, verbose=verbose)
 
 
-def screen_or_lines(console: Console, *, passing: bool = False) -> Display:
+def screen_or_lines(console: Console, *, passing: bool = False, verbose: bool = False) -> Display:
     """A live block where the console can show one; ``passing``: gone when it is over."""
-    return Screen(console, passing=passing) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
+    live = console.is_terminal and not console.is_dumb_terminal
+    ear = Screen(console, passing=passing) if live else Lines(console)
+    ear.verbose = verbose
+    return ear

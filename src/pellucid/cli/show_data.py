@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..data.summary import prediction_phrase
+from ..fields.notes import join_notes
 from .console import eighths_bar, grouped_number, hanging_indent, plain_grid, print_block
 
 # Columns of a table, shown on a terminal: with what is said of the data they fill a screen.
@@ -141,7 +142,7 @@ def split_text(found: Mapping[str, Any]) -> Text:
 
 def note_lines(found: Sequence[Any], out: Console, most: int = 12) -> None:
     """What is worth knowing, the worst first."""
-    ranked = sorted(found, key=lambda note: -list(LEVELS).index(note.level))
+    ranked = sorted(join_notes(found), key=lambda note: -list(LEVELS).index(note.level))
     for i, note in enumerate(ranked[:most]):
         sign, style = LEVELS[note.level]
         line = Text.assemble((f"{note.where}: " if note.where else "", "bold"), note.text)

@@ -16,16 +16,41 @@ from .console import grouped_number, plain_grid, print_block, short_number
 # --- plan --------------------------------------------------------------------------------------------------------
 
 
-def show_plan(made: Any, out: Console) -> None:
-    """Each decision with its reason."""
+# What is said of a plan first, in five lines: what is learned by what, for how long, and what stands beside it.
+FIRST = (
+    "predict",
+    "network",
+    "size",
+    "budget",
+    "start",
+    "augmentation",
+    "folds",
+    "reference",
+    "metric",
+    "learning rate",
+)
+
+MOST_LINES = 5
+
+
+def show_plan(made: Any, out: Console, whole: bool = True) -> None:
+    """Each decision with its reason; not ``whole``: the five that matter most."""
+    lines = made.lines()
+    if not whole:
+        known = [name for name in FIRST if name in {line[0] for line in lines}]
+        others = [line[0] for line in lines if line[0] not in known]
+        kept = {*[*known, *others][:MOST_LINES]}
+        lines = [line for line in lines if line[0] in kept]
     table = plain_grid()
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold", max_width=34)
     table.add_column(style="dim", overflow="fold")
-    for name, value, reason in made.lines():
+    for name, value, reason in lines:
         table.add_row(Text(str(name)), Text(str(value)), Text(str(reason)))
     print_block(Text("Plan", style="bold"), out)
     print_block(table, out, above=False)
+    if left := len(made.lines()) - len(lines):
+        print_block(Text(f"{left} more with --verbose, and in the report", style="dim"), out, above=False)
 
 
 # --- scores ------------------------------------------------------------------------------------------------------
@@ -42,7 +67,7 @@ def score_sentence(scored: Any) -> Text:
 
 
 def show_score(scored: Any, out: Console, examples: str) -> None:
-    """What the score means in plain words, and the score; ``examples`` says what it was measured on."""
+    """The score once: as a sentence where there is one, else by its name; ``examples``: what it was measured on."""
     if warning := getattr(scored, "say_warning", str)():
         print_block(Text(warning, style="bold yellow"), out)
     plain = scored.say() if hasattr(scored, "say") else ""
@@ -56,9 +81,11 @@ def show_score(scored: Any, out: Console, examples: str) -> None:
     weighted = f", weighted by '{by}'" if by else ""
     groups = getattr(scored.score, "groups", "")
     drawn = f", drawn by '{groups}'" if groups else ""
-    facts = score_sentence(scored).append(
-        f"; 95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}"
-    )
+    # The sentence has the numbers; without one the line of facts says them.
+    reference = getattr(scored, "reference", None)
+    beside = f"; {reference.name}: {score_text(reference.value)}" if reference else ""
+    facts = Text(metric_text(scored.score.metric) + beside, style="dim") if plain else score_sentence(scored)
+    facts.append(f"; 95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}")
     print_block(facts, out, above=not plain)
     show_targets(getattr(scored, "targets", ()), out)
     if blocks := getattr(scored.score, "say_blocks", str)():

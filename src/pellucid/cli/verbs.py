@@ -31,7 +31,11 @@ def read(data: Data, **typed: Any) -> None:
 
     options = typed_options("read", typed)
     as_json, fix = (options.pop(name, False) for name in ("json", "fix"))
-    found = pellucid.read(data, **options)
+
+    from .waiting import Waiting
+
+    with Waiting("reading the data", as_json):
+        found = pellucid.read(data, **options)
 
     from ..fields.notes import DECODES
     from . import console, show_data
@@ -39,7 +43,8 @@ def read(data: Data, **typed: Any) -> None:
     # Before decoding begins, which may take minutes: it can still be stopped.
     if takes_long := [note for note in found.notes if note.action == DECODES]:
         show_data.note_lines(takes_long, console.make_console(sys.stderr))
-    found.check()
+    with Waiting("looking at every example", as_json):
+        found.check()
     if as_json:
         console.print_json(found.summary())
     elif fix:
@@ -56,6 +61,7 @@ def train(data: Data | None, **typed: Any) -> None:
     """
     options = typed_options("train", typed)
     as_json, quiet, plan_only = (options.pop(name, False) for name in ("json", "quiet", "plan_only"))
+    verbose = bool(options.pop("verbose", False))
     if data is None and "like" not in options:
         raise UsageError("there is nothing to train on", fix="name the data: pellucid train DATA (or --like RUN)")
     for name in ("like", "start"):
@@ -64,7 +70,7 @@ def train(data: Data | None, **typed: Any) -> None:
     if plan_only:
         show_plan_only(data, options, as_json)
     else:
-        run_training(data, options, as_json, quiet)
+        run_training(data, options, as_json, quiet, verbose)
 
 
 def show_plan_only(data: Data | None, options: dict[str, Any], as_json: bool) -> None:
@@ -79,16 +85,21 @@ def show_plan_only(data: Data | None, options: dict[str, Any], as_json: bool) ->
         show_run.show_plan(made, console.make_console(sys.stdout))
 
 
-def run_training(data: Data | None, options: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def run_training(data: Data | None, options: dict[str, Any], as_json: bool, quiet: bool, verbose: bool) -> None:
     import pellucid
 
+    from ..runs.paths import check_free
     from . import progress
+    from .waiting import Waiting
 
+    # Before reading, which may take minutes.
+    check_free(options)
     source: Any = data
-    with progress.choose_display(as_json, quiet) as ear:
+    with progress.choose_display(as_json, quiet, verbose=verbose) as ear:
         if data is not None and "like" not in options:
             # Read here and not in ``train``, so that what was found is shown before the planning.
-            source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+            with Waiting("reading the data", as_json or quiet):
+                source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
             ear.data_read(source)
         done = pellucid.train(source, **options, listeners=(ear,), started=click.get_current_context().obj)
     show_outcome(done, data, as_json, quiet)
@@ -122,11 +133,15 @@ def compare(data: Data, **typed: Any) -> None:
 
     import pellucid
 
+    from ..runs.paths import check_free
     from . import console, progress
     from . import show_comparison as compared
+    from .waiting import Waiting
 
+    check_free(options, "-compare")
     with progress.choose_display(as_json, quiet, turns=True) as ear:
-        source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+        with Waiting("reading the data", as_json or quiet):
+            source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
         ear.data_read(source)
         done = pellucid.compare(source, **options, listeners=(ear,))
     out = console.make_console(sys.stdout)
@@ -148,11 +163,11 @@ def resume(run: str, data: Data | None, **typed: Any) -> None:
     import pellucid
 
     options = typed_options("resume", typed)
-    as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
+    as_json, quiet, verbose = (options.pop(name, False) for name in ("json", "quiet", "verbose"))
 
     from . import progress
 
-    with progress.choose_display(as_json, quiet) as ear:
+    with progress.choose_display(as_json, quiet, verbose=verbose) as ear:
         moved: dict[str, Any] = {} if data is None else {"data": data}
         done = pellucid.resume(find_run(run), **moved, **options, listeners=(ear,))
     show_outcome(done, data, as_json, quiet)
@@ -180,7 +195,9 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
     else:
         out = console.make_console(sys.stdout)
         show_run.show_score(scored, out, "examples")
-        show_run.show_metrics(scored.metrics, out)
+        # The main one has just been said.
+        others = {name: value for name, value in scored.metrics.items() if name != scored.score.metric}
+        show_run.show_metrics(others, out)
         show_run.show_page(place, out)
         show_data.note_lines(scored.notes, console.make_console(sys.stderr))
 

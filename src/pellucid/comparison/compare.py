@@ -29,15 +29,17 @@ from ..planning.device import best_device, check_device
 from ..references.base import reference_seconds
 from ..references.fit import fit_reference
 from ..reports.comparison_report import write_comparison
+from ..runs.paths import check_free
 from ..runs.prepare import checked_split, read_if_needed
 from ..runs.record import damage_as_error, read_record
 from ..runs.run import Run, load
 from ..runs.train import resume, train
 from ..storage import Folder
 from ..training.evaluate import predict_raw
-from ..training.listeners import Listener, Several
+from ..training.listeners import Listener, Remark, Several
 from ..training.loader import Loader
 from ..training.memory import Peak, give_back
+from ..training.status_line import with_progress
 from ..tuning.cross_validation import CrossValidation, out_of_fold_answers
 from ..tuning.selection import limit_validation
 from ..wording import metric_text
@@ -52,7 +54,9 @@ ANSWER_SECONDS, EXAMPLES_AT_ONCE = 0.3, 512
 
 
 @with_options("compare")
-def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) -> Comparison:
+def compare(
+    data: Any, *, listeners: Sequence[Listener] = (), progress: bool | None = None, **options: Any
+) -> Comparison:
     """Train several networks on the same split with the same budget each, and rank them.
 
     Data are read and decoded before the first clock starts. Each budget counts all that its network needs: planning,
@@ -62,7 +66,8 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
         data: whatever ``read`` takes, or what it returned.
         networks: names, such as ``("mlp", "cnn")``. budget: of each training, such as ``"1m"``.
         seeds: how many trainings of each network; their seeds follow ``seed``. All share one split.
-        listeners: are told how it goes. options: the others of ``pellucid compare``, below.
+        listeners: are told how it goes. progress: whether a line says how it goes; left out, in a notebook alone.
+        options: the others of ``pellucid compare``, below.
 
     Raises:
         UsageError: for names that are no networks, before anything is read.
@@ -71,6 +76,7 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
     given = default_options("compare") | check_options("compare", {k: v for k, v in options.items() if v is not None})
     networks, seeds = given.pop("networks"), given.pop("seeds")
     usual = default_options("train")
+    check_free(given, "-compare")
     found, rest = read_if_needed(data, {k: v for k, v in given.items() if v != usual.get(k)})
     out, name = Path(rest.pop("out", usual["out"])), rest.pop("name", None)
     seed = int(rest.pop("seed", 0))
@@ -84,7 +90,9 @@ def compare(data: Any, *, listeners: Sequence[Listener] = (), **options: Any) ->
     if folder.exists("run.json"):
         raise PellucidError("there is a run here already", where=str(folder.path), fix="choose another --name")
     with folder.lock():
-        contest = ComparisonRunner(folder, name, found, split, torch.device(device), rest, _Once(listeners))
+        contest = ComparisonRunner(
+            folder, name, found, split, torch.device(device), rest, _Once(with_progress(listeners, progress))
+        )
         return contest.run(networks, range(seed, seed + seeds))
 
 
@@ -163,7 +171,7 @@ class ComparisonRunner:
         """Do what no network's clock is to pay for: decode, tokenise, fit the reference, start torch's threads."""
         for note in self.data.check():
             if note.level != "info":
-                self.tell.said(str(note))
+                self.tell.said(Remark(str(note), note.level))
         fields = self.data.fitted(self.options["split_seed"])
         encode_groups(self.data, fields.values())
         encode_target(self.data, [f for f in fields.values() if f.role == "target"])
@@ -211,9 +219,9 @@ class ComparisonRunner:
         place, ears = self.folder.path / key, (self.tell,)
         if (place / "run.json").exists():
             done = read_record(Folder.open(place))["status"] == "done"
-            return load(place) if done else resume(place, data=self.data, listeners=ears)
+            return load(place) if done else resume(place, data=self.data, listeners=ears, progress=False)
         own: dict[str, Any] = {"network": network, "seed": seed, "name": key, "out": str(self.folder.path)}
-        return train(self.data, **self.options, **own, listeners=ears, started=time.time())
+        return train(self.data, **self.options, **own, listeners=ears, started=time.time(), progress=False)
 
     def measure_run(self, key: str, run: Run) -> dict[str, float]:
         """Seconds for one answer (``latency``) and answers a second (``throughput``).

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import PellucidError
 from ..metrics.score import Score
 from ..reports.comparison_report import write_comparison
+from ..reports.notebook import comparison_html
 from ..reports.report_file import REPORT, Report
 from ..runs.record import MEASURED, damage_as_error
 from ..runs.run import Run, load
@@ -98,6 +99,9 @@ class Comparison:
         """What ``compare --json`` ends with."""
         kept = ("ranking", "networks", "ties", "baseline", "reference", "meaning")
         return {"comparison": str(self.path)} | {name: self.record[name] for name in kept}
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
 
     def report(self, redraw: bool = False) -> Report:
         """The report, which a notebook shows and ``.open()`` opens; drawn anew where it is missing, or asked for."""

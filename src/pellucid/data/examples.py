@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..activity import activity
 from ..errors import PellucidError, UsageError, enough_memory, unknown_name
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
 from ..fields.encoded import Into, allocate_in_memory, is_none, missing_rows
@@ -215,6 +216,7 @@ class Examples:
         self._check_name(name)
         return self._open_source.columns[name]
 
+    @activity(lambda self, name, *_: f"decoding '{name}'")
     def stored_values(self, name: str) -> Stored:
         """Compact values, from the cache when the source has not changed; else decoded once and kept there."""
         return self.stored_with_digest(name)[0]

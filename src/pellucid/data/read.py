@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..activity import activity
 from ..errors import enough_memory
 from ..fields import KINDS, Note
 from ..options import check_options
@@ -30,6 +31,7 @@ from .splits import preview, spec
 READ_AS = 2
 
 
+@activity("reading the data")
 def read_data(
     source: Any,
     *,
@@ -115,6 +117,7 @@ def read_data(
     return data
 
 
+@activity("finding out what the columns hold")
 def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     """Open the source and find out everything that can be known without decoding it."""
     found = source.load()

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..fields import Field, Note, kind_named
+from ..fields.notes import join_notes
 from ..wording import count_noun, join_words
 from .splits.split import given_parts
 from .splits.unusable import count_parts, say_parts
@@ -20,8 +21,8 @@ SIGNS = {"info": "·", "warning": "!", "error": "✗"}
 
 MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
 
-# Columns and notes listed one by one.
-MOST_LISTED = 40
+# Columns and notes listed one by one: in full, and where a dataset is printed.
+MOST_LISTED, SHORT = 40, 16
 
 # Characters of a line: as printed in a notebook or a terminal that is not too small.
 LINE_CHARS = 110
@@ -91,35 +92,37 @@ def _inputs_phrase(inputs: Sequence[Field]) -> str:
     return join_words(count_noun(n, *kind_named(kind).column_nouns) for kind, n in kinds.items())
 
 
-def describe_lines(data: Examples) -> list[str]:
-    """What was found, in lines for reading: the data, its columns, the target and its classes, the split, the notes."""
+def describe_lines(data: Examples, most: int = MOST_LISTED) -> list[str]:
+    """What was found, in lines for reading: the data, its columns, the target and its classes, the split, the notes.
+
+    Args:
+        most: columns and notes that are listed one by one.
+    """
     return [
         f"{data.reading.name}: {data.layout}",
         "",
-        *_field_lines(data),
+        *_field_lines(data, most),
         "",
         *_prediction_lines(data),
         *_split_lines(data),
-        *_note_lines(data),
+        *_note_lines(data, most if most > SHORT else SHORT // 2),
     ]
 
 
-def _field_lines(data: Examples) -> list[str]:
+def _field_lines(data: Examples, most: int) -> list[str]:
     fields = list(data.fields.values())
     rows = [("column", "kind", "role", "what is in it")]
-    rows += [(f.name, "-" if f.role == "ignore" else f.kind, f.role, f.reason) for f in _shown_fields(fields)]
+    rows += [(f.name, "-" if f.role == "ignore" else f.kind, f.role, f.reason) for f in _shown_fields(fields, most)]
     widths = [min(max(len(row[i]) for row in rows), 32) for i in range(3)]
     out = ["  " + "  ".join([*(_fit_width(c, w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
-    if len(fields) > MOST_LISTED:
-        left = sorted({f.kind for f in fields[MOST_LISTED // 2 : -MOST_LISTED // 2]})
-        out.insert(
-            MOST_LISTED // 2 + 1, f"  … {count_noun(len(fields) - MOST_LISTED, 'more column')} ({join_words(left)})"
-        )
+    if len(fields) > most:
+        left = sorted({f.kind for f in fields[most // 2 : -most // 2]})
+        out.insert(most // 2 + 1, f"  … {count_noun(len(fields) - most, 'more column')} ({join_words(left)})")
     return [_cut_line(line) for line in out]
 
 
-def _shown_fields(fields: list[Any]) -> list[Any]:
-    return fields if len(fields) <= MOST_LISTED else fields[: MOST_LISTED // 2] + fields[-MOST_LISTED // 2 :]
+def _shown_fields(fields: list[Any], most: int) -> list[Any]:
+    return fields if len(fields) <= most else fields[: most // 2] + fields[-most // 2 :]
 
 
 def _prediction_lines(data: Examples) -> list[str]:
@@ -153,15 +156,16 @@ def _split_lines(data: Examples) -> list[str]:
     return textwrap.wrap(f"Split: {describe_parts(data)[0]}", LINE_CHARS, subsequent_indent="  ")
 
 
-def _note_lines(data: Examples) -> list[str]:
+def _note_lines(data: Examples, most: int) -> list[str]:
     order = {"error": 0, "warning": 1, "info": 2}
-    notes = sorted(data.notes, key=lambda note: order.get(note.level, 3))
+    notes = sorted(join_notes(data.notes), key=lambda note: order.get(note.level, 3))
     if not notes:
         return []
     out = ["", "Worth knowing"]
-    for note in notes[:MOST_LISTED]:
+    for note in notes[:most]:
         out += textwrap.wrap(f"  {SIGNS.get(note.level, '·')} {note}", LINE_CHARS, subsequent_indent="    ")
-    return out + ([f"  … {count_noun(len(notes) - MOST_LISTED, 'more note')}"] if len(notes) > MOST_LISTED else [])
+    left = len(notes) - most
+    return out + ([f"  … {count_noun(left, 'more note')}: .describe() lists {MOST_LISTED}"] if left > 0 else [])
 
 
 def _fit_width(text: str, width: int) -> str:

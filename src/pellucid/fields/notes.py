@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
+
+from ..wording import join_words
 
 # What training does about what was found.
 LEFT_OUT = "left out"
@@ -49,6 +53,30 @@ class Note:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}" if self.where else self.text
+
+
+_COLUMN = re.compile(r"column ('.*')", re.DOTALL)
+
+# Columns that a joined note names.
+MOST_NAMED = 5
+
+
+def join_notes(notes: Iterable[Note]) -> list[Note]:
+    """Notes with those that say the same of several columns made one, in the place of the first.
+
+    >>> [str(note) for note in join_notes(Note("info", "all the same", f"column '{name}'") for name in "ab")]
+    ["columns 'a' and 'b': all the same"]
+    """
+    found: dict[Any, list[Note]] = {}
+    for i, note in enumerate(notes):
+        same = (note.level, note.text, note.action, note.fix) if _COLUMN.fullmatch(note.where) else i
+        found.setdefault(same, []).append(note)
+    return [some[0] if len(some) == 1 else replace(some[0], where=_columns_text(some)) for some in found.values()]
+
+
+def _columns_text(notes: Iterable[Note]) -> str:
+    names = [match[1] for note in notes if (match := _COLUMN.fullmatch(note.where))]
+    return f"columns {join_words(names, MOST_NAMED)}"
 
 
 Report = Callable[[Note], None]

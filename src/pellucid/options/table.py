@@ -209,6 +209,9 @@ JSON = Option("json", "Print JSON lines for programs, the result last.", YesNo()
 
 QUIET = Option("quiet", "Print the score alone.", YesNo(), command=True)
 
+VERBOSE = Option("verbose", "Print the whole plan and every decision on the way; the report has them too.", YesNo(),
+                 command=True)  # fmt: skip
+
 PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", YesNo(), command=True)
 
 TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", Texts("text"), default=(),
@@ -242,12 +245,12 @@ TO = Option("to", "Where to put it.", Text(of="path"), unset="./NAME", metavar="
 
 VERBS: dict[str, tuple[Option, ...]] = {
     "read": (*READ, FIX, JSON),
-    "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET),
+    "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET, VERBOSE),
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, CUT, PAGE, FORCE, JSON),
     "predict": (TEXT, CUT, TABLE, FORCE, JSON),
-    "resume": (MORE, JSON, QUIET),
+    "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),
     "report": (OPEN, REDRAW),
     "sample": (TO,),

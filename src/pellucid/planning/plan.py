@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ..draw.markup import tag
+from ..draw.notebook import notebook_view, view_table
 from ..options import Budget
+
+# Characters to which the values of a plan are filled up, where it is printed.
+VALUE_CHARS = 28
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Recipe:
     epochs: float = 15.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """Everything that was decided before the first step.
 
@@ -84,6 +89,21 @@ class Plan:
     reference: bool = False
     folds: int = 0
     choices: tuple[Choice, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        own = f"network={self.network!r}, sizes={self.sizes}, budget={str(self.budget)!r}"
+        return f"Plan({own}, seed={self.seed}, device={self.device!r})"
+
+    def __str__(self) -> str:
+        """One line a choice: its name, the value, why."""
+        lines = self.lines()
+        first, second = (max((len(line[i]) for line in lines), default=0) for i in (0, 1))
+        rows = (f"{name:<{first}}  {value:<{min(second, VALUE_CHARS)}}  {reason}" for name, value, reason in lines)
+        return "\n".join(row.rstrip() for row in rows) or repr(self)
+
+    def _repr_html_(self) -> str:
+        rows = [(name, value, reason) for name, value, reason in self.lines()]
+        return notebook_view(tag("h4", "Plan"), view_table(("", "", ""), rows, ("quiet", "key", "quiet")))
 
     def lines(self) -> list[tuple[str, str, str]]:
         """(name, value, reason) for people."""

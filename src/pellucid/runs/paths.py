@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import PellucidError, shell_quote
 from ..planning.plan import Plan
 from ..storage import Folder
+from ..storage.names import COMPARISON, RECORD
 
 
 def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
@@ -24,6 +25,36 @@ def run_path(name: str, plan: Plan, options: Mapping[str, Any]) -> Path:
     return free_path(out, f"{name}-{plan.network}")
 
 
+def check_free(options: Mapping[str, Any], ending: str = "") -> None:
+    """Raises PellucidError, before any work is done, where a run of the name asked for can't be written.
+
+    Args:
+        options: ``out`` and ``name``, as asked for. ending: of the folder's name; a comparison that is there goes on.
+    """
+    out = Path(options.get("out") or "runs")
+    if not options.get("name"):
+        _check_writable(out)
+        return
+    path = out / f"{options['name']}{ending}"
+    if (path / COMPARISON).exists() and not ending:
+        raise PellucidError("there is a comparison here already", where=str(path), fix="choose another --name")
+    if (path / RECORD).exists():
+        fix = "choose another --name"
+        if not ending:
+            fix += f", or: pellucid resume {shell_quote(path)}"
+        raise PellucidError("there is a run here already", where=str(path), fix=fix)
+    _check_writable(path)
+
+
+def _check_writable(path: Path) -> None:
+    """Raises PellucidError where a folder can't be made or written to."""
+    there = next((one for one in (path, *path.parents) if os.path.lexists(one)), Path("."))
+    if not there.is_dir():
+        raise PellucidError("this is no folder", where=str(there), fix="write to another one with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PellucidError("you can't write to this folder", where=str(there), fix="write to another one with --out")
+
+
 def free_path(out: Path, stem: str) -> Path:
     """``out/stem``, or the first of ``out/stem-2``, ``out/stem-3``, … that is not there yet."""
     # A link that leads nowhere is no free name either.
@@ -36,9 +67,9 @@ def free_path(out: Path, stem: str) -> Path:
 def new_folder(path: Path) -> Folder:
     """A folder for a new run. Raises PellucidError when there is a run or a comparison already."""
     folder = Folder.create(path)
-    if folder.exists("comparison.json"):
+    if folder.exists(COMPARISON):
         raise PellucidError("there is a comparison here already", where=str(path), fix="choose another --name")
-    if folder.exists("run.json"):
+    if folder.exists(RECORD):
         raise PellucidError(
             "there is a run here already",
             where=str(path),

@@ -21,7 +21,7 @@ from ..options import READ, check_options
 from ..planning.make import make_plan
 from ..planning.plan import Plan
 from ..tasks.base import Task
-from ..training.listeners import Listener
+from ..training.listeners import Listener, Remark
 from ..training.loader import Loader
 from ..trunks import Custom, Trunk, trunk_named
 from ..wording import metric_text
@@ -61,7 +61,7 @@ def prepare(data: Any, options: Mapping[str, Any], listener: Listener | None = N
     if listener is not None:
         for note in found.check(split):
             if note.level != "info":
-                listener.said(str(note))
+                listener.said(Remark(str(note), note.level))
     return Job(found, split, make_plan(found, split, trunk, start, **rest), trunk, rest)
 
 

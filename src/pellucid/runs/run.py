@@ -80,6 +80,11 @@ class Run:
         where = "" if self.scored_on == "test" else f" on {self.scored_on}"
         return f"Run({str(self.path)!r}, {self.plan.network}, {self.score}{where}; {naive})"
 
+    def _repr_html_(self) -> str:
+        from ..reports.notebook import run_html
+
+        return run_html(self)
+
     @property
     def history(self) -> list[dict[str, Any]]:
         """One row an evaluation: step, epoch, seconds, losses, metric, learning rates; none after a pickle.

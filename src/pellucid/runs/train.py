@@ -42,6 +42,7 @@ from ..training.pacer import EVALUATION_SHARE, EVALUATIONS, Pacer, between_evalu
 from ..training.sampler import Sampler
 from ..training.schedule import end_of
 from ..training.state import TrainState
+from ..training.status_line import with_progress
 from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
 from ..trunks import Trunk
 from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate, out_of_fold_answers
@@ -50,7 +51,7 @@ from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, large
 from .clock import RunClock, finishing_seconds, was_extended
 from .learning import learning_facts
 from .load import build_network, load_checkpoint_into
-from .paths import free_path, new_folder, run_path
+from .paths import check_free, free_path, new_folder, run_path
 from .prepare import (
     Job,
     check_in_memory,
@@ -99,6 +100,7 @@ def train(
     started: float | None = None,
     like: str | Path | None = None,
     save: bool = True,
+    progress: bool | None = None,
     **options: Any,
 ) -> Run:
     """Train a network on data and leave a run folder.
@@ -108,8 +110,9 @@ def train(
         network: ``"mlp"``, ``"cnn"``, ``"rnn"``, ``"gru"``, ``"lstm"``, ``"transformer"``, or a trunk of your own.
         budget: ``"30s"``, ``"5m"``, ``"10epochs"``, ``"500steps"``; also ``epochs`` or ``steps`` as numbers. A budget
             of time is wall clock from ``started`` (``time.time()``; now when left out) to the written score.
-        listeners: are told how it goes. like: a run to replay instead: same plan, same decisions, same bytes; ``data``
-            then says where its data lies now, if it has moved.
+        listeners: are told how it goes. progress: whether a line says so; left out, in a notebook alone.
+        like: a run to replay instead: same plan, same decisions, same bytes; ``data`` then says where its data lies
+            now, if it has moved.
         save: False keeps the run in memory and draws no report; ``run.save`` writes the finished run. Such a training
             has no checkpoints: stopped, it is lost. Without a test part (a share of 0) its score is validation's.
             Whether data from files is cached is for ``read`` to say.
@@ -118,8 +121,10 @@ def train(
     Raises:
         PellucidError: for anything the user can mend. Interrupted: when stopped by a signal, after saving.
     """
-    started, listener = monotonic_start(started), Several(listeners)
-    if not save:
+    started, listener = monotonic_start(started), Several(with_progress(listeners, progress))
+    if save:
+        check_free(options)
+    else:
         check_in_memory(options, like)
     if like is not None:
         return replay(Folder.open(like), data, options, listener, started)
@@ -138,6 +143,7 @@ def resume(
     data: Any = None,
     trunk: Trunk | None = None,
     listeners: Sequence[Listener] = (),
+    progress: bool | None = None,
 ) -> Run:
     """Go on with a training that was stopped, or train a finished run for longer.
 
@@ -146,7 +152,7 @@ def resume(
     Args:
         path: the run folder. more: a further budget, such as ``"5m"`` or ``"10epochs"``.
         data: the data once more, where it was in memory or its files have moved: ``data="new/place.csv"``. It must be
-            the same. trunk: only when the run has a trunk of your own.
+            the same. trunk: only when the run has a trunk of your own. listeners, progress: as of ``train``.
 
     Raises:
         PellucidError: when there is nothing to go on with, or the data has changed or is not where it was.
@@ -161,12 +167,9 @@ def resume(
             fix=f"train it for longer with: pellucid resume {shell_quote(path)} --more 5m",
         )
     if record["status"] == "done" and not folder.has_checkpoint():
-        raise PellucidError(
-            "this run holds no checkpoint to go on from, because it was trained in memory",
-            where=str(path),
-            fix="train again, for longer",
-        )
-    listener = Several(listeners)
+        what = "this run holds no checkpoint to go on from, because it was trained in memory"
+        raise PellucidError(what, where=str(path), fix="train again, for longer")
+    listener = Several(with_progress(listeners, progress))
     with folder.lock(), restore_threads():
         for problem in folder.verify():
             listener.said(problem)

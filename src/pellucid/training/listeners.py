@@ -33,13 +33,24 @@ class Progress:
     phase: str
 
 
+class Remark(str):
+    """A sentence that listeners are told, with its level: ``"info"``, ``"warning"`` or ``"error"``, as of a note."""
+
+    level: str
+
+    def __new__(cls, text: str, level: str = "info") -> Remark:
+        remark = super().__new__(cls, text)
+        remark.level = level
+        return remark
+
+
 class Listener:
     """A listener that hears everything and does nothing; override what you want to hear."""
 
     __module__ = "pellucid"
 
     def said(self, text: str) -> None:
-        """A plain sentence about what is going on: reading, decoding, a repair, a fallback."""
+        """A plain sentence about what is going on: reading, decoding, a repair; a ``Remark`` has a level."""
 
     def planned(self, plan: Any) -> None:
         """The plan is made; nothing has been trained yet."""

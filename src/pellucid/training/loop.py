@@ -35,9 +35,10 @@ MOST_SKIPPED_STEPS = 20
 # Between two looks at the clock: short for whoever watches, long beside the 0.4 ms of a small network's step.
 REPORT_SECONDS = 0.2
 
-# Between two checkpoints, at the least; and the share of the time that writing them may take, so that a large network
-# on a slow disk saves less often.
-CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 20.0, 0.02
+# Before the first checkpoint of a sitting, so that a training that is killed every few seconds gets on; each pause is
+# twice the one before, up to the second number. The third is the share of the time that writing them may take, so that
+# a large network on a slow disk saves less often.
+FIRST_CHECKPOINT_SECONDS, CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 2.0, 20.0, 0.02
 
 # Of the lowest validation loss, by which another must be lower to count as progress: else rounding would outwait
 # patience.
@@ -81,7 +82,8 @@ class Loop:
         state, decisions = self.state, self.decisions
         state.network.train()
         self._counted_at = self._saved_at = self._reported_at = time.perf_counter()
-        self._reported_step, self._rate, self._checkpoint_seconds, self._loss = state.step, 0.0, 0.0, math.nan
+        self._reported_step, self._rate, self._loss = state.step, 0.0, math.nan
+        self._pause = FIRST_CHECKPOINT_SECONDS
         use_threads(decisions.at(state.step, "threads"))
         if self.look_first:
             self.evaluate(0.0)
@@ -255,10 +257,10 @@ class Loop:
         self.pace.after_look(state, self.decisions)
         self.listener.stepped(self._make_progress(now))
         self._reported_at = now
-        if now - self._saved_at > max(CHECKPOINT_SECONDS, self._checkpoint_seconds / CHECKPOINT_SHARE):
+        if now - self._saved_at > self._pause:
             self.save(state)
             self._saved_at = time.perf_counter()
-            self._checkpoint_seconds = self._saved_at - now
+            self._pause = next_pause(self._pause, self._saved_at - now)
 
     def _mean_loss(self) -> float:
         """The mean training loss since the last evaluation; NaN when no step has counted since."""
@@ -279,11 +281,20 @@ class Loop:
             steps=end_of(points),
             epoch=state.step / self.sampler.steps,
             seconds=state.seconds,
-            left=(end_of(points) - state.step) / max(self._rate, 1e-9),
+            left=min((end_of(points) - state.step) / max(self._rate, 1e-9), self.pace.seconds_left()),
             rate=self._rate * self.sampler.batch_size,
             loss=self._loss,
             phase=schedule_phase(points, state.step),
         )
+
+
+def next_pause(pause: float, cost: float) -> float:
+    """Seconds until the next checkpoint, after a pause of so many and a checkpoint that cost so many.
+
+    >>> next_pause(2.0, 0.01), next_pause(16.0, 0.01), next_pause(2.0, 1.0)
+    (4.0, 20.0, 50.0)
+    """
+    return max(min(2 * pause, CHECKPOINT_SECONDS), cost / CHECKPOINT_SHARE)
 
 
 def seed_step(device: torch.device, seed: int, step: int) -> None:

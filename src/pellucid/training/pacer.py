@@ -5,6 +5,7 @@ Nothing here reads the clock in a replay: what it decides is written down as dec
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -85,6 +86,10 @@ class Pacer:
             decisions.decide(step, "stopped improving", False, reason)
         points = trapezoid(step, step + steps, warm=self.recipe.warm, cool=self.recipe.cool)
         decisions.decide(step, "schedule", points, reason)
+
+    def seconds_left(self) -> float:
+        """Seconds until all steps must be over, for people; infinite without a budget of time."""
+        return math.inf if self.deadline is None else max(self.deadline - self.clock(), 0.0)
 
     def after_look(self, state: TrainState, decisions: Decisions) -> None:
         """Move the end of the schedule when the clock says so, and try another number of threads."""

@@ -1,0 +1,72 @@
+"""A line on standard error for whoever waits: what is being done, for anything that takes more than a second."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TextIO
+
+from ..activity import current_activity
+from ..errors import visible_text
+from .console import clock_duration
+
+# Before the first line; between two lines on a terminal, where each takes the place of the one before; and elsewhere.
+PATIENCE, SCREEN_SECONDS, LOG_SECONDS = 1.0, 0.5, 10.0
+
+CHARACTERS = 78
+
+
+class Waiting:
+    """A context that says what is going on inside it, from a second on. ``stop`` ends it early.
+
+    Args:
+        what: is done where nothing more exact is known. quiet: says nothing at all.
+    """
+
+    def __init__(self, what: str, quiet: bool = False, stream: TextIO | None = None):
+        self.what, self.stream = what, stream or sys.stderr
+        self.quiet = quiet or self.stream is None
+        self.live = not self.quiet and self.stream.isatty()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._tell, daemon=True)
+        self.written = False
+
+    def __enter__(self) -> Waiting:
+        self.began = time.monotonic()
+        if not self.quiet:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Say no more, and take the line away."""
+        self.over.set()
+        if self.thread.is_alive():
+            self.thread.join()
+        if self.live and self.written:
+            self.written = False
+            self._write("\r\x1b[K")
+
+    def _tell(self) -> None:
+        pause = PATIENCE
+        while not self.over.wait(pause):
+            text = self.line(time.monotonic() - self.began)
+            self._write(f"\r\x1b[K{text}" if self.live else f"{text}\n")
+            self.written = True
+            pause = SCREEN_SECONDS if self.live else LOG_SECONDS
+
+    def line(self, seconds: float) -> str:
+        """``decoding 'image'   12 s``."""
+        text = visible_text(current_activity() or self.what).replace("\n", " ")
+        return f"  {text[:CHARACTERS]} …  {clock_duration(seconds)}"
+
+    def _write(self, text: str) -> None:
+        # A stream that is gone is no reason to stop the work.
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except (OSError, ValueError):
+            self.over.set()
