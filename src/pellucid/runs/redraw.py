@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.batches.batch import encode_groups, encode_target
-from ..errors import PellucidError
+from ..errors import PellucidError, shell_quote
 from ..reports.files import write_report
 from ..reports.report_file import REPORT, Report
 from ..storage import Folder
@@ -16,7 +16,8 @@ from ..storage.names import HISTORY_LINES
 from ..training.evaluate import predict_raw
 from ..training.loader import Loader
 from ..tuning.selection import limit_validation
-from .prepare import example_weights, reopen_data
+from .prepare import example_weights
+from .reopen import reopen_data
 
 if TYPE_CHECKING:
     from .run import Run
@@ -41,7 +42,7 @@ def find_report(run: Run, data: Any = None, redraw: bool = False) -> Report:
 
 def draw_report(run: Run, data: Any = None) -> None:
     """Write report, predictions and history of a finished run again. Raises PellucidError as ``find_report``."""
-    found = reopen_data(run.record, run.path, data)
+    found = reopen_data(run.record, run.path, data, f"pellucid report {shell_quote(run.path)} NEWPATH")
     split = found.split(run.plan.split_seed)
     # So that the report says again what the first one said.
     found.check(split)
