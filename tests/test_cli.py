@@ -71,6 +71,9 @@ class FakeRun:
         self.asked.append(data)
         return self
 
+    def report(self) -> Path:
+        return Path("r-on-new.html")
+
     def predict(self, inputs: list[str], texts: list[str] = ()) -> list[dict]:
         self.asked.append((inputs, texts))
         return self.rows

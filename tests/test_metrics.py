@@ -277,7 +277,7 @@ def test_a_training_is_chosen_and_scored_by_the_metric(
     assert scored.score.metric == scored.result()["metric"] == name
     assert next(iter(scored.metrics)) == name
     page = unescape((run.path / "report.html").read_text())
-    assert f"{name[0].upper() + name[1:]} on validation" in page
+    assert f"Learning curve: {name} on validation" in page
     assert ("Longer is better" if higher else "Shorter is better") in page
     assert pellucid.train(like=run.path).score == run.score
 

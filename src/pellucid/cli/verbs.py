@@ -238,7 +238,8 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     if not inputs and not texts:
         raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
 
-    rows = load_run(run).predict(list(inputs), texts=list(texts), threshold=options.get("threshold"))
+    cut = {name: options[name] for name in ("threshold",) if name in options}
+    rows = load_run(run).predict(list(inputs), texts=list(texts), **cut)
     if table:
         output.write_output(rows, table, force)
     if options.get("json"):
