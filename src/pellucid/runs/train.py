@@ -28,16 +28,14 @@ from ..planning.device import check_device
 from ..planning.plan import Plan
 from ..references.base import Reference, reference_seconds
 from ..references.fit import fit_reference
-from ..reports.files import write_history, write_report
-from ..reports.importance import importance_seconds, weigh_inputs
+from ..reports.importance import importance_seconds
 from ..reports.label_issues import looked_at
-from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error
+from ..storage import Files, Folder, InMemory, damage_error
 from ..storage.names import HISTORY_LINES
-from ..training.evaluate import Answers, predict_raw
 from ..training.listeners import Listener, Several
 from ..training.loader import Loader
 from ..training.loop import Loop
-from ..training.memory import give_back, keep_freed
+from ..training.memory import keep_freed
 from ..training.pacer import EVALUATION_SHARE, EVALUATIONS, Pacer, between_evaluations, monotonic_start
 from ..training.sampler import Sampler
 from ..training.schedule import end_of
@@ -45,11 +43,11 @@ from ..training.state import TrainState
 from ..training.status_line import with_progress
 from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
 from ..trunks import Trunk
-from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate, out_of_fold_answers
-from ..tuning.selection import limit_validation, say_watched, select_weights
+from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate
+from ..tuning.selection import limit_validation, say_watched
 from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
 from .clock import RunClock, finishing_seconds, was_extended
-from .learning import learning_facts
+from .finish import finish_training
 from .load import build_network, load_checkpoint_into
 from .paths import check_free, free_path, new_folder, run_path
 from .prepare import (
@@ -64,7 +62,6 @@ from .prepare import (
 from .record import damage_as_error, initial_record, read_record, recorded_decisions
 from .reopen import recorded_plan, reopen_data, reopen_for_replay, with_place
 from .run import Run
-from .scoring import score_answers
 from .signals import stopped_by_signals
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
@@ -398,7 +395,7 @@ class Trainer:
                     stop.what, where=str(where), fix=f"go on with: pellucid resume {shell_quote(where)}"
                 ) from None
         with self.guard_memory(loop):
-            return self.finish(loop.state)
+            return finish_training(self, loop.state)
 
     def fit_reference(self) -> None:
         """Train the classical model to compare with, where the plan has one and there is time."""
@@ -523,24 +520,6 @@ class Trainer:
             tuner=None if deadline is None else ThreadTuner(self.thread_counts),
         )
 
-    def learning_facts(self, state: TrainState, validation: Answers) -> dict[str, Any]:
-        """What the record keeps to say whether the training learned anything."""
-        (step, seconds), lines = self.loop_began, self.folder.lines(HISTORY_LINES)
-        looks = sum(row["event"] == "evaluated" and row["step"] > step for row in lines) * state.evaluating
-        return learning_facts(
-            state.network.output,
-            self.loader,
-            self.split.train,
-            self.watched,
-            validation,
-            lines,
-            steps=state.step,
-            epoch_steps=self.sampler.steps,
-            step_seconds=max(self.clock.elapsed() - seconds - looks, 0.0) / max(state.step - step, 1),
-            # Cross-validation ends a training where more steps would not help, as validation does that stops improving.
-            ended=bool(self.cross_validation or self.decisions.at(state.step, "stopped improving", False)),
-        )
-
     # -- what is written
 
     def write_decision(self, decision: dict[str, Any]) -> None:
@@ -566,56 +545,3 @@ class Trainer:
         self.folder.append(HISTORY_LINES, [], sync=True)
         lines = len(self.folder.lines(HISTORY_LINES))
         self.folder.save_checkpoint(state.step, state.tensors(), state.meta() | {"lines": lines})
-
-    def finish(self, state: TrainState) -> Run:
-        """Choose the weights on validation, calibrate there, look at test once, write everything down.
-
-        Without a test part the score is validation's, and the run says so.
-        """
-        give_back()
-        network, output = state.network, state.network.output
-        # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
-        among = {"the average"} if self.cross_validation else None
-        chosen, *watched = select_weights(state, self.loader, self.watched, among=among)
-        learning = self.learning_facts(state, (watched[0], watched[1]))
-        raw, true, rows = out_of_fold_answers(self.cross_validation, self.loader, self.looked.validation, *watched)
-        tested = len(self.split.test) > 0
-        # Counted before it is looked at: a crash in between must not hide a look.
-        self.record["looks"] = int(self.record.get("looks", 0)) + tested
-        self.write_record()
-        output.calibrate(raw, true)
-        seen = predict_raw(network, self.loader, self.split.test, mirrored=True) if tested else (raw, true)
-        scored = self.split.test if tested else rows
-        chosen_levels = output.task.choose_thresholds(raw, true, self.loader.score_weights(rows))
-        weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
-        self.folder.save_tensors(WEIGHTS, weights, {})
-        self.record |= {
-            "status": "done",
-            "decisions": self.decisions.all,
-            "chosen": chosen,
-            "calibration": output.task.calibration(),
-            "learning": learning,
-            "validation": output.task.measure(raw, true, self.loader.score_weights(rows)),
-            "scored on": "test" if tested else "cross-validation" if self.cross_validation else "validation",
-            **score_answers(output.task, seen, scored, self.split.train, self.loader, self.data, self.reference),
-            "thresholds": [{"why": why, "value": value} for why, value in chosen_levels],
-            "importance": weigh_inputs(
-                network, self.loader, self.looked.validation, self.importance_seconds(), self.plan.seed
-            ),
-            "steps": state.step,
-            "seconds": self.clock.elapsed(),
-            "lines": len(self.folder.lines(HISTORY_LINES)),
-        }
-        run = Run(self.folder, self.record, network.eval())
-        if self.folder.lasting:
-            write_report(run, self.data, self.split, self.loader, (watched[0], watched[1]), seen, HISTORY_LINES)
-        else:
-            write_history(run, HISTORY_LINES)
-        give_back()
-        if over := self.clock.overrun():
-            self.listener.said(over)
-        # Last of all: until the record says done, a killed training can be resumed and finished again.
-        self.record["seconds"] = self.clock.elapsed()
-        self.write_record()
-        self.listener.finished(run)
-        return run

@@ -1,0 +1,92 @@
+"""After the last step: weights are chosen and calibrated on validation, test is looked at once, all is written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..reports.files import write_history, write_report
+from ..reports.importance import weigh_inputs
+from ..storage import WEIGHTS
+from ..storage.names import HISTORY_LINES
+from ..training.evaluate import Answers, predict_raw
+from ..training.memory import give_back
+from ..training.state import TrainState
+from ..tuning.cross_validation import out_of_fold_answers
+from ..tuning.selection import select_weights
+from .learning import learning_facts
+from .run import Run
+from .scoring import score_answers
+
+if TYPE_CHECKING:
+    from .train import Trainer
+
+
+def finish_training(job: Trainer, state: TrainState) -> Run:
+    """Choose the weights on validation, calibrate there, look at test once, write everything down.
+
+    Without a test part the score is validation's, and the run says so.
+    """
+    give_back()
+    network, output = state.network, state.network.output
+    # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
+    among = {"the average"} if job.cross_validation else None
+    chosen, *watched = select_weights(state, job.loader, job.watched, among=among)
+    learning = _learning_facts(job, state, (watched[0], watched[1]))
+    raw, true, rows = out_of_fold_answers(job.cross_validation, job.loader, job.looked.validation, *watched)
+    tested = len(job.split.test) > 0
+    # Counted before it is looked at: a crash in between must not hide a look.
+    job.record["looks"] = int(job.record.get("looks", 0)) + tested
+    job.write_record()
+    output.calibrate(raw, true)
+    seen = predict_raw(network, job.loader, job.split.test, mirrored=True) if tested else (raw, true)
+    scored = job.split.test if tested else rows
+    chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
+    weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
+    job.folder.save_tensors(WEIGHTS, weights, {})
+    job.record |= {
+        "status": "done",
+        "decisions": job.decisions.all,
+        "chosen": chosen,
+        "calibration": output.task.calibration(),
+        "learning": learning,
+        "validation": output.task.measure(raw, true, job.loader.score_weights(rows)),
+        "scored on": "test" if tested else "cross-validation" if job.cross_validation else "validation",
+        **score_answers(output.task, seen, scored, job.split.train, job.loader, job.data, job.reference),
+        "thresholds": [{"why": why, "value": value} for why, value in chosen_levels],
+        "importance": weigh_inputs(network, job.loader, job.looked.validation, job.importance_seconds(), job.plan.seed),
+        "steps": state.step,
+        "seconds": job.clock.elapsed(),
+        "lines": len(job.folder.lines(HISTORY_LINES)),
+    }
+    run = Run(job.folder, job.record, network.eval())
+    if job.folder.lasting:
+        write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES)
+    else:
+        write_history(run, HISTORY_LINES)
+    give_back()
+    if over := job.clock.overrun():
+        job.listener.said(over)
+    # Last of all: until the record says done, a killed training can be resumed and finished again.
+    job.record["seconds"] = job.clock.elapsed()
+    job.write_record()
+    job.listener.finished(run)
+    return run
+
+
+def _learning_facts(job: Trainer, state: TrainState, validation: Answers) -> dict[str, Any]:
+    """What the record keeps to say whether the training learned anything."""
+    (step, seconds), lines = job.loop_began, job.folder.lines(HISTORY_LINES)
+    looks = sum(row["event"] == "evaluated" and row["step"] > step for row in lines) * state.evaluating
+    return learning_facts(
+        state.network.output,
+        job.loader,
+        job.split.train,
+        job.watched,
+        validation,
+        lines,
+        steps=state.step,
+        epoch_steps=job.sampler.steps,
+        step_seconds=max(job.clock.elapsed() - seconds - looks, 0.0) / max(state.step - step, 1),
+        # Cross-validation ends a training where more steps would not help, as validation does that stops improving.
+        ended=bool(job.cross_validation or job.decisions.at(state.step, "stopped improving", False)),
+    )
