@@ -337,7 +337,7 @@ case(
     "ragged rows",
     csv(changed(5, 2, "red,extra,cells").replace(ROWS[9][0] + "," + ROWS[9][1] + ",", ROWS[9][0])),
     options=LABEL,
-    says=r"row 11: 1 row has too few values; the last count as missing.*row 6: 1 row has too many; the last are cut",
+    says=r"line 11: 1 row has too few values; the last count as missing.*line 6: 1 row has too many; the last are cut",
 )
 case(
     "Latin-1",
@@ -356,7 +356,7 @@ case(
     "half of UTF-16",
     csv(GOOD.encode("utf-16")[:-1]),
     options=LABEL,
-    says=r"row 61, column 'label': 1 class has a single example",
+    says=r"line 61, column 'label': 1 class has a single example",
 )
 case("UTF-32", csv(GOOD.encode("utf-32")), options=LABEL, says=r"60 rows and 4 columns")
 case("a byte order mark", csv("\ufeff" + GOOD), options=LABEL, says=r"'name': 'x'")
@@ -389,7 +389,7 @@ case(
     "a quotation mark that is never closed",
     csv(changed(5, 2, '"red')),
     options=LABEL,
-    says=r"quotation marks are not in pairs; rows near them may be wrong.*row 6: 1 row has too few values",
+    says=r"quotation marks are not in pairs; rows near them may be wrong.*line 6: 1 row has too few values",
 )
 case("stray quotation marks", csv(changed(5, 2, 'r"e"d')), options=LABEL, says=r"60 rows")
 case("old Mac line ends", csv(GOOD.replace("\n", "\r")), options=LABEL, says=r"60 rows and 4 columns")
@@ -819,7 +819,7 @@ case(
     good,
     options=LABEL,
     new=file("new.csv", column(0, lambda i, v: f"word{i}")),
-    says=r"row 2, column 'x': 'word0' is not a number and counts as missing",
+    says=r"line 2, column 'x': 'word0' is not a number and counts as missing",
 )
 case(
     "new: words became numbers",

@@ -81,12 +81,12 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "a code": (
         plain(f=at(-999.0, [5, 17], X)),
-        "warning: row 6, column 'f': -999 stands in 2 rows and looks like a code for a missing value",
+        "warning: row 5, column 'f': -999 stands in 2 rows and looks like a code for a missing value",
         plain(f=at(-999.0, [5, 17], 500 * X)),
     ),
     "a code above": (
         plain(f=at(99999, [3], [i % 90 for i in range(N)])),
-        "warning: row 4, column 'f': 99,999 stands in 1 row and looks like a code for a missing value: "
+        "warning: row 3, column 'f': 99,999 stands in 1 row and looks like a code for a missing value: "
         "all others lie from 0 to 89",
         plain(f=at(99998, [3], [i % 90 for i in range(N)])),
     ),
@@ -102,7 +102,7 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "spaces": (
         plain(f=at(" red", [9], ["red", "blue"] * (N // 2))),
-        "info: row 10, column 'f': 1 value has spaces before or after, this one first",
+        "info: row 9, column 'f': 1 value has spaces before or after, this one first",
         plain(f=["red", "blue"] * (N // 2)),
     ),
     "units": (
@@ -117,12 +117,12 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "numbers and words": (
         plain(f=[f"{i % 40}" if i % 3 else "tall" for i in range(N)]),
-        "warning: row 1, column 'f': 266 of 400 values are numbers, the others are not: 'tall'",
+        "warning: row 0, column 'f': 266 of 400 values are numbers, the others are not: 'tall'",
         plain(f=[f"{i % 40}" if i % 3 else "n/a" for i in range(N)]),
     ),
     "date forms": (
         plain(f=at("31/01/2012", [8], ISO)),
-        "warning: row 9, column 'f': dates are written in 2 forms: 2024-01-31",
+        "warning: row 8, column 'f': dates are written in 2 forms: 2024-01-31",
         plain(f=ISO),
     ),
     "day and month": (
@@ -157,7 +157,7 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "rows that repeat": (
         plain(f=X) | {"x": at(X[0], [10], X), "f": at(X[0], [10], X)},
-        "warning: row 11: 1 row repeats an earlier one (0.2%), this one first",
+        "warning: row 10: 1 row repeats an earlier one (0.2%), this one first",
         plain(f=X) | {"x": at(X[1], [10], X), "f": at(X[0], [10], X)},
     ),
     "rows that repeat but for the id": (
@@ -197,18 +197,18 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "misspelt": (
         {"x": X, "label": at("colur", [6, 8], ["colour", "form"] * (N // 2))},
-        "warning: row 7, column 'label': 'colur' (2) may be 'colour' (198) misspelt",
+        "warning: row 6, column 'label': 'colur' (2) may be 'colour' (198) misspelt",
         {"x": X, "label": at("class 2", [6, 8, 10], ["class 1", "form"] * (N // 2))},
     ),
     "two of a class": (
         {"x": X, "label": at("c", [4, 9], LABEL)},
-        "warning: row 5, column 'label': 1 class has two examples (c), here first: it can be learned but not checked",
+        "warning: row 4, column 'label': 1 class has two examples (c), here first: it can be learned but not checked",
         {"x": X, "label": at("c", range(0, N, 9), LABEL)},
     ),
     "contradictions": (
         {"x": at(X[0], [2, 4], X), "label": at("b", [2], LABEL)},
-        "info: row 1: 3 rows have the same inputs as another but another 'label': "
-        "no network can be right on more than 99.75%, such as row 3",
+        "info: row 0: 3 rows have the same inputs as another but another 'label': "
+        "no network can be right on more than 99.75%, such as row 2",
         {"x": at(X[0], [2, 4], X), "label": LABEL},
     ),
     "contradicting amounts": (
@@ -237,7 +237,7 @@ def test_a_check_fires_where_it_should_and_nowhere_else(name):
 
 def test_rows_that_repeat_but_for_the_id():
     frame = plain(f=X) | {"user_id": WHOLE, "x": at(X[0], [10], X), "f": at(X[0], [10], X)}
-    assert "warning: row 11: 1 row repeats an earlier one but for 'user_id' (0.2%), this one first" in "\n".join(
+    assert "warning: row 10: 1 row repeats an earlier one but for 'user_id' (0.2%), this one first" in "\n".join(
         notes(frame)
     )
 
@@ -317,7 +317,7 @@ def test_dates_in_several_forms_are_said_though_they_are_read():
     frame = {"x": X[:200], "day": at("03/02/2020", [7], days), "label": LABEL[:200]}
     found = "\n".join(notes(frame))
     assert "warning: column 'day': nothing tells whether dates have the day or the month first" in found
-    assert "warning: row 8, column 'day': dates are written in 2 forms" in found
+    assert "warning: row 7, column 'day': dates are written in 2 forms" in found
 
 
 # what is done about it
@@ -379,7 +379,7 @@ def test_copies_between_given_parts_and_what_is_unseen():
     towns = ["Bern", "Basel", "Genf"] * 100 + ["Bern", "Chur"] * 50
     frame = {"x": at(X[0], [350], X), "town": at("Bern", [350], towns), "split": split, "label": at("a", [350], LABEL)}
     found = "\n".join(notes(frame))
-    assert "warning: row 351: 1 row of test (1.0%) has the same inputs as one of train: the score flatters" in found
+    assert "warning: row 350: 1 row of test (1.0%) has the same inputs as one of train: the score flatters" in found
     assert "warning: column 'town': 50% of test has values that train never has: 'Chur'" in found
     frame |= {"x": X, "town": ["Bern", "Basel", "Genf", "Chur"] * 100}
     found = "\n".join(notes(frame))
@@ -435,10 +435,10 @@ def test_texts_that_differ_by_case_or_by_a_word():
     text[170] = text[5].replace(" number", " the number")
     frame = {"text": text, "split": ["train"] * 120 + ["val"] * 20 + ["test"] * 60, "label": ["a", "b"] * 100}
     found = "\n".join(notes(frame))
-    assert "row 151: 1 text of test (1.7%) has the same inputs as one of train" in found
-    assert "warning: row 4: 2 texts have the same inputs as another but another 'label'" in found
-    assert "info: row 171: 1 text is nearly the same as another one, such as row 6" in found
-    assert "warning: row 171: 1 text of test (1.7%) is nearly the same as one of train: the score flatters" in found
+    assert "row 150: 1 text of test (1.7%) has the same inputs as one of train" in found
+    assert "warning: row 3: 2 texts have the same inputs as another but another 'label'" in found
+    assert "info: row 170: 1 text is nearly the same as another one, such as row 5" in found
+    assert "warning: row 170: 1 text of test (1.7%) is nearly the same as one of train: the score flatters" in found
     quiet = notes(frame | {"text": sentences(200)})
     assert not [note for note in quiet if "same" in note]
 
@@ -449,7 +449,7 @@ def test_texts_in_a_script_without_spaces():
     text = ["".join(rng.choice(signs, 30)) for _ in range(120)]
     text[70] = text[2][:15] + "好" + text[2][15:]
     found = "\n".join(notes({"text": text, "label": ["a", "b"] * 60}, kinds={"text": "text"}))
-    assert "row 71: 1 text is nearly the same as another one, such as row 3" in found
+    assert "row 70: 1 text is nearly the same as another one, such as row 2" in found
 
 
 def test_the_name_of_the_class_in_its_text():
@@ -594,7 +594,7 @@ def test_labels_of_cells_that_hold_several_are_looked_at_too() -> None:
         for note in read_data({"x": list(range(81)), "tags": tags}, target="tags", kinds={"tags": "labels"}).notes
     ]
     assert (
-        "row 81, column 'tags': 1 label has a single example (fish), here first: it can be learned but not checked"
+        "row 80, column 'tags': 1 label has a single example (fish), here first: it can be learned but not checked"
         in said
     )
     assert "column 'tags': 'dog' (40) and 'Dog' (20) differ by capitals alone and count as different" in said

@@ -24,6 +24,7 @@ from pellucid.errors import Interrupted, PellucidError, UsageError
 from pellucid.fields import Note
 from pellucid.fields.notes import join_notes
 from pellucid.options import Budget
+from pellucid.tasks.base import flatten_prediction
 from pellucid.training.listeners import Progress, Remark
 
 ROWS = [
@@ -74,9 +75,30 @@ class FakeRun:
     def report(self) -> Path:
         return Path("r-on-new.html")
 
-    def predict(self, inputs: list[str], texts: list[str] = ()) -> list[dict]:
+    def predict_pieces(self, inputs: list[str], texts: list[str] = (), keep: tuple[str, ...] = ()) -> FakePieces:
         self.asked.append((inputs, texts))
-        return self.rows
+        return FakePieces(self.rows)
+
+
+class FakePieces:
+    """What ``predict_pieces`` returns: all predictions in one piece."""
+
+    notes = ()
+
+    def __init__(self, rows: list):
+        self.rows = rows
+        self.errors = {i: row["error"] for i, row in enumerate(rows) if "error" in row}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self):
+        yield FakePredictions(self.rows)
+
+
+class FakePredictions(list):
+    def to_frame(self, library: str) -> pl.DataFrame:
+        return pl.DataFrame([flatten_prediction(row) for row in self])
 
 
 class FakePlan:
@@ -476,8 +498,8 @@ def test_predict_says_which_inputs_failed(calls, capsys):
 def test_predictions_on_a_terminal():
     out = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     numbers = [
-        {"input": "new.csv, row 2", "value": 326.5, "low": 300.0, "high": 353.0},
-        {"input": "new.csv, row 3", "x": {"value": 1.0, "low": math.nan, "high": math.nan}, "y": {"value": 2.0}},
+        {"input": "new.csv, line 2", "value": 326.5, "low": 300.0, "high": 353.0},
+        {"input": "new.csv, line 3", "x": {"value": 1.0, "low": math.nan, "high": math.nan}, "y": {"value": 2.0}},
     ]
     show_predictions.show_predictions([*ROWS, *numbers, {"input": "z.png", "error": "empty"}], out)
     shown = out.file.getvalue()
@@ -492,7 +514,7 @@ def test_many_predictions_are_cut_on_a_terminal_only(capsys):
     out = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False)
     show_predictions.show_predictions(ROWS * 40, out)
     assert "and 30 more" in out.file.getvalue()
-    show_predictions.show_predictions(ROWS * 40, Console(file=io.StringIO()))
+    show_predictions.print_rows(ROWS * 40)
     assert capsys.readouterr().out.count("\n") == 80
 
 

@@ -74,7 +74,7 @@ def test_iris_has_no_header_and_its_last_column_is_the_target():
     assert kinds(data)["column_1"] == ("number", "input")
     assert kinds(data)["column_5"] == ("category", "target")
     assert data.reading.classes == {"Iris-setosa": 50, "Iris-versicolor": 50, "Iris-virginica": 50}
-    assert data.place(0) == "iris.csv, row 1"
+    assert data.place(0) == "iris.csv, line 1"
     split = data.split(seed=4)
     assert [len(p) for p in split.parts().values()] == [120, 15, 15]
     assert np.bincount(data.stored_values("column_5").arrays["code"][split.test]).tolist() == [5, 5, 5]
@@ -172,12 +172,12 @@ def test_ragged_and_blank_rows_are_said_by_the_line_of_the_file(tmp_path):
     text = 'a,b,label\n1,2,x\n3\n\n4,5,y,9,9\n"6\n7",8,x\n9,9,y\n1\n'
     data = read_data(written(tmp_path / "t.csv", text), target="label")
     assert len(data) == 6
-    assert "t.csv, rows 3 and 9: 2 rows have too few values; the last count as missing" in texts(data)
-    assert "t.csv, row 5: 1 row has too many; the last are cut" in texts(data)
-    assert [data.place(i) for i in range(6)] == [f"t.csv, row {line}" for line in (2, 3, 5, 6, 8, 9)]
+    assert "t.csv, lines 3 and 9: 2 rows have too few values; the last count as missing" in texts(data)
+    assert "t.csv, line 5: 1 row has too many; the last are cut" in texts(data)
+    assert [data.place(i) for i in range(6)] == [f"t.csv, line {line}" for line in (2, 3, 5, 6, 8, 9)]
     assert data.column("label").values.to_list() == ["x", None, "y", "x", "y", None]
     assert data.usable_rows().tolist() == [0, 2, 3, 4]
-    assert "t.csv, row 3: 2 examples without 'label' are left out, this one first" in texts(data)
+    assert "t.csv, line 3: 2 examples without 'label' are left out, this one first" in texts(data)
 
 
 def test_quotation_marks_that_are_no_pairs(tmp_path):
@@ -536,7 +536,7 @@ def test_classes_that_are_not_in_the_given_train_are_left_out():
     frame = {"n": list(range(40)), "label": ["a", "b"] * 19 + ["c", "a"], "split": ["train"] * 20 + ["test"] * 20}
     data = read_data(frame)
     assert 38 not in data.split().test
-    text = "row 39: 1 of 20 examples of test is left out, this one first: 1 of classes that are not in train; "
+    text = "row 38: 1 of 20 examples of test is left out, this one first: 1 of classes that are not in train; "
     assert f"{text}'c' is new; known are 'a' and 'b'" in texts(data)
 
 
@@ -570,7 +570,7 @@ def test_too_few_rows():
         ({"n": [1, 2, 3, 4] * 9, "label": ["Cat", "cat ", "dog", "dog"] * 9}, "'Cat' (9) and 'cat' (9) differ"),
         ({"n": list(range(41)), "label": ["a"] * 40 + ["b"]}, "1 class has a single example (b), here first"),
         ({"n": list(range(124)), "label": ["a"] * 120 + ["b"] * 4}, "classes are uneven: 'a' has 120 examples, 'b' 4"),
-        ({"n": [1, 2, 2, 4, 1], "label": ["a", "b", "b", "a", "b"]}, "row 3: 1 row repeats an earlier one"),
+        ({"n": [1, 2, 2, 4, 1], "label": ["a", "b", "b", "a", "b"]}, "row 2: 1 row repeats an earlier one"),
     ],
 )
 def test_suspicious_columns_are_noted(columns, expected):
@@ -649,7 +649,7 @@ def test_the_target_is_needed_to_evaluate_only(trained, tmp_path):
         read_new(rows, trained, need_target=True)
     data = read_new({**rows, "label": ["a", None, "never seen"]}, trained, need_target=True)
     assert data.usable_rows().tolist() == [0]
-    assert "row 3: 1 example whose 'label' the run has never seen is left out, this one first" in texts(data)
+    assert "row 2: 1 example whose 'label' the run has never seen is left out, this one first" in texts(data)
 
 
 def test_columns_of_another_type_are_read_as_the_run_does(trained):

@@ -313,15 +313,15 @@ def test_real_tables():
 def test_cells_that_are_no_numbers_are_reported_by_place():
     notes = []
     cells = ["1,234.5", "$7", "-$3", "12 %", " n/a ", "None", "?", "tall", "inf", "1,5", "1e3", "+2"]
-    column = Column("height", pl.Series(cells), places=lambda row: f"people.csv, row {row + 2}")
+    column = Column("height", pl.Series(cells), places=lambda row: f"people.csv, line {row + 2}")
     stored = KINDS["number"].store(column, {}, notes.append)
     np.testing.assert_array_equal(
         stored.arrays["value"], [1234.5, 7, -3, 12, *[np.nan] * 6, 1000, 2]
     )  # fmt: skip
     assert [str(note) for note in notes] == [
-        "people.csv, row 9: 'tall' is not a number and counts as missing",
-        "people.csv, row 11: '1,5' is not a number and counts as missing",
-        "people.csv, row 10: an infinite number counts as missing",
+        "people.csv, line 9: 'tall' is not a number and counts as missing",
+        "people.csv, line 11: '1,5' is not a number and counts as missing",
+        "people.csv, line 10: an infinite number counts as missing",
         "column 'height': thousands separators taken off 1 numbers",
         "column 'height': currency or percent signs taken off 3 numbers",
     ]

@@ -212,7 +212,7 @@ def test_some_rows_of_a_part_are_a_warning(tmp_path: Path) -> None:
     split = data.split()
     assert [len(part) for part in split.parts().values()] == [54, 6, 15]
     text = (
-        "test.csv, row 5: 5 of 20 examples of test are left out, this one first: 5 of classes that are not in train; "
+        "test.csv, line 5: 5 of 20 examples of test are left out, this one first: 5 of classes that are not in train; "
         "'no.' is new; known are 'no' and 'yes': 'no.' and 'no' differ by a full stop"
     )
     assert [str(note) for note in data.notes if note.level == "warning" and "of test" in note.text] == [text]

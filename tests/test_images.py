@@ -178,7 +178,7 @@ def test_what_cannot_be_read_is_left_out_and_said(tmp_path):
     for name, cause in causes.items():
         assert said[str(tmp_path / name)].startswith(cause), name
         assert said[str(tmp_path / name)].endswith("; left out")
-    assert said[f"row {len(names) - 1}, column 'photo'"] == "there is no path; left out"
+    assert said[f"row {len(names) - 2}, column 'photo'"] == "there is no path; left out"
 
 
 def test_many_bad_files_are_counted(tmp_path):
@@ -268,7 +268,7 @@ def test_arrays_of_another_size_and_with_holes():
     stored = IMAGE.store(Column("photo", values), {"height": 15, "width": 20, "channels": 1}, notes.append)
     assert stored.arrays["pixels"].shape == (2, 15, 20, 1)
     assert stored.bad.tolist() == [1]
-    assert str(notes[0]) == "row 2, column 'photo': has values that are not finite numbers; left out"
+    assert str(notes[0]) == "row 1, column 'photo': has values that are not finite numbers; left out"
     with pytest.raises(PellucidError, match=r"an array of shape \(2, 9, 9, 9\) and type float64 holds no images"):
         IMAGE.store(Column("photo", np.zeros((2, 9, 9, 9))), {}, quiet)
 

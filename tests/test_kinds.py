@@ -18,7 +18,6 @@ from rich.console import Console
 from sklearn import metrics as sk
 
 import pellucid
-from pellucid.cli import output_file as output
 from pellucid.cli import show_data, show_predictions
 from pellucid.data.batches.batch import Batch
 from pellucid.fields import KINDS, Column, Field, Guess, recognise
@@ -218,7 +217,7 @@ def test_a_flag_is_known_even_if_training_never_sees_a_yes() -> None:
 def test_a_cell_that_is_neither_is_said() -> None:
     notes: list[Any] = []
     LABELS.store(column(["0", "1", "maybe"], "cat"), {"flag": "cat"}, notes.append)
-    assert [str(note) for note in notes] == ["row 3, column 'cat': 'maybe' is neither 0 nor 1 and counts as missing"]
+    assert [str(note) for note in notes] == ["row 2, column 'cat': 'maybe' is neither 0 nor 1 and counts as missing"]
 
 
 def test_targets_of_different_kinds_do_not_go_together() -> None:
@@ -470,8 +469,8 @@ def test_mixed_forms_and_cells_that_are_no_dates_are_said() -> None:
     notes: list[Any] = []
     DATE.store(column([*mixed, "soon", "n/a", None, "02/13/2020"], "day"), guess.settings, notes.append)
     assert [str(note) for note in notes] == [
-        "row 31, column 'day': 'soon' is not a date (day first) and counts as missing",
-        "row 34, column 'day': '02/13/2020' is not a date (day first) and counts as missing",
+        "row 30, column 'day': 'soon' is not a date (day first) and counts as missing",
+        "row 33, column 'day': '02/13/2020' is not a date (day first) and counts as missing",
     ]
 
 
@@ -611,7 +610,7 @@ def test_a_run_of_labels_is_learned_and_said(run: pellucid.Run, pets: Path) -> N
     predicted = again.predict(pets)
     assert predicted == run.predict(pets)
     first = predicted[0]
-    assert set(first) == {"input", "labels", "probabilities"}
+    assert set(first) == {"row", "input", "labels", "probabilities"}
     assert set(first["probabilities"]) == set(PETS)
     kept = pl.read_parquet(run.folder.read("predictions.parquet"))
     assert kept.columns == ["row", "input", "true", "labels"]
@@ -676,16 +675,16 @@ def test_labels_on_the_command_line(
         "labels": ["cat", "dog"],
         "probabilities": {"bird": 0.1, "cat": 0.7, "dog": 0.25, "fish": 0},
     }
-    show_predictions.show_predictions([two, none], Console(force_terminal=False))
+    show_predictions.print_rows([two, none])
     assert capsys.readouterr().out == "row 8\tcat; dog\t0.7000; 0.2500\nrow 9\tnone\t\n"
     show_predictions.show_predictions([two, none], Console(force_terminal=True, width=100, color_system=None))
     shown = capsys.readouterr().out.splitlines()
     assert [line.split("  ") and " ".join(line.split()) for line in shown if line.strip()] == [
         "row 8 cat 70% dog 25% bird 10.0%", "row 9 none bird 12.5% cat 12.5%",
     ]  # fmt: skip
-    output.write_output(rows, tmp_path / "out.csv")
+    rows.to_csv(tmp_path / "out.csv")
     written = pl.read_csv(tmp_path / "out.csv")
-    assert written.columns == ["input", "labels", *(f"p_{p}" for p in PETS)]
+    assert written.columns == ["row", "input", "labels", *(f"p_{p}" for p in PETS)]
     found = show_data.target_text(pellucid.read(pets, target="tags").summary())
     assert found.plain == "tags, any of 4 labels, from 2 numbers, 1 date and 1 column of labels: you said so"
 

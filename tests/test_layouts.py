@@ -283,7 +283,7 @@ def test_metadata_beside_photos(pets: Path) -> None:
     assert data.layout == "40 images, named in metadata.csv, column 'file_name', with 4 further columns"
     assert data.stored_values("file_name").arrays["pixels"].shape == (40, 8, 8, 3)
     assert data.place(3) == "photos/003.png"
-    assert data.column("age").place(3) == "metadata.csv, row 5, column 'age'"
+    assert data.column("age").place(3) == "metadata.csv, line 5, column 'age'"
     assert "pets: 1 other file is left out (1 .txt)" in said(data)
 
 
@@ -304,7 +304,7 @@ def test_rows_and_photos_without_each_other_are_said_and_left_out(pets: Path) ->
     data = read_data(pets, target="adopted")
     assert len(data) == 39
     lost = "3 rows name images that are not there ('photos/gone.png', '../../etc/passwd' and nothing)"
-    assert f"metadata.csv, row 41, column 'file_name': {lost} and are left out, here first" in said(data)
+    assert f"metadata.csv, line 41, column 'file_name': {lost} and are left out, here first" in said(data)
     without = "2 images have no row in metadata.csv and are left out (photos/000.png and photos/extra.png)"
     assert f"pets: {without}" in said(data)
 
@@ -325,8 +325,8 @@ def test_metadata_in_each_split(tmp_path: Path) -> None:
     assert kinds(data)["split"] == ("category", "split")
     assert [len(part) for part in data.split().parts().values()] == [27, 3, 10]
     assert {data.column("weight").place(row) for row in (0, 35)} == {
-        "test/metadata.csv, row 2, column 'weight'",
-        "train/metadata.csv, row 27, column 'weight'",
+        "test/metadata.csv, line 2, column 'weight'",
+        "train/metadata.csv, line 27, column 'weight'",
     }
 
 
@@ -351,7 +351,7 @@ def test_ways_to_name_an_image(named: str, tmp_path: Path) -> None:
     write(root, {**PHOTOS, "tables/labels.csv": as_csv(["size", "which", "answer"], rows), "notes.csv": "a,b\n1,2\n"})
     data = read_data(root, target="answer")
     assert kinds(data)["which"] == ("image", "input")
-    assert data.place(4) == "tables/labels.csv, row 6"
+    assert data.place(4) == "tables/labels.csv, line 6"
     assert (
         data.stored_values("which").arrays["pixels"][4] == np.asarray(Image.open(root / "photos" / "004.png"))
     ).all()
@@ -432,10 +432,10 @@ def test_what_a_table_of_paths_cannot_reach(tmp_path: Path) -> None:
     root = write(tmp_path / "p", {"1.png": picture(1), "t.csv": as_csv(["photo", "y"], rows)})
     data = read_data(root / "t.csv", kinds={"photo": "image"}, target="y")
     assert data.usable_rows().tolist() == [0, 4, 5, 6]
-    assert "t.csv, row 3, column 'photo': '/dev/zero' is not a file; left out" in said(data)
-    assert f"t.csv, row 4, column 'photo': '{'../' * 20}etc/passwd' is not an image that can be read" in said(data)
+    assert "t.csv, line 3, column 'photo': '/dev/zero' is not a file; left out" in said(data)
+    assert f"t.csv, line 4, column 'photo': '{'../' * 20}etc/passwd' is not an image that can be read" in said(data)
     web = "'https://x.org/1.png' is on the web, and nothing is downloaded; left out"
-    assert f"t.csv, row 5, column 'photo': {web}" in said(data)
+    assert f"t.csv, line 5, column 'photo': {web}" in said(data)
     assert data.input_problems()[1] == "'/dev/zero' is not a file"
     write(root, {"t.csv": as_csv(["photo", "y"], [[f"https://x.org/{i}.jpg", i / 2] for i in range(20)])})
     why = "20 names of image files, which are on the web: nothing is downloaded, so fetch them and name the files"
@@ -605,7 +605,7 @@ def test_images_of_any_sort_in_columns() -> None:
     ).all()
     data = read_data({"photo": [None, broken, *images[2:]], "label": label}, cache=False)
     assert data.usable_rows().tolist() == list(range(2, N))
-    assert "row 2, column 'photo': there is no image; left out" in said(data)
+    assert "row 0, column 'photo': there is no image; left out" in said(data)
     sizes = [pixels[: 4 + i % 5] for i, pixels in enumerate(PIXELS)]
     ragged = read_data((sizes, Y), cache=False)
     assert ragged.stored_values("image").arrays["pixels"].shape == (N, 32, 32, 3)
@@ -622,7 +622,7 @@ def test_images_as_hugging_face_keeps_them(tmp_path: Path) -> None:
         data = read_data(source)
         assert kinds(data) == {"image": ("image", "input"), "label": ("category", "target")}
         assert data.usable_rows().tolist() == [i for i in range(N) if i != 3]
-    assert "train.parquet, row 4, column 'image': is not an image that can be read" in said(data)
+    assert "train.parquet, row 3, column 'image': is not an image that can be read" in said(data)
 
 
 class Photos(torch.utils.data.Dataset):

@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -23,6 +24,10 @@ from pellucid.cli import exit_code
 from pellucid.cli import output_file as output
 from pellucid.data.cache.cache_folder import is_marked
 from pellucid.errors import PellucidError
+from pellucid.runs.prediction_file import write_file
+
+# Something to write: all that a writer asks of predictions.
+ANSWER = SimpleNamespace(to_frame=lambda library: pl.DataFrame([{"input": "a", "value": 1.5}]))
 
 TRAIN = ("--steps", "2", "--size", "0", "--quiet", "--no-reference")
 
@@ -141,7 +146,7 @@ def test_a_file_that_comes_while_predicting_is_not_replaced(
     path.write_text("mine\n") if came == "a file" else path.symlink_to("other.csv")
     before = picture(place)
     with pytest.raises(PellucidError) as error:
-        output.write_output([{"input": "a", "value": 1.0}], path)
+        write_file([ANSWER], path, replace=False)
     assert str(error.value) == THERE.format(out="new.csv")
     assert picture(place) == before
 
@@ -154,7 +159,7 @@ def test_a_file_is_written_whole_and_alone(
     if not links:
         monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(95, "Operation not supported")))
     before = picture(place)
-    output.write_output([{"input": "a", "value": 1.5}], place / "deep" / "new.csv", force)
+    write_file([ANSWER], place / "deep" / "new.csv", replace=force)
     assert (place / "deep" / "new.csv").read_text() == "input,value\na,1.5\n"
     assert os.listdir(place / "deep") == ["new.csv"]
     assert (place / "deep" / "new.csv").stat().st_nlink == 1
@@ -163,7 +168,7 @@ def test_a_file_is_written_whole_and_alone(
 
 def test_a_link_that_comes_while_predicting_is_not_written_through(place: Path) -> None:
     (place / "new.csv").symlink_to("other.csv")
-    output.write_output([{"input": "a", "value": 1.5}], place / "new.csv", force=True)
+    write_file([ANSWER], place / "new.csv", replace=True)
     assert (place / "other.csv").read_text() == "mine\n"
 
 

@@ -151,7 +151,7 @@ def test_the_first_sheet_with_a_table_is_read(tmp_path):
     assert data.layout == "a table of 8 rows and 4 columns (the sheet 'Data', names in its first row)"
     assert list(data.fields) == ["n", "code", "n_2", "label"]
     assert data.column("code").values[7] == "007"
-    assert [data.place(row) for row in (0, 7)] == ["t.xlsx, row 4", "t.xlsx, row 18"]
+    assert [data.place(row) for row in (0, 7)] == ["t.xlsx, line 4", "t.xlsx, line 18"]
     assert "t.xlsx: the sheet 'Data' is read, the sheets 'About' and 'Notes' are left out" in texts(data)
     assert "t.xlsx: 2 rows above the table are passed over" in texts(data)
 
@@ -324,7 +324,7 @@ def test_compressed_tables_are_read_in_place(suffix, packer, tmp_path):
     plain = (tmp_path / f"t{suffix}").read_bytes()
     data = read_data(written(tmp_path / f"p{suffix}{packer}", PACKERS[packer](plain)))
     assert data.fingerprint() == read_data(FRAME).fingerprint()
-    assert data.place(0).startswith(f"p{suffix}{packer}, row ")
+    assert data.place(0).startswith(f"p{suffix}{packer}, {'line' if suffix in ('.csv', '.jsonl', '.xlsx') else 'row'} ")
     assert not list((Path(os.environ["PELLUCID_CACHE"]) / "spool").iterdir())
 
 
@@ -382,7 +382,7 @@ def test_tables_in_an_archive_are_one_table(name, tmp_path):
         pack(tmp_path / name, {"in/a.csv": one, "in/b.csv": two, "in/README.txt": "hello", "licence.md": "x"})
     )
     assert data.fingerprint() == read_data(FRAME).fingerprint()
-    assert data.place(10) == f"{name}, in/b.csv, row 2"
+    assert data.place(10) == f"{name}, in/b.csv, line 2"
     assert f"{name}: 2 other files are left out (in/README.txt and licence.md)" in texts(data)
     assert data.layout == (
         f"a table of 24 rows and 4 columns (2 files, {name}, in/a.csv and {name}, in/b.csv: CSV with commas, "
@@ -410,7 +410,7 @@ def test_a_folder_a_list_and_a_pattern_are_one_table(tmp_path, monkeypatch):
     for form in [*forms, str(folder / "[abc].*")]:
         data = read_data(form)
         assert data.fingerprint() == whole
-        assert [data.place(row) for row in (0, 10, 23)] == ["a.csv, row 2", "b.tsv, row 2", "c.parquet, row 4"]
+        assert [data.place(row) for row in (0, 10, 23)] == ["a.csv, line 2", "b.tsv, line 2", "c.parquet, row 3"]
         again = read_data(data.recipe()["source"], **data.recipe()["options"])
         assert again.fingerprint() == whole
     assert read_data(folder).name == "sales"
@@ -460,7 +460,7 @@ def test_files_named_after_the_parts_give_the_split(tmp_path):
     data = read_data(tmp_path / "t")
     assert [len(part) for part in data.split().parts().values()] == [20, 6, 5]
     assert data.split().how == "given by the data"
-    assert data.place(20) == "my-valid.csv, row 2"
+    assert data.place(20) == "my-valid.csv, line 2"
     assert "notes.csv: is neither train nor validation nor test and is left out" in texts(data)
 
 
@@ -482,7 +482,7 @@ def test_several_tables_for_a_finished_run(tmp_path):
     new = [written(tmp_path / name, "b,a\n1,2\n3,4\n") for name in ("train.csv", "test.csv")]
     data = read_new([str(path) for path in new], fields, need_target=False)
     assert len(data) == 4
-    assert data.place(2) == "test.csv, row 2"
+    assert data.place(2) == "test.csv, line 2"
 
 
 def test_columns_of_a_sheet_without_names_keep_their_place(tmp_path):
@@ -501,10 +501,10 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
     other = pack(tmp_path / "may" / "all.zip", {"sales.csv": "a,b\n5,6\n"})
     data = read_data([may, packed, june, other])
     assert [data.place(row) for row in (0, 2, 5, 6)] == [
-        "may/sales.csv, row 2",
-        "june/all.zip, sales.csv, row 2",
-        "june/sales.csv, row 3",
-        "may/all.zip, sales.csv, row 2",
+        "may/sales.csv, line 2",
+        "june/all.zip, sales.csv, line 2",
+        "june/sales.csv, line 3",
+        "may/all.zip, sales.csv, line 2",
     ]
     written(tmp_path / "june" / "sales.csv", "a,c\n1,2\n")
     with pytest.raises(PellucidError) as error:
@@ -615,7 +615,7 @@ def test_a_training_on_pieces_ends_with_the_same_weights(tmp_path, request, monk
     assert weights[0] == weights[1]
     tables = [pl.read_parquet(run.path / "predictions.parquet") for run in runs]
     assert tables[0].equals(tables[1])
-    assert tables[0]["input"][0].startswith("row ")
+    assert tables[0]["input"][0].startswith("line ")
 
 
 def test_several_targets_on_pieces_are_learned(tmp_path, small_limits, monkeypatch):
@@ -625,7 +625,7 @@ def test_several_targets_on_pieces_are_learned(tmp_path, small_limits, monkeypat
     rows = [f"{i % 7},{i % 7 * 2.5},{i % 7 * -1.5}" for i in range(200)]
     file = written(tmp_path / "t.csv", "\n".join(["x,a,b", *rows]))
     run = pellucid.train(pellucid.read(file, target="a,b", cache=tmp_path / "cache"), steps=12, folds=0, out=tmp_path)
-    assert sorted(run.predict(str(file))[0]) == ["a", "b", "input"]
+    assert sorted(run.predict(str(file))[0]) == ["a", "b", "input", "row"]
 
 
 def test_the_second_start_of_a_large_table_opens_no_source(tmp_path, small_limits):

@@ -70,8 +70,8 @@ def test_a_column_of_weights_is_no_input(file: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1.0, 2.0, -3.0, 4.0, -1.0, 1.0], "row 3, column 'w': a weight is negative, and 1 other\n  give every row a number of 0 or more"),
-        ([1.0, float("inf"), 1.0, 1.0], "row 2, column 'w': a weight is infinite\n  give every row a number of 0 or more"),
+        ([1.0, 2.0, -3.0, 4.0, -1.0, 1.0], "row 2, column 'w': a weight is negative, and 1 other\n  give every row a number of 0 or more"),
+        ([1.0, float("inf"), 1.0, 1.0], "row 1, column 'w': a weight is infinite\n  give every row a number of 0 or more"),
         ([0, 0, 0, 0], "the weights 'w' are all 0\n  give every row a number of 0 or more"),
         (["heavy", "light"] * 2, "the weights 'w' are no numbers\n  give every row a number of 0 or more"),
         ([None, None], "the weights 'w' are no numbers\n  give every row a number of 0 or more"),

@@ -62,7 +62,7 @@ class PellucidError(Exception):
 
     Args:
         what: what is wrong, with the value that was received and what was expected.
-        where: the file, row, column or layer, e.g. ``"prices.csv, row 12, column 'carat'"``.
+        where: the file, row, column or layer, e.g. ``"prices.csv, line 12, column 'carat'"``.
         fix: what to do about it, in the imperative.
     """
 

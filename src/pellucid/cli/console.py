@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO, cast
 
-import numpy as np
 from rich.console import Console
 from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 
 from ..errors import visible_text
+from ..storage.strict_json import json_value
 from .streams import TrimmedStream, json_stream
 
 
@@ -95,16 +95,6 @@ def print_json(value: Mapping[str, Any]) -> None:
     # What is not fit for a terminal becomes ``\u…``, which JSON reads back as the same sign.
     text = visible_text(json.dumps(json_value(value), ensure_ascii=escaped, default=str))
     print(text, file=stream, flush=True)
-
-
-def json_value(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): json_value(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_value(one) for one in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return json_value(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def eighths_bar(share: float, width: int) -> str:

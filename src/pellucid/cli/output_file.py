@@ -1,30 +1,22 @@
-"""Files that predictions are written to: never what was predicted from, nor a run's own, nor another's unless asked."""
+"""Where predictions may be written to: never what was predicted from, nor a run's own, nor another's unless asked."""
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from glob import glob
 from pathlib import Path
-from typing import IO, Any
-
-import polars as pl
 
 from ..data.folders.listing import list_files
 from ..errors import PellucidError, UsageError, unknown_name
+from ..runs.prediction_file import WRITERS, there_already
 from ..storage import is_run_folder
-from .console import json_value
 from .parse import find_run
-from .show_predictions import flatten_prediction
-
-WRITTEN = (".csv", ".json", ".jsonl", ".parquet")
-
 
 # Of a page to open in a browser.
 PAGES = (".html", ".htm")
+
+WRITTEN = tuple(WRITERS)
 
 
 def check_output(name: str, run: str, inputs: Sequence[str], force: bool, endings: Sequence[str] = WRITTEN) -> Path:
@@ -37,7 +29,8 @@ def check_output(name: str, run: str, inputs: Sequence[str], force: bool, ending
 
     Raises:
         UsageError: for an ending that no writer has.
-        PellucidError: where it is, or lies in, an input or a run; is a link or no file; is there and not ``force``.
+        PellucidError: where it is, or lies in, an input or a run; is a link or no file; is there and not ``force``; or
+            can't be written where it would lie.
     """
     path = Path(os.path.expanduser(name))
     if path.suffix.lower() not in endings:
@@ -48,10 +41,21 @@ def check_output(name: str, run: str, inputs: Sequence[str], force: bool, ending
     if os.path.lexists(path) and not path.is_file():
         what = "it is a folder" if path.is_dir() else "it is no file but a pipe, a socket or a device"
         raise PellucidError(what, where=name, fix="name a file")
+    _check_folder(path, name)
     _check_apart(path, name, find_run(run), inputs)
     if os.path.lexists(path) and not force:
-        raise _there_already(name)
+        raise there_already(name)
     return path
+
+
+def _check_folder(path: Path, name: str) -> None:
+    """Raises PellucidError where there is no folder for a file, none can be made, or others may not write there."""
+    above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise PellucidError(f"'{above}' is no folder", where=name, fix="name a file in a folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        what = f"nothing can be written to the folder '{above}'"
+        raise PellucidError(what, where=name, fix="check who may write there, or choose another folder")
 
 
 def _check_apart(path: Path, name: str, run: Path, inputs: Sequence[str]) -> None:
@@ -90,56 +94,3 @@ def _are_same(one: str | Path, other: str | Path) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         return False
-
-
-def _there_already(name: str | Path) -> PellucidError:
-    fix = "choose another name, or have it replaced with --force"
-    return PellucidError("there is a file of this name already", where=str(name), fix=fix)
-
-
-def write_output(rows: Sequence[Mapping[str, Any]], path: Path, force: bool = False) -> None:
-    """Predictions as CSV or Parquet (one column a class) or JSON (as ``--json`` prints them).
-
-    The file appears whole or not at all.
-
-    Raises:
-        PellucidError: there is one by now, and not ``force``.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".pellucid-{secrets.token_hex(8)}")
-    try:
-        with draft.open("xb") as file:
-            _write_rows(rows, path.suffix.lower(), file)
-        _give_name(draft, path, force)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _write_rows(rows: Sequence[Mapping[str, Any]], ending: str, file: IO[bytes]) -> None:
-    if ending == ".json":
-        file.write(json.dumps(json_value(list(rows)), ensure_ascii=False, indent=1, default=str).encode())
-    elif ending == ".jsonl":
-        file.writelines(json.dumps(json_value(row), ensure_ascii=False, default=str).encode() + b"\n" for row in rows)
-    else:
-        table = pl.DataFrame([flatten_prediction(row) for row in rows], infer_schema_length=None)
-        table.write_csv(file) if ending == ".csv" else table.write_parquet(file)
-
-
-def _give_name(draft: Path, path: Path, force: bool) -> None:
-    """Give a finished file its name."""
-    if force:
-        if path.is_file() and not path.is_symlink():
-            # Who could read the file before can read the new one.
-            shutil.copymode(path, draft)
-        draft.replace(path)
-        return
-    try:
-        # Unlike a renaming, a link never replaces what has come there in the meantime.
-        os.link(draft, path)
-    except FileExistsError:
-        raise _there_already(path) from None
-    # A file system without hard links.
-    except OSError:
-        if os.path.lexists(path):
-            raise _there_already(path) from None
-        draft.rename(path)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from ..errors import visible_text
 from ..fields.labels import join_labels
-from .console import eighths_bar, grouped_number, plain_grid, print_block
+from ..runs.prediction_file import write_file
+from ..runs.predictions import ERROR, FILE, INPUT, ROW, Predictions
+from ..wording import count_noun
+from .console import eighths_bar, grouped_number, make_console, plain_grid, print_block, print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..runs.prediction_pieces import PredictionPieces
 
 # Predictions shown on a terminal; --out writes all of them.
 MOST_ROWS = 50
@@ -20,35 +32,125 @@ MOST_ROWS = 50
 SEVERAL = "labels"
 
 
-def show_predictions(rows: Sequence[Mapping[str, Any]], out: Console) -> None:
-    """A table on a terminal; elsewhere every row, tab-separated, for other programs."""
-    # For other programs: no borders, no colours, nothing left out.
-    if not out.is_terminal:
-        for row in rows:
-            print(visible_text("\t".join(_prediction_cells(row))))
+def answer_pieces(
+    pieces: PredictionPieces, table: Path | None, force: bool, as_json: bool, progress: AnswerProgress
+) -> None:
+    """Make all predictions, a piece at a time, and print them or write them where they were asked for.
+
+    Args:
+        table: the file they are written to; ``force``: one that is there gives way. as_json: print JSON lines.
+    """
+    answered = progress.each(pieces)
+    if as_json:
+        answered = printed_json(answered)
+    out = make_console(sys.stdout)
+    if table is not None:
+        write_file(answered, table, replace=force)
+    elif as_json:
+        deque(answered, maxlen=0)
+    elif out.is_terminal:
+        # Of the others nothing is seen.
+        show_predictions(next(answered)[:MOST_ROWS], out, len(pieces))
+    else:
+        for piece in answered:
+            print_rows(piece)
+
+
+def printed_json(pieces: Iterator[Predictions]) -> Iterator[Predictions]:
+    """The pieces, each printed as JSON lines on its way."""
+    for piece in pieces:
+        for row in piece:
+            print_json(row)
+        yield piece
+
+
+class AnswerProgress:
+    """How far predictions are: nothing, where nobody looks."""
+
+    def reading(self) -> None:
+        """The data is being read."""
+
+    def each(self, pieces: PredictionPieces) -> Iterator[Predictions]:
+        """The pieces, with what was answered so far."""
+        yield from pieces
+
+
+class AnswerBar(AnswerProgress):
+    """The same as a bar on a terminal, which is gone when all is answered; small data is answered before it is seen."""
+
+    def __init__(self, bar: Progress):
+        self.bar = bar
+
+    def reading(self) -> None:
+        self.task = self.bar.add_task("reading", total=None)
+
+    def each(self, pieces: PredictionPieces) -> Iterator[Predictions]:
+        self.bar.update(self.task, description=f"predicting {count_noun(len(pieces), 'row')}", total=len(pieces))
+        for piece in pieces:
+            self.bar.advance(self.task, len(piece))
+            yield piece
+
+
+@contextmanager
+def choose_progress() -> Iterator[AnswerProgress]:
+    """A bar on standard error where that is a terminal; nothing elsewhere."""
+    err = make_console(sys.stderr)
+    if not err.is_terminal or err.is_dumb_terminal:
+        yield AnswerProgress()
         return
+    columns = (TextColumn("  {task.description}"), BarColumn(), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=err, transient=True) as bar:
+        yield AnswerBar(bar)
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Every row tab-separated, for other programs: no borders, no colours, nothing left out."""
+    for row in rows:
+        print("\t".join([*_first_cells(row), *_answer_cells(row)]))
+
+
+def one_line(text: str) -> str:
+    """A text that neither ends a line nor a cell nor steers a terminal: what would is written as escapes."""
+    return visible_text(text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t"))
+
+
+def show_predictions(rows: Sequence[Mapping[str, Any]], out: Console, total: int | None = None) -> None:
+    """A table on a terminal, of the first rows; ``total``: how many there are in all."""
     table = plain_grid()
     table.add_column(style="dim", overflow="ellipsis", no_wrap=True, max_width=44)
-    for row in rows[:MOST_ROWS]:
-        table.add_row(*_style_value(row))
+    shown = rows[:MOST_ROWS]
+    for row in shown:
+        table.add_row(*_style_row(row))
     print_block(table, out)
-    if len(rows) > MOST_ROWS:
-        out.print(f"  … and {grouped_number(len(rows) - MOST_ROWS)} more: --out predictions.csv writes all of them")
+    if (more := (total or len(rows)) - len(shown)) > 0:
+        out.print(f"  … and {grouped_number(more)} more: --out predictions.csv writes all of them")
 
 
-def _prediction_cells(row: Mapping[str, Any]) -> list[str]:
-    """What is printed of a prediction, input first."""
-    first = " ".join(str(row.get("input", "")).split())
-    if "error" in row:
-        return [first, f"error: {row['error']}"]
+def _first_cells(row: Mapping[str, Any]) -> list[str]:
+    """What tells the example: its name, and the columns of the data that go along."""
+    names = list(row)
+    along = names[names.index(ROW) + 1 : names.index(INPUT)] if ROW in row else []
+    return [one_line(str(row.get(INPUT, ""))), *(_kept_text(row[name]) for name in along if name != FILE)]
+
+
+def _kept_text(value: Any) -> str:
+    if isinstance(value, list):
+        value = join_labels([str(one) for one in value], "")
+    return "" if value is None else one_line(str(value))
+
+
+def _answer_cells(row: Mapping[str, Any]) -> list[str]:
+    """What is printed of the prediction itself."""
+    if ERROR in row:
+        return [one_line(f"error: {row[ERROR]}")]
     if "label" in row:
-        return [first, str(row["label"]), f"{row['probability']:.4f}"]
+        return [one_line(str(row["label"])), f"{row['probability']:.4f}"]
     if SEVERAL in row:
         chances = [f"{row['probabilities'][label]:.4f}" for label in row[SEVERAL]]
-        return [first, join_labels(row[SEVERAL]), "; ".join(chances)]
+        return [one_line(join_labels(row[SEVERAL])), "; ".join(chances)]
     if "value" in row:
-        return [first, _row_number(row)]
-    return [first, *(f"{name} {_row_number(one)}" for name, one in row.items() if isinstance(one, Mapping))]
+        return [_row_number(row)]
+    return [one_line(f"{name} {_row_number(one)}") for name, one in row.items() if isinstance(one, Mapping)]
 
 
 def _row_number(row: Mapping[str, Any]) -> str:
@@ -57,33 +159,27 @@ def _row_number(row: Mapping[str, Any]) -> str:
     return f"{row['value']:.6g}" + (f" ({low:.6g} to {high:.6g})" if known else "")
 
 
-def _style_value(row: Mapping[str, Any]) -> list[Text]:
-    first, *rest = _prediction_cells(row)
-    if "error" in row:
-        return [Text(first), Text(str(row["error"]), style="red")]
+def _style_row(row: Mapping[str, Any]) -> list[Text]:
+    return [*map(Text, _first_cells(row)), *_style_answer(row)]
+
+
+def _style_answer(row: Mapping[str, Any]) -> list[Text]:
+    if ERROR in row:
+        return [Text(one_line(str(row[ERROR])), style="red")]
     if SEVERAL in row:
-        said = [f"{label} {row['probabilities'][label]:.0%}" for label in row[SEVERAL]]
+        said = [one_line(f"{label} {row['probabilities'][label]:.0%}") for label in row[SEVERAL]]
         second = _other_chances(row["probabilities"], row[SEVERAL])
-        return [Text(first), Text("   ".join(said) or "none", style="bold"), Text(second, style="dim")]
+        return [Text("   ".join(said) or "none", style="bold"), Text(second, style="dim")]
+    answer = _answer_cells(row)
     if "label" not in row:
-        return [Text(first), *(Text(cell, style="bold") for cell in rest)]
+        return [Text(cell, style="bold") for cell in answer]
     share = float(row["probability"])
     second = _other_chances(row.get("probabilities", {}), [row["label"]])
     chance = Text(f"{share:6.1%} {eighths_bar(share, 10)}", style="cyan")
-    return [Text(first), Text(rest[0], style="bold"), chance, Text(second, style="dim")]
+    return [Text(answer[0], style="bold"), chance, Text(second, style="dim")]
 
 
 def _other_chances(chances: Mapping[str, float], said: Sequence[str]) -> str:
     """The two likeliest of what is not said."""
     ranked = sorted(((name, p) for name, p in chances.items() if name not in said), key=lambda pair: -pair[1])
-    return "   ".join(f"{name} {p:.1%}" for name, p in ranked[:2] if p >= 0.01)
-
-
-def flatten_prediction(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A prediction as one row of a table: the probability of ``cat`` becomes the column ``p_cat``."""
-    cells: dict[str, Any] = {}
-    for name, value in row.items():
-        inner = "p" if name == "probabilities" else name
-        value = join_labels(value, "") if name == SEVERAL else value
-        cells.update({f"{inner}_{key}": v for key, v in value.items()} if isinstance(value, Mapping) else {name: value})
-    return cells
+    return "   ".join(one_line(f"{name} {p:.1%}") for name, p in ranked[:2] if p >= 0.01)

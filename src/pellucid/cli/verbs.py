@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from ..errors import PellucidError, UsageError, shell_quote, visible_text
 from ..options import READ
 from .completion import PathType, RunType, completion_script
 from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
+from .standard_input import standard_input
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -30,15 +30,20 @@ def read(data: Data, **typed: Any) -> None:
     import pellucid
 
     options = typed_options("read", typed)
-    as_json, fix = (options.pop(name, False) for name in ("json", "fix"))
-
+    as_json, fix = (bool(options.pop(name, False)) for name in ("json", "fix"))
     from .waiting import Waiting
 
-    with Waiting("reading the data", as_json):
-        found = pellucid.read(data, **options)
+    with standard_input(data) as (source, how):
+        with Waiting("reading the data", as_json):
+            found = pellucid.read(source, **options, **how)
+        show_read(found, as_json, fix)
 
+
+def show_read(found: Any, as_json: bool, fix: bool) -> None:
+    """What was found, once all of it is decoded and checked."""
     from ..fields.notes import DECODES
     from . import console, show_data
+    from .waiting import Waiting
 
     # Before decoding begins, which may take minutes: it can still be stopped.
     if takes_long := [note for note in found.notes if note.action == DECODES]:
@@ -186,9 +191,10 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
     check_force(force, out_path)
     inputs = [data] if isinstance(data, str) else data
     page = None if out_path is None else output.check_output(out_path, run, inputs, bool(force), output.PAGES)
-    scored = load_run(run).evaluate(data, **options)
-    # A program that reads JSON finds no files that it did not ask for.
-    place = None if as_json and page is None else write_page(scored, page, bool(force))
+    with standard_input(data) as (source, how):
+        scored = load_run(run).evaluate(source, **options, **how)
+        # A program that reads JSON finds no files that it did not ask for.
+        place = None if as_json and page is None else write_page(scored, page, bool(force))
     if as_json:
         console.print_json({"event": "metrics", **scored.metrics})
         console.print_json(scored.result() | ({"report": str(place)} if place else {}))
@@ -224,7 +230,8 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     """Predict from files, tables or texts.
 
     RUN is the folder of a run, or its name under ./runs. INPUT is an image, a text file, a folder of them, or a table
-    of which every row is predicted. Without any, every line of standard input is a text.
+    of which every row is predicted; - is a table on standard input. Without any, each line of standard input is a
+    text.
     """
     from . import console, show_data, show_predictions
     from . import output_file as output
@@ -238,25 +245,21 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     if not inputs and not texts:
         raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
 
-    cut = {name: options[name] for name in ("threshold",) if name in options}
-    rows = load_run(run).predict(list(inputs), texts=list(texts), **cut)
-    if table:
-        output.write_output(rows, table, force)
-    if options.get("json"):
-        for row in rows:
-            console.print_json(row)
-    elif not table:
-        show_predictions.show_predictions(rows, console.make_console(sys.stdout))
-    odd = [note for note in getattr(rows, "notes", ()) if note.level == "warning"]
+    with standard_input(list(inputs)) as (source, how), show_predictions.choose_progress() as progress:
+        network = load_run(run)
+        progress.reading()
+        asked = {name: options[name] for name in ("keep", "threshold") if name in options}
+        pieces = network.predict_pieces(source, texts=list(texts), **asked, **how)
+        show_predictions.answer_pieces(pieces, table, force, bool(options.get("json")), progress)
+    odd = [note for note in pieces.notes if note.level == "warning"]
     show_data.note_lines(odd, console.make_console(sys.stderr), most=5)
-    _check_failures(rows)
+    _check_failures(pieces)
 
 
-def _check_failures(rows: Sequence[dict[str, Any]]) -> None:
-    failed = [row for row in rows if "error" in row]
-    if failed:
-        why = failed[0]["error"]
-        raise PellucidError(f"{len(failed):,} of {len(rows):,} inputs could not be predicted: {why}")
+def _check_failures(pieces: Any) -> None:
+    if failed := pieces.errors:
+        first = next(iter(failed.values()))
+        raise PellucidError(f"{len(failed):,} of {len(pieces):,} inputs could not be predicted: {first}")
 
 
 def load_run(run: str) -> Any:

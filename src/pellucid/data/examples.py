@@ -21,6 +21,7 @@ from ..fields.notes import LEFT_OUT
 from ..wording import count_noun
 from .cache.bundle import bundle_of, pack_columns, unpack_column
 from .cache.cache import CacheEntry, MemoryCache, code_of, key_of, release_pages
+from .kept_columns import KeptColumns
 from .schema import columns_listed
 from .source import Contents, without_compression
 from .splits.by_time import ordering_values
@@ -102,6 +103,7 @@ class Examples:
         fields: by name, in the order of the source.
         notes: what was done and what looks wrong; grows as values are decoded.
         unchecked: nothing odd is to be looked for.
+        kept: columns that go along with predictions.
     """
 
     def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Contents], cache: MemoryCache):
@@ -111,6 +113,7 @@ class Examples:
         self.fields: dict[str, Field] = {f.name: f for f in reading.fields}
         self.notes: list[Note] = list(reading.notes)
         self.unchecked = False
+        self.kept = KeptColumns()
         self._key, self._load = key, load
         # By field, the values with the digest of their content.
         self._stored: dict[str, tuple[Stored, str]] = {}
@@ -281,7 +284,15 @@ class Examples:
 
     @cached_property
     def _row_places(self) -> Places | None:
-        return kept_places(self.cache, key_of("places", self._key), lambda: self._open_source.places, self.add_note)
+        return kept_places(self.cache, key_of("row places", self._key), lambda: self._open_source.places, self.add_note)
+
+    def short_titles(self, rows: np.ndarray) -> list[str]:  # (m,) -> m titles
+        """``short_title`` of many rows."""
+        only = next(iter(self.fields.values()))
+        if self._row_places is None or (len(self.fields) == 1 and only.traits.prose):
+            return [self.short_title(row) for row in rows.tolist()]
+        start = f"{self.reading.name}, "
+        return [name.removeprefix(start) for name in self._row_places.names(rows)]
 
     def short_title(self, row: int) -> str:
         """A short name for an example: its file, its row, or the beginning of the text it is."""

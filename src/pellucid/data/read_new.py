@@ -23,8 +23,10 @@ from .examples import Examples, Reading
 from .folders.layouts import image_files, need_classes
 from .folders.listing import SUFFIXES, may_be_text
 from .folders.texts import any_texts, text_files
+from .kept_columns import keep_columns
 from .memory.files import copy_file, is_open_file
 from .memory.layouts import are_images, image_source, text_source
+from .memory.rows_in_order import rows_in_order
 from .read import reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
 from .sample_weights import weight_field
@@ -44,6 +46,8 @@ def read_new(
     weights: str | None = None,
     times: str | None = None,
     columns: Sequence[str] | None = None,
+    keep: str | Sequence[str] = (),
+    ids: Sequence[str] | None = None,
     cache: str | Path | bool | None = None,
 ) -> Examples:
     """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
@@ -58,6 +62,7 @@ def read_new(
             (``splits.grouping.moments_of``).
         columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
             ``fields`` when left out, for runs that did not write them down.
+        keep, ids: columns that go along with predictions (``kept_columns.keep_columns``).
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
 
     Raises:
@@ -69,7 +74,9 @@ def read_new(
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
     options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder)
     source = copy_file(source, values_cache.folder) if not texts and is_open_file(source) else source
-    found = _source_of_texts(source, wanted) if texts else _source_of_new(source, wanted, options)
+    # To be scored, rows come with their targets, as (X, y) or in pairs.
+    given = source if texts or need_target else rows_in_order(source, fields, columns)
+    found = _source_of_texts(source, wanted) if texts else _source_of_new(given, wanted, options)
     found = replace(found, load=once(found.load))
     in_files = {f.name for f in wanted if f.traits.suffixes}
     found = with_named_files(found, in_files, values_cache, reading_code(), notes.append)
@@ -96,7 +103,12 @@ def read_new(
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts, files=opened.files)
-    return Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, values_cache)
+    data = Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, values_cache)
+    if not need_target:
+        # Of a run that did not write down its ids, any column that it does not use may be one.
+        known = [f.name for f in wanted] if ids is None else list(columns or ())
+        data.kept = keep_columns(opened, keep, ids, {*known, *names.values()})
+    return data
 
 
 def _as_written_here(field: Field, column: Column) -> Field:

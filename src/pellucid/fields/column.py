@@ -40,7 +40,7 @@ class Column:
             whose first axis is the example (images: (n, H, W) or (n, H, W, C), uint8 or float in 0..1); ``LazyValues``
             for a column of a table that is not held in memory.
         base: the folder that relative paths in ``values`` start from.
-        places: where each value comes from, ``places(row) -> "train.csv, row 12, column 'price'"``, for messages.
+        places: where each value comes from, ``places(row) -> "train.csv, line 12, column 'price'"``, for messages.
         fetch: the content of the file that a value names, where files are not on the disk but in an archive or in
             memory; raises ``pixels.Unreadable``.
         marked: whether the digest of the source tells when files that values name have changed.
@@ -112,12 +112,12 @@ class Column:
 
     def place(self, row: int) -> str:
         """Where a value comes from."""
-        return self.places(row) if self.places else f"row {row + 1}, column '{self.name}'"
+        return self.places(row) if self.places else f"row {row:,}, column '{self.name}'"
 
     def row_place(self, row: int) -> str:
         """Where the row of a value comes from."""
         places = self.row_places or self.places
-        return places(row) if places else f"row {row + 1}"
+        return places(row) if places else f"row {row:,}"
 
 
 def cut_series(series: pl.Series) -> Iterator[pl.Series]:

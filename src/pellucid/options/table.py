@@ -223,6 +223,9 @@ CUT = Option("threshold", "Of two classes, answer the positive one from this pro
 PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="beside the run; none with --json",
               command=True, metavar="FILE")  # fmt: skip
 
+KEEP = Option("keep", "Column of the input to write beside the predictions; all for all of them.", COLUMNS, default=(),
+              unset="ids alone", metavar="COLUMN", many=True)  # fmt: skip
+
 FORCE = Option("force", "Replace the file of --out where there is one.", YesNo(), command=True)
 
 TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", Text(of="path"), command=True,
@@ -249,7 +252,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, CUT, PAGE, FORCE, JSON),
-    "predict": (TEXT, CUT, TABLE, FORCE, JSON),
+    "predict": (TEXT, CUT, KEEP, TABLE, FORCE, JSON),
     "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),
     "report": (OPEN, REDRAW),

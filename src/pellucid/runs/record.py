@@ -46,6 +46,7 @@ def initial_record(data: Dataset, split: Split, plan: Plan, fields: Mapping[str,
     parts = {name: len(rows) for name, rows in split.parts().items()}
     about = {"fingerprint": data.fingerprint(), "examples": data.content_digest(), "split": {"how": split.how, **parts}}
     about["columns"] = data.reading.columns
+    about["ids"] = [f.name for f in data.fields.values() if f.role == "id"]
     return {
         "format": FORMAT,
         "status": "training",
@@ -189,9 +190,10 @@ DATA = record(
         "options": map_of(anything),
         "fingerprint": text(),
         "columns": list_of(text()),
+        "ids": list_of(text()),
     },
     anything,
-    optional=("columns",),
+    optional=("columns", "ids"),
 )
 
 # A record from the first step on, and what one has besides once its training is done.

@@ -1,20 +1,20 @@
-"""What evaluating and predicting return."""
+"""What evaluating returns."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..fields import Note
 from ..metrics.score import Score
 from ..reports.evaluation_report import Evaluated
+from ..wording import score_text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """How good a run is on some data.
 
@@ -63,6 +63,19 @@ class Evaluation:
         """What a pickle holds: all but the page, which stands on data and network."""
         return vars(self) | {"page": None}
 
+    def __repr__(self) -> str:
+        naive = f"{self.baseline.name}: {score_text(self.baseline.value)}"
+        return f"Evaluation({self.score}; {naive})"
+
+    def __str__(self) -> str:
+        """For people: the score beside the naive answer, further metrics, what was odd."""
+        further = {name: value for name, value in self.metrics.items() if name != self.score.metric}
+        width = max(map(len, further), default=0)
+        lines = [f"{self.score}; {self.baseline.name}: "]
+        lines[0] += score_text(self.baseline.value)
+        lines += [f"  {name:<{width}}  {score_text(value)}" for name, value in further.items()]
+        return "\n".join(lines + [f"  ! {note}" for note in self.notes if note.level != "info"])
+
     def result(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
         s = self.score
@@ -75,18 +88,6 @@ class Evaluation:
             **said_of_targets(self.targets),
             **({"warning": self.warning} if self.warning else {}),
         }  # fmt: skip
-
-
-class Predictions(list[dict[str, Any]]):
-    """One prediction an example, in order.
-
-    Attributes:
-        notes: what was odd about the data they were made from.
-    """
-
-    def __init__(self, rows: Iterable[dict[str, Any]] = (), notes: Iterable[Note] = ()):
-        super().__init__(rows)
-        self.notes = tuple(notes)
 
 
 def said_of(score: Score) -> dict[str, Any]:

@@ -37,8 +37,10 @@ from ..trunks import Custom
 from ..wording import count_noun, score_text
 from .learning import say_learning, worse_than_baseline
 from .load import load_network
+from .prediction_pieces import PredictionPieces
+from .predictions import Predictions
 from .record import check_whole, damage_as_error, read_record
-from .results import Evaluation, Predictions, said_of, said_of_targets
+from .results import Evaluation, said_of, said_of_targets
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -351,13 +353,24 @@ class Run:
             data.notes.append(Note("info", text))
 
     def predict(
-        self, inputs: Any = (), *, texts: Sequence[str] = (), threshold: Any = None, **options: Any
+        self,
+        inputs: Any = (),
+        *,
+        texts: Sequence[str] = (),
+        keep: str | Sequence[str] = (),
+        threshold: Any = None,
+        **options: Any,
     ) -> Predictions:
-        """Predict from paths, tables, arrays or texts; one dict an example, in order, and ``notes`` on what was odd.
+        """Predict from paths, tables, arrays or texts: one an example, in order, and ``notes`` on what was odd.
 
-        Each has ``input`` (what it was) and the prediction: ``label, probability, probabilities``, for several labels
-        ``labels, probabilities``, for numbers ``value, low, high``; an input that can't be read has ``error`` instead,
-        and the others are predicted all the same.
+        Args:
+            inputs: files, tables, data frames, a dict or dicts of columns, rows in the order of the run's columns,
+                images. texts: for a run that reads one.
+            keep: columns of the data that go along with the predictions as they were read, or ``"all"``. Ids always do.
+
+        Each prediction has ``row`` (the position in the data, from 0), ``input`` (its name) and what is predicted:
+        ``label, probability, probabilities``, for several labels ``labels, probabilities``, for numbers ``value, low,
+        high``; an input that can't be read has ``error`` instead, and the others are predicted all the same.
 
         Args:
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
@@ -365,21 +378,30 @@ class Run:
 
         Raises:
             PellucidError: when a column the network reads is missing. UsageError: for files and texts at once, or a
-                threshold where there are not two classes.
+                column to keep that is not there, or a threshold where there are not two classes.
         """
+        pieces = self.predict_pieces(inputs, texts=texts, keep=keep, threshold=threshold, **options)
+        return Predictions.joined(list(pieces), pieces.notes)
+
+    def predict_pieces(
+        self,
+        inputs: Any = (),
+        *,
+        texts: Sequence[str] = (),
+        keep: str | Sequence[str] = (),
+        threshold: Any = None,
+        **options: Any,
+    ) -> PredictionPieces:
+        """``predict``, a piece at a time: for tables whose predictions are more than memory holds."""
         task = self.task_for(threshold)
-        if len(texts) and len(inputs):
+        if len(texts) and (len(inputs) if hasattr(inputs, "__len__") else True):
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
-        data, good, raw = self.answers(list(texts) if len(texts) else inputs, texts=bool(len(texts)), **options)
-        found: list[dict[str, Any]] = [{} for _ in range(len(data))]
-        for row, prediction in zip(good, task.decode(raw) if len(good) else [], strict=True):
-            found[row] = prediction
-        problems = data.input_problems()
-        rows = [
-            {"input": data.short_title(row), **(one or {"error": problems.get(row, "could not be read")})}
-            for row, one in enumerate(found)
-        ]
-        return Predictions(rows, data.notes)
+        source = list(texts) if len(texts) else inputs
+        data = self._read_new(source, need_target=False, texts=bool(len(texts)), keep=keep, **options)
+        good = data.usable_rows()
+        loader = self._loader(data, with_target=False) if len(good) else None
+        width = len(self.record["naive"]["raw"])
+        return PredictionPieces(self.network, task, data, loader, good, width, library_of(inputs))
 
     def answers(self, source: Any, *, least: int = 1, **options: Any) -> tuple[Examples, np.ndarray, torch.Tensor]:
         """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R).
@@ -397,7 +419,9 @@ class Run:
 
     def _read_new(self, source: Any, **options: Any) -> Examples:
         """New data as this run's fields read it, with notes on values that training has not seen."""
-        data = read_new(source, self.network.fields, columns=self.record["data"].get("columns"), **options)
+        about = self.record["data"]
+        options = {"columns": about.get("columns"), "ids": about.get("ids")} | options
+        data = read_new(source, self.network.fields, **options)
         for field in self.fields:
             if text := kind_named(field.kind).describe_new_values(data.stored_values(field.name), field.state or {}):
                 data.notes.append(Note("warning", text, f"column '{field.name}'"))
@@ -408,12 +432,17 @@ class Run:
     ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
         """Raw answers to ``rows`` (n,), averaged with mirror images, and their targets. Raises OutOfMemory."""
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
-            loader = Loader.of(data, self.network.fields if with_target else self.fields, self.network.device)
+            loader = self._loader(data, with_target)
             size = max(loader.at_once, least)
             over = len(rows) % size
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
             raw, true = predict_raw(self.network, loader, filled, size=size, mirrored=True)
             return raw[: len(rows)], true[: len(rows)]
+
+    def _loader(self, data: Examples, with_target: bool) -> Loader:
+        """The data encoded for the network. Raises OutOfMemory."""
+        with enough_memory(f"{len(data):,} examples at once", "give fewer of them at a time"):
+            return Loader.of(data, self.network.fields if with_target else self.fields, self.network.device)
 
     @property
     def fields(self) -> list[Field]:
@@ -432,6 +461,12 @@ def same_place(source: Any, other: str | list[str] | None) -> bool:
     if not two or not isinstance(one, list | tuple) or not all(isinstance(each, str | os.PathLike) for each in one):
         return False
     return [os.path.realpath(each) for each in one] == [os.path.realpath(each) for each in two]
+
+
+def library_of(source: Any) -> str:
+    """The library of data frames that answers to ``source`` come in."""
+    # Known by what it can do: pandas is never imported here.
+    return "pandas" if hasattr(source, "iloc") else "polars"
 
 
 def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None = None) -> Run:

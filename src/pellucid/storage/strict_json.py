@@ -22,7 +22,7 @@ MOST_RECORD_BYTES = 1 << 26
 
 def to_json(obj: Any, indent: int | None = None) -> str:
     """Strict JSON: non-finite numbers become null, NumPy values their Python ones, paths text, tuples lists."""
-    plain = _plain_value(obj)
+    plain = json_value(obj)
     text = json.dumps(plain, allow_nan=False, ensure_ascii=False, indent=indent)
     try:
         text.encode()
@@ -32,16 +32,16 @@ def to_json(obj: Any, indent: int | None = None) -> str:
     return text
 
 
-def _plain_value(obj: Any) -> Any:
-    """A value of what JSON knows alone: see ``to_json``."""
+def json_value(obj: Any) -> Any:
+    """A value of what JSON knows alone, but for dates and other objects: see ``to_json``."""
     if isinstance(obj, np.ndarray | np.generic):
-        return _plain_value(obj.tolist())
+        return json_value(obj.tolist())
     if isinstance(obj, float):
         return obj if np.isfinite(obj) else None
     if isinstance(obj, Mapping):
-        return {str(k): _plain_value(v) for k, v in obj.items()}
+        return {str(k): json_value(v) for k, v in obj.items()}
     if isinstance(obj, list | tuple):
-        return [_plain_value(v) for v in obj]
+        return [json_value(v) for v in obj]
     return str(obj) if isinstance(obj, os.PathLike) else obj
 
 

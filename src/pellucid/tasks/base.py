@@ -17,6 +17,7 @@ import numpy as np
 from ..data.splits.time_spans import Moments
 from ..errors import UsageError
 from ..fields import Field, kind_named
+from ..fields.labels import join_labels
 from ..metrics.base import Judge, Metric, Shown, find_metric, normalised_weights
 from ..metrics.block_bootstrap import Blocks, block_bootstrap, order_of
 from ..metrics.bootstrap import bootstrap_interval, wilson_interval
@@ -118,6 +119,11 @@ class Task(ABC):
     @abstractmethod
     def decode(self, raw: Values) -> list[dict[str, Any]]:  # (n, R) -> n predictions
         """One prediction an example, as JSON, in the user's units and words."""
+
+    def tabulate(self, raw: Values) -> dict[str, list[Any] | np.ndarray]:  # (n, R) -> n values a column
+        """The same as ``decode``, as columns of a table: the probability of ``cat`` is in the column ``p_cat``."""
+        rows = [flatten_prediction(one) for one in self.decode(raw)]
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
     @abstractmethod
     def decode_target(self, target: Values) -> list[Any]:  # (n, ...) -> n values
@@ -251,6 +257,22 @@ class Task(ABC):
     def is_better(self, new: float, old: float) -> bool:
         """Whether a value of the main metric is better than another."""
         return new > old if self.higher else new < old
+
+
+def flatten_prediction(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A prediction as one row of a table: the probability of ``cat`` becomes the column ``p_cat``.
+
+    >>> flatten_prediction({"label": "cat", "probabilities": {"cat": 0.9, "dog": 0.1}})
+    {'label': 'cat', 'p_cat': 0.9, 'p_dog': 0.1}
+    """
+    cells: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            inner = "p" if name == "probabilities" else name
+            cells |= {f"{inner}_{key}": each for key, each in value.items()}
+        else:
+            cells[name] = join_labels(value, "") if isinstance(value, list) else value
+    return cells
 
 
 def measure_all(task: Task, answers: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:

@@ -155,6 +155,13 @@ class CategoryTask(Task):
             for i, row in zip(said, chances, strict=True)
         ]
 
+    def tabulate(self, raw: Values) -> dict[str, list[Any] | np.ndarray]:
+        chances = self.probabilities(raw)
+        best = chances.argmax(1)
+        found: dict[str, list[Any] | np.ndarray] = {"label": [self.values[i] for i in best.tolist()]}
+        found["probability"] = chances[np.arange(len(chances)), best]
+        return found | {f"p_{value}": chances[:, i] for i, value in enumerate(self.values)}
+
     def decode_target(self, target: Values) -> list[Any]:
         return kind_named(self.kind).decode(np.asarray(target), self.fields[0].state or {})
 

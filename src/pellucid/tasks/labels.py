@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..fields import Field
+from ..fields.labels import join_labels
 from ..metrics.base import normalised_weights
 from ..metrics.labels import OF_LABELS, average_precision
 from ..wording import join_words
@@ -113,6 +114,11 @@ class LabelsTask(Task):
             }
             for own, row in zip(predicted, chances, strict=True)
         ]
+
+    def tabulate(self, raw: Values) -> dict[str, list[Any] | np.ndarray]:
+        chances, predicted = self.probabilities(raw), self.decide_labels(raw)
+        said = [join_labels([self.values[i] for i in np.flatnonzero(own)], "") for own in predicted]
+        return {"labels": said} | {f"p_{value}": chances[:, i] for i, value in enumerate(self.values)}
 
     def decode_target(self, target: Values) -> list[Any]:  # (n, C) -> n lists of labels
         return [[self.values[i] for i in np.flatnonzero(row > 0.5)] for row in np.asarray(target)]

@@ -99,8 +99,14 @@ def text_source(values: Sequence[str], name: str) -> Source:
 def image_source(values: Any, name: str) -> Source:
     """Images in memory, as ``are_images`` knows them, for the one image column of a finished run."""
     memory = MemoryColumns()
-    memory.add_column(name, [values] if is_image(values) else values)
+    memory.add_column(name, [values] if is_image(values) or _is_one_image(values) else values)
     return _memory_source(memory)
+
+
+def _is_one_image(values: Any) -> bool:
+    """Whether an array is one image, (H, W) or (H, W, C); of several, (n, H, W), none has so short a side."""
+    shape = getattr(values, "shape", ())
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] <= SIDE)
 
 
 def are_images(source: Any) -> bool:

@@ -291,7 +291,7 @@ class _Reader:
         for many, text, action in ((False, few, AS_MISSING), (True, cut, "")):
             if count := self.count[many]:
                 lines = [*self.odd[many], *[0] * (count - len(self.odd[many]))]
-                rows = f"{where}, {'row' if count == 1 else 'rows'} {join_words(lines)}"
+                rows = f"{where}, {'line' if count == 1 else 'lines'} {join_words(lines)}"
                 found.append(Note("warning", f"{count_noun(count, 'row has', 'rows have')} {text}", rows, action))
         return found
 

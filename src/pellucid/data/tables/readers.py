@@ -109,7 +109,7 @@ def _arrow_pieces(path: Path, is_file: bool) -> list[Chunk]:
 
 def _typed_table(about: str, pieces: list[Chunk], where: str) -> Table:
     """A table whose file says the types."""
-    return Table(about, list(pieces[0].schema), pieces, counted_from(where, sum(chunk.rows for chunk in pieces)))
+    return Table(about, list(pieces[0].schema), pieces, counted_from(where))
 
 
 def read_json_lines(path: Path, where: str, options: ReadOptions) -> Table:
@@ -125,8 +125,7 @@ def read_json_lines(path: Path, where: str, options: ReadOptions) -> Table:
     names = list(dict.fromkeys(name for chunk in pieces for name in chunk.schema))
     if len(pieces) > 1:
         pieces = [rename_columns(chunk, {n: n if n in chunk.schema else "" for n in names}) for chunk in pieces]
-    rows = sum(chunk.rows for chunk in pieces)
-    return Table("JSON" if whole else "JSON lines", names, pieces, counted_from(where, rows), notes)
+    return Table("JSON" if whole else "JSON lines", names, pieces, counted_from(where, lined=not whole), notes)
 
 
 def _json_frames(

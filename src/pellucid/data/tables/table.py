@@ -45,19 +45,31 @@ class Places:
     Attributes:
         files: how messages call them.
         first, line, file: (r,) int64: the first row of each run, its line in the file, and which file that is.
+        lined: (files,) bool: whether a file has lines, counted from 1; else its rows are counted, from 0.
     """
 
     files: Sequence[str]
     first: np.ndarray
     line: np.ndarray
     file: np.ndarray
+    lined: np.ndarray
 
     def __call__(self, row: int) -> str:
-        run = int(np.searchsorted(self.first, row, "right")) - 1
-        return f"{self.files[self.file[run]]}, row {int(self.line[run] + row - self.first[run]):,}"
+        return self.names(np.array([row]))[0]
+
+    def names(self, rows: np.ndarray) -> list[str]:  # (m,) -> m places
+        """Where each of some rows comes from: ``"prices.csv, line 12"``."""
+        file, number = self.locate(rows)
+        starts = [f"{name}, {'line' if lined else 'row'} " for name, lined in zip(self.files, self.lined, strict=True)]
+        return [f"{starts[own]}{at:,}" for own, at in zip(file.tolist(), number.tolist(), strict=True)]
+
+    def locate(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (m,) -> (m,), (m,)
+        """Which file each of some rows is in, and its line, or row, there."""
+        run = np.searchsorted(self.first, rows, "right") - 1
+        return self.file[run], self.line[run] + rows - self.first[run]
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        return {"first": self.first, "line": self.line, "file": self.file}
+        return {"first": self.first, "line": self.line, "file": self.file, "lined": self.lined}
 
     def cell_place(self, column: str, row: int) -> str:
         return f"{self(row)}, column '{column}'"
@@ -77,7 +89,8 @@ def places_in_file(name: str, found: Sequence[Runs]) -> Places:
     """The places of the rows of one file, from the runs of its pieces."""
     before = np.cumsum([0, *(rows for rows, _, _ in found)])
     first = np.concatenate([own + start for (_, own, _), start in zip(found, before, strict=False)])
-    return Places([name], first, np.concatenate([line for _, _, line in found]), np.zeros(len(first), np.int64))
+    line = np.concatenate([line for _, _, line in found])
+    return Places([name], first, line, np.zeros(len(first), np.int64), np.array([True]))
 
 
 def stack_places(found: Sequence[Places], rows: Sequence[int], names: Sequence[str] | None = None) -> Places:
@@ -94,12 +107,14 @@ def stack_places(found: Sequence[Places], rows: Sequence[int], names: Sequence[s
         np.concatenate([places.first + start for places, start in zip(found, starts, strict=False)]),
         np.concatenate([places.line for places in found]),
         np.concatenate([places.file + start for places, start in zip(found, before, strict=False)]),
+        np.concatenate([places.lined for places in found]),
     )
 
 
-def counted_from(name: str, rows: int, line: int = 1) -> Places:
-    """The places of rows that stand in one file without gaps."""
-    return Places([name], np.zeros(1, np.int64), np.array([line]), np.zeros(1, np.int64))
+def counted_from(name: str, lined: bool = False) -> Places:
+    """The places of rows that stand in one file without gaps, one a line, or in a file that has no lines."""
+    start, zero = np.array([int(lined)]), np.zeros(1, np.int64)
+    return Places([name], zero, start, zero, np.array([lined]))
 
 
 def kept_places(cache: MemoryCache, key: str, places: Callable[[], Places | None], say: Report) -> Places | None:

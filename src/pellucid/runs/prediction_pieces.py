@@ -1,0 +1,88 @@
+"""Predictions a piece at a time, so that memory need not hold those of a large table. n examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import enough_memory
+from ..fields import Note
+from ..training.evaluate import predict_raw
+from .predictions import FILE, INPUT, ROW, Predictions, free_name, table_names
+
+if TYPE_CHECKING:
+    from ..data import Examples
+    from ..network import Network
+    from ..tasks.base import Task
+    from ..training.loader import Loader
+
+# Examples in a piece: a multiple of every usual batch, so that it is answered as all at once would be.
+PIECE_ROWS = 1 << 16
+
+
+class PredictionPieces:
+    """The predictions of some data, made when they are gone through: ``for piece in run.predict_pieces(data)``.
+
+    Args:
+        task: of the network, by the threshold that was asked for. loader: of the data, or None where no example could be
+            read; rows: (m,) that could. width: of a raw answer. like: the library of the data frame that was given.
+
+    Attributes:
+        data: what was read. errors: by row, why there is no prediction.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        data: Examples,
+        loader: Loader | None,
+        rows: np.ndarray,
+        width: int,
+        like: str,
+    ):
+        self.network, self.task, self.data, self.loader = network, task, data, loader
+        self.width, self.like = width, like
+        self._answered = np.zeros(len(data), bool)
+        self._answered[rows] = True
+        problems = data.input_problems() if len(rows) < len(data) else {}
+        lost = np.flatnonzero(~self._answered).tolist()
+        self.errors = {row: problems.get(row, "could not be read") for row in lost}
+
+    def __len__(self) -> int:
+        """How many examples there are in all pieces."""
+        return len(self.data)
+
+    @property
+    def notes(self) -> list[Note]:
+        """What was odd about the data."""
+        return self.data.notes
+
+    def __iter__(self) -> Iterator[Predictions]:
+        task, n = self.task, len(self)
+        taken = table_names(task, self.width)
+        for start, kept in zip(range(0, n, PIECE_ROWS), self.data.kept.pieces(PIECE_ROWS), strict=False):
+            stop = min(start + PIECE_ROWS, n)
+            rows = np.arange(start, stop)
+            about: dict[str, Any] = {ROW: rows}
+            if self.data.kept.files is not None:
+                about[FILE] = self.data.kept.files(rows)
+            for name, series in kept.items():
+                about[free_name(name, {*taken, *about})] = series
+            about[INPUT] = pl.Series(INPUT, self.data.short_titles(rows), pl.String)
+            errors = {row - start: self.errors[row] for row in rows[~self._answered[start:stop]].tolist()}
+            raw, frame = self._answers(rows), pl.DataFrame(about)
+            yield Predictions(task, raw, frame, errors, self.notes, self.like, failing=bool(self.errors))
+
+    def _answers(self, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m, R)
+        """Raw answers to some rows, NaN for those that could not be read."""
+        raw = np.full((len(rows), self.width), np.nan, np.float32)
+        good = self._answered[rows]
+        if good.any() and self.loader is not None:
+            with enough_memory(f"{good.sum():,} examples at once", "give fewer of them at a time"):
+                found = predict_raw(self.network, self.loader, rows[good], size=self.loader.at_once, mirrored=True)[0]
+            raw[good] = found.numpy()
+        return raw
