@@ -44,7 +44,7 @@ def test_formats(tmp_path, suffix):
     Image.fromarray(photo()).save(path, **({"quality": 95} if suffix in ("jpg", "webp") else {}))
     kind, guess = recognise(column_of(tmp_path, [path.name]))
     assert kind is IMAGE
-    assert guess.settings == {"height": 30, "width": 40, "channels": 3}
+    assert guess.settings == {"height": 30, "width": 40, "channels": 3, "draft": False}
     seen = stored_one(path, **guess.settings)
     assert np.abs(seen.astype(int) - photo()).mean() < (1 if suffix in ("png", "bmp", "tiff") else 8)
 
@@ -110,7 +110,7 @@ def test_depth_of_a_camera_is_found_once_for_all(tmp_path):
         Image.fromarray(np.linspace(0, most, 64).reshape(8, 8).astype(np.uint16)).save(tmp_path / name)
     column = column_of(tmp_path, ["dark.png", "bright.png"])
     guess = IMAGE.recognise(column)
-    assert guess.settings == {"height": 8, "width": 8, "channels": 1, "black": 0.0, "white": 4095.0}
+    assert guess.settings == {"height": 8, "width": 8, "channels": 1, "draft": False, "black": 0.0, "white": 4095.0}
     seen = IMAGE.store(column, guess.settings, quiet).arrays["pixels"]
     assert seen[:, -1, -1, 0].tolist() == [62, 249]
     assert stored_one(tmp_path / "dark.png", **guess.settings).max() == 62, "the same alone as with the others"
@@ -201,9 +201,9 @@ def test_sizes_are_decided_from_the_files(tmp_path):
         return IMAGE.recognise(column_of(tmp_path, [f"{i}.bmp" for i in range(len(sizes))])).settings
 
     def square(side):
-        return {"height": side, "width": side, "channels": 3}
+        return {"height": side, "width": side, "channels": 3, "draft": False}
 
-    assert settings_of((96, 20), (96, 20)) == {"height": 20, "width": 96, "channels": 3}
+    assert settings_of((96, 20), (96, 20)) == {"height": 20, "width": 96, "channels": 3, "draft": False}
     assert settings_of((97, 97), (97, 97)) == square(96)
     assert settings_of((400, 300), (500, 70), (300, 300)) == square(128)
     assert settings_of((80, 60), (64, 70)) == square(48)

@@ -38,9 +38,11 @@ MOST_CHOSEN_SIDE = 128
 # Files looked at to decide the size.
 MOST_HEADERS = 512
 
-SETTINGS = ("height", "width", "channels", "black", "white")
+SETTINGS = ("height", "width", "channels", "black", "white", "draft")
 
 SIZES = {"height": forms.whole(1, LARGEST), "width": forms.whole(1, LARGEST), "channels": forms.one_of(1, 3)}
+
+LEVELS = {"black": forms.number(), "white": forms.number()}
 
 # Where there is no image to look at.
 FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}
@@ -74,7 +76,7 @@ class Image(Kind):
     try_it = "photo.jpg"
 
     def settings(self) -> forms.Form:
-        return forms.record({**SIZES, "black": forms.number(), "white": forms.number()}, forms.anything, SETTINGS)
+        return forms.record({**SIZES, **LEVELS, "draft": forms.flag}, forms.anything, SETTINGS)
 
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         """Of the size that the settings bring images to, where they say one."""
@@ -109,7 +111,7 @@ class Image(Kind):
         else:
             about = into("about", (len(column), len(pixels.ABOUT)), np.int32)
             arrays, bad = {"pixels": out, "about": about}, _store_files(column, size, out, about, report)
-        return Stored(arrays, asdict(size), len(column), np.array(bad, np.int64))
+        return Stored(arrays, about_size(size), len(column), np.array(bad, np.int64))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """Mean and spread of each channel (0..1), and whether a mirrored image is still such an image."""
@@ -159,6 +161,11 @@ class Image(Kind):
         text = f"decoded, {count_noun(len(column), self.name)} of {sides[1]} × {sides[0]} pixels"
         text += f" take {size / 1e9:,.1f} GB in the cache"
         return Note("warning", text, f"column '{column.name}'", DECODES, self.smaller)
+
+
+def about_size(size: pixels.Size) -> dict[str, Any]:
+    """What is kept of a size beside the pixels: not how they came about, which the pixels themselves tell."""
+    return {name: value for name, value in asdict(size).items() if name != "draft"}
 
 
 def _levels_form(value: Any, where: str) -> None:
@@ -314,11 +321,16 @@ def _size_settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[st
     least, most = np.min(sizes, axis=0), np.max(sizes, axis=0)
     if (least == most).all() and most.max() <= MOST_KEPT_SIDE:
         height, width = map(int, most)
-        return {"height": height, "width": width, "channels": channels}, f"all of {width} × {height} pixels"
+        return _size_of(height, width, channels), f"all of {width} × {height} pixels"
     short = float(np.median(np.min(sizes, axis=1)))
     side = max([step for step in LADDER if step <= min(short, MOST_CHOSEN_SIDE)], default=LADDER[0])
     found = f"{most[1]} × {most[0]}" if (least == most).all() else f"about {short:.0f} pixels on the short side"
-    return {"height": side, "width": side, "channels": channels}, f"{found}, brought to {side} × {side}"
+    return _size_of(side, side, channels), f"{found}, brought to {side} × {side}"
+
+
+def _size_of(height: int, width: int, channels: int) -> dict[str, Any]:
+    """Settings of new fields. Their photos are decoded whole, so that a file and its pixels in memory are the same."""
+    return {"height": height, "width": width, "channels": channels, "draft": False}
 
 
 def _store_files(column: Column, size: pixels.Size, out: np.ndarray, about: np.ndarray, report: Report) -> list[int]:

@@ -27,7 +27,7 @@ class PredictionPieces:
     """The predictions of some data, made when they are gone through: ``for piece in run.predict_pieces(data)``.
 
     Args:
-        task: of the network, by the threshold that was asked for. loader: of the data, or None where no example could be
+        task: of the network, by the threshold that was asked for. loader: of the data, None where no example could be
             read; rows: (m,) that could. width: of a raw answer. like: the library of the data frame that was given.
 
     Attributes:

@@ -106,6 +106,16 @@ def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     return read(data.source, **options)
 
 
+def decoded_otherwise(data: Dataset, fields: Sequence[Field]) -> dict[str, Field]:
+    """By name, fields of a run from an older version, which decoded large photos otherwise, not fitted yet."""
+    here = data.fields
+    return {
+        f.name: f.with_(state=None)
+        for f in fields
+        if f.traits.pictures and f.name in here and "draft" in here[f.name].settings and "draft" not in f.settings
+    }
+
+
 def checked_split(data: Dataset, options: Mapping[str, Any], *, tested: bool = True) -> Split:
     """The data's split, checked to have something in every part, and classes to tell apart in train.
 

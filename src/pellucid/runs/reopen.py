@@ -16,7 +16,7 @@ from ..fields import Field
 from ..options import check_options, default_options
 from ..planning.plan import Plan
 from ..storage import Folder
-from .prepare import keep_kind
+from .prepare import decoded_otherwise, keep_kind
 from .record import damage_as_error, read_record
 
 
@@ -46,6 +46,8 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any, again: str) ->
     with damage_as_error(path / "run.json"):
         fields = [Field.from_json(one) for one in record["fields"]]
     found = keep_kind(found, fields)
+    if older := decoded_otherwise(found, fields):
+        found = found.with_fitted(older)
     # Scales and vocabularies of a run to start from were brought along, and are not learned from this data.
     if record["plan"].get("start"):
         found = found.with_fitted({f.name: f for f in fields if f.role == "input"})

@@ -284,8 +284,11 @@ def _pack_image(image: Any) -> bytes | None:
     out = BytesIO()
     try:
         upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("PA", "La", "RGBa"):
+        # A palette's transparent colour, say, has no place in TIFF; nor have modes that are for computing alone.
+        if upright.mode in ("PA", "La", "RGBa") or "transparency" in upright.info:
             upright = upright.convert("RGBA")
+        elif upright.mode in ("HSV", "RGBX"):
+            upright = upright.convert("RGB")
         # TIFF holds every mode without loss; PNG knows neither CMYK nor floats.
         upright.save(out, "TIFF")
     # What Pillow has not read yet may be damaged in any way.

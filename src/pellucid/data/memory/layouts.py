@@ -105,7 +105,7 @@ def image_source(values: Any, name: str) -> Source:
 
 def _is_one_image(values: Any) -> bool:
     """Whether an array is one image, (H, W) or (H, W, C); of several, (n, H, W), none has so short a side."""
-    shape = getattr(values, "shape", ())
+    shape: tuple[int, ...] = getattr(values, "shape", ())
     return len(shape) == 2 or (len(shape) == 3 and shape[2] <= SIDE)
 
 

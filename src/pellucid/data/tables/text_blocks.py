@@ -16,8 +16,8 @@ from .signatures import check_text
 # Bytes that a file's form is inferred from.
 SAMPLE_BYTES = 1 << 16
 
-# Bytes read at a time; smaller files are one block.
-BLOCK = 1 << 24
+# Bytes read at a time; smaller files are one block. Reading one takes some 12 times its size for a moment.
+BLOCK = 1 << 23
 
 # Bytes of a block that no end of a record is found in: it is then cut at a line end, or one stray mark would take all
 # of a file into memory.
