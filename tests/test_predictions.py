@@ -193,7 +193,7 @@ def tasks() -> Iterator[Any]:
     yield NumberTask([Field("x", "number", "target", state=state)])
 
 
-@pytest.mark.parametrize("task", tasks(), ids=["category", "labels", "numbers", "number"])
+@pytest.mark.parametrize("task", list(tasks()), ids=["category", "labels", "numbers", "number"])
 def test_a_table_of_predictions_says_what_the_predictions_say(task: Any) -> None:
     width = 1 if len(task.fields) == 1 and task.kind == "number" else 3
     for name in task.learned:
@@ -433,6 +433,21 @@ def test_a_table_on_standard_input(run: pellucid.Run, new: Path, tmp_path: Path)
         [*command, "predict", str(run.path), "-", str(new)], input=b"", capture_output=True, check=False
     )
     assert two.returncode == 2
+
+
+def test_a_bar_on_standard_error_leaves_standard_output_alone(
+    run: pellucid.Run, new: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", shown := Terminal())
+    assert exit_code(["predict", str(run.path), str(new)], 0.0) == 0
+    assert "predicting 12 rows" in shown.getvalue()
+    assert capsys.readouterr().out.startswith("line 2\tC0000\t")
+    assert "line 2" not in shown.getvalue()
 
 
 @pytest.mark.parametrize("out", ["there.csv", "new.csv", "new.csv/x.csv", "x.txt", "run/x.csv"])

@@ -40,17 +40,21 @@ def answer_pieces(
     Args:
         table: the file they are written to; ``force``: one that is there gives way. as_json: print JSON lines.
     """
-    answered = progress.each(pieces)
+    answered, out = progress.each(pieces), make_console(sys.stdout)
     if as_json:
+        # Lines on the same terminal say how far it is.
+        if out.is_terminal:
+            progress.stop()
         answered = printed_json(answered)
-    out = make_console(sys.stdout)
     if table is not None:
         write_file(answered, table, replace=force)
     elif as_json:
         deque(answered, maxlen=0)
     elif out.is_terminal:
         # Of the others nothing is seen.
-        show_predictions(next(answered)[:MOST_ROWS], out, len(pieces))
+        first = next(answered)[:MOST_ROWS]
+        progress.stop()
+        show_predictions(first, out, len(pieces))
     else:
         for piece in answered:
             print_rows(piece)
@@ -74,6 +78,9 @@ class AnswerProgress:
         """The pieces, with what was answered so far."""
         yield from pieces
 
+    def stop(self) -> None:
+        """Nothing more is shown."""
+
 
 class AnswerBar(AnswerProgress):
     """The same as a bar on a terminal, which is gone when all is answered; small data is answered before it is seen."""
@@ -90,6 +97,9 @@ class AnswerBar(AnswerProgress):
             self.bar.advance(self.task, len(piece))
             yield piece
 
+    def stop(self) -> None:
+        self.bar.stop()
+
 
 @contextmanager
 def choose_progress() -> Iterator[AnswerProgress]:
@@ -99,7 +109,8 @@ def choose_progress() -> Iterator[AnswerProgress]:
         yield AnswerProgress()
         return
     columns = (TextColumn("  {task.description}"), BarColumn(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=err, transient=True) as bar:
+    # Left to itself it would take standard output for its own and print it on standard error.
+    with Progress(*columns, console=err, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         yield AnswerBar(bar)
 
 
