@@ -408,6 +408,28 @@ def test_runs_from_before_decode_large_photos_as_they_did() -> None:
     assert abs(old.astype(int) - new).max() < 12
 
 
+def test_a_run_from_before_is_repeated_with_the_pixels_of_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    for i in range(24):
+        folder = tmp_path / "photos" / ("red" if i % 2 else "blue")
+        folder.mkdir(parents=True, exist_ok=True)
+        smooth_photo(rng, 400, bool(i % 2)).save(folder / f"{i}.jpg")
+    how: dict[str, Any] = {"image_size": 32, "steps": 3, "size": 0, "out": tmp_path / "runs"}
+    with monkeypatch.context() as then:
+        before = lambda height, width, channels: {"height": height, "width": width, "channels": channels}  # noqa: E731
+        then.setattr("pellucid.fields.image._size_of", before)
+        old = pellucid.train(
+            pellucid.read(tmp_path / "photos", image_size=32, cache=tmp_path / "then"), **how | {"image_size": None}
+        )
+    assert "draft" not in old.fields[0].settings
+    again = pellucid.train(like=old.path, out=tmp_path / "again")
+    weights = [(run.path / "weights.safetensors").read_bytes() for run in (old, again)]
+    assert weights[0] == weights[1]
+    now = pellucid.train(tmp_path / "photos", **how)
+    assert now.fields[0].settings["draft"] is False
+    assert (now.path / "weights.safetensors").read_bytes() != weights[0]
+
+
 # -- the command line ------------------------------------------------------------------------------------------------
 
 
