@@ -82,8 +82,8 @@ def read_new(
     found = with_named_files(found, in_files, values_cache, reading_code(), notes.append)
     opened = found.load()
     # What a run found out about the decimals of a column holds where a few new cells can be read both ways.
-    known = {f.name: f.settings.get("decimal", POINT) for f in wanted if f.traits.amount}
-    opened = replace(opened, columns=settle_decimals(opened, None, notes.append, known))
+    decimals = {f.name: f.settings.get("decimal", POINT) for f in wanted if f.traits.amount}
+    opened = replace(opened, columns=settle_decimals(opened, None, notes.append, decimals))
     if need_target:
         need_classes(opened, found.name, least=1)
     weight = [] if weights is None else [Field(weights, "number", "weight")]
