@@ -118,7 +118,7 @@ def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> No
     if as_json:
         console.print_json(done.result())
     elif quiet:
-        if warning := done.say_warning():
+        if warning := getattr(done, "say_warning", str)():
             console.make_console(sys.stderr).print(warning, soft_wrap=True, markup=False)
         out.print(show_run.score_sentence(done), soft_wrap=True)
     else:

@@ -18,12 +18,12 @@ from .comparison_page import Contents, comparison_page
 
 def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> None:
     """``report.html`` of a comparison, from what is written down of it."""
-    networks, parts, metric = record["networks"], record["parts"], metric_text(record["baseline"]["metric"])
+    networks, parts, metric = record["networks"], record["parts"], record["baseline"]["metric"]
     others = (record["reference"], record["baseline"])
     content: Contents = {
         "title": name,
         "meaning": record["meaning"],
-        "metric": metric,
+        "metric": metric_text(metric),
         "percent": record["percent"],
         "higher": record["higher"],
         "entries": [{"name": one} | networks[one] for one in record["ranking"]],
