@@ -1,4 +1,4 @@
-"""A line on standard error for whoever waits: what is being done, for anything that takes more than a second."""
+"""A line on standard error for whoever waits: what is being done, where it takes more than a second (in a log, ten)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ..activity import current_activity
 from ..errors import visible_text
 from .console import clock_duration
 
-# Before the first line; between two lines on a terminal, where each takes the place of the one before; and elsewhere.
+# Before the first line on a terminal, and between two, where each takes the place of the one before. In a log lines stay,
+# and nobody sits before it: there the pause is the third from the beginning.
 PATIENCE, SCREEN_SECONDS, LOG_SECONDS = 1.0, 0.5, 10.0
 
 CHARACTERS = 78
@@ -51,7 +52,7 @@ class Waiting:
             self._write("\r\x1b[K")
 
     def _tell(self) -> None:
-        pause = PATIENCE
+        pause = PATIENCE if self.live else LOG_SECONDS
         while not self.over.wait(pause):
             text = self.line(time.monotonic() - self.began)
             self._write(f"\r\x1b[K{text}" if self.live else f"{text}\n")
