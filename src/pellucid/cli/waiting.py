@@ -11,8 +11,8 @@ from ..activity import current_activity
 from ..errors import visible_text
 from .console import clock_duration
 
-# Before the first line on a terminal, and between two, where each takes the place of the one before. In a log lines stay,
-# and nobody sits before it: there the pause is the third from the beginning.
+# Before the first line on a terminal, and between two, where each takes the place of the one before. In a log lines
+# stay, and nobody sits before it: there the pause is the third from the beginning.
 PATIENCE, SCREEN_SECONDS, LOG_SECONDS = 1.0, 0.5, 10.0
 
 CHARACTERS = 78
