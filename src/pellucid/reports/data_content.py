@@ -14,10 +14,10 @@ from ..fields.labels import join_labels
 if TYPE_CHECKING:
     from ..data import Examples
     from ..tasks.base import Task
-    from .content import Data, Rows, Worst
+    from .content import Data, Worst
 
-# Rows and columns of a table that are shown, and characters of a cell; examples of photos and texts.
-FIRST_ROWS, MOST_COLUMNS, MOST_CELL, SAMPLES = 5, 40, 60, 6
+# Examples of photos and texts that are shown.
+SAMPLES = 6
 
 
 def in_words(value: Any, none: str = "none") -> Any:
@@ -36,21 +36,12 @@ def data_content(data: Examples) -> Data:
         ],
         "notes": [str(n) for n in data.notes],
     }
-    tabular = not any(f.traits.prose or f.traits.pictures for f in data.inputs)
-    return found | {"first_rows": first_rows(data)} if tabular else found
-
-
-def first_rows(data: Examples) -> Rows:
-    """The first rows of the columns that are used, as they were read: not as the file spells them."""
-    fields = [f for f in data.fields.values() if f.role in ("input", "target")][:MOST_COLUMNS]
-    values = [(kind_named(f.kind), data.stored_values(f.name)) for f in fields]
-    rows = [[cell_text(kind.show(stored, row)) for kind, stored in values] for row in range(min(FIRST_ROWS, len(data)))]
-    return {"columns": [f.name for f in fields], "rows": rows}
-
-
-def cell_text(value: Any) -> str:
-    text = str(in_words(value, ""))
-    return text if len(text) <= MOST_CELL else text[: MOST_CELL - 1] + "…"
+    first = data.reading.first
+    if not first or any(f.traits.prose or f.traits.pictures for f in data.inputs):
+        return found
+    return found | {
+        "first_rows": {"columns": list(first[0]), "rows": [[v or "" for v in row.values()] for row in first]}
+    }
 
 
 def class_content(task: Task, data: Examples, parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:

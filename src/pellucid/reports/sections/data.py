@@ -94,7 +94,7 @@ def _columns_card(columns: Sequence[ColumnContent]) -> Markup:
 def _rows_card(found: Rows) -> Markup:
     rows = [[table_cell(text) for text in row] for row in found["rows"]]
     table = tag("div", html_table(found["columns"], rows, class_="examples"), class_="scroll")
-    note = tag("p", "The columns that are used, as they were read.", class_="caption")
+    note = tag("p", "As they were read: numbers as the numbers they are.", class_="caption")
     return card("First rows", [table, note], wide=True)
 
 
