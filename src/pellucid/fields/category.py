@@ -15,7 +15,7 @@ import polars as pl
 from ..storage import forms
 from ..wording import count_noun, join_words
 from .base import Guess, Kind, register
-from .column import Column
+from .column import PIECE, Column
 from .encoded import Into, Stored, allocate_in_memory
 from .missing_words import MARKERS, are_numbers, find_markers
 from .notes import AS_VALUE, OWN_VALUE, Note, Report
@@ -99,8 +99,10 @@ class Category(Kind):
         """
         # Two passes: codes stand for values in natural order, which is known when all have been seen.
         n, counts = len(column), Counter[str | None]()
-        for piece in column.chunks():
-            words_here = _read_words(piece).alias("value").value_counts(name="count")
+        # A short column is read once, and of a long one no more than a stretch is held.
+        short = [_read_words(piece) for piece in column.chunks()] if n <= PIECE else None
+        for text in short or map(_read_words, column.chunks()):
+            words_here = text.alias("value").value_counts(name="count")
             counts.update(dict(words_here.iter_rows()))
         spelling = unify_truths(counts.keys() - {None})  # type: ignore[arg-type]
         gone = [word for word in settings.get("missing", ()) if word in counts]
@@ -111,8 +113,7 @@ class Category(Kind):
         words = [*values, *(word for word in counts if word is not None and word not in place)]
         table = np.array([*(place.get(spelling.get(word, word), -1) for word in words), -1], np.int32)
         code, start = into("code", (n,), np.int32), 0
-        for piece in column.chunks():
-            text = _read_words(piece)
+        for text in short or map(_read_words, column.chunks()):
             own = text.cast(pl.Enum(words)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() if words else [-1]
             code[start : start + len(text)] = table[own]
             start += len(text)

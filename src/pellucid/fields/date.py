@@ -396,6 +396,9 @@ def _make_guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess 
 def _mostly_dates(text: pl.Series) -> bool:
     """Whether at least nine in ten of cells cells are dates, with the day or the month first."""
     cells = text.gather_every(max(1, len(text) // FIRST_CELLS))
+    # No date is without a digit, and most words are: one look spares them some 200.
+    if int(cells.str.contains(r"\d").sum() or 0) < 0.9 * len(cells):
+        return False
     return any(np.isfinite(read_dates(cells, first)[0]).sum() >= 0.9 * len(cells) > 0 for first in (True, False))
 
 
@@ -408,6 +411,9 @@ def _pattern_groups(text: pl.Series, pattern: str) -> pl.DataFrame:
 def _match_pattern(text: pl.Series, pattern: str, day_first: bool, absolute: bool) -> np.ndarray:
     """Seconds since 1970, (k,) with NaN where the pattern does not match or there is no such day."""
     table = _pattern_groups(text, pattern)
+    # Every way has a year.
+    if table["year"].null_count() == len(table):
+        return np.full(len(text), math.nan)
     day, month = ("first", "other") if day_first else ("other", "first")
     name = pl.col("name").str.to_lowercase()
     # Four letters tell juin from juillet.

@@ -20,6 +20,8 @@ NOTHING = "\x1f"
 
 ALL_MARKS = f"{' '.join(SEPARATORS + MARKS)} and blanks"
 
+ANY_MARK = rf"[{re.escape(''.join((*SEPARATORS, *MARKS, BLANK)))}]|^\s*[\[(]"
+
 # So many different labels are few when they repeat.
 FEW_LABELS = 50
 
@@ -44,6 +46,9 @@ def find_separator(text: pl.Series, name: str) -> dict[str, Any] | None:
     Args:
         text: (m,) some of its cells, without missing ones.
     """
+    # Most words have no mark in them, and are looked at no further.
+    if not text.str.contains(ANY_MARK).any():
+        return None
     for settings in possible_separators(text):
         if are_labels(split_parts(text, settings), len(text), settings):
             return settings
