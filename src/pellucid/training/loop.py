@@ -83,7 +83,7 @@ class Loop:
         state.network.train()
         self._counted_at = self._saved_at = self._reported_at = time.perf_counter()
         self._reported_step, self._rate, self._loss = state.step, 0.0, math.nan
-        self._pause = FIRST_CHECKPOINT_SECONDS
+        self._pause = min(FIRST_CHECKPOINT_SECONDS, CHECKPOINT_SECONDS)
         use_threads(decisions.at(state.step, "threads"))
         if self.look_first:
             self.evaluate(0.0)
