@@ -239,6 +239,7 @@ record = json.load(open({str(run.path / "run.json")!r}))
 fields = [Field.from_json(one) for one in record["fields"] if one["role"] == "target"]
 task = TASKS[record["network"]["output"]["name"]](fields)
 task.learned = {{name: kept[name] for name in task.learned}}
+task.restore_calibration(record["calibration"])
 print(json.dumps(task.decode(kept["raw"])))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
