@@ -187,3 +187,17 @@ def test_nothing_is_said_of_numbers_as_programs_write_them():
     value, taken_off = parse_numbers(pl.Series(["1.25", "1e3", "-7", None]))
     assert value.to_list() == [1.25, 1000, -7, None]
     assert taken_off == {}
+
+
+def test_new_data_can_be_told_how_they_are_written(tmp_path):
+    (tmp_path / "t.csv").write_text(table("a;price;label", TENTHS, TENTHS, LABEL))
+    fields = list(read_data(tmp_path / "t.csv", target="label", cache=False).fields.values())
+    (tmp_path / "new.csv").write_text("a;price\n3,125;2\n")
+    assert read_new(tmp_path / "new.csv", fields, False, cache=False).stored_values("a").arrays["value"][0] == 3125
+    new = read_new(tmp_path / "new.csv", fields, False, decimal=",", cache=False)
+    assert new.stored_values("a").arrays["value"][0] == 3.125
+    (tmp_path / "new.txt").write_text("a_price\n1.5_2\n")
+    new = read_new(tmp_path / "new.txt", fields, False, delimiter="_", cache=False)
+    assert new.stored_values("price").arrays["value"].tolist() == [2]
+    with pytest.raises(PellucidError, match="Unknown option of evaluate 'delimter'"):
+        read_new(tmp_path / "new.csv", fields, False, delimter=",")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import PellucidError, UsageError, shell_quote, visible_text
-from ..options import READ
+from ..options import FORM, READ
 from .completion import PathType, RunType, completion_script
 from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
 from .standard_input import standard_input
@@ -16,6 +16,8 @@ from .standard_input import standard_input
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 _READ = {option.name for option in READ}
+
+_FORM = [option.name for option in FORM]
 
 # A name, or those of several files.
 Data = str | list[str]
@@ -248,7 +250,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     with standard_input(list(inputs)) as (source, how), show_predictions.choose_progress() as progress:
         network = load_run(run)
         progress.reading()
-        asked = {name: options[name] for name in ("keep", "threshold") if name in options}
+        asked = {name: options[name] for name in ("keep", "threshold", *_FORM) if name in options}
         pieces = network.predict_pieces(source, texts=list(texts), **asked, **how)
         show_predictions.answer_pieces(pieces, table, force, bool(options.get("json")), progress)
     odd = [note for note in pieces.notes if note.level == "warning"]

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import PellucidError
 from ..fields import Column, Field, Note, kind_named
 from ..fields.notation import POINT
+from ..options import check_options
 from ..wording import count_noun, join_words
 from .archives import is_archive
 from .cache.cache import key_of, open_cache
@@ -27,7 +28,7 @@ from .kept_columns import keep_columns
 from .memory.files import copy_file, is_open_file
 from .memory.layouts import are_images, image_source, text_source
 from .memory.rows_in_order import rows_in_order
-from .read import reading_code
+from .read import READ_AS, reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
 from .sample_weights import weight_field
 from .schema import A_FILE, PLACEHOLDER, check_names
@@ -49,6 +50,7 @@ def read_new(
     keep: str | Sequence[str] = (),
     ids: Sequence[str] | None = None,
     cache: str | Path | bool | None = None,
+    **form: Any,
 ) -> Examples:
     """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
 
@@ -63,6 +65,8 @@ def read_new(
         columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
             ``fields`` when left out, for runs that did not write them down.
         keep, ids: columns that go along with predictions (``kept_columns.keep_columns``).
+        form: how a table is written, where that is to be said: header, decimal, delimiter, sheet, encoding, as for
+            ``read_data``.
         need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
 
     Raises:
@@ -72,7 +76,8 @@ def read_new(
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
-    options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder)
+    asked = check_options("evaluate", form)
+    options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder, **asked)
     source = copy_file(source, values_cache.folder) if not texts and is_open_file(source) else source
     # To be scored, rows come with their targets, as (X, y) or in pairs.
     given = source if texts or need_target else rows_in_order(source, fields, columns)
@@ -83,7 +88,7 @@ def read_new(
     opened = found.load()
     # What a run found out about the decimals of a column holds where a few new cells can be read both ways.
     decimals = {f.name: f.settings.get("decimal", POINT) for f in wanted if f.traits.amount}
-    opened = replace(opened, columns=settle_decimals(opened, None, notes.append, decimals))
+    opened = replace(opened, columns=settle_decimals(opened, options.decimal, notes.append, decimals))
     if need_target:
         need_classes(opened, found.name, least=1)
     weight = [] if weights is None else [Field(weights, "number", "weight")]
@@ -103,7 +108,9 @@ def read_new(
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts, files=opened.files)
-    data = Examples(source, reading, key_of(found.digest, options.names, names), lambda: chosen, values_cache)
+    data = Examples(
+        source, reading, key_of(found.digest, [READ_AS, asked], [options.names, names]), lambda: chosen, values_cache
+    )
     if not need_target:
         # Of a run that did not write down its ids, any column that it does not use may be one.
         known = [f.name for f in wanted] if ids is None else list(columns or ())

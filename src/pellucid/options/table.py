@@ -124,12 +124,8 @@ class Option:
 WEIGHTS = Option("weights", "Column that says how much each row counts.", Text(of="column"), unset="all count the same",
                  metavar="COLUMN")  # fmt: skip
 
-READ = (
-    Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
-           unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
-    Option("kinds", "Take a column for a kind: number, category, text, image, labels, date.", KINDS,
-           unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
-    Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
+# How a table is written, where that is to be said.
+FORM = (
     Option("header", "Whether the first line of a table holds names.", YesNo(), unset="recognised",
            flag="--header/--no-header"),
     Option("decimal", "The mark before decimals in numbers: , or .", DECIMAL, unset="recognised", metavar="MARK"),
@@ -139,6 +135,15 @@ READ = (
            unset="the one with the columns named, else the largest", metavar="NAME"),
     Option("encoding", "Encoding of a text file, such as cp932 or utf-16.", ENCODING, unset="recognised",
            metavar="NAME"),
+)  # fmt: skip
+
+READ = (
+    Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
+           unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
+    Option("kinds", "Take a column for a kind: number, category, text, image, labels, date.", KINDS,
+           unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
+    Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
+    *FORM,
     Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
            Whatever("80,10,10", str | Sequence[float]),
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
@@ -251,8 +256,8 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "train": (*READ, *TRAIN, PLAN_ONLY, JSON, QUIET, VERBOSE),
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
-    "evaluate": (WEIGHTS, CUT, PAGE, FORCE, JSON),
-    "predict": (TEXT, CUT, KEEP, TABLE, FORCE, JSON),
+    "evaluate": (WEIGHTS, CUT, *FORM, PAGE, FORCE, JSON),
+    "predict": (TEXT, CUT, KEEP, *FORM, TABLE, FORCE, JSON),
     "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),
     "report": (OPEN, REDRAW),

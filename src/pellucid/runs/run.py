@@ -254,6 +254,8 @@ class Run:
 
         Args:
             weights: a column of it that says how much each example counts. threshold: as for ``predict``.
+            options: how a table is written, as for ``read``: ``header``, ``decimal``, ``delimiter``, ``sheet``,
+                ``encoding``; and ``cache``.
 
         Raises:
             PellucidError: when columns are missing or no row can be used.

@@ -89,7 +89,10 @@ def _guess_script(data: bytes) -> str:
 
     In Western languages letters with accents stand alone, in others words are made of bytes above 127.
     """
-    raw = np.frombuffer(data, np.uint8)
+    # Lines that are UTF-8 say nothing of the others: files are put together.
+    lines = [line for line in data[: 1 << 20].split(b"\n") if not (line.isascii() or _is_utf8(line))]
+    some = b"\n".join(lines)[:SAMPLE_BYTES]
+    raw = np.frombuffer(some, np.uint8)
     high = raw > 127
     beside = np.zeros(len(raw), bool)
     beside[1:] |= high[:-1]
@@ -98,12 +101,18 @@ def _guess_script(data: bytes) -> str:
         return ""
     from charset_normalizer import from_bytes
 
-    lines = [line for line in data[: 1 << 20].split(b"\n") if not line.isascii()]
-    some = b"\n".join(lines)[:SAMPLE_BYTES]
     # A sign of two bytes may be cut at the end. Half katakana are what other scripts look like, read as Japanese.
     found = from_bytes(some[: some.rfind(b"\n")] if b"\n" in some else some, cp_isolation=list(SCRIPTS))
     names = [match.encoding for match in found if not re.search("[\uff61-\uff9f]", str(match))]
     return next((name for name in names if name in SCRIPTS), "")
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
