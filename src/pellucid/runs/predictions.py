@@ -117,9 +117,9 @@ class Predictions(Sequence[Mapping[str, Any]]):
     def _raw(self, start: int, stop: int) -> np.ndarray:
         """Answers in which 0 stands for those that are not there."""
         raw = self.raw[start:stop]
-        if any(start <= place < stop for place in self.errors):
+        if self.errors and (gone := [place - start for place in range(start, stop) if place in self.errors]):
             raw = raw.copy()
-            raw[[place - start for place in self.errors if start <= place < stop]] = 0
+            raw[gone] = 0
         return raw
 
     def __repr__(self) -> str:
