@@ -251,7 +251,7 @@ case(
     "a web page",
     csv("<!DOCTYPE html><html><head><title>404</title></head>\n<body><p>Not found, sorry</p>\n</body></html>\n" * 20),
     fails="read",
-    says=r"it is no table as text but a web page",
+    says=r"it is not a table as text but a web page",
 )
 case(
     "a PDF",
@@ -260,7 +260,7 @@ case(
         + random.Random(1).randbytes(3000)
     ),
     fails="read",
-    says=r"it is no table as text but a PDF",
+    says=r"it is not a table as text but a PDF",
 )
 case(
     "random bytes",
@@ -293,9 +293,9 @@ case("a thousand zero bytes", csv(bytes(1000)), fails="read", says=r"but zero by
 case("2 GB of nothing", sparse("data.csv", 2 << 30), fails="read", says=r"but zero bytes")
 case("2 GB of nothing for JSON", sparse("data.jsonl", 2 << 30), fails="read", says=r"but zero bytes")
 case("2 GB of nothing for Parquet", sparse("data.parquet", 2 << 30), fails="read", says=r"cannot be read as Parquet")
-case("a pipe", fifo, fails="read", says=r"it is no file but a pipe, a socket or a device")
-case("a device", link("/dev/zero"), fails="read", says=r"it is no file but a pipe")
-case("a terminal", link("/dev/null"), fails="read", says=r"it is no file but a pipe")
+case("a pipe", fifo, fails="read", says=r"it is not a file but a pipe, a socket or a device")
+case("a device", link("/dev/zero"), fails="read", says=r"it is not a file but a pipe")
+case("a terminal", link("/dev/null"), fails="read", says=r"it is not a file but a pipe")
 case("a link to nowhere", link("nowhere.csv"), fails="read", says=r"it is a link to 'nowhere.csv', which is not there")
 case("a link to itself", link("data.csv"), fails="read", says=r"it is a link to 'data.csv', which is not there")
 case("a folder called CSV", folder_named("data.csv"), fails="read", says=r"the folder is empty")
@@ -360,7 +360,7 @@ case(
 )
 case("UTF-32", csv(GOOD.encode("utf-32")), options=LABEL, says=r"60 rows and 4 columns")
 case("a byte order mark", csv("\ufeff" + GOOD), options=LABEL, says=r"'name': 'x'")
-case("a NUL in a cell", csv(changed(5, 2, "r\0d")), options=LABEL, says=r"1 zero byte in it taken out")
+case("a NUL in a cell", csv(changed(5, 2, "r\0d")), options=LABEL, says=r"1 zero byte in it, removed")
 case(
     "two columns of one name",
     csv(GOOD.replace("x,y,colour", "x,x,colour", 1)),
@@ -389,7 +389,7 @@ case(
     "a quotation mark that is never closed",
     csv(changed(5, 2, '"red')),
     options=LABEL,
-    says=r"quotation marks are not in pairs; rows near them may be wrong.*line 6: 1 row has too few values",
+    says=r"quotation marks do not pair up; rows near them may be wrong.*line 6: 1 row has too few values",
 )
 case("stray quotation marks", csv(changed(5, 2, 'r"e"d')), options=LABEL, says=r"60 rows")
 case("old Mac line ends", csv(GOOD.replace("\n", "\r")), options=LABEL, says=r"60 rows and 4 columns")
@@ -461,7 +461,7 @@ case(
     "dates that are none",
     csv(column(0, lambda i, v: f"2024-13-{i + 1:02}")),
     options=LABEL,
-    says=r"taken for an id and left out: 60 words, nearly all different",
+    says=r"left out as an id: 60 distinct values, nearly all different",
 )
 case(
     "dates of all kinds",
@@ -502,7 +502,7 @@ case(
     csv(HEADER + "\n" + "1,2,red,yes\n1,2,red,yes\n" * 30),
     options=LABEL,
     fails="read",
-    says=r"the target 'label' can't be predicted: always 'yes', which tells nothing",
+    says=r"the target 'label' can't be predicted: always 'yes', which says nothing",
 )
 case(
     "every row twice",
@@ -693,7 +693,7 @@ case(
     "one class",
     with_entry(lambda r: None, ("a",)),
     fails="read",
-    says=r"there is only one class, 'a', so there is nothing to tell apart",
+    says=r"there is only one class, 'a', and at least two are needed",
 )
 case(
     "a class of one photo",
@@ -705,13 +705,13 @@ case(
     "photos without classes",
     with_entry(lambda r: [p.rename(r / f"{p.parent.name}{p.name}") for p in list(r.glob("*/*"))]),
     fails="read",
-    says=r"40 images, but no folders that tell their class",
+    says=r"40 images, but no folders that give their classes",
 )
 case(
     "all photos broken",
     with_entry(lambda r: [p.write_bytes(b"broken") for p in r.glob("*/*")]),
     fails="train",
-    says=r"there is no example that can be used \(.*is not an image that can be read",
+    says=r"no example can be used \(.*is not an image that can be read",
 )
 case(
     "all photos of a class broken",
@@ -722,7 +722,7 @@ case(
 case(
     "all photos alike",
     with_entry(lambda r: [p.write_bytes(picture(0)) for p in r.glob("*/*")]),
-    says=r"40 images have the same inputs as another but another 'label'",
+    says=r"40 images have the same inputs as another but a different 'label'",
 )
 case(
     "folders that link in a circle",
@@ -742,12 +742,12 @@ case(
 case(
     "a photo that is a pipe",
     with_entry(lambda r: os.mkfifo(r / "a" / "pipe.png")),
-    says=r"a/pipe.png: cannot be opened \(it is no file but a pipe",
+    says=r"a/pipe.png: cannot be opened \(it is not a file but a pipe",
 )
 case(
     "a photo that is a device",
     with_entry(lambda r: (r / "a" / "zero.png").symlink_to("/dev/zero")),
-    says=r"a/zero.png: cannot be opened \(it is no file but a pipe",
+    says=r"a/zero.png: cannot be opened \(it is not a file but a pipe",
 )
 case("a photo that is a folder", with_entry(lambda r: (r / "a" / "folder.png").mkdir()), says=r"40 images")
 case(
@@ -873,7 +873,7 @@ case(
     fails="predict",
     says=r"there is no such file or folder",
 )
-case("new: a pipe", good, options=LABEL, new=fifo, fails="predict", says=r"it is no file but a pipe")
+case("new: a pipe", good, options=LABEL, new=fifo, fails="predict", says=r"it is not a file but a pipe")
 case(
     "new: a table for photos",
     photos,
@@ -927,9 +927,9 @@ for said, (options, fails, says, code) in {
         2,
     ),
     "weights": ((*LABEL, "--weights", "w"), "read", r"Unknown column 'w'", 2),
-    "weights that are words": ((*LABEL, "--weights", "colour"), "read", r"the weights 'colour' are no numbers", 1),
-    "a metric": ((*LABEL, "--metric", "accurracy"), "train", r"a category is not measured by 'accurracy'", 2),
-    "a metric of numbers": ((*LABEL, "--metric", "R2"), "train", r"a category is not measured by 'R2'", 2),
+    "weights that are words": ((*LABEL, "--weights", "colour"), "read", r"the weights 'colour' are not numbers", 1),
+    "a metric": ((*LABEL, "--metric", "accurracy"), "train", r"a category has no metric 'accurracy'", 2),
+    "a metric of numbers": ((*LABEL, "--metric", "R2"), "train", r"a category has no metric 'R2'", 2),
     "an option": ((*LABEL, "--targt", "x"), "read", r"No such option '--targt'. Did you mean '--target'", 2),
     "a size": ((*LABEL, "--image-size", "0"), "read", r"image size '0': expected a whole number of at least 1", 2),
     "kinds that can't be": (
@@ -938,6 +938,6 @@ for said, (options, fails, says, code) in {
         r"'blue' is not a number and counts as missing",
         1,
     ),
-    "an image that is a number": ((*LABEL, "--kind", "x=image"), "train", r"there is no example that can be used", 1),
+    "an image that is a number": ((*LABEL, "--kind", "x=image"), "train", r"no example can be used", 1),
 }.items():
     case(f"misnamed: {said}", good, options=options, fails=fails, says=says, code=code)

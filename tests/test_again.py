@@ -145,8 +145,8 @@ def test_the_error_for_data_that_moved_names_the_way(moved: Any, capsys: pytest.
     with pytest.raises(PellucidError) as error:
         pellucid.resume(run.path, more="1steps")
     assert str(error.value) == (
-        f"{old}: the data this run was trained on is not there any more\n"
-        f"  if it has moved, say where it is now: pellucid resume {run.path} NEWPATH (in Python: data=NEWPATH)"
+        f"{old}: the data this run was trained on was not found\n"
+        f"  if it has moved, give its new place: pellucid resume {run.path} NEWPATH (in Python: data=NEWPATH)"
     )
     with pytest.raises(PellucidError, match=rf"pellucid train NEWPATH --like {run.path}"):
         pellucid.train(like=run.path)
@@ -179,7 +179,7 @@ def test_a_plan_like_a_run_is_that_of_the_run(moved: Any, capsys: pytest.Capture
     assert '"seed": 7' in capsys.readouterr().out
     new.rename(run.record["data"]["source"])
     assert pellucid.plan(like=run.path).to_json() == run.plan.to_json()
-    with pytest.raises(PellucidError, match="a replay takes its options from the run"):
+    with pytest.raises(PellucidError, match="a replay uses the run's options"):
         pellucid.plan(like=run.path, network="cnn")
 
 

@@ -20,8 +20,8 @@ from pellucid.planning.plan import Plan
 from pellucid.storage import Folder
 
 SIDE, ROWS = 12, 200
-CLASSES = ("augmentation", "mirror, shift", "assumed that a photo's mirror image shows the same")
-ASKED = ("augmentation", "mirror, shift", "asked for")
+CLASSES = ("augmentation", "mirror, shift", "mirrored, assuming that left and right do not matter")
+ASKED = ("augmentation", "mirror, shift", "as asked")
 
 
 def dots() -> tuple[np.ndarray, np.ndarray]:
@@ -91,13 +91,13 @@ UNCHANGED = {"mirror": False, "shift": 0.0, "cover": 0.0}
         (
             "side",
             (),
-            ("augmentation", "shift", "not mirrored: assumed that handedness matters, labels such as 'left'"),
+            ("augmentation", "shift", "not mirrored, as left and right may matter: labels such as 'left'"),
             SHIFTED,
         ),
         (
             "digit",
             (),
-            ("augmentation", "shift", "not mirrored: assumed that handedness matters, labels such as '3'"),
+            ("augmentation", "shift", "not mirrored, as left and right may matter: labels such as '3'"),
             SHIFTED,
         ),
     ],
@@ -112,10 +112,10 @@ def test_what_is_planned_for_each_kind_of_target(album, target, inputs, line, se
     ("asked", "line", "settings"),
     [
         ("auto", refused("x"), UNCHANGED),
-        ("none", ("augmentation", "none", "asked for"), UNCHANGED),
+        ("none", ("augmentation", "none", "as asked"), UNCHANGED),
         ("shift, Mirror", ASKED, MIRRORED),
-        (["shift"], ("augmentation", "shift", "asked for"), SHIFTED),
-        (("cover",), ("augmentation", "cover", "asked for"), {"mirror": False, "shift": 0.0, "cover": 0.4}),
+        (["shift"], ("augmentation", "shift", "as asked"), SHIFTED),
+        (("cover",), ("augmentation", "cover", "as asked"), {"mirror": False, "shift": 0.0, "cover": 0.4}),
     ],
 )
 def test_the_user_may_know_better(album, asked, line, settings):
@@ -139,7 +139,9 @@ def test_changes_that_do_not_exist(value):
 def test_changes_without_photos_are_refused_and_none_is_no_trouble(numbers):
     with pytest.raises(UsageError) as caught:
         pellucid.plan(numbers, target="price", augment="mirror,cover")
-    assert str(caught.value) == "there is no photo among the inputs to mirror or cover\n  leave --augment out"
+    assert (
+        str(caught.value) == "no input is a photo, so nothing can be augmented (mirror, cover)\n  leave --augment out"
+    )
     for harmless in ("none", "auto"):
         plan = pellucid.plan(numbers, target="price", augment=harmless)
         assert "augmentation" not in [name for name, _, _ in plan.lines()]
@@ -218,7 +220,7 @@ def test_a_run_from_before_is_done_again_bit_for_bit(found):
 
 
 def test_a_replay_takes_no_other_changes(found):
-    text = "a replay takes its options from the run, and augment is another\n  leave it out"
+    text = "a replay uses the run's options, and augment is another\n  leave it out"
     with pytest.raises(PellucidError) as caught:
         pellucid.train(like=found["auto"].path, augment="none")
     assert str(caught.value) == text

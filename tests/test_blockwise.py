@@ -205,7 +205,7 @@ def test_a_run_parted_by_time_draws_blocks(tmp_path: Path) -> None:
     score = run.score
     assert score.times == "day"
     assert score.blocks >= 1
-    said = f"The interval was drawn in blocks of {score.block}, because errors near in time are alike."
+    said = f"The interval resamples blocks of {score.block}, because errors near in time are alike."
     assert score.say_blocks().startswith(said)
     assert score.block.startswith("about ")
     assert said in (run.path / "report.html").read_text()
@@ -250,15 +250,15 @@ def test_evaluate_says_where_blocks_cannot_be_drawn(tmp_path: Path) -> None:
     run = trained(columns, tmp_path, ignore="day")
     bare = run.evaluate({"x": columns["x"], "y": columns["y"], "shop": columns["shop"]})
     assert not bare.score.times
-    why = "; where those are near in time it is too narrow"
-    assert f"the interval draws single rows, because 'day' is not there, or says no times{why}" in [
+    why = "; it is too narrow if errors near in time are alike"
+    assert f"the interval resamples single rows, because 'day' is not there, or says no times{why}" in [
         note.text for note in bare.notes
     ]
     words = run.evaluate(columns | {"day": ["soon"] * 200})
-    assert any(note.text.startswith("the interval draws single rows") for note in words.notes)
+    assert any(note.text.startswith("the interval resamples single rows") for note in words.notes)
     some = run.evaluate(columns | {"day": [None, None, *columns["day"][2:]]})
     assert some.score.times == "day"
-    text = "2 rows without 'day', which the interval takes as independent of all others"
+    text = "2 rows without 'day', treated as independent by the interval"
     assert text in [note.text for note in some.notes]
 
     record = json.loads(json.dumps(run.record))
@@ -268,7 +268,7 @@ def test_evaluate_says_where_blocks_cannot_be_drawn(tmp_path: Path) -> None:
     before = pellucid.Run(run.folder, record, run.network)
     assert before.score.say_blocks() == ""
     told = [note.text for note in before.evaluate(columns).notes]
-    assert f"the interval draws single rows, because the run did not keep what says the time{why}" in told
+    assert f"the interval resamples single rows, because the run did not keep what says the time{why}" in told
     record["data"]["options"]["split"] = "time:day"
     assert pellucid.Run(run.folder, record, run.network).evaluate(columns).score.times == "day"
 
@@ -288,13 +288,13 @@ def test_new_dates_are_read_as_the_run_reads_its_own(tmp_path: Path) -> None:
     ("blocks", "said"),
     [
         (8, ""),
-        (7, " These examples hold only 7 such blocks: intervals may still be too narrow."),
-        (1, " These examples are no more than one such block: intervals may still be too narrow."),
+        (7, " The examples are only 7 such blocks: the interval may still be too narrow."),
+        (1, " The examples are at most one such block: the interval may still be too narrow."),
     ],
 )
 def test_few_blocks_are_said(blocks: int, said: str) -> None:
     score = Score("R2", 0.5, 0.4, 0.6, 300, times="day", block="about 3 days", blocks=blocks)
-    start = "The interval was drawn in blocks of about 3 days, because errors near in time are alike."
+    start = "The interval resamples blocks of about 3 days, because errors near in time are alike (block bootstrap)."
     assert score.say_blocks() == f"{start}{said}"
 
 
@@ -305,7 +305,8 @@ def test_where_no_answer_is_wrong(tmp_path: Path) -> None:
     run = trained({"day": columns["day"], "x": np.arange(200) % 2.0, "label": label}, tmp_path, **split, ignore="day")
     assert run.score.value == 1.0
     assert (
-        run.score.say_blocks() == "No error varies in time, so the interval takes each different 'day' as one example."
+        run.score.say_blocks()
+        == "The errors do not vary in time, so the interval resamples each different 'day' as one."
     )
 
 
@@ -315,6 +316,6 @@ def test_the_command_line_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     words = ["train", file, "--target", "y", "--split", "time", "--steps", 5, "--network", "mlp", "--out", tmp_path]
     assert cli.exit_code([*map(str, words), "--name", "a"], 0.0) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "The interval was drawn in blocks of" in shown
+    assert "The interval resamples blocks of" in shown
     assert cli.exit_code(["evaluate", str(tmp_path / "a"), str(file)], 0.0) == 0
-    assert "The interval was drawn in blocks of" in " ".join(capsys.readouterr().out.split())
+    assert "The interval resamples blocks of" in " ".join(capsys.readouterr().out.split())

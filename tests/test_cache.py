@@ -92,7 +92,7 @@ def test_damage_is_noticed_said_and_mended(damage, place, tmp_path):
     assert np.array_equal(found.arrays["mapped"], VALUES)
     assert len(notes) == 1
     assert notes[0].level == "warning"
-    assert notes[0].text.endswith("its values are worked out again")
+    assert notes[0].text.endswith("its values are computed again")
     after = []
     Cache(tmp_path).get_or_build(KEY, never, after.append)
     assert after == []

@@ -36,7 +36,7 @@ def test_of_long_columns_it_is_said_how_many_values_were_looked_at(column, monke
     monkeypatch.setattr("pellucid.data.checks.base.SAMPLE", N // 2)
     values = KG if column == "units" else [f"{i % 40}" if i % 3 else "tall" for i in range(N)]
     found = [note for note in notes(plain(f=values)) if "column 'f'" in note]
-    assert any(re.search(r": (200|133) of 200 values looked at are numbers(,| with a unit) ", note) for note in found)
+    assert any(re.search(r": (200|133) of 200 values checked are numbers(,| with a unit) ", note) for note in found)
 
 
 def at(value, rows, base):
@@ -61,12 +61,12 @@ NEAR = sorted(X.round(6))
 COLUMNS = {  # name: (fires on, the note, a quiet twin)
     "nearly constant": (
         plain(f=at("b", [7], ["a"] * N)),
-        "info: column 'f': 'a' in all but 1 of 400 rows: it tells nearly nothing",
+        "info: column 'f': 'a' in all but 1 of 400 rows: it says almost nothing",
         plain(f=at("b", range(5), ["a"] * N)),
     ),
     "constant where it is there": (
         plain(f=at(None, range(50), [1.5] * N)),
-        "info: column 'f': '1.5' in all 350 rows that have a value: it tells nearly nothing",
+        "info: column 'f': '1.5' in all 350 rows that have a value: it says almost nothing",
         plain(f=at(None, range(50), X)),
     ),
     "mostly missing": (
@@ -81,13 +81,13 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "a code": (
         plain(f=at(-999.0, [5, 17], X)),
-        "warning: row 5, column 'f': -999 stands in 2 rows and looks like a code for a missing value",
+        "warning: row 5, column 'f': -999 is in 2 rows and looks like a code for a missing value",
         plain(f=at(-999.0, [5, 17], 500 * X)),
     ),
     "a code above": (
         plain(f=at(99999, [3], [i % 90 for i in range(N)])),
-        "warning: row 3, column 'f': 99,999 stands in 1 row and looks like a code for a missing value: "
-        "all others lie from 0 to 89",
+        "warning: row 3, column 'f': 99,999 is in 1 row and looks like a code for a missing value: "
+        "all others are from 0 to 89",
         plain(f=at(99998, [3], [i % 90 for i in range(N)])),
     ),
     "an id with gaps": (
@@ -97,7 +97,7 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "words nearly all different": (
         plain(f=[f"street {i % 300}" for i in range(N)]),
-        "info: column 'f': 300 different words in 400 rows, so most say nothing about new rows",
+        "info: column 'f': 300 distinct values in 400 rows, so most will not occur in new rows",
         plain(f=TOWNS),
     ),
     "spaces": (
@@ -127,7 +127,7 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "day and month": (
         plain(f=at("31/01/2012", [8], at("01/31/2012", [4], [f"0{1 + i % 9}/0{1 + i % 7}/2012" for i in range(N)]))),
-        "the day stands first in some dates and the month in others",
+        "the day comes first in some dates and the month in others",
         plain(f=at("31/01/2012", [8], [f"0{1 + i % 9}/0{1 + i % 7}/2012" for i in range(N)])),
     ),
     "capitals in an input": (
@@ -137,22 +137,22 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "an equal column": (
         plain(f=X.round(6)),
-        "info: column 'f': equals the column 'x': it tells nothing more",
+        "info: column 'f': equals the column 'x': it adds nothing",
         plain(f=at(9.0, [3], X.round(6))),
     ),
     "a column in line": (
         plain(f=X.round(6) * 1.8 + 32),
-        "info: column 'f': is in a straight line with the column 'x': it tells nothing more",
+        "info: column 'f': is perfectly correlated with the column 'x': it adds nothing",
         plain(f=X**2),
     ),
     "rows in order of time": (
         plain(f=pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), eager=True)),
-        "info: column 'f': rows are in order of time; drawn at random",
+        "info: column 'f': rows are in time order; with a random split",
         plain(f=pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), eager=True).shuffle(1)),
     ),
     "rows in order of time, as text": (
         plain(f=pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), eager=True).dt.strftime("%d.%m.%Y")),
-        "info: column 'f': rows are in order of time; drawn at random",
+        "info: column 'f': rows are in time order; with a random split",
         plain(f=pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 2, 3), eager=True).shuffle(1).dt.strftime("%d.%m.%Y")),
     ),
     "rows that repeat": (
@@ -167,27 +167,27 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "a code of the class": (
         plain(f=[f"{label}{i % 3}" for i, label in enumerate(LABEL)]),
-        "warning: column 'f': says by itself the target 'label'",
+        "warning: column 'f': possible leakage: determines the target 'label'",
         plain(f=[f"{label if i % 9 else 'a'}{i % 3}" for i, label in enumerate(LABEL)]),
     ),
     "whether it is missing": (
         plain(f=[None if label == "a" else 1.0 + i % 5 for i, label in enumerate(LABEL)]),
-        "warning: column 'f': says by itself the target 'label'",
+        "warning: column 'f': possible leakage: determines the target 'label'",
         plain(f=[None if i % 3 else 1.0 + i % 5 for i in range(N)]),
     ),
     "cuts": (
         {"x": X.round(6), "y": RNG.normal(size=N), "label": [f"c{step}" for step in STEPS]},
-        "and 'c2' above: if it is not known beforehand, leave it out with --ignore",
+        "and 'c2' above; leave it out if it is not known beforehand",
         {"x": X.round(6), "y": RNG.normal(size=N), "label": at("c2", [int(X.argmin())], [f"c{s}" for s in STEPS])},
     ),
     "a number for each word": (
         {"town": TOWNS, "x": X, "target": [float(i % 40 * 7 % 31) for i in range(N)]},
-        "warning: column 'town': the target 'target' follows from it: each value always has the same",
+        "warning: column 'town': possible leakage: the target 'target' follows from it: each value always has the same",
         {"town": TOWNS, "x": X, "target": [float(i % 40 * 7 % 31 + i // 40) for i in range(N)]},
     ),
     "rises with": (
         {"x": np.exp(X), "target": X},
-        "warning: column 'x': rises or falls exactly with the target 'target'",
+        "warning: column 'x': possible leakage: is perfectly rank-correlated with the target 'target'",
         {"x": np.exp(X) + 0.1 * RNG.normal(size=N), "target": X},
     ),
     "accents": (
@@ -202,23 +202,23 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "two of a class": (
         {"x": X, "label": at("c", [4, 9], LABEL)},
-        "warning: row 4, column 'label': 1 class has two examples (c), here first: it can be learned but not checked",
+        "warning: row 4, column 'label': 1 class has two examples (c), here first: it can be learned but not scored",
         {"x": X, "label": at("c", range(0, N, 9), LABEL)},
     ),
     "contradictions": (
         {"x": at(X[0], [2, 4], X), "label": at("b", [2], LABEL)},
-        "info: row 0: 3 rows have the same inputs as another but another 'label': "
-        "no network can be right on more than 99.75%, such as row 2",
+        "info: row 0: 3 rows have the same inputs as another but a different 'label': "
+        "accuracy can't be above 99.75%, such as row 2",
         {"x": at(X[0], [2, 4], X), "label": LABEL},
     ),
     "contradicting amounts": (
         {"x": X[np.arange(N) // 2], "target": X},
-        "rows have the same inputs as another but another 'target': R² can't be above",
+        "rows have the same inputs as another but a different 'target': R² can't be above",
         {"x": X[np.arange(N) // 2], "target": X[np.arange(N) // 2] ** 2},
     ),
     "few to score": (
         {"x": X[:60], "label": LABEL[:60]},
-        "warning: only 6 examples to test on: a score of 90 % will be known to about ±24 points",
+        "warning: only 6 examples to test on: an accuracy of 90 % would be uncertain by ±24 points",
         {"x": RNG.normal(size=1200), "label": LABEL * 3},
     ),
 }
@@ -246,7 +246,7 @@ def test_few_different_values_make_equal_rows_by_chance():
     frame = {"sex": ["m", "f"] * 200, "size": list("smlx") * 100, "label": [*"aab", *"bab"] * 66 + list("abab")}
     found = notes(frame)
     assert not [note for note in found if "warning" in note and "repeat" in note]
-    assert [note for note in found if note.endswith("as few different values make them")]
+    assert [note for note in found if note.endswith("because there are few distinct values")]
     assert not [note for note in found if "of train" in note]
 
 
@@ -302,7 +302,11 @@ def test_real_files_have_few_warnings_and_those_are_true(name):
             "only 15 examples",
         ],
         "sonar.csv": ["only 21 examples"],
-        "winequality-red.csv": ["240 rows repeat", "classes are uneven", "39 rows of test (24.4%) and 39 rows of val"],
+        "winequality-red.csv": [
+            "240 rows repeat",
+            "classes are imbalanced",
+            "39 rows of test (24.4%) and 39 rows of val",
+        ],
         "diamonds.csv": ["146 rows repeat"],
         "ag_news.csv": [],
     }[name]
@@ -316,7 +320,7 @@ def test_dates_in_several_forms_are_said_though_they_are_read():
     days = [f"2020-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(200)]
     frame = {"x": X[:200], "day": at("03/02/2020", [7], days), "label": LABEL[:200]}
     found = "\n".join(notes(frame))
-    assert "warning: column 'day': nothing tells whether dates have the day or the month first" in found
+    assert "warning: column 'day': dates could have the day or the month first" in found
     assert "warning: row 7, column 'day': dates are written in 2 forms" in found
 
 
@@ -342,13 +346,13 @@ def test_fix_says_what_training_does_and_writes_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["people.csv"]
     words = " ".join(said["--fix"].split())
     for expected in (
-        "Nothing is written.",
-        "-999 stands in 1 row and looks like a code for a missing value: all others lie from 20 to 49 "
-        "training taken for a number like the others you write nothing there instead of -999",
-        "taken for an id and left out: whole numbers, all different, under the name of an id "
-        "training left out you to read it all the same: --kind id=number",
+        "Nothing is changed.",
+        "-999 is in 1 row and looks like a code for a missing value: all others are from 20 to 49 "
+        "training read as a number like the others you leave the cell empty instead of -999",
+        "left out as an id: whole numbers, all different, named like an id "
+        "training left out you to use it: --kind id=number",
         "1 example without 'score' is left out, this one first training left out",
-        "training read as category, not as amounts you write the unit into the column's name",
+        "training read as category, not as amounts you write the unit in the column's name",
     ):
         assert expected in words
     found = json.loads(said["--json"])["notes"]
@@ -368,7 +372,7 @@ def test_clean_data_has_nothing_to_fix(tmp_path, capsys):
 
     rows = [[f"{RNG.normal():.5f}", f"{RNG.normal():.5f}", RNG.choice(["a", "b"])] for _ in range(1200)]
     assert exit_code(["read", str(write_table(tmp_path / "t.csv", ["x", "y", "label"], rows)), "--fix"], 0.0) == 0
-    assert "Nothing looks wrong: all of it is used as it is." in capsys.readouterr().out
+    assert "No problems found." in capsys.readouterr().out
 
 
 # given parts
@@ -379,7 +383,9 @@ def test_copies_between_given_parts_and_what_is_unseen():
     towns = ["Bern", "Basel", "Genf"] * 100 + ["Bern", "Chur"] * 50
     frame = {"x": at(X[0], [350], X), "town": at("Bern", [350], towns), "split": split, "label": at("a", [350], LABEL)}
     found = "\n".join(notes(frame))
-    assert "warning: row 350: 1 row of test (1.0%) has the same inputs as one of train: the score flatters" in found
+    assert (
+        "warning: row 350: 1 row of test (1.0%) has the same inputs as one in train: the score may be too good" in found
+    )
     assert "warning: column 'town': 50% of test has values that train never has: 'Chur'" in found
     frame |= {"x": X, "town": ["Bern", "Basel", "Genf", "Chur"] * 100}
     found = "\n".join(notes(frame))
@@ -390,7 +396,7 @@ def test_copies_between_given_parts_and_what_is_unseen():
 def test_drift_between_given_parts():
     split = np.array(["train"] * 300 + ["test"] * 100)
     moved = np.where(split == "test", X + 1.5, X)
-    assert "column 'x': differs between train and test: half are below" in "\n".join(
+    assert "column 'x': differs between train and test: median" in "\n".join(
         notes({"x": moved, "split": split, "label": LABEL})
     )
     later = np.arange(N) * 2.5 + X
@@ -435,10 +441,12 @@ def test_texts_that_differ_by_case_or_by_a_word():
     text[170] = text[5].replace(" number", " the number")
     frame = {"text": text, "split": ["train"] * 120 + ["val"] * 20 + ["test"] * 60, "label": ["a", "b"] * 100}
     found = "\n".join(notes(frame))
-    assert "row 150: 1 text of test (1.7%) has the same inputs as one of train" in found
-    assert "warning: row 3: 2 texts have the same inputs as another but another 'label'" in found
+    assert "row 150: 1 text of test (1.7%) has the same inputs as one in train" in found
+    assert "warning: row 3: 2 texts have the same inputs as another but a different 'label'" in found
     assert "info: row 170: 1 text is nearly the same as another one, such as row 5" in found
-    assert "warning: row 170: 1 text of test (1.7%) is nearly the same as one of train: the score flatters" in found
+    assert (
+        "warning: row 170: 1 text of test (1.7%) is nearly the same as one in train: the score may be too good" in found
+    )
     quiet = notes(frame | {"text": sentences(200)})
     assert not [note for note in quiet if "same" in note]
 
@@ -456,7 +464,7 @@ def test_the_name_of_the_class_in_its_text():
     text = sentences(200)
     label = ["good", "bad"] * 100
     frame = {"text": [f"{t} {own}" for t, own in zip(text, label, strict=True)], "label": label}
-    assert "column 'text': the name of the class stands in 100% of the texts" in "\n".join(notes(frame))
+    assert "column 'text': the name of the class is in 100% of the texts" in "\n".join(notes(frame))
     mixed = {"text": [f"{t} good bad" for t in text], "label": label}
     assert "name of the class" not in "\n".join(notes(mixed))
 
@@ -496,7 +504,7 @@ def test_the_same_photo_in_two_classes(tmp_path):
     (photos / "class 1" / "copy.png").write_bytes((photos / "class 0" / "02.png").read_bytes())
     found = "\n".join(notes(photos))
     assert "warning: class 1/copy.png: 1 image is a copy of another one, such as class 0/02.png" in found
-    assert "warning: class 0/02.png: 2 images have the same inputs as another but another 'label'" in found
+    assert "warning: class 0/02.png: 2 images have the same inputs as another but a different 'label'" in found
 
 
 def test_drawings_are_alike_by_nature(tmp_path):
@@ -527,7 +535,7 @@ def test_odd_images_are_named(tmp_path):
         "info: class 0/large.png: 1 image is much larger than the others, which have about 48 pixels a side",
         "warning: class 0/tiny.png: 1 image is much smaller than the others, which have about 48 pixels a side",
         "warning: class 0/wide.png: 1 image is far longer than wide, or wider than long",
-        "info: class 0/print.jpg: 1 image is stored in other colours than most (RGB 45 and CMYK 1)",
+        "info: class 0/print.jpg: 1 image is in another colour mode than most (RGB 45 and CMYK 1)",
         "info: class 0/moving.webp: 1 image is moving pictures",
         "info: class 0/turned.jpg: 1 image is stored on their side and marked so (EXIF)",
     ):
@@ -594,7 +602,7 @@ def test_labels_of_cells_that_hold_several_are_looked_at_too() -> None:
         for note in read_data({"x": list(range(81)), "tags": tags}, target="tags", kinds={"tags": "labels"}).notes
     ]
     assert (
-        "row 80, column 'tags': 1 label has a single example (fish), here first: it can be learned but not checked"
+        "row 80, column 'tags': 1 label has a single example (fish), here first: it can be learned but not scored"
         in said
     )
     assert "column 'tags': 'dog' (40) and 'Dog' (20) differ by capitals alone and count as different" in said
@@ -602,8 +610,8 @@ def test_labels_of_cells_that_hold_several_are_looked_at_too() -> None:
 
 def test_columns_that_are_not_looked_at_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {f"c{i}": [float((i + 1) * r % 17) for r in range(60)] for i in range(12)} | {"label": ["a", "b"] * 30}
-    few = "only the first 10 of 13 columns are looked at one by one; what is odd in the others is not said here"
+    few = "only the first 10 of 13 columns are checked one by one; the others are not checked"
     monkeypatch.setattr("pellucid.data.checks.base.WIDE", 10)
     assert few in [note.text for note in read_data(columns, target="label", cache=False).notes]
     monkeypatch.setattr("pellucid.data.checks.base.WIDE", 13)
-    assert not [note for note in read_data(columns, target="label", cache=False).notes if "looked at" in note.text]
+    assert not [note for note in read_data(columns, target="label", cache=False).notes if " checked" in note.text]

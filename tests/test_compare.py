@@ -175,9 +175,9 @@ def test_names_are_checked_before_anything_is_read(tmp_path: Path) -> None:
 
 
 def test_what_cannot_begin_leaves_no_folder(table: Path, tmp_path: Path) -> None:
-    with pytest.raises(PellucidError, match="there is no 'cuda:99' here"):
+    with pytest.raises(PellucidError, match="this machine has no 'cuda:99'"):
         pellucid.compare(table, out=tmp_path, device="cuda:99", **TINY)
-    with pytest.raises(PellucidError, match="which column is to be predicted is not obvious"):
+    with pytest.raises(PellucidError, match="target: not clear"):
         pellucid.compare({"a": [1.5, 2.5, 3.1] * 9, "b": [2.5, 1.5, 2.2] * 9}, out=tmp_path, steps=1)
     assert not any(tmp_path.iterdir())
 
@@ -204,7 +204,7 @@ def test_a_network_that_cannot_be_trained_ends_nothing(
     assert found.ranking == ["mlp"]
     assert found.failed == {
         "rnn": "it reads positions; take mlp",
-        "transformer": "the memory of this machine did not suffice",
+        "transformer": "not enough memory",
     }
     assert "rnn could not be trained: it reads positions; take mlp." in found.say()
     assert "rnn could not be trained" in (found.path / "report.html").read_text()
@@ -239,7 +239,7 @@ def test_stopped_and_gone_on_with_it_is_the_comparison_that_would_have_been(tabl
         pellucid.compare(table, out=tmp_path, name="cut", listeners=[Stop()], **options)
     where = tmp_path / "cut-compare"
     assert str(caught.value) == (
-        f"{where}: stopped; 1 of 2 trainings are finished and kept\n  go on with the same command and --name cut"
+        f"{where}: stopped; 1 of 2 trainings are finished and kept\n  continue with the same command and --name cut"
     )
     assert not (where / "report.html").exists()
     ear = Ear()
@@ -269,7 +269,7 @@ def test_a_comparison_of_something_else_is_not_gone_on_with(table: Path, tmp_pat
     with pytest.raises(PellucidError) as caught:
         pellucid.compare(table, networks="mlp", out=tmp_path, name="a", **TINY | {"steps": 4, "size": 1})
     assert str(caught.value) == (
-        f"{tmp_path / 'a-compare'}: this comparison was begun with another size and steps\n  choose another --name"
+        f"{tmp_path / 'a-compare'}: this comparison was started with another size and steps\n  choose another --name"
     )
 
 
@@ -467,37 +467,37 @@ def record(**changes: Any) -> dict[str, Any]:
 
 def test_what_it_means_in_plain_words() -> None:
     lead = (
-        "cnn is best on validation, significantly ahead of the other: it gets accuracy 75.0 % (70.0–80.0 %) on test, "
-        "where always 'a' gets 10.0 %."
+        "cnn is best on validation, significantly ahead of the other: accuracy on test 75.0 % (70.0–80.0 %); "
+        "baseline (always 'a'): 10.0 %."
     )
     plain = [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in explain_comparison(record())]
-    assert plain == [lead, "Boosting gets 75.0 % (70.0–80.0 %): less than cnn."]
+    assert plain == [lead, "Boosting: 75.0 % (70.0–80.0 %) on test, worse than cnn."]
     tie = {"networks": ["cnn", "rnn"]}
     said = explain_comparison(record(ties=[tie], reference=None, seeds=[0, 1]))
     assert [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in said] == [
-        "cnn is first on validation (the mean of 2 seeds): it gets accuracy 75.0 % (70.0–80.0 %) on test, where always "
-        "'a' gets 10.0 %.",
-        "rnn is not told apart from cnn by validation.",
-        "Of the two rnn answers fastest, in 1.0 ms an example.",
+        "cnn is first on validation (the mean of 2 seeds): accuracy on test 75.0 % (70.0–80.0 %); baseline "
+        "(always 'a'): 10.0 %.",
+        "rnn is not significantly different from cnn on validation.",
+        "Of the two rnn predicts fastest: 1.0 ms an example.",
     ]
     many = record(ties=[tie, {"networks": ["cnn", "mlp"]}], reference=None)
     many |= {"ranking": ["cnn", "rnn", "mlp", "gru"], "ranked on": "validation and cross-validation"}
     many["networks"] |= {"mlp": many["networks"]["cnn"], "gru": many["networks"]["cnn"]}
     assert explain_comparison(many)[1:] == [
-        "rnn and mlp are not told apart from cnn by validation and cross-validation.",
+        "rnn and mlp are not significantly different from cnn on validation and cross-validation.",
         "gru is significantly behind cnn.",
-        "Of cnn and those not told apart from it rnn answers fastest, in 1.0 ms an example.",
+        "Of cnn and those level with it rnn predicts fastest: 1.0 ms an example.",
     ]
     assert "significantly ahead of each of the others:" in explain_comparison(many | {"ties": []})[0]
-    assert explain_comparison(record(ranking=["cnn"], reference=None))[0].startswith("cnn gets accuracy 75.0")
+    assert explain_comparison(record(ranking=["cnn"], reference=None))[0].startswith("cnn: accuracy on test 75.0")
     behind = record()
     for name in ("cnn", "rnn"):
         behind["networks"][name]["ahead"] = {"value": -0.1, "low": -0.2, "high": -0.05}
-    assert explain_comparison(behind)[-1].endswith(": better than any network here.")
+    assert explain_comparison(behind)[-1].endswith(", better than any network here.")
     behind["networks"]["rnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
-    assert explain_comparison(behind)[-1].endswith(": better than cnn.")
+    assert explain_comparison(behind)[-1].endswith(", better than cnn.")
     behind["networks"]["cnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
-    assert explain_comparison(behind)[-1].endswith(": cnn and it are not told apart by these test examples.")
+    assert explain_comparison(behind)[-1].endswith(", not significantly different from cnn on test.")
 
 
 def test_a_peak_forgets_what_was_before_it() -> None:
@@ -557,7 +557,7 @@ def test_the_table_fits_80_columns(compared: tuple[Comparison, Ear]) -> None:
     table_shown.show_ranking(wide, out)
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, text.splitlines())) <= 80
-    for word in ("transformer", "123 M", "3600 s", "12 GB", "reference", "naive"):
+    for word in ("transformer", "123 M", "3600 s", "12 GB", "reference", "baseline"):
         assert word in text
 
 

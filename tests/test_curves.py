@@ -157,7 +157,7 @@ def test_the_rarer_class_is_the_positive_one_unless_the_user_says(run, rare, tmp
 
 @pytest.mark.parametrize(("target", "positive", "said"), [
     ("state", "broken", "Unknown class 'broken'"),
-    ("x", "faulty", "a positive class is one of two, and 'x' is a number"),
+    ("x", "faulty", "a positive class needs two classes, and 'x' is a number"),
 ])  # fmt: skip
 def test_a_positive_class_that_is_none(rare, target, positive, said):
     with pytest.raises(UsageError, match=said):
@@ -196,7 +196,7 @@ def test_no_threshold_for_what_is_no_pair(run, rare, numbers, tmp_path):
     with pytest.raises(UsageError, match="Unknown class 'maybe'"):
         run.predict(rare, threshold="maybe=0.3")
     number = pellucid.train(numbers, target="price", steps=2, size=0, out=str(tmp_path))
-    with pytest.raises(UsageError, match="a threshold is for two classes"):
+    with pytest.raises(UsageError, match="a threshold needs two classes"):
         number.evaluate(numbers, threshold=0.3)
 
 
@@ -205,7 +205,7 @@ def test_the_report_shows_test_at_thresholds_of_validation(run):
     assert [one["why"] for one in chosen][:2] == ["best F1", "recall of at least 90%"]
     page = (run.path / "report.html").read_text()
     assert all(f'<td class="key">{one["value"]:g}</td>' in page for one in chosen)
-    for said in ("ROC curve", "Precision–recall curve", "What a threshold costs", "Average precision"):
+    for said in ("ROC curve", "Precision–recall curve", "Thresholds", "Average precision"):
         assert said in page
 
 
@@ -223,7 +223,7 @@ def test_evaluate_leaves_a_page_beside_the_run(run, rare, capsys, tmp_path):
         "Confusion matrix",
         "Calibration",
         "ROC curve",
-        "What a threshold costs",
+        "Thresholds",
         "Largest errors",
         "Columns",
     ):

@@ -96,8 +96,11 @@ def test_diamonds_need_a_target_and_the_error_lists_the_columns():
     assert len(data) == 53_940
     with pytest.raises(PellucidError) as error:
         data.need_target()
-    assert error.value.fix == "say which with --target"
-    for line in ("    price    number    53,940 numbers from 326 to 18,823", "    cut      category  5 words"):
+    assert error.value.fix == "choose one with --target"
+    for line in (
+        "    price    number    53,940 numbers from 326 to 18,823",
+        "    cut      category  5 distinct values",
+    ):
         assert line in error.value.what
     price = read_data(real("diamonds.csv"), target="price")
     assert (price.target.name, price.target.kind, len(price.inputs)) == ("price", "number", 9)
@@ -278,7 +281,7 @@ def test_misspelt_options_suggest(options, message):
         ("t.parquet", "nonsense", "t.parquet: cannot be read as Parquet"),
         ("t.xlsx", "x", "t.xlsx: cannot be read as a spreadsheet (Xlsx error: Zip error: invalid Zip archive"),
         ("t.numbers", "x", "t.numbers: a spreadsheet can't be read\n  save it as CSV"),
-        ("t.zip", "x", "t.zip: is no ZIP or tar archive, or a damaged one"),
+        ("t.zip", "x", "t.zip: is not a ZIP or tar archive, or is damaged"),
         ("t.7z", "x", "t.7z: an archive can't be read\n  unpack it first"),
         (
             "t.docx",
@@ -321,7 +324,7 @@ def test_pairs_of_arrays():
 def test_what_cannot_be_read_in_memory():
     with pytest.raises(PellucidError, match="columns are not equally long"):
         read_data({"a": [1, 2], "b": [1]})
-    with pytest.raises(PellucidError, match="data of the type int can't be read"):
+    with pytest.raises(PellucidError, match="data of type int can't be read"):
         read_data(3)
     with pytest.raises(PellucidError, match="there are no rows"):
         read_data({"a": []})
@@ -389,7 +392,7 @@ def test_everything_odd_in_a_folder_is_said(photos):
     for expected in (
         "class 0/empty.png: an empty file, left out",
         "photos: 1 other file is left out (1 .txt)",
-        "loose.png: 1 image lies in no class folder and cannot be learned from",
+        "loose.png: 1 image lies in no class folder and left out",
         "class 0/loop: links to a folder that was read already; left out",
         "class 0/itself.png: cannot be opened",
         "photos: 1 image in folders inside a class belong to that class",
@@ -410,7 +413,8 @@ def test_images_in_two_parts_are_found(photos, tmp_path):
     written(tmp_path / "g" / "test" / files[1].parent.name / "again.png", files[1].read_bytes())
     found = "\n".join(map(str, read_data(tmp_path / "g").check()))
     assert (
-        "again.png: 1 image of test (9.1%) is in train too: the score flatters, such as train/class 0/0010.png" in found
+        "again.png: 1 image of test (9.1%) is in train too: the score may be too good, such as train/class 0/0010.png"
+        in found
     )
 
 
@@ -419,14 +423,12 @@ def test_folders_that_cannot_be_learned_from(photos, tmp_path, monkeypatch):
     fix = "put the images of each class in a folder of their own, named after the class: photos/cat/1.jpg"
     cases = {
         tmp_path / "none": f"{tmp_path}/none: the folder is empty\n  {fix}",
-        photos / "class 0": f"class 0/: 20 images, but no folders that tell their class\n  {fix}",
+        photos / "class 0": f"class 0/: 20 images, but no folders that give their classes\n  {fix}",
     }
     (tmp_path / "single").mkdir()
     (photos / "class 1").rename(tmp_path / "single" / "class 1")
-    cases[photos] = f"photos/: 20 images, but no folders that tell their class\n  {fix}"
-    cases[tmp_path / "single"] = (
-        f"single/: there is only one class, 'class 1', so there is nothing to tell apart\n  {fix}"
-    )
+    cases[photos] = f"photos/: 20 images, but no folders that give their classes\n  {fix}"
+    cases[tmp_path / "single"] = f"single/: there is only one class, 'class 1', and at least two are needed\n  {fix}"
     del cases[photos]
     for folder, message in cases.items():
         with pytest.raises(PellucidError) as error:
@@ -544,7 +546,7 @@ def test_shares_can_be_said():
     frame = {"n": list(range(100)), "label": ["a", "b"] * 50}
     assert [len(p) for p in read_data(frame, split="60:20:20").split().parts().values()] == [60, 20, 20]
     assert [len(p) for p in read_data(frame).split(fractions=(0.5, 0.25, 0.25)).parts().values()] == [50, 25, 25]
-    with pytest.raises(UsageError, match=r"split '0\.5,0\.1,0\.1' is not two or three shares that make 1 or 100"):
+    with pytest.raises(UsageError, match=r"split '0\.5,0\.1,0\.1' is not two or three shares that add up to 1 or 100"):
         read_data(frame, split="0.5,0.1,0.1")
 
 
@@ -560,16 +562,19 @@ def test_too_few_rows():
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"n": [1.0, 2, 3] * 9, "target": [1.0, 2, 3] * 9}, "column 'n': equals the target 'target'"),
+        ({"n": [1.0, 2, 3] * 9, "target": [1.0, 2, 3] * 9}, "column 'n': possible leakage: equals the target 'target'"),
         ({"f": [i * 1.8 + 32 for i in range(30)], "target": [float(i * i % 31) * 1.8 + 32 for i in range(30)]}, None),
         (
             {"f": [i % 7 * 1.8 for i in range(30)], "target": [i % 7 * 1.5 for i in range(30)]},
-            "in a straight line with",
+            "perfectly correlated with",
         ),
-        ({"code": list("xyz") * 9, "n": list(range(27)), "label": list("abc") * 9}, "has one value for each value of"),
+        ({"code": list("xyz") * 9, "n": list(range(27)), "label": list("abc") * 9}, "corresponds one to one to"),
         ({"n": [1, 2, 3, 4] * 9, "label": ["Cat", "cat ", "dog", "dog"] * 9}, "'Cat' (9) and 'cat' (9) differ"),
         ({"n": list(range(41)), "label": ["a"] * 40 + ["b"]}, "1 class has a single example (b), here first"),
-        ({"n": list(range(124)), "label": ["a"] * 120 + ["b"] * 4}, "classes are uneven: 'a' has 120 examples, 'b' 4"),
+        (
+            {"n": list(range(124)), "label": ["a"] * 120 + ["b"] * 4},
+            "classes are imbalanced: 'a' has 120 examples, 'b' 4",
+        ),
         ({"n": [1, 2, 2, 4, 1], "label": ["a", "b", "b", "a", "b"]}, "row 2: 1 row repeats an earlier one"),
     ],
 )
@@ -611,7 +616,7 @@ def trained():
 def test_columns_are_found_by_name_whatever_their_order(trained):
     data = read_new({"label": ["a"], "extra": [1], "Colour": ["red"], "height": [0.5]}, trained, need_target=True)
     assert list(data.fields) == ["height", "colour", "label"]
-    assert "data in memory: column 'Colour' is taken for 'colour'" in texts(data)
+    assert "data in memory: column 'Colour' is read as 'colour'" in texts(data)
     assert "data in memory: 1 column the run does not use: extra" in texts(data)
     encoded = encode_groups(data, [f for f in trained if f.role == "input"])
     assert encoded["number"].shape == (1, 1)
@@ -627,12 +632,12 @@ def test_columns_are_found_by_name_whatever_their_order(trained):
         ),
         (
             {"colour": ["red"]},
-            "data in memory: the column 'height' is missing\n  add it; beside what was found there is nothing else",
+            "data in memory: the column 'height' is missing\n  add it; the other columns there: none",
         ),
         (
             {"size": [1.0], "day": [2]},
             "data in memory: the columns 'height' and 'colour' are missing\n"
-            "  add it; beside what was found there are 'size' and 'day'",
+            "  add it; the other columns there: 'size' and 'day'",
         ),
     ],
 )
@@ -649,7 +654,7 @@ def test_the_target_is_needed_to_evaluate_only(trained, tmp_path):
         read_new(rows, trained, need_target=True)
     data = read_new({**rows, "label": ["a", None, "never seen"]}, trained, need_target=True)
     assert data.usable_rows().tolist() == [0]
-    assert "row 2: 1 example whose 'label' the run has never seen is left out, this one first" in texts(data)
+    assert "row 2: 1 example whose 'label' was not in training is left out, this one first" in texts(data)
 
 
 def test_columns_of_another_type_are_read_as_the_run_does(trained):
@@ -740,7 +745,7 @@ def test_new_images(photos):
     assert len(read_new(photos / "class 0", fields, need_target=False)) == 20
     again = read_new(photos, fields, need_target=True)
     assert np.array_equal(encode_target(again, fields[1]), np.repeat([0, 1], 20))
-    with pytest.raises(PellucidError, match="no folders that tell their class"):
+    with pytest.raises(PellucidError, match="no folders that give their classes"):
         read_new(photos / "class 0", fields, need_target=True)
     mixed = read_new([str(files[0]), str(photos / "nope.png"), str(photos)], fields, need_target=False)
     assert mixed.usable_rows().tolist() == [0]
@@ -752,7 +757,9 @@ def test_new_images(photos):
 def test_strings_for_a_run_that_reads_columns(trained):
     with pytest.raises(PellucidError) as error:
         read_new(["a.csv", "b.csv"], trained, need_target=False)
-    assert str(error.value).startswith("2 strings were given, but the run reads height (number) and colour (category)")
+    assert str(error.value).startswith(
+        "2 strings were given, but the run expects height (number) and colour (category)"
+    )
 
 
 def test_new_texts():
@@ -784,7 +791,7 @@ def test_the_summary_is_json_and_the_print_is_readable(photos):
     assert summary["target"] == {
         "name": "label",
         "kind": "category",
-        "why": "the images lie in folders named after it",
+        "why": "the images are in folders named after it",
         "what": "one of 2 classes",
         "from": "image (image)",
     }

@@ -222,7 +222,7 @@ def test_histogram_counts_everything():
 def test_confusion_cells_and_pairs():
     svg = draw.confusion_matrix(["cat", "dog"], [[90, 10], [25, 75]])
     tips = [e.text for e in parse(svg).iter(f"{SVG}title")]
-    assert "cat, taken for dog: 10 of 100 (10.0\xa0%)" in tips
+    assert "cat, predicted as dog: 10 of 100 (10.0\xa0%)" in tips
     assert {"90", "10", "25", "75"} <= set(texts(svg))
     labels = [f"c{i}" for i in range(30)]
     counts = np.eye(30, dtype=int) * 50
@@ -314,14 +314,14 @@ def test_pages_are_whole_self_contained_and_escaped(content):
 def test_a_page_says_what_it_was_given():
     text = " ".join("".join(check(report_page(photos())).text).split())
     for said in (
-        "Accuracy on 10,000 test examples it had never seen. 95 % interval 75.5–77.2 %.",
+        "Accuracy on 10,000 test examples. 95 % interval 75.5–77.2 %.",
         "train 240 (80 %)",
-        "cat taken for dog (15 times, 15.0 %)",
+        "cat predicted as dog (15 times, 15.0 %)",
         "cool-down: 612",
         "from step 612: half of the budget is left",
         "290 steps in 29 s.",
         "best 96.8 %",
-        "Where it errs most, on the validation split.",
+        "The largest errors on the validation set.",
         "pellucid predict runs/pets cat.jpg",
         "Split first. Made with torch 2.10.",
         "balanced accuracy75.0 %",
@@ -355,7 +355,7 @@ def test_photo_text_and_columns_are_shown_together_and_long_networks_fold():
     content: Content = {"title": "x", "worst": [{"shown": shown, "true": 1}], "network": stages}
     seen = check(report_page(content))
     assert {"a red tulip", "31.5", "All 200 of them"} <= set(seen.text)
-    assert "19,900 parameters: the numbers that training moved." in seen.text
+    assert "19,900 parameters: the numbers that training adjusts." in seen.text
     assert {"img", "blockquote", "details"} <= set(seen.tags)
 
 
@@ -371,7 +371,7 @@ def test_equal_content_gives_equal_pages():
 
 def test_decisions_and_ranges_read_as_words() -> None:
     said = training_section({"history": [{"step": 1, "loss": 0.5}], "decisions": [
-        {"step": 0, "name": "schedule", "value": [[-0.5, 0.0], [0, 1.0], [1203, 0.0]], "reason": "asked for"}
+        {"step": 0, "name": "schedule", "value": [[-0.5, 0.0], [0, 1.0], [1203, 0.0]], "reason": "as asked"}
     ]})  # fmt: skip
     assert "<b>schedule: 1,203 steps</b>" in str(said)
     assert value_and_spread(-5.3, -5.69, -4.93)[1] == "-5.69 to -4.93"

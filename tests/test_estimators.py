@@ -288,7 +288,7 @@ def test_what_cannot_be_learned_is_said() -> None:
     x = np.arange(20.0)[:, None]
     wrong: list[tuple[dict[str, Any], Any, str]] = [
         ({"network": "mpl"}, [0, 1] * 10, "Unknown network 'mpl'. Did you mean 'mlp'?"),
-        ({"steps": 3, "epochs": 2}, [0, 1] * 10, "a training has one budget, and 2 epochs and 3 steps are two"),
+        ({"steps": 3, "epochs": 2}, [0, 1] * 10, "only one budget can be given, not both 2 epochs and 3 steps"),
         ({"validation_fraction": 1.5}, [0, 1] * 10, "validation_fraction is 1.5; expected a share between 0 and 1"),
         ({"steps": 3}, range(20), "no example is left for validation"),
         ({"steps": 3}, [[0, 1]] * 20, "y should be a 1d array"),
@@ -352,7 +352,7 @@ def test_a_trunk_of_ones_own_is_not_pickled(iris: tuple[np.ndarray, np.ndarray])
 def test_a_run_in_memory_writes_no_file(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     data = pellucid.read(table, cache=False)
-    with pytest.raises(UsageError, match=r"^name is about a run folder, and this run has none\n"):
+    with pytest.raises(UsageError, match=r"^name needs a run folder, and this run has none\n"):
         pellucid.train(data, save=False, name="mine")
     run = pellucid.train(data, steps=20, save=False)
     assert list(tmp_path.iterdir()) == []
@@ -372,7 +372,7 @@ def test_a_run_in_memory_can_be_saved(fitted: PellucidClassifier, tmp_path: Path
     assert opened.predict(iris[0]) == fitted.run_.predict(iris[0])
     with pytest.raises(PellucidError, match="there is a run here already"):
         fitted.run_.save(tmp_path / "run")
-    with pytest.raises(PellucidError, match="holds no checkpoint to go on from"):
+    with pytest.raises(PellucidError, match="holds no checkpoint to continue from"):
         pellucid.resume(tmp_path / "run", more="1epoch", data=fitted_data(iris))
 
 

@@ -110,7 +110,7 @@ def test_the_last_line_says_how_it_ended(lines: dict[str, list[dict[str, Any]]])
     assert codes == [1, 2, 2]
     assert lines["Errors"][0]["where"] == "nowhere.csv"
     assert lines["Errors"][2]["message"].startswith("No such option '--nonsense'")
-    assert lines["Errors"][2]["fix"] == "pellucid train --help says what there is"
+    assert lines["Errors"][2]["fix"] == "pellucid train --help lists what there is"
     results = [line for line in lines["pellucid train, resume and compare"] if "event" not in line]
     assert [("comparison" in line, "run" in line) for line in results] == [(False, True)] * 5 + [(True, False)]
 

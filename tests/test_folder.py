@@ -381,7 +381,7 @@ def test_links_and_pipes_are_refused(tmp_path):
     folder.write("pipe", b"1")
     (folder.path / "pipe").unlink()
     os.mkfifo(folder.path / "pipe")
-    with pytest.raises(PellucidError, match="it is no file"):
+    with pytest.raises(PellucidError, match="it is not a file"):
         folder.read("pipe")
 
 

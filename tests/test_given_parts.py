@@ -15,7 +15,7 @@ import pellucid
 from pellucid import PellucidError
 
 YES_NO = "'no.' and 'yes.' are new; known are 'no' and 'yes': 'no.' and 'no', 'yes.' and 'yes' differ by a full stop"
-SPELT = "write classes the same way in both parts, or part the rows anew: "
+SPELT = "write classes the same way in both sets, or split again: "
 
 
 def rows(labels: list[Any], n: int) -> list[list[object]]:
@@ -90,7 +90,7 @@ def test_files_whose_classes_are_spelt_otherwise(tmp_path: Path) -> None:
          "'color' and 'colour' differ by one letter"),
         (["cafe", "bar"], ["café"], "'café' is new; known are 'cafe' and 'bar': 'café' and 'cafe' differ by an accent"),
         (["new york", "rome"], ["new  york"], "'new  york' is new; known are 'new york' and 'rome': "
-         "'new  york' and 'new york' differ by a blank"),
+         "'new  york' and 'new york' differ by a space"),
         (["a", "b"], ["c", "d"], "'c' and 'd' are new; known are 'a' and 'b'"),
         ([0, 1], [2, 3], "'2' and '3' are new; known are '0' and '1'"),
     ],
@@ -115,7 +115,7 @@ def test_targets_that_are_missing() -> None:
         error = lost(column(train, [None]), target="label")
         assert str(error) == (
             "data: test is given, and all its 20 examples are left out: 20 without 'label'\n"
-            "  mend these rows, or part the rows anew: --ignore split"
+            "  fix these rows, or split again: --ignore split"
         )
 
 
@@ -160,7 +160,7 @@ def test_images_that_can_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(PellucidError) as error:
         data.split()
     what = "test is given, and all its 12 examples are left out: 12 that could not be read"
-    assert str(error.value) == f"ph: {what}\n  mend these rows, or part the rows anew: --ignore split"
+    assert str(error.value) == f"ph: {what}\n  fix these rows, or split again: --ignore split"
     assert what in [note.text for note in data.notes if note.level == "error"]
     how = "given by the data: train 24; validation taken from train; no row of test can be used"
     assert data.summary()["split"] == {"how": how, "given": {"train": 24}}
@@ -172,7 +172,7 @@ def test_images_that_are_empty_files(tmp_path: Path) -> None:
         pellucid.read(photos(tmp_path / "ph", ["cat", "dog"], ["cat", "dog"], lambda i: b""), cache=False)
     assert str(error.value) == (
         "ph: test is given, and all its 12 images are empty files\n"
-        "  copy them again, or take the folder test away to have it drawn from the other images"
+        "  copy them again, or remove the folder test to have it drawn from the other images"
     )
 
 
@@ -185,7 +185,7 @@ def test_images_that_a_table_names_and_that_are_not_there(tmp_path: Path) -> Non
         pellucid.read(tmp_path, cache=False)
     assert str(error.value) == (
         f"{tmp_path.name}, metadata.csv: 'test' is given as a part, and none of the images of its 1 row is there\n"
-        "  copy the images to where the table says, or take these rows out to have that part drawn from others"
+        "  copy the images to where the table says, or remove these rows to have that set drawn from others"
     )
 
 
@@ -249,12 +249,12 @@ def test_labels_that_train_never_has() -> None:
     assert str(error.value) == (
         "data, column 'tags': no label of test is in train: 'cat.' and 'dog.' are new; known are 'cat', 'dog' "
         "and 'bird': 'cat.' and 'cat', 'dog.' and 'dog' differ by a full stop\n"
-        "  write labels the same way in both parts, or part the rows anew: --ignore split"
+        "  write labels the same way in both sets, or split again: --ignore split"
     )
     data = pellucid.read(tags(["cat; Dog"]), target="tags", cache=False)
     assert len(data.split().test) == 20
     assert (
-        "column 'tags': 1 label of test is not in train and passed over: 'Dog' is new; known are 'dog', 'bird' and "
+        "column 'tags': 1 label of test is not in train and ignored: 'Dog' is new; known are 'dog', 'bird' and "
         "'cat': 'Dog' and 'dog' differ by capitals"
     ) in [str(note) for note in data.notes]
 
@@ -268,13 +268,13 @@ def test_classes_that_a_run_has_never_seen(tmp_path: Path) -> None:
     with pytest.raises(PellucidError) as error:
         run.evaluate(write_table(tmp_path / "b.csv", ["x", "label"], rows(["yes.", "no."], 20)))
     assert str(error.value) == (
-        f"b: there is no example to score: 20 whose 'label' the run has never seen; {YES_NO}\n"
+        f"b: there is no example to score: 20 whose 'label' was not in training; {YES_NO}\n"
         "  write them as in the training"
     )
     with pytest.raises(PellucidError) as error:
         run.evaluate(write_table(tmp_path / "c.csv", ["x", "label"], rows([""], 20)))
     assert str(error.value) == (
-        "c: there is no example to score: 20 without 'label'\n  mend these examples, or bring others"
+        "c: there is no example to score: 20 without 'label'\n  fix these examples, or use others"
     )
     some = run.evaluate(write_table(tmp_path / "d.csv", ["x", "label"], rows(["yes", "no", "No"], 21)))
     assert some.score.n == 14
@@ -292,9 +292,9 @@ def test_labels_that_a_run_has_never_seen(tmp_path: Path) -> None:
         "data: the run has learned none of the labels of 'tags': 'Bird', 'Cat' and 'Dog' are new; known are"
     )
     some = run.evaluate({"x": [1.0, 2.0], "tags": ["cat; Dog", "dog; bird"]})
-    assert (
-        "column 'tags': 1 label is passed over, which training has not seen: 'Dog'; 'Dog' and 'dog' differ by capitals"
-    ) in [str(note) for note in some.notes]
+    assert ("column 'tags': 1 label is ignored, new since training: 'Dog'; 'Dog' and 'dog' differ by capitals") in [
+        str(note) for note in some.notes
+    ]
 
 
 def test_new_words_of_an_input_are_compared() -> None:

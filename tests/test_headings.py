@@ -170,7 +170,9 @@ def test_weights_outside_of_stages_are_not_lost():
 def test_the_report_lists_them(runs):
     report = words((runs["two"].path / "report.html").read_text())
     total = runs["two"].parameters
-    assert f"{total:,} parameters: the numbers that training moved. In the order in which data passes them; " in report
+    assert (
+        f"{total:,} parameters: the numbers that training adjusts. In the order of the data; " in report
+    )
     assert re.search(r"stage gives parameters input: x and y \(number\) \d+ [\d,]+ input: colour \(category\) ", report)
     assert re.search(r" linear map to the trunk 32 [\d,]+ layer1 32 ", report)
     assert "trunk.stages" not in report
@@ -187,8 +189,7 @@ def test_all_errors_are_counted_and_a_picture_of_some_says_so():
     said = words(page)
     assert f"Predicted and actual On the dashed line a prediction is right. {MOST_POINTS:,} of 5,394 test" in said
     assert (
-        "Median absolute error 1; nine in ten predictions are off by at most 1, in the unit of 'price' (all 5,394"
-        in said
+        "Median absolute error 1; 90 % of predictions are off by at most 1, in the unit of 'price' (all 5,394" in said
     )
     assert page.count("<circle") == MOST_POINTS
     few = {"title": "t", "residuals": {"true": true[:9].tolist(), "predicted": true[:9].tolist()}}
@@ -218,18 +219,18 @@ def test_what_was_looked_on_of_very_many_validation_examples_is_said():
     }
     said = words(report_page(content))  # type: ignore[arg-type]
     assert "Measured on 50,000 of 80,000 validation examples, spread evenly." in said
-    assert "Where it errs most, on 50,000 of 80,000 validation examples, spread evenly. The test split" in said
+    assert "The largest errors on 50,000 of 80,000 validation examples, spread evenly. Test examples" in said
     assert "None: 50,000 of 80,000 examples of validation and 50,000 of 900,000 examples of train, and no label" in said
     content["watched"] = 80_000
     said = words(report_page(content))  # type: ignore[arg-type]
     assert "Measured on" not in said
-    assert "Where it errs most, on the validation split. The test split" in said
+    assert "The largest errors on the validation set. Test examples" in said
 
 
 def test_the_protocol_says_it_too(runs, table, monkeypatch):
     data = pellucid.read(table, target="label")
     split = data.split()
-    assert " were chosen on validation; test was looked at once." in reporting.protocol_text(runs["two"], data, split)
+    assert " were chosen on validation; the test set was used once." in reporting.protocol_text(runs["two"], data, split)
     monkeypatch.setattr("pellucid.tuning.selection.MOST_VALIDATION_ROWS", 5)
     assert " were chosen on 5 of 12 validation examples, spread evenly; test " in reporting.protocol_text(
         runs["two"], data, split
@@ -247,4 +248,4 @@ def test_sizes_of_photos_that_were_not_all_looked_at(tmp_path):
         return guess.reason
 
     assert reason(1000) == "1,000 colour images, all of 6 × 5 pixels"
-    assert reason(1030) == "1,030 colour images, all of 6 × 5 pixels (515 looked at)"
+    assert reason(1030) == "1,030 colour images, all of 6 × 5 pixels (515 checked)"

@@ -220,7 +220,7 @@ def test_other_shapes_are_cut_to_the_middle(tmp_path):
     stored = IMAGE.store(column_of(tmp_path, ["wide.png", "high.png"]), settings, notes.append)
     middle = stored.arrays["pixels"][:, 1:-1, 1:-1]
     np.testing.assert_allclose(middle, np.broadcast_to([0, 255, 0], (2, 30, 30, 3)), atol=2)
-    assert str(notes[0]) == "column 'photo': 2 of 2 images brought to 32 × 32 pixels"
+    assert str(notes[0]) == "column 'photo': 2 of 2 images resized to 32 × 32 pixels"
 
 
 def test_large_photos_keep_their_look_when_decoded_small(tmp_path):

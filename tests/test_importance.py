@@ -52,7 +52,7 @@ def test_what_decides_is_worth_most(run):
     assert pellucid.load(run.path).importance == run.importance
     page = (run.path / "report.html").read_text()
     assert "Permutation importance" in page
-    assert "share their worth" in page
+    assert "share their importance" in page
 
 
 def test_the_places_of_all_kinds_cover_what_the_network_reads(run):

@@ -59,7 +59,7 @@ def test_cells_of_several_words_are_labels(separator: str) -> None:
     assert kind == "labels"
     assert guess.settings == {"separator": separator.strip()}
     assert guess.reason.startswith("4 labels (")
-    assert f"between '{separator.strip()}'" in guess.reason
+    assert f"separated by '{separator.strip()}'" in guess.reason
 
 
 def test_lists_are_labels_whatever_they_come_as(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_missing_none_and_unseen_labels_are_three_things() -> None:
     assert np.array_equal(
         encoded, [[1, 1, 0], [0, 0, 0], [np.nan] * 3, [0, 0, 0], [0, 1, 1], [0, 0, 0]], equal_nan=True
     )
-    assert LABELS.describe_new_values(stored, state) == "1 label is passed over, which training has not seen: 'z'"
+    assert LABELS.describe_new_values(stored, state) == "1 label is ignored, because training has not seen them: 'z'"
     as_input = LABELS.fit(stored, np.arange(5), {}, "input")
     assert np.asarray(LABELS.encode(stored, as_input)).tolist() == [
         [0, 0, 1, 1, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 1, 1], [0, 1, 0, 0, 0],
@@ -180,8 +180,8 @@ def test_every_part_has_its_share_of_a_rare_label() -> None:
     split = data.split(0)
     rare = np.array(["rare" in tag for tag in tags])
     assert [int(rare[rows].sum()) for rows in split.parts().values()] == [8, 1, 1]
-    assert split.how.endswith("80 : 10 : 10 at random, seed 0, the same shares of rows by their rarest label")
-    assert data.reading.parted.endswith("drawn at random with the same shares of rows by their rarest label")
+    assert split.how.endswith("80 : 10 : 10 at random, seed 0, stratified by rarest label")
+    assert data.reading.parted.endswith("drawn at random, stratified by rarest label")
 
 
 # -- columns of yes and no as one answer
@@ -368,7 +368,7 @@ def test_every_metric_can_be_asked_for_and_weighted(metric: str) -> None:
 
 
 def test_a_metric_that_labels_have_not_is_refused() -> None:
-    with pytest.raises(pellucid.PellucidError, match="a set of labels is not measured by 'r2'"):
+    with pytest.raises(pellucid.PellucidError, match="a set of labels has no metric 'r2'"):
         Labels(output_of([1, 1], 4).fields, metric="r2")
 
 
@@ -452,9 +452,7 @@ def test_the_order_of_day_and_month_is_judged_by_the_whole_column() -> None:
     how = recognise(slashes)[1].settings
     assert how == {"day_first": False, "unsure": True}
     DATE.store(slashes, how, notes.append)
-    assert str(notes[0]) == (
-        "column 'day': nothing tells whether dates have the day or the month first; the month is taken to be first"
-    )
+    assert str(notes[0]) == ("column 'day': dates could have the day or the month first; read with the month first")
     assert notes[0].fix == "if it is the day, write them as YYYY-MM-DD"
 
 
@@ -516,7 +514,7 @@ def test_dates_of_data_frames(tmp_path: Path) -> None:
     assert kinds == [["date", "date", "number"]] * 3
     assert guessed([None, *DAYS])[1].reason.startswith("40 dates")
     always = guessed([DAYS[0]] * 5)[1]
-    assert (always.role, always.reason) == ("ignore", "always 2019-01-28, which tells nothing")
+    assert (always.role, always.reason) == ("ignore", "always 2019-01-28, which says nothing")
     waits = pellucid.read({"wait": [datetime.timedelta(minutes=i % 7) for i in range(20)], "n": list(range(20, 40))})
     assert waits.fields["wait"].kind == "number"
     assert waits.stored_values("wait").arrays["value"][:3].tolist() == [0.0, 60.0, 120.0]
@@ -604,7 +602,7 @@ def test_a_run_of_labels_is_learned_and_said(run: pellucid.Run, pets: Path) -> N
     }  # fmt: skip
     assert run.score.metric == "micro F1"
     assert run.score.value > run.baseline.value + 0.1
-    assert run.say().startswith("The labels it says and those that are there agree to ")
+    assert run.say().startswith("Micro F1 ")
     assert run.network.output.threshold.isfinite().all()
     again = pellucid.load(run.path)
     predicted = again.predict(pets)
@@ -648,7 +646,7 @@ def test_labels_never_seen_are_said_and_passed_over(run: pellucid.Run, pets: Pat
     evaluation = run.evaluate(frame)
     assert evaluation.score.n == 19
     notes = [str(note) for note in evaluation.notes]
-    assert "column 'tags': 1 label is passed over, which training has not seen: 'newt'" in notes
+    assert "column 'tags': 1 label is ignored, because training has not seen them: 'newt'" in notes
     assert any("1 example without 'tags' is left out" in note for note in notes)
 
 
@@ -686,7 +684,7 @@ def test_labels_on_the_command_line(
     written = pl.read_csv(tmp_path / "out.csv")
     assert written.columns == ["row", "input", "labels", *(f"p_{p}" for p in PETS)]
     found = show_data.target_text(pellucid.read(pets, target="tags").summary())
-    assert found.plain == "tags, any of 4 labels, from 2 numbers, 1 date and 1 column of labels: you said so"
+    assert found.plain == "tags, any of 4 labels, from 2 numbers, 1 date and 1 column of labels: as you asked"
 
 
 def test_columns_of_yes_and_no_are_trained_and_evaluated(tmp_path: Path) -> None:
@@ -750,8 +748,8 @@ def test_numbers_that_training_has_not_seen_the_like_of_are_said() -> None:
     run = pellucid.train(pellucid.read(table, target="label", cache=False), steps=2, save=False)
     metres = {"cm": [1.7, 1.8, 1.65], "w": [70, None, 80]}
     assert [str(note) for note in run.predict(metres).notes] == [
-        "column 'cm': 3 of 3 lie far outside what was learned from (from 150 to 190): another unit?",
-        "column 'w': 1 number is missing, as none was in training: one from the middle stands in",
+        "column 'cm': 3 of 3 lie far outside the training data's range (from 150 to 190): another unit?",
+        "column 'w': 1 number is missing, as none was in training: a typical value is used instead",
     ]
     assert run.predict({"cm": [220.0, 120.0, 900.0, 171.0], "w": [70, 71, 72, 73]}).notes == ()
     holes = table | {"w": [None] * 20 + table["w"][20:]}

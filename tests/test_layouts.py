@@ -108,7 +108,7 @@ def test_names_that_lead_out_are_left_out(name: str, tmp_path: Path) -> None:
     odd = {"/abs.txt": b"1", "../up.txt": b"2", "a/../../up.txt": b"3", "C:/x.txt": b"4", "./ok.txt": b"5"}
     found, notes = unpack(write_archive(tmp_path / name, {**odd, ".hidden": b"6", "__MACOSX/x": b"7"}))
     assert found == {"ok.txt": b"5"}
-    assert notes == [f"{name}: 4 members are left out: names that lead out of the archive"]
+    assert notes == [f"{name}: 4 members are left out: names that point outside the archive"]
 
 
 def test_links_devices_and_sparse_files_are_left_out(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_links_devices_and_sparse_files_are_left_out(tmp_path: Path) -> None:
     for name in ("x.tar", "x.zip"):
         with pytest.raises(PellucidError) as error:
             unpack(tmp_path / name)
-        why = "there is no file in the archive that can be read (no ordinary files (links, devices))"
+        why = "there is no file in the archive that can be read (not ordinary files (links, devices))"
         assert str(error.value) == f"{name}: {why}"
 
 
@@ -148,8 +148,8 @@ def test_a_cut_tar_gives_what_came_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("x.zip", b"", "x.zip: is no ZIP or tar archive, or a damaged one (empty file)"),
-        ("x.tar.gz", b"not an archive", "x.tar.gz: is no ZIP or tar archive, or a damaged one (truncated header)"),
+        ("x.zip", b"", "x.zip: is not a ZIP or tar archive, or is damaged (empty file)"),
+        ("x.tar.gz", b"not an archive", "x.tar.gz: is not a ZIP or tar archive, or is damaged (truncated header)"),
         ("x.zip", b"PK\3\4" + bytes(100), "x.zip: is damaged or cut off (File is not a zip file)"),
         ("x.tar", bytes(10240), "x.tar: there is no file in the archive that can be read"),
     ],
@@ -165,11 +165,11 @@ def test_what_is_no_archive(name: str, data: bytes, message: str, tmp_path: Path
 def test_bombs_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "FREE", 1 << 20)
     path = write_archive(tmp_path / name, {"a.png": bytes(1 << 16), "b.png": bytes(8 << 20)})
-    with pytest.raises(PellucidError, match="as in archives made to do harm") as error:
+    with pytest.raises(PellucidError, match="like a decompression bomb") as error:
         unpack(path)
     assert error.value.fix == "unpack it by hand if you trust it, and read the folder"
     monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
-    with pytest.raises(PellucidError, match=r"more than 1 files|made to do harm"):
+    with pytest.raises(PellucidError, match=r"more than 1 files|decompression bomb"):
         list(archives.archive_members(path, [].append))
 
 
@@ -258,7 +258,7 @@ def test_the_choice_of_an_inner_folder_is_said(tmp_path: Path) -> None:
     assert f"d: the class is the folder at depth 2: {why} (part1 and part2; --target folder_1 takes these)" in said(
         data
     )
-    assert data.reading.why == f"the images lie in folders named after it, {why}"
+    assert data.reading.why == f"the images are in folders named after it, {why}"
 
 
 # tables beside photos
@@ -380,7 +380,7 @@ def test_tables_that_only_seem_to_name_images(tmp_path: Path) -> None:
 
 def test_a_broken_metadata_file_is_said(pets: Path) -> None:
     write(pets, {"metadata.csv": ""})
-    with pytest.raises(PellucidError, match=r"^pets/metadata.csv: the file is empty\n  mend the table$"):
+    with pytest.raises(PellucidError, match=r"^pets/metadata.csv: the file is empty\n  fix the table$"):
         read_data(pets)
     write(pets, {"cat/1.png": picture(1), "dog/2.png": picture(2)})
     data = read_data(pets)
@@ -518,7 +518,7 @@ def test_a_run_on_photos_with_metadata(pets: Path, tmp_path: Path) -> None:
     assert run.evaluate(archive).score.n == 40
     with pytest.raises(PellucidError, match="the columns 'age' and 'species' are missing"):
         run.predict(pets / "photos")
-    with pytest.raises(PellucidError, match="a photo alone was given, but the run reads age") as error:
+    with pytest.raises(PellucidError, match="a photo alone was given, but the run expects age") as error:
         run.predict(pets / "photos" / "001.png")
     assert "learn" not in str(error.value)
     example = example_input(str(pets), [f.kind for f in run.fields])
@@ -571,7 +571,7 @@ def test_pairs_of_anything() -> None:
 def test_targets_of_several_columns() -> None:
     data = read_data((X, np.eye(4)[np.arange(N) % 4]), cache=False)
     assert data.reading.classes == {"0": 10, "1": 10, "2": 10, "3": 10}
-    assert "column 'target': one 1 in each row of (40, 4): it is taken for one of 4 classes" in said(data)
+    assert "column 'target': one 1 in each row of (40, 4): read as one of 4 classes" in said(data)
     flags = pd.get_dummies(pd.Series(["yes", "no"] * 20))
     assert read_data((X, flags), cache=False).reading.classes == {"no": 20, "yes": 20}
     several = np.random.default_rng(0).random((N, 4)) < 0.5
@@ -589,7 +589,7 @@ def test_images_in_arrays_and_tensors(first: bool) -> None:
     assert (data.stored_values("image").arrays["pixels"] == PIXELS).all()
     where = "first" if first else "last"
     shape = tuple(given.shape)
-    assert f"column 'image': {shape} is taken for images of 8 × 8 pixels, channels {where}" in said(data)
+    assert f"column 'image': {shape} is read as images of 8 × 8 pixels, channels {where}" in said(data)
 
 
 def test_images_of_any_sort_in_columns() -> None:
@@ -652,8 +652,8 @@ def test_sequences_of_input_and_target() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (torch.utils.data.DataLoader(Photos()), "data of the type DataLoader can't be read\n  pass its dataset"),
-        (iter([1, 2]), "data of the type list_iterator can't be read\n  pass a list of what it gives"),
+        (torch.utils.data.DataLoader(Photos()), "data of type DataLoader can't be read\n  pass its dataset"),
+        (iter([1, 2]), "data of type list_iterator can't be read\n  pass a list of what it gives"),
         ([(1, 2, 3)] * 9, "data in memory: the items of a list are neither all (input, target) nor all dicts"),
         (({"a": [1, 2]}, [1, 2, 3]), "X has the shape (2,) and y (3,); expected as many examples in both"),
         (([], []), "X has the shape (0,) and y (0,); expected as many examples in both"),

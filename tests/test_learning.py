@@ -96,7 +96,7 @@ def test_nothing_to_learn_is_no_matter_of_time(target: str, tmp_path: Path) -> N
     if run.network.output.task.is_better(run.score.value, run.baseline.value):
         pytest.fail(f"the example is to be one that can't be learned: {run.score}")
     said = run.say_warning()
-    assert re.match(r"(Worse|No better) than a baseline, always .*: (accuracy|R²) ", said), said
+    assert re.match(r"(Worse|No better) than the baseline \(always .*\): (accuracy|R²) ", said), said
     assert "--budget" not in said
     assert said.count(".") >= 2
     evaluated = run.evaluate(table(tmp_path, target))
@@ -107,7 +107,7 @@ def test_evaluate_says_it_of_other_data(tmp_path: Path) -> None:
     run = train(table(tmp_path, "price"), tmp_path, "good", steps=400)
     turned = pl.read_csv(tmp_path / "price.csv").with_columns(price=-pl.col("price"))
     assert run.evaluate(tmp_path / "price.csv").say_warning() == ""
-    assert run.evaluate(turned).say_warning().startswith("Worse than a baseline, always the mean, ")
+    assert run.evaluate(turned).say_warning().startswith("Worse than the baseline (always the mean, ")
 
 
 @pytest.mark.parametrize(

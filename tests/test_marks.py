@@ -204,7 +204,7 @@ def test_resume_and_evaluate_see_a_change_at_the_same_size_and_time(tmp_path: Pa
     with pytest.raises(PellucidError) as error:
         pellucid.resume(run.path, more="1steps")
     assert str(error.value) == (
-        f"{source}: the data has changed since this training began\n  restore it, or train anew"
+        f"{source}: the data has changed since this training began\n  restore it, or train again"
     )
     capsys.readouterr()
     assert exit_code(["resume", str(run.path), "--more", "1steps", "--quiet"], 0.0) == 1

@@ -32,7 +32,7 @@ def test_strings_are_paths_and_texts_are_texts(tmp_path: Path, texts: Path) -> N
 
 def test_a_text_for_a_run_that_reads_columns_is_refused(tmp_path: Path, table: Path) -> None:
     run = pellucid.train(table, epochs=1, size=0, out=str(tmp_path))
-    with pytest.raises(pellucid.PellucidError, match="a text was given, but the run reads x"):
+    with pytest.raises(pellucid.PellucidError, match="a text was given, but the run expects x"):
         run.predict(texts=["hello"])
 
 
@@ -41,7 +41,7 @@ def test_a_text_is_too_long_for_a_file_and_is_refused(tmp_path: Path, table: Pat
     for given in (lambda: run.predict(text), lambda: run.predict([text]), lambda: pellucid.read(text)):
         with pytest.raises(pellucid.PellucidError, match=r"^(a wonderful film )+.*…: there is no such file or folder"):
             given()
-    with pytest.raises(pellucid.PellucidError, match="2 strings were given, but the run reads"):
+    with pytest.raises(pellucid.PellucidError, match="2 strings were given, but the run expects"):
         run.predict([text, text])
     with pytest.raises(pellucid.PellucidError, match=r"\.csv: there is no such file$"):
         pellucid.read([f"{text}.csv"])

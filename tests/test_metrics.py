@@ -220,9 +220,9 @@ def test_the_interval_covers_what_it_should() -> None:
         (
             Category,
             "mae",
-            "a category is not measured by 'mae'\n  choose of: accuracy, balanced accuracy, f1, log loss, auc",
+            "a category has no metric 'mae'\n  choose one of: accuracy, balanced accuracy, f1, log loss, auc",
         ),
-        (Number, "acuracy", "a number is not measured by 'acuracy'\n  choose of: r2, mae, rmse, medae, mape"),
+        (Number, "acuracy", "a number has no metric 'acuracy'\n  choose one of: r2, mae, rmse, medae, mape"),
         (Category, "f1:caat", "Unknown class 'caat'. Did you mean 'cat'? Known: cat, dog"),
     ],
 )
@@ -245,14 +245,14 @@ def uneven(tmp_path: Path, n: int = 240) -> Path:
 @pytest.mark.parametrize(
     ("target", "asked", "name", "higher", "said"),
     [
-        ("kind", "auc", "ROC AUC", True, r"Puts two examples .* right order .*%\); by chance it would be 50.0%."),
-        ("kind", "f1:rare", "F1 of 'rare'", True, r"F1 of 'rare' [\d.]+ \([\d.]+ to [\d.]+\); always 'rare': 0.\d+."),
-        ("kind", "log loss", "log loss", False, r"Log loss .*; always the shares of the classes: 0.\d+."),
-        ("kind", "balanced accuracy", "balanced accuracy", True, r"Finds .*%.*; always 'usual' would find 50.0%."),
-        ("price", "mae", "mean absolute error", False, r"Mean absolute error [\d.]+ .*, in the unit of 'price'; a "
-                                                       r"baseline that always predicts the median, [\d.]+: [\d.]+."),
-        ("price", "rmse", "root mean squared error", False, r"Root mean squared error [\d.]+ .*; a baseline "
-                                                            r"that always predicts the mean, [\d.]+: [\d.]+."),
+        ("kind", "auc", "ROC AUC", True, r"ROC AUC [\d.]+ \(.*\): how often two examples .*; baseline: 0.5000."),
+        ("kind", "f1:rare", "F1 of 'rare'", True, r"F1 of 'rare' .*; baseline \(always 'rare'\): 0.\d+."),
+        ("kind", "log loss", "log loss", False, r"Log loss .*; baseline \(always the shares of the classes\): 0.\d+."),
+        ("kind", "balanced accuracy", "balanced accuracy", True, r"Balanced .*; baseline \(always 'usual'\): 50.0%."),
+        ("price", "mae", "mean absolute error", False, r"Mean absolute error [\d.]+ .*, in the unit of 'price'; "
+                                                       r"baseline \(always the median, [\d.]+\): [\d.]+."),
+        ("price", "rmse", "root mean squared error", False, r"Root mean squared error [\d.]+ .*; "
+                                                            r"baseline \(always the mean, [\d.]+\): [\d.]+."),
         ("price", "mape", "mean absolute percentage error", False, r"Mean absolute percentage error [\d.]+% .*: .*%."),
     ],
 )  # fmt: skip
@@ -284,7 +284,7 @@ def test_a_training_is_chosen_and_scored_by_the_metric(
 
 def test_a_metric_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
     file = uneven(tmp_path)
-    with pytest.raises(UsageError, match="a category is not measured by 'rmse'"):
+    with pytest.raises(UsageError, match="a category has no metric 'rmse'"):
         pellucid.train(file, target="kind", metric="rmse", out=str(tmp_path))
     with pytest.raises(UsageError, match=r"Unknown class 'raer'\. Did you mean 'rare'\?"):
         pellucid.train(file, target="kind", metric="f1:raer", out=str(tmp_path))
@@ -297,7 +297,7 @@ def test_a_metric_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
     with pytest.raises(PellucidError) as error:
         pellucid.train(one, target="kind", split="part", metric="auc", steps=2, out=str(tmp_path))
     assert str(error.value) == (
-        "ROC AUC says nothing about the validation part, where all 10 answers are the same\n"
+        "ROC AUC says nothing about the validation set, where all 10 answers are the same\n"
         "  choose another --metric, or more data for that part with --split"
     )
     zeros = {"a": a, "price": [float(i % 30) for i in range(60)]}

@@ -65,11 +65,11 @@ def place(tmp_path: Path, runs: Path, table: Path, photos: Path, monkeypatch: py
     return tmp_path
 
 
-INPUT = "{out}: it is one of the inputs, and predictions would take its place\n  write to another file"
-RUN = "{out}: it lies in the folder of a run\n  write it to another folder"
+INPUT = "{out}: it is one of the inputs, and would be overwritten\n  write to another file"
+RUN = "{out}: it is inside a run's folder\n  write it to another folder"
 LINK = "{out}: it is a link to '{to}', and nothing is written through links\n  name the file itself"
 INSIDE = (
-    "{out}: it lies in '{to}', which is predicted from, and would be taken for part of it from then on\n"
+    "{out}: it is in '{to}', which is predicted from, and would be read as an input next time\n"
     "  write it to another folder"
 )
 THERE = "{out}: there is a file of this name already\n  choose another name, or have it replaced with --force"
@@ -82,7 +82,7 @@ REFUSED = [
     ("table", "d.csv", "soft.csv", LINK, "d.csv"),
     ("table", "d.csv", "nowhere.csv", LINK, "gone.csv"),
     ("table", "d.csv", "folder.csv", "{out}: it is a folder\n  name a file", ""),
-    ("table", "d.csv", "pipe.csv", "{out}: it is no file but a pipe, a socket or a device\n  name a file", ""),
+    ("table", "d.csv", "pipe.csv", "{out}: it is not a file but a pipe, a socket or a device\n  name a file", ""),
     ("table", "d.csv", "runs/table/predictions.parquet", RUN, ""),
     ("table", "d.csv", "runs/table/new.csv", RUN, ""),
     ("table", "d.csv", "runs/table/new/er.csv", RUN, ""),
@@ -132,7 +132,7 @@ def test_another_file_is_replaced_only_when_asked_for(place: Path, capsys: pytes
 
 def test_force_without_a_file_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["predict", "table", "d.csv", "--force"], 0.0) == 2
-    assert capsys.readouterr().err == ("✗ --force is about the file of --out, and none is given\n  add --out FILE\n")
+    assert capsys.readouterr().err == ("✗ --force needs --out\n  add --out FILE\n")
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])

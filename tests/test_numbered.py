@@ -86,34 +86,33 @@ def said(data: pellucid.Dataset) -> list[str]:
         (
             [1, 2, 3] * 50,
             "3 labels (1, 2, 3); --kind grade=number predicts an amount instead",
-            "its 3 whole numbers (1, 2 and 3) are taken for classes; --kind grade=number predicts an amount instead",
+            "its 3 whole numbers (1, 2 and 3) are read as classes; --kind grade=number predicts an amount instead",
         ),
         (
             ["0", "1"] * 50,
             "2 labels (0, 1); --kind grade=number predicts an amount instead",
-            "its 2 whole numbers (0 and 1) are taken for classes; --kind grade=number predicts an amount instead",
+            "its 2 whole numbers (0 and 1) are read as classes; --kind grade=number predicts an amount instead",
         ),
         (
             [3, 4, 5, 6, 7, 8] * 20,
             "120 numbers from 3 to 8; --kind grade=category predicts classes instead",
-            "its 6 whole numbers (3, 4, 5, 6, 7 and 8) are taken for an amount; "
+            "its 6 whole numbers (3, 4, 5, 6, 7 and 8) are read as an amount; "
             "--kind grade=category predicts classes instead",
         ),
         (
             [1.0, 2.0, 4.0] * 20,
             "60 numbers from 1 to 4; --kind grade=category predicts classes instead",
-            "its 3 whole numbers (1, 2 and 4) are taken for an amount; --kind grade=category predicts classes instead",
+            "its 3 whole numbers (1, 2 and 4) are read as an amount; --kind grade=category predicts classes instead",
         ),
         (
             list(range(11)) * 6,
             "66 numbers from 0 to 10; --kind grade=category predicts classes instead",
-            "its 11 whole numbers (0 to 10) are taken for an amount; --kind grade=category predicts classes instead",
+            "its 11 whole numbers (0 to 10) are read as an amount; --kind grade=category predicts classes instead",
         ),
         (
             list(range(1990, 2020)) * 4,
             "120 numbers from 1,990 to 2,019; --kind grade=category predicts classes instead",
-            "its 30 whole numbers (1990 to 2019) are taken for an amount; "
-            "--kind grade=category predicts classes instead",
+            "its 30 whole numbers (1990 to 2019) are read as an amount; --kind grade=category predicts classes instead",
         ),
     ],
 )
@@ -168,8 +167,8 @@ def test_of_several_targets_whole_numbers_stay_amounts() -> None:
     with pytest.raises(pellucid.PellucidError) as error:
         pellucid.read({**table, "sold": [0, 1] * 60}, target="price,sold", cache=False)
     assert str(error.value) == (
-        "several targets must all be numbers, or all say 0 or 1 (yes or no); 'sold' is a category\n"
-        "  name one target, or say --kind sold=number"
+        "several targets must all be numbers, or all be 0 or 1 (yes or no); 'sold' is a category\n"
+        "  name one target, or use --kind sold=number"
     )
 
 
@@ -182,9 +181,9 @@ def test_an_input_that_equals_numbered_classes_is_a_warning() -> None:
     columns = {**frame([1, 2, 3] * 9), "copy": [1, 2, 3] * 9, "double": [2.5, 5.0, 7.5] * 9}
     found = [str(note) for note in pellucid.read(columns, target="grade", cache=False).notes if note.level == "warning"]
     assert found[:2] == [
-        "column 'copy': equals the target 'grade': if it is not known beforehand, leave it out with --ignore",
-        "column 'double': is in a straight line with the target 'grade': "
-        "if it is not known beforehand, leave it out with --ignore",
+        "column 'copy': possible leakage: equals the target 'grade'; leave it out if it is not known beforehand",
+        "column 'double': possible leakage: is perfectly correlated with the target 'grade'"
+        "; leave it out if it is not known beforehand",
     ]
 
 
@@ -193,7 +192,7 @@ def test_numbers_beside_images() -> None:
     data = pellucid.read((pixels, np.arange(60) % 5), cache=False)
     assert data.need_target().kind == CLASSES
     assert said(data) == [
-        "column 'target': its 5 whole numbers (0, 1, 2, 3 and 4) are taken for classes; "
+        "column 'target': its 5 whole numbers (0, 1, 2, 3 and 4) are read as classes; "
         "--kind target=number predicts an amount instead"
     ]
     assert pellucid.read((pixels, np.arange(60) % 12), cache=False).need_target().kind == AMOUNT
@@ -208,7 +207,7 @@ def test_numbers_in_a_table_beside_images(name: str, values: list[int], tmp_path
     shown = f"{values[0]}, {values[1]} and {values[2]}"
     assert data.need_target().kind == CLASSES
     assert said(data) == [
-        f"column '{name}': its 3 whole numbers ({shown}) are taken for classes; "
+        f"column '{name}': its 3 whole numbers ({shown}) are read as classes; "
         f"--kind {name}=number predicts an amount instead"
     ]
 

@@ -44,7 +44,7 @@ def test_budget_reads_and_writes(text, kind, amount, shown):
         ("soon", "budget 'soon' is not an amount" + FIX),
         ("", "budget '' is not an amount" + FIX),
         ("-5m", "budget '-5m' is not an amount" + FIX),
-        ("0s", "a budget of 0 seconds trains nothing\n  give it more than 0"),
+        ("0s", "a budget of 0 seconds is too small\n  give it more than 0"),
         ("2.5steps", "a budget of 2.5 steps is not a whole number of steps"),
         (
             "5m 3epochs",

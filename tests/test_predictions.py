@@ -337,8 +337,8 @@ def test_rows_without_names_are_taken_in_the_order_of_the_columns(run: pellucid.
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([[5.1, 3.5]], "a row of 2 values without names was given, and the run reads 3 columns"),
-        (np.zeros((4, 7)), "rows of 7 values without names were given, and the run reads 3 columns"),
+        ([[5.1, 3.5]], "a row of 2 values without names was given, and the run expects 3 columns"),
+        (np.zeros((4, 7)), "rows of 7 values without names were given, and the run expects 3 columns"),
         ([[1, 2, "red"], [1, 2]], "row 1: it has 2 values, and the rows before it have 3"),
     ],
 )

@@ -36,7 +36,7 @@ def referred(data: pellucid.Dataset, seconds: float = 60.0) -> Reference:
 
 
 def score(data: pellucid.Dataset, raw: np.ndarray) -> tuple[float, float]:
-    """The metric of raw answers to the test part, and the naive answer's."""
+    """The metric of raw answers to the test set, and the naive answer's."""
     targets = [f for f in data.fitted(0).values() if f.role == "target"]
     output, split = OUTPUTS[targets[0].kind](targets), data.split(0)
     true = torch.from_numpy(np.asarray(encode_target(data, targets)))
@@ -165,7 +165,7 @@ def test_what_the_clock_cut_short_says_so(columns: list[str], monkeypatch: pytes
     found = fit_reference(data, data.fitted(0), data.split(0), 5.0, SAID.append)
     monkeypatch.undo()
     assert found is not None
-    assert found.name.endswith(", on 200 of 320 rows, cut short by the clock")
+    assert found.name.endswith(", on 200 of 320 rows, stopped by the time limit")
     assert np.isfinite(found.test).all()
 
 
@@ -281,7 +281,7 @@ def test_what_the_clock_leaves_out_of_a_linear_one_is_in_its_name(monkeypatch: p
     monkeypatch.undo()
     assert found is not None
     assert "on " in found.name
-    assert "cut short by the clock" in found.name
+    assert "stopped by the time limit" in found.name
     assert np.isfinite(found.test).all()
 
 
@@ -366,7 +366,7 @@ def test_where_there_is_none(table: Path, photos: Path, tmp_path: Path) -> None:
     ("low", "high", "said"),
     [
         (0.01, 0.03, "The network is better than boosting, by 0.0200 (0.0100 to 0.0300)."),
-        (-0.03, -0.01, "Boosting is better than the network, by 0.0200 (0.0100 to 0.0300): use that, or train longer."),
+        (-0.03, -0.01, "Boosting is better than the network by 0.0200 (0.0100 to 0.0300): use that, or train longer."),
         (
             -0.03,
             0.01,

@@ -37,8 +37,8 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> pellucid.Run:
 
 def test_columns_with_their_kinds_and_why_some_are_left_out(faulty):
     page = words((faulty.path / "report.html").read_text())
-    for said in ("x number input 500 numbers", "label category target 2 words",
-                 "same left out always &#x27;always&#x27;, which tells nothing".replace("&#x27;", "'")):  # fmt: skip
+    for said in ("x number input 500 numbers", "label category target 2 distinct values",
+                 "same left out always &#x27;always&#x27;, which says nothing".replace("&#x27;", "'")):  # fmt: skip
         assert said in page, said
     assert "First rows" in page
 
@@ -58,11 +58,11 @@ def test_no_example_is_shown_as_an_error_and_as_a_wrong_label(faulty):
     places = [set(re.findall(r'<td class="where">(.*?)</td>', part)) for part in (errors, issues)]
     assert places[1], "labels were swapped, and some of them are doubted"
     assert not places[0] & places[1]
-    assert "stand under label issues" in errors
+    assert "are listed under label issues" in errors
 
 
 def test_why_there_is_no_reference_is_said(faulty, photos, tmp_path):
-    assert "Gradient boosting, to compare with, was not asked for." in (faulty.path / "report.html").read_text()
+    assert "Gradient boosting as a reference was not asked for." in (faulty.path / "report.html").read_text()
     other = pellucid.train(photos, steps=1, size=0, out=str(tmp_path), name="photos")
     assert "No classical model suits this kind of data." in (other.path / "report.html").read_text()
 
@@ -130,7 +130,7 @@ def test_very_many_targets_are_scored_and_the_first_are_drawn():
     assert [one["value"] for one in found] == pytest.approx([1.0] * 40)
     assert sum("residuals" in one for one in found) == 12
     page = words(report_page({"title": "t", "targets": found}))  # type: ignore[typeddict-item]
-    assert "The other 28 are not drawn." in page
+    assert "No charts for the other 28." in page
     assert page.count("Residuals") == 12
 
 

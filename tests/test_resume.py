@@ -130,7 +130,7 @@ def test_signals_save_and_say_how_to_go_on(number: int, tmp_path: Path, table: P
     before = signal.getsignal(number)
     with pytest.raises(Interrupted, match="stopped after step 7; everything up to there is saved") as stopped:
         trained(table, tmp_path / "cut", target="label", steps=20, listeners=[ear])
-    assert stopped.value.fix == f"go on with: pellucid resume {tmp_path / 'cut'}"
+    assert stopped.value.fix == f"continue with: pellucid resume {tmp_path / 'cut'}"
     assert signal.getsignal(number) is before
     with pytest.raises(PellucidError, match="this training has not finished"):
         pellucid.load(tmp_path / "cut")
@@ -246,7 +246,7 @@ def test_the_reports_of_a_replay_and_of_more_say_what_is_odd_too(tmp_path: Path)
     path = tmp_path / "doubles.csv"
     path.write_text("x,y,label\n" + "".join(f"{i % 30},{i % 30 % 7},{'ab'[i % 2]}\n" for i in range(60)))
     run = pellucid.train(path, target="label", steps=2, network="mlp", out=tmp_path / "runs")
-    odd = "have the same inputs as one of train"
+    odd = "have the same inputs as one in train"
     assert odd in (run.path / "report.html").read_text()
     assert odd in (pellucid.train(like=run.path).path / "report.html").read_text()
     assert odd in (pellucid.resume(run.path, more="2 steps").path / "report.html").read_text()
@@ -254,7 +254,7 @@ def test_the_reports_of_a_replay_and_of_more_say_what_is_odd_too(tmp_path: Path)
 
 def test_a_replay_takes_no_options_and_no_other_data(tmp_path: Path, table: Path) -> None:
     run = trained(table, tmp_path / "run", target="label", steps=3)
-    with pytest.raises(PellucidError, match="a replay takes its options from the run, and lr, network is another"):
+    with pytest.raises(PellucidError, match="a replay uses the run's options, and lr, network is another"):
         pellucid.train(like=run.path, network="cnn", lr=0.1)
     shorter = tmp_path / "shorter.csv"
     shorter.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
@@ -335,7 +335,7 @@ def test_a_trunk_of_ones_own(tmp_path: Path, table: Path, always: None) -> None:
     ear = Ear(5, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(Interrupted):
         trained(table, tmp_path / "cut", target="label", network=own_trunk(), size=None, steps=12, listeners=[ear])
-    with pytest.raises(PellucidError, match="begun with a trunk of its user's own"):
+    with pytest.raises(PellucidError, match="trained with a custom trunk"):
         pellucid.resume(tmp_path / "cut")
     pellucid.resume(tmp_path / "cut", trunk=own_trunk())
     assert_same(tmp_path / "whole", tmp_path / "cut")

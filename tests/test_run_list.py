@@ -131,7 +131,7 @@ def test_stopped_and_damaged_runs_and_other_folders(run: pellucid.Run, tmp_path:
     assert exit_code(["runs"], 0) == 0
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines()[:-1])) <= 100
-    assert "go on: pellucid resume runs/begun" in shown
+    assert "continue: pellucid resume runs/begun" in shown
     assert "mine.csv: label" in shown
     with pytest.raises(pellucid.PellucidError, match="there is no such folder"):
         pellucid.list_runs(tmp_path / "none")

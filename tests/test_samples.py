@@ -84,5 +84,5 @@ def test_nothing_but_the_sample_is_written(name, tmp_path):
     with pytest.raises(PellucidError) as error:
         sample(name, tmp_path / "linked")
     place = tmp_path / "linked" / file
-    assert str(error.value) == f"{place}: there is something of this name already\n  move it, or say --to"
+    assert str(error.value) == f"{place}: there is something of this name already\n  move it, or use --to"
     assert picture(tmp_path) == before

@@ -90,10 +90,10 @@ FIX = "write 0.8,0.1,0.1 or 70,30, column:fold, group:patient, time or 12mo,4mo,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("80,10", f"split '80,10' is not two or three shares that make 1 or 100\n  {FIX}"),
-        ("0.5", f"split '0.5' is not two or three shares that make 1 or 100\n  {FIX}"),
-        ("0,50,50", f"split '0,50,50' is not two or three shares that make 1 or 100\n  {FIX}"),
-        ("110,-5,-5", f"split '110,-5,-5' is not two or three shares that make 1 or 100\n  {FIX}"),
+        ("80,10", f"split '80,10' is not two or three shares that add up to 1 or 100\n  {FIX}"),
+        ("0.5", f"split '0.5' is not two or three shares that add up to 1 or 100\n  {FIX}"),
+        ("0,50,50", f"split '0,50,50' is not two or three shares that add up to 1 or 100\n  {FIX}"),
+        ("110,-5,-5", f"split '110,-5,-5' is not two or three shares that add up to 1 or 100\n  {FIX}"),
         ("12mo,4,4", "split '12mo,4,4' mixes shares and spans of time\n  write 80,10,10 or 12mo,4mo,4mo"),
         ("12m,4m,4m", "'12m' could be months or minutes\n  write 12mo or 12min"),
         ("12moons,1mo,1mo", "'12moons': Unknown unit 'moons'. Did you mean 'mo'? Known: y, mo, w, d, h, min"),
@@ -162,8 +162,8 @@ def test_a_group_is_in_one_part_only_and_no_input() -> None:
     assert all(abs(ill[rows].mean() - ill.mean()) < 0.1 for rows in split.parts().values())
     assert data.fields["patient"].role == "group"
     assert [f.name for f in data.inputs] == ["dose"]
-    assert "every 'patient' in one part only (" in split.how
-    assert "each of 20 values of 'patient' (4 to 14 rows) in one part only" in " ".join(str(data).split())
+    assert "every 'patient' in one set only (" in split.how
+    assert "each of 20 values of 'patient' (4 to 14 rows) in one set only" in " ".join(str(data).split())
     assert not np.array_equal(split.test, data.split(1).test)
     assert np.array_equal(split.test, data.split(0).test)
 
@@ -181,7 +181,7 @@ def test_groups_that_are_too_few_or_not_there() -> None:
     with pytest.raises(PellucidError) as error:
         read_data(two, target="ill", split="group:site").split()
     assert str(error.value) == (
-        "'site' has 2 different values, and 3 parts need one each\n  bring more groups, or split by something else"
+        "'site' has 2 different values, and 3 sets need one each\n  use a column with more groups, or split by something else"
     )
     with pytest.raises(UsageError, match=r"Unknown column 'pateint'\. Did you mean 'patient'\?"):
         read_data(visits(), target="ill", split="group:pateint")
@@ -199,8 +199,8 @@ def test_rows_without_a_group_are_left_out_and_said() -> None:
 
 def test_people_that_repeat_are_pointed_at() -> None:
     text = (
-        "column 'patient': 20 values for 200 rows: rows of one patient may fall into different parts, and then the "
-        "score flatters; --split group:patient keeps them together"
+        "column 'patient': 20 values for 200 rows: rows of one patient may be in both train and test, and then the "
+        "score is too good; --split group:patient keeps them together"
     )
     assert text in map(str, read_data(visits(), target="ill").notes)
     assert text not in map(str, read_data(visits(), target="ill", split="group:patient").notes)
@@ -239,10 +239,10 @@ def test_a_column_says_the_parts(name: str, values: list[Any], expected: list[in
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("part", ["val", "test"], "'part' says 'test' and 'val' but nothing of train\n  write train where rows are to be learned from"),
-        ("old", [True, False], "what it means that 'old' is true is not said by its name\n  call it is_test"),
-        ("w", list(range(200)), "'w' has 200 values, which say no parts\n  to keep rows of one value together write group:w"),
-        ("w", ["x"], "'w' has 1 value, which say no parts\n  bring more folds"),
+        ("part", ["val", "test"], "'part' says 'test' and 'val' but never train\n  write train where rows are to be learned from"),
+        ("old", [True, False], "the name 'old' does not say what true means\n  call it is_test"),
+        ("w", list(range(200)), "'w' has 200 values, which are not names of sets\n  to keep rows of one value together write group:w"),
+        ("w", ["x"], "'w' has 1 value, which are not names of sets\n  use more folds"),
     ],
 )  # fmt: skip
 def test_columns_that_say_no_parts(name: str, values: list[Any], message: str) -> None:
@@ -255,7 +255,7 @@ def test_shares_do_not_tear_parts_that_the_data_gives() -> None:
     frame = visits() | {"split": ["train"] * 150 + ["test"] * 50}
     data = read_data(frame, target="ill", split="60,20,20")
     assert data.split().test.tolist() == list(range(150, 200))
-    text = "the data gives its own parts, and these are kept; to part it anew, add --ignore split"
+    text = "the data gives its own split, which is kept; for a new one, add --ignore split"
     assert text in [note.text for note in data.notes]
     assert sizes(read_data(frame, target="ill", split="60,20,20", ignore=["split"])) == [120, 40, 40]
     assert read_data(frame, target="ill", split="group:patient").fields["split"].role == "ignore"
@@ -322,8 +322,8 @@ def test_time_runs_from_train_to_test(times: list[int]) -> None:
         ({"born": "1950-01-01"}, "time", "data in memory: dates are in 'day' and 'born'\n  name one: time:day"),
         ({}, "time:ill", "'ill' holds no dates, times or numbers to split by\n  name a column of them: time:COLUMN"),
         ({}, "time:dose,1y,1y,1y", "data in memory: 'dose' holds numbers, and spans of time need dates\n  write time:dose,80,10,10"),
-        ({}, "1y,1mo,1mo", "'day' goes from 2020-01-01 to 2020-07-18, and none of it is left for validation\n  give shorter spans of time"),
-        ({"day": datetime(2020, 1, 1)}, "time", "'day' has 1 different moment, and 3 parts need one each"),
+        ({}, "1y,1mo,1mo", "'day' goes from 2020-01-01 to 2020-07-18, and nothing is left for validation\n  give shorter spans of time"),
+        ({"day": datetime(2020, 1, 1)}, "time", "'day' has 1 different moment, and 3 sets need one each"),
     ],
 )  # fmt: skip
 def test_times_that_part_nothing(columns: dict[str, Any], split: str, message: str) -> None:
@@ -380,7 +380,7 @@ def test_a_run_is_done_again_with_the_same_parts(split: str, tmp_path: Path) -> 
     assert run.record["data"]["split"] == again.record["data"]["split"]
     weights = [(one.path / "weights.safetensors").read_bytes() for one in (run, again)]
     assert weights[0] == weights[1]
-    assert f"Parts: {run.record['data']['split']['how'].split(chr(39))[0]}" in (run.path / "report.html").read_text()
+    assert f"Split: {run.record['data']['split']['how'].split(chr(39))[0]}" in (run.path / "report.html").read_text()
     assert len(run.predict(file)) == 200
     text = (
         file.read_text().replace("2020-07-18", "2021-07-18")
@@ -424,8 +424,8 @@ def test_intervals_draw_whole_groups(tmp_path: Path) -> None:
     each = bootstrap_interval(mean_of(np.array([right(np.eye(120)[[10 * i]])[0] for i in range(12)])), np.ones(12))
     assert whole[1] - whole[0] > 2 * (single[1] - single[0])
     assert whole == pytest.approx(each), "as twelve examples would have it"
-    assert "Intervals draw whole values of 'patient'" in (grouped.path / "report.html").read_text()
-    assert any("the interval draws single rows" in note.text for note in grouped.evaluate(columns).notes)
+    assert "Intervals resample whole values of 'patient'" in (grouped.path / "report.html").read_text()
+    assert any("the interval resamples single rows" in note.text for note in grouped.evaluate(columns).notes)
     assert not pellucid.train(columns, target="label", ignore="patient", steps=4, save=False).score.groups
 
 

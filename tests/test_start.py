@@ -126,12 +126,12 @@ def test_text_brings_its_vocabulary(tmp_path):
 
 def test_what_cannot_start_says_why(first, tmp_path, capsys):
     images = pellucid.read(shapes(("column", "cross"), 40, 1), cache=False)
-    with pytest.raises(UsageError, match="the network is that of"):
+    with pytest.raises(UsageError, match="the network and its size come from"):
         pellucid.train(images, start=first.path, network="rnn", out=str(tmp_path))
-    with pytest.raises(UsageError, match="with the size it has"):
+    with pytest.raises(UsageError, match="the network and its size come from"):
         pellucid.train(images, start=first.path, size=2, out=str(tmp_path))
     table = pellucid.read({"a": list(range(40)), "label": ["x", "y"] * 20}, cache=False)
-    with pytest.raises(PellucidError, match="nothing that was learned fits"):
+    with pytest.raises(PellucidError, match="no learned weights fit"):
         pellucid.train(table, start=first.path, out=str(tmp_path))
     assert exit_code(["train", "nowhere.csv", "--start", str(tmp_path / "none")], 0.0) in (1, 2)
     assert "Traceback" not in capsys.readouterr().err
@@ -148,7 +148,7 @@ def test_a_start_that_changed_is_told(first, tmp_path):
 
 
 def test_the_same_data_keeps_the_runs_parts(first):
-    """What the run learned from must not come up in the test part of the next."""
+    """What the run learned from must not come up in the test set of the next."""
     data = pellucid.read(shapes(("row", "column", "box"), 240, 0), cache=False)
     run = pellucid.train(data, start=first.path, seed=5, steps=2, out=str(first.path.parent), name="same")
     assert run.plan.split_seed == first.plan.split_seed

@@ -126,7 +126,7 @@ def test_they_are_in_the_report_and_in_the_folder(spoiled):
     section = report[report.index('id="suspects"') :]
     section = section[: section.index("</section>")]
     one = run.suspects[0]
-    assert "Looked at: 180 examples of validation and " in section
+    assert "Checked: 180 examples of validation and " in section
     assert f'may be <b class="said">{one["suggested"]}</b> ({100 * one["confidence"]:.0f}\xa0%' in section
     counts = [sum(one["part"] == part for one in run.suspects) for part in ("validation", "train")]
     assert section.count("data:image/png;base64,") == sum(min(12, count) for count in counts)
@@ -145,7 +145,7 @@ def test_clean_labels_give_none_and_the_report_says_so(tmp_path):
     x = np.concatenate([rng.normal(-2, 0.3, (200, 2)), rng.normal(2, 0.3, (200, 2))])
     run = pellucid.train((x, ["left"] * 200 + ["right"] * 200), steps=60, size=0, out=str(tmp_path), name="clean")
     assert run.suspects == []
-    assert "no label looks wrong" in (run.path / "report.html").read_text()
+    assert "No label looks wrong" in (run.path / "report.html").read_text()
 
 
 def test_numbers_far_off_are_found(tmp_path):
@@ -171,7 +171,7 @@ def test_numbers_far_off_are_found(tmp_path):
     assert one["times_off"] == pytest.approx(error / half[0], rel=1e-5)
     assert one["times_off"] > 3
     assert (
-        f"({one['times_off']:.1f} times the distance of the 90 % range's end)" in (run.path / "report.html").read_text()
+        f"({one['times_off']:.1f} times as far as the end of the 90 % range)" in (run.path / "report.html").read_text()
     )
 
 
@@ -199,10 +199,10 @@ def test_a_network_that_guesses_doubts_nothing_and_the_report_says_so(tmp_path, 
     assert run.suspects == []
     assert pl.read_parquet(run.path / "suspects.parquet").columns == COLUMNS
     why = f"on validation the network is no better than the baseline beyond chance ({run.baseline.name})"
-    said = f"Not looked for, because {why}."
+    said = f"Not checked: {why}."
     report = html.unescape((run.path / "report.html").read_text())
     assert said in report
-    assert "no label looks wrong" not in report
+    assert "No label looks wrong" not in report
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,6 @@ def test_pairs_and_a_poor_judge():
         },
     }
     page = str(label_issues_section(content))  # type: ignore[arg-type]
-    assert "The network is wrong on 30\xa0% of validation itself, so expect many of these to be right." in page
+    assert "The network is wrong on 30\xa0% of validation, so expect many of these labels to be right." in page
     assert "<script>" not in page
     assert "&lt;b&gt;" in page

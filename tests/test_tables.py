@@ -357,7 +357,7 @@ def test_what_is_cut_off_or_damaged_is_said(packer, tmp_path):
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr("pellucid.data.archives.FREE", 1 << 20)
-    with pytest.raises(PellucidError, match=r"b\.csv\.gz: .* as in archives made to do harm"):
+    with pytest.raises(PellucidError, match=r"b\.csv\.gz: .* like a decompression bomb"):
         read_data(written(tmp_path / "b.csv.gz", gzip.compress(b"1,2\n" * (1 << 20))))
 
 
@@ -472,7 +472,7 @@ def test_a_test_file_without_the_target_is_left_out(target, tmp_path):
     data = read_data(tmp_path / "t", target=target)
     assert (len(data), data.target.name) == (30, "label")
     assert "split" not in data.fields
-    assert data.reading.why == ("you said so" if target else "test.csv has every other column")
+    assert data.reading.why == ("as you asked" if target else "test.csv has every other column")
     expected = "test.csv: has no column 'label' to score with and is left out; a finished run can predict it"
     assert expected in texts(data)
 
@@ -648,7 +648,7 @@ def test_a_file_of_the_cache_that_is_cut_short_is_said(tmp_path):
     np.testing.assert_array_equal(rows[np.array([3, 0])], [[6, 7], [0, 1]])
     with (tmp_path / "a.npy").open("r+b") as file:
         file.truncate(200)
-    with pytest.raises(PellucidError, match=r"a\.npy: a file of the cache was cut short"):
+    with pytest.raises(PellucidError, match=r"a\.npy: a cache file was cut short"):
         rows[np.array([9])]
 
 

@@ -16,11 +16,11 @@ def test_two_numbers_are_learned_scored_and_predicted_together(tmp_path: Path, n
     data = pellucid.read(numbers, target="price, y")
     assert [f.name for f in data.targets] == ["y", "price"]
     assert "'y, price', 2 numbers" in " ".join(data.describe().split())
-    assert show_data.target_text(data.summary()).plain == "y, price, 2 numbers, from x (number): you said so", (
+    assert show_data.target_text(data.summary()).plain == "y, price, 2 numbers, from x (number): as you asked", (
         "said in one place"
     )
     alone = pellucid.read({"y": [0.5 * i for i in range(30)]}, target="y", cache=False)
-    assert "'y', a number, but there is nothing to predict it from: you said so" in alone.describe()
+    assert "'y', a number, but there is nothing to predict it from: as you asked" in alone.describe()
     run = pellucid.train(data, epochs=2, out=str(tmp_path), size=0)
     assert len(run.network.output.fields) == 2
     first = run.predict(numbers)[0]
@@ -40,8 +40,8 @@ def test_of_several_targets_each_must_be_a_number(table: Path) -> None:
     with pytest.raises(pellucid.PellucidError) as error:
         pellucid.read(table, target=["x", "label"])
     assert str(error.value) == (
-        "several targets must all be numbers, or all say 0 or 1 (yes or no); 'label' is a category\n"
-        "  name one target, or say --kind label=number"
+        "several targets must all be numbers, or all be 0 or 1 (yes or no); 'label' is a category\n"
+        "  name one target, or use --kind label=number"
     )
 
 
@@ -67,7 +67,7 @@ def test_a_text_is_not_predicted() -> None:
         pellucid.read(table, target="label")
     assert str(error.value) == (
         "the target 'label' is a text, and texts are not predicted\n"
-        "  name another with --target, or say what it is: --kind label=category"
+        "  name another with --target, or set its kind: --kind label=category"
     )
     data = pellucid.read(table)  # and is not taken for the target because of its name
     assert data.target is None

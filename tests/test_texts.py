@@ -95,10 +95,10 @@ def test_what_is_odd_about_texts_is_said_and_left_out(tmp_path: Path) -> None:
     assert len(data) == 63
     for expected in (
         "train/pos/empty.txt: is empty; left out",
-        "train/pos/blank.txt: holds nothing but blanks; left out",
-        "train/neg/photo.txt: is no text but a PNG image; left out",
+        "train/pos/blank.txt: holds only spaces; left out",
+        "train/neg/photo.txt: is not text but a PNG image; left out",
         "r: 1 text is not UTF-8 and read as Western European (cp1252): train/neg/old.txt",
-        "train/urls.txt: 1 text lies in no class folder and cannot be learned from",
+        "train/urls.txt: 1 text is in no class folder and left out",
         "r: 1 other file is left out (1 .pdf)",
     ):
         assert expected in said(data)
@@ -141,7 +141,7 @@ def test_a_run_on_a_text_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert [row["input"] for row in rows] == names
         assert rows[0]["label"] == "neg"
     rows = run.predict(new)
-    assert rows[1]["error"] == "is no text but a JPEG image"
+    assert rows[1]["error"] == "is not text but a JPEG image"
     assert rows[2]["error"] == "is empty"
     assert run.evaluate(pack(tmp_path / "again.zip", reviews())).score.value == 1.0
     with pytest.raises(SystemExit) as end:
@@ -213,7 +213,7 @@ def test_a_file_of_lines(tmp_path: Path) -> None:
     data = pellucid.read(path)
     assert data.column("text").series().to_list() == ["Well, no, then.", "Yes, indeed.", "Perhaps it is so, I say"]
     assert data.place(1) == "lines.txt, row 3"
-    what = "there is nothing to predict in 3 lines of text with nothing beside them; a language model"
+    what = "3 lines of text without labels: there is nothing to predict; language models"
     assert what in said(data)
     with pytest.raises(PellucidError, match=rf"^lines: {what}.* can't be learned yet\n  to classify texts, give"):
         pellucid.train(data, steps=1)
@@ -279,7 +279,7 @@ def test_folders_that_are_parts_by_a_word_in_their_names(names: tuple[str, ...],
     assert data.reading.classes == {"cat": 12, "dog": 12}
     assert sum(data.reading.given.values()) == 24
     outer = [name.split("/")[0] for name in sorted(names)]
-    assert f"d: the folders {' and '.join(outer)} are taken for " in said(data)
+    assert f"d: the folders {' and '.join(outer)} are read as " in said(data)
     assert "because they hold the same folders (cat and dog)" in said(data)
 
 
@@ -287,7 +287,7 @@ def test_what_lies_beside_such_parts_is_no_class(tmp_path: Path) -> None:
     more = {f"seg_pred/{i}.txt": b"what may it be %d" % i for i in range(20)}
     data = pellucid.read(write(tmp_path / "d", {**folders("seg_train", "seg_test"), **more}))
     assert data.reading.classes == {"cat": 12, "dog": 12}
-    assert "20 texts lie in no class folder and cannot be learned from" in said(data)
+    assert "20 texts are in no class folder and left out" in said(data)
 
 
 def test_names_alone_make_no_parts(tmp_path: Path) -> None:
@@ -301,8 +301,8 @@ def test_the_same_folders_in_each_are_warned_of(tmp_path: Path) -> None:
     assert data.reading.classes == {"north": 12, "south": 12}
     (note,) = [note for note in data.notes if note.level == "warning" and "same folders" in note.text]
     assert note.text == (
-        "the same folders (cat and dog) stand in each of north and south, which are taken for the classes; "
+        "the same folders (cat and dog) are in each of north and south, which are read as the classes; "
         "if they are parts of one set, --target folder_2 takes these"
     )
-    assert note.fix == "or call the outer folders train, val and test to have them as parts"
+    assert note.fix == "or name the outer folders train, val and test to use them as the split"
     assert pellucid.read(tmp_path / "d", target="folder_2").reading.classes == {"cat": 12, "dog": 12}

@@ -145,8 +145,8 @@ def test_metadata_that_fits_no_image(tmp_path: Path) -> None:
 def test_tables_in_folders_are_named(tmp_path: Path) -> None:
     files = {f"{c}/{i}.csv": b"a,b\n1,2\n" for c in ("cat", "dog") for i in range(3)}
     root = write(tmp_path / "my data", files)
-    what = "its 6 .csv files lie in folders of it (cat/0.csv), which are not looked into"
-    fix = f"read them as one table, without what their folders say: '{root}/*/*.csv'"
+    what = "its 6 .csv files lie in its subfolders (cat/0.csv), which are not searched"
+    fix = f"read them as one table, without the folders' names: '{root}/*/*.csv'"
     assert error_of(root) == f"{root}: {what}\n  {fix}"
     assert len(pellucid.read(f"{root}/*/*.csv")) == 6
 
@@ -155,7 +155,7 @@ def test_tables_in_folders_are_named(tmp_path: Path) -> None:
     "address", ["https://example.com/t.csv", "http://x.y/photos.zip", "s3://bucket/t.parquet", "hf://datasets/x"]
 )
 def test_addresses_are_not_fetched(address: str) -> None:
-    what = "it is an address on the web, and nothing is fetched from there\n  download it first, and name the file"
+    what = "it is a web address, and nothing is downloaded\n  download it first, and give the file"
     assert error_of(address) == f"{address}: {what}"
     assert error_of(Path(address)).endswith(what)
 
@@ -168,7 +168,7 @@ def test_a_file_address_is_a_path(tmp_path: Path) -> None:
 def test_lists_of_what_is_no_table(tmp_path: Path) -> None:
     root = write(tmp_path / "p", {f"{c}/{i}.jpg": picture(i, "JPEG") for c in "ab" for i in range(3)})
     photos = sorted(map(str, root.glob("*/*.jpg")))
-    what = "6 images were given one by one, and their classes are told by the folders they lie in"
+    what = "6 images were given one by one, but their classes come from the folders they are in"
     assert error_of(photos) == f"{photos[0]}: {what}\n  name the folder that holds all of them: {root}"
     assert error_of([root / "a", root / "b"]).startswith(f"{root}/a: 2 folders were given one by one")
     assert "there is no such file or folder" in error_of([*photos, root / "gone.jpg"])

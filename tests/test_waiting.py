@@ -103,7 +103,7 @@ def test_a_taken_name_is_found_before_reading(verb, place, record, said, tmp_pat
 
 def test_a_folder_that_can_hold_no_run_is_found_before_reading(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(pellucid.PellucidError, match="this is no folder"):
+    with pytest.raises(pellucid.PellucidError, match="this is not a folder"):
         pellucid.train("not-there.csv", out=str(tmp_path / "file" / "runs"))
     with pytest.raises(pellucid.PellucidError, match="there is no such file"):
         pellucid.train("not-there.csv", out=str(tmp_path / "new" / "runs"))

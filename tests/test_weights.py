@@ -73,8 +73,8 @@ def test_a_column_of_weights_is_no_input(file: Path) -> None:
         ([1.0, 2.0, -3.0, 4.0, -1.0, 1.0], "row 2, column 'w': a weight is negative, and 1 other\n  give every row a number of 0 or more"),
         ([1.0, float("inf"), 1.0, 1.0], "row 1, column 'w': a weight is infinite\n  give every row a number of 0 or more"),
         ([0, 0, 0, 0], "the weights 'w' are all 0\n  give every row a number of 0 or more"),
-        (["heavy", "light"] * 2, "the weights 'w' are no numbers\n  give every row a number of 0 or more"),
-        ([None, None], "the weights 'w' are no numbers\n  give every row a number of 0 or more"),
+        (["heavy", "light"] * 2, "the weights 'w' are not numbers\n  give every row a number of 0 or more"),
+        ([None, None], "the weights 'w' are not numbers\n  give every row a number of 0 or more"),
     ],
 )  # fmt: skip
 def test_what_can_be_no_weight(values: list[Any], message: str) -> None:
@@ -107,7 +107,7 @@ def test_a_part_that_counts_for_nothing(tmp_path: Path) -> None:
     some = column([1.0] * 40 + [0.0] * 10 + [1.0] * 10) | {"split": ["train"] * 40 + ["val"] * 10 + ["test"] * 10}
     with pytest.raises(PellucidError) as error:
         pellucid.train(some, target="kind", weights="w", out=str(tmp_path), **HOW)
-    assert str(error.value) == "all weights 'w' of the validation part are 0\n  split the rows otherwise"
+    assert str(error.value) == "all weights 'w' of the validation set are 0\n  split the rows otherwise"
 
 
 # -- in the loss
@@ -123,7 +123,7 @@ def test_weights_are_1_on_average_over_training() -> None:
     assert both is not None
     assert both[train].mean() == pytest.approx(1)
     assert both[1] / both[0] == pytest.approx(6)
-    with pytest.raises(PellucidError, match="all weights of the training part are 0"):
+    with pytest.raises(PellucidError, match="all weights of the training set are 0"):
         loss_weights(None, train, np.array([0.0, 1.0]), np.zeros(5, int))
 
 
@@ -219,7 +219,7 @@ def test_weights_count_in_every_score(target: str, metric: str | None, file: Pat
     assert "Each example counts as &#x27;w&#x27; says" in page.replace("'w'", "&#x27;w&#x27;").replace(
         "&#39;", "&#x27;"
     )
-    assert "those of each class too" in page
+    assert "in the loss and in every metric" in page
     again = pellucid.train(like=run.path, data=data)
     assert (again.path / "weights.safetensors").read_bytes() == (run.path / "weights.safetensors").read_bytes()
     scored = run.evaluate(file, weights="w")
@@ -279,7 +279,7 @@ def test_class_weights_that_are_none(given: Any) -> None:
 def test_class_weights_need_their_classes(file: Path) -> None:
     with pytest.raises(UsageError, match=r"Unknown class 'raer'\. Did you mean 'rare'\? Known: rare, usual"):
         pellucid.plan(file, target="kind", class_weights="raer=2")
-    with pytest.raises(UsageError, match="class weights need a category to predict, and 'price' is a number"):
+    with pytest.raises(UsageError, match="class weights need classes to predict, and 'price' is a number"):
         pellucid.plan(file, target="price", class_weights="balanced")
 
 
@@ -292,14 +292,14 @@ def test_class_weights_move_the_answers_and_not_the_scores(file: Path, tmp_path:
     assert run.plan.class_weights["rare"] == pytest.approx(200 / 2 / counts[0], rel=0.05)
     assert (
         "class weights",
-        "balanced, so that every class counts the same; they count in the training loss alone",
+        "balanced: every class counts the same; used in the training loss only",
     ) in [(name, reason) for name, _, reason in run.plan.lines()]
     said = [np.mean([one["probabilities"]["rare"] for one in r.predict(file)]) for r in (bare, run)]
     assert said[1] > said[0] + 0.03
     heavy = pellucid.train(file, class_weights={"rare": 50}, **how)
     assert np.mean([one["label"] == "rare" for one in heavy.predict(file)]) > 0.35
     assert heavy.baseline == bare.baseline
-    assert "Classes have weights in the training loss, and none in scores." in (heavy.path / "report.html").read_text()
+    assert "Class weights are used in the training loss, not in scores." in (heavy.path / "report.html").read_text()
     again = pellucid.train(like=run.path)
     assert again.plan == run.plan
     assert (again.path / "weights.safetensors").read_bytes() == (run.path / "weights.safetensors").read_bytes()

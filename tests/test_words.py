@@ -107,7 +107,7 @@ def test_numbers_as_words_are_known_again() -> None:
     text = frame | {"price": ["1.50", "2.0", ".25"] * 20}
     assert [one["label"] for one in run.predict(text)] == [one["label"] for one in run.predict(frame)]
     said = [str(note) for note in run.predict(text).notes]
-    assert any("taken '.25' for '0.25'" in note for note in said), said
+    assert any("read '.25' as '0.25'" in note for note in said), said
 
 
 # -- words that say nothing
@@ -141,7 +141,7 @@ def test_missing_words_of_inputs_and_target_are_said_with_their_count() -> None:
     assert data.summary()["classes"] == {"no": 30, "yes": 20}
     notes = [str(note) for note in data.notes]
     assert "column 'label': 10 of 60 values are missing: 10 say 'NA'" in notes
-    assert "column 'land': 'NA' (15) is a value here, as any other word" in notes
+    assert "column 'land': 'NA' (15) is read as a value, not as missing" in notes
     assert any(note.startswith("row 5") and "10 examples without 'label' are left out" in note for note in notes), notes
 
 
@@ -150,7 +150,7 @@ def test_a_kind_that_is_asked_for_keeps_its_words_but_among_numbers() -> None:
     kept = pellucid.read({"w": WIDTH, "label": label}, kinds={"label": "category"}, cache=False)
     assert kept.summary()["classes"] == {"NA": 20, "no": 20, "yes": 20}
     kept.check()
-    assert "column 'label': 'NA' (20) is a value here, as any other word" in [str(note) for note in kept.notes]
+    assert "column 'label': 'NA' (20) is read as a value, not as missing" in [str(note) for note in kept.notes]
     numbered = {"w": WIDTH, "class": ["1", "2", "NA"] * 20}
     for options in ({}, {"kinds": {"class": "category"}}):
         data = pellucid.read(numbered, target="class", cache=False, **options)
@@ -217,12 +217,11 @@ def test_phrases_are_no_labels(cells: list[str]) -> None:
 
 def test_labels_that_are_asked_for_take_any_mark_or_say_which_there_are() -> None:
     two = read_data({"w": [1, 2, 3, 4], "t": ["a b", "b c", "a", "c"]}, target="t", kinds={"t": "labels"}, cache=False)
-    assert two.fields["t"].reason == "as asked; 3 labels (a, b, …), 1.5 a row, between blanks"
+    assert two.fields["t"].reason == "as asked; 3 labels (a, b, …), 1.5 a row, separated by spaces"
     none = pellucid.read({"w": [1, 2, 3, 4], "t": ["a", "b", "a", "c"]}, target="t", kinds={"t": "labels"}, cache=False)
     none.check()
-    text = (
-        "column 't': no mark stands between labels, so each cell is one; read as marks are ; | , # / + & • · and blanks"
-    )
+    text = "column 't': no separator between labels found, so each cell is one label; "
+    text += "separators are ; | , # / + & • · and spaces"
     assert text in [str(note) for note in none.notes]
 
 
@@ -239,10 +238,10 @@ def test_labels_that_are_asked_for_take_any_mark_or_say_which_there_are() -> Non
         ("1,5", "15", ""),
         ("50-60", "5060", ""),
         ("12:30", "1230", ""),
-        ("ice-cream", "ice cream", "a hyphen and a blank"),
-        ("yes\u200b", "yes", "an invisible sign"),
-        ("\ufeffYes", "yes", "capitals and an invisible sign"),
-        ("new\u00a0york", "new york", "the kind of blank"),
+        ("ice-cream", "ice cream", "a hyphen and a space"),
+        ("yes\u200b", "yes", "an invisible character"),
+        ("\ufeffYes", "yes", "capitals and an invisible character"),
+        ("new\u00a0york", "new york", "the kind of space"),
         ("“yes”", "yes", "a quotation mark"),
         ("ﬁne", "fine", "how a letter is written"),
     ],

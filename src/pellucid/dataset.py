@@ -135,7 +135,7 @@ class Dataset(Examples):
         """A network for this data: its input layers, the trunk (or a trunk's name), its output layer.
 
         Args:
-            trunk: the hidden layers. seed: of the first weights. split_seed: whose training part scales and
+            trunk: the hidden layers. seed: of the first weights. split_seed: whose training set scales and
                 vocabularies are learned from.
         """
         from .network import Network

@@ -313,7 +313,7 @@ def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int 
         return kind(**sizes)
     if module is None:
         raise PellucidError(
-            "this run was trained with a trunk of its user's own, and a run folder never holds code",
+            "this run was trained with a custom trunk, and a run folder never holds code",
             fix="load it with pellucid.load(run, trunk=module)",
         )
     return module if isinstance(module, Custom) else Custom(module, **sizes)

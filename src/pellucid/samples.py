@@ -70,10 +70,10 @@ def sample(name: str, to: str | Path | None = None) -> Path:
                 draft.rename(place)
             elif not os.path.exists(place) or not same_content(draft, place):
                 what = "there is something of this name already"
-                raise PellucidError(what, where=str(place), fix="move it, or say --to")
+                raise PellucidError(what, where=str(place), fix="move it, or use --to")
     except OSError as error:
         raise PellucidError(
-            f"cannot be written ({error.strerror})", where=str(place), fix="say --to elsewhere"
+            f"cannot be written ({error.strerror})", where=str(place), fix="choose another place with --to"
         ) from None
     return place
 

@@ -61,13 +61,24 @@ def score_text(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def metric_text(name: str) -> str:
-    """A metric's name as people write it; files and JSON keep to ASCII.
+# Metrics whose stored name is not the one that the field uses.
+_METRICS = {"every label right": "exact match", "labels wrong": "Hamming loss"}
 
-    >>> metric_text("R2"), metric_text("validation R2"), metric_text("F1 of 'R2'")
-    ('R²', 'validation R²', "F1 of 'R2'")
+
+def metric_text(name: str) -> str:
+    """A metric's name as people write it; files and JSON keep to the name that old runs have.
+
+    >>> metric_text("R2"), metric_text("validation R2"), metric_text("F1 of 'R2'"), metric_text("labels wrong")
+    ('R²', 'validation R²', "F1 of 'R2'", 'Hamming loss')
     """
+    for stored, known in _METRICS.items():
+        name = f"{name.removesuffix(stored)}{known}" if name.endswith(stored) else name
     return f"{name[:-1]}²" if name.split()[-1:] == ["R2"] else name
+
+
+def decision_name(name: str) -> str:
+    """What a decision of a training is about, as people know it; files keep the name that old runs have."""
+    return {"rehearsal": "steps by cross-validation", "evaluate every": "steps between evaluations"}.get(name, name)
 
 
 def percent_text(share: float, digits: int = 1) -> str:

@@ -43,9 +43,7 @@ class Failure:
         }  # fmt: skip
 
 
-USED_UP = Failure(
-    "the memory of this machine is used up", MENDABLE, fix="make --size, --image-size or --batch-size smaller"
-)
+USED_UP = Failure("this machine is out of memory", MENDABLE, fix="make --size, --image-size or --batch-size smaller")
 
 
 def explain_failure(error: BaseException) -> Failure:
@@ -53,7 +51,7 @@ def explain_failure(error: BaseException) -> Failure:
     if isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)
         usage, fix = (
-            (context.get_usage(), f"{context.command_path} --help says what there is") if context else ("", None)
+            (context.get_usage(), f"{context.command_path} --help lists what there is") if context else ("", None)
         )
         return Failure(error.format_message(), error.exit_code, fix=fix, usage=usage)
     if isinstance(error, PellucidError):
@@ -67,7 +65,7 @@ def explain_failure(error: BaseException) -> Failure:
         return USED_UP
     if os.environ.get("PELLUCID_DEBUG"):
         traceback.print_exception(error)
-    hint = "PELLUCID_DEBUG=1 shows where it happened; please report it with that text"
+    hint = "set PELLUCID_DEBUG=1 to see where; please report it with that text"
     return Failure(f"this is a bug in Pellucid: {type(error).__name__}: {error}", BUG, fix=hint)
 
 

@@ -39,7 +39,7 @@ def check_output(name: str, run: str, inputs: Sequence[str], force: bool, ending
         what = f"it is a link to '{os.readlink(path)}', and nothing is written through links"
         raise PellucidError(what, where=name, fix="name the file itself")
     if os.path.lexists(path) and not path.is_file():
-        what = "it is a folder" if path.is_dir() else "it is no file but a pipe, a socket or a device"
+        what = "it is a folder" if path.is_dir() else "it is not a file but a pipe, a socket or a device"
         raise PellucidError(what, where=name, fix="name a file")
     _check_folder(path, name)
     _check_apart(path, name, find_run(run), inputs)
@@ -52,7 +52,7 @@ def _check_folder(path: Path, name: str) -> None:
     """Raises PellucidError where there is no folder for a file, none can be made, or others may not write there."""
     above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
     if not above.is_dir():
-        raise PellucidError(f"'{above}' is no folder", where=name, fix="name a file in a folder")
+        raise PellucidError(f"'{above}' is not a folder", where=name, fix="name a file in a folder")
     if not os.access(above, os.W_OK | os.X_OK):
         what = f"nothing can be written to the folder '{above}'"
         raise PellucidError(what, where=name, fix="check who may write there, or choose another folder")
@@ -64,13 +64,13 @@ def _check_apart(path: Path, name: str, run: Path, inputs: Sequence[str]) -> Non
     # Resolved: a folder may be reached by a link, and ``..`` behind a link is another folder.
     above = [parent, *parent.parents]
     if any(is_run_folder(folder) or _are_same(folder, run) for folder in above):
-        raise PellucidError("it lies in the folder of a run", where=name, fix="write it to another folder")
+        raise PellucidError("it is inside a run's folder", where=name, fix="write it to another folder")
     for one in _named_files(inputs):
         if _are_same(path, one) or (os.path.isdir(one) and _is_read_from(one, path)):
-            what = "it is one of the inputs, and predictions would take its place"
+            what = "it is one of the inputs, and would be overwritten"
             raise PellucidError(what, where=name, fix="write to another file")
         if any(_are_same(folder, one) for folder in above):
-            what = f"it lies in '{one}', which is predicted from, and would be taken for part of it from then on"
+            what = f"it is in '{one}', which is predicted from, and would be read as an input next time"
             raise PellucidError(what, where=name, fix="write it to another folder")
 
 

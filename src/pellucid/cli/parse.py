@@ -36,7 +36,7 @@ class _Checked(click.ParamType):
 
 def _click_parameter(option: Option) -> click.Option:
     """Not given is None (or an empty tuple), so that a verb can tell it from the default."""
-    usual = f"  [{option.usual_text}]" if option.usual_text else ""
+    usual = f"  [default: {option.usual_text}]" if option.usual_text else ""
     names, text = [option.spelling, option.name], option.help + usual
     if not option.metavar:
         return click.Option(names, is_flag=True, default=None, help=text)

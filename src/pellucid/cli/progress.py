@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..training.listeners import Listener, Progress, Remark
-from ..wording import metric_text
+from ..wording import decision_name, metric_text
 from . import show_comparison, show_data
 from .console import clock_duration, grouped_number, make_console, print_json, short_number
 from .show_data import show_brief
@@ -138,6 +138,8 @@ class ConsoleDisplay(Display):
 
     def planned(self, plan: Any) -> None:
         show_plan(plan, self.console, whole=self.verbose)
+        # A decision that only repeats a line of the plan is not shown again.
+        self.known |= {f"{name} {value}, {reason}" for name, value, reason in plan.lines()}
 
     def decided(self, decision: Mapping[str, Any]) -> None:
         if self.verbose or decision["name"] in NEWS:
@@ -234,9 +236,9 @@ def decision_line(decision: Mapping[str, Any]) -> str:
         value = f"{grouped_number(value[-1][0])} steps"
     value = f"{value:.4g}" if isinstance(value, float) else value
     if name == "stopped improving":
-        return f"step {step:,}: {decision['reason']}" + (", so it cools down now" if value else "")
+        return f"step {step:,}: {decision['reason']}" + (", so the learning rate cools down" if value else "")
     when = f"step {step:,}: " if step else ""
-    return f"{when}{name.replace('_', ' ')} {value}, {decision['reason']}"
+    return f"{when}{decision_name(name).replace('_', ' ')} {value}, {decision['reason']}"
 
 
 class Lines(ConsoleDisplay):

@@ -23,7 +23,7 @@ def trial_outcome(trial: Mapping[str, Any]) -> str:
     if "error" in trial:
         return f"could not be trained: {trial['error']}"
     parts = [
-        f"validation {trial['metric']} {trial['validation']:.4f}",
+        f"validation {metric_text(trial['metric'])} {trial['validation']:.4f}",
         f"{trial['steps']:,} steps",
         f"in {clock_duration(trial['seconds'])}",
     ]
@@ -42,7 +42,7 @@ def show_ranking(found: Any, out: Console) -> None:
     for place, name in enumerate(ranking):
         word = f"{name} {LEVEL_WITH_FIRST}" if name in level else name
         rows.add_row(Text(word, style="bold green" if place == 0 else "bold"), *_network_cells(networks[name], percent))
-    beside = [("reference", found.reference), ("naive", found.baseline)]
+    beside = [("reference", found.reference), ("baseline", found.baseline)]
     for word, score in beside:
         if score:
             rows.add_row(Text(word, style="dim"), "", with_interval(score.value, score.low, score.high, percent))
@@ -52,7 +52,7 @@ def show_ranking(found: Any, out: Console) -> None:
     )
     print_block(rows, out)
     legend = "one: time to answer one example"
-    legend += f"; {LEVEL_WITH_FIRST} not told apart from {ranking[0]}" if level else ""
+    legend += f"; {LEVEL_WITH_FIRST} not significantly different from {ranking[0]}" if level else ""
     named = [f"{word}: {score.label}" for word, score in beside if score]
     for line in (*named, legend):
         print_block(Text(line, style="dim"), out, above=line == (*named, legend)[0])

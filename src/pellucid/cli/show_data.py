@@ -33,7 +33,7 @@ def show_dataset(data: Any, out: Console) -> None:
     data_title(found, out)
     field_lines(found["fields"], out)
     first_rows(found, out)
-    print_block(hanging_indent(Text("predicts", style="dim"), target_text(found)), out)
+    print_block(hanging_indent(Text("target  ", style="dim"), target_text(found)), out)
     print_block(hanging_indent(Text("split   ", style="dim"), split_text(found)), out, above=False)
     class_bars(found["classes"], out)
     note_lines(data.notes, out)
@@ -43,9 +43,9 @@ def show_findings(found: Mapping[str, Any], out: Console) -> None:
     """Everything that was found, with what training does about it and what its user can do."""
     data_title(found, out)
     if not found["notes"]:
-        print_block("Nothing looks wrong: all of it is used as it is.", out)
+        print_block("No problems found.", out)
         return
-    print_block("Nothing is written. Of each finding, what training does about it, and what you can do.", out)
+    print_block("For each finding: what training does, and what you can do. Nothing is changed.", out)
     for note in sorted(found["notes"], key=lambda note: -list(LEVELS).index(note["level"])):
         sign, style = LEVELS[note["level"]]
         line = Text.assemble((f"{note['where']}: " if note["where"] else "", "bold"), note["text"])
@@ -79,13 +79,13 @@ def field_lines(found: Sequence[Mapping[str, Any]], out: Console) -> None:
             table.add_row(Text(f"… {grouped_number(one)} more", style="dim"))
             continue
         style = {"target": "bold green", "input": ""}.get(one["role"], "dim")
-        kind = "-" if one["role"] == "ignore" else one["kind"]
-        table.add_row(*(Text(str(cell), style=style) for cell in (one["name"], kind, one["role"], one["reason"])))
+        kind, role = ("-", "left out") if one["role"] == "ignore" else (one["kind"], one["role"])
+        table.add_row(*(Text(str(cell), style=style) for cell in (one["name"], kind, role, one["reason"])))
     print_block(table, out)
 
 
 def first_rows(found: Mapping[str, Any], out: Console) -> None:
-    """The first rows as they were read, as many columns as fit; the target is among them."""
+    """The first rows, as read, as many columns as fit; the target is among them."""
     rows = found["first_rows"]
     if not rows or len(rows[0]) < 2:
         return
@@ -107,7 +107,7 @@ def first_rows(found: Mapping[str, Any], out: Console) -> None:
         table.add_row(*(Text(row[name] or "", style="green" if name in goals else "") for name in names))
     left = len(found["fields"]) - len(names)
     more = f", {grouped_number(left)} more column{'s' * (left > 1)}" if left else ""
-    print_block(Text(f"first rows as they were read{more}", style="dim"), out)
+    print_block(Text(f"first rows, as read{more}", style="dim"), out)
     print_block(table, out, above=False)
 
 
@@ -115,7 +115,7 @@ def target_text(found: Mapping[str, Any]) -> Text:
     """What will be predicted, and why."""
     goal = found["target"]
     if goal is None:
-        return Text("which column is not obvious: say it with --target", style="yellow")
+        return Text("not clear; choose one with --target", style="yellow")
     return Text.assemble((goal["name"], "bold green"), f", {prediction_phrase(goal)}")
 
 
@@ -149,4 +149,8 @@ def note_lines(found: Sequence[Any], out: Console, most: int = 12) -> None:
         print_block(hanging_indent(Text(sign, style=style), line), out, above=i == 0)
     if len(ranked) > most:
         left = len(ranked) - most
-        print_block(f"… and {grouped_number(left)} more note{'s' * (left > 1)} (read --fix says all)", out, above=False)
+        print_block(
+            f"… and {grouped_number(left)} more note{'s' * (left > 1)} (pellucid read --fix lists all)",
+            out,
+            above=False,
+        )

@@ -61,31 +61,29 @@ def score_sentence(scored: Any) -> Text:
     score, baseline = scored.score, scored.baseline
     text = Text.assemble(f"{metric_text(score.metric)} ", (score_text(score.value), "bold green"))
     text.append(f" ({score_text(score.low)} to {score_text(score.high)})")
-    text.append(f"; {baseline.label or 'the naive answer'}: {score_text(baseline.value)}")
+    text.append(f"; baseline ({baseline.label or 'constant'}): {score_text(baseline.value)}")
     reference = getattr(scored, "reference", None)
-    return text.append(f"; {reference.name}: {score_text(reference.value)}") if reference else text
+    return text.append(f"; {reference.label}: {score_text(reference.value)}") if reference else text
 
 
 def show_score(scored: Any, out: Console, examples: str) -> None:
-    """The score once: as a sentence where there is one, else by its name; ``examples``: what it was measured on."""
+    """The score once, as a sentence; ``examples``: what it was measured on."""
     if warning := getattr(scored, "say_warning", str)():
         print_block(Text(warning, style="bold yellow"), out)
     plain = scored.say() if hasattr(scored, "say") else ""
-    # The line below says the same.
-    plain = "" if plain.lower().startswith(metric_text(scored.score.metric).lower()) else plain
     if plain:
         print_block(Text(plain, style="bold"), out)
     level = getattr(scored, "threshold", None)
-    cut = f", '{level[0]}' from a probability of {level[1]:g} on" if level else ""
+    cut = f", '{level[0]}' at threshold {level[1]:g}" if level else ""
     by = getattr(scored.score, "weights", "")
     weighted = f", weighted by '{by}'" if by else ""
     groups = getattr(scored.score, "groups", "")
-    drawn = f", drawn by '{groups}'" if groups else ""
+    drawn = f", resampled by '{groups}'" if groups else ""
     # The sentence has the numbers; without one the line of facts says them.
     reference = getattr(scored, "reference", None)
-    beside = f"; {reference.name}: {score_text(reference.value)}" if reference else ""
-    facts = Text(metric_text(scored.score.metric) + beside, style="dim") if plain else score_sentence(scored)
-    facts.append(f"; 95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}")
+    beside = f"; {reference.label}: {score_text(reference.value)}" if reference and plain else ""
+    facts = Text("", style="dim") if plain else score_sentence(scored).append("; ")
+    facts.append(f"95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}{beside}")
     print_block(facts, out, above=not plain)
     show_targets(getattr(scored, "targets", ()), out)
     if blocks := getattr(scored.score, "say_blocks", str)():
@@ -114,8 +112,7 @@ def show_label_issues(done: Any, out: Console) -> None:
     """How many labels of its data a finished run doubts."""
     if found := len(getattr(done, "suspects", ())):
         print_block(
-            f"the network doubts {grouped_number(found)} of the labels it looked at: "
-            "see the report, or suspects.parquet",
+            f"label issues: {grouped_number(found)} labels may be wrong; see the report, or suspects.parquet",
             out,
         )
 
@@ -149,7 +146,7 @@ def show_run_steps(folder: Path, example: str, out: Console) -> None:
     lines += [
         ("predict", f"pellucid predict {run} {example}"),
         ("evaluate", f"pellucid evaluate {run} DATA"),
-        ("go on", f"pellucid resume {run} --more 5m"),
+        ("continue", f"pellucid resume {run} --more 5m"),
     ]
     out.print()
     for name, value in lines:

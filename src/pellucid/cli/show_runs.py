@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import shell_quote
-from ..wording import count_noun, score_text
+from ..wording import count_noun, metric_text, score_text
 from .console import print_block
 
 STYLES = {"finished": "green", "training": "cyan", "stopped": "yellow", "damaged": "red"}
@@ -41,10 +41,10 @@ def show_runs(found: Sequence[Any], out: Console) -> None:
             out.print(Text.assemble((f"  {one.name}: ", "bold"), one.problem), soft_wrap=True)
     if stopped := [one for one in found if one.status == "stopped" and one.kind == "run"]:
         last = stopped[-1]
-        others = f" ({count_noun(len(stopped), 'run')} can go on)" if len(stopped) > 1 else ""
-        out.print(Text(f"  go on: pellucid resume {shell_quote(last.path)}{others}"), soft_wrap=True)
+        others = f" ({count_noun(len(stopped), 'run')} can be resumed)" if len(stopped) > 1 else ""
+        out.print(Text(f"  continue: pellucid resume {shell_quote(last.path)}{others}"), soft_wrap=True)
     if done := [one for one in found if one.status == "finished"]:
-        out.print(Text(f"  open:  pellucid report {shell_quote(done[-1].path)}"), soft_wrap=True)
+        out.print(Text(f"  open:     pellucid report {shell_quote(done[-1].path)}"), soft_wrap=True)
 
 
 def data_text(one: Any) -> str:
@@ -59,4 +59,4 @@ def data_text(one: Any) -> str:
 
 
 def value_text(one: Any) -> str:
-    return "" if one.value is None else f"{one.metric} {score_text(one.value)}"
+    return "" if one.value is None else f"{metric_text(one.metric)} {score_text(one.value)}"

@@ -24,7 +24,7 @@ Data = str | list[str]
 
 
 def read(data: Data, **typed: Any) -> None:
-    """Say what is in DATA and what would be predicted.
+    """Show what is in DATA and what would be predicted.
 
     DATA is a folder of images or texts (one folder a class, or a table that names the images), or a table: .csv, .tsv,
     .parquet, .jsonl, .xlsx; both also packed (.zip, .tar.xz). Several tables are read as one.
@@ -50,7 +50,7 @@ def show_read(found: Any, as_json: bool, fix: bool) -> None:
     # Before decoding begins, which may take minutes: it can still be stopped.
     if takes_long := [note for note in found.notes if note.action == DECODES]:
         show_data.note_lines(takes_long, console.make_console(sys.stderr))
-    with Waiting("looking at every example", as_json):
+    with Waiting("checking every example", as_json):
         found.check()
     if as_json:
         console.print_json(found.summary())
@@ -64,7 +64,7 @@ def train(data: Data | None, **typed: Any) -> None:
     """Train a network on DATA and score it.
 
     The network, its size and its recipe are planned, and every decision is printed with its reason. The run's folder
-    holds weights, history, predictions and a report to open in a browser. Ctrl-C saves; `resume` goes on.
+    holds weights, history, predictions and a report to open in a browser. Ctrl-C saves; `resume` continues.
     """
     options = typed_options("train", typed)
     as_json, quiet, plan_only = (options.pop(name, False) for name in ("json", "quiet", "plan_only"))
@@ -124,7 +124,7 @@ def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> No
             console.make_console(sys.stderr).print(warning, soft_wrap=True, markup=False)
         out.print(show_run.score_sentence(done), soft_wrap=True)
     else:
-        show_run.show_score(done, out, "examples it never learned from")
+        show_run.show_score(done, out, "test examples")
         show_run.show_label_issues(done, out)
         show_run.show_run_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
 
@@ -132,8 +132,8 @@ def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> No
 def compare(data: Data, **typed: Any) -> None:
     """Train several networks on DATA, one split and one budget each, and rank them.
 
-    Ranked on validation, shown on test beside the naive answer and a classical model. Data are read before the first
-    clock starts. Ctrl-C keeps what is finished; the same command with the same --name goes on with what is missing.
+    Ranked on validation, scored on test beside the baseline and a classical model. Data are read before the first
+    clock starts. Ctrl-C keeps what is finished; the same command with the same --name continues with what is missing.
     """
     options = typed_options("compare", typed)
     as_json, quiet = (options.pop(name, False) for name in ("json", "quiet"))
@@ -163,9 +163,9 @@ def compare(data: Data, **typed: Any) -> None:
 
 
 def resume(run: str, data: Data | None, **typed: Any) -> None:
-    """Go on with a training that was stopped, or train longer.
+    """Continue a training that was stopped, or train longer.
 
-    RUN is the folder of a run, or its name under ./runs. DATA says where its data lies now, if it has moved.
+    RUN is the folder of a run, or its name under ./runs. DATA is where its data is now, if it has moved.
     """
     import pellucid
 
@@ -183,7 +183,7 @@ def resume(run: str, data: Data | None, **typed: Any) -> None:
 def evaluate(run: str, data: Data, **typed: Any) -> None:
     """Score a run on labelled DATA.
 
-    RUN is the folder of a run, or its name under ./runs. DATA is laid out as the data it was trained on.
+    RUN is the folder of a run, or its name under ./runs. DATA has the layout of the data it was trained on.
     """
     from . import console, show_data, show_run
     from . import output_file as output
@@ -213,7 +213,7 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
 def check_force(force: Any, out: Any) -> None:
     """Raises UsageError for --force without a file that it is about."""
     if force and out is None:
-        raise UsageError("--force is about the file of --out, and none is given", fix="add --out FILE")
+        raise UsageError("--force needs --out", fix="add --out FILE")
 
 
 def write_page(scored: Any, path: Any, force: bool) -> Any:
@@ -276,7 +276,7 @@ def load_run(run: str) -> Any:
 
 
 def sample(name: str | None, to: str | None) -> None:
-    """Write a small real data set to try things on.
+    """Write a small real data set to try Pellucid on.
 
     Without NAME, the data sets are listed.
     """

@@ -40,7 +40,7 @@ def report(run: str, data: Any, **typed: Any) -> None:
     place = find_run(run, (RECORD, COMPARISON), ("", "-compare"))
     found = make_report(place, data, bool(options.get("redraw")))
     if found.redrawn:
-        click.echo(f"drawn anew: {visible_text(str(found))}", file=sys.stderr)
+        click.echo(f"redrawn: {visible_text(str(found))}", file=sys.stderr)
     print(visible_text(str(found)), flush=True)
     if options.get("open", sys.stdout.isatty()) and not found.open() and options.get("open"):
         click.echo("there is no display to open it on", file=sys.stderr)

@@ -142,7 +142,7 @@ class ComparisonRunner:
             return fresh | {"trials": known["trials"]}
         changed = sorted(k for k in terms.keys() | before.keys() if terms.get(k) != before.get(k))
         raise PellucidError(
-            f"this comparison was begun with another {' and '.join(changed)}",
+            f"this comparison was started with another {' and '.join(changed)}",
             where=str(self.folder.path),
             fix="choose another --name",
         )
@@ -163,7 +163,7 @@ class ComparisonRunner:
             raise Interrupted(
                 f"stopped; {done} of {len(wanted)} trainings are finished and kept",
                 where=str(self.folder.path),
-                fix=f"go on with the same command and --name {self.name}",
+                fix=f"continue with the same command and --name {self.name}",
             ) from None
         return self.rank(networks, seeds)
 
@@ -209,7 +209,7 @@ class ComparisonRunner:
         except (RuntimeError, MemoryError) as error:
             if not no_memory(error):
                 raise
-            outcome["error"] = "the memory of this machine did not suffice"
+            outcome["error"] = "not enough memory"
         self.record["trials"][key] = outcome
         self.folder.write_json(RECORD, self.record)
         return outcome

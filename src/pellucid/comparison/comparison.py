@@ -18,6 +18,7 @@ from ..storage import Folder
 from ..storage.folder import holds_whole
 from ..storage.forms import anything, map_of, maybe, number, one_of, record, text, whole
 from ..storage.names import COMPARISON
+from ..wording import metric_text
 
 # A comparison written in another format is refused rather than misread.
 FORMAT, RECORD = 2, COMPARISON
@@ -113,7 +114,11 @@ class Comparison:
         return Report(self.path / REPORT, redrawn=True)
 
     def __repr__(self) -> str:
-        rows = [f"{name}: {one['metric']} {one['value']:.4f}" for name, one in self.networks.items() if "value" in one]
+        rows = [
+            f"{name}: {metric_text(one['metric'])} {one['value']:.4f}"
+            for name, one in self.networks.items()
+            if "value" in one
+        ]
         return f"Comparison({str(self.path)!r}; {', '.join(rows)})"
 
 
@@ -124,6 +129,6 @@ def load_comparison(path: str | Path) -> Comparison:
     with damage_as_error(folder.path / RECORD):
         HELD(found, "comparison")
     if "ranking" not in found:
-        fix = "go on with the same command and the same --name"
+        fix = "continue with the same command and the same --name"
         raise PellucidError("this comparison has not finished", where=str(path), fix=fix)
     return Comparison(folder.path, found)

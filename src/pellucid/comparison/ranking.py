@@ -1,4 +1,4 @@
-"""What several trainings of several networks come to: means over seeds, who can be told apart, what it means in words.
+"""What several trainings of several networks come to: means over seeds, significant differences, what it means.
 
 n validation examples, S seeds, D draws.
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..metrics.score import plain_name
-from ..wording import milliseconds_text, value_and_spread, with_interval
+from ..wording import metric_text, milliseconds_text, value_and_spread, with_interval
 
 
 def explain_comparison(record: Mapping[str, Any]) -> list[str]:
@@ -16,23 +16,21 @@ def explain_comparison(record: Mapping[str, Any]) -> list[str]:
     best = networks[first]
     percent = record["percent"]
     base, _ = value_and_spread(baseline["value"], baseline["low"], baseline["high"], percent)
-    naive = f"{plain_name(baseline['name'])} gets {base}"
+    naive = f"baseline ({plain_name(baseline['name'])}): {base}"
     seeds = f" (the mean of {len(record['seeds'])} seeds)" if len(record["seeds"]) > 1 else ""
     where, level = record["ranked on"], [first, *(tie["networks"][1] for tie in record["ties"])]
-    place = f"{first} {placing_phrase(level, len(others), where)}{seeds}: it" if others else f"{first}{seeds}"
-    said = [f"{place} gets {best['metric']} {score_with_interval(best, percent)} on test, where {naive}."]
+    place = f"{first} {placing_phrase(level, len(others), where)}{seeds}:" if others else f"{first}{seeds}:"
+    said = [f"{place} {metric_text(best['metric'])} on test {score_with_interval(best, percent)}; {naive}."]
     if level[1:]:
         are = "are" if len(level) > 2 else "is"
-        said.append(f"{list_names(level[1:])} {are} not told apart from {first} by {where}.")
+        said.append(f"{list_names(level[1:])} {are} not significantly different from {first} on {where}.")
         if behind := [name for name in others if name not in level]:
             said.append(f"{list_names(behind)} {'are' if len(behind) > 1 else 'is'} significantly behind {first}.")
         # Where accuracy does not decide, speed may.
         quick = min(level, key=lambda name: networks[name]["latency"])
         if quick != first:
-            same = "Of the two" if len(level) == 2 else f"Of {first} and those not told apart from it"
-            said.append(
-                f"{same} {quick} answers fastest, in {milliseconds_text(networks[quick]['latency'])} an example."
-            )
+            same = "Of the two" if len(level) == 2 else f"Of {first} and those level with it"
+            said.append(f"{same} {quick} predicts fastest: {milliseconds_text(networks[quick]['latency'])} an example.")
     said += reference_sentence(record)
     return said + [f"{name} could not be trained: {one['error']}." for name, one in networks.items() if "error" in one]
 
@@ -43,12 +41,12 @@ def reference_sentence(record: Mapping[str, Any]) -> list[str]:
     if not reference:
         return []
     name, ahead = reference["name"], record["networks"][first]["ahead"]
-    verdict = f"{first} and it are not told apart by these test examples"
+    verdict = f"not significantly different from {first} on test"
     if ahead["high"] < 0:
         verdict = "better than any network here" if beats_all(record) else f"better than {first}"
     elif ahead["low"] > 0:
-        verdict = f"less than {first}"
-    return [f"{name[:1].upper()}{name[1:]} gets {score_with_interval(reference, record['percent'])}: {verdict}."]
+        verdict = f"worse than {first}"
+    return [f"{name[:1].upper()}{name[1:]}: {score_with_interval(reference, record['percent'])} on test, {verdict}."]
 
 
 def beats_all(record: Mapping[str, Any]) -> bool:

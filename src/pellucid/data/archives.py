@@ -58,7 +58,11 @@ CUT = "is damaged or cut off"
 
 BOMB = "unpack it by hand if you trust it, and read the folder"
 
-ODD, OUT, LOCKED = "no ordinary files (links, devices)", "names that lead out of the archive", "locked with a password"
+ODD, OUT, LOCKED = (
+    "not ordinary files (links, devices)",
+    "names that point outside the archive",
+    "locked with a password",
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class _Budget:
         self.total += n
         if self.total > MOST_UNPACKED_BYTES or (self.total > FREE and self.total > RATIO * self.packed):
             sizes = f"{self.packed / 1e6:,.2f} MB unpack to {self.total / 1e6:,.0f} MB and maybe more"
-            raise PellucidError(f"{sizes}, as in archives made to do harm", where=self.name, fix=BOMB)
+            raise PellucidError(f"{sizes}, like a decompression bomb", where=self.name, fix=BOMB)
 
 
 class _Raw(io.RawIOBase):
@@ -190,7 +194,7 @@ def _zip_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
         raise PellucidError(
-            f"{CUT} ({_explain_damage(error)})", where=path.name, fix="fetch or pack it again"
+            f"{CUT} ({_explain_damage(error)})", where=path.name, fix="download or pack it again"
         ) from None
     with archive:
         # The sizes that the directory claims can be relied on: zipfile gives out no more than them.
@@ -270,8 +274,8 @@ def _tar_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
             archive = tarfile.open(fileobj=tape, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
         except (*DAMAGE, PellucidError) as error:
             _raise_if_bomb(error)
-            why = f"is no ZIP or tar archive, or a damaged one ({_explain_damage(error)})"
-            raise PellucidError(why, where=path.name, fix="fetch or pack it again") from None
+            why = f"is not a ZIP or tar archive, or is damaged ({_explain_damage(error)})"
+            raise PellucidError(why, where=path.name, fix="download or pack it again") from None
         try:
             while (info := archive.next()) is not None:
                 # tarfile keeps every member that it has read, and there may be millions.
@@ -286,7 +290,7 @@ def _tar_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
             _raise_if_bomb(error)
             if not name:
                 raise PellucidError(
-                    f"{CUT} ({_explain_damage(error)})", where=path.name, fix="fetch or pack it again"
+                    f"{CUT} ({_explain_damage(error)})", where=path.name, fix="download or pack it again"
                 ) from None
             text = f"{CUT} after {name} ({_explain_damage(error)}); what came before is used"
             say(Note("error", text, path.name, AS_IT_SAYS))

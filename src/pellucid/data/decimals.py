@@ -75,7 +75,7 @@ def _explain_choice(column: Column, marks: Marks, mark: str, by_others: str) -> 
         text = (
             f"{count_noun(fewest, 'number has', 'numbers have')} a decimal {NAMES[other]}, the others a {NAMES[mark]}"
         )
-        return [Note("warning", text, where, "those few count as missing", "write all numbers in one way")]
+        return [Note("warning", text, where, "these count as missing", "write all numbers in one way")]
     if not either or marks.point or marks.comma:
         return []
     cell, row = _first_either(column)
@@ -91,7 +91,7 @@ def _explain_choice(column: Column, marks: Marks, mark: str, by_others: str) -> 
         if not grouped:
             why = f"{count_noun(marks.long, 'longer number has', 'longer numbers have')} none"
     else:
-        why = "nothing in the table says which"
+        why = "the table does not show which"
     how = "a thousands separator" if grouped else f"a decimal {NAMES[mark]}"
     sign = NAMES[other] if grouped else NAMES[mark]
     text = f"'{cell}' is read as {value}, its {sign} as {how}: {why}"

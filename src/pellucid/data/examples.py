@@ -50,7 +50,7 @@ class Reading:
         columns: of the source, in their order, used or not; none that only the layout knows.
         files: each example is a file of its own. untold: why there is nothing to predict, where a name would not help.
         fields: in the order of the source.
-        first: the first rows as they were read (``first_rows``).
+        first: the first rows, as read (``first_rows``).
         why: what makes the target the target; empty when there is none.
         classes: how many examples each class of a category target has, the commonest first.
         given: how many examples each part has, where the data gives the parts.
@@ -155,9 +155,9 @@ class Examples:
             raise PellucidError(self.reading.untold, where=self.name, fix=LABELS_FIX)
         if self.target is None:
             raise PellucidError(
-                "which column is to be predicted is not obvious; there are\n" + columns_listed(self.fields.values()),
+                "target: not clear; the columns are\n" + columns_listed(self.fields.values()),
                 where=self.name,
-                fix="say which with --target",
+                fix="choose one with --target",
             )
         if not self.inputs:
             raise PellucidError(f"there is nothing to predict '{self.target.name}' from", where=self.name)
@@ -392,7 +392,7 @@ class Examples:
             if text := kind_named(target.kind).describe_new_values(stored, target.state):
                 self.add_note(Note("warning", text, f"column '{target.name}'"))
             encoded = np.asarray(kind_named(target.kind).encode(stored, target.state))
-            yield f"whose '{target.name}' the run has never seen", is_none(encoded) & ~gone
+            yield f"whose '{target.name}' was not in training", is_none(encoded) & ~gone
 
     def note_dropped(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
         """Note that ``rows`` (sorted) take no part."""

@@ -137,7 +137,7 @@ def _source_of_texts(source: Sequence[str], wanted: Sequence[Field]) -> Source:
     inputs = [f for f in wanted if f.role == "input"]
     if not _are_texts(inputs):
         read = join_words(f"{f.name} ({f.kind})" for f in inputs)
-        raise PellucidError(f"a text was given, but the run reads {read}", fix="give a file with these columns")
+        raise PellucidError(f"a text was given, but the run expects {read}", fix="give a file with these columns")
     return text_source([str(text) for text in source], inputs[0].name)
 
 
@@ -206,9 +206,9 @@ def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
     reads = join_words(f"{f.name} ({f.kind})" for f in inputs)
     fix = "give a table with these columns, or a folder that holds one beside its photos"
     if Path(paths[0]).suffix.lower() in SUFFIXES and not os.path.isdir(paths[0]):
-        raise PellucidError(f"a photo alone was given, but the run reads {reads}", where=str(paths[0]), fix=fix)
+        raise PellucidError(f"a photo alone was given, but the run expects {reads}", where=str(paths[0]), fix=fix)
     if len(paths) > 1 and not all(os.path.isfile(one) and readers.is_table_file(Path(one)) for one in paths):
-        raise PellucidError(f"{len(paths)} strings were given, but the run reads {reads}", fix="pass one table")
+        raise PellucidError(f"{len(paths)} strings were given, but the run expects {reads}", fix="pass one table")
 
 
 def _with_name(source: Source, name: str) -> Source:
@@ -248,7 +248,7 @@ def _match_columns(
         names = _by_position(found, known or [f.name for f in fields], wanted, name, notes)
     for field, column in names.items():
         if column != field and found.named:
-            notes.append(Note("info", f"column '{column}' is taken for '{field}'", name))
+            notes.append(Note("info", f"column '{column}' is read as '{field}'", name))
     lost = [f for f in needed if f.name not in names]
     if lost:
         raise _lost_columns_error(lost, [c for c in columns if c not in names.values()], name)
@@ -308,7 +308,7 @@ def _lost_columns_error(lost: Sequence[Field], free: list[str], name: str) -> Pe
     what = f"{'the column' if len(lost) == 1 else 'the columns'} {asked} {'is' if len(lost) == 1 else 'are'} missing"
     close = get_close_matches(lost[0].name, free, n=1, cutoff=0.6)
     shown = join_words((f"'{column}'" for column in free), 12)
-    fix = f"add it; beside what was found there {'are ' + shown if free else 'is nothing else'}"
+    fix = f"add it; the other columns there: {shown if free else 'none'}"
     if close:
         fix = f"Did you mean '{close[0]}'? Rename it to '{lost[0].name}'."
     return PellucidError(what, where=name, fix=fix)

@@ -39,8 +39,8 @@ def recognise_source(source: Any, options: ReadOptions) -> Source:
         if not str(source):
             raise UsageError("the name of the data is empty", fix="name a file or a folder; '.' is this one")
         if WEB_ADDRESS.match(str(source)) and not os.path.exists(source):
-            what = "it is an address on the web, and nothing is fetched from there"
-            fix = "download it first, and name the file"
+            what = "it is a web address, and nothing is downloaded"
+            fix = "download it first, and give the file"
             raise PellucidError(what, where=abbreviate_text(str(source), 200), fix=fix)
         source = Path(os.path.expanduser(plain_path(str(source)) if str(source).startswith("file://") else source))
         # Unlike the path's own ``exists``, this takes a text of any length.
@@ -77,14 +77,14 @@ def _not_known(source: Any) -> PellucidError:
     if isinstance(source, list | tuple) and source and all(map(is_path, source)):
         return _not_known_files([Path(os.path.expanduser(one)) for one in source])
     if isinstance(source, bytes | bytearray):
-        return PellucidError("bytes alone say nothing of their form", fix="pass them as a file: io.BytesIO(data)")
+        return PellucidError("bytes alone do not show their format", fix="pass them as a file: io.BytesIO(data)")
     if not isinstance(source, Path):
-        return PellucidError(f"data of the type {type(source).__name__} can't be read", fix=known)
+        return PellucidError(f"data of type {type(source).__name__} can't be read", fix=known)
     if source.is_dir():
         return _not_known_folder(source)
     if not source.is_file():
         return PellucidError(
-            "it is no file but a pipe, a socket or a device", where=str(source), fix="copy it to a file"
+            "it is not a file but a pipe, a socket or a device", where=str(source), fix="copy it to a file"
         )
     suffix = source.suffix.lower()
     if suffix in UNREAD_ARCHIVES:
@@ -92,7 +92,7 @@ def _not_known(source: Any) -> PellucidError:
     if suffix in UNREAD_SHEETS:
         return PellucidError("a spreadsheet can't be read", where=str(source), fix="save it as CSV")
     if suffix in SUFFIXES:
-        return PellucidError("one image is nothing to learn from", where=str(source), fix=layouts.CLASSES_FIX)
+        return PellucidError("one image is not enough to learn from", where=str(source), fix=layouts.CLASSES_FIX)
     if alone := explain_suffixes({suffix: 1}):
         return PellucidError(alone[0].replace("it holds 1", "it is one", 1), where=str(source), fix=alone[1])
     what = f"a file that ends in '{suffix}'" if suffix else "a file whose name has no ending"
@@ -111,7 +111,7 @@ def _not_known_files(paths: Sequence[Path]) -> PellucidError:
     fix = f"name the folder that holds all of them: {shell_quote(near)}"
     if max(images, folders, plain) > len(paths) / 2:
         noun = "images" if images >= max(folders, plain) else "folders" if folders >= plain else "texts"
-        what = f"{len(paths):,} {noun} were given one by one, and their classes are told by the folders they lie in"
+        what = f"{len(paths):,} {noun} were given one by one, but their classes come from the folders they are in"
         return PellucidError(what, where=str(paths[0]), fix=fix)
     if known := explain_suffixes(ends):
         return PellucidError(known[0], where=f"{len(paths):,} files", fix=known[1])
@@ -128,18 +128,18 @@ def _not_known_folder(folder: Path) -> PellucidError:
     readable = [name for name in inside if Path(name).suffix.lower() in readers.READERS]
     files = list_files(folder)
     if readable and not (set(readable) - files.texts.keys()) and not texts.are_tables(files, readable):
-        what = f"{count_noun(len(readable), 'text')}, but no folders that tell their class"
+        what = f"{count_noun(len(readable), 'text')}, but no folders that give their classes"
         return PellucidError(what, where=str(folder), fix=layouts.TEXTS_FIX)
     if readable:
         what, fix = f"it holds {join_words(inside, 4)}", f"read a file in it: {folder / readable[0]}"
-        return PellucidError(f"it is no folder of images, texts or tables ({what})", where=str(folder), fix=fix)
+        return PellucidError(f"it is not a folder of images, texts or tables ({what})", where=str(folder), fix=fix)
     # The form that most files have.
     ends = Counter(suffix_of(path) for path in files.tables)
     for end, count in ends.most_common(1):
         first = next(path for path in files.tables if suffix_of(path) == end)
         depth = "/".join(["*"] * first.count("/"))
-        what = f"its {count_noun(count, f'{end} file')} lie in folders of it ({first}), which are not looked into"
-        fix = f"read them as one table, without what their folders say: {shell_quote(folder / depth / ('*' + end))}"
+        what = f"its {count_noun(count, f'{end} file')} lie in its subfolders ({first}), which are not searched"
+        fix = f"read them as one table, without the folders' names: {shell_quote(folder / depth / ('*' + end))}"
         return PellucidError(what, where=str(folder), fix=fix)
     what, fix = explain_suffixes(files.others) or (
         f"there are no images, texts or tables in it (it holds {join_words(inside, 4)})",
@@ -165,7 +165,7 @@ def _meant_path(path: Path) -> str:
     """The file that was probably meant."""
     beside = sorted(p.name for p in path.parent.iterdir()) if os.path.isdir(path.parent) else []
     close = get_close_matches(path.name, beside, n=1, cutoff=0.6)
-    return f"Did you mean '{path.parent / close[0]}'?" if close else f"look for it from {Path.cwd()}"
+    return f"Did you mean '{path.parent / close[0]}'?" if close else f"looked in {Path.cwd()}"
 
 
 def abbreviate_text(text: str, most: int) -> str:

@@ -24,12 +24,12 @@ def weight_field(column: Column) -> Field:
     """
     series = column.series()
     if series is None or not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Boolean, pl.Null)):
-        raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
+        raise PellucidError(f"the weights '{column.name}' are not numbers", fix=FIX)
     # True counts as 1, False as 0: a column that says which rows to learn from.
     plain = series.cast(pl.Int8) if series.dtype == pl.Boolean else series
     value = parse_numbers(plain, column.decimal)[0].to_numpy()  # (n,), NaN where there is none
     if not np.isfinite(value).any():
-        raise PellucidError(f"the weights '{column.name}' are no numbers", fix=FIX)
+        raise PellucidError(f"the weights '{column.name}' are not numbers", fix=FIX)
     for wrong, what in ((value < 0, "is negative"), (np.isinf(value), "is infinite")):
         if wrong.any():
             rows = "" if wrong.sum() == 1 else f", and {count_noun(int(wrong.sum()) - 1, 'other')}"
@@ -69,7 +69,7 @@ def loss_weights(
     # 1 on average, so that a learning rate means the same with weights and without.
     mean = float(weight[train].mean())
     if not mean > 0:
-        raise PellucidError("all weights of the training part are 0", fix="give some class or row a weight above 0")
+        raise PellucidError("all weights of the training set are 0", fix="give some class or row a weight above 0")
     return (weight / mean).astype(np.float32)
 
 

@@ -20,7 +20,7 @@ from ..fields.category import (
     missing_settings,
 )
 from ..fields.labels import counts_of, is_flag
-from ..fields.notes import LEFT_OUT
+from ..fields.notes import LEFT_OUT, MOST_NAMED
 from ..fields.number import format_number
 from ..wording import count_noun, join_words
 from .sample_weights import weight_field
@@ -36,6 +36,9 @@ PLACEHOLDER = "category"
 
 # The setting of texts that are a file each, so that a run on them takes a file for one text and not for many.
 A_FILE = "a_file"
+
+# Columns that are left out, up to which each has a note of its own.
+FEW_LEFT_OUT = 3
 
 Say = Callable[[Note], None]
 
@@ -54,21 +57,30 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
         field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
         fields[target] = _as_target(field, found.columns[target], options, say, alone=len(targets) == 1)
     _check_together([fields[target] for target in targets])
+    left = [field for field in fields.values() if field.role == "ignore" and field.name not in options.ignore]
+    _say_left_out(left, "left out", say)
+    _say_left_out([field for field in fields.values() if field.role == "id"], "left out as an id", say)
     for field in fields.values():
-        if field.role == "ignore" and field.name not in options.ignore:
-            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT, _all_the_same(field)))
         size = field.traits.note_size(found.columns[field.name], field.settings) if field.role == "input" else None
         if size is not None:
             say(size)
-        if field.role == "id":
-            text = f"taken for an id and left out: {field.reason}"
-            say(Note("info", text, f"column '{field.name}'", LEFT_OUT, _all_the_same(field)))
     return list(fields.values()), why
 
 
-def _all_the_same(field: Field) -> str:
+def _say_left_out(fields: Sequence[Field], what: str, say: Say) -> None:
+    """A note on each column that is left out; of many, one note on all of them."""
+    if len(fields) <= FEW_LEFT_OUT:
+        for field in fields:
+            say(Note("info", f"{what}: {field.reason}", f"column '{field.name}'", LEFT_OUT, _how_to_use(field)))
+        return
+    many = what.replace("an id", "ids")
+    text = f"{len(fields):,} columns are {many}: {join_words((f.name for f in fields), MOST_NAMED)}"
+    say(Note("info", text, "", LEFT_OUT, f"to use one: {_kind_option(fields[0].name, fields[0].kind)}"))
+
+
+def _how_to_use(field: Field) -> str:
     """How to have a column read that was left out."""
-    return f"to read it all the same: {_kind_option(field.name, field.kind)}"
+    return f"to use it: {_kind_option(field.name, field.kind)}"
 
 
 def check_names(columns: Iterable[str], options: ReadOptions) -> None:
@@ -144,15 +156,15 @@ def _split_by(column: Column, asked: SplitSpec) -> Field | None:
     name = column.name
     if name == asked.column and asked.by == "group":
         distinct = column_words(column).drop_nulls().n_unique()
-        reason = f"{count_noun(distinct, 'value')}; rows of one stay in one part, and it is no input"
+        reason = f"{count_noun(distinct, 'value')}; rows of one stay in one set, and it is not an input"
         return Field(name, "category", "group", reason)
     if name == asked.column and asked.by == "column":
-        return Field(name, "category", "split", "says which part each row belongs to")
+        return Field(name, "category", "split", "says which set each row belongs to")
     if asked.by == "column" or not _holds_splits(column):
         return None
     if asked.by == "chance":
-        return Field(name, "category", "split", "says which part each row belongs to")
-    return Field(name, PLACEHOLDER, "ignore", f"says parts, but rows are split by {asked.by}")
+        return Field(name, "category", "split", "says which set each row belongs to")
+    return Field(name, PLACEHOLDER, "ignore", f"names sets, but rows are split by {asked.by}")
 
 
 def _holds_splits(column: Column) -> bool:
@@ -169,7 +181,7 @@ def _holds_splits(column: Column) -> bool:
 def _choose_targets(fields: Mapping[str, Field], found: Contents, options: ReadOptions) -> tuple[tuple[str, ...], str]:
     """The target, or targets: named, told by the layout, called like one, or the one column beside texts."""
     if options.target is not None:
-        return asked_targets(options.target, fields), "you said so"
+        return asked_targets(options.target, fields), "as you asked"
     parting = ("split", "group", "weight")
     told = tuple(name for name in asked_targets(found.target, fields) if name not in options.ignore)
     # Without names the target is a guess, so that a last column of texts is not insisted on.
@@ -213,8 +225,8 @@ def _check_together(targets: Sequence[Field]) -> None:
         odd = next(field for field in targets if not field.traits.amount)
         noun = odd.traits.noun
         raise PellucidError(
-            f"several targets must all be numbers, or all say 0 or 1 (yes or no); '{odd.name}' is {noun}",
-            fix=f"name one target, or say --kind {odd.name}=number",
+            f"several targets must all be numbers, or all be 0 or 1 (yes or no); '{odd.name}' is {noun}",
+            fix=f"name one target, or use --kind {odd.name}=number",
         )
 
 
@@ -226,13 +238,13 @@ def _as_target(field: Field, column: Column, options: ReadOptions, say: Say, *, 
     if field.traits.amount and field.name not in options.kinds:
         field = _classes_or_amount(field, column, say, alone=alone)
     elif alone and field.traits.amount and (only := _only_number(column)):
-        field = field.with_(role="ignore", reason=f"always {only}, which tells nothing")
+        field = field.with_(role="ignore", reason=f"always {only}, which says nothing")
     elif field.traits.one_class and field.name not in options.kinds and _numbers_by_type(column):
         counts = count_whole_numbers(column)
         field = _said_classes(field, counts, say) if len(counts) > 1 else field
     traits = field.traits
     if not traits.predictable and (traits.instead or field.role != "ignore"):
-        another = "name another with --target, or say what it is: --kind {name}=category"
+        another = "name another with --target, or set its kind: --kind {name}=category"
         raise PellucidError(
             f"the target '{field.name}' is {traits.noun}, and {field.kind}s are not predicted",
             fix=(traits.instead or another).format(name=field.name),
@@ -256,16 +268,16 @@ def _classes_or_amount(field: Field, column: Column, say: Say, *, alone: bool) -
     if not alone or field.role == "ignore" or not could_be_classes(counts):
         return field
     instead = f"{_kind_option(field.name, 'category')} predicts classes instead"
-    text = f"its {_show_numbers(counts)} are taken for an amount; {instead}"
-    say(Note("info", text, f"column '{field.name}'", "predicts an amount", "say what they are, if not that"))
+    text = f"its {_show_numbers(counts)} are read as an amount; {instead}"
+    say(Note("info", text, f"column '{field.name}'", "predicts an amount", "choose the other if that is wrong"))
     return field.with_(reason=f"{field.reason}; {instead}")
 
 
 def _said_classes(field: Field, counts: Mapping[int, int], say: Say) -> Field:
     """Whole numbers that are classes, with a note on how to have an amount."""
     instead = f"{_kind_option(field.name, 'number')} predicts an amount instead"
-    text = f"its {_show_numbers(counts)} are taken for classes; {instead}"
-    say(Note("info", text, f"column '{field.name}'", "predicts classes", "say what they are, if not that"))
+    text = f"its {_show_numbers(counts)} are read as classes; {instead}"
+    say(Note("info", text, f"column '{field.name}'", "predicts classes", "choose the other if that is wrong"))
     return field.with_(reason=explain_classes(field.name, counts))
 
 

@@ -131,7 +131,7 @@ def check_width(columns: int, where: str) -> None:
     """Raises PellucidError when there are more columns than can be looked at one by one."""
     if columns > MOST_COLUMNS:
         raise PellucidError(
-            f"it has {columns:,} columns, and at most {MOST_COLUMNS:,} can be told apart in reasonable time",
+            f"it has {columns:,} columns, and at most {MOST_COLUMNS:,} can be checked in reasonable time",
             where=where,
             fix="keep those that may matter, or join some",
         )

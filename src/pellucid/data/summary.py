@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SIGNS = {"info": "·", "warning": "!", "error": "✗"}
 
-MENDS = {"error": "mend it, or take it out", "warning": "mend it where it comes from", "info": ""}
+MENDS = {"error": "fix it, or remove it", "warning": "fix it where it comes from", "info": ""}
 
 # Columns and notes listed one by one: in full, and where a dataset is printed.
 MOST_LISTED, SHORT = 40, 16
@@ -128,7 +128,7 @@ def _shown_fields(fields: list[Any], most: int) -> list[Any]:
 def _prediction_lines(data: Examples) -> list[str]:
     """What will be predicted, from what, and why."""
     if data.target is None:
-        return ["Which column is to be predicted is not obvious: say which with --target", ""]
+        return ["Target: not clear; choose one with --target", ""]
     about = _summarise_target(data, data.target)
     said = f"Will predict '{about['name']}', {prediction_phrase(about)}"
     return [*textwrap.wrap(said, LINE_CHARS), *_class_lines(data.reading.classes), ""]
@@ -161,7 +161,7 @@ def _note_lines(data: Examples, most: int) -> list[str]:
     notes = sorted(join_notes(data.notes), key=lambda note: order.get(note.level, 3))
     if not notes:
         return []
-    out = ["", "Worth knowing"]
+    out = ["", "Notes"]
     for note in notes[:most]:
         out += textwrap.wrap(f"  {SIGNS.get(note.level, '·')} {note}", LINE_CHARS, subsequent_indent="    ")
     left = len(notes) - most

@@ -176,7 +176,7 @@ def calibration_chart(confidence: Values, accuracy: Values, count: Values) -> Ma
     ]
     one = Scale(0, 1)
     frame = Frame.around(
-        one, one, square=True, x_label="said to be", y_label="were right", percent_x=True, percent_y=True
+        one, one, square=True, x_label="predicted probability", y_label="share right", percent_x=True, percent_y=True
     )
     most = max((n for _, _, n in bins), default=1)
     dots = [
@@ -193,7 +193,7 @@ def calibration_chart(confidence: Values, accuracy: Values, count: Values) -> Ma
     ]
     diagonal = draw_rule(frame.x(0), frame.y(0), frame.x(1), frame.y(1), "guide")
     curve = draw_path([(frame.x(c), frame.y(a)) for c, a, _ in bins], "line thin c1")
-    return frame.draw(diagonal, curve, dots, about="calibration: how often predictions of each confidence were right")
+    return frame.draw(diagonal, curve, dots, about="calibration: how often predictions of each probability were right")
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------

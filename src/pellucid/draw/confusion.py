@@ -1,4 +1,4 @@
-"""The confusion matrix: what was taken for what."""
+"""The confusion matrix: actual against predicted classes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _draw_grid(labels: Sequence[str], counts: np.ndarray) -> Markup:
         ]
     for t, p in np.ndindex(k, k):
         share = counts[t, p] / max(1, total[t])
-        tip = f"{labels[t]}, taken for {labels[p]}: {counts[t, p]:,} of {total[t]:,} ({percent_text(share)})"
+        tip = f"{labels[t]}, predicted as {labels[p]}: {counts[t, p]:,} of {total[t]:,} ({percent_text(share)})"
         marks += _draw_cell(left + p * cell, top + t * cell, cell, int(counts[t, p]), share, t == p, tip)
     overhang = 0 if flat else 0.72 * text_width(names[-1]) - cell / 2
     width = max(left + k * cell + max(4, overhang), 200)

@@ -50,7 +50,7 @@ class Category(Kind):
     one_class = True
     predictable = True
     augmentable = True
-    stratified = "every class"
+    stratified = "class"
     column_nouns = ("category", "categories")
 
     def settings(self) -> forms.Form:
@@ -75,8 +75,8 @@ class Category(Kind):
         if not distinct:
             return Guess(0.95 if settings else 0.1, "no values at all", role="ignore", settings=settings)
         if distinct == 1 and n == len(series) > 1:
-            return Guess(0.85, f"always '{present[0][:40]}', which tells nothing", role="ignore")
-        reason = f"{count_noun(distinct, 'word')} ({_commonest_values(present)})"
+            return Guess(0.85, f"always '{present[0][:40]}', which says nothing", role="ignore")
+        reason = f"{count_noun(distinct, 'distinct value')} ({_commonest_values(present)})"
         if n < MOSTLY_MISSING * len(series):
             reason += f", {len(series) - n:,} of {len(series):,} values missing"
         if series.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
@@ -225,8 +225,8 @@ def spell_as_known(new: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def say_taken(same: Mapping[str, str]) -> str:
     """Which values are taken for others, where that is more than capitals; empty where none are."""
-    odd = [f"'{new[:40]}' for '{known[:40]}'" for new, known in same.items() if new.lower() != known.lower()]
-    return f"taken {join_words(odd, 3)}" if odd else ""
+    odd = [f"'{new[:40]}' as '{known[:40]}'" for new, known in same.items() if new.lower() != known.lower()]
+    return f"read {join_words(odd, 3)}" if odd else ""
 
 
 def _report_missing(column: Column, counts: Mapping[str | None, int], gone: Sequence[str], report: Report) -> None:
@@ -237,12 +237,12 @@ def _report_missing(column: Column, counts: Mapping[str | None, int], gone: Sequ
         if gone:
             said = [*(f"{counts[word]:,} say '{word}'" for word in gone), *([f"{empty:,} are empty"] if empty else [])]
             text += f": {join_words(said)}"
-            fix = f"if these words are values, say {shlex.join(['--kind', f'{column.name}=category'])}"
+            fix = f"if these words are values, add {shlex.join(['--kind', f'{column.name}=category'])}"
         report(Note("info", text, where, OWN_VALUE, fix))
     kept = [f"'{word}' ({counts[word]:,})" for word in MARKERS if word in counts and word not in gone]
     if kept:
-        text = f"{join_words(kept)} {'is a value' if len(kept) == 1 else 'are values'} here, as any other word"
-        report(Note("info", text, where, AS_VALUE, "where there is no value, leave the cell empty"))
+        text = f"{join_words(kept)} {'is read as a value' if len(kept) == 1 else 'are read as values'}, not as missing"
+        report(Note("info", text, where, AS_VALUE, "leave a cell empty where there is no value"))
 
 
 def _read_words(column: Column) -> pl.Series:
@@ -324,7 +324,9 @@ def _guess_words(present: pl.Series, distinct: int, reason: str) -> Guess:
         return Guess(0.8, reason)
     single = 1 - present.str.contains(r"\s").mean()  # type: ignore[operator]
     if n > 2 and distinct > 0.9 * n and single > 0.9 and distinct > 2:
-        return Guess(0.4, f"{distinct:,} words, nearly all different ({_commonest_values(present)})", role="id")
+        return Guess(
+            0.4, f"{distinct:,} distinct values, nearly all different ({_commonest_values(present)})", role="id"
+        )
     if distinct <= 0.2 * n:
         return Guess(0.7, reason)
     return Guess(0.45, reason)

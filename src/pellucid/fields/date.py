@@ -388,7 +388,7 @@ def _make_guess(column: Column, settings: Mapping[str, Any], how: str) -> Guess 
         return None
     low, high = (write_date(float(v), clock) for v in (present.min(), present.max()))
     if low == high and len(value) == len(present) > 1:
-        return Guess(0.95, f"always {low}, which tells nothing", role="ignore", settings=settings)
+        return Guess(0.95, f"always {low}, which says nothing", role="ignore", settings=settings)
     reason = f"{len(present):,} {'times' if clock else 'dates'} from {low} to {high}" + (f", {how}" if how else "")
     return Guess(0.93 if len(present) == n else 0.86, reason, settings=settings)
 
@@ -486,7 +486,7 @@ def _report_unread(column: Column, value: np.ndarray, settings: Mapping[str, Any
     series, where = column.series(), f"column '{column.name}'"
     if settings.get("unsure"):
         order, other = ("day", "month") if settings["day_first"] else ("month", "day")
-        text = f"nothing tells whether dates have the day or the month first; the {order} is taken to be first"
+        text = f"dates could have the day or the month first; read with the {order} first"
         fix = f"if it is the {other}, write them as YYYY-MM-DD"
         report(Note("warning", text, where, f"read with the {order} first", fix))
     if series is None or series.dtype != pl.String:

@@ -275,7 +275,7 @@ def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
         return Guess(0.6, f"{len(paths):,} names of image files, which {_why_none(sample, fetch)}", role="ignore")
     grey = modes <= set(pixels.GREY_MODES)
     settings, why = _size_settings(shapes, 1 if grey else 3)
-    why += f" ({len(sample):,} looked at)" if len(sample) < len(paths) else ""
+    why += f" ({len(sample):,} checked)" if len(sample) < len(paths) else ""
     if ranges:
         lows, highs = zip(*ranges, strict=True)
         # One range for all files: each stretched by its own, night and day would look alike.
@@ -325,7 +325,7 @@ def _size_settings(sizes: list[tuple[int, int]], channels: int) -> tuple[dict[st
     short = float(np.median(np.min(sizes, axis=1)))
     side = max([step for step in LADDER if step <= min(short, MOST_CHOSEN_SIDE)], default=LADDER[0])
     found = f"{most[1]} × {most[0]}" if (least == most).all() else f"about {short:.0f} pixels on the short side"
-    return _size_of(side, side, channels), f"{found}, brought to {side} × {side}"
+    return _size_of(side, side, channels), f"{found}, resized to {side} × {side}"
 
 
 def _size_of(height: int, width: int, channels: int) -> dict[str, Any]:
@@ -384,7 +384,7 @@ def _report_images(
     notes = (Note.left_out(why, place(row)) for row, why in bad)
     report_some(report, notes, len(bad), "images can't be read and are left out", 20, LEFT_OUT)
     if resized:
-        text = f"{resized:,} of {len(column):,} images brought to {size.width} × {size.height} pixels"
+        text = f"{resized:,} of {len(column):,} images resized to {size.width} × {size.height} pixels"
         report(Note("info", text, f"column '{column.name}'"))
     return [row for row, _ in bad]
 

@@ -18,7 +18,7 @@ BLANK = " "
 # What is in no text that a person writes: cells of one label each.
 NOTHING = "\x1f"
 
-ALL_MARKS = f"{' '.join(SEPARATORS + MARKS)} and blanks"
+ALL_MARKS = f"{' '.join(SEPARATORS + MARKS)} and spaces"
 
 ANY_MARK = rf"[{re.escape(''.join((*SEPARATORS, *MARKS, BLANK)))}]|^\s*[\[(]"
 
@@ -72,12 +72,12 @@ def say_separator(settings: Mapping[str, Any]) -> str:
     """How labels are parted, in words.
 
     >>> say_separator({"separator": " "}), say_separator({"separator": ";"})
-    ('between blanks', "between ';'")
+    ('separated by spaces', "separated by ';'")
     """
     if settings.get("brackets"):
         return "in brackets"
-    special = {BLANK: "between blanks", NOTHING: "one a cell", "#": "each behind '#'"}
-    return special.get(settings["separator"], f"between '{settings['separator']}'")
+    special = {BLANK: "separated by spaces", NOTHING: "one a cell", "#": "each behind '#'"}
+    return special.get(settings["separator"], f"separated by '{settings['separator']}'")
 
 
 def _are_tags(text: pl.Series, table: pl.DataFrame, settings: Mapping[str, Any], name: str) -> bool:

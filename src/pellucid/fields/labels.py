@@ -56,7 +56,7 @@ class Labels(Kind):
     predictable = True
     augmentable = True
     together = True
-    stratified = "rows by their rarest label"
+    stratified = "rarest label"
     noun = "a set of labels"
     column_nouns = ("column of labels", "columns of labels")
 
@@ -114,10 +114,10 @@ class Labels(Kind):
             code[:] = table["part"].cast(pl.Enum(values)).to_physical().cast(pl.Int32).to_numpy()
         count[:] = np.where(gone, -1, np.bincount(table["row"].to_numpy(), minlength=len(gone)))
         if settings.get("separator") == NOTHING:
-            text = f"no mark stands between labels, so each cell is one; read as marks are {ALL_MARKS}"
+            text = f"no separator between labels found, so each cell is one label; separators are {ALL_MARKS}"
             report(Note("warning", text, f"column '{column.name}'", "one label a cell", "write cells as 'cat; dog'"))
         if missing := int(gone.sum()):
-            text = f"{missing:,} of {len(gone):,} values are missing; a cell that holds a lone ';' says: no label"
+            text = f"{missing:,} of {len(gone):,} values are missing; a cell with a single ';' means no label"
             report(Note("info", text, f"column '{column.name}'", OWN_VALUE))
         return Stored({"code": code, "count": count}, {"values": values}, len(gone))
 
@@ -179,7 +179,7 @@ class Labels(Kind):
         shown = ", ".join(f"'{stored.meta['values'][i]}'" for i in unseen[:5]) + (", …" if len(unseen) > 5 else "")
         what = "1 label is" if len(unseen) == 1 else f"{len(unseen):,} labels are"
         near = say_differences([stored.meta["values"][i] for i in unseen], state["values"])
-        return f"{what} passed over, which training has not seen: {shown}{near}"
+        return f"{what} ignored, new since training: {shown}{near}"
 
     def count_classes(self, column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
         return counts_of(column, settings)

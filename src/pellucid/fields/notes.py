@@ -17,8 +17,8 @@ AS_MISSING = "counts as missing"
 TAKEN_OFF = "read without them"
 OWN_VALUE = "a value of its own; a row without its target is left out"
 AS_VALUE = "read as a word like the others"
-AS_IT_SAYS = "done as it says"
-AS_IT_IS = "nothing more: read as it is"
+AS_IT_SAYS = "done as the note says"
+AS_IT_IS = "nothing: used as it is"
 
 
 @dataclass(frozen=True)

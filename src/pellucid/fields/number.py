@@ -112,7 +112,7 @@ class Number(Kind):
         if why := _like_an_id(column.name, value, len(series)):
             return Guess(confidence, why, "id", settings)
         if len(series) > 1 and value.min() == value.max() and len(value) == len(series):
-            return Guess(confidence, f"always {low}, which tells nothing", "ignore", settings)
+            return Guess(confidence, f"always {low}, which says nothing", "ignore", settings)
         return Guess(
             confidence,
             reason + (", with decimal commas" if settings and _has_commas(series) else ""),
@@ -199,14 +199,14 @@ class Number(Kind):
             return ""
         if len(present) < len(value) and not state["missing"]:
             gone = "1 number is" if len(value) - len(present) == 1 else f"{len(value) - len(present):,} numbers are"
-            findings.append(f"{gone} missing, as none was in training: one from the middle stands in")
+            findings.append(f"{gone} missing, as none was in training: a typical value is used instead")
         low, high = state["edges"][0], state["edges"][-1]
         reach = high - low
         far = int(((present < low - reach) | (present > high + reach)).sum())
         if far > FAR_SHARE * len(present):
             seen = f"from {format_number(low)} to {format_number(high)}"
             findings.append(
-                f"{far:,} of {len(present):,} lie far outside what was learned from ({seen}): another unit?"
+                f"{far:,} of {len(present):,} lie far outside the training data's range ({seen}): another unit?"
             )
         return "; ".join(findings)
 
@@ -305,7 +305,7 @@ def _like_an_id(name: str, value: pl.Series, n: int) -> str:
     # As in userId, Customer ID, id_2.
     words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", name)]
     if name.lower() in ID_NAMES or "id" in (words[:1] + words[-1:]):
-        return "whole numbers, all different, under the name of an id"
+        return "whole numbers, all different, named like an id"
     if n >= 10 and value[0] in (0, 1) and (value.diff().drop_nulls() == 1).all():
         return f"counts the rows from {format_number(value[0])}"
     return ""

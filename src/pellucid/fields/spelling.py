@@ -23,7 +23,7 @@ SHOWN_PAIRS = 3
 
 SIGN_NAMES = {
     ".": "a full stop", ",": "a comma", ";": "a semicolon", ":": "a colon", "-": "a hyphen", "_": "an underscore",
-    " ": "a blank", "'": "an apostrophe", "’": "an apostrophe", '"': "a quotation mark", "!": "an exclamation mark",
+    " ": "a space", "'": "an apostrophe", "’": "an apostrophe", '"': "a quotation mark", "!": "an exclamation mark",
     "?": "a question mark", "(": "a bracket", ")": "a bracket", "/": "a slash", "–": "a dash", "—": "a dash",
     "“": "a quotation mark", "”": "a quotation mark", "„": "a quotation mark", "«": "a quotation mark",
     "»": "a quotation mark", "‘": "an apostrophe", "`": "an apostrophe", "´": "an apostrophe",
@@ -56,9 +56,13 @@ def explain_difference(one: str, other: str) -> str:
     seen = [word.translate(dict.fromkeys(map(ord, INVISIBLE))) for word in (one, other)]
     if seen != [one, other]:
         rest = explain_difference(*seen)
-        return "" if seen[0] != seen[1] and not rest else " and ".join([*([rest] if rest else []), "an invisible sign"])
+        return (
+            ""
+            if seen[0] != seen[1] and not rest
+            else " and ".join([*([rest] if rest else []), "an invisible character"])
+        )
     if unicodedata.normalize("NFKC", one) == unicodedata.normalize("NFKC", other):
-        return "the kind of blank" if one.split() == other.split() else "how a letter is written"
+        return "the kind of space" if one.split() == other.split() else "how a letter is written"
     a, b = _letters_of(one), _letters_of(other)
     if not a or strip_accents(a.casefold()) != strip_accents(b.casefold()):
         return _slip_said(one, other)
@@ -67,7 +71,7 @@ def explain_difference(one: str, other: str) -> str:
     if (signs := _signs_said(one, other)) is None:
         return ""
     said += [signs] if signs else []
-    said = said or ["where the punctuation stands"]
+    said = said or ["where the punctuation is"]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
 
 
@@ -190,7 +194,7 @@ def _signs_said(one: str, other: str) -> str | None:
     if not all(sign in SIGN_NAMES for sign in odd) or _marks_of(one) != _marks_of(other):
         return None
     if odd == [" "] and one.strip() == other.strip():
-        return "a blank at the end" if one.lstrip() != other.lstrip() else "a blank at the beginning"
+        return "a space at the end" if one.lstrip() != other.lstrip() else "a space at the beginning"
     names = list(dict.fromkeys(SIGN_NAMES[sign] for sign in odd))
     return " and ".join(names) if len(names) < 3 else "punctuation"
 

@@ -163,7 +163,7 @@ def load_tokenizer(text: str) -> Tokenizer:
         vocabulary, merges = saved["model"].pop("vocab"), saved["model"].pop("merges")
         lower = saved["normalizer"] is not None
         if not _json_agrees(saved, json.loads(_empty_tokenizer(lower).to_str())):
-            raise ValueError("it is no byte-level BPE")
+            raise ValueError("it is not a byte-level BPE tokenizer")
         if type(vocabulary) is not dict or sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise ValueError("its tokens are not counted from 0")
         # Made anew from its tokens: whatever else the file holds, such as a decoder of its own, is not used.

@@ -54,7 +54,7 @@ class Image(Input):
 
     @classmethod
     def suggest_network(cls, examples: int) -> tuple[str, str]:
-        return "convolutional", "photos: what is near belongs together, wherever it is"
+        return "convolutional", "photos: near pixels belong together"
 
     @classmethod
     def mirrors(cls, settings: Mapping[str, Any]) -> bool:

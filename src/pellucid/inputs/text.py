@@ -49,8 +49,8 @@ class Text(Input):
     @classmethod
     def suggest_network(cls, examples: int) -> tuple[str, str]:
         if examples < FEW_TEXTS:
-            return "dense", f"{examples:,} texts: so few teach more as bags of tokens and pairs than in their order"
-        return "transformer", "text: every word can look at every other"
+            return "dense", f"{examples:,} few texts: a bag of words and word pairs works better than their order"
+        return "transformer", "text: every word can use every other (attention)"
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

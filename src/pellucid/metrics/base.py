@@ -60,7 +60,7 @@ class Metric:
     decides: bool = False
     limits: tuple[float, float] = (0.0, 1.0)
     constant: str = "mean"
-    sentence: str = "{name} {value} ({low} to {high}); {naive}: {base}."
+    sentence: str = "{name} {value} ({low} to {high}); baseline ({naive}): {base}."
 
     @property
     def key(self) -> str:

@@ -93,14 +93,15 @@ OF_CLASSES = {
     metric.name: metric
     for metric in (
         Metric("accuracy", accuracy, ("accuracy", "acc"), percent=True, decides=True,
-               sentence="Right {value:.1%} of the time ({low:.1%} to {high:.1%}); {naive} would be right {base:.1%}."),
+               sentence="{name} {value:.1%} ({low:.1%} to {high:.1%}): the share of right answers; "
+                        "baseline ({naive}): {base:.1%}."),
         Metric("balanced accuracy", balanced_accuracy, ("balanced accuracy", "bacc"), percent=True, decides=True,
-               sentence="Finds {value:.1%} of a class on average ({low:.1%} to {high:.1%}); {naive} would find "
-                        "{base:.1%}."),
+               sentence="{name} {value:.1%} ({low:.1%} to {high:.1%}): the mean recall of the classes; "
+                        "baseline ({naive}): {base:.1%}."),
         Metric("macro F1", macro_f1, ("f1", "f1 macro"), decides=True),
         Metric("log loss", log_loss, ("log loss", "logloss", "cross entropy"), higher=False, limits=UNBOUNDED),
         Metric("ROC AUC", roc_auc, ("auc", "roc"), slow=True,
-               sentence="Puts two examples of different classes in the right order {value:.1%} of the time "
-                        "({low:.1%} to {high:.1%}); by chance it would be {base:.1%}."),
+               sentence="{name} {value} ({low} to {high}): how often two examples of different classes are "
+                        "ranked in the right order; baseline: {base}."),
     )
 }  # fmt: skip

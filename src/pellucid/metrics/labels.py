@@ -84,8 +84,8 @@ def _decided_labels(answers: np.ndarray) -> np.ndarray:  # (n, 2 C) -> (n, C) bo
 
 
 AGREE = (
-    "The labels it says and those that are there agree to {value:.1%} ({low:.1%} to {high:.1%}); {naive} would agree "
-    "to {base:.1%}."
+    "{name} {value:.1%} ({low:.1%} to {high:.1%}): how far predicted and actual labels agree; "
+    "baseline ({naive}): {base:.1%}."
 )
 
 OF_LABELS = {
@@ -93,14 +93,14 @@ OF_LABELS = {
     for metric in (
         Metric("micro F1", micro_f1, ("f1", "f1 micro"), percent=True, sentence=AGREE),
         Metric("macro F1", macro_f1_of_labels, ("macro f1", "f1 macro"), percent=True,
-               sentence=AGREE.replace("agree to {value", "agree, label by label, to {value")),
+               sentence=AGREE.replace("labels agree", "labels agree, as a mean over labels")),
         Metric("mean average precision", mean_average_precision, ("map", "average precision")),
         Metric("every label right", every_label_right, ("accuracy", "exact match", "subset accuracy"), percent=True,
-               sentence="Has every label right {value:.1%} of the time ({low:.1%} to {high:.1%}); {naive} would have "
-                        "{base:.1%}."),
+               sentence="Exact match {value:.1%} ({low:.1%} to {high:.1%}): the share with all labels right; "
+                        "baseline ({naive}): {base:.1%}."),
         Metric("labels wrong", labels_wrong, ("hamming", "hamming loss"), higher=False, percent=True,
-               sentence="Of all labels, {value:.1%} are wrongly said or left out ({low:.1%} to {high:.1%}); of "
-                        "{naive} it would be {base:.1%}."),
+               sentence="Hamming loss {value:.1%} ({low:.1%} to {high:.1%}): the share of labels that are wrong; "
+                        "baseline ({naive}): {base:.1%}."),
         Metric("log loss", log_loss_of_labels, ("log loss", "logloss", "cross entropy"), higher=False,
                limits=UNBOUNDED),
     )

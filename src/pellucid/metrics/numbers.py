@@ -79,7 +79,7 @@ def next_to_nothing(true: np.ndarray) -> np.ndarray:  # (n,) or (n, R) -> bool
 # The limits of an error.
 UNBOUNDED = (0.0, math.inf)
 
-OFF = "{name} {value} ({low} to {high}), in the unit of {names}; {naive}: {base}."
+OFF = "{name} {value} ({low} to {high}), in the unit of {names}; baseline ({naive}): {base}."
 
 OF_NUMBERS = {
     metric.name: metric
@@ -94,6 +94,6 @@ OF_NUMBERS = {
                sentence=OFF),
         Metric("mean absolute percentage error", mean_absolute_percentage_error, ("mape",), higher=False, percent=True,
                limits=UNBOUNDED, constant="share",
-               sentence="{name} {value:.1%} ({low:.1%} to {high:.1%}); {naive}: {base:.1%}."),
+               sentence="{name} {value:.1%} ({low:.1%} to {high:.1%}); baseline ({naive}): {base:.1%}."),
     )
 }  # fmt: skip

@@ -54,8 +54,10 @@ class Score:
         if not self.times:
             return ""
         if not self.block:
-            return f"No error varies in time, so the interval takes each different '{self.times}' as one example."
-        said = f"The interval was drawn in blocks of {self.block}, because errors near in time are alike."
+            return f"The errors do not vary in time, so the interval resamples each different '{self.times}' as one."
+        said = (
+            f"The interval resamples blocks of {self.block}, because errors near in time are alike (block bootstrap)."
+        )
         return f"{said} {few_blocks(self.blocks)}".strip()
 
 
@@ -68,8 +70,8 @@ def few_blocks(blocks: int) -> str:
     """That an interval over so many blocks of time can't be trusted; empty where it can."""
     if blocks >= ENOUGH_BLOCKS:
         return ""
-    only = "are no more than one such block" if blocks < 2 else f"hold only {blocks} such blocks"
-    return f"These examples {only}: intervals may still be too narrow."
+    only = "are at most one such block" if blocks < 2 else f"are only {blocks} such blocks"
+    return f"The examples {only}: the interval may still be too narrow."
 
 
 # In the name of a reference's score.

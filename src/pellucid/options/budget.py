@@ -50,7 +50,7 @@ class Budget:
             what = f"a budget of {self.amount:,.12g} {self.kind} is more than can be spent"
             raise UsageError(what, fix=f"give it at most {MOST[self.kind]:,} {self.kind}")
         if not self.amount > 0:
-            raise UsageError(f"a budget of {self.amount:g} {self.kind} trains nothing", fix="give it more than 0")
+            raise UsageError(f"a budget of {self.amount:g} {self.kind} is too small", fix="give it more than 0")
         if self.kind == "steps" and self.amount != int(self.amount):
             raise UsageError(f"a budget of {self.amount:g} steps is not a whole number of steps")
 
@@ -89,7 +89,7 @@ class Budget:
         found = [one for one in given if one]
         if len(found) > 1:
             said = " and ".join(str(one) for one in found)
-            raise UsageError(f"a training has one budget, and {said} are two", fix="give budget, epochs or steps")
+            raise UsageError(f"only one budget can be given, not both {said}", fix="give budget, epochs or steps")
         return found[0] if found else None
 
     def __str__(self) -> str:

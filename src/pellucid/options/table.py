@@ -53,7 +53,7 @@ TARGETS = Texts("column", alone=True)
 OUTPUT = Text(of="output", choices=("category", "labels", "number"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
-DECIMAL = Written(parse_decimal, "decimal mark", ",", (",", "."), annotation=str)
+DECIMAL = Written(parse_decimal, "decimal separator", ",", (",", "."), annotation=str)
 ENCODING = Written(parse_encoding, "encoding", "cp932", annotation=str)
 DELIMITER = Written(parse_delimiter, "delimiter", ";", annotation=str)
 
@@ -121,17 +121,17 @@ class Option:
         return about | {"without": self.usual_text, "flag": self.spelling, "many": self.many}
 
 
-WEIGHTS = Option("weights", "Column that says how much each row counts.", Text(of="column"), unset="all count the same",
-                 metavar="COLUMN")  # fmt: skip
+WEIGHTS = Option("weights", "Column of sample weights: how much each row counts.", Text(of="column"),
+                 unset="all count the same", metavar="COLUMN")  # fmt: skip
 
 # How a table is written, where that is to be said.
 FORM = (
-    Option("header", "Whether the first line of a table holds names.", YesNo(), unset="recognised",
+    Option("header", "Whether the first line of a table has the column names.", YesNo(), unset="recognised",
            flag="--header/--no-header"),
-    Option("decimal", "The mark before decimals in numbers: , or .", DECIMAL, unset="recognised", metavar="MARK"),
-    Option("delimiter", "What stands between the cells of a text file: ';', tab, '::', or ' ' for blanks.", DELIMITER,
-           unset="recognised", metavar="SIGNS"),
-    Option("sheet", "The sheet of a spreadsheet to read.", Text(of="sheet"),
+    Option("decimal", "Decimal separator: , or .", DECIMAL, unset="recognised", metavar="CHARACTER"),
+    Option("delimiter", "Delimiter between the cells of a text file: ';', tab, '::', or ' ' for spaces.", DELIMITER,
+           unset="recognised", metavar="CHARACTERS"),
+    Option("sheet", "Sheet of a spreadsheet to read.", Text(of="sheet"),
            unset="the one with the columns named, else the largest", metavar="NAME"),
     Option("encoding", "Encoding of a text file, such as cp932 or utf-16.", ENCODING, unset="recognised",
            metavar="NAME"),
@@ -139,106 +139,106 @@ FORM = (
 
 READ = (
     Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
-           unset="the obvious one, else an error lists the columns", metavar="COLUMN"),
-    Option("kinds", "Take a column for a kind: number, category, text, image, labels, date.", KINDS,
+           unset="the likely one; if not clear, an error lists the columns", metavar="COLUMN"),
+    Option("kinds", "Kind of a column: number, category, text, image, labels, date.", KINDS,
            unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
     Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
     *FORM,
-    Option("split", "Parts: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
+    Option("split", "Train, validation, test: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
            Whatever("80,10,10", str | Sequence[float]),
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
     WEIGHTS,
-    Option("image_size", "Pixels a side that images are brought to.", PIXELS, unset="theirs, up to a limit",
+    Option("image_size", "Size in pixels that images are resized to.", PIXELS, unset="their own, up to a limit",
            metavar="PIXELS"),
 )  # fmt: skip
 
 TRAIN = (
     Option("network", "mlp, cnn, rnn, gru, lstm or transformer.", NETWORK, unset="chosen by the kind of data",
            metavar="NAME"),
-    Option("budget", "What training may spend, everything included: 30s, 5m, 10epochs, 500steps.", BUDGET,
+    Option("budget", "What training may take, everything included: 30s, 5m, 10epochs, 500steps.", BUDGET,
            unset="until it stops improving, at most 10 minutes", metavar="BUDGET"),
-    Option("epochs", "The budget in passes over the training examples.", Number(unit="epochs", most=MOST["epochs"]),
+    Option("epochs", "The budget in epochs (passes over the training examples).",
+           Number(unit="epochs", most=MOST["epochs"]), metavar="N"),
+    Option("steps", "The budget in optimizer steps (batches).", Whole(1, MOST["steps"], "steps"), metavar="N"),
+    Option("batch_size", "Examples in a batch (one step).", Whole(1, LARGEST_BATCH, "examples"), unset="planned",
            metavar="N"),
-    Option("steps", "The budget in optimizer steps.", Whole(1, MOST["steps"], "steps"), metavar="N"),
-    Option("batch_size", "Examples a step.", Whole(1, LARGEST_BATCH, "examples"), unset="planned", metavar="N"),
     Option("lr", "Learning rate.", Number(most=LARGEST_RATE), unset="planned", metavar="RATE"),
-    Option("seed", "Start of every random choice.", Whole(most=LARGEST_SEED), default=0, metavar="N"),
-    Option("split_seed", "Start of the random split alone, where it is to stay the same.", Whole(most=LARGEST_SEED),
+    Option("seed", "Random seed.", Whole(most=LARGEST_SEED), default=0, metavar="N"),
+    Option("split_seed", "Random seed of the split alone.", Whole(most=LARGEST_SEED),
            unset="the seed", metavar="N"),
-    Option("reference", "Whether a classical model learns on the same split, to compare with.", YesNo(),
+    Option("reference", "Whether to train a classical reference model on the same split.", YesNo(),
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
-    Option("output", "Kind of answer: category, labels or number.", OUTPUT, unset="picked by the target's kind",
+    Option("output", "Kind of answer: category, labels or number.", OUTPUT, unset="chosen by the target's kind",
            metavar="NAME"),
-    Option("augment", "How photos change in training: auto, none, or some of mirror,shift,cover.", CHANGES,
+    Option("augment", "Data augmentation of photos: auto, none, or some of mirror,shift,cover.", CHANGES,
            default="auto", metavar="CHANGES"),
-    Option("class_weights", "How much classes count in the loss: balanced, or cat=2,dog=1.", CLASS_WEIGHTS,
+    Option("class_weights", "Class weights in the loss: balanced, or cat=2,dog=1.", CLASS_WEIGHTS,
            unset="all count the same", metavar="WEIGHTS"),
-    Option("positive", "Which of two classes is the positive one, in curves and thresholds.", Text(of="class"),
+    Option("positive", "Positive class of two, for curves and thresholds.", Text(of="class"),
            unset="the rarer one", metavar="CLASS"),
-    Option("metric", "What is chosen and scored by: balanced accuracy, f1, log loss, auc; mae, rmse.", METRIC,
+    Option("metric", "Metric of the score and of choices: balanced accuracy, f1, log loss, auc; mae, rmse.", METRIC,
            unset="accuracy; for numbers r2", metavar="NAME"),
-    Option("size", "Size of the network: 0 is tiny, each step about twice the work.", Whole(most=LARGEST_SIZE),
+    Option("size", "Size of the network: 0 is tiny, each number up about twice the work.", Whole(most=LARGEST_SIZE),
            unset="planned", metavar="N"),
-    Option("device", "cpu, cuda or cuda:1.", DEVICE, unset="the fastest there is", metavar="NAME"),
-    Option("name", "Name of the run's folder.", FOLDER_NAME, unset="made from data and network", metavar="NAME"),
+    Option("device", "cpu, cuda or cuda:1.", DEVICE, unset="the fastest available", metavar="NAME"),
+    Option("name", "Name of the run and its folder.", FOLDER_NAME, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", FOLDER, default="runs", metavar="FOLDER"),
-    Option("folds", "Parts of the cross-validation that finds the number of steps; 0 for none.", FOLDS,
+    Option("folds", "Folds of the cross-validation that finds the number of steps; 0 for none.", FOLDS,
            unset="5 for small tables trained by time (3 above 500 rows), else 0", metavar="N"),
-    Option("start", "Begin with the weights of an earlier run.", Text(of="run"), unset="fresh weights", metavar="RUN"),
-    Option("like", "Do the training of an earlier run again; DATA may be left out.", Text(of="run"),
+    Option("start", "Start from the weights of an earlier run (transfer learning).", Text(of="run"),
+           unset="fresh weights", metavar="RUN"),
+    Option("like", "Repeat the training of an earlier run; DATA may be left out.", Text(of="run"),
            unset="a new plan", metavar="RUN"),
 )  # fmt: skip
 
-FIX = Option("fix", "Say of each finding what training does about it and what you can do; nothing is written.", YesNo(),
+FIX = Option("fix", "For each note, say what training does and what you can do; nothing is changed.", YesNo(),
              command=True)  # fmt: skip
 
 NETWORKS = Option("networks", "Networks to compare.", NAMES, default=("mlp", "cnn", "rnn", "transformer"),
                   metavar="NAME,NAME")  # fmt: skip
 
-SEEDS = Option(
-    "seeds", "Trainings of each network, from one seed after the other.", Whole(1, MOST_SEEDS), default=1, metavar="N"
-)
+SEEDS = Option("seeds", "Number of seeds: trainings of each network.", Whole(1, MOST_SEEDS), default=1, metavar="N")
 
 EACH = {  # what is said otherwise where there are several trainings
-    "budget": Option("budget", "What each training may spend, everything included: 1m, 10epochs, 500steps.",
+    "budget": Option("budget", "What each training may take, everything included: 1m, 10epochs, 500steps.",
                      BUDGET, unset="1m", metavar="BUDGET"),
-    "seed": Option("seed", "The first seed; also of the split that all share.",
+    "seed": Option("seed", "First random seed; also of the split that all share.",
                    Whole(most=LARGEST_SEED - MOST_SEEDS), default=0, metavar="N"),
-    "name": Option("name", "Name of the comparison; given again, it goes on with what is missing.", FOLDER_NAME,
+    "name": Option("name", "Name of the comparison; given again, it continues with what is missing.", FOLDER_NAME,
                    unset="the data's", metavar="NAME"),
 }  # fmt: skip
 
 COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not in ("network", "like", "start")))
 
-JSON = Option("json", "Print JSON lines for programs, the result last.", YesNo(), command=True)
+JSON = Option("json", "Print JSON lines, the result last.", YesNo(), command=True)
 
-QUIET = Option("quiet", "Print the score alone.", YesNo(), command=True)
+QUIET = Option("quiet", "Print only the score.", YesNo(), command=True)
 
-VERBOSE = Option("verbose", "Print the whole plan and every decision on the way; the report has them too.", YesNo(),
+VERBOSE = Option("verbose", "Print the whole plan and every decision; the report has them too.", YesNo(),
                  command=True)  # fmt: skip
 
-PLAN_ONLY = Option("plan_only", "Print the plan and train nothing.", YesNo(), command=True)
+PLAN_ONLY = Option("plan_only", "Print the plan, do not train.", YesNo(), command=True)
 
 TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", Texts("text"), default=(),
               metavar="TEXT", flag="--text", many=True)  # fmt: skip
 
-CUT = Option("threshold", "Of two classes, answer the positive one from this probability on: 0.3, or yes=0.3.",
-             THRESHOLD, unset="the likelier class", metavar="[CLASS=]T")  # fmt: skip
+CUT = Option("threshold", "Of two classes, predict the positive one from this probability: 0.3, or yes=0.3.",
+             THRESHOLD, unset="the more probable class", metavar="[CLASS=]T")  # fmt: skip
 
 PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="beside the run; none with --json",
               command=True, metavar="FILE")  # fmt: skip
 
 KEEP = Option("keep", "Column of the input to write beside the predictions; all for all of them.", COLUMNS, default=(),
-              unset="ids alone", metavar="COLUMN", many=True)  # fmt: skip
+              unset="only ids", metavar="COLUMN", many=True)  # fmt: skip
 
-FORCE = Option("force", "Replace the file of --out where there is one.", YesNo(), command=True)
+FORCE = Option("force", "Replace the file of --out if it exists.", YesNo(), command=True)
 
 TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", Text(of="path"), command=True,
                metavar="FILE")  # fmt: skip
 
 MORE = Option(
     "more",
-    "Go on for longer: 5m, 10epochs.",
+    "Train for longer: 5m, 10epochs.",
     BUDGET,
     unset="what was left",
     metavar="BUDGET",
@@ -247,9 +247,9 @@ MORE = Option(
 OPEN = Option("open", "Whether to open it in a browser.", YesNo(), unset="where a person at a display asks",
               flag="--open/--no-open", command=True)  # fmt: skip
 
-REDRAW = Option("redraw", "Draw it anew, from the run's weights and data.", YesNo(), command=True)
+REDRAW = Option("redraw", "Make it again, from the run's weights and data.", YesNo(), command=True)
 
-TO = Option("to", "Where to put it.", Text(of="path"), unset="./NAME", metavar="PATH")
+TO = Option("to", "Where to write it.", Text(of="path"), unset="./NAME", metavar="PATH")
 
 VERBS: dict[str, tuple[Option, ...]] = {
     "read": (*READ, FIX, JSON),

@@ -301,7 +301,7 @@ def parse_delimiter(value: Any) -> str:
     words = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "space": " ", "blank": " "}
     text = words.get(str(value).lower(), str(value))
     if not text or len(text) > 8 or any(sign in text for sign in '\n\r"\0'):
-        raise ValueError("expected one or a few signs that stand between cells, such as ; or tab")
+        raise ValueError("expected one or a few characters, such as ; or tab")
     return text
 
 

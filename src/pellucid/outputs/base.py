@@ -150,5 +150,5 @@ def output_for(target: Field, inputs: Sequence[Field], name: str | None = None) 
     known = ", ".join(sorted({o.task_type.kind for o in OUTPUTS.values()}))
     raise PellucidError(
         f"there is no output for '{target.name}', {kind_named(target.kind).noun}; known targets: {known}",
-        fix=f"choose another --target, or say what it is with --kind {target.name}=category",
+        fix=f"choose another --target, or set its kind with --kind {target.name}=category",
     )

@@ -19,4 +19,4 @@ def check_device(name: str) -> None:
         return
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(name.partition(":")[2] or 0) >= there:
-        raise PellucidError(f"there is no '{name}' here", fix="leave --device out, or say --device cpu")
+        raise PellucidError(f"this machine has no '{name}'", fix="leave --device out, or use --device cpu")

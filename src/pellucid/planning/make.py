@@ -93,7 +93,7 @@ def make_plan(
         *([positive] if positive else []),
         *([class_weights_choice(classes, options)] if classes else []),
         budget_choice(budget, capped),
-        Choice("device", device, "asked for" if options.get("device") else "the fastest there is"),
+        Choice("device", device, "as asked" if options.get("device") else "the fastest available"),
         *([folds] if folds.value else []),
         *([reference] if reference else []),
     ]

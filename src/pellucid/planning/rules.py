@@ -65,13 +65,13 @@ def predict_choice(data: Dataset, why: str) -> Choice:
 
 
 def own_trunk(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:
-    return Choice("network", trunk.name, f"as in {start['run']}" if start else "your own trunk")
+    return Choice("network", trunk.name, f"as in {start['run']}" if start else "custom trunk")
 
 
 def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
     """The trunk's name: as asked, else by the leading kind and, of texts, by how many ``examples`` there are."""
     if asked is not None:
-        return Choice("network", trunk_named(asked).name, "asked for")
+        return Choice("network", trunk_named(asked).name, "as asked")
     return Choice("network", *INPUTS[leading_kind(data).name].suggest_network(examples))
 
 
@@ -85,7 +85,7 @@ def metric_for(data: Dataset, output: type[Output], asked: str | None) -> Choice
             check_percentage(
                 target.name, np.asarray(data.stored_values(target.name).arrays["value"])[data.usable_rows()]
             )
-    return Choice("metric", found.name, "asked for; weights are chosen and scored by it")
+    return Choice("metric", found.name, "as asked; used for scores and choices")
 
 
 def positive_for(data: Dataset, asked: str | None) -> Choice | None:
@@ -95,10 +95,10 @@ def positive_for(data: Dataset, asked: str | None) -> Choice | None:
     target, values = data.need_target(), data.label_values()
     if not target.traits.one_class or len(data.targets) > 1 or len(values) != 2:
         what = f"has {len(values)} classes" if target.traits.one_class else f"is a {target.kind}"
-        raise UsageError(f"a positive class is one of two, and '{target.name}' {what}", fix="leave --positive out")
+        raise UsageError(f"a positive class needs two classes, and '{target.name}' {what}", fix="leave --positive out")
     if asked not in values:
         raise UsageError(unknown_name("class", asked, values))
-    return Choice("positive class", asked, "asked for; of it are the curves and thresholds")
+    return Choice("positive class", asked, "as asked, for curves and thresholds")
 
 
 def class_weights_for(
@@ -109,7 +109,7 @@ def class_weights_for(
         return None
     target, values = data.need_target(), data.label_values()
     if not values or not target.traits.one_class or len(data.targets) > 1:
-        raise UsageError(f"class weights need a category to predict, and '{target.name}' is a {target.kind}")
+        raise UsageError(f"class weights need classes to predict, and '{target.name}' is a {target.kind}")
     if isinstance(asked, str):
         # Of the training rows alone: how common a class is in validation and test is not known then.
         code = np.asarray(data.stored_values(target.name).arrays["code"])[split.train]
@@ -122,15 +122,15 @@ def class_weights_for(
 
 
 def class_weights_choice(weights: Mapping[str, float], options: Mapping[str, Any]) -> Choice:
-    even = "balanced, so that every class counts the same" if options["class_weights"] == "balanced" else "asked for"
+    even = "balanced: every class counts the same" if options["class_weights"] == "balanced" else "as asked"
     shown = join_words((f"{label} {weight:.4g}" for label, weight in weights.items()), 4)
-    return Choice("class weights", shown, f"{even}; they count in the training loss alone")
+    return Choice("class weights", shown, f"{even}; used in the training loss only")
 
 
 def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, asked: int | None) -> Choice:
-    """Whether the number of steps is found by cross-validation: a validation part of a small table says too little."""
+    """Whether the number of steps is found by cross-validation: a validation set of a small table says too little."""
     n, by = len(split.train), data.reading.parting.by
-    # Rows of one group or time may not be parted at random.
+    # Rows of one group or time may not be split at random.
     alike = by == "chance" and not data.reading.given
     if asked and by in ("group", "time"):
         fix = "leave --folds out"
@@ -138,7 +138,7 @@ def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, 
     if asked and n < FEWEST:
         raise UsageError(f"there are {n} rows to learn from, too few for --folds", fix="leave --folds out")
     if asked is not None:
-        return Choice("folds", min(asked, n // 2), "asked for")
+        return Choice("folds", min(asked, n // 2), "as asked")
     small = leading_kind(data).tabular and n <= SMALL and trunk is None and budget.kind == "seconds" and alike
     reason = f"{n:,} rows: cross-validation finds the number of steps"
     return Choice("folds", usual_folds(n) if small else 0, reason)
@@ -152,22 +152,22 @@ def usual_folds(rows: int) -> int:
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:
     """Examples a step: as asked; where hints say ``few`` a quarter; else 16, doubled while an epoch keeps 25 steps."""
     if asked:
-        return Choice("batch size", asked, "asked for")
+        return Choice("batch size", asked, "as asked")
     if "few" in hints:
-        return Choice("batch size", max(8, min(hints["few"], examples // 4)), "a quarter of few rows")
+        return Choice("batch size", max(8, min(hints["few"], examples // 4)), "a quarter of the rows")
     most = hints.get("batch_size") or INPUTS[leading_kind(data).name].batch_size
     size = 16
     # About 50 steps an epoch and more.
     while size < most and size * 50 <= examples:
         size *= 2
     if examples < 25 * size:
-        return Choice("batch size", size, f"the smallest that is planned, for {examples:,} examples")
-    return Choice("batch size", size, f"at least some 25 steps in each pass over {examples:,} examples, at most {most}")
+        return Choice("batch size", size, f"the smallest used, for {examples:,} examples")
+    return Choice("batch size", size, f"at least about 25 steps an epoch of {examples:,} examples, at most {most}")
 
 
 def learning_rate(hints: Mapping[str, Any], asked: float | None) -> Choice:
     if asked:
-        return Choice("learning rate", asked, "asked for")
+        return Choice("learning rate", asked, "as asked")
     matrix = hints.get("matrix_lr", Recipe.matrix_lr)
     reason = f"hidden matrices: Muon at {matrix:g}; the rest: AdamW" if matrix else "AdamW for all weights"
     return Choice("learning rate", hints.get("lr", Recipe.lr), reason)
@@ -181,22 +181,22 @@ def budget_for(options: Mapping[str, Any]) -> tuple[Budget, bool]:
 
 def budget_choice(budget: Budget, capped: bool) -> Choice:
     if capped:
-        return Choice("budget", f"at most {budget}", "no budget given: until validation stops improving")
+        return Choice("budget", f"at most {budget}", "no budget given: early stopping on validation")
     timed = budget.kind == "seconds"
-    reason = "asked for; the cool-down starts earlier if validation stops improving" if timed else "asked for"
+    reason = "as asked; cools down earlier if validation stops improving" if timed else "as asked"
     return Choice("budget", str(budget), reason)
 
 
 def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None, examples: int) -> Choice:
     """Sizes to choose from: one, unless a clock decides."""
     if asked is not None:
-        return Choice("size", (asked,), "asked for")
+        return Choice("size", (asked,), "as asked")
     usual = int(hints.get("size", 3))
     low, high = hints.get("sizes", (max(usual - 2, 0), usual + round(math.log10(examples / 20_000))))
     usual = min(usual, max(low, high))
     if budget.kind != "seconds" or high <= low:
-        return Choice("size", (usual,), f"the usual one for {examples:,} examples")
-    reason = f"the largest that leaves time for some {hints['epochs']:.3g} epochs"
+        return Choice("size", (usual,), f"the usual size for {examples:,} examples")
+    reason = f"the largest with time for about {hints['epochs']:.3g} epochs"
     return Choice("size", tuple(range(low, high + 1)), reason)
 
 
@@ -222,30 +222,32 @@ def augmentation_for(
     photos = [f for f in data.inputs if f.traits.pictures]
     if isinstance(asked, tuple):
         if not photos:
-            raise UsageError(f"there is no photo among the inputs to {' or '.join(asked)}", fix="leave --augment out")
-        return Choice("augmentation", asked, "asked for")
+            raise UsageError(
+                f"no input is a photo, so nothing can be augmented ({', '.join(asked)})", fix="leave --augment out"
+            )
+        return Choice("augmentation", asked, "as asked")
     if not photos:
         return None
     if asked == "none":
-        return Choice("augmentation", (), "asked for")
+        return Choice("augmentation", (), "as asked")
     fixed = [f for f in data.targets if not f.traits.augmentable]
     if fixed:
         reason = f"'{fixed[0].name}' is {fixed[0].traits.noun}, which may change with the photo"
         return Choice("augmentation", (), f"{reason}; where it does not: --augment mirror,shift")
     why_not = mirror_doubt(data, seed)
     names = [*([] if why_not else ["mirror"]), "shift", *(["cover"] if hints.get("cover") else [])]
-    return Choice("augmentation", tuple(names), why_not or "assumed that a photo's mirror image shows the same")
+    return Choice("augmentation", tuple(names), why_not or "mirrored, assuming that left and right do not matter")
 
 
 def mirror_doubt(data: Dataset, seed: int) -> str:
     """Why a mirror image may not mean the same: an assumption, printed as one; empty where it is assumed to."""
     fitted = data.fitted(seed)
     if not all((fitted[f.name].state or {})["mirror"] for f in data.inputs if f.traits.pictures):
-        return "not mirrored: assumed that handedness matters, no colour photos, perhaps signs or scans"
+        return "not mirrored, as left and right may matter: not colour photos"
     labels = {str(v).lower() for v in data.label_values()}
     # Letters and digits: a mirrored b is a d, a mirrored 2 is nothing.
     signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
-    return f"not mirrored: assumed that handedness matters, labels such as '{min(signs)}'" if signs else ""
+    return f"not mirrored, as left and right may matter: labels such as '{min(signs)}'" if signs else ""
 
 
 def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choice | None:
@@ -254,6 +256,6 @@ def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choic
     name = None if asked is False else reference_for(data.inputs, data.targets, seconds)
     if name is None:
         return None
-    reason = f"to compare with: learns from the same rows, in at most {seconds:.3g} s"
+    reason = f"a classical model to compare with, in at most {seconds:.3g} s"
     longer = reference_for(data.inputs, data.targets)
     return Choice("reference", name, reason if name == longer else f"{reason}; {longer} from about --budget 50s on")

@@ -180,4 +180,4 @@ def spread_rows(rows: np.ndarray, most: int) -> np.ndarray:
 def shortfall_text(ended: bool, rows: int, all_rows: int) -> list[str]:
     """What kept a reference from being all it could be: rows left out, the clock. It becomes part of its name."""
     some = [] if rows == all_rows else [f"on {rows:,} of {all_rows:,} rows"]
-    return some + ([] if ended else ["cut short by the clock"])
+    return some + ([] if ended else ["stopped by the time limit"])

@@ -7,7 +7,15 @@ from typing import TypedDict
 
 from ..draw.charts import Bar, bar_chart, line_chart
 from ..draw.markup import Markup, tag
-from ..wording import duration_text, memory_text, milliseconds_text, p_value, value_and_spread, with_interval
+from ..wording import (
+    duration_text,
+    memory_text,
+    metric_text,
+    milliseconds_text,
+    p_value,
+    value_and_spread,
+    with_interval,
+)
 from .page import html_document, page_foot
 from .sections.base import capitalise_text, card, card_grid, facts_list, html_table, table_cell
 
@@ -89,8 +97,8 @@ def comparison_page(content: Contents) -> str:
         facts_list(content["facts"]),
     )
     parts = (
-        ("Side by side", card_grid(_ranking_table(content))),
-        ("On the way, and at the end", card_grid(_curves_card(content), _score_bars(content))),
+        ("Results", card_grid(_ranking_table(content))),
+        ("Learning curves and final scores", card_grid(_curves_card(content), _score_bars(content))),
     )
     sections = [tag("section", tag("h2", title), inside) for title, inside in parts]
     return html_document(
@@ -119,7 +127,7 @@ def _ranking_table(content: Contents) -> Markup:
         tag("p", f"{name} could not be trained: {cause}", class_="caption") for name, cause in content["failed"].items()
     ]
     first = content["entries"][0]["name"]
-    heads = (COLUMNS[0], f"{content['metric']}: validation", f"behind {first}", *COLUMNS[3:])
+    heads = (COLUMNS[0], f"{metric_text(content['metric'])}: validation", f"behind {first}", *COLUMNS[3:])
     note = tag("p", content["tested"], class_="caption") if content["tested"] else None
     return card(None, [html_table(heads, rows, numbers=9), note, why], wide=True)
 

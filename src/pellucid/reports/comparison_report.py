@@ -36,7 +36,7 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
             ("examples", " · ".join(f"{n:,} {part}" for part, n in parts.items())),
         ],
         "protocol": (
-            f"Parts: {record['split']}. All networks learned from the same rows; each budget counts planning, "
+            f"Split: {record['split']}. All networks were trained on the same rows; each budget includes planning, "
             f"encoding, sizing, training and scoring. Ranked on {record['ranked on']}; test was looked at "
             "once a training and ranked none. Memory is the most that the process had resident at once, its libraries "
             "included."

@@ -105,7 +105,7 @@ class Curves(TypedDict):
 
 
 class Worst(TypedDict, total=False):
-    """One of the largest errors on the validation split."""
+    """One of the largest errors on the validation set."""
 
     shown: Mapping[str, Any]  # any of "image_png": bytes, "text": str, "row": {column: value}
     true: Any
@@ -153,7 +153,7 @@ class Content(TypedDict, total=False):
     eyebrow: str  # what kind of page it is, above the title
     subtitle: str  # one plain sentence: what was learned and how well
     score: Mapping[str, Any]  # ``Score.to_json()``, on test
-    scored: str  # what the score and all pictures were made on, where that is not the test part: "new examples"
+    scored: str  # what the score and all pictures were made on, where that is not the test set: "new examples"
     baseline: Mapping[str, Any]  # likewise; ``name`` says what it does: "always guessing the commonest"
     reference: Mapping[str, Any] | None  # likewise, of a classical model on the same split
     facts: Sequence[tuple[str, Any]]  # (label, value)

@@ -83,13 +83,11 @@ class Evaluated:
 
     def _protocol(self) -> str:
         lines = [
-            "Nothing was learned or chosen on these examples, unless the run was trained on them. How sure to be and "
-            "thresholds with a purpose come from the validation part of the training."
+            "Nothing was learned or chosen on these examples, unless the run was trained on them. Calibration and "
+            "suggested thresholds come from the run's validation set."
         ]
         if self.score.weights:
-            lines.append(
-                f"Each example counts as '{self.score.weights}' says in scores; numbers of examples count alike."
-            )
+            lines.append(f"Sample weights in scores: '{self.score.weights}'; counts are not weighted.")
         return " ".join(filter(None, [*lines, self.score.say_blocks()]))
 
     def write(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Path:
@@ -97,7 +95,7 @@ class Evaluated:
         place = self.default_path() if path is None else Path(os.path.expanduser(path))
         if os.path.lexists(place) and not force and not is_evaluation(place):
             raise PellucidError(
-                "there is a file of this name already, which is no page of an evaluation",
+                "there is a file of this name already, which is not an evaluation page",
                 where=str(place),
                 fix="choose another name",
             )
@@ -110,7 +108,7 @@ class Evaluated:
         """Beside the run's folder, called after run and data."""
         folder = self.run.path
         if not self.run.folder.lasting:
-            raise UsageError("this run is in memory, so that no page lies beside it", fix="say where: report(path)")
+            raise UsageError("this run is in memory and has no folder for the page", fix="give a path: report(path)")
         name = re.sub(r"[^\w.+-]+", "-", self.data.name).strip("-.")[:MOST_NAME] or "data"
         return folder.parent / f"{folder.name}-on-{name}.html"
 

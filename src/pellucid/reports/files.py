@@ -62,7 +62,7 @@ def write_report(
 def write_history(run: Run, history: str) -> list[dict[str, Any]]:
     """``history.parquet`` of a finished run; its rows, one an evaluation.
 
-    Where there was no validation part the training rows were looked at, and their figures are called so.
+    Where there was no validation set the training rows were looked at, and their figures are called so.
     """
     rows, metric = run.folder.lines(history), run.network.output.task.metric
     watched = run.record["data"]["split"]["validation"]

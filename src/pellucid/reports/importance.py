@@ -208,7 +208,7 @@ def _with_others(one: Batch, other: Batch, unit: Unit) -> Batch:
 
 
 def _values(value: Any) -> Tensor:
-    assert isinstance(value, Tensor), "fields that stand side by side have one array"
+    assert isinstance(value, Tensor), "fields side by side share one array"
     return value
 
 

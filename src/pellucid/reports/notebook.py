@@ -9,7 +9,7 @@ import numpy as np
 from ..draw.charts import Bar, bar_chart, line_chart
 from ..draw.markup import Markup, tag
 from ..draw.notebook import notebook_view, side_by_side, view_table
-from ..wording import duration_text, value_and_spread, with_interval
+from ..wording import duration_text, metric_text, value_and_spread, with_interval
 
 if TYPE_CHECKING:
     from ..comparison.comparison import Comparison
@@ -39,9 +39,9 @@ def _score_bars(run: Run, percent: bool) -> list[Markup]:
     bars = [Bar("this network", run.score.value, run.score.low, run.score.high, 1)]
     for one, colour in ((run.reference, 2), (run.baseline, 0)):
         if one:
-            bars.append(Bar(one.label or "naive", one.value, one.low, one.high, colour))
+            bars.append(Bar(one.label or "baseline", one.value, one.low, one.high, colour))
     chart = bar_chart(bars, as_percent=percent, top=1 if percent else None, width=400)
-    return [tag("p", f"{run.score.metric} on {run.scored_on}", class_="quiet"), chart]
+    return [tag("p", f"{metric_text(run.score.metric)} on {run.scored_on}", class_="quiet"), chart]
 
 
 def _metric_curve(history: list[dict[str, Any]], metric: str, percent: bool) -> list[Markup] | None:

@@ -75,7 +75,7 @@ def _score_card(content: Content) -> Markup | None:
     unit = content.get("metric", {}).get("unit", "")
     number = [value[:-2], tag("small", " %")] if percent else [value, tag("small", f" {unit}") if unit else None]
     n = score.get("n")
-    which = content.get("scored") or "test examples it had never seen"
+    which = content.get("scored") or "test examples"
     measured = f"on {n:,} {which}" if n else f"on {which}"
     metric = capitalise_text(metric_text(score.get("metric", "score")))
     sure = f" 95 % interval {interval}{f' {unit}' if unit else ''}." if interval else ""
@@ -97,7 +97,8 @@ def _beside_chart(
     rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
     for other, colour in ((content.get("reference"), 2), (baseline, 0)):
         if other:
-            name = other.get("name", "baseline")
+            # The sentence above says what the baseline is.
+            name = other.get("name", "reference") if colour else "baseline"
             rows.append(Bar(name, other["value"], other.get("low"), other.get("high"), colour))
     better = content.get("metric", {}).get("higher_is_better")
     note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]

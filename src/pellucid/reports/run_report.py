@@ -137,7 +137,7 @@ def reason_without_reference(run: Run, data: Examples) -> str:
     if run.record.get("reference"):
         return ""
     suits = reference_for(data.inputs, data.targets)
-    why = f"{suits}, to compare with, was not asked for" if suits else "no classical model suits this kind of data"
+    why = f"{suits} as a reference was not asked for" if suits else "no classical model suits this kind of data"
     return run.record.get("no reference") or why
 
 
@@ -149,29 +149,29 @@ def full_stop(sentence: str) -> str:
 def protocol_text(run: Run, data: Examples, split: Split) -> str:
     """How the score was kept honest."""
     looks, folds = run.record["looks"], run.plan.folds
-    found = f"after as many steps as {folds}-fold cross-validation found was taken, not chosen on"
+    found = f"after the number of steps that {folds}-fold cross-validation found, not chosen on"
     how = found if folds else "were chosen on"
     some, every = len(limit_validation(split).validation), len(split.validation)
     part = "validation" if some == every else f"{some:,} of {every:,} validation examples, spread evenly"
     lines = [
-        f"Parts: {split.how}. Scales and vocabularies were learned from the training part alone; "
-        f"{run.record['chosen']['weights']} {how} {part}; test was looked at "
+        f"Split: {split.how}. Scales and vocabularies were learned from the training set alone; "
+        f"{run.record['chosen']['weights']} {how} {part}; the test set was used "
         f"{'once' if looks == 1 else f'{looks} times'}."
     ]
     if data.weight is not None:
         lines.append(
-            f"Each example counts as '{data.weight.name}' says, in the loss and in every score and measure, those of "
-            "each class too. Numbers of examples and the pictures (confusion, calibration, errors) count all alike."
+            f"Sample weights: '{data.weight.name}', in the loss and in every metric. "
+            "Counts and charts (confusion, calibration, errors) are not weighted."
         )
     if run.score.groups:
         lines.append(
-            f"Intervals draw whole values of '{run.score.groups}', with all their rows, because rows of one stand or "
-            "fall together."
+            f"Intervals resample whole values of '{run.score.groups}', with all their rows, because those are not "
+            "independent."
         )
     if run.score.times:
         lines.append(run.score.say_blocks())
     if run.plan.class_weights:
-        lines.append("Classes have weights in the training loss, and none in scores.")
+        lines.append("Class weights are used in the training loss, not in scores.")
     return " ".join(lines)
 
 

@@ -92,13 +92,13 @@ class RunClock:
         if cross_validation:
             most = self.max_steps(epoch_steps)
             if self.budget.kind != "seconds" and cross_validation.steps > most:
-                return most, f"{self.budget} as asked for; cross-validation would have given {cross_validation.steps}"
+                return most, f"{self.budget} as asked; cross-validation found {cross_validation.steps}"
             return (
                 cross_validation.steps,
-                f"a third more than the {cross_validation.mark} found, because they cool down",
+                f"a third more than the {cross_validation.mark} found, for the cool-down",
             )
         if left is None or timing is None:
-            return self.max_steps(epoch_steps), f"{self.budget} as asked for"
+            return self.max_steps(epoch_steps), f"{self.budget} as asked"
         if left <= 0:
             return 1, "the budget was used up before the first step"
         steps = int(left * (1 - EVALUATION_SHARE) / timing.step)

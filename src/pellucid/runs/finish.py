@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def finish_training(job: Trainer, state: TrainState) -> Run:
     """Choose the weights on validation, calibrate there, look at test once, write everything down.
 
-    Without a test part the score is validation's, and the run says so.
+    Without a test set the score is validation's, and the run says so.
     """
     give_back()
     network, output = state.network, state.network.output

@@ -116,17 +116,17 @@ def say_learning(
         return ""
     said = worse_than_baseline(task, score, baseline)
     if learned_nothing(facts):
-        return (
-            f"{said} The inputs may say nothing about the target: look at the columns, more time is unlikely to help."
-        )
-    return f"{said} Its validation loss is lower than the baseline's, so it learned something that this metric hides."
+        return f"{said} The inputs may say nothing about the target: check the columns; more time is unlikely to help."
+    return (
+        f"{said} Its validation loss is below the baseline's, so it learned something that this metric does not show."
+    )
 
 
 def worse_than_baseline(task: Task, score: Score, baseline: Score) -> str:
     """That a score is not better than the baseline's."""
     how = "Worse than" if score.value != baseline.value else "No better than"
     values = f"{metric_text(score.metric)} {score_text(score.value)} against {score_text(baseline.value)}"
-    return f"{how} a baseline, {baseline.label}: {values}."
+    return f"{how} the baseline ({baseline.label}): {values}."
 
 
 def enough_seconds(facts: Mapping[str, Any], steps: int, seconds: float, asked: Budget) -> float:

@@ -107,7 +107,7 @@ def list_runs(folder: str | Path = "runs") -> list[Listed]:
     """
     root = Path(folder)
     if not root.is_dir():
-        what = "this is no folder" if os.path.lexists(root) else "there is no such folder"
+        what = "this is not a folder" if os.path.lexists(root) else "there is no such folder"
         raise PellucidError(what, where=str(folder), fix="train a first run with: pellucid train DATA")
     own = [root] if _record_of(root) else [one for one in root.iterdir() if one.is_dir() and _record_of(one)]
     return sorted(map(_list_one, own), key=lambda one: (one.changed, one.name))

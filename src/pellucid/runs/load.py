@@ -37,7 +37,7 @@ def load_network(
     if record["status"] != "done":
         where = str(folder.path)
         raise PellucidError(
-            "this training has not finished", where=where, fix=f"go on with: pellucid resume {shell_quote(where)}"
+            "this training has not finished", where=where, fix=f"continue with: pellucid resume {shell_quote(where)}"
         )
     device = device or best_device()
     check_device(device)

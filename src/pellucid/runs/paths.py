@@ -50,7 +50,7 @@ def _check_writable(path: Path) -> None:
     """Raises PellucidError where a folder can't be made or written to."""
     there = next((one for one in (path, *path.parents) if os.path.lexists(one)), Path("."))
     if not there.is_dir():
-        raise PellucidError("this is no folder", where=str(there), fix="write to another one with --out")
+        raise PellucidError("this is not a folder", where=str(there), fix="write to another one with --out")
     if not os.access(there, os.W_OK | os.X_OK):
         raise PellucidError("you can't write to this folder", where=str(there), fix="write to another one with --out")
 

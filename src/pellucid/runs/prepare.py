@@ -50,7 +50,7 @@ def prepare(data: Any, options: Mapping[str, Any], listener: Listener | None = N
 
     Args:
         data, options: as for ``train``. listener: hears what looks wrong in the data; without one it is not looked for.
-        tested: a test part is needed.
+        tested: a test set is needed.
 
     Raises:
         PellucidError: for whatever the user can mend.
@@ -120,7 +120,7 @@ def checked_split(data: Dataset, options: Mapping[str, Any], *, tested: bool = T
     """The data's split, checked to have something in every part, and classes to tell apart in train.
 
     Args:
-        options: seeds and ``folds``. tested: False where there need be no test part, nor validation where
+        options: seeds and ``folds``. tested: False where there need be no test set, nor validation where
             ``folds`` of a cross-validation stand for it.
 
     Raises:
@@ -157,7 +157,7 @@ def pop_custom_trunk(options: dict[str, Any]) -> Trunk | None:
         return options.pop("network")
     if isinstance(network, nn.Module):
         raise PellucidError(
-            f"a {type(network).__name__} says nothing about its width", fix="wrap it: pellucid.Custom(module, width=…)"
+            f"a {type(network).__name__} has no known width", fix="wrap it: pellucid.Custom(module, width=…)"
         )
     return None
 
@@ -180,7 +180,7 @@ def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trun
     asked = options.pop("network", None)
     if (asked is not None and trunk_named(asked).name != trunk.name) or options.get("size") is not None:
         raise UsageError(
-            f"the network is that of {run}: {trunk.name}, with the size it has", fix="leave --network and --size out"
+            f"the network and its size come from {run}: {trunk.name}", fix="leave --network and --size out"
         )
     brought = start.adopt_fields(data)
     # On the same data the split of then: what the run learned from must not come up in test.
@@ -200,7 +200,7 @@ def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | 
         return trunk_from(start["trunk"], None) if start else None
     if trunk is None:
         raise PellucidError(
-            "this run was begun with a trunk of its user's own, and a run folder never holds code",
+            "this run was trained with a custom trunk, and a run folder never holds code",
             fix="pass it again: pellucid.resume(run, trunk=…) or pellucid.train(like=run, network=…)",
         )
     return trunk
@@ -210,9 +210,7 @@ def check_in_memory(options: Mapping[str, Any], like: Any) -> None:
     """Raises UsageError for options that only a run folder can have (``name``, ``out``, ``like``)."""
     given = {name: options.get(name) for name in ("name", "out")} | {"like": like}
     if extra := sorted(name for name, value in given.items() if value is not None):
-        raise UsageError(
-            f"{' and '.join(extra)} is about a run folder, and this run has none", fix="leave out save=False"
-        )
+        raise UsageError(f"{' and '.join(extra)} needs a run folder, and this run has none", fix="leave out save=False")
 
 
 def example_weights(

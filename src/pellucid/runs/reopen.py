@@ -35,9 +35,9 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any, again: str) ->
         raise PellucidError("this run was trained on data in memory", fix="pass the same data again: data=…")
     if data is None and (gone := first_gone(about["source"])):
         raise PellucidError(
-            "the data this run was trained on is not there any more",
+            "the data this run was trained on was not found",
             where=gone,
-            fix=f"if it has moved, say where it is now: {again} (in Python: data=NEWPATH)",
+            fix=f"if it has moved, give its new place: {again} (in Python: data=NEWPATH)",
         )
     source = data if data is not None else about["source"]
     with damage_as_error(path / "run.json"):
@@ -55,7 +55,7 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any, again: str) ->
         raise PellucidError(
             "the data has changed since this training began",
             where=str(about.get("source") or "the data passed in") if data is None else "the data passed in",
-            fix="restore it, or train anew" if data is None else "name the data it was trained on, or train anew",
+            fix="restore it, or train again" if data is None else "name the data it was trained on, or train again",
         )
     return found
 
@@ -77,9 +77,7 @@ def check_replay(options: Mapping[str, Any]) -> None:
     usual = default_options("train")
     given = {k for k, v in options.items() if not isinstance(v, nn.Module) and v not in (None, (), {}, usual.get(k))}
     if extra := sorted(given - {"name", "out"}):
-        raise PellucidError(
-            f"a replay takes its options from the run, and {', '.join(extra)} is another", fix="leave it out"
-        )
+        raise PellucidError(f"a replay uses the run's options, and {', '.join(extra)} is another", fix="leave it out")
 
 
 def reopen_for_replay(source: Folder, data: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], Dataset]:

@@ -25,7 +25,7 @@ class Evaluation:
         threshold: the class and the probability from which on it was the answer; None for the likelier class.
         targets: of several numbers each by itself, see ``Run.targets``.
         page: what ``report`` writes.
-        warning: that it is no better than the baseline; empty where it is.
+        warning: that it is no better than the baseline; empty where it is. sentence: the score for a person.
     """
 
     run: str
@@ -40,6 +40,11 @@ class Evaluation:
     threshold: tuple[str, float] | None = None
     page: Evaluated | None = field(default=None, repr=False, compare=False)
     warning: str = ""
+    sentence: str = ""
+
+    def say(self) -> str:
+        """The score in one plain sentence."""
+        return self.sentence
 
     def say_warning(self) -> str:
         """That the network is no better than the baseline on these examples; empty where it is."""

@@ -53,8 +53,8 @@ class Run:
 
     Attributes:
         path: the folder. network: the trained network, in evaluation mode. plan: what was decided before training.
-        score, baseline: on the test split, with intervals; the naive answer's beside it.
-        scored_on: ``"test"``; or ``"validation"``, where there was no test part: the weights were chosen on it, so
+        score, baseline: on the test set, with intervals; the naive answer's beside it.
+        scored_on: ``"test"``; or ``"validation"``, where there was no test set: the weights were chosen on it, so
             it flatters.
         reference: that of a classical model which learned on the same split; None where there is none.
         validation: the main metric on validation, which everything was chosen on.
@@ -194,7 +194,7 @@ class Run:
         """
         if self.network.trunk.name == Custom.name:
             raise PellucidError(
-                "a run with a trunk of your own can't be pickled, because the trunk is code",
+                "a run with a custom trunk can't be pickled, because the trunk is code",
                 fix="save it: run.save(path), and load it with pellucid.load(path, trunk=module)",
             )
         # The curves stay behind, so their number of lines does too: a load would look for them.
@@ -226,21 +226,21 @@ class Run:
         """The score in one plain sentence."""
         sentence = self.network.output.task.say_score(self.score, self.baseline)
         return (
-            sentence if self.scored_on == "test" else f"{sentence} This is on {self.scored_on}: there was no test part."
+            sentence if self.scored_on == "test" else f"{sentence} Scored on {self.scored_on}: there was no test set."
         )
 
     def say_reference(self) -> str:
         """Whether the network is worth more than its reference, in one plain sentence; empty without one."""
         if not self.reference:
             return ""
-        ahead, name = _restore_nan(self.record["reference"]["ahead"]), self.reference.name
+        ahead, name = _restore_nan(self.record["reference"]["ahead"]), self.reference.label
         # In amounts, the smaller first, since "better by -0.2 to -0.1" would be read twice.
         near, far = sorted((abs(ahead["low"]), abs(ahead["high"])))
         apart = f"{score_text(abs(ahead['value']))} ({score_text(near)} to {score_text(far)})"
         if ahead["low"] > 0:
-            return f"The network is better than {name}, by {apart}."
+            return f"The network is better than {name} by {apart}."
         if ahead["high"] < 0:
-            return f"{name[:1].upper()}{name[1:]} is better than the network, by {apart}: use that, or train longer."
+            return f"{name[:1].upper()}{name[1:]} is better than the network by {apart}: use that, or train longer."
         small, large = (score_text(ahead[key]) for key in ("low", "high"))
         return (
             f"No significant difference between the network and {name}: {score_text(ahead['value'])} "
@@ -269,14 +269,16 @@ class Run:
             data.notes.append(Note("info", f"the run's own score is weighted by '{own}', this one is not"))
         about = self.record["data"]
         if self.score.groups:
-            text = f"the interval draws single rows, that of the run's own score whole values of '{self.score.groups}'"
+            text = (
+                f"the interval resamples single rows, that of the run's own score whole values of '{self.score.groups}'"
+            )
             data.notes.append(Note("info", text))
         rows = data.usable_rows()
         moments = moments_of(data, rows)
         if by_time:
             self._say_times(data, times, moments)
         if same_place(source, about["source"]) or data.content_digest() == about.get("examples"):
-            data.notes.append(Note("warning", "the run was trained on most of this: it scores what it has learned"))
+            data.notes.append(Note("warning", "the run was trained on most of this data: the score is too good"))
         check_known(data, rows)
         raw, target = self._answer_rows(data, rows, with_target=True)
         plain, weight = self.network.output.task, data.row_weights()
@@ -305,6 +307,7 @@ class Run:
             targets=self._score_targets(raw, target, naive, how.get("weight"), moments),
             threshold=None if threshold is None else (task.sought, task.threshold),
             page=page,
+            sentence=task.say_score(score, beside),
             warning="" if task.is_better(score.value, beside.value) else worse_than_baseline(task, score, beside),
         )
 
@@ -348,10 +351,12 @@ class Run:
         # over blocks of time 83 % and more (bench/RESULTS.md, "Coverage of intervals in time").
         if moments is None:
             why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
-            text = f"the interval draws single rows, because {why}; where those are near in time it is too narrow"
+            text = (
+                f"the interval resamples single rows, because {why}; it is too narrow if errors near in time are alike"
+            )
             data.notes.append(Note("warning", text))
         elif lost := int(np.isnan(moments.value).sum()):
-            text = f"{count_noun(lost, 'row')} without '{times}', which the interval takes as independent of all others"
+            text = f"{count_noun(lost, 'row')} without '{times}', treated as independent by the interval"
             data.notes.append(Note("info", text))
 
     def predict(
@@ -372,7 +377,7 @@ class Run:
 
         Each prediction has ``row`` (the position in the data, from 0), ``input`` (its name) and what is predicted:
         ``label, probability, probabilities``, for several labels ``labels, probabilities``, for numbers ``value, low,
-        high``; an input that can't be read has ``error`` instead, and the others are predicted all the same.
+        high``; an input that can't be read has ``error`` instead, and the others are predicted anyway.
 
         Args:
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or

@@ -111,7 +111,7 @@ def train(
         like: a run to replay instead: same plan, same decisions, same bytes; ``data`` then says where its data lies
             now, if it has moved.
         save: False keeps the run in memory and draws no report; ``run.save`` writes the finished run. Such a training
-            has no checkpoints: stopped, it is lost. Without a test part (a share of 0) its score is validation's.
+            has no checkpoints: stopped, it is lost. Without a test set (a share of 0) its score is validation's.
             Whether data from files is cached is for ``read`` to say.
         options: every option of ``pellucid train``, under the same name, below.
 
@@ -164,7 +164,7 @@ def resume(
             fix=f"train it for longer with: pellucid resume {shell_quote(path)} --more 5m",
         )
     if record["status"] == "done" and not folder.has_checkpoint():
-        what = "this run holds no checkpoint to go on from, because it was trained in memory"
+        what = "this run holds no checkpoint to continue from, because it was trained in memory"
         raise PellucidError(what, where=str(path), fix="train again, for longer")
     listener = Several(with_progress(listeners, progress))
     with folder.lock(), restore_threads():
@@ -300,13 +300,11 @@ class Trainer:
         # Stopped before its first step: nothing depends on what was decided, so it is all decided again.
         if not self.decisions.at(0, "schedule"):
             if self.folder.has_checkpoint():
-                raise damage_error(
-                    "it has been cut: nothing that was decided is there", self.folder.path / HISTORY_LINES
-                )
+                raise damage_error("it has been cut: its decisions are missing", self.folder.path / HISTORY_LINES)
             if more is not None:
                 where = self.folder.path
                 raise PellucidError(
-                    "this training has not begun, so there is nothing to add to",
+                    "this training has not started, so it can't be extended",
                     where=str(where),
                     fix=f"first: pellucid resume {shell_quote(where)}",
                 )
@@ -352,10 +350,10 @@ class Trainer:
         unspent = max((known or 0.0) - state.seconds, 0.0) if rest > 0 else 0.0
         seconds = state.seconds + unspent + more.amount if more.kind == "seconds" else None
         if seconds != self.clock.seconds_allowed(state.step):
-            self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked for")
+            self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked")
         pace, state.stale = self.make_pacer(state), 0
         steps = self.clock.more_steps(more, rest, self.sampler.steps, state.step, state.seconds, state.evaluating)
-        pace.begin_schedule(state.step, max(steps, 1), self.decisions, f"{more} more, as asked for")
+        pace.begin_schedule(state.step, max(steps, 1), self.decisions, f"{more} more, as asked")
         self.save_checkpoint(state)
 
     def make_loop(self, state: TrainState, pace: Pacer) -> Loop:
@@ -392,7 +390,7 @@ class Trainer:
                     raise Interrupted("stopped; this training was in memory and is lost") from None
                 where = self.folder.path
                 raise Interrupted(
-                    stop.what, where=str(where), fix=f"go on with: pellucid resume {shell_quote(where)}"
+                    stop.what, where=str(where), fix=f"continue with: pellucid resume {shell_quote(where)}"
                 ) from None
         with self.guard_memory(loop):
             return finish_training(self, loop.state)
@@ -452,7 +450,7 @@ class Trainer:
             self.plan, self.data, trunk, loader, rows, targets=targets, most=most, only=mark, seconds=seconds
         )
         if mark is None:
-            why = f"after so many steps {self.plan.folds} networks answered best what each had left out"
+            why = f"the best number of steps in {self.plan.folds}-fold cross-validation"
             self.decisions.decide(0, "rehearsal", found.mark, why)
         if self.folder.lasting:
             found.save_to(self.folder)
@@ -462,7 +460,7 @@ class Trainer:
         """The trunk at the size that the budget allows, and a timing of its steps under a budget of time."""
         deadline, sizes, recipe = self.clock.deadline(0), self.plan.sizes, self.plan.recipe
         if self.own is not None:
-            reason = f"as in {self.plan.start['run']}" if self.plan.start else "your own trunk"
+            reason = f"as in {self.plan.start['run']}" if self.plan.start else "custom trunk"
             self.decisions.decide(0, "size", "own", reason)
             if deadline is None:
                 return self.own, None
@@ -498,7 +496,7 @@ class Trainer:
     def closing_evaluations(self) -> float:
         """The work after the last step, as so many evaluations of validation: time is reserved for it.
 
-        The last evaluation, three candidates of weights, the test part, and training rows looked at for wrong labels.
+        The last evaluation, three candidates of weights, the test set, and training rows looked at for wrong labels.
         """
         # Answers that are averaged with the mirror image's take twice as long.
         twice = 2 if any(INPUTS[kind].mirrors(settings) for kind, settings in self.plan.inputs.items()) else 1

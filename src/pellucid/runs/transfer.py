@@ -82,7 +82,7 @@ class StartingRun:
         if not pairs:
             have, want = (", ".join(f"{f.name} ({f.kind})" for f in some) for some in (data.inputs, self.fields))
             raise PellucidError(
-                f"the run reads {want}, and the data has {have}: nothing that was learned fits",
+                f"the run expects {want}, and the data has {have}: no learned weights fit",
                 where=str(self.path),
                 fix="start from a run on data of the same kind, or leave --start out",
             )

@@ -154,7 +154,7 @@ def read_bytes(path: Path) -> bytes:
         try:
             about = os.fstat(file)
             if not stat.S_ISREG(about.st_mode):
-                raise PellucidError("it is no file", where=str(path), fix="copy the file here")
+                raise PellucidError("it is not a file", where=str(path), fix="copy the file itself here")
             most = MOST_JSON_BYTES if path.suffix in (".json", ".jsonl") else total_memory() // 2
             if about.st_size > most:
                 raise PellucidError(

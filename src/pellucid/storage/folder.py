@@ -89,7 +89,7 @@ class Folder:
             raise PellucidError(
                 f"not a run: it has no {MANIFEST}",
                 where=str(folder.path),
-                fix="give the folder that `pellucid train` wrote, whole",
+                fix="give the complete folder that `pellucid train` wrote",
             )
         return folder
 
@@ -282,17 +282,19 @@ class Folder:
         for part in pure.parts:
             path = path / part
             if path.is_symlink():
-                raise PellucidError("links are not followed in a run folder", where=str(path), fix="copy the file here")
+                raise PellucidError(
+                    "links are not followed in a run folder", where=str(path), fix="copy the file itself here"
+                )
         # A pipe would never be opened, a device never end.
         if os.path.lexists(path) and not is_file(path):
-            raise PellucidError("it is no file", where=str(path), fix="move it out of the run folder")
+            raise PellucidError("it is not a file", where=str(path), fix="move it out of the run folder")
         return path
 
     def _read_manifest(self) -> dict[str, Version]:
         """The versions of each file that are good now. Raises PellucidError when the manifest is missing or damaged."""
         path = self.path / MANIFEST
         if not is_file(path):
-            raise PellucidError(f"there is no {MANIFEST}", where=str(self.path), fix="copy the run again, whole")
+            raise PellucidError(f"there is no {MANIFEST}", where=str(self.path), fix="copy the whole run again")
         raw = read_bytes(path)
         manifest = parse_json(raw, path)
         if not isinstance(manifest, dict) or not isinstance(files := manifest.get("files"), dict):

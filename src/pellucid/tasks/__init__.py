@@ -1,4 +1,4 @@
-"""What an answer is: metric, naive answer, calibration, decoding; NumPy alone, one file per kind of answer."""
+"""What an answer is: metric, baseline, calibration, decoding; NumPy alone, one file per kind of answer."""
 
 from .base import Task
 from .category import CategoryTask

@@ -1,4 +1,4 @@
-"""What every task keeps to: raw answers → metric, naive baseline, calibration, prediction. NumPy alone.
+"""What every task keeps to: raw answers → metric, baseline, calibration, prediction. NumPy alone.
 
 An output layer is the head of a network, with weights; its task is the rest of what an answer is, and needs no torch.
 Raw answers and targets may be whatever NumPy reads as an array.
@@ -21,7 +21,7 @@ from ..fields.labels import join_labels
 from ..metrics.base import Judge, Metric, Shown, find_metric, normalised_weights
 from ..metrics.block_bootstrap import Blocks, block_bootstrap, order_of
 from ..metrics.bootstrap import bootstrap_interval, wilson_interval
-from ..metrics.score import Score
+from ..metrics.score import Score, plain_name
 from ..storage import forms
 from ..wording import metric_text
 
@@ -73,7 +73,7 @@ class Task(ABC):
         if found is None:
             known = [m.words[0] for m in cls.metrics.values()]
             raise UsageError(
-                f"{kind_named(cls.kind).noun} is not measured by '{text}'", fix=f"choose of: {', '.join(known)}"
+                f"{kind_named(cls.kind).noun} has no metric '{text}'", fix=f"choose one of: {', '.join(known)}"
             )
         return found
 
@@ -139,16 +139,12 @@ class Task(ABC):
     ) -> dict[str, Any]:  # (n, R), (n, ...), (n,)
         """For the report: ``metrics`` (name → value), which count the ``weight`` of examples, and what to draw."""
 
-    def aside_name(self, name: str) -> str:
-        """The naive answer's name as a sentence's subject: ``always 'cat'``; for numbers without the number itself."""
-        return name
-
     def say_score(self, score: Score, baseline: Score) -> str:
         """One plain sentence for a person."""
         numbers = {"value": score.value, "low": score.low, "high": score.high, "base": baseline.value}
         return self.measured.sentence.format(
             name=metric_text(self.metric[:1].upper() + self.metric[1:]),
-            naive=self.aside_name(baseline.name),
+            naive=plain_name(baseline.name),
             names=" and ".join(f"'{f.name}'" for f in self.fields),
             **{name: Shown(number) for name, number in numbers.items()},
         )
@@ -166,7 +162,7 @@ class Task(ABC):
     def with_threshold(self, asked: Any) -> Task:
         """A copy that answers by another threshold. Raises UsageError where there is none to set."""
         raise UsageError(
-            f"a threshold is for two classes, and '{self.fields[0].name}' is {kind_named(self.kind).noun}",
+            f"a threshold needs two classes, and '{self.fields[0].name}' is {kind_named(self.kind).noun}",
             fix="leave --threshold out",
         )
 

@@ -75,7 +75,7 @@ class CategoryTask(Task):
         label, level = asked
         if self.positive is None:
             raise UsageError(
-                f"a threshold is for two classes, and '{self.fields[0].name}' has {len(self.values)}",
+                f"a threshold needs two classes, and '{self.fields[0].name}' has {len(self.values)}",
                 fix="leave --threshold out",
             )
         if label is not None and label not in self.values:

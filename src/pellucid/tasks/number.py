@@ -160,19 +160,16 @@ class NumberTask(Task):
         held = [one.holds(guess[:, r], true[:, r]) for r, one in enumerate(self.ranges)]
         return [coverage_by_third(guess[:, r], own, weight) for r, own in enumerate(held)]
 
-    def aside_name(self, name: str) -> str:
-        return f"a baseline that always predicts {plain_name(name).removeprefix('always ')}"
-
     def say_score(self, score: Score, baseline: Score) -> str:
         # "Explains -3 %" says nothing: a share of the variance can't be less than nothing.
         if self.measured.key != "r2" or min(score.value, score.low) < 0:
             said = super().say_score(score, baseline)
             worse = self.measured.key == "r2" and score.value < 0
-            return f"{said} Below 0: further off than the mean of these examples." if worse else said
+            return f"{said} Below 0: worse than always predicting the mean of these examples." if worse else said
         names = " and ".join(f"'{f.name}'" for f in self.fields)
         mean = ", the mean of both" if len(self.fields) == 2 else ", the mean of all"
-        base = f" explains {baseline.value:.1%}" if baseline.value >= 0 else f": R² {score_text(baseline.value)}"
         return (
-            f"Explains {score.value:.1%} of the variance of {names}{mean if len(self.fields) > 1 else ''} "
-            f"({score.low:.1%} to {score.high:.1%}); {self.aside_name(baseline.name)}{base}."
+            f"R² {score_text(score.value)} ({score_text(score.low)} to {score_text(score.high)}): the share of the "
+            f"variance of {names} that is explained{mean if len(self.fields) > 1 else ''}; "
+            f"baseline ({plain_name(baseline.name)}): {score_text(baseline.value)}."
         )

@@ -73,7 +73,7 @@ class FileRows:
         # Open as long as the loader lives, and without a buffer: rows in random order would throw it away each time.
         self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115
         # Offsets are counted from the start of the array, so a view of a part of the file would give other rows.
-        assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "no whole file"
+        assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "not a whole file"
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
         """The entries of ``rows``, read from the file. Raises PellucidError when it was cut short meanwhile."""
@@ -82,8 +82,8 @@ class FileRows:
         for i, row in enumerate(rows.tolist()):
             self._file.seek(self._offset + row * self._width)
             if self._file.readinto(places[i * self._width : (i + 1) * self._width]) != self._width:
-                fix = "start again: the values are worked out anew"
-                raise PellucidError("a file of the cache was cut short", where=str(self._file.name), fix=fix)
+                fix = "start again: the values are computed again"
+                raise PellucidError("a cache file was cut short", where=str(self._file.name), fix=fix)
         return found
 
     def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, ...)

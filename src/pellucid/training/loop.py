@@ -226,7 +226,7 @@ class Loop:
     def _keep_if_best(self, row: dict[str, Any]) -> None:
         """Keep the weights with the best validation metric so far, the lower loss where it ties; count stale looks.
 
-        Patience watches the loss, not the metric, which is too coarse on small validation parts (docs/LOG.md).
+        Patience watches the loss, not the metric, which is too coarse on small validation sets (docs/LOG.md).
         """
         state, task, loss = self.state, self.state.network.output.task, row["validation_loss"]
         metric = task.metric

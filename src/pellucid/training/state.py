@@ -113,7 +113,7 @@ class TrainState:
         known = [value for name, value in saved if value.is_floating_point() and name not in self._unknown]
         if not torch.stack([value.isfinite().all() for value in known]).all():
             raise PellucidError(
-                f"the weights are no finite numbers any more at step {self.step:,}; they are not saved",
+                f"the weights are not finite at step {self.step:,}; they are not saved",
                 fix="train again with a smaller --lr",
             )
 
@@ -176,7 +176,7 @@ def check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, np.ndarray], 
     for name, value in own.items():
         known = value.is_floating_point() and not value.is_meta and bool(value.isfinite().all())
         if known and not np.isfinite(tensors[name]).all():
-            raise damage_error(f"it is damaged: {name} holds values that are no finite numbers", path)
+            raise damage_error(f"it is damaged: {name} holds values that are not finite", path)
 
 
 def _have_same_form(one: Tensor, other: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import visible_text
-from ..wording import duration_text, number_text
+from ..wording import duration_text, metric_text, number_text
 from .listeners import Listener, Progress
 
 # Seconds between two writings of the line: on a screen, and in a log where each is a line of its own.
@@ -98,12 +98,16 @@ class StatusLine(Listener):
     def evaluated(self, row: Mapping[str, Any]) -> None:
         known = {"event", "step", "epoch", "seconds", "loss", "validation_loss", "lr", "matrix_lr", "lr_factor"}
         named = [
-            f"validation {k} {number_text(v, 3)}" for k, v in row.items() if k not in known and isinstance(v, float)
+            f"validation {metric_text(k)} {number_text(v, 3)}"
+            for k, v in row.items()
+            if k not in known and isinstance(v, float)
         ]
         self.reading = "   ".join(named)
 
     def ended(self, trial: Mapping[str, Any]) -> None:
-        outcome = trial.get("error") or f"validation {trial['metric']} {number_text(trial['validation'], 4)}"
+        outcome = (
+            trial.get("error") or f"validation {metric_text(trial['metric'])} {number_text(trial['validation'], 4)}"
+        )
         self._write(f"{self.head}{outcome}", last=True)
 
     def finished(self, run: Any) -> None:

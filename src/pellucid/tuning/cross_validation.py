@@ -1,6 +1,6 @@
 """How long to train on a small table, found by cross-validation.
 
-On some hundred rows a validation part says little: of 40 looks at 15 rows the best is chance. So several networks are
+On some hundred rows a validation set says little: of 40 looks at 15 rows the best is chance. So several networks are
 trained first, each leaving out another part of the training rows, and the number of steps after which they answer
 best what they left out is the number of steps of the network that is kept, which learns from all of them (Stone,
 "Cross-Validatory Choice and Assessment of Statistical Predictions", 1974). Their answers, each from a network that has
@@ -190,10 +190,10 @@ def out_of_fold_answers(
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """Raw answers to examples that the network which gave them had not learned from, with targets and rows.
 
-    On them the confidence is calibrated, because a small table's validation part says too little.
+    On them the confidence is calibrated, because a small table's validation set says too little.
 
     Args:
-        rows: (n,) the validation part. raw, true: (n, R), (n, ...) answers and targets of what was chosen on.
+        rows: (n,) the validation set. raw, true: (n, R), (n, ...) answers and targets of what was chosen on.
 
     Returns:
         Answers, targets and rows: those of validation, then those of the cross-validation where there was one.
@@ -201,6 +201,6 @@ def out_of_fold_answers(
     if cross_validation is None:
         return raw, true, rows
     other, known = cross_validation.raw.to(raw.device), loader.targets(cross_validation.rows).to(true.device)
-    # Without a validation part the training rows were watched instead: of those nothing is taken.
+    # Without a validation set the training rows were watched instead: of those nothing is taken.
     raw, true = raw[: len(rows)], true[: len(rows)]
     return torch.cat([raw, other]), torch.cat([true, known]), np.concatenate([rows, cross_validation.rows])

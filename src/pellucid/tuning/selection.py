@@ -23,7 +23,7 @@ MOST_VALIDATION_ROWS = 50_000
 def limit_validation(split: Split) -> Split:
     """The split with at most ``MOST_VALIDATION_ROWS`` validation rows, spread evenly.
 
-    All of them where there is no test part, because then the run is scored on them.
+    All of them where there is no test set, because then the run is scored on them.
     """
     rows = split.validation
     if len(rows) <= MOST_VALIDATION_ROWS or not len(split.test):

@@ -256,6 +256,6 @@ def largest_within_budget(
             size += 1
     found = epochs_of_size(size)
     if seconds <= 0:
-        return size, tried[size], "the smallest: the budget was used up before there was a choice"
+        return size, tried[size], "the smallest: the budget was used up first"
     epochs_text = f"{found:,.0f}" if found >= 10 else f"{found:.2g}"
-    return size, tried[size], f"{step_text(tried[size].step)} a step leave time for some {epochs_text} epochs"
+    return size, tried[size], f"{step_text(tried[size].step)} a step leave time for about {epochs_text} epochs"

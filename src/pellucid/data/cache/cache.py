@@ -119,9 +119,9 @@ class Cache(MemoryCache):
         try:
             self._entries[key] = _open_entry(place)
         except FileNotFoundError:
-            say(Note("warning", "a file of the cache is gone; its values are worked out again", str(place)))
+            say(Note("warning", "a cache file is missing; its values are computed again", str(place)))
         except (Damaged, OSError, ValueError, KeyError, TypeError) as error:
-            say(Note("warning", f"the cache is damaged ({error}); its values are worked out again", str(place)))
+            say(Note("warning", f"the cache is damaged ({error}); its values are computed again", str(place)))
         return self._entries.get(key)
 
     def get_or_build(self, key: str, build: Build, say: Report) -> CacheEntry:

@@ -14,7 +14,7 @@ from .base import SplitView, part_check
 
 COPIED = "is in train too", "are in train too"
 
-ALMOST = "is nearly the same as one of train", "are nearly the same as one of train"
+ALMOST = "is nearly the same as one in train", "are nearly the same as one in train"
 
 # Of a part drawn at random, the share of copies that is worth acting on, and the one below which it is not worth
 # saying.
@@ -51,15 +51,15 @@ def note_across_parts(
     here, train = pairs[pairs[:, 0].argmin()]
     text = join_words(f"{count_noun(count, noun)} of {name} ({shares[name]:.1%})" for name, count in counts.items())
     drawn, flatters = (
-        "" if parts.parts_are_given else ", as drawn at random",
-        ": the score flatters" if "test" in counts else "",
+        "" if parts.parts_are_given else " (random split)",
+        ": the score may be too good" if "test" in counts else "",
     )
     text += f" {how[sum(counts.values()) > 1]}{drawn}{flatters}"
     if not parts.parts_are_given and max(shares.values()) < SAY_SHARE:
         return
     level = "warning" if parts.parts_are_given or max(shares.values()) >= ACT_SHARE else "info"
-    action = "nothing is removed: the score may be better than on new data"
-    fix = "take one of each out, or keep them in one part"
+    action = "nothing: the score may be better than on new data"
+    fix = "remove one of each, or keep both in the same set"
     yield Note(level, f"{text}, such as {parts.example_place(train)}", parts.example_place(here), action, fix)
 
 
@@ -79,7 +79,7 @@ def same_inputs(parts: SplitView) -> Iterator[Note]:
     order = np.lexsort((np.arange(len(rows)), parts.part_index[rows], inverse))
     leads = order[np.searchsorted(inverse[order], np.arange(len(distinct)))]
     copies = np.flatnonzero(leads[inverse] != np.arange(len(rows)))
-    how = "has the same inputs as one of train", "have the same inputs as one of train"
+    how = "has the same inputs as one in train", "have the same inputs as one in train"
     yield from note_across_parts(parts, rows[leads[inverse[copies]]], rows[copies], parts.example_noun, how)
 
 
@@ -110,10 +110,9 @@ def find_contradictions(parts: SplitView) -> Iterator[Note]:
         row = where[rows[0]]
         mate = where[np.flatnonzero((group == group[rows[0]]) & (value != value[rows[0]]))[0]]
         many = count_noun(len(rows), f"{parts.example_noun} has", f"{parts.example_noun}s have")
-        text = (
-            f"{many} the same inputs as another but another '{target.name}': {cap}, such as {parts.example_place(mate)}"
-        )
-        yield Note(level, text, parts.example_place(row), "all of them stay", "look at them: which one is right?")
+        text = f"{many} the same inputs as another but a different '{target.name}': {cap}, "
+        text += f"such as {parts.example_place(mate)}"
+        yield Note(level, text, parts.example_place(row), "all are kept", "check which one is right")
 
 
 def _note_ceiling(
@@ -122,7 +121,7 @@ def _note_ceiling(
     """What same inputs with different targets allow at most, and how grave that is; nothing where it is nothing."""
     if target.traits.one_class:
         most = 1 - lost / len(goal)
-        return "warning" if most < 0.99 or sharp else "info", f"no network can be right on more than {most:.2%}"
+        return "warning" if most < 0.99 or sharp else "info", f"accuracy can't be above {most:.2%}"
     value = goal[again].astype(np.float64)
     mean = np.bincount(group, value) / np.bincount(group)
     # Where all values are equal the spread is 0, and nothing is to be divided by it.
@@ -133,7 +132,7 @@ def _note_ceiling(
 
 @part_check
 def in_order_of_time(parts: SplitView) -> Iterator[Note]:
-    """Rows in order of time that are parted at random: each lies between two it was learned from."""
+    """Rows in order of time that are split at random: each lies between two it was learned from."""
     if parts.parts_are_given or parts.data.reading.parting.by != "chance":
         return
     cells = [f for f in parts.data.fields.values() if f.traits.tabular and not f.traits.amount]
@@ -144,9 +143,9 @@ def in_order_of_time(parts: SplitView) -> Iterator[Note]:
             continue
         times = seconds_of(column)
         if times is not None and _rise_in_time(times):
-            text = "rows are in order of time; drawn at random, a row is scored between two that were learned from"
-            fix = "to predict what comes next, put later rows into test: --split time"
-            yield Note("info", text, f"column '{field.name}'", "parted at random", fix)
+            text = "rows are in time order; with a random split, test rows lie between training rows"
+            fix = "to predict what comes next, test on the latest rows: --split time"
+            yield Note("info", text, f"column '{field.name}'", "split at random", fix)
             return
 
 
@@ -157,16 +156,16 @@ def _rise_in_time(times: np.ndarray) -> bool:  # (n,) seconds
 
 @part_check
 def few_to_score(parts: SplitView) -> Iterator[Note]:
-    """A test part so small that its score says little."""
+    """A test set so small that its score says little."""
     split = parts.split
     target = parts.data.target
     if split is None or target is None or not 0 < len(split.test) < FEW_TEST_EXAMPLES:
         return
     n = len(split.test)
-    rough = "the score will be a rough one"
+    rough = "the score will be rough"
     if target.traits.one_class:
-        rough = f"a score of 90 % will be known to about ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
+        rough = f"an accuracy of 90 % would be uncertain by ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
     text = f"only {count_noun(n, 'example')} to test on: {rough}"
-    fix = "bring more examples"
-    fix += " of test" if parts.parts_are_given else ", or give the test part a larger share with --split 0.6,0.2,0.2"
+    fix = "add more examples"
+    fix += " of test" if parts.parts_are_given else ", or give the test set a larger share with --split 0.6,0.2,0.2"
     yield Note("warning" if n < TOO_FEW_TEST_EXAMPLES else "info", text, "", "the score comes with its interval", fix)

@@ -109,7 +109,7 @@ def check_examples(data: Examples, split: Split | None, rows: np.ndarray) -> lis
 # Rows, spread evenly, that relations between columns are looked for in: these look at every pair or at every value.
 SAMPLE = 100_000
 
-# Columns that are looked at one by one.
+# Columns that are checked one by one.
 WIDE = 2_000
 
 # Columns said one by one of those that one check finds.
@@ -137,7 +137,7 @@ class ColumnView:
     @cached_property
     def series(self) -> pl.Series:  # (n,)
         found = self.column.series()
-        assert found is not None, "images in memory are no column of a table"
+        assert found is not None, "images in memory are not a column of a table"
         return found
 
     @property
@@ -286,8 +286,8 @@ def _run_checks(table: TableView) -> list[Note]:
             found[what] += [(look.name, note) for note in check(look, targets)]
     notes = [note for check in TABLE_CHECKS for note in check(table)]
     if (count := sum(f.role in ("input", "target") for f in table.fields)) > WIDE:
-        text = f"only the first {WIDE:,} of {count:,} columns are looked at one by one"
-        notes.append(Note("info", f"{text}; what is odd in the others is not said here", "", "all are read"))
+        text = f"only the first {WIDE:,} of {count:,} columns are checked one by one"
+        notes.append(Note("info", f"{text}; the others are not checked", "", "all are read"))
     return notes + [note for what, some in found.items() for note in _shorten_notes(what, some)]
 
 

@@ -25,7 +25,7 @@ NEW_VALUES_SHARE = 0.01
 # Of a part: more would only sharpen a distance that is compared with a quarter.
 MOST_ROWS = 20_000
 
-FIX = "is it known why? A score on a part that differs is a harder test; mix the rows if it should not be"
+FIX = "find out why: the score is on data unlike train's; shuffle the rows if that is not intended"
 
 
 @part_check
@@ -43,12 +43,12 @@ def find_drift(parts: SplitView) -> Iterator[Note]:
             if min(len(rows), len(train)) >= MIN_PART_EXAMPLES and (
                 text := _explain_drift(parts, field, train, rows, other)
             ):
-                action = "nothing: the parts are kept as given"
+                action = "nothing: the split is kept as given"
                 found.append((field.name, Note(level, text, f"column '{field.name}'", action, FIX)))
                 break
     yield from (note for _, note in found[:MOST_NOTES])
     if rest := [name for name, _ in found[MOST_NOTES:]]:
-        text = f"{count_noun(len(rest), 'more column')} differ between the given parts: {join_words(rest)}"
+        text = f"{count_noun(len(rest), 'more column')} differ between the given sets: {join_words(rest)}"
         yield Note(level, text, "", found[-1][1].action, FIX)
 
 
@@ -62,11 +62,11 @@ def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.n
         if not len(a) or not len(b):
             return ""
         if a[-1] < b[0] or b[-1] < a[0]:
-            return f"all of {other} lies {'above' if a[-1] < b[0] else 'below'} all of train"
+            return f"all of {other} is {'above' if a[-1] < b[0] else 'below'} all of train"
         points = np.concatenate([a, b])
         gap = np.abs(np.searchsorted(a, points, "right") / len(a) - np.searchsorted(b, points, "right") / len(b)).max()
         middle = [float(np.median(v)) for v in (a, b)]
-        text = f"differs between train and {other}: half are below {middle[0]:,.4g} there, below {middle[1]:,.4g} here"
+        text = f"differs between train and {other}: median {middle[0]:,.4g} in train, {middle[1]:,.4g} in {other}"
         return text if gap > FAR_DISTANCE + chance else ""
     if not field.traits.one_class:
         return ""

@@ -33,13 +33,17 @@ def duplicate_rows(table: TableView) -> Iterator[Note]:
     ids = [f"'{f.name}'" for f in table.fields if f.role == "id"]
     but = f" but for {join_words(ids, 3)}" if ids else ""
     text = f"{count_noun(count, 'row repeats', 'rows repeat')} an earlier one{but}{share}, this one first"
-    text += "; copies may fall into different parts" if level == "warning" else ", as few different values make them"
-    fix = "take copies out, unless they are different examples that happen to be equal"
+    text += (
+        "; copies may end up in both train and test"
+        if level == "warning"
+        else ", because there are few distinct values"
+    )
+    fix = "remove copies, unless they are different examples that happen to be equal"
     yield Note(
         level,
         text,
         next(table.column_views()).row_place(int(repeated[0])),
-        "all of them stay, where the split puts them",
+        "all are kept",
         fix,
     )
 
@@ -62,5 +66,5 @@ def more_columns_than_rows(table: TableView) -> Iterator[Note]:
         text = (
             f"{count_noun(inputs, 'input column')} and only {count_noun(n, 'row')}: some will fit the target by chance"
         )
-        fix = "leave columns out with --ignore, or bring more rows"
-        yield Note("warning", text, "", "all are read; validation decides when to stop", fix)
+        fix = "leave columns out with --ignore, or add more rows"
+        yield Note("warning", text, "", "all are used; early stopping on validation", fix)

@@ -56,7 +56,7 @@ TIMES_LARGER, TIMES_LONGER = 16, 3
 
 TURNED = "turned upright"
 
-COPIES = "take copies out if they are no examples of their own"
+COPIES = "remove copies, unless they are separate examples"
 
 
 def _image_fields(parts: SplitView) -> Iterator[tuple[Field, np.ndarray]]:
@@ -85,7 +85,7 @@ def same_images(parts: SplitView) -> Iterator[Note]:
             first, other = good[firsts[copies]], good[copies]
             example = f"such as {column.place(int(first[0]))}"
             text = f"{count_noun(len(copies), 'image is a copy', 'images are copies')} of another one, {example}"
-            yield Note("warning", text, column.place(int(other[0])), "all of them stay", COPIES)
+            yield Note("warning", text, column.place(int(other[0])), "all are kept", COPIES)
             yield from note_across_parts(parts, first, other, "image", COPIED)
 
 
@@ -103,7 +103,7 @@ def like_images(parts: SplitView) -> Iterator[Note]:
             example = f"such as {column.place(int(first[0]))}"
             count = len(np.unique(other))
             text = f"{count_noun(count, 'image is', 'images are')} nearly the same as another one, {example}"
-            yield Note("info", text, column.place(int(other[0])), "all of them stay", COPIES)
+            yield Note("info", text, column.place(int(other[0])), "all are kept", COPIES)
             yield from note_across_parts(parts, first, other, "image", ALMOST)
 
 
@@ -200,8 +200,8 @@ def _explain_odd(about: np.ndarray, side: int) -> Iterator[tuple[np.ndarray, str
         "far longer than wide, or wider than long",
         cut,
     )
-    same = "brought to the same: alpha over white, grey and CMYK to colour"
-    yield mode != counts.argmax(), "info", f"stored in other colours than most ({colours})", same
+    same = "converted: alpha over white, grey and CMYK to colour"
+    yield mode != counts.argmax(), "info", f"in another colour mode than most ({colours})", same
     yield animated > 0, "info", "moving pictures", "the first picture of each is taken"
     yield turned > 0, "info", "stored on their side and marked so (EXIF)", TURNED
 

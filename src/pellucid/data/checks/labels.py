@@ -19,12 +19,12 @@ MISSPELT_SHARE = 0.05
 # Different values of an input up to which they are compared.
 MOST_COMPARED_VALUES = 200
 
-JOINED = "write them all the same way"
+JOINED = "spell them all the same way"
 
 APART = "counted as different"
 
 
-@column_check("with values that differ by little")
+@column_check("with values that differ only in spelling")
 def spelling_variants(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Values that differ by capitals, spaces, accents, or punctuation at the end alone."""
     if not _comparable_text(look):
@@ -75,7 +75,7 @@ def misspelt_labels(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
             yield Note(level, text, look.cell_place(row), APART, f"if it is, write '{right}'")
 
 
-@column_check("with rare or uneven classes")
+@column_check("with rare or imbalanced classes")
 def rare_classes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Rare classes, and uneven ones."""
     if look.role != "target" or not look.traits.classed:
@@ -87,12 +87,12 @@ def rare_classes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
             row = look.first_row(found)
             several = "labels" if one == "label" else "classes"
             text = f"{count_noun(len(found), f'{one} has', f'{several} have')} {what} ({join_words(found)}), here first"
-            action = "put into the training part when drawn at random, and never scored"
-            fix = f"bring at least {len(PARTS)} of each {one}, or take their rows out"
-            yield Note("warning", f"{text}: it can be learned but not checked", look.cell_place(row), action, fix)
+            action = "put into the training set, and never scored"
+            fix = f"add at least {len(PARTS)} of each {one}, or remove their rows"
+            yield Note("warning", f"{text}: it can be learned but not scored", look.cell_place(row), action, fix)
     if len(counts) > 1 and one == "class":
         (most, many), (least, few) = max(counts.items(), key=lambda c: c[1]), min(counts.items(), key=lambda c: c[1])
         if many >= UNEVEN_TIMES * few and few > 1:
-            text = f"classes are uneven: '{most}' has {many:,} examples, '{least}' {few:,}"
-            fix = "look at each class in the report, not at accuracy alone"
+            text = f"classes are imbalanced: '{most}' has {many:,} examples, '{least}' {few:,}"
+            fix = "see precision and recall of each class, not accuracy alone"
             yield Note("warning", text, look.where, "every example counts the same", fix)

@@ -1,4 +1,4 @@
-"""Inputs that say the target in other words, and inputs that repeat another. n rows, m of them sampled."""
+"""Inputs that give the target away in other words, and inputs that repeat another. n rows, m of them sampled."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MOST_COMPARED_NUMBERS = 500
 SEARCHED_TEXTS = 20_000
 
 
-@column_check("that say the target")
+@column_check("that give the target away")
 def find_leaks(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[Note]:
     """Inputs that equal the target, lie in line with it, or from which it follows."""
     if look.role != "input" or not look.traits.plain:
@@ -47,9 +47,9 @@ def find_leaks(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[Note
     for target in targets:
         if target.traits.plain and len(target.sampled_values) >= 3 and (how := _explain_leak(look, target)):
             sure, text = how
-            what = f"{text}: if it is not known beforehand, leave it out with --ignore"
-            action = "read like any other input, so the score may be better than in use"
-            fix = f"if it is known only after '{target.name}' is, {look.leave_out}"
+            what = f"possible leakage: {text}; leave it out if it is not known beforehand"
+            action = "used like any other input, so the score may be better than in use"
+            fix = f"if it is known only after '{target.name}', {look.leave_out}"
             yield Note("warning" if sure else "info", what, look.where, action, fix)
 
 
@@ -69,7 +69,7 @@ def _explain_leak(one: ColumnView, target: ColumnView) -> tuple[bool, str] | Non
         return (True, f"{name} follows from it: each value always has the same") if _fixes_number(one, target) else None
     if _says_target(one.codes, target.codes):
         codes = [(look.codes.max() + 1) for look in (one, target)]
-        text = "has one value for each value of" if codes[0] == codes[1] else "says by itself"
+        text = "corresponds one to one to" if codes[0] == codes[1] else "determines"
         return one.traits.one_class or len(one.series) >= SURE_ROWS, f"{text} {name}"
     return None
 
@@ -84,13 +84,13 @@ def _in_line(x: np.ndarray, y: np.ndarray) -> str:  # (m,), (m,)
         return "equals"
     straight = abs(_correlation(x, y))
     if straight > 1 - CORRELATION_SLACK:
-        return "is in a straight line with"
+        return "is perfectly correlated with"
     if len(x) < MIN_ROWS or len(np.unique(x)) < MIN_ROWS:
         return ""
     together = abs(_correlation(*(np.unique(v, return_inverse=True)[1] for v in (x, y))))
     if together > 1 - CORRELATION_SLACK:
-        return "rises or falls exactly with"
-    return "is nearly in a straight line with" if straight > 1 - 1e-5 and together > 1 - 1e-3 else ""
+        return "is perfectly rank-correlated with"
+    return "is almost perfectly correlated with" if straight > 1 - 1e-5 and together > 1 - 1e-3 else ""
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:
@@ -170,9 +170,9 @@ def named_in_text(look: ColumnView, targets: Sequence[ColumnView]) -> Iterator[N
         own = sum(int((hits[c] & (label == c.lower())).sum()) for c in hits)
         others = sum(int((hits[c] & (label != c.lower())).sum()) for c in hits)
         if len(text) >= MIN_ROWS and own >= 0.98 * len(text) and others <= LEFT_ERRORS_SHARE * len(text):
-            what = f"the name of the class stands in {own / len(text):.0%} of the texts, and hardly ever of another one"
-            action = "read as it is: the name will be what is learned"
-            yield Note("warning", what, look.where, action, "take it out of the text")
+            what = f"the name of the class is in {own / len(text):.0%} of the texts, and hardly ever another one"
+            action = "used as it is: the network may only learn the name"
+            yield Note("warning", what, look.where, action, "remove it from the text")
 
 
 @table_check
@@ -192,11 +192,11 @@ def equal_inputs(table: TableView) -> Iterator[Note]:
             ).to_numpy()
     for name, other in _straight_lines(numbers):
         field = next(f for f in table.used_fields if f.name == name)
-        yield _note_equal(ColumnView(field, table.columns[name]), f"is in a straight line with the column '{other}'")
+        yield _note_equal(ColumnView(field, table.columns[name]), f"is perfectly correlated with the column '{other}'")
 
 
 def _note_equal(look: ColumnView, text: str) -> Note:
-    return Note("info", f"{text}: it tells nothing more", look.where, "both are read", look.leave_out)
+    return Note("info", f"{text}: it adds nothing", look.where, "both are read", look.leave_out)
 
 
 def _values_digest(look: ColumnView) -> bytes:

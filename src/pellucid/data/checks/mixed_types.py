@@ -53,13 +53,13 @@ def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Not
             of = f"{number.sum():,} of {_sampled_values(look, len(present))}"
             text = f"{of} are numbers, the others are not: {_quote_examples(odd)}"
             action = "the others count as missing" if look.traits.amount else f"all are read as {look.kind}"
-            fix = "write numbers alone, and nothing where there is none"
+            fix = "write only numbers, and leave other cells empty"
             yield Note("warning", text, look.cell_place(first), action, fix)
 
 
 def _sampled_values(look: ColumnView, count: int) -> str:
     """So many values, or so many of a sample."""
-    return f"{count:,} values" + (" looked at" if look.sample_step > 1 else "")
+    return f"{count:,} values" + (" checked" if look.sample_step > 1 else "")
 
 
 def _note_units(look: ColumnView, values: pl.Series, of: str) -> Note:
@@ -68,8 +68,8 @@ def _note_units(look: ColumnView, values: pl.Series, of: str) -> Note:
     several = f"; the units differ: {join_words(kinds, 4)}" if len(kinds) > 1 else ""
     action = f"read as {look.kind}, not as amounts"
     if look.traits.amount:
-        action = "what is no bare number counts as missing"
-    fix = "write the unit into the column's name, and bare numbers into the column"
+        action = "cells that are not plain numbers count as missing"
+    fix = "write the unit in the column's name, and plain numbers in the column"
     return Note("warning", text + several, look.where, action, fix)
 
 
@@ -93,14 +93,14 @@ def date_forms(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     slashes = present.str.extract_groups(r"^(\d{1,2})/(\d{1,2})/").struct.unnest()
     first, second = (slashes[:, i].cast(pl.Int64, strict=False) for i in (0, 1))
     if (first > 12).any() and (second > 12).any():
-        text = "the day stands first in some dates and the month in others"
+        text = "the day comes first in some dates and the month in others"
     elif len(found) > 1:
         text = f"dates are written in {len(found)} forms: {join_words(f'{form} ({n:,})' for form, n in found.items())}"
     else:
         return
     rare = min(found, key=lambda form: found[form])
     row = int((look.series.str.strip_chars() == present.filter(which[rare])[0]).arg_max() or 0)
-    action = "each is read as it is written" if look.traits.moment else "dates that can't be told are not read"
+    action = "each is read as written" if look.traits.moment else "ambiguous dates are not read"
     yield Note("warning", text, look.cell_place(row), action, "write all as 2024-01-31")
 
 

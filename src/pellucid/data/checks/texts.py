@@ -48,9 +48,9 @@ def like_texts(parts: SplitView) -> Iterator[Note]:
             continue
         text = f"{count_noun(len(np.unique(other)), 'text is', 'texts are')} nearly the same as another one"
         text += f", such as {parts.example_place(first[0])}"
-        action = "all of them stay"
+        action = "all are kept"
         yield Note(
-            "info", text, parts.example_place(other[0]), action, "take copies out if they are no examples of their own"
+            "info", text, parts.example_place(other[0]), action, "remove copies, unless they are separate examples"
         )
         yield from note_across_parts(parts, first, other, "text", ALMOST)
 

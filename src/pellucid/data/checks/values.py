@@ -45,7 +45,7 @@ def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
     value = counts["value"][0]
     shown = format_number(value, look.name) if isinstance(value, float) else str(value)[:40]
     left = f"all but {others:,} of {len(present):,} rows" if others else f"all {len(present):,} rows that have a value"
-    yield Note("info", f"'{shown}' in {left}: it tells nearly nothing", look.where, "read all the same", look.leave_out)
+    yield Note("info", f"'{shown}' in {left}: it says almost nothing", look.where, "used anyway", look.leave_out)
 
 
 @column_check("mostly without values")
@@ -58,7 +58,7 @@ def mostly_missing(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     if count > MISSING_SHARE * len(series):
         level = "warning" if count > NEARLY_ALL_MISSING_SHARE * len(series) else "info"
         text = f"{count:,} of {len(series):,} values are missing ({count / len(series):.0%})"
-        yield Note(level, text, look.where, "read all the same: that a value is missing is a value too", look.leave_out)
+        yield Note(level, text, look.where, "used anyway: that a value is missing may say something", look.leave_out)
 
 
 @column_check("with values that look like codes")
@@ -76,13 +76,13 @@ def missing_codes(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
         gap = min(abs(rest.min() - end), abs(rest.max() - end))
         if gap > max(rest.max() - rest.min(), 1.0):
             many = count_noun(_count_value(look, end), "row")
-            text = f"{format_number(end, look.name)} stands in {many} and looks like a code for a missing value: "
+            text = f"{format_number(end, look.name)} is in {many} and looks like a code for a missing value: "
             text += (
-                f"all others lie from {format_number(rest.min(), look.name)} to {format_number(rest.max(), look.name)}"
+                f"all others are from {format_number(rest.min(), look.name)} to {format_number(rest.max(), look.name)}"
             )
-            fix = f"write nothing there instead of {format_number(end)}"
+            fix = f"leave the cell empty instead of {format_number(end)}"
             yield Note(
-                "warning", text, look.cell_place(_first_place(look, end)), "taken for a number like the others", fix
+                "warning", text, look.cell_place(_first_place(look, end)), "read as a number like the others", fix
             )
 
 
@@ -115,8 +115,8 @@ def id_values(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     if look.traits.one_class:
         distinct = look.series.n_unique()
         if distinct > DIFFERENT_SHARE * n and n >= 2 * MIN_ROWS:
-            text = f"{distinct:,} different words in {n:,} rows, so most say nothing about new rows"
-            yield Note("info", text, look.where, "read as words; new ones count as unknown", fix)
+            text = f"{distinct:,} distinct values in {n:,} rows, so most will not occur in new rows"
+            yield Note("info", text, look.where, "used as categories; new ones count as unknown", fix)
 
 
 @column_check("with spaces around values")
@@ -126,4 +126,6 @@ def stray_spaces(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     odd = look.series.str.len_bytes() != look.series.str.strip_chars().str.len_bytes()
     if count := int(odd.sum() or 0):
         text = f"{count_noun(count, 'value has', 'values have')} spaces before or after, this one first"
-        yield Note("info", text, look.cell_place(int(odd.arg_max() or 0)), "the spaces do not count", "take them off")
+        yield Note(
+            "info", text, look.cell_place(int(odd.arg_max() or 0)), "the spaces are ignored", "remove the spaces"
+        )

@@ -63,7 +63,7 @@ def classes_of(paths: Sequence[str], where: str, names: Sequence[str] = (), noun
     if asked:
         level = int(LEVEL.fullmatch(asked)[1] or 0) - 1  # type: ignore[index]
         labels = [_folder_at(p, level) if level >= 0 else "/".join(p) or None for p in parts]
-        return Classes(labels, splits, asked, "you said so", notes)
+        return Classes(labels, splits, asked, "as you asked", notes)
     level, why = _class_level(parts, noun)
     labels = [_folder_at(p, level) for p in parts]
     if level:
@@ -73,10 +73,10 @@ def classes_of(paths: Sequence[str], where: str, names: Sequence[str] = (), noun
         notes.append(_note_inner(parts, level, where, noun))
     loose = [path for path, label in zip(paths, labels, strict=True) if label is None]
     if loose and len(loose) < len(labels):
-        lie = count_noun(len(loose), f"{noun} lies", f"{noun}s lie")
-        notes.append(Note("warning", f"{lie} in no class folder and cannot be learned from", join_words(loose, 3)))
+        lie = count_noun(len(loose), f"{noun} is", f"{noun}s are")
+        notes.append(Note("warning", f"{lie} in no class folder and left out", join_words(loose, 3)))
     labels = _without_unlabelled(labels, where, noun, notes)
-    because = f"the {noun}s lie in folders named after it" + (f", {why}" if level else "")
+    because = f"the {noun}s are in folders named after it" + (f", {why}" if level else "")
     return Classes(labels, splits, "label", because, notes)
 
 
@@ -89,9 +89,11 @@ def _note_inner(parts: list[list[str]], level: int, where: str, noun: str) -> No
     inner = _show_folders(parts, level + 1)
     hint = f"--target folder_{level + 2} takes these"
     if len(inside) > 1 and share_folders(inside.values()):
-        text = f"the same folders ({join_words(inner, 3)}) stand in each of {join_words(inside, 3)}, which are taken "
-        text += f"for the classes; if they are parts of one set, {hint}"
-        return Note("warning", text, where, fix="or call the outer folders train, val and test to have them as parts")
+        text = f"the same folders ({join_words(inner, 3)}) are in each of {join_words(inside, 3)}, which are read "
+        text += f"as the classes; if they are parts of one set, {hint}"
+        return Note(
+            "warning", text, where, fix="or name the outer folders train, val and test to use them as the split"
+        )
     deeper = sum(len(p) > level + 1 for p in parts)
     text = f"{count_noun(deeper, noun)} in folders inside a class belong to that class"
     return Note("info", text + (f" ({join_words(inner, 3)}; {hint})" if len(inner) > 1 else ""), where)

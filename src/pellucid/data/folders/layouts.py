@@ -109,7 +109,7 @@ def _check_empty(files: Listing, keep: list[str]) -> None:
         raise PellucidError(
             f"{part} is given, and all its {count_noun(splits.count(part), 'image')} are empty files",
             where=files.name,
-            fix=f"copy them again, or take the folder {part} away to have it drawn from the other images",
+            fix=f"copy them again, or remove the folder {part} to have it drawn from the other images",
         )
 
 
@@ -124,17 +124,15 @@ def need_classes(found: Contents, name: str, least: int = 2) -> None:
     # The table that could not be read would have told the classes: missing folders are not what is wrong.
     if broken and len(counts) < least:
         inside = broken.where if suffix_of(broken.where) in TABLES else ""
-        raise PellucidError(broken.cause, where=f"{name}{inside}", fix=broken.fix or "mend the table")
+        raise PellucidError(broken.cause, where=f"{name}{inside}", fix=broken.fix or "fix the table")
     noun, fix = (texts.TEXT, TEXTS_FIX) if texts.TEXT in found.columns else (IMAGE, CLASSES_FIX)
     if not len(counts):
         raise PellucidError(
-            f"{count_noun(len(found), noun)}, but no folders that tell their class", where=name, fix=fix
+            f"{count_noun(len(found), noun)}, but no folders that give their classes", where=name, fix=fix
         )
     if len(counts) < least:
         only = counts[found.target][0]
-        raise PellucidError(
-            f"there is only one class, '{only}', so there is nothing to tell apart", where=name, fix=fix
-        )
+        raise PellucidError(f"there is only one class, '{only}', and at least two are needed", where=name, fix=fix)
 
 
 def image_files(paths: list[Path]) -> Source:

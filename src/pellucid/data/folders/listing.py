@@ -152,7 +152,7 @@ def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]
                 elif _read_by(entry.name):
                     about = entry.stat()
                     if not stat.S_ISREG(about.st_mode):
-                        raise OSError(errno.EINVAL, "it is no file but a pipe, a socket or a device")
+                        raise OSError(errno.EINVAL, "it is not a file but a pipe, a socket or a device")
                     yield path, about.st_size, mark_of(about)
                 else:
                     found.others[suffix_of(path) or NO_SUFFIX] += 1

@@ -278,7 +278,7 @@ def _check_named(chosen: list[MetadataTable], options: ReadOptions, name: str) -
             f"'{gone[0]}' is given as a part, and none of the images of its {count_noun(lost[gone[0]], 'row')} "
             "is there",
             where=f"{name}, {chosen[0].path}",
-            fix="copy the images to where the table says, or take these rows out to have that part drawn from others",
+            fix="copy the images to where the table says, or remove these rows to have that set drawn from others",
         )
 
 

@@ -15,7 +15,7 @@ from ..splits.spec import PARTS, SPLIT_WORDS
 # So much of the files must lie in folders named train, test … for these to be their splits.
 SPLIT_SHARE = 0.9
 
-# So many of the smaller one's inner folders must stand in the other too for both to hold the same classes: a test part
+# So many of the smaller one's inner folders must stand in the other too for both to hold the same classes: a test set
 # may lack a rare one.
 SAME_SHARE = 0.8
 
@@ -121,7 +121,7 @@ def _named_among_words(folders: list[list[str]], where: str) -> PartFolders | No
     found = [told.get(p[level]) if len(p) > level + 1 else None for p in plain]
     rest = [p[:level] + p[level + 1 :] if s else [] for p, s in zip(plain, found, strict=True)]
     shared = sorted(set.intersection(*(inner[name] for name in told)))
-    text = f"the folders {join_words(told)} are taken for {join_words(told.values())}, because they hold the same "
+    text = f"the folders {join_words(told)} are read as {join_words(told.values())}, because they hold the same "
     text += f"folders ({join_words(shared, 3)})"
     return PartFolders(found, rest, [Note("info", text, where, fix="--split 80,10,10 draws other parts")])
 

@@ -209,10 +209,10 @@ class _Texts:
         """The text of one file. Raises Unreadable for what is none."""
         data = self._read(path)
         if what := meaning_of(data[:SAMPLE_BYTES])[0]:
-            raise Unreadable(f"is no text but {what}")
+            raise Unreadable(f"is not text but {what}")
         text, guess = decode_text(data)
         if not text.strip():
-            raise Unreadable("is empty" if not data else "holds nothing but blanks")
+            raise Unreadable("is empty" if not data else "holds only spaces")
         if guess:
             self._guessed.setdefault(guess, []).append(path)
         return text

@@ -91,7 +91,7 @@ class MemoryColumns:
         elif array.ndim == 2 or (array.ndim == 3 and min(array.shape[1:]) < SIDE):
             if array.ndim == 3:
                 self.add_note(
-                    f"{array.shape[1]} × {array.shape[2]} values are no image; each is a column of its own", name
+                    f"{array.shape[1]} × {array.shape[2]} values are not an image; each is read as a column", name
                 )
             self.add_matrix(name, array)
         else:
@@ -182,11 +182,11 @@ def object_array(items: Sequence[Any]) -> np.ndarray:  # -> (n,)
 def _check_image_shape(array: np.ndarray, name: str) -> str:
     """What the axes of images are taken for. Raises PellucidError for shapes that are no images."""
     if array.dtype.kind in "biuf" and array.ndim == 3:
-        return f"{array.shape} is taken for grey images of {array.shape[2]} × {array.shape[1]} pixels"
+        return f"{array.shape} is read as grey images of {array.shape[2]} × {array.shape[1]} pixels"
     if array.dtype.kind in "biuf" and array.ndim == 4 and array.shape[3] <= 4:
-        return f"{array.shape} is taken for images of {array.shape[2]} × {array.shape[1]} pixels, channels last"
+        return f"{array.shape} is read as images of {array.shape[2]} × {array.shape[1]} pixels, channels last"
     if array.dtype.kind in "biuf" and array.ndim == 4 and array.shape[1] <= 4:
-        return f"{array.shape} is taken for images of {array.shape[3]} × {array.shape[2]} pixels, channels first"
+        return f"{array.shape} is read as images of {array.shape[3]} × {array.shape[2]} pixels, channels first"
     raise PellucidError(
         f"the shape {array.shape} of type {array.dtype} is neither a table nor images",
         where=f"column '{name}'",

@@ -77,7 +77,7 @@ def _read_piece(source: Any, name: str) -> bytes:
     try:
         piece = source.read(PIECE_BYTES)
     except UnicodeDecodeError:
-        raise PellucidError("it was opened as text and is none", where=name, fix="open it with mode 'rb'") from None
+        raise PellucidError("it was opened as text, but is binary", where=name, fix="open it with mode 'rb'") from None
     except (ValueError, OSError, io.UnsupportedOperation) as error:
         fix = "open it for reading, or pass its path"
         raise PellucidError(f"it can't be read ({error})", where=name, fix=fix) from None

@@ -64,7 +64,7 @@ def item_sequence(source: Any, options: ReadOptions) -> Source | None:
     """Anything with a length whose items are (input, target), or dicts of column and value."""
     if hasattr(source, "__next__") or (hasattr(source, "dataset") and not hasattr(source, "__getitem__")):
         fix = "pass its dataset: loader.dataset" if hasattr(source, "dataset") else "pass a list of what it gives"
-        raise PellucidError(f"data of the type {type(source).__name__} can't be read", fix=fix)
+        raise PellucidError(f"data of type {type(source).__name__} can't be read", fix=fix)
     if (
         isinstance(source, (str, bytes, Mapping))
         or not hasattr(source, "__len__")
@@ -237,13 +237,11 @@ def _is_hot(matrix: np.ndarray) -> bool:  # (n, C)
 def _add_classes(matrix: np.ndarray, names: Sequence[str], goals: MemoryColumns) -> None:  # (n, C) of 0 and 1
     """Add the classes that a matrix of flags stands for: one in each row, or several labels."""
     if (matrix.sum(1) == 1).all():
-        goals.add_note(
-            f"one 1 in each row of {matrix.shape}: it is taken for one of {matrix.shape[1]} classes", "target"
-        )
+        goals.add_note(f"one 1 in each row of {matrix.shape}: read as one of {matrix.shape[1]} classes", "target")
         goals.columns["target"] = pl.Series("target", [names[i] for i in matrix.argmax(1).tolist()], pl.String)
         goals.kinds["target"] = "category"
         return
-    goals.add_note(f"0 and 1 in {matrix.shape}: it is taken for any of {matrix.shape[1]} labels", "target")
+    goals.add_note(f"0 and 1 in {matrix.shape}: read as any of {matrix.shape[1]} labels", "target")
     labels = [[names[i] for i in np.flatnonzero(row).tolist()] for row in matrix]
     goals.columns["target"] = pl.Series("target", labels, pl.List(pl.String))
 

@@ -97,7 +97,7 @@ def _named(rows: Any, orders: Sequence[Sequence[str]], inputs: Sequence[str]) ->
         given = f"{'a row' if len(rows) == 1 else 'rows'} of {count_noun(width, 'value')} without names "
         given += "was given" if len(rows) == 1 else "were given"
         raise PellucidError(
-            f"{given}, and the run reads {count_noun(len(inputs), 'column')}",
+            f"{given}, and the run expects {count_noun(len(inputs), 'column')}",
             fix=f"give each row in this order: [{_listed(inputs)}]; or a dict of these names",
         )
     if isinstance(rows, np.ndarray):

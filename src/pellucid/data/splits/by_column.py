@@ -43,17 +43,17 @@ def parts_of_values(values: Sequence[str], name: str) -> tuple[np.ndarray, str]:
     # Words for test without one for train: to take all other rows for train would be a guess at what is scored on.
     if (part > 0).any():
         shown = join_words(f"'{value}'" for value, i in zip(values, part.tolist(), strict=True) if i > 0)
-        what = f"'{name}' says {shown} but nothing of train"
+        what = f"'{name}' has {shown} but never train"
         raise PellucidError(what, fix="write train where rows are to be learned from")
     folded = [value.lower() for value in values]
     if set(folded) <= TRUE | FALSE and (about := _named_part(name)) is not None:
         yes = np.array([value in TRUE for value in folded])
         return np.where(yes, about, 0 if about else 2), f"by '{name}': where it is true is {PARTS[about]}"
     if {"true", "false"} & set(folded):
-        raise PellucidError(f"what it means that '{name}' is true is not said by its name", fix="call it is_test")
+        raise PellucidError(f"the name '{name}' does not say what true means", fix="call it is_test")
     if not 2 <= len(values) <= MOST_FOLDS:
-        fix = f"to keep rows of one value together write group:{name}" if len(values) > 1 else "bring more folds"
-        raise PellucidError(f"'{name}' has {count_noun(len(values), 'value')}, which say no parts", fix=fix)
+        fix = f"to keep rows of one value together write group:{name}" if len(values) > 1 else "use more folds"
+        raise PellucidError(f"'{name}' has {count_noun(len(values), 'value')}, which are not names of sets", fix=fix)
     part = np.zeros(len(values), np.int64)
     part[-1], how = 2, f"by '{name}': '{values[-1]}' is test"
     if len(values) > 2:

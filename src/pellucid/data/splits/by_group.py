@@ -21,7 +21,7 @@ _GROUP_SALT = 5
 def by_group(
     group: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None
 ) -> tuple[np.ndarray, str]:  # (n,), -1 for none -> (n,) part, how
-    """The part of each row, every group in one part only, and how that came about, in words.
+    """The part of each row, every group in one set only, and how that came about, in words.
 
     Of some random partings, the one whose parts come nearest to their shares of every class.
 
@@ -36,8 +36,8 @@ def by_group(
     asked = sum(share > 0 for share in parting.shares)
     if len(names) < asked:
         raise PellucidError(
-            f"'{parting.column}' has {count_noun(len(names), 'different value')}, and {asked} parts need one each",
-            fix="bring more groups, or split by something else",
+            f"'{parting.column}' has {count_noun(len(names), 'different value')}, and {asked} sets need one each",
+            fix="use a column with more groups, or split by something else",
         )
     label = np.zeros(len(index), np.int64) if classes is None else np.unique(classes[known], return_inverse=True)[1]
     count = int(label.max(initial=0)) + 1
@@ -56,4 +56,4 @@ def by_group(
     own = np.full(len(group), -1, np.int64)
     own[known] = found[index]
     of = join_words(f"{int((found == i).sum()):,} in {name}" for i, name in enumerate(PARTS))
-    return own, f"{parting.shares_text()}, every '{parting.column}' in one part only ({of}), seed {seed}"
+    return own, f"{parting.shares_text()}, every '{parting.column}' in one set only ({of}), seed {seed}"

@@ -61,7 +61,7 @@ def by_time(
     asked = 3 if parting.spans else sum(share > 0 for share in parting.shares)
     if len(moments) < asked:
         have = count_noun(len(moments), "different moment")
-        raise PellucidError(f"'{parting.column}' has {have}, and {asked} parts need one each")
+        raise PellucidError(f"'{parting.column}' has {have}, and {asked} sets need one each")
     turn = _in_spans(moments, size, parting) if parting.spans else consecutive_parts(size, parting.shares)  # (G,)
     part = np.full(len(time), -1, np.int64)
     part[np.isfinite(time)] = turn[index]
@@ -82,7 +82,7 @@ def _in_spans(moments: np.ndarray, size: np.ndarray, parting: SplitSpec) -> np.n
     for i in names:
         if not (part == i).any():
             whole = f"'{parting.column}' goes from {moment_text(moments[0])} to {moment_text(moments[-1])}"
-            raise PellucidError(f"{whole}, and none of it is left for {PARTS[i]}", fix="give shorter spans of time")
+            raise PellucidError(f"{whole}, and nothing is left for {PARTS[i]}", fix="give shorter spans of time")
     if parting.carved:
         train = np.flatnonzero(part == 0)
         part[train] = consecutive_parts(size[train], (1 - CARVED_SHARE, CARVED_SHARE, 0)) if len(train) > 1 else 0

@@ -54,13 +54,13 @@ def preview_split(
         if (part == 0).any():
             left = count_parts(np.where(find_lost(found, fields, part), -1, part))
             if asked.by == "chance" and asked.asked:
-                text = f"the data gives its own parts, and these are kept; to part it anew, add --ignore {field.name}"
+                text = f"the data gives its own split, which is kept; for a new one, add --ignore {field.name}"
                 say(Note("warning", text, f"column '{field.name}'"))
             return asked, left, say_parts(how, count_parts(part), left)
-        say(Note("warning", "the given split has no training part and is not used"))
+        say(Note("warning", "the given split has no training set and is not used"))
     for note in entity_columns(found, fields):
         say(note)
-    return asked, {}, f"{asked.shares_text()}, drawn at random" + (f" with the same shares of {even}" if even else "")
+    return asked, {}, f"{asked.shares_text()}, drawn at random" + (f", stratified by {even}" if even else "")
 
 
 def _preview_by_time(
@@ -96,7 +96,7 @@ def _preview_groups(column: Column, asked: SplitSpec) -> str:
     low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
     rows = count_noun(low, "row") if low == high else f"{low:,} to {high:,} rows"
     values = count_noun(len(counts), "value")
-    return f"{asked.shares_text()}, each of {values} of '{column.name}' ({rows}) in one part only"
+    return f"{asked.shares_text()}, each of {values} of '{column.name}' ({rows}) in one set only"
 
 
 def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
@@ -111,9 +111,9 @@ def entity_columns(found: Contents, fields: Sequence[Field]) -> list[Note]:
         # At least two rows each on average: else there is hardly anything to keep together.
         if FEWEST_ENTITIES <= distinct <= present / 2:
             text_of_note = (
-                f"{distinct:,} values for {present:,} rows: rows of one {name} may fall into different parts, and"
+                f"{distinct:,} values for {present:,} rows: rows of one {name} may be in both train and test, and"
             )
-            text_of_note += f" then the score flatters; --split group:{field.name} keeps them together"
+            text_of_note += f" then the score is too good; --split group:{field.name} keeps them together"
             notes.append(Note("info", text_of_note, f"column '{field.name}'"))
     return notes
 

@@ -12,7 +12,7 @@ from .time_spans import Span, is_span
 
 USUAL_SHARES = (0.8, 0.1, 0.1)
 
-# Of train, for a validation part that was not asked for: weights are chosen on it.
+# Of train, for a validation set that was not asked for: weights are chosen on it.
 CARVED_SHARE = 0.1
 
 REST = "rest"
@@ -134,7 +134,7 @@ def _parse_amounts(pieces: list[str], text: str, by: str, column: str | None) ->
     total = sum(shares)
     whole = abs(total - 1) < 1e-6 or abs(total - 100) < 1e-4
     if len(shares) not in (2, 3) or min(shares) < 0 or shares[0] <= 0 or not whole:
-        raise UsageError(f"split '{text}' is not two or three shares that make 1 or 100", fix=FIX)
+        raise UsageError(f"split '{text}' is not two or three shares that add up to 1 or 100", fix=FIX)
     shares = [share / total for share in shares]
     if len(shares) == 3:
         return SplitSpec(by, column, tuple(shares), asked=True)

@@ -59,7 +59,7 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
     rows, parting = data.usable_rows(), data.reading.parting
     if not len(rows):
         why = next((str(note) for note in data.notes if note.level == "error"), "no row has all that is needed")
-        raise PellucidError(f"there is no example that can be used ({why})", where=data.name)
+        raise PellucidError(f"no example can be used ({why})", where=data.name)
     if fractions:
         parting = replace(parting, shares=tuple(fractions), carved=False)
     target = data.target
@@ -131,7 +131,7 @@ def _say_left_out(data: Examples, parting: SplitSpec, rows: np.ndarray) -> None:
         data.note_dropped(rows[~missing], "after the last span of time")
     else:
         are = "is" if len(rows) == 1 else "are"
-        text = f"{count_noun(len(rows), 'row')} in none of the given parts {are} left out"
+        text = f"{count_noun(len(rows), 'row')} in none of the given sets {are} left out"
         data.add_note(Note("warning", text, action=LEFT_OUT))
 
 
@@ -158,7 +158,7 @@ def complete_given_split(
 
 def at_random(rows: np.ndarray, parting: SplitSpec, seed: int, classes: np.ndarray | None, what: str = "") -> Split:
     """A random split of ``rows`` (n,) in the shares asked for, the same of every class (n,); ``what`` names classes."""
-    even = f", the same shares of {what}" if what else ""
+    even = f", stratified by {what}" if what else ""
     how = f"{parting.shares_text()} at random, seed {seed}{even}"
     return check_filled(stratified_split(rows, parting.shares, seed, classes), how, parting)
 
@@ -175,6 +175,6 @@ def check_filled(parts: list[np.ndarray], how: str, parting: SplitSpec) -> Split
         if not len(rows) and (share > 0 or name == "train"):
             raise PellucidError(
                 f"no example is left for {name} ({count_noun(total, 'row')} in all)",
-                fix="bring more data, or give other shares with --split",
+                fix="add more data, or give other shares with --split",
             )
     return Split(parts[0], parts[1], parts[2], how)

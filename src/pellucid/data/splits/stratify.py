@@ -19,7 +19,7 @@ def stratified_split(
 
     Args:
         rows: (n,) rows of the dataset.
-        fractions: one a part, the first is the training part; they sum to 1.
+        fractions: one a part, the first is the training set; they sum to 1.
         classes: (n,) whole numbers, the class of each of ``rows``; None for no classes.
 
     Returns:

@@ -103,12 +103,12 @@ def check_given(data: Examples, asked: np.ndarray, own: np.ndarray) -> None:
             where=data.name,
             fix=_suggest_mending(counts, data),
         )
-        data.add_note(Note("error", error.what, "", "no training: rows of train don't stand in for it", str(error.fix)))
+        data.add_note(Note("error", error.what, "", "no training: rows of train are not used instead", str(error.fix)))
         raise error
 
 
 def check_labels(data: Examples, own: np.ndarray) -> None:
-    """Note on ``data`` which labels of given validation and test parts are not in train.
+    """Note on ``data`` which labels of given validation and test sets are not in train.
 
     Args:
         own: (n,) index of the part that each row is in, -1 for none.
@@ -127,14 +127,16 @@ def check_labels(data: Examples, own: np.ndarray) -> None:
             if not new:
                 continue
             text = f"{count_noun(len(new), 'label')} of {name} {'is' if len(new) == 1 else 'are'} not in train"
-            text += f" and passed over: {compare_words(new, [values[c] for c in known])}"
+            text += f" and ignored: {compare_words(new, [values[c] for c in known])}"
             if len(new) < len(there):
-                data.add_note(Note("warning", text, f"column '{target.name}'", "the others count", "spell them alike"))
+                data.add_note(
+                    Note("warning", text, f"column '{target.name}'", "the others count", "spell them the same way")
+                )
                 continue
             error = PellucidError(
                 f"no label of {name} is in train: {compare_words(new, [values[c] for c in known])}",
                 where=f"{data.name}, column '{target.name}'",
-                fix=f"write labels the same way in both parts, or part the rows anew: {_suggest_drawing(data)}",
+                fix=f"write labels the same way in both sets, or split again: {_suggest_drawing(data)}",
             )
             data.add_note(Note("error", error.what, f"column '{target.name}'", "no training", str(error.fix)))
             raise error
@@ -146,7 +148,7 @@ def check_known(data: Examples, rows: np.ndarray) -> None:
         gone = {what: len(some) for what, some in data.unusable_rows().items() if len(some)}
         why = [f"{count:,} {what}" for what, count in gone.items()] or ["there are no rows"]
         new_classes = [text for target in data.targets if (text := _new_said(data, target))]
-        fix = "write them as in the training" if new_classes else "mend these examples, or bring others"
+        fix = "write them as in the training" if new_classes else "fix these examples, or use others"
         raise PellucidError(
             "; ".join([f"there is no example to score: {join_words(why)}", *new_classes]), where=data.name, fix=fix
         )
@@ -177,8 +179,8 @@ def _values_said(data: Examples, rows: np.ndarray, own: np.ndarray) -> str:
 
 def _suggest_mending(counts: Mapping[str, int], data: Examples) -> str:
     """What a person can do about rows of a part that are left out, by the reasons counted."""
-    first = "write classes the same way in both parts" if STRANGE in counts else "mend these rows"
-    return f"{first}, or part the rows anew: {_suggest_drawing(data)}"
+    first = "write classes the same way in both sets" if STRANGE in counts else "fix these rows"
+    return f"{first}, or split again: {_suggest_drawing(data)}"
 
 
 def _suggest_drawing(data: Examples) -> str:

@@ -130,7 +130,7 @@ def parts_of(names: Sequence[str]) -> list[str | None]:
 
 
 def _for_competition(lost: Sequence[str], table: Table, leader: Table, file: File, options: ReadOptions) -> bool:
-    """Whether a file is a test part whose target is kept secret."""
+    """Whether a file is a test set whose target is kept secret."""
     goals = asked_targets(options.target, leader.names) or tuple(lost)
     extra = set(table.names) - set(leader.names)
     return file.part == "test" and table.named and not extra and bool(lost) and set(lost) == set(goals)
@@ -196,7 +196,7 @@ def _stack_tables(found: Sequence[_FileTable], notes: list[Note], options: ReadO
     if len(found) > 1 and not parted and not options.names and (name := _repeated_times(found)):
         text = f"the times of '{name}' come again from file to file, as in several series under one another; which file"
         text += " a row is from is in no column"
-        fix = "if the files are of different things, add a column that says of which, or read one of them"
+        fix = "if the files are of different things, add a column that names it, or read one of them"
         notes.append(Note("warning", text, join_words((own.file.where for own in found), 3), fix=fix))
     shown = join_words((own.file.where for own in found), 3)
     about = f"{len(found):,} files, {shown}: {leader.about}" if len(found) > 1 else leader.about

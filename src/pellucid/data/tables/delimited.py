@@ -281,7 +281,7 @@ class _Reader:
         """What was odd in all blocks."""
         found = []
         if self.mended:
-            found.append(Note("warning", "quotation marks are not in pairs; rows near them may be wrong", where))
+            found.append(Note("warning", "quotation marks do not pair up; rows near them may be wrong", where))
         if self.comma:
             found.append(Note("info", "numbers are written with decimal commas", where))
         if self.repeated:

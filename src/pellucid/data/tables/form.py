@@ -23,7 +23,7 @@ BLANKS = " "
 
 # Tried where none of the others cuts anything; the names are for messages.
 RARE_DELIMITERS = {"^": "carets", "~": "tildes", "¦": "broken bars", "::": "double colons", "||": "double bars",
-                   "\x1f": "unit separators", "\x01": "control signs"}  # fmt: skip
+                   "\x1f": "unit separators", "\x01": "control characters"}  # fmt: skip
 
 # Not tried, but said where they cut all lines alike: they stand in times, dates and words as well.
 SAID_DELIMITERS = ":/&!*§"
@@ -74,7 +74,7 @@ class Form:
     @property
     def about(self) -> str:
         """In words."""
-        kinds = {**DELIMITERS, **RARE_DELIMITERS, BLANKS: "blanks"}
+        kinds = {**DELIMITERS, **RARE_DELIMITERS, BLANKS: "spaces"}
         cut = kinds.get(self.delimiter, f"'{self.delimiter}' between cells") if len(self.names) > 1 else "one column"
         line = "the first line" if not self.above else f"line {self.above + 1}"
         return f"CSV with {cut}, {f'names in {line}' if self.header else 'no header, so columns are numbered'}"
@@ -277,11 +277,11 @@ def _find_names(
         above = records[start][0]
         shown = f", the last one '{top[:60]}'" if (top := "".join(titles[-1:]).strip()) else ""
         if above:
-            notes.append(Note("info", f"{count_noun(above, 'line')} above the table passed over{shown}", where))
+            notes.append(Note("info", f"{count_noun(above, 'line')} above the table skipped{shown}", where))
     if second:
         shown = join_words([f"'{cell.strip()}'" for cell in cells[1] if cell.strip()], 4)
         count = count_noun(second, "row below the names holds", "rows below the names hold")
-        notes.append(Note("warning", f"{count} no values but {shown}; passed over", where))
+        notes.append(Note("warning", f"{count} no values but {shown}; skipped", where))
     lines = tuple(line for line, _ in records[start + 1 : start + 1 + second])
     form = replace(form, above=records[start][0], header=header, second=lines)
     rows = cells[header + second :]
@@ -327,9 +327,11 @@ def _name_columns(
                 f"its rows have {width} cells and its first line {len(given)} names, and nothing tells which column "
                 "has none",
                 where=where,
-                fix="give every column a name, or say --no-header where the first line holds no names",
+                fix="give every column a name, or use --no-header if the first line has no names",
             )
-        text = "rows have one cell more than there are names; the first one, different in each, is taken for their name"
+        text = (
+            "rows have one cell more than there are names; the first one, different in each, is read as the row's name"
+        )
         notes.append(Note("info", text, where))
         return replace(form, names=tuple(unique_names(["", *given], notes, where)), row_names=True)
     return replace(form, names=tuple(unique_names(given, notes, where)))

@@ -57,7 +57,7 @@ MARKS = (*(mark for mark in DELIMITERS if mark != ","), ",", BLANKS)
 
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?|nan|\d{4}-\d\d-\d\d.*", re.IGNORECASE)
 
-NO_LANGUAGE_MODEL = "a language model, which learns to go on with a text, can't be learned yet"
+NO_LANGUAGE_MODEL = "language models, which continue a text, can't be trained yet"
 
 
 def read_text_table(path: Path, where: str, options: ReadOptions) -> Table:
@@ -81,9 +81,9 @@ def read_text_table(path: Path, where: str, options: ReadOptions) -> Table:
     blank = reader.line - 1 - reader.count
     about = "a text a line"
     if blank > RUNNING_SHARE * reader.line:
-        about = "running text, as in a book, of which each line is taken for a text"
+        about = "running text, as in a book, of which each line is read as a text"
     table = Table(about, [reader.name], pieces, places_in_file(where, reader.runs), notes, kinds={reader.name: TEXT})
-    what = f"there is nothing to predict in {count_noun(reader.count, 'line')} of text with nothing beside them"
+    what = f"{count_noun(reader.count, 'line')} of text without labels: there is nothing to predict"
     return replace(table, untold=f"{what}; {NO_LANGUAGE_MODEL}")
 
 

@@ -49,7 +49,7 @@ def check_text(path: Path, where: str) -> None:
     what, name = meaning_of(head)
     if what:
         fix = f"if that is right, call it {name}" if name else "export the table as CSV"
-        raise PellucidError(f"it is no table as text but {what}", where=where, fix=fix)
+        raise PellucidError(f"it is not a table as text but {what}", where=where, fix=fix)
 
 
 def meaning_of(head: bytes) -> tuple[str, str]:

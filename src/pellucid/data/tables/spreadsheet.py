@@ -144,7 +144,7 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     second = second_header(head) if header else 0
     if second:
         shown = join_words([f"'{cell.strip()}'" for cell in head[1] if cell.strip()], 4)
-        notes.append(Note("warning", f"the row below the names holds no values but {shown}; passed over", where))
+        notes.append(Note("warning", f"the row below the names holds no values but {shown}; skipped", where))
     width = max(map(len, head))
     given = join_headers(head[0], head[1 : 1 + second]) if header else [f"column_{i + 1}" for i in range(width)]
     names = unique_names(given, notes, where)
@@ -161,7 +161,7 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     if not full.any():
         raise PellucidError(f"there is no row below the names in the sheet '{sheet}'", where=where)
     if start:
-        text = f"{count_noun(start, 'row')} above the table {'is' if start == 1 else 'are'} passed over"
+        text = f"{count_noun(start, 'row')} above the table {'is' if start == 1 else 'are'} skipped"
         notes.append(Note("info", text, where))
     lines = np.flatnonzero(full) + start + header + second + 1
     about = f"the sheet '{sheet}', {'names in its first row' if header else 'no header, so columns are numbered'}"
@@ -191,7 +191,7 @@ def _refuse_bomb(path: Path, where: str) -> None:
             f"cannot be read as a spreadsheet ({_explain_damage(error)})", where=where, fix=FIX
         ) from None
     if size > FREE_BYTES or (size > 1 << 28 and size > RATIO * path.stat().st_size):
-        what = f"{path.stat().st_size / 1e6:,.2f} MB unpack to {size / 1e6:,.0f} MB, as in files made to do harm"
+        what = f"{path.stat().st_size / 1e6:,.2f} MB unpack to {size / 1e6:,.0f} MB, like a decompression bomb"
         raise PellucidError(what, where=where, fix=FIX)
 
 

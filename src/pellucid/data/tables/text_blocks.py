@@ -176,7 +176,7 @@ def _without_zeros(chunks: Iterable[bytes], where: str, notes: list[Note]) -> It
         count += data.count(0)
         yield data.replace(b"\0", b"")
     if count:
-        notes.append(Note("warning", f"{count_noun(count, 'zero byte')} in it taken out", where))
+        notes.append(Note("warning", f"{count_noun(count, 'zero byte')} in it, removed", where))
 
 
 def _plain_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -69,7 +69,7 @@ def is_sampled(content: Content) -> bool:
 def on_validation(content: Content) -> str:
     """What was looked on, in words."""
     if not is_sampled(content):
-        return "on the validation split"
+        return "on the validation set"
     every = content["data"]["splits"]["validation"]
     return f"on {content['watched']:,} of {every:,} validation examples, spread evenly"
 

@@ -24,7 +24,7 @@ def curves_section(content: Content) -> Markup | None:
     cards = card_grid(_roc_card(found), _precision_recall_card(found), _threshold_card(content, found))
     positive, share = found["positive"], percent_text(found["share"])
     lead = f"'{positive}' is the positive class: {share} of the {scored_on(content)} are. A threshold is the "
-    lead += f"probability from which on the answer is '{positive}'; each gives one point of a curve."
+    lead += f"probability from which '{positive}' is predicted; each gives one point of a curve."
     return Markup(tag("p", lead, class_="quiet") + cards)
 
 
@@ -33,15 +33,17 @@ def _roc_card(found: Curves) -> Markup:
     chart = unit_curve(
         curve["x"],
         curve["y"],
-        x_label="false alarms, of all others",
-        y_label=f"found, of all '{_short(positive)}' (recall)",
+        x_label="false positive rate",
+        y_label=f"recall of '{_short(positive)}' (true positive rate)",
         guide=((0, 0), (1, 1)),
         marks=_used_marks(found, lambda row: (row["false_alarm_share"], row["recall"])),
         about=f"ROC curve of '{positive}'",
     )
-    head = ["false alarms", "recall"]
-    note = f"AUC {with_interval(curve['value'], curve['low'], curve['high'])}: how often one that is '{positive}' gets "
-    note += "a higher probability than one that is not. Chance gets 0.5, the dashed line."
+    head = ["false positive rate", "recall"]
+    note = (
+        f"AUC {with_interval(curve['value'], curve['low'], curve['high'])}: how often an example of '{positive}' gets "
+    )
+    note += "a higher probability than another one. Chance: 0.5, the dashed line."
     return card("ROC curve", [*behind_table(chart, head, _curve_rows(curve)), tag("p", note, class_="caption")])
 
 
@@ -50,14 +52,14 @@ def _precision_recall_card(found: Curves) -> Markup:
     chart = unit_curve(
         curve["x"],
         curve["y"],
-        x_label=f"found, of all '{_short(positive)}' (recall)",
-        y_label="right, of those called so (precision)",
+        x_label=f"recall of '{_short(positive)}'",
+        y_label="precision",
         guide=((0, share), (1, share)),
         marks=_used_marks(found, lambda row: (row["recall"], row["precision"])),
         about=f"precision–recall curve of '{positive}'",
     )
     average = with_interval(curve["value"], curve["low"], curve["high"])
-    note = f"Average precision {average}, the area under the curve. Chance gets {share:.2g}, the dashed line."
+    note = f"Average precision {average}, the area under the curve. Chance: {share:.2g}, the dashed line."
     rows = _curve_rows(curve)
     head = ["recall", "precision"]
     return card("Precision–recall curve", [*behind_table(chart, head, rows), tag("p", note, class_="caption")])
@@ -98,13 +100,14 @@ def _threshold_card(content: Content, found: Curves) -> Markup:
         for row in found["thresholds"]
     ]
     positive = found["positive"]
-    names = ["precision", "recall", "false alarms", "missed", f"called '{_short(positive)}'"]
+    names = ["precision", "recall", "false positives", "false negatives", f"predicted '{_short(positive)}'"]
     heads = [tag("th", "threshold"), *(tag("th", name, class_="n") for name in names), tag("th", "chosen for")]
-    note = f"Counted on {scored_on(content)}; those with a purpose were chosen on validation. Precision: of those "
+    note = f"Counted on {scored_on(content)}; thresholds with a purpose were chosen on validation. "
+    note += "Precision: the share of "
     note += (
-        f"called '{positive}', how many are. Recall: of those that are, how many are called so. Answer with another "
+        f"predicted '{positive}' that are right. Recall: the share of actual '{positive}' that are found. Use another "
     )
     note += "threshold: pellucid predict RUN INPUT --threshold T, or run.predict(…, threshold=T)."
     body = tag("tbody", [tag("tr", row) for row in rows])
     table = tag("div", tag("table", tag("thead", tag("tr", heads)), body), class_="scroll")
-    return card("What a threshold costs", [table, tag("p", note, class_="caption")], wide=True)
+    return card("Thresholds", [table, tag("p", note, class_="caption")], wide=True)

@@ -21,10 +21,10 @@ def data_section(content: Content) -> Markup | None:
         return None
     notes = about.get("notes")
     cards = [
-        card("What was found", tag("ul", [tag("li", s) for s in about["summary"]])) if about.get("summary") else None,
-        card("How it was split", _splits_table(about["splits"])) if about.get("splits") else None,
+        card("Summary", tag("ul", [tag("li", s) for s in about["summary"]])) if about.get("summary") else None,
+        card("Split", _splits_table(about["splits"])) if about.get("splits") else None,
         _classes_card(about),
-        card("Worth a look", tag("ul", [tag("li", s) for s in notes], class_="notes")) if notes else None,
+        card("Notes", tag("ul", [tag("li", s) for s in notes], class_="notes")) if notes else None,
         _columns_card(about["columns"]) if about.get("columns") else None,
         _rows_card(about["first_rows"]) if about.get("first_rows") else None,
     ]
@@ -53,7 +53,7 @@ def _classes_card(about: Data) -> Markup | None:
     chart = bar_chart([Bar(name, n) for name, n in shown])
     if not parts:
         more = f"and {len(rest)} more, down to {rest[-1][1]:,} examples of {rest[-1][0]}" if rest else None
-        return card("Examples of each class", [chart, tag("p", more, class_="caption") if more else None])
+        return card("Class balance", [chart, tag("p", more, class_="caption") if more else None])
     rows = [
         [table_cell(name, "key"), *(table_cell(f"{own.get(name, 0):,}", "n") for own in parts.values())]
         for name, _ in ranked
@@ -61,7 +61,7 @@ def _classes_card(about: Data) -> Markup | None:
     table = tag("div", html_table(["class", *parts], rows, numbers=len(parts)), class_="scroll")
     if len(ranked) > FEW_CLASSES:
         table = tag("details", tag("summary", f"All {len(ranked)} of them, by part"), table, class_="numbers")
-    return card("Examples of each class", [chart, table])
+    return card("Class balance", [chart, table])
 
 
 def _sum_parts(parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
@@ -94,14 +94,14 @@ def _columns_card(columns: Sequence[ColumnContent]) -> Markup:
 def _rows_card(found: Rows) -> Markup:
     rows = [[table_cell(text) for text in row] for row in found["rows"]]
     table = tag("div", html_table(found["columns"], rows, class_="examples"), class_="scroll")
-    note = tag("p", "As they were read: numbers as the numbers they are.", class_="caption")
+    note = tag("p", "Values as they were read.", class_="caption")
     return card("First rows", [table, note], wide=True)
 
 
 def _sample_figures(samples: Sequence[Worst]) -> Markup:
     broad = any("image_png" not in one.get("shown", {}) for one in samples)
     figures = [tag("figure", example_figure(one.get("shown", {})), _sample_caption(one)) for one in samples]
-    title = tag("p", "Some training examples, of as many classes as can be:", class_="quiet")
+    title = tag("p", "Some training examples:", class_="quiet")
     return join_markup([title, tag("div", figures, class_="worst broad" if broad else "worst")])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...draw.markup import Markup, join_markup, tag
 from ...wording import percent_text, plain_text
 from ..content import Content, Worst
@@ -15,9 +17,9 @@ def worst_section(content: Content) -> Markup | None:
     found = list(content.get("worst", []))[:MOST_WORST]
     if not found:
         return None
-    note = f"Where it errs most, {_looked_on(content)}."
+    note = f"The largest errors {_looked_on(content)}."
     if any((content.get("suspects") or {}).get("found", {}).values()):
-        note += " Those that may be label errors stand under label issues."
+        note += " Possible label errors are listed under label issues."
     if is_tabular(found):
         lines = [[_said_cell(w), table_cell(plain_text(w.get("true")), "true")] for w in found]
         table = examples_table(["predicted", "actual"], lines, found, content)
@@ -31,12 +33,19 @@ def worst_section(content: Content) -> Markup | None:
 
 def _looked_on(content: Content) -> str:
     if content.get("scored"):
-        return f"of the {scored_on(content)}"
-    return f"{on_validation(content)}. The test split is not shown, so that looking here spoils no score"
+        return f"among the {scored_on(content)}"
+    return f"{on_validation(content)}. Test examples are not shown, so that the test score stays honest"
 
 
 def _said_cell(w: Worst) -> Markup:
-    return table_cell(plain_text(w.get("predicted")) + _how_sure(w), "said")
+    return table_cell(_prediction_text(w.get("predicted")) + _how_sure(w), "said")
+
+
+def _prediction_text(predicted: Any) -> str:
+    """A prediction as its target is shown: of several numbers the numbers, without names and ranges."""
+    if isinstance(predicted, dict) and all(isinstance(one, dict) for one in predicted.values()):
+        return plain_text([one.get("value") for one in predicted.values()])
+    return plain_text(predicted)
 
 
 def _how_sure(w: Worst) -> str:
@@ -44,7 +53,7 @@ def _how_sure(w: Worst) -> str:
 
 
 def _worst_caption(w: Worst) -> Markup:
-    said = tag("b", plain_text(w.get("predicted")), class_="said")
+    said = tag("b", _prediction_text(w.get("predicted")), class_="said")
     true = tag("b", plain_text(w.get("true")), class_="true")
     where = tag("span", w["where"], class_="where") if w.get("where") else None
     return tag("figcaption", "predicted ", said, _how_sure(w), tag("br"), "actual ", true, where)

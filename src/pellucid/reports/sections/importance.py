@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ...draw.charts import Bar, bar_chart
 from ...draw.markup import Markup, join_markup, tag
-from ...wording import count_noun, number_text, percent_text
+from ...wording import count_noun, metric_text, number_text, percent_text
 from ..content import Content, Worth
 from .base import as_percent, behind_table, card, card_grid, section
 
 MOST_BARS = 25
 
 CAVEAT = (
-    "Columns that say the same share their worth: each alone looks worth little, because the other still says it. "
-    "This is what the network uses, not what causes what."
+    "Columns with the same information share their importance: each alone looks unimportant. "
+    "This shows what the network uses, not what causes what."
 )
 
 
@@ -22,20 +22,20 @@ def importance_section(content: Content) -> Markup | None:
     if not found or not found["inputs"]:
         return None
     percent, inputs = as_percent(content), found["inputs"]
-    metric, base = found["metric"], found["base"]
+    metric, base = metric_text(found["metric"]), found["base"]
     was = percent_text(base) if percent else number_text(base)
     unit = " (in percentage points)" if percent else ""
-    lead = f"What each column is worth: by how much the {metric}{unit} gets worse when its values are shuffled among "
-    lead += f"{found['rows']:,} validation examples; {was} with none shuffled. The mean of "
-    lead += f"{count_noun(found['shuffles'], 'shuffle')}, and their standard deviation as a line. {CAVEAT}"
+    lead = f"How much the {metric}{unit} gets worse when a column's values are shuffled among "
+    lead += f"{found['rows']:,} validation examples ({was} with none shuffled): the mean of "
+    lead += f"{count_noun(found['shuffles'], 'shuffle')}, with the standard deviation as a line. {CAVEAT}"
     bars = [Bar(one["input"], one["value"], *_ends(one)) for one in inputs[:MOST_BARS]]
     rows = [[one["input"], _text(one["value"], percent), f"± {_text(one['spread'], percent)}"] for one in inputs]
     chart = bar_chart(bars, as_percent=percent)
     left = len(inputs) - MOST_BARS
-    notes = [f"The {left:,} that are worth less stand in the table."] if left > 0 else []
+    notes = [f"The {left:,} less important columns are in the table."] if left > 0 else []
     notes += [_together_text(one) for one in inputs if one["columns"] > 1]
     note = tag("p", " ".join(notes), class_="caption") if notes else None
-    table = behind_table(chart, ["input", f"{metric} lost", "spread"], rows)
+    table = behind_table(chart, ["input", f"loss in {metric}", "spread"], rows)
     return join_markup([tag("p", lead, class_="quiet"), card_grid(card(None, [*table, note]))])
 
 
@@ -48,4 +48,4 @@ def _text(value: float, percent: bool) -> str:
 
 
 def _together_text(one: Worth) -> str:
-    return f"Time was too short to shuffle all one by one: the {one['columns']:,} that vary least are shuffled as one."
+    return f"There was no time to shuffle each by itself: the {one['columns']:,} that vary least are shuffled together."

@@ -23,34 +23,34 @@ def label_issues_section(content: Content) -> Markup | None:
         return None
     if baseline := found.get("no_better_than"):
         why = f"on validation the network is no better than the baseline beyond chance ({baseline})"
-        return tag("p", f"Not looked for, because {why}.", class_="quiet")
+        return tag("p", f"Not checked: {why}.", class_="quiet")
     every = content.get("data", {}).get("splits", {})
     counts, looked = found.get("found", {}), found.get("looked_at", {})
     if not any(counts.values()):
-        return tag("p", f"None: {_looked_at(looked, every)}, and no label looks wrong.", class_="quiet")
+        return tag("p", f"No label looks wrong among {_looked_at(looked, every)}.", class_="quiet")
     number = any(one.get("times_off") is not None for one in found.get("examples", ()))
     listed = (
-        "A value is listed that is more than three times as far from the prediction as the end of its 90 % range"
+        "Listed: values more than three times as far from the prediction as the end of its 90 % range"
         if number
-        else "A label is listed where the network's answer is another one, with a probability above one half, and that "
-        "of the label given is at most a tenth"
+        else "Listed: labels where the network predicts another one with a probability above 50 %, and the given "
+        "one has at most 10 %"
     )
     note = (
-        f"Labels worth checking. Looked at: {_looked_at(looked, every)}. {listed}. It may be wrong, or the example a "
+        f"Labels that may be wrong. Checked: {_looked_at(looked, every)}. {listed}. Each may be wrong, or its example "
     )
-    note += "hard one: look before changing it. Test is never looked at."
+    note += "hard: look before changing it. Test is never checked."
     if (errs := found.get("errs", 0.0)) > UNSURE:
         wrong = percent_text(errs, 0)
-        note += f" The network is wrong on {wrong} of validation itself, so expect many of these to be right."
+        note += f" The network is wrong on {wrong} of validation, so expect many of these labels to be right."
     cards = [_pairs_table(found)] if found.get("pairs") else []
     parts = [_part_figures(content, found, part, why) for part, why in WHY.items() if counts.get(part)]
     return join_markup([tag("p", note, class_="quiet"), card_grid(*cards) if cards else None, *parts])
 
 
 WHY = {
-    "validation": "The network never learned from these.",
-    "train": "The network learned from these and still disagrees. That is weaker evidence, and a wrong label that it "
-    "has learned by heart is not among them.",
+    "validation": "The network was not trained on these.",
+    "train": "The network was trained on these and still disagrees. That is weaker evidence, and wrong labels that it "
+    "has memorised are not listed.",
 }
 
 
@@ -69,18 +69,21 @@ def _pairs_table(found: Suspects) -> Markup:
     ]
     left = sum(n for *_, n in pairs[MOST_PAIRS:])
     more = tag("p", f"and {left:,} in other pairs", class_="caption") if left else None
-    return card("Given, and what it may be", [html_table(["given", "may be", "examples"], rows, numbers=1), more])
+    return card(
+        "Most frequent pairs (given → predicted)",
+        [html_table(["given", "predicted", "examples"], rows, numbers=1), more],
+    )
 
 
 def _part_figures(content: Content, found: Suspects, part: str, why: str) -> Markup:
     some = [one for one in found.get("examples", ()) if one.get("part") == part][:MOST_EACH]
     broad = any("image_png" not in one.get("shown", {}) for one in some)
     count = found.get("found", {}).get(part, 0)
-    which = f"{count:,} of {part}" + (f", the surest {len(some)}" if count > len(some) else "")
+    which = f"{count:,} of {part}" + (f", the {len(some)} most confident" if count > len(some) else "")
     title = tag("p", tag("b", f"{which}. "), why, class_="quiet")
     if is_tabular(some):
         lines = [[table_cell(plain_text(one.get("given")), "true"), _suggested_cell(one)] for one in some]
-        return join_markup([title, examples_table(["given", "may be"], lines, some, content)])
+        return join_markup([title, examples_table(["given", "predicted"], lines, some, content)])
     figures = [tag("figure", example_figure(one.get("shown", {})), _issue_caption(one)) for one in some]
     return join_markup([title, tag("div", figures, class_="worst broad" if broad else "worst")])
 
@@ -92,7 +95,7 @@ def _suggested_cell(one: Mapping[str, Any]) -> Markup:
 def _how_far(one: Mapping[str, Any]) -> str:
     times, sure = one.get("times_off"), one.get("confidence")
     return (
-        f"{times:.1f} times the distance of the 90 % range's end" if times is not None else percent_text(sure or 0.0, 0)
+        f"{times:.1f} times as far as the end of the 90 % range" if times is not None else percent_text(sure or 0.0, 0)
     )
 
 
@@ -101,4 +104,4 @@ def _issue_caption(one: Mapping[str, Any]) -> Markup:
     where = tag("span", one["where"], class_="where") if one.get("where") else None
     said = tag("b", plain_text(one.get("suggested")), class_="said")
     label = tag("b", plain_text(given), class_="true")
-    return tag("figcaption", "given ", label, tag("br"), "may be ", said, f" ({how})", where)
+    return tag("figcaption", "given ", label, tag("br"), "predicted ", said, f" ({how})", where)

@@ -21,9 +21,9 @@ def network_section(content: Content) -> Markup | None:
         ]
         for stage in stages
     ]
-    note = tag("p", f"{total:,} parameters: the numbers that training moved.", class_="quiet")
-    order = "In the order in which data passes them; what a stage gives is the shape of one example's."
-    inside = html_table(["stage", "gives", "parameters"], rows, numbers=1)
+    note = tag("p", f"{total:,} parameters: the numbers that training adjusts.", class_="quiet")
+    order = "In the order of the data; the output shape is that of one example."
+    inside = html_table(["layer", "output shape", "parameters"], rows, numbers=1)
     if len(rows) > MOST_LINES:
         inside = tag("details", tag("summary", f"All {len(rows)} of them"), inside)
     return join_markup([note, card_grid(card(None, [tag("p", order, class_="caption"), inside], wide=True))])

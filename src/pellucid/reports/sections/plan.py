@@ -8,7 +8,7 @@ from ..content import Content
 from .base import card, card_grid, html_table, section, table_cell
 
 
-@section("plan", "The plan, and why", place=60)
+@section("plan", "Plan", place=60)
 def plan_section(content: Content) -> Markup | None:
     planned = content.get("plan")
     if not planned:
@@ -21,4 +21,4 @@ def plan_section(content: Content) -> Markup | None:
         ]
         for name, value, reason in planned
     ]
-    return card_grid(card(None, html_table(["what", "chosen", "why"], rows, class_="reasons"), wide=True))
+    return card_grid(card(None, html_table(["decision", "value", "reason"], rows, class_="reasons"), wide=True))

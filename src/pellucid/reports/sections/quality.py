@@ -1,4 +1,4 @@
-"""How good it is: what was taken for what, errors, confidence, other measures, each class by itself."""
+"""Evaluation: confusion matrix, residuals, calibration, other metrics, precision and recall."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quality_section(content: Content) -> Markup | None:
     ]
     if not any(cards):
         return None
-    return join_markup([tag("p", f"How good it is, on {scored_on(content)}.", class_="quiet"), card_grid(*cards)])
+    return join_markup([tag("p", f"On {scored_on(content)}.", class_="quiet"), card_grid(*cards)])
 
 
 def _confusion_card(content: Content) -> list[Markup | None]:
@@ -49,9 +49,9 @@ def _confusion_card(content: Content) -> list[Markup | None]:
     if len(labels) > READABLE_CLASSES:
         return [card("Confusion matrix: most confused pairs (actual → predicted)", shown)]
     pairs = commonest_mistakes(labels, np.asarray(matrix, int), 3)
-    said = ", ".join(f"{t} taken for {p} ({n:,} times, {percent_text(s)})" for t, p, n, s in pairs)
-    often = f" Most often: {said}." if pairs and len(labels) > 2 else ""
-    note = tag("p", f"What was taken for what: a row for each actual class.{often}", class_="caption")
+    said = ", ".join(f"{t} predicted as {p} ({n:,} times, {percent_text(s)})" for t, p, n, s in pairs)
+    often = f" Most frequent errors: {said}." if pairs and len(labels) > 2 else ""
+    note = tag("p", f"One row for each actual class, one column for each predicted class.{often}", class_="caption")
     return [card("Confusion matrix", [shown, note], wide=wide)]
 
 
@@ -97,7 +97,7 @@ def _usual_error(wrong: np.ndarray, unit: str, examples: str) -> Markup | None:
     if not len(size):
         return None
     half, most = (number_text(float(q), 3) for q in np.quantile(size, [0.5, 0.9]))
-    said = f"Median absolute error {half}; nine in ten predictions are off by at most {most}"
+    said = f"Median absolute error {half}; 90 % of predictions are off by at most {most}"
     said += f", in the unit of '{unit}'" if unit else ""
     return tag("p", f"{said} (all {len(size):,} {examples}).", class_="caption")
 
@@ -106,16 +106,15 @@ def _calibration_card(content: Content) -> Markup | None:
     found = content.get("calibration")
     if not found:
         return None
-    note = "On the dashed line, a prediction that says 80 % is right 80 % of the time. Larger dots: more predictions."
+    note = "Are the probabilities reliable? On the dashed line, predictions of 80 % are right 80 % of the time. "
+    note += "Larger dots: more predictions."
     chart = calibration_chart(found["confidence"], found["accuracy"], found["count"])
     rows = [
         [percent_text(c), percent_text(a), f"{n:,}"]
         for c, a, n in zip(found["confidence"], found["accuracy"], found["count"], strict=True)
     ]
-    shown = behind_table(chart, ["said to be", "were right", "predictions"], rows)
-    return card(
-        "Calibration", [*shown, tag("p", f"Can its probabilities be taken at their word? {note}", class_="caption")]
-    )
+    shown = behind_table(chart, ["predicted probability", "share right", "predictions"], rows)
+    return card("Calibration", [*shown, tag("p", f"{note}", class_="caption")])
 
 
 def _metrics_card(content: Content) -> Markup | None:
@@ -141,7 +140,8 @@ def _per_class(content: Content) -> Markup | None:
     title += f" ({len(shown)} of {len(ranked)})" if len(ranked) > len(shown) else ""
     head = [one, "precision", "recall", "F1"]
     head += ["average precision"] if several else []
-    note = f"Precision: of those called by this {one}, how many are. Recall: of those that are, how many are called so."
+    note = f"Precision: the share of predictions of a {one} that are right. "
+    note += "Recall: the share of its examples that are found."
     table = html_table([*head, "examples"], [_class_row(c) for c in shown], numbers=len(head))
     return card(title, [tag("div", table, class_="scroll"), tag("p", note, class_="caption")], wide=True)
 

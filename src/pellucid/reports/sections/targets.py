@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...draw.markup import Markup, join_markup, tag
-from ...wording import number_text, with_interval
+from ...wording import metric_text, number_text, with_interval
 from ..content import Content, TargetContent
 from .base import as_percent, card, card_grid, html_table, scored_on, section, table_cell
 from .quality import residual_cards
@@ -20,12 +20,12 @@ def targets_section(content: Content) -> Markup | None:
     note = (
         f"{len(found)} numbers are predicted together; the score above is the mean of theirs, on {scored_on(content)}."
     )
-    head = ["target", metric, "half within", "nine in ten within"]
+    head = ["target", metric_text(metric), "median absolute error", "90 % of errors below"]
     rows = [_target_row(one, as_percent(content)) for one in found]
     table = card(None, tag("div", html_table(head, rows, numbers=3), class_="scroll"), wide=True)
     drawn = [one for one in found if one.get("residuals")]
     left = len(found) - len(drawn)
-    more = tag("p", f"The other {left} are not drawn.", class_="quiet") if left else None
+    more = tag("p", f"No charts for the other {left}.", class_="quiet") if left else None
     pictures = [
         part
         for one in drawn

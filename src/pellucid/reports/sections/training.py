@@ -10,7 +10,7 @@ import numpy as np
 from ...draw.charts import line_chart
 from ...draw.markup import Markup, join_markup, tag
 from ...draw.ticks import finite_values
-from ...wording import duration_text, metric_text, number_text, percent_text, plain_text
+from ...wording import decision_name, duration_text, metric_text, number_text, percent_text, plain_text
 from ..content import Content
 from .base import as_percent, behind_table, card, card_grid, is_sampled, on_validation, section
 
@@ -44,7 +44,7 @@ def _loss_chart(history: Sequence[Mapping[str, Any]], x: np.ndarray, by: str) ->
     real = np.concatenate([y[np.isfinite(y)] for _, y in shown.values()])
     log = bool(real.min() > 0 and real.max() / real.min() > 20)
     chart = line_chart(shown, x_label=by, log=log)
-    note = tag("p", "Loss: what training makes small. Validation is not learned from.", class_="caption")
+    note = tag("p", "Loss: what training minimises. Nothing is learned from validation examples.", class_="caption")
     return card("Learning curve: loss", [*behind_table(chart, *_curve_table(by, x, shown)), note])
 
 
@@ -96,10 +96,14 @@ def _decisions_table(content: Content) -> Markup | None:
     if not found:
         return None
     lines = [
-        tag("li", tag("b", f"{c['name']}: {_decision_text(c)}"), tag("span", f"{_since_step(c)}{c.get('reason', '')}"))
+        tag(
+            "li",
+            tag("b", f"{decision_name(c['name'])}: {_decision_text(c)}"),
+            tag("span", f"{_since_step(c)}{c.get('reason', '')}"),
+        )
         for c in _without_between(found)
     ]
-    return card("Decided on the way", tag("ul", lines, class_="decisions"))
+    return card("Decisions during training", tag("ul", lines, class_="decisions"))
 
 
 def _without_between(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
