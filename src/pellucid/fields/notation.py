@@ -19,10 +19,14 @@ GROUP_MARKS = {POINT: ",", COMMA: "."}
 # Codes and abbreviations of currencies that stand beside numbers; the signs are a class of Unicode.
 CURRENCIES = (
     "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|ILS|ZAR|BRL|MXN|ARS|CLP|COP"
-    "|KRW|SGD|HKD|TWD|THB|IDR|MYR|PHP|VND|AED|SAR|EGP|NGN|KES|SFr\\.?|Fr\\.?|Rs\\.?|kr\\.?|zł|Kč|Ft|руб\\.?|円|元"
+    "|KRW|SGD|HKD|TWD|THB|IDR|MYR|PHP|VND|AED|SAR|EGP|NGN|KES|SFr\\.?|Fr\\.?|Rs\\.?|kr\\.?|zł|Kč|Ft|руб\\.?"
+    "|грн\\.?|лв\\.?|円|元|원|บาท"
 )
 MONEY = rf"(?:[A-Za-z]{{0,3}}\p{{Sc}}|{CURRENCIES})"
 LEADING_MONEY = rf"(?i)^([+-]?)\s*{MONEY}\s*([+-]?)"
+# Which currency a cell names, as its first group.
+ANY_MONEY = rf"(?i)(?:^|[\d\s+(.,-])({MONEY})(?:$|[\d\s+).,-])"
+PERCENT = r"[%％٪]$"
 TRAILING_MONEY = rf"(?i)\s*(?:%|{MONEY})$"
 
 # Of other scripts and keyboards: what they are here. The Arabic marks say which they are and are not looked at again.
@@ -36,6 +40,22 @@ SIGNS = {"−": "-", "–": "-", "‒": "-", "－": "-", "＋": "+", "％": "%",
          "\u200e": "", "\u200f": "", "\u061c": "",
          "٬": ""}  # fmt: skip
 ARABIC_DECIMAL = "٫"
+
+# <0.5: below what an instrument detects, or some other bound. Read as the bound itself where most cells are numbers.
+BOUND = r"^(?:[<>≤≥]=?|[~≈≃]|ca\.)\s*"
+
+# 47°22'30"N, 8.5417° E, N47.3769: degrees, minutes, seconds; without a sign of degrees only with three decimals, as
+# 2E and 14 N may be seats. O is west in French and east in German, so it is not read.
+_DEGREES = (
+    r"(?<degrees>\d{1,3}(?:[.,]\d+)?)\s?[°º]\s?(?:(?<minutes>\d{1,2}(?:[.,]\d+)?)\s?['′]\s?)?"
+    r"(?:(?<seconds>\d{1,2}(?:[.,]\d+)?)\s?(?:[\"″]|''|′′)\s?)?"
+)
+DEGREES = (
+    rf"^{_DEGREES}(?<half>[NSEW])$",
+    rf"^(?<half>[NSEW])\s?{_DEGREES}$",
+    r"^(?<degrees>\d{1,3}[.,]\d{3,})\s?(?<half>[NSEW])$",
+    r"^(?<half>[NSEW])\s?(?<degrees>\d{1,3}[.,]\d{3,})$",
+)
 
 # 12.-, 12.–: Swiss for 12.00.
 NO_CENTS = r"(\d)[.,]\s?-{1,2}$"
@@ -153,7 +173,7 @@ def take_signs(text: pl.Series, decimal: str = POINT) -> tuple[pl.Series, pl.Ser
     Returns:
         (n,) the cells; (n,) bool where currency or percent signs were taken off; where brackets were.
     """
-    bare = text.str.strip_chars()
+    bare = text.str.strip_chars().str.replace(BOUND, "")
     if _any(bare.str.contains(r"[^\x00-\x7f]")):
         bare = bare.str.replace_many([*DIGITS, *SIGNS, ARABIC_DECIMAL], [*DIGITS.values(), *SIGNS.values(), decimal])
         bare = bare.str.strip_chars()
@@ -180,6 +200,25 @@ def read_marked(bare: pl.Series, decimal: str) -> tuple[pl.Series, pl.Series]:
         strange = digits.str.contains(".", literal=True)
         digits = digits.set(strange.fill_null(False), None).str.replace(",", ".", literal=True)
     return digits.cast(pl.Float64, strict=False).fill_nan(None), grouped
+
+
+def read_degrees(text: pl.Series) -> pl.Series:
+    """Latitudes and longitudes as degrees, (n,) float64, south and west below 0; null where there is none.
+
+    >>> read_degrees(pl.Series(["47°22'30\\"N", "8.5° W", "S33.8688", "12 N"])).to_list()
+    [47.375, -8.5, -33.8688, None]
+    """
+    found = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(text))
+    for pattern in DEGREES:
+        groups = text.str.extract_groups(pattern).struct.unnest()
+        value = pl.Series([0.0]).new_from_index(0, len(text))
+        for name, parts in (("degrees", 1), ("minutes", 60), ("seconds", 3600)):
+            if name in groups.columns:
+                part = groups[name].str.replace(",", ".", literal=True).cast(pl.Float64)
+                value = value + (part if parts == 1 else part.fill_null(0.0) / parts)
+        sign = groups["half"].replace_strict({"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}, return_dtype=pl.Float64)
+        found = found.fill_null(value * sign)
+    return found.set((found.abs() > 180).fill_null(False), None)
 
 
 def _any(mask: pl.Series) -> bool:

@@ -17,7 +17,7 @@ from ..wording import count_noun
 from .base import Guess, Kind, register
 from .column import Column, cut_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notation import COMMA, POINT, read_marked, take_signs
+from .notation import BOUND, COMMA, POINT, read_degrees, read_marked, take_signs
 from .notes import AS_MISSING, TAKEN_OFF, Note, Report, report_some
 from .years import is_year
 
@@ -27,6 +27,12 @@ MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none", "n.a.", "--", "---"
 
 # 007, 01234: a code, not a number; read as one, its zeros would be lost.
 CODE_TEXT = r"^0\d+$"
+
+# What is taken off <0.5; and the share of a column's numbers above which these are classes: <30 and >30.
+BOUNDS, MOST_BOUNDS = "signs of a bound (<, >)", 0.5
+
+# What is taken off 47°22'N and 8.5° W.
+DEGREES = "degrees and points of the compass (south and west are below 0)"
 
 ID_NAMES = ("", "index", "idx", "no", "nr", "row", "rowid", "number", "unnamed: 0")
 
@@ -98,11 +104,12 @@ class Number(Kind):
             return None
         mark = column.decimal
         settings = {"decimal": mark} if mark != POINT else {}
-        pieces = [parse_numbers(stretch, mark)[0].drop_nulls() for stretch in cut_series(series)]
+        parsed = [parse_numbers(stretch, mark) for stretch in cut_series(series)]
+        pieces = [one.drop_nulls() for one, _ in parsed]
         value = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
         finite = np.isfinite(value.to_numpy())
         value = value if finite.all() else value.filter(finite)
-        if not len(value):
+        if not len(value) or sum(taken.get(BOUNDS, 0) for _, taken in parsed) > MOST_BOUNDS * len(value):
             return None
         low, high = (format_number(float(end), column.name) for end in (value.min(), value.max()))  # type: ignore[arg-type]
         reason = f"{count_noun(len(value), 'number')} from {low} to {high}"
@@ -235,9 +242,17 @@ def parse_numbers(series: pl.Series, decimal: str = POINT) -> tuple[pl.Series, d
     rest = (usual.is_null() & text.str.contains(r"\d")).fill_null(False)
     if not rest.any():
         return usual.fill_nan(None), {}
-    bare, money, boxed = take_signs(text.filter(rest), decimal)
+    strange = text.filter(rest)
+    bare, money, boxed = take_signs(strange, decimal)
     value, grouped = read_marked(bare, decimal)
+    bound = strange.str.contains(BOUND)
+    # Most columns name no point of the compass.
+    compass = bool(strange.str.contains("[NSEW]").any())
+    degrees = read_degrees(strange) if compass else pl.Series([None], dtype=pl.Float64).new_from_index(0, len(bare))
+    value = value.fill_null(degrees)
     taken = {
+        BOUNDS: bound & value.is_not_null(),
+        DEGREES: degrees.is_not_null(),
         "thousands separators": grouped,
         "currency or percent signs": money & value.is_not_null(),
         "brackets, which mean minus,": boxed & value.is_not_null(),

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from ...fields import Note
+from ...fields.notation import ANY_MONEY, PERCENT
 from ...fields.number import is_missing
 from ...wording import join_words
 from .base import ColumnView, column_check
 
-# A number, then letters: 12 kg is one, 5'000 is none.
-UNIT = r"^[+-]?\d[\d.,]*\s*[\p{L}°µ/%²³]{1,12}\d?$"
+# A number, then letters: 12 kg is one, 5'000 and 1/2 are none.
+UNIT = r"^[+-]?\d[\d.,]*\s*[\p{L}°µ%²³][\p{L}°µ/%²³]{0,11}\d?$"
 
 HALF, MOSTLY = 0.5, 0.8
 
@@ -37,7 +38,7 @@ MOST_DATE_VALUES = 2_000
 @column_check("with numbers and words mixed")
 def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
     """Columns of text most of whose values are numbers, with units or beside a few words."""
-    if look.series.dtype != pl.String or not (look.traits.plain or look.traits.prose) or look.role == "id":
+    if look.series.dtype != pl.String or not (look.traits.plain or look.traits.prose):
         return
     present = _present_values(look.sampled_values)
     if not len(present):
@@ -45,7 +46,12 @@ def numbers_and_words(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Not
     number = look.read_numbers(present).is_not_null()
     units = present.str.contains(UNIT) & ~number
     if units.sum() >= HALF * len(present):
-        yield _note_units(look, present.filter(units), f"{units.sum():,} of {_sampled_values(look, len(present))}")
+        # Codes, as B12 or 12a, are left out as ids; amounts with one unit are left out with them.
+        kinds = _unit_words(present.filter(units))
+        if look.role != "id" or (units.all() and len(kinds) == 1):
+            yield _note_units(look, present.filter(units), f"{units.sum():,} of {_sampled_values(look, len(present))}")
+    elif look.role == "id":
+        return
     elif HALF * len(present) <= number.sum() < len(present):
         odd = present.filter(~number)
         if odd.n_unique() <= MOST_SLIPS or look.traits.amount:
@@ -63,14 +69,39 @@ def _sampled_values(look: ColumnView, count: int) -> str:
 
 
 def _note_units(look: ColumnView, values: pl.Series, of: str) -> Note:
-    kinds = values.str.replace(r"^[+-]?\d[\d.,]*\s*", "").unique(maintain_order=True).to_list()
+    kinds = _unit_words(values)
     text = f"{of} are numbers with a unit ({_quote_examples(values)})"
     several = f"; the units differ: {join_words(kinds, 4)}" if len(kinds) > 1 else ""
-    action = f"read as {look.kind}, not as amounts"
+    action = "taken for an id and left out" if look.role == "id" else f"read as {look.kind}, not as amounts"
     if look.traits.amount:
         action = "cells that are not plain numbers count as missing"
     fix = "write the unit in the column's name, and plain numbers in the column"
     return Note("warning", text + several, look.where, action, fix)
+
+
+def _unit_words(values: pl.Series) -> list[str]:
+    return values.str.replace(r"^[+-]?\d[\d.,]*\s*", "").unique(maintain_order=True).to_list()
+
+
+@column_check("with amounts in several units")
+def amounts_in_several_units(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
+    """Numbers of which some have a percent sign and some none, or that are in several currencies."""
+    if look.series.dtype != pl.String or not look.traits.amount or look.role in ("ignore", "id"):
+        return
+    present = _present_values(look.sampled_values)
+    number = look.read_numbers(present)
+    # Nothing is nothing in any unit.
+    present = present.filter((number.is_not_null() & (number != 0)).fill_null(False))
+    percent = present.str.contains(PERCENT)
+    if 0 < percent.sum() < len(present):
+        of = f"{percent.sum():,} of {_sampled_values(look, len(present))}"
+        text = f"{of} have a percent sign, the others none (such as '{present.filter(~percent)[0][:24]}')"
+        yield Note("warning", text, look.where, "read as numbers without regard to it", "write all in one way")
+    money = present.str.extract(ANY_MONEY).drop_nulls().unique(maintain_order=True).to_list()
+    if len(money) > 1:
+        text = f"amounts are in several currencies: {join_words(money, 4)}"
+        fix = "convert them to one, or write the currency into a column of its own"
+        yield Note("warning", text, look.where, "read as if they were one", fix)
 
 
 def _quote_examples(values: pl.Series) -> str:

@@ -24,6 +24,7 @@ from ...fields.notation import COMMA, POINT, Marks, weigh_marks
 from ...fields.notes import AS_MISSING, LEFT_OUT
 from ...wording import count_noun, join_words
 from ..source import ReadOptions, check_width
+from .footer import MOST_BELOW, RowShape, footer_start, note_footer
 from .form import Form, find_form, has_decimal_commas, iterate_records, long_cells, split_records
 from .spool import Spool, chunks_of
 from .table import Runs, Table, places_in_file, row_runs
@@ -75,7 +76,8 @@ def read_delimited(path: Path, where: str, options: ReadOptions, text: frozenset
     check_width(len(form.names), where)
     rows = _first_rows(head, form)
     comma = has_decimal_commas(form, rows) if options.decimal is None else options.decimal == form_mark(form)
-    reader = _Reader(form, comma, text | _as_written(form, rows), line)
+    shape = RowShape.of(rows, len(form.names) + form.trailing)
+    reader = _Reader(form, comma, text | _as_written(form, rows), line, shape)
     pieces = chunks_of(reader.read_frames(chain([first], found)), partial(_spool_blocks, path, where, options))
     if not pieces:
         raise PellucidError("there is a header but no row below it", where=where)
@@ -129,10 +131,13 @@ class _Reader:
 
     Args:
         comma: whether decimals have commas. text: columns to read as they are written.
-        line: of the file, that the next block starts in.
+        line: of the file, that the next block starts in. shape: of its rows.
     """
 
-    def __init__(self, form: Form, comma: bool, text: frozenset[str], line: int):
+    def __init__(self, form: Form, comma: bool, text: frozenset[str], line: int, shape: RowShape):
+        self.shape = shape
+        # What stands below the table.
+        self.below: list[list[str]] = []
         self.form, self.names, self.comma, self.line = form, list(form.names), comma, line
         self.separator = form.delimiter if form.plain else REWRITTEN
         # Still to come: only the first block has it.
@@ -166,9 +171,14 @@ class _Reader:
 
     def read_frames(self, found: Iterable[bytes]) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataType]]]:
         """The frame of each block that has rows, and its types."""
-        for block in found:
+        coming = iter(found)
+        block = next(coming, None)
+        while block is not None:
+            after = next(coming, None)
+            block = block if after is not None else self._without_footer(block)
             if (frame := self._block_frame(block)) is not None:
                 yield frame, self._block_types(frame)
+            block = after
 
     def _block_frame(self, block: bytes) -> pl.DataFrame | None:
         start, header = self.line, self.header
@@ -217,6 +227,23 @@ class _Reader:
         lines = block[start:].split(b"\n")
         self.repeated += lines.count(names)
         return block[:start] + b"\n".join(b"" if line == names else line for line in lines)
+
+    def _without_footer(self, block: bytes) -> bytes:
+        """The last block with the lines below the table blank."""
+        lines = block.rstrip(b"\n").split(b"\n")
+        first = max(len(lines) - MOST_BELOW, 0 if self.started else self.form.above + self.form.header)
+        records = []
+        for line in reversed(lines[first:]):
+            # A record of several lines: none of them is told by itself.
+            if line.count(self.form.quote.encode()) % 2:
+                break
+            text = line.decode("utf-8", "replace").rstrip("\r")
+            records.insert(0, next(iter(split_records(text, self.form)), (0, []))[1])
+        cut = footer_start(records, self.shape) - len(records)
+        if not cut:
+            return block
+        self.below = records[cut:]
+        return b"\n".join(lines[:cut] + [b""] * -cut) + b"\n"
 
     def _cut_records(self, block: bytes, header: bool) -> tuple[bytes, np.ndarray, np.ndarray]:
         return cut_records(block, self.separator, header, len(self.names), self.form.trailing)
@@ -284,6 +311,8 @@ class _Reader:
             found.append(Note("warning", "quotation marks do not pair up; rows near them may be wrong", where))
         if self.comma:
             found.append(Note("info", "numbers are written with decimal commas", where))
+        if below := note_footer(self.below, where, "line"):
+            found.append(below)
         if self.repeated:
             again = count_noun(self.repeated, "line repeats", "lines repeat")
             found.append(Note("warning", f"{again} the names of the columns; left out", where, LEFT_OUT))

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from ...errors import PellucidError
 from ...fields import Note
 from ...fields.notation import COMMA, Marks, weigh_marks
-from ...wording import count_noun, join_words
+from ...wording import count_noun
 from ..source import ReadOptions
-from .header import has_header, is_number, join_headers, second_header, table_start, unique_names
+from .footer import RowShape, footer_start
+from .header import has_header, is_number, join_headers, note_second, second_header, table_start, unique_names
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -278,15 +279,15 @@ def _find_names(
         shown = f", the last one '{top[:60]}'" if (top := "".join(titles[-1:]).strip()) else ""
         if above:
             notes.append(Note("info", f"{count_noun(above, 'line')} above the table skipped{shown}", where))
+    names = join_headers(cells[0], cells[1 : 1 + second])
     if second:
-        shown = join_words([f"'{cell.strip()}'" for cell in cells[1] if cell.strip()], 4)
-        count = count_noun(second, "row below the names holds", "rows below the names hold")
-        notes.append(Note("warning", f"{count} no values but {shown}; skipped", where))
+        notes.append(note_second(cells[: 1 + second], names, where))
     lines = tuple(line for line, _ in records[start + 1 : start + 1 + second])
     form = replace(form, above=records[start][0], header=header, second=lines)
     rows = cells[header + second :]
+    rows = rows[: footer_start(rows, RowShape.of(rows, len(cells[0])))]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else len(cells[0])
-    return _name_columns(join_headers(cells[0], cells[1 : 1 + second]), rows, width, form, notes, where)
+    return _name_columns(names, rows, width, form, notes, where)
 
 
 def _title_records(cells: Sequence[Sequence[str]], options: ReadOptions) -> int:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ...fields import Note
 from ...fields.notation import weigh_marks
+from ...fields.number import MISSING
 from ...wording import count_noun, join_words
 
 Record = Sequence[str]
@@ -25,6 +26,9 @@ MOSTLY = 0.8
 
 # Values before a column of words is known to be one of few.
 MIN_VALUES = 6
+
+# Rows of units or more names under the first one.
+MOST_SECOND = 3
 
 # Rows under a second row of names before it is one, and not a slip.
 MIN_ROWS_BELOW = 2
@@ -105,7 +109,7 @@ def is_number(cell: str) -> bool:
     try:
         float(cell.replace(",", ".").replace(" ", ""))
     except ValueError:
-        return bool(cell) and cell[0] in "+-($€£¥" and weigh_marks([cell]).numeric
+        return bool(cell) and cell[0] in "+-($€£¥<>≤≥~" and weigh_marks([cell]).numeric
     return True
 
 
@@ -121,49 +125,103 @@ def table_start(records: Sequence[Record]) -> int:
         if not has_header(records[start + 1 :]) or any(map(is_number, records[start + 1])):
             break
         start += 1
-    return start
+    return start - 1 if start and group_heads(records[start - 1], records[start]) else start
+
+
+def group_heads(above: Record, names: Record) -> bool:
+    """Whether a record right above one of names holds the heads of groups of columns, as merged cells are written.
+
+    >>> group_heads(["", "wind", "", "rain", ""], ["day", "max", "mean", "max", "mean"])
+    True
+    """
+    heads, given = [cell.strip() for cell in above if cell.strip()], [cell.strip() for cell in names if cell.strip()]
+    return len(heads) > 1 and len(above) == len(names) and len(set(given)) < len(given)
 
 
 def second_header(records: Sequence[Record]) -> int:
-    """How many records below the first, which holds names, hold no values but units or more names.
+    """How many records below the first, which holds names, hold no values but units, more names or a ruled line.
 
     Where a column is of numbers, they have a word; at least two such columns, or all of them, must say so.
     """
-    found = 0
-    while len(records) - found - 2 >= MIN_ROWS_BELOW:
-        row, below = records[found + 1], records[found + 2 :]
-        columns = [i for i in range(len(row)) if _holds_numbers([r[i] for r in below if i < len(r)])]
-        words = [i for i in columns if row[i].strip() and not is_number(row[i].strip()) and not _is_gap(row[i])]
-        if not columns or len(words) * 2 <= len(columns) or not any(row[i].strip() for i in words):
-            break
-        # In a column of its own, one word among numbers is a slip.
-        if len(words) < 2 and any(cell.strip() for i, cell in enumerate(row) if i not in columns and i < len(row)):
-            break
-        found += 1
-    return found
+    if len(records) > 1 and _is_rule(records[1]):
+        return 1
+    for count in range(min(MOST_SECOND, len(records) - 1 - MIN_ROWS_BELOW), 0, -1):
+        if all(_names_more(row, records[count + 1 :]) for row in records[1 : count + 1]):
+            return count
+    return 0
+
+
+def _names_more(row: Record, below: Sequence[Record]) -> bool:
+    columns = [i for i in range(len(row)) if _holds_numbers([r[i] for r in below if i < len(r)])]
+    words = [i for i in columns if row[i].strip() and not is_number(row[i].strip()) and not _is_gap(row[i])]
+    if not columns or len(words) * 2 <= len(columns):
+        return False
+    # In a column of its own, one word among numbers is a slip.
+    return len(words) > 1 or not any(cell.strip() for i, cell in enumerate(row) if i not in columns)
+
+
+def _is_rule(record: Record) -> bool:
+    """Whether a record is a line of dashes, as under the names of a table that is drawn with characters."""
+    cells = [cell.strip() for cell in record if cell.strip()]
+    return bool(cells) and all(re.fullmatch(r":?[-+=|]{2,}:?", cell) for cell in cells) and len("".join(cells)) > 5
 
 
 def _holds_numbers(cells: Sequence[str]) -> bool:
     present = [cell.strip() for cell in cells if cell.strip() and not _is_gap(cell)]
-    return bool(present) and all(map(is_number, present))
+    numbers = sum(map(is_number, present))
+    return numbers > 0 and numbers >= MOSTLY * len(present)
 
 
 def _is_gap(cell: str) -> bool:
-    return cell.strip().lower() in ("na", "n/a", "nan", "null", "none", "?", "-", "--", ".")
+    return cell.strip().lower() in MISSING
 
 
 def join_headers(first: Record, more: Sequence[Record]) -> list[str]:
     """Names from a first record and those below it: put together where the first ones come again.
 
+    What stands over several columns, as merged cells do, holds for those to the right of it too.
+
     >>> join_headers(["", "size", "size"], [["", "x", "y"]])
     ['', 'size x', 'size y']
+    >>> join_headers(["town", "2023", "", "2024", ""], [["", "in", "out", "in", "out"]])
+    ['town', '2023 in', '2023 out', '2024 in', '2024 out']
     """
     given = [cell.strip() for cell in first]
-    named = [cell for cell in given if cell]
+    rows = [[*record, *[""] * (len(given) - len(record))] for record in more if not _is_rule(record)]
+    rows = [given, *([cell.strip() for cell in row] for row in rows)]
+    spread = [_spread_heads(row, rows[i + 1 :]) for i, row in enumerate(rows)]
+    named = [cell for cell in spread[0] if cell]
     if len(set(named)) == len(named):
-        return given
-    rows = [given, *([cell.strip() for cell in record] for record in more)]
-    return [" ".join(dict.fromkeys(row[i] for row in rows if i < len(row) and row[i])) for i in range(len(given))]
+        return [name or below for name, below in zip(given, _joined(spread), strict=True)]
+    return _joined(spread)
+
+
+def note_second(records: Sequence[Record], names: Sequence[str], where: str) -> Note:
+    """What is said of the records below the names: whether they went into the names, or what they hold."""
+    count = len(records) - 1
+    if _is_rule(records[1]):
+        return Note("info", "the ruled line below the names passed over", where)
+    if list(names) != [cell.strip() for cell in records[0]]:
+        text = f"names are put together from {count + 1} rows, such as '{max(names, key=len)[:60]}'"
+        return Note("info", text, where)
+    shown = join_words([f"'{cell.strip()}'" for cell in records[1] if cell.strip()], 4)
+    what = count_noun(count, "row below the names holds", "rows below the names hold")
+    return Note("warning", f"{what} no values but {shown}; skipped", where)
+
+
+def _joined(rows: Sequence[Record]) -> list[str]:
+    return [" ".join(dict.fromkeys(row[i] for row in rows if row[i])) for i in range(len(rows[0]))]
+
+
+def _spread_heads(row: Record, below: Sequence[Record]) -> list[str]:
+    """Heads of groups, also over the blank cells to the right of them; each column of a group has a name below."""
+    spread, head = list(row), ""
+    for i, cell in enumerate(row):
+        named = any(other[i] for other in below)
+        if cell or not named:
+            head = cell if named else ""
+        spread[i] = cell or head
+    return spread
 
 
 def unique_names(given: Sequence[str], notes: list[Note], where: str) -> list[str]:

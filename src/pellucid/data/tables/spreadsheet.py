@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from ...wording import count_noun, join_words
 from ..archives import DAMAGE
 from ..source import ReadOptions
 from .delimited import LAST
-from .header import has_header, is_number, join_headers, second_header, unique_names
+from .footer import MOST_BELOW, RowShape, footer_start, note_footer
+from .header import group_heads, has_header, is_number, join_headers, note_second, second_header, unique_names
 from .table import Table, chunk_of_frame, places_in_file, row_runs, stack_places
 
 # Rows of a sheet that its table is found in.
@@ -43,14 +44,22 @@ def read_spreadsheet(path: Path, where: str, options: ReadOptions) -> Table:
     _refuse_bomb(path, where)
     try:
         book = fastexcel.read_excel(path)
-        tops = {sheet: _read_cells(book, sheet, 0, TOP_ROWS) for sheet in book.sheet_names}
+        sheets = {
+            name: book.load_sheet(name, header_row=None, n_rows=TOP_ROWS, dtypes="string") for name in book.sheet_names
+        }
+        tops = {name: sheet.to_polars() for name, sheet in sheets.items()}
+        hidden = {name for name, sheet in sheets.items() if sheet.visible != "visible"}
     except fastexcel.FastExcelError as error:
         raise PellucidError(
             f"cannot be read as a spreadsheet ({_explain_damage(error)})", where=where, fix=FIX
         ) from None
-    chosen = _choose_sheet(tops, options, where)
+    chosen = _choose_sheet(tops, hidden, options, where)
     notes: list[Note] = []
-    alike = [chosen] if options.sheet is not None else _sheets_alike(tops, chosen)
+    alike = (
+        [chosen]
+        if options.sheet is not None
+        else _sheets_alike({name: top for name, top in tops.items() if name not in hidden or name == chosen}, chosen)
+    )
     others = [sheet for sheet in tops if sheet not in alike and _table_width(tops[sheet])]
     if rest := [f"'{sheet}'" for sheet in tops if sheet not in alike]:
         text = f"{_name_sheets([repr(sheet) for sheet in alike])} read, {_name_sheets(rest)} left out"
@@ -87,8 +96,10 @@ def _sheets_alike(tops: Mapping[str, pl.DataFrame], chosen: str) -> list[str]:
     return [s for s in tops if s == chosen or (named and names_of(s) == own and _table_width(tops[s]))]
 
 
-def _choose_sheet(tops: Mapping[str, pl.DataFrame], options: ReadOptions, where: str) -> str:
+def _choose_sheet(tops: Mapping[str, pl.DataFrame], hidden: Collection[str], options: ReadOptions, where: str) -> str:
     """The sheet that the user says, else the one with the columns that are looked for, else the one with most rows.
+
+    Hidden sheets hold what others are made of, and are read where no other holds a table.
 
     Raises:
         UsageError: when there is no sheet of the name. PellucidError: when no sheet holds a table.
@@ -99,11 +110,11 @@ def _choose_sheet(tops: Mapping[str, pl.DataFrame], options: ReadOptions, where:
         return options.sheet
     wanted = {name.casefold() for name in (*options.names, *options.named)}
 
-    def rank(sheet: str) -> tuple[int, bool, int]:
+    def rank(sheet: str) -> tuple[int, bool, bool, int]:
         top = tops[sheet]
         start = _header_row(top)
         first = [] if start is None else [str(cell).strip().casefold() for cell in top.row(start) if cell is not None]
-        return len(wanted.intersection(first)), _table_width(top) > 1, len(top)
+        return len(wanted.intersection(first)), sheet not in hidden, _table_width(top) > 1, len(top)
 
     tables = [sheet for sheet in tops if _table_width(tops[sheet])]
     if not tables:
@@ -112,9 +123,8 @@ def _choose_sheet(tops: Mapping[str, pl.DataFrame], options: ReadOptions, where:
     return max(tables, key=rank)
 
 
-def _read_cells(book: Any, sheet: str, start: int, most: int | None = None, text: bool = True) -> pl.DataFrame:
-    how: dict[str, Any] = {"dtypes": "string"} if text else {"schema_sample_rows": None}
-    return book.load_sheet(sheet, header_row=None, skip_rows=start, n_rows=most, **how).to_polars()
+def _read_cells(book: Any, sheet: str, start: int) -> pl.DataFrame:
+    return book.load_sheet(sheet, header_row=None, skip_rows=start, schema_sample_rows=None).to_polars()
 
 
 def _table_width(top: pl.DataFrame) -> int:
@@ -133,7 +143,12 @@ def _header_row(top: pl.DataFrame) -> int | None:
     """The first row that fills more than half as many cells as the fullest one."""
     filled = _filled_cells(top)
     most = int(filled.max() or 0)  # type: ignore[arg-type]
-    return int((filled * 2 > most).arg_max() or 0) if most else None
+    if not most:
+        return None
+    start = int((filled * 2 > most).arg_max() or 0)
+    if start and group_heads(*([cell or "" for cell in row] for row in top[start - 1 : start + 1].rows())):
+        return start - 1
+    return start
 
 
 def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: ReadOptions, notes: list[Note]) -> Table:
@@ -142,13 +157,12 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     head = [["" if cell is None else cell for cell in row] for row in top[start:].rows()]
     header = has_header(head, options.names, options.named) if options.header is None else options.header
     second = second_header(head) if header else 0
-    if second:
-        shown = join_words([f"'{cell.strip()}'" for cell in head[1] if cell.strip()], 4)
-        notes.append(Note("warning", f"the row below the names holds no values but {shown}; skipped", where))
     width = max(map(len, head))
     given = join_headers(head[0], head[1 : 1 + second]) if header else [f"column_{i + 1}" for i in range(width)]
+    if second:
+        notes.append(note_second(head[: 1 + second], given, where))
     names = unique_names(given, notes, where)
-    frame = _read_cells(book, sheet, start + header + second, text=False)
+    frame = _read_cells(book, sheet, start + header + second)
     # A sheet may be wider below its top.
     names += [f"column_{i + 1}" for i in range(len(names), frame.width)]
     frame.columns = names[: frame.width]
@@ -158,6 +172,10 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     used = [n for i, n in enumerate(frame.columns) if holds[i] or (head[0][i].strip() if header else i < last)]
     frame = frame.select(used)
     full = _filled_cells(frame).to_numpy() > 0  # (n,)
+    below = _footer_rows(frame)
+    if footer := note_footer(below, where, "row"):
+        notes.append(footer)
+        full[len(full) - len(below) :] = False
     if not full.any():
         raise PellucidError(f"there is no row below the names in the sheet '{sheet}'", where=where)
     if start:
@@ -176,6 +194,16 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
         goal,
         LAST,
     )
+
+
+def _footer_rows(frame: pl.DataFrame) -> list[list[str]]:
+    """What stands below the table, as text."""
+
+    def text_of(rows: pl.DataFrame) -> list[list[str]]:
+        return [["" if cell is None else str(cell) for cell in row] for row in rows.rows()]
+
+    last = text_of(frame.tail(MOST_BELOW))
+    return last[footer_start(last, RowShape.of(text_of(frame.head(TOP_ROWS)), frame.width)) :]
 
 
 def _refuse_bomb(path: Path, where: str) -> None:
