@@ -69,7 +69,7 @@ def test_a_swiss_bank_statement_with_titles_and_a_balance_below(tmp_path):
     assert values(data, "Datum") == [seconds(day(i)) for i in range(N)]
     assert values(data, "Belastung") == [1000.5 + i for i in range(N)]
     assert values(data, "Saldo") == pytest.approx([12345.6 + i for i in range(N)])
-    assert "warning t.csv: 1 line below the table passed over, the first one 'Saldo per 31.12.2024" in said(data)
+    assert "warning t.csv: 1 line below the table skipped, the first one 'Saldo per 31.12.2024" in said(data)
 
 
 ROWS = lines(lambda i: f"North,p{i % 5},{100 + i},{i / 4},{'AB'[i % 2]}")
@@ -86,7 +86,7 @@ def test_what_stands_below_a_table_is_no_row(tmp_path, below, count):
     data = read(tmp_path, HEAD + ROWS + below)
     assert len(data) == N
     assert values(data, "Sales") == [100.0 + i for i in range(N)]
-    assert f"{count} line{'s' * (count > 1)} below the table passed over" in said(data)
+    assert f"{count} line{'s' * (count > 1)} below the table skipped" in said(data)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_workbook_with_a_title_totals_and_a_longer_hidden_sheet(tmp_path):
     assert list(data.fields) == ["Filiale", "Umsatz", "Marge", "Ziel erreicht"]
     assert values(data, "Umsatz") == [1000 + i * 99.5 for i in range(N)]
     assert values(data, "Marge") == [10 + i / 2 for i in range(N)]
-    assert "warning t.xlsx: 2 rows below the table passed over, the first one 'Total CHF" in said(data)
+    assert "warning t.xlsx: 2 rows below the table skipped, the first one 'Total CHF" in said(data)
     assert list(read_data(path, cache=False, sheet="lists").fields) == ["column_1", "column_2"]
 
 

@@ -153,7 +153,7 @@ def test_the_first_sheet_with_a_table_is_read(tmp_path):
     assert data.column("code").values[7] == "007"
     assert [data.place(row) for row in (0, 7)] == ["t.xlsx, line 4", "t.xlsx, line 18"]
     assert "t.xlsx: the sheet 'Data' is read, the sheets 'About' and 'Notes' are left out" in texts(data)
-    assert "t.xlsx: 2 rows above the table are passed over" in texts(data)
+    assert "t.xlsx: 2 rows above the table are skipped" in texts(data)
 
 
 def test_a_spreadsheet_without_a_table(tmp_path):

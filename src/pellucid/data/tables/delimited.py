@@ -232,7 +232,7 @@ class _Reader:
         """The last block with the lines below the table blank."""
         lines = block.rstrip(b"\n").split(b"\n")
         first = max(len(lines) - MOST_BELOW, 0 if self.started else self.form.above + self.form.header)
-        records = []
+        records: list[list[str]] = []
         for line in reversed(lines[first:]):
             # A record of several lines: none of them is told by itself.
             if line.count(self.form.quote.encode()) % 2:

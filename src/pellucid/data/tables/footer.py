@@ -115,5 +115,5 @@ def note_footer(records: Sequence[Sequence[str]], where: str, noun: str) -> Note
         return None
     level = "warning" if any(is_total(cells[0]) for cells in own) else "info"
     first = " ".join(own[0])[:60]
-    text = f"{count_noun(len(own), noun)} below the table passed over, the first one '{first}'"
+    text = f"{count_noun(len(own), noun)} below the table skipped, the first one '{first}'"
     return Note(level, text, where, LEFT_OUT if level == "warning" else "")

@@ -200,7 +200,7 @@ def note_second(records: Sequence[Record], names: Sequence[str], where: str) -> 
     """What is said of the records below the names: whether they went into the names, or what they hold."""
     count = len(records) - 1
     if _is_rule(records[1]):
-        return Note("info", "the ruled line below the names passed over", where)
+        return Note("info", "the ruled line below the names skipped", where)
     if list(names) != [cell.strip() for cell in records[0]]:
         text = f"names are put together from {count + 1} rows, such as '{max(names, key=len)[:60]}'"
         return Note("info", text, where)
