@@ -230,7 +230,8 @@ def test_what_was_looked_on_of_very_many_validation_examples_is_said():
 def test_the_protocol_says_it_too(runs, table, monkeypatch):
     data = pellucid.read(table, target="label")
     split = data.split()
-    assert " were chosen on validation; the test set was used once." in reporting.protocol_text(runs["two"], data, split)
+    told = reporting.protocol_text(runs["two"], data, split)
+    assert " were chosen on validation; the test set was used once." in told
     monkeypatch.setattr("pellucid.tuning.selection.MOST_VALIDATION_ROWS", 5)
     assert " were chosen on 5 of 12 validation examples, spread evenly; test " in reporting.protocol_text(
         runs["two"], data, split
