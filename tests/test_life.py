@@ -1,10 +1,12 @@
 """Tables as banks, offices, instruments and forms write them: what a person sees in them is read, or it is said."""
 
 import datetime
+import json
 
 import openpyxl
 import pytest
 
+from pellucid import PellucidError
 from pellucid.data.read import read_data
 
 N = 40
@@ -254,3 +256,87 @@ def test_a_class_called_total_is_a_class(tmp_path):
     data = read(tmp_path, "sex,rate\n" + lines(lambda i: f"{['male', 'female', 'total'][i % 3]},{i / 4}"))
     assert "like a sum" not in said(data)
     assert "like sums" not in said(data)
+
+
+def test_years_over_two_columns_are_names(tmp_path):
+    data = read(tmp_path, "geo;2020;2021\n" + lines(lambda i: f"R{i};{12.5 + i};{':' if i % 9 == 0 else 13.5 + i}"))
+    assert list(data.fields) == ["geo", "2020", "2021"]
+    assert values(data, "2021") == [None if i % 9 == 0 else 13.5 + i for i in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [(lambda i: f"{20 + i}:{i % 60:02d}:10", lambda i: (20 + i) * 3600 + i * 60 + 10),
+     (lambda i: f"{50 + i}:{i:02d}" if i < 10 else f"1:{i:02d}:22",
+      lambda i: (50 + i) * 60 + i if i < 10 else 3622 + 60 * i),
+     (lambda i: f"{20 + i}:30.5", lambda i: (20 + i) * 60 + 30.5)],
+)  # fmt: skip
+def test_durations_longer_than_a_day_or_without_hours_are_seconds(tmp_path, cell, value):
+    data = read(tmp_path, "job,took\n" + lines(lambda i: f"j{i % 5},{cell(i)}"))
+    assert data.fields["took"].kind == "number"
+    assert values(data, "took") == [value(i) for i in range(N)]
+
+
+def test_times_of_day_stay_times(tmp_path):
+    data = read(tmp_path, "job,start\n" + lines(lambda i: f"j{i % 5},{i % 24}:{i:02d}"))
+    assert data.fields["start"].kind == "date"
+
+
+# other files
+
+USERS = [{"age": 20 + i, "churn": i % 3 == 0} for i in range(N)]
+AGES, CHURN = [20.0 + i for i in range(N)], ["true" if i % 3 == 0 else "false" for i in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [({"status": "ok", "count": N, "results": USERS}, "its 'results'"),
+     ({"response": {"page": 1, "items": USERS}}, "its 'items' in 'response'"),
+     ({"columns": ["age", "churn"], "index": [*range(N)], "data": [[*u.values()] for u in USERS]}, "its 'columns' and"),
+     ({name: [u[name] for u in USERS] for name in USERS[0]}, "its lists, a column each"),
+     ({name: {str(i): u[name] for i, u in enumerate(USERS)} for name in USERS[0]}, "its objects, a column each"),
+     ({str(i): user for i, user in enumerate(USERS)}, "its numbered objects")],
+)  # fmt: skip
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_document_that_holds_a_table(tmp_path, document, place, indent):
+    data = read(tmp_path, json.dumps(document, indent=indent), "t.json")
+    assert list(data.fields) == ["age", "churn"]
+    assert values(data, "age") == AGES
+    assert values(data, "churn") == CHURN
+    assert f"info t.json: 40 rows read from {place}" in said(data)
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.ndjson", "t.jsonl"])
+def test_objects_in_objects_are_columns(tmp_path, name):
+    text = "\ufeff" + lines(lambda i: json.dumps({"id": i, "user": {"age": 20 + i, "home": {"city": yes(i)}}}))
+    data = read(tmp_path, text, name)
+    assert list(data.fields) == ["id", "user.age", "user.home.city"]
+    assert values(data, "user.age") == AGES
+    assert values(data, "user.home.city") == [yes(i) for i in range(N)]
+
+
+def test_one_line_of_json_lines_is_one_row(tmp_path):
+    assert len(read(tmp_path, '{"a": ["x", "y"], "b": ["p", "q"]}\n', "t.jsonl")) == 1
+
+
+def test_numbers_between_blanks_and_a_name_behind_a_tab(tmp_path):
+    text = lines(
+        lambda i: f'{15 + i / 2:.1f}   {4 + 2 * (i % 3)}   {"?" if i % 9 == 4 else 90.0 + i}  70\t"ford {yes(i)}"'
+    )
+    data = read(tmp_path, text, "auto.data")
+    assert len(data.fields) == 5
+    assert values(data, "column_1") == [15 + i / 2 for i in range(N)]
+    assert values(data, "column_3") == [None if i % 9 == 4 else 90.0 + i for i in range(N)]
+    assert values(data, "column_5") == [f"ford {yes(i)}" for i in range(N)]
+
+
+def test_texts_between_tabs_keep_their_blanks(tmp_path):
+    text = "name\tnote\tn\n" + lines(lambda i: f"Anna Maria Berg\t{i} of 40 seen\t{i}")
+    assert list(read(tmp_path, text, "t.tsv").fields) == ["name", "note", "n"]
+
+
+@pytest.mark.parametrize(("name", "word"), [("t.arff", "ARFF"), ("t.sav", "statistics file"), ("t.dta", "statistics")])
+def test_a_file_of_another_program_is_named(tmp_path, name, word):
+    with pytest.raises(PellucidError, match=word) as error:
+        read(tmp_path, "@relation iris\n", name)
+    assert "CSV" in str(error.value)

@@ -54,6 +54,12 @@ FORMS = (
     Unread("array", (".npy", ".npz", ".mat", ".h5", ".hdf5"), "load it in Python and pass (X, y) to pellucid.read"),
     Unread("pickle", (".pkl", ".pickle", ".joblib"), "load it in Python and pass the frame to pellucid.read"),
     Unread("file of records", (".tfrecord", ".tfrecords", ".lmdb"), "unpack it into folders of files or a table first"),
+    Unread("ARFF table", (".arff",), "save it as CSV (in Weka: Save as, CSV), or load it in Python and pass the frame"),
+    Unread(
+        "statistics file",
+        (".sav", ".zsav", ".por", ".dta", ".sas7bdat", ".xpt", ".rds", ".rdata", ".rda"),
+        "save it as CSV, or load it in Python (pandas reads most) and pass the frame to pellucid.read",
+    ),
     Unread("database", (".sqlite", ".sqlite3", ".db"), "export a table of it as CSV first"),
 )
 

@@ -57,6 +57,9 @@ DEGREES = (
     r"^(?<half>[NSEW])\s?(?<degrees>\d{1,3}[.,]\d{3,})$",
 )
 
+# 26:05:10, 75:30: hours, minutes and seconds, or minutes and seconds; what may be a time of day is told by dates.
+DURATION = r"^(?:(?<hours>\d{1,5}):)?(?<minutes>\d{1,4}):(?<seconds>[0-5]\d(?:[.,]\d+)?)$"
+
 # 12.-, 12.–: Swiss for 12.00.
 NO_CENTS = r"(\d)[.,]\s?-{1,2}$"
 
@@ -219,6 +222,18 @@ def read_degrees(text: pl.Series) -> pl.Series:
         sign = groups["half"].replace_strict({"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}, return_dtype=pl.Float64)
         found = found.fill_null(value * sign)
     return found.set((found.abs() > 180).fill_null(False), None)
+
+
+def read_durations(text: pl.Series) -> pl.Series:
+    """Durations as seconds, (n,) float64; null where there is none.
+
+    >>> read_durations(pl.Series(["1:05:22", "75:30", "1:99:00", "7"])).to_list()
+    [3922.0, 4530.0, None, None]
+    """
+    groups = text.str.extract_groups(DURATION).struct.unnest()
+    hours, minutes, seconds = (groups[name].str.replace(",", ".").cast(pl.Float64) for name in groups.columns)
+    value = hours.fill_null(0.0) * 3600 + minutes * 60 + seconds
+    return value.set((hours.is_not_null() & (minutes >= 60)).fill_null(False), None)
 
 
 def _any(mask: pl.Series) -> bool:

@@ -17,13 +17,14 @@ from ..wording import count_noun
 from .base import Guess, Kind, register
 from .column import Column, cut_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notation import BOUND, COMMA, POINT, read_degrees, read_marked, take_signs
+from .notation import BOUND, COMMA, POINT, read_degrees, read_durations, read_marked, take_signs
 from .notes import AS_MISSING, TAKEN_OFF, Note, Report, report_some
 from .years import is_year
 
 # Compared in lower case, without spaces around. The last ones are what spreadsheets and databases write.
-MISSING = ("", "na", "n/a", "null", "?", "-", "nan", "none", "n.a.", "--", "---", "–", "—", ".", "..", "...", "<na>",
-           "nat", "(null)", "\\n", "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!")  # fmt: skip
+MISSING = ("", ":", "na", "n/a", "null", "?", "-", "nan", "none", "n.a.", "--", "---", "–", "—", ".", "..", "...",
+           "<na>", "nat", "(null)", "\\n",
+           "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!")  # fmt: skip
 
 # 007, 01234: a code, not a number; read as one, its zeros would be lost.
 CODE_TEXT = r"^0\d+$"
@@ -33,6 +34,9 @@ BOUNDS, MOST_BOUNDS = "signs of a bound (<, >)", 0.5
 
 # What is taken off 47°22'N and 8.5° W.
 DEGREES = "degrees and points of the compass (south and west are below 0)"
+
+# What is taken off 26:05:10 and 75:30.
+DURATIONS = "colons of durations (h:mm:ss or m:ss, read as seconds)"
 
 ID_NAMES = ("", "index", "idx", "no", "nr", "row", "rowid", "number", "unnamed: 0")
 
@@ -246,13 +250,15 @@ def parse_numbers(series: pl.Series, decimal: str = POINT) -> tuple[pl.Series, d
     bare, money, boxed = take_signs(strange, decimal)
     value, grouped = read_marked(bare, decimal)
     bound = strange.str.contains(BOUND)
-    # Most columns name no point of the compass.
-    compass = bool(strange.str.contains("[NSEW]").any())
-    degrees = read_degrees(strange) if compass else pl.Series([None], dtype=pl.Float64).new_from_index(0, len(bare))
-    value = value.fill_null(degrees)
+    # Most columns name no point of the compass, and no time.
+    none = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(bare))
+    degrees = read_degrees(strange) if strange.str.contains("[NSEW]").any() else none
+    durations = read_durations(strange) if strange.str.contains(":", literal=True).any() else none
+    value = value.fill_null(degrees).fill_null(durations)
     taken = {
         BOUNDS: bound & value.is_not_null(),
         DEGREES: degrees.is_not_null(),
+        DURATIONS: durations.is_not_null(),
         "thousands separators": grouped,
         "currency or percent signs": money & value.is_not_null(),
         "brackets, which mean minus,": boxed & value.is_not_null(),

@@ -154,7 +154,22 @@ def find_delimiter(text: str, suffix: str, names: Sequence[str] = (), notes: lis
                 best, chosen = (share, width), delimiter
             if width > 1 and count >= EVEN_SHARE * len(some):
                 break
+    if chosen == "\t" and _blanks_cut_further(text):
+        return BLANKS
     return chosen or _rare_delimiter(text, wanted, notes if notes is not None else [], where) or ","
+
+
+def _blanks_cut_further(text: str) -> bool:
+    """Whether blanks cut cells between tabs into numbers, as many in each line: both then stand between cells."""
+    some = [record for _, record in split_records(text, Form("\t"))]
+    runs = [cell.split() for record in some for cell in record if len(cell.split()) > 2]
+    # Most cells between tabs are not several numbers.
+    if len(runs) < EVEN_SHARE * len(some) or not all(map(is_number, (runs or [[""]])[-1][:2])):
+        return False
+    records = [record for _, record in split_records(text, Form(BLANKS))]
+    width = Counter(map(len, records)).most_common(1)[0][0]
+    numbers = sum(is_number(cell) or cell == "?" for cell in records[-1])
+    return all(len(record) == width for record in records) and numbers * 2 > width > len(some[0])
 
 
 def _rare_delimiter(text: str, wanted: set[str], notes: list[Note], where: str) -> str:
@@ -212,7 +227,7 @@ def iterate_records(text: str, form: Form) -> Iterator[tuple[list[str], int]]:
         text = text.replace(form.delimiter, stand_in)
     how: dict[str, object] = {"escapechar": "\\", "doublequote": '""' in text} if form.escaped else {}
     if form.delimiter == BLANKS:
-        text = "\n".join(line.strip() for line in text.split("\n"))
+        text = "\n".join(line.strip() for line in text.replace("\t", " ").split("\n"))
     loose = form.loose or form.delimiter == BLANKS
     reader = csv.reader(
         io.StringIO(text, newline=""),

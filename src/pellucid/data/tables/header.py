@@ -80,6 +80,8 @@ def _counts_up(first: Record) -> bool:
         return False
     values = [int(cell) for cell in numbers]
     steps = {after - before for before, after in pairwise(values)}
+    if len(values) == 2 and all(1900 <= value < 2100 for value in values):
+        return steps == {1} and len(numbers) < len(first)
     if len(values) < 3:
         return values[0] in (0, 1) and steps <= {1}
     return len(steps) == 1 and steps.pop() > 0

@@ -20,6 +20,7 @@ from ...wording import count_noun
 from ..cache.file_marks import digest_marks, mark_of
 from ..source import Contents, ReadOptions, without_compression
 from .delimited import read_delimited
+from .json_document import flatten_objects, is_document, rows_of_document
 from .lines import read_text_table
 from .spool import Spool, chunks_of
 from .spreadsheet import read_spreadsheet
@@ -113,14 +114,22 @@ def _typed_table(about: str, pieces: list[Chunk], where: str) -> Table:
 
 
 def read_json_lines(path: Path, where: str, options: ReadOptions) -> Table:
-    """One JSON object a line, or one JSON list of objects."""
+    """One JSON object a line, one JSON list of objects, or a document that holds one."""
     notes: list[Note] = []
     found = utf8_blocks(path, where, notes, quotes=False, encoding=options.encoding)
     first = next(found, b"")
     if not first.strip():
         raise PellucidError("the file is empty", where=where)
     whole = first.lstrip().startswith(b"[")
-    texts = [b"".join([first, *found])] if whole else chain([first], found)
+    texts: Iterable[bytes] = [b"".join([first, *found])] if whole else chain([first], found)
+    # Of lines, a file of one line is one row, whatever it holds.
+    if path.suffix.lower() == ".json" and not whole and is_document(first):
+        data = b"".join(texts)
+        texts = [data]
+        if document := rows_of_document(data, _refuse_number):
+            rows, place = document
+            whole, texts = True, [json.dumps(rows).encode()]
+            notes.append(Note("info", f"{count_noun(len(rows), 'row')} read from {place}", where))
     pieces = chunks_of(_json_frames(texts, whole, where), partial(Spool, options.spool))
     names = list(dict.fromkeys(name for chunk in pieces for name in chunk.schema))
     if len(pieces) > 1:
@@ -139,6 +148,7 @@ def _json_frames(
             fix = "write one JSON object a line"
             raise PellucidError(_json_fault(data, error, line), where=where, fix=fix) from None
         line += data.count(b"\n")
+        frame = flatten_objects(frame)
         yield frame, dict(frame.schema)
 
 
