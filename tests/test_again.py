@@ -75,7 +75,7 @@ def test_open_files_are_read(form: str, cache: bool | None, tmp_path: Path) -> N
     assert list(data.fields) == ["width", "height", "label"]
     assert data.column("width").series().to_list() == [i % 7 for i in range(60)]
     name = "t.csv" if form in ("text", "bytes") else "data in memory"
-    assert data.place(4).startswith(f"{name}, row ")
+    assert data.place(4).startswith((f"{name}, line ", f"{name}, row "))
     assert data.recipe()["source"] is None
     assert data.fingerprint() == pellucid.read(path).fingerprint()
 

@@ -392,7 +392,7 @@ def test_everything_odd_in_a_folder_is_said(photos):
     for expected in (
         "class 0/empty.png: an empty file, left out",
         "photos: 1 other file is left out (1 .txt)",
-        "loose.png: 1 image lies in no class folder and left out",
+        "loose.png: 1 image is in no class folder and left out",
         "class 0/loop: links to a folder that was read already; left out",
         "class 0/itself.png: cannot be opened",
         "photos: 1 image in folders inside a class belong to that class",

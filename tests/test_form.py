@@ -72,7 +72,7 @@ def test_the_same_table_in_another_form(tmp_path, case):
 
 def test_places_are_lines_of_the_file(tmp_path):
     data = read(tmp_path, "# station 7\n\nheight,colour,label\n(cm),,\n" + PLAIN)
-    assert data.place(0) == "t.csv, row 5"
+    assert data.place(0) == "t.csv, line 5"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_sheets_with_the_same_columns_are_one_table(tmp_path):
     path = workbook(tmp_path / "t.xlsx", **{"2023": DATA, "2024": DATA, "about": [["made by me"]]})
     data = read_data(path, cache=False)
     assert len(data) == 2 * N
-    assert data.place(N) == "t.xlsx, sheet '2024', row 2"
+    assert data.place(N) == "t.xlsx, sheet '2024', line 2"
     assert len(read_data(path, sheet="2024", cache=False)) == N
 
 

@@ -170,9 +170,7 @@ def test_weights_outside_of_stages_are_not_lost():
 def test_the_report_lists_them(runs):
     report = words((runs["two"].path / "report.html").read_text())
     total = runs["two"].parameters
-    assert (
-        f"{total:,} parameters: the numbers that training adjusts. In the order of the data; " in report
-    )
+    assert f"{total:,} parameters: the numbers that training adjusts. In the order of the data; " in report
     assert re.search(r"stage gives parameters input: x and y \(number\) \d+ [\d,]+ input: colour \(category\) ", report)
     assert re.search(r" linear map to the trunk 32 [\d,]+ layer1 32 ", report)
     assert "trunk.stages" not in report

@@ -204,7 +204,7 @@ def test_what_is_a_text_a_line(name: str) -> None:
 def test_names_that_are_asked_for_make_a_table() -> None:
     sample = "what,how\nyes, well\nno, indeed, it is\n"
     assert not is_table(sample, ReadOptions())
-    assert is_table(sample, ReadOptions(target="how"))
+    assert is_table(sample, ReadOptions(target="how", named=("how",)))
 
 
 def test_a_file_of_lines(tmp_path: Path) -> None:
@@ -212,10 +212,10 @@ def test_a_file_of_lines(tmp_path: Path) -> None:
     path.write_text("Well, no, then.\n\nYes, indeed.\r\nPerhaps it is so, I say\n", newline="")
     data = pellucid.read(path)
     assert data.column("text").series().to_list() == ["Well, no, then.", "Yes, indeed.", "Perhaps it is so, I say"]
-    assert data.place(1) == "lines.txt, row 3"
+    assert data.place(1) == "lines.txt, line 3"
     what = "3 lines of text without labels: there is nothing to predict; language models"
     assert what in said(data)
-    with pytest.raises(PellucidError, match=rf"^lines: {what}.* can't be learned yet\n  to classify texts, give"):
+    with pytest.raises(PellucidError, match=rf"^lines: {what}.* can't be trained yet\n  to classify texts, give"):
         pellucid.train(data, steps=1)
 
 
@@ -230,7 +230,7 @@ def test_a_file_of_lines_larger_than_a_block(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "a.txt").write_text("\n".join(lines))
     data = pellucid.read(tmp_path / "a.txt")
     assert data.column("text").series().to_list() == lines
-    assert data.place(299) == "a.txt, row 300"
+    assert data.place(299) == "a.txt, line 300"
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_missing_words_of_inputs_and_target_are_said_with_their_count() -> None:
     notes = [str(note) for note in data.notes]
     assert "column 'label': 10 of 60 values are missing: 10 say 'NA'" in notes
     assert "column 'land': 'NA' (15) is read as a value, not as missing" in notes
-    assert any(note.startswith("row 5") and "10 examples without 'label' are left out" in note for note in notes), notes
+    assert any(note.startswith("row 4") and "10 examples without 'label' are left out" in note for note in notes), notes
 
 
 def test_a_kind_that_is_asked_for_keeps_its_words_but_among_numbers() -> None:

@@ -36,6 +36,9 @@ SCRIPTS = {"cp932": "Japanese", "euc_jp": "Japanese", "gb18030": "Chinese", "big
            "cp1251": "Cyrillic", "koi8_r": "Cyrillic", "cp1253": "Greek", "cp1255": "Hebrew", "cp1256": "Arabic",
            "cp1254": "Turkish", "cp874": "Thai"}  # fmt: skip
 
+# Bytes above 127 before a script is guessed.
+MIN_HIGH = 8
+
 # Of the bytes above 127, that stand beside another one where words are made of them.
 MANY_TOGETHER = 0.5
 
@@ -97,7 +100,7 @@ def _guess_script(data: bytes) -> str:
     beside = np.zeros(len(raw), bool)
     beside[1:] |= high[:-1]
     beside[:-1] |= high[1:]
-    if not high.any() or (high & beside).sum() < MANY_TOGETHER * high.sum():
+    if high.sum() < MIN_HIGH or (high & beside).sum() < MANY_TOGETHER * high.sum():
         return ""
     from charset_normalizer import from_bytes
 
