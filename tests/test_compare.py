@@ -497,7 +497,7 @@ def test_what_it_means_in_plain_words() -> None:
     behind["networks"]["rnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
     assert explain_comparison(behind)[-1].endswith(", better than cnn.")
     behind["networks"]["cnn"]["ahead"] = {"value": 0.0, "low": -0.2, "high": 0.05}
-    assert explain_comparison(behind)[-1].endswith(", not significantly different from cnn on test.")
+    assert explain_comparison(behind)[-1].endswith(", not significantly different from cnn.")
 
 
 def test_a_peak_forgets_what_was_before_it() -> None:

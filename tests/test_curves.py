@@ -233,7 +233,7 @@ def test_evaluate_leaves_a_page_beside_the_run(run, rare, capsys, tmp_path):
     # Its own page is written anew; a file of somebody else's is not.
     assert run.evaluate(rare).report() == place
     place.write_text("my notes")
-    with pytest.raises(PellucidError, match="no page of an evaluation"):
+    with pytest.raises(PellucidError, match="not an evaluation page"):
         run.evaluate(rare).report()
     assert place.read_text() == "my notes"
     place.unlink()

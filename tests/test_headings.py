@@ -171,7 +171,9 @@ def test_the_report_lists_them(runs):
     report = words((runs["two"].path / "report.html").read_text())
     total = runs["two"].parameters
     assert f"{total:,} parameters: the numbers that training adjusts. In the order of the data; " in report
-    assert re.search(r"stage gives parameters input: x and y \(number\) \d+ [\d,]+ input: colour \(category\) ", report)
+    assert re.search(
+        r"layer output shape parameters input: x and y \(number\) \d+ [\d,]+ input: colour \(category\) ", report
+    )
     assert re.search(r" linear map to the trunk 32 [\d,]+ layer1 32 ", report)
     assert "trunk.stages" not in report
 
@@ -218,7 +220,10 @@ def test_what_was_looked_on_of_very_many_validation_examples_is_said():
     said = words(report_page(content))  # type: ignore[arg-type]
     assert "Measured on 50,000 of 80,000 validation examples, spread evenly." in said
     assert "The largest errors on 50,000 of 80,000 validation examples, spread evenly. Test examples" in said
-    assert "None: 50,000 of 80,000 examples of validation and 50,000 of 900,000 examples of train, and no label" in said
+    assert (
+        "No label looks wrong among 50,000 of 80,000 examples of validation and 50,000 of 900,000 examples of train"
+        in said
+    )
     content["watched"] = 80_000
     said = words(report_page(content))  # type: ignore[arg-type]
     assert "Measured on" not in said
@@ -231,7 +236,7 @@ def test_the_protocol_says_it_too(runs, table, monkeypatch):
     told = reporting.protocol_text(runs["two"], data, split)
     assert " were chosen on validation; the test set was used once." in told
     monkeypatch.setattr("pellucid.tuning.selection.MOST_VALIDATION_ROWS", 5)
-    assert " were chosen on 5 of 12 validation examples, spread evenly; test " in reporting.protocol_text(
+    assert " were chosen on 5 of 12 validation examples, spread evenly; the test set " in reporting.protocol_text(
         runs["two"], data, split
     )
 

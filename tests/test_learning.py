@@ -79,7 +79,7 @@ def test_the_terminal_says_it_before_the_score(tmp_path: Path, capsys: pytest.Ca
     ]
     run_command([*words, "--name", "shown"])
     out = capsys.readouterr().out
-    assert out.index("1 step was too few to learn") < out.index("accuracy")
+    assert out.index("1 step was too few to learn") < out.index("Accuracy")
     run_command([*words, "--name", "quiet", "--quiet"])
     said = capsys.readouterr()
     assert "too few" in said.err

@@ -297,8 +297,8 @@ def test_a_metric_is_checked_before_anything_is_trained(tmp_path: Path) -> None:
     with pytest.raises(PellucidError) as error:
         pellucid.train(one, target="kind", split="part", metric="auc", steps=2, out=str(tmp_path))
     assert str(error.value) == (
-        "ROC AUC says nothing about the validation set, where all 10 answers are the same\n"
-        "  choose another --metric, or more data for that part with --split"
+        "ROC AUC can't be computed on validation, where all 10 targets are the same\n"
+        "  choose another --metric, or give that set more data with --split"
     )
     zeros = {"a": a, "price": [float(i % 30) for i in range(60)]}
     with pytest.raises(PellucidError) as error:

@@ -127,7 +127,7 @@ def test_they_are_in_the_report_and_in_the_folder(spoiled):
     section = section[: section.index("</section>")]
     one = run.suspects[0]
     assert "Checked: 180 examples of validation and " in section
-    assert f'may be <b class="said">{one["suggested"]}</b> ({100 * one["confidence"]:.0f}\xa0%' in section
+    assert f'predicted <b class="said">{one["suggested"]}</b> ({100 * one["confidence"]:.0f}\xa0%' in section
     counts = [sum(one["part"] == part for one in run.suspects) for part in ("validation", "train")]
     assert section.count("data:image/png;base64,") == sum(min(12, count) for count in counts)
 

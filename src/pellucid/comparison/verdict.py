@@ -40,8 +40,8 @@ def reference_sentence(record: Mapping[str, Any]) -> list[str]:
     reference, first = record["reference"], record["ranking"][0]
     if not reference:
         return []
-    name, ahead = reference["name"], record["networks"][first]["ahead"]
-    verdict = f"not significantly different from {first} on test"
+    name, ahead = plain_name(reference["name"]), record["networks"][first]["ahead"]
+    verdict = f"not significantly different from {first}"
     if ahead["high"] < 0:
         verdict = "better than any network here" if beats_all(record) else f"better than {first}"
     elif ahead["low"] > 0:

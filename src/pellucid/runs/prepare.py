@@ -241,7 +241,6 @@ def check_metric(task: Task, loader: Loader, split: Split) -> None:
         naive, _ = task.naive_answer(true)
         if not math.isfinite(task.measure(np.broadcast_to(naive, (len(true), *naive.shape)), true)):
             raise PellucidError(
-                f"{metric_text(task.metric)} says nothing about the {part} part, where all {len(true):,} answers are "
-                "the same",
-                fix="choose another --metric, or more data for that part with --split",
+                f"{metric_text(task.metric)} can't be computed on {part}, where all {len(true):,} targets are the same",
+                fix="choose another --metric, or give that set more data with --split",
             )
