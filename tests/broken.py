@@ -467,7 +467,7 @@ case(
     "dates of all kinds",
     csv(column(0, lambda i, v: ["2024-02-30", "1/2/24", "yesterday", "31.12.1999", "99999-01-01"][i % 5])),
     options=LABEL,
-    says=r"5 words",
+    says=r"5 distinct values",
 )
 case("a cell of a million characters", csv(changed(5, 2, "r" * 1_000_000)), options=LABEL, says=r"60 rows")
 case(

@@ -205,7 +205,7 @@ def test_a_run_parted_by_time_draws_blocks(tmp_path: Path) -> None:
     score = run.score
     assert score.times == "day"
     assert score.blocks >= 1
-    said = f"The interval resamples blocks of {score.block}, because errors near in time are alike."
+    said = f"The interval resamples blocks of {score.block}, because errors near in time are alike"
     assert score.say_blocks().startswith(said)
     assert score.block.startswith("about ")
     assert said in (run.path / "report.html").read_text()

@@ -159,7 +159,7 @@ def test_missing_none_and_unseen_labels_are_three_things() -> None:
     assert np.array_equal(
         encoded, [[1, 1, 0], [0, 0, 0], [np.nan] * 3, [0, 0, 0], [0, 1, 1], [0, 0, 0]], equal_nan=True
     )
-    assert LABELS.describe_new_values(stored, state) == "1 label is ignored, because training has not seen them: 'z'"
+    assert LABELS.describe_new_values(stored, state) == "1 label is ignored, new since training: 'z'"
     as_input = LABELS.fit(stored, np.arange(5), {}, "input")
     assert np.asarray(LABELS.encode(stored, as_input)).tolist() == [
         [0, 0, 1, 1, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 1, 1], [0, 1, 0, 0, 0],
@@ -646,7 +646,7 @@ def test_labels_never_seen_are_said_and_passed_over(run: pellucid.Run, pets: Pat
     evaluation = run.evaluate(frame)
     assert evaluation.score.n == 19
     notes = [str(note) for note in evaluation.notes]
-    assert "column 'tags': 1 label is ignored, because training has not seen them: 'newt'" in notes
+    assert "column 'tags': 1 label is ignored, new since training: 'newt'" in notes
     assert any("1 example without 'tags' is left out" in note for note in notes)
 
 
