@@ -488,7 +488,7 @@ case(
     ),
     options=LABEL,
     fails="read",
-    says=r"it has 100,001 columns, and at most 20,000 can be told apart",
+    says=r"it has 100,001 columns, and at most 20,000 can be checked",
 )
 case(
     "a single column",
