@@ -400,7 +400,7 @@ def test_drift_between_given_parts():
         notes({"x": moved, "split": split, "label": LABEL})
     )
     later = np.arange(N) * 2.5 + X
-    assert "column 'x': all of test lies above all of train" in "\n".join(
+    assert "column 'x': all of test is above all of train" in "\n".join(
         notes({"x": later, "split": split, "label": LABEL})
     )
     shares = {"x": X, "f": RNG.choice(["p", "q"], N, p=[0.9, 0.1]), "split": split, "label": LABEL}
