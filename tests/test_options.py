@@ -71,7 +71,7 @@ def test_one_budget_only():
     assert Budget.of(None, None, None) is None
     assert Budget.of("5m", None, None) == Budget("seconds", 300)
     assert Budget.of(None, 2, None) == Budget("epochs", 2)
-    with pytest.raises(UsageError, match="5m and 2 epochs are two"):
+    with pytest.raises(UsageError, match="only one budget can be given, not both 5m and 2 epochs"):
         Budget.of("5m", 2, None)
 
 
