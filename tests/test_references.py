@@ -365,7 +365,7 @@ def test_where_there_is_none(table: Path, photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.01, 0.03, "The network is better than boosting, by 0.0200 (0.0100 to 0.0300)."),
+        (0.01, 0.03, "The network is better than boosting by 0.0200 (0.0100 to 0.0300)."),
         (-0.03, -0.01, "Boosting is better than the network by 0.0200 (0.0100 to 0.0300): use that, or train longer."),
         (
             -0.03,
