@@ -273,7 +273,7 @@ def test_more_on_a_finished_run(more: str, tmp_path: Path, table: Path) -> None:
     steps, history = run.record["steps"], run.history
     longer = pellucid.resume(run.path, more=more)
     assert longer.record["looks"] == 2
-    assert "test was looked at 2 times" in (run.path / "report.html").read_text()
+    assert "the test set was used 2 times" in (run.path / "report.html").read_text()
     assert longer.history[: len(history)] == history
     assert longer.record["steps"] > steps
     if more == "2epochs":
