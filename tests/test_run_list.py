@@ -53,7 +53,7 @@ def test_a_report_needs_the_data_only_to_be_drawn(run: pellucid.Run, tmp_path: P
         again = pellucid.load(moved)
         assert not again.report().redrawn
         (moved / "report.html").unlink()
-        with pytest.raises(pellucid.PellucidError, match="there is no such file"):
+        with pytest.raises(pellucid.PellucidError, match="the data this run was trained on was not found"):
             again.report()
         assert again.report(str(elsewhere)).redrawn
     finally:

@@ -395,7 +395,7 @@ def test_a_run_is_scored_reopened_and_used(source: str, tmp_path: Path, request:
     assert evaluation.score.value > evaluation.baseline.value
     assert json.loads(json.dumps(evaluation.result()))["metric"] == run.score.metric
     report = (run.path / "report.html").read_text()
-    assert "test was looked at once" in report
+    assert "the test set was used once" in report
 
 
 def test_test_rows_are_not_looked_at_before_the_end(
