@@ -222,7 +222,7 @@ def test_a_cell_that_is_neither_is_said() -> None:
 
 def test_targets_of_different_kinds_do_not_go_together() -> None:
     source = {**flags(), "size": np.random.default_rng(0).normal(size=120)}
-    with pytest.raises(pellucid.PellucidError, match=r"^several targets must all be numbers, or all say 0 or 1"):
+    with pytest.raises(pellucid.PellucidError, match=r"^several targets must all be numbers, or all be 0 or 1"):
         pellucid.read(source, target="cat,size", kinds={"cat": "category"})
     numbers = pellucid.read(source, target="cat,size", kinds={"cat": "number"})
     assert {f.kind for f in numbers.targets} == {"number"}

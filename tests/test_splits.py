@@ -239,7 +239,7 @@ def test_a_column_says_the_parts(name: str, values: list[Any], expected: list[in
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("part", ["val", "test"], "'part' says 'test' and 'val' but never train\n  write train where rows are to be learned from"),
+        ("part", ["val", "test"], "'part' has 'test' and 'val' but never train\n  write train where rows are to be learned from"),
         ("old", [True, False], "the name 'old' does not say what true means\n  call it is_test"),
         ("w", list(range(200)), "'w' has 200 values, which are not names of sets\n  to keep rows of one value together write group:w"),
         ("w", ["x"], "'w' has 1 value, which are not names of sets\n  use more folds"),
