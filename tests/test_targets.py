@@ -53,7 +53,7 @@ def test_a_misspelt_one_of_several_targets_suggests(table: Path) -> None:
 def test_a_number_that_is_always_the_same_is_not_predicted() -> None:
     for y, kinds in (([5] * 60, {}), ([5] * 60, {"y": "number"}), ([5] * 59 + [None], {"y": "number"})):
         with pytest.raises(
-            pellucid.PellucidError, match="the target 'y' can't be predicted: always 5, which tells noth"
+            pellucid.PellucidError, match="the target 'y' can't be predicted: always 5, which says noth"
         ):
             pellucid.read({"x": list(range(60)), "y": y}, target="y", kinds=kinds)
 

@@ -48,7 +48,7 @@ def check_parts(weight: np.ndarray, parts: dict[str, np.ndarray], name: str) -> 
     """Raises PellucidError for a part (rows by its name) that counts for nothing."""
     for part, rows in parts.items():
         if len(rows) and not weight[rows].any():
-            raise PellucidError(f"all weights '{name}' of the {part} part are 0", fix="split the rows otherwise")
+            raise PellucidError(f"all weights '{name}' of the {part} set are 0", fix="split the rows otherwise")
 
 
 def loss_weights(
