@@ -134,9 +134,7 @@ def test_a_history_cut_short_is_not_gone_on_with(stopped: Path, tmp_path: Path) 
         shutil.copytree(stopped, run)
         text = (run / "history.jsonl").read_bytes().splitlines(keepends=True)
         (run / "history.jsonl").write_bytes(b"".join(text[:lines]))
-        with pytest.raises(
-            PellucidError, match=r"history.jsonl: it has been cut: (its decisions are missing|\d of)"
-        ):
+        with pytest.raises(PellucidError, match=r"history.jsonl: it has been cut: (its decisions are missing|\d of)"):
             pellucid.resume(run)
 
 

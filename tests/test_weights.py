@@ -216,9 +216,7 @@ def test_weights_count_in_every_score(target: str, metric: str | None, file: Pat
     if metric is None:
         assert run.validation != pytest.approx(network.output.task.measure(raw, true))
     page = (run.path / "report.html").read_text()
-    assert "Sample weights: &#x27;w&#x27;" in page.replace("'w'", "&#x27;w&#x27;").replace(
-        "&#39;", "&#x27;"
-    )
+    assert "Sample weights: &#x27;w&#x27;" in page.replace("'w'", "&#x27;w&#x27;").replace("&#39;", "&#x27;")
     assert "in the loss and in every metric" in page
     again = pellucid.train(like=run.path, data=data)
     assert (again.path / "weights.safetensors").read_bytes() == (run.path / "weights.safetensors").read_bytes()
