@@ -148,15 +148,11 @@ def weigh_marks(cells: pl.Series | Iterable[str]) -> Marks:
     """What the cells of a column of text say about how its numbers are written."""
     text = cells if isinstance(cells, pl.Series) else pl.Series(list(cells), dtype=pl.String)
     some = text.drop_nulls().head(FIRST_CELLS)
+    first = _count_marks(some)
     # Most columns of text are words: their first cells spare them all patterns.
-    if not len(some) or (_count_marks(some).point + _count_marks(some).comma == 0 and not _either_way(some)):
+    if not first.point + first.comma + first.either_point + first.either_comma + first.plain:
         return Marks(present=len(some))
-    return _count_marks(text)
-
-
-def _either_way(text: pl.Series) -> bool:
-    marks = _count_marks(text)
-    return marks.either_point + marks.either_comma + marks.plain > 0
+    return first if len(some) == len(text) else _count_marks(text)
 
 
 def _count_marks(text: pl.Series) -> Marks:

@@ -15,7 +15,7 @@ import polars as pl
 from ..storage import forms
 from ..wording import count_noun
 from .base import Guess, Kind, register
-from .column import Column, cut_series
+from .column import Column, cut_series, thin_series
 from .encoded import Into, Stored, allocate_in_memory
 from .notation import BOUND, COMMA, POINT, read_degrees, read_durations, read_marked, take_signs
 from .notes import AS_MISSING, TAKEN_OFF, Note, Report, report_some
@@ -47,6 +47,9 @@ BINS = 48
 
 # Rows that scales are learned from: with a million, levels are known to 0.0005.
 FITTED_ROWS = 1 << 20
+
+# Cells of a column that are looked at before all of them are, and the share of numbers below which it holds none.
+FIRST_CELLS, HARDLY = 4_000, 0.5
 
 # Odd cells named one by one.
 MOST_SAID = 5
@@ -107,6 +110,8 @@ class Number(Kind):
         if series is None or not (series.dtype.is_numeric() or series.dtype == pl.String):
             return None
         mark = column.decimal
+        if series.dtype == pl.String and _hardly_numbers(series, mark):
+            return None
         settings = {"decimal": mark} if mark != POINT else {}
         parsed = [parse_numbers(stretch, mark) for stretch in cut_series(series)]
         pieces = [one.drop_nulls() for one, _ in parsed]
@@ -299,6 +304,13 @@ def format_number(value: float, name: str = "") -> str:
     if value == round(value, 0) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:.6g}"
+
+
+def _hardly_numbers(series: pl.Series, mark: str) -> bool:
+    """Whether too few of some cells are numbers for all of them to be nearly all: words, which cost most to parse."""
+    some = thin_series(series, FIRST_CELLS)
+    text = some.filter(~is_missing(some.str.strip_chars()))
+    return len(text) > 1 and parse_numbers(text, mark)[0].count() < HARDLY * len(text)
 
 
 def _has_commas(series: pl.Series) -> bool:
