@@ -35,10 +35,9 @@ def read(data: Data, **typed: Any) -> None:
     as_json, fix = (bool(options.pop(name, False)) for name in ("json", "fix"))
     from .waiting import Waiting
 
-    with standard_input(data) as (source, how):
-        with Waiting("reading the data", as_json):
-            found = pellucid.read(source, **options, **how)
-        show_read(found, as_json, fix)
+    with Waiting("reading the data", as_json):
+        found = pellucid.read(standard_input(data), **options)
+    show_read(found, as_json, fix)
 
 
 def show_read(found: Any, as_json: bool, fix: bool) -> None:
@@ -193,10 +192,9 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
     check_force(force, out_path)
     inputs = [data] if isinstance(data, str) else data
     page = None if out_path is None else output.check_output(out_path, run, inputs, bool(force), output.PAGES)
-    with standard_input(data) as (source, how):
-        scored = load_run(run).evaluate(source, **options, **how)
-        # A program that reads JSON finds no files that it did not ask for.
-        place = None if as_json and page is None else write_page(scored, page, bool(force))
+    scored = load_run(run).evaluate(standard_input(data), **options)
+    # A program that reads JSON finds no files that it did not ask for.
+    place = None if as_json and page is None else write_page(scored, page, bool(force))
     if as_json:
         console.print_json({"event": "metrics", **scored.metrics})
         console.print_json(scored.result() | ({"report": str(place)} if place else {}))
@@ -247,11 +245,12 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     if not inputs and not texts:
         raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
 
-    with standard_input(list(inputs)) as (source, how), show_predictions.choose_progress() as progress:
+    source = standard_input(list(inputs))
+    with show_predictions.choose_progress() as progress:
         network = load_run(run)
         progress.reading()
         asked = {name: options[name] for name in ("keep", "threshold", *_FORM) if name in options}
-        pieces = network.predict_pieces(source, texts=list(texts), **asked, **how)
+        pieces = network.predict_pieces(source, texts=list(texts), **asked)
         show_predictions.answer_pieces(pieces, table, force, bool(options.get("json")), progress)
     odd = [note for note in pieces.notes if note.level == "warning"]
     show_data.note_lines(odd, console.make_console(sys.stderr), most=5)
