@@ -107,7 +107,9 @@ def test_evaluate_says_it_of_other_data(tmp_path: Path) -> None:
     run = train(table(tmp_path, "price"), tmp_path, "good", steps=400)
     turned = pl.read_csv(tmp_path / "price.csv").with_columns(price=-pl.col("price"))
     assert run.evaluate(tmp_path / "price.csv").say_warning() == ""
-    assert run.evaluate(turned).say_warning().startswith("Worse than the baseline (always the mean, ")
+    evaluation = run.evaluate(turned)
+    assert evaluation.say_warning().startswith("Worse than the baseline (always the mean, ")
+    assert "Worse than the baseline (always the mean, " in evaluation.report(tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize(

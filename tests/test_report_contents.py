@@ -160,3 +160,11 @@ def test_what_a_page_shows_of_a_file_is_escaped(tmp_path: Path):
     for html in (page, (run.path / "report.html").read_text()):
         assert "<img" not in html
         assert "&lt;img src=x onerror=alert(1)&gt;" in html
+
+
+def test_what_was_scored_of_each_target_is_not_drawn_once_more(pair, monkeypatch):
+    monkeypatch.setattr("pellucid.tasks.several_targets.draw_interval", None)
+    evaluation = pair.evaluate(pair.record["data"]["source"])
+    page = words(evaluation.report(pair.path.parent / "q.html", force=True).read_text())
+    for one in evaluation.targets:
+        assert f"{one['name']} {one['scores']['R2']['value']:.3f}" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,8 @@ class Evaluated:
     Attributes:
         run: that was evaluated. task: what its answers are, by the threshold that was asked for.
         data, rows: the examples (n,) that were used. answers: raw answers (n, R) and targets (n, ...).
-        score, baseline: of them. how: arguments of ``Task.score``.
+        score, baseline: of them. how: arguments of ``Task.score``. targets: each of several by itself.
+        warning: that it is no better than the baseline; empty where it is.
     """
 
     run: Run
@@ -49,6 +50,8 @@ class Evaluated:
     score: Score
     baseline: Score
     how: Mapping[str, Any]
+    targets: Sequence[Mapping[str, Any]] = ()
+    warning: str = ""
 
     def content(self) -> Content:
         """What the page says."""
@@ -58,7 +61,7 @@ class Evaluated:
         return {
             "title": data.name,
             "eyebrow": "Pellucid evaluation",
-            "subtitle": task.say_score(self.score, self.baseline),
+            "subtitle": " ".join(filter(None, (self.warning, task.say_score(self.score, self.baseline)))),
             "scored": "evaluated examples",
             "score": self.score.to_json(),
             "baseline": self.baseline.to_json(),
@@ -66,7 +69,7 @@ class Evaluated:
             "data": about,
             "metric": {"name": task.metric, "higher_is_better": task.higher, "percent": task.percent},
             "importance": None,
-            **output_content(task, self.answers, chosen_thresholds(run.record), **self.how),
+            **output_content(task, self.answers, chosen_thresholds(run.record), self.targets, **self.how),
             "worst": worst_answers(run, data, self.rows, self.answers, task=task),
             "protocol": self._protocol(),
             "versions": run.record["versions"],

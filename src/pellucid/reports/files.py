@@ -43,7 +43,7 @@ def write_report(
     looked = limit_validation(split)
     how = score_grouping(data, split.test, feed.score_weights(split.test))
     content = report_summary(run, data, split, evaluated) | output_content(
-        task, test, chosen_thresholds(run.record), **how
+        task, test, chosen_thresholds(run.record), run.targets, **how
     )
     content["data"] |= {
         "class_parts": class_content(task, data, split.parts()),

@@ -31,14 +31,23 @@ WORST = 12
 BLOCK = 1 << 14  # predictions made into rows of a table at a time
 
 
-def output_content(task: Task, answers: Answers, chosen: Sequence[tuple[str, float]] = (), **how: Any) -> Content:
+def output_content(
+    task: Task,
+    answers: Answers,
+    chosen: Sequence[tuple[str, float]] = (),
+    scored: Sequence[Mapping[str, Any]] = (),
+    **how: Any,
+) -> Content:
     """Metrics and pictures of answers.
 
     Args:
-        chosen: thresholds with what they were chosen for. how: arguments of ``Task.score``; weights count in metrics.
+        chosen: thresholds with what they were chosen for. scored: each of several targets, as it was scored.
+        how: arguments of ``Task.score``; weights count in metrics.
     """
     percents = [metric.name for metric in (task.measured, *task.metrics.values()) if metric.percent]
-    found = task.report_content(*answers, how.get("weight")) | task.detail_content(*answers, chosen, **how)
+    found = task.report_content(*answers, how.get("weight")) | task.detail_content(
+        *answers, chosen, scored=scored, **how
+    )
     return {**found, "percents": [*percents, *found.get("percents", ())]}  # type: ignore[typeddict-item]
 
 

@@ -294,7 +294,9 @@ class Run:
         score = task.score(raw, target, **how, **drawn)
         # By no threshold: "always the commonest class" stays what it says.
         beside = plain.score(np.broadcast_to(naive, raw.shape), target, self.record["naive"]["name"], **how, **drawn)
-        page = Evaluated(self, task, data, rows, (raw, target), score, beside, {**how, **drawn})
+        targets = self._score_targets(raw, target, naive, how.get("weight"), moments)
+        warning = "" if task.is_better(score.value, beside.value) else worse_than_baseline(task, score, beside)
+        page = Evaluated(self, task, data, rows, (raw, target), score, beside, {**how, **drawn}, targets, warning)
         return Evaluation(
             str(self.path),
             score,
@@ -304,11 +306,11 @@ class Run:
             time.perf_counter() - started,
             self.record["steps"],
             self.parameters,
-            targets=self._score_targets(raw, target, naive, how.get("weight"), moments),
+            targets=targets,
             threshold=None if threshold is None else (task.sought, task.threshold),
             page=page,
             sentence=task.say_score(score, beside),
-            warning="" if task.is_better(score.value, beside.value) else worse_than_baseline(task, score, beside),
+            warning=warning,
         )
 
     def task_for(self, threshold: Any = None) -> Any:

@@ -178,7 +178,8 @@ class Task(ABC):
         """For the report: what has intervals of its own, such as curves over all thresholds or each of several targets.
 
         Args:
-            chosen: thresholds with what they are for. how: weight, group and moments, as for ``score``.
+            chosen: thresholds with what they are for. how: weight, group and moments, as for ``score``;
+                ``scored``, what is known of each of several targets (``each_target.score_each_target``).
         """
         return {}
 
