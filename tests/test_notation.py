@@ -201,3 +201,18 @@ def test_new_data_can_be_told_how_they_are_written(tmp_path):
     assert new.stored_values("price").arrays["value"].tolist() == [2]
     with pytest.raises(PellucidError, match="Unknown option of evaluate 'delimter'"):
         read_new(tmp_path / "new.csv", fields, False, delimter=",")
+
+
+def test_a_word_that_ends_like_a_number_is_not_taken_for_the_one_to_show():
+    cells = ["12.1,234", *(f"{i + 1},{100 + i}" for i in range(30))]
+    data = read_data({"price": cells, "label": ["a", *["a", "b"] * 15]}, target="label", cache=False)
+    assert any("'1,100' is read as 1100, its comma as a thousands separator" in note.text for note in data.notes)
+
+
+@pytest.mark.parametrize(("delimiter", "mark"), [(",", "."), ("\t", "."), (";", ",")])
+def test_three_decimals_beside_others_need_no_warning(tmp_path, delimiter, mark):
+    rows = [delimiter.join([f"{i + 1}{mark}{100 + i}", f"0{mark}{i + 1}", LABEL[i]]) for i in range(N)]
+    (tmp_path / "t.csv").write_text("\n".join([delimiter.join(["a", "b", "label"]), *rows]) + "\n")
+    data = read_data(tmp_path / "t.csv", target="label", cache=False)
+    assert data.stored_values("a").arrays["value"].tolist() == [float(f"{i + 1}.{100 + i}") for i in range(N)]
+    assert not [note for note in data.notes if "is read as" in note.text]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from ..fields import Column, Note
-from ..fields.notation import COMMA, GROUP_MARKS, POINT, Marks, weigh_marks
+from ..fields.notation import COMMA, GROUP_MARKS, POINT, Marks, read_both_ways, weigh_marks
 from ..fields.number import parse_numbers
 from ..wording import count_noun
 from .source import Contents
@@ -81,6 +81,9 @@ def _explain_choice(column: Column, marks: Marks, mark: str, by_others: str) -> 
     cell, row = _first_either(column)
     value, instead = (f"{parse_numbers(pl.Series([cell]), one)[0][0]:.12g}" for one in (mark, other))
     grouped = GROUP_MARKS[mark] in cell
+    # As decimals, in a table whose numbers have the same mark there: as anybody would read it.
+    if by_others and not grouped:
+        return []
     if by_others:
         why = f"other columns have decimal {NAMES[by_others]}s"
     elif marks.decimal:
@@ -105,7 +108,7 @@ def _first_either(column: Column) -> tuple[str, int]:
     for piece in column.chunks():
         series = piece.series()
         assert series is not None
-        hits = series.str.contains(r"[1-9]\d{0,2}[.,]\d{3}\D*$").fill_null(False)
+        hits = read_both_ways(series)
         if hits.any():
             row = int(hits.arg_max() or 0)
             return str(series[row]).strip(), start + row

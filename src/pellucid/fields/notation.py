@@ -65,7 +65,7 @@ NO_CENTS = r"(\d)[.,]\s?-{1,2}$"
 
 _EXPONENT = r"(?:[eE][+-]?\d+)"
 _SPACED = r"[1-9]\d{0,2}(?:[ ']\d{3})+"
-# A number that can be read with one mark alone; those of ``_either`` are taken out of them.
+# A number that can be read with one mark alone; those of ``_EITHER`` are taken out of them.
 _ONLY = {
     COMMA: rf"^[+-]?(?:(?:\d*|\d{{1,3}}(?:\.\d{{3}})+|{_SPACED}),\d+{_EXPONENT}?|\d{{1,3}}(?:\.\d{{3}}){{2,}})$",
     POINT: rf"^[+-]?(?:(?:\d*|\d{{1,3}}(?:,\d{{3}})+|\d{{1,2}}(?:,\d\d)*,\d{{3}}|{_SPACED})\.\d+{_EXPONENT}?"
@@ -153,6 +153,12 @@ def weigh_marks(cells: pl.Series | Iterable[str]) -> Marks:
     if not first.point + first.comma + first.either_point + first.either_comma + first.plain:
         return Marks(present=len(some))
     return first if len(some) == len(text) else _count_marks(text)
+
+
+def read_both_ways(text: pl.Series) -> pl.Series:  # (n,) -> (n,) bool
+    """Where a cell is a number with either mark, another one with each: 12,125."""
+    bare = take_signs(text)[0]
+    return (bare.str.contains(_EITHER[POINT]) | bare.str.contains(_EITHER[COMMA])).fill_null(False)
 
 
 def _count_marks(text: pl.Series) -> Marks:

@@ -51,7 +51,7 @@ class Form:
         above: lines above the table. header: whether its first record holds names. second: records below it with units
             or more names, by their lines in the file, counted from 0.
         names: of the columns. trailing: every line ends with a delimiter behind which nothing stands.
-        decimal: whether numbers have decimal commas.
+        row_names: whether the first column has no name, as R writes the names of rows.
     """
 
     delimiter: str = ","
@@ -63,7 +63,6 @@ class Form:
     second: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     trailing: bool = False
-    comma: bool = False
     row_names: bool = False
 
     @property
