@@ -53,6 +53,9 @@ def settle_decimals(
 def weigh_column(column: Column) -> Marks | None:
     """What the cells of a column say; None for one that is no text."""
     total: Marks | None = None
+    # Nothing is read to learn the type of a column of numbers.
+    if column.surely_no_text:
+        return None
     for piece in column.chunks():
         series = piece.series()
         if series is None or series.dtype != pl.String:

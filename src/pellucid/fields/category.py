@@ -15,7 +15,7 @@ import polars as pl
 from ..storage import forms
 from ..wording import count_noun, join_words
 from .base import Guess, Kind, register
-from .column import PIECE, Column
+from .column import PIECE, Column, drop_missing
 from .encoded import Into, Stored, allocate_in_memory
 from .missing_words import MARKERS, are_numbers, find_markers
 from .notes import AS_VALUE, OWN_VALUE, Note, Report
@@ -68,7 +68,7 @@ class Category(Kind):
             return None
         if series.dtype.is_numeric() and np.isfinite(series.cast(pl.Float64, strict=False).to_numpy()).any():
             return None
-        present = column_words(column).drop_nulls()
+        present = drop_missing(column_words(column))
         if settings := missing_settings(present):
             present = present.filter(~present.is_in(settings["missing"]))
         n, distinct = len(present), present.n_unique()
@@ -86,7 +86,7 @@ class Category(Kind):
     def as_asked(self, column: Column) -> Guess:
         """Every word is a value where a user or a layout says that there are categories; beside numbers none is."""
         guess = super().as_asked(column)
-        if "missing" in guess.settings and not are_numbers(column_words(column).drop_nulls().unique().to_list()):
+        if "missing" in guess.settings and not are_numbers(drop_missing(column_words(column)).unique().to_list()):
             return replace(guess, settings={k: v for k, v in guess.settings.items() if k != "missing"})
         return guess
 
@@ -197,14 +197,14 @@ def column_words(column: Column, missing: Sequence[str] = ()) -> pl.Series:
     if missing:
         text = text.set(text.is_in(missing), None)
     # "false" is the longest of what may have to be unified.
-    if column_is_short(text, 5) and (spelling := unify_truths(text.drop_nulls().unique().to_list())):
+    if column_is_short(text, 5) and (spelling := unify_truths(drop_missing(text).unique().to_list())):
         text = text.replace(spelling)
     return text
 
 
 def column_is_short(text: pl.Series, letters: int) -> bool:
     """Whether the first value and all others have at most so many letters."""
-    first = text.drop_nulls().head(1)
+    first = drop_missing(text).head(1)
     return len(first) > 0 and len(first[0]) <= letters and int(text.str.len_bytes().max() or 0) <= letters  # type: ignore[arg-type]
 
 
@@ -276,7 +276,7 @@ def target_guess(column: Column, guess: Guess) -> Guess | None:
     counts = count_whole_numbers(column)
     if not are_classes(counts):
         return None
-    settings = {**guess.settings, **missing_settings(column_words(column).drop_nulls())}
+    settings = {**guess.settings, **missing_settings(drop_missing(column_words(column)))}
     return Guess(guess.confidence, explain_classes(column.name, counts), settings=settings)
 
 
@@ -288,7 +288,7 @@ def explain_classes(name: str, counts: Mapping[int, int]) -> str:
 
 def count_whole_numbers(column: Column) -> dict[int, int]:
     """How often each number is there, in order; empty where a value is no whole number, or written in two ways."""
-    present = column_words(column, MARKERS).drop_nulls()
+    present = drop_missing(column_words(column, MARKERS))
     if present.n_unique() > FEW_VALUES:
         return {}
     table = present.alias("value").value_counts(name="count")

@@ -18,7 +18,7 @@ from ..storage import forms
 from ..wording import count_noun
 from . import pixels
 from .base import Guess, Kind, register
-from .column import Column, thin_series
+from .column import Column, drop_missing, thin_series
 from .encoded import Into, Stored, allocate_in_memory
 from .notes import DECODES, LEFT_OUT, Note, Report, report_some
 from .pixels import LARGEST
@@ -91,7 +91,7 @@ class Image(Kind):
         series = column.series()
         if series is not None and series.dtype == pl.Binary and _hold_images(series):
             return _guess_files(*_image_files(column))
-        if series is None or series.dtype != pl.String or not name_images(thin_series(series).drop_nulls()):
+        if series is None or series.dtype != pl.String or not name_images(drop_missing(thin_series(series))):
             return None
         return _guess_files(*_image_files(column))
 

@@ -15,7 +15,7 @@ from ..storage import forms
 from ..wording import count_noun
 from .base import Guess, Kind, register
 from .category import column_words, missing_settings, natural_key, spell_as_known
-from .column import Column, thin_series
+from .column import Column, drop_missing, thin_series
 from .encoded import Into, Stored, allocate_in_memory
 from .label_marks import (
     ALL_MARKS,
@@ -77,7 +77,7 @@ class Labels(Kind):
             return _guess_lists(split_cells(column, {}), series.null_count())
         if series.dtype != pl.String:
             return None
-        some = column_words(Column(column.name, thin_series(series, SAMPLED_CELLS))).drop_nulls()
+        some = drop_missing(column_words(Column(column.name, thin_series(series, SAMPLED_CELLS))))
         gone = missing_settings(some)
         some = some.filter(~some.is_in(gone.get("missing", ())))
         settings = find_separator(some, column.name)
@@ -90,7 +90,7 @@ class Labels(Kind):
         series = column.series()
         if series is None or series.dtype != pl.String:
             return Guess(1, "")
-        present = column_words(column).drop_nulls()
+        present = drop_missing(column_words(column))
         gone = missing_settings(present)
         present = present.filter(~present.is_in(gone.get("missing", ())))
         marks = [*possible_separators(present), *more_separators(present)]
@@ -240,7 +240,7 @@ def is_flag(column: Column) -> bool:
     series = column.series()
     if series is None or series.dtype.is_nested():
         return False
-    present = column_words(column, MARKERS).drop_nulls().str.to_lowercase().unique().to_list()
+    present = drop_missing(column_words(column, MARKERS)).str.to_lowercase().unique().to_list()
     return bool(present) and any(set(present) <= {no, yes} for no, yes in zip(NO, YES, strict=True))
 
 

@@ -15,9 +15,9 @@ import polars as pl
 from ..storage import forms
 from ..wording import count_noun
 from .base import Guess, Kind, register
-from .column import Column, cut_series, thin_series
+from .column import Column, cut_series, drop_missing, thin_series
 from .encoded import Into, Stored, allocate_in_memory
-from .notation import BOUND, COMMA, POINT, read_degrees, read_durations, read_marked, take_signs
+from .notation import BOUND, COMMA, POINT, has_digit, read_degrees, read_durations, read_marked, take_signs
 from .notes import AS_MISSING, TAKEN_OFF, Note, Report, report_some
 from .years import is_year
 
@@ -110,11 +110,11 @@ class Number(Kind):
         if series is None or not (series.dtype.is_numeric() or series.dtype == pl.String):
             return None
         mark = column.decimal
-        if series.dtype == pl.String and _hardly_numbers(series, mark):
+        if series.dtype == pl.String and (not has_digit(series) or _hardly_numbers(series, mark)):
             return None
         settings = {"decimal": mark} if mark != POINT else {}
         parsed = [parse_numbers(stretch, mark) for stretch in cut_series(series)]
-        pieces = [one.drop_nulls() for one, _ in parsed]
+        pieces = [drop_missing(one) for one, _ in parsed]
         value = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
         finite = np.isfinite(value.to_numpy())
         value = value if finite.all() else value.filter(finite)

@@ -70,6 +70,8 @@ def _names_images(column: Column, said: bool) -> bool:
         return False
     if said:
         return True
+    if column.surely_no_text:
+        return False
     first = next(iter(column.chunks()), column).held
     if not isinstance(first, pl.Series) or first.dtype != pl.String:
         return False

@@ -147,7 +147,7 @@ class ColumnView:
 
     @cached_property
     def sampled_values(self) -> pl.Series:  # (m,)
-        return self.series.gather_every(self.sample_step)
+        return self.series.gather_every(self.sample_step) if self.sample_step > 1 else self.series
 
     @cached_property
     def numbers(self) -> np.ndarray:  # (m,) float64, NaN where there is none
@@ -165,7 +165,10 @@ class ColumnView:
             return self.labels.is_null()
         if self.series.dtype == pl.String:
             return is_missing(self.series.str.strip_chars())
-        return self.series.is_null() | self.series.is_nan() if self.series.dtype.is_float() else self.series.is_null()
+        if self.series.dtype.is_float():
+            # Null becomes NaN.
+            return pl.Series(np.isnan(self.series.to_numpy()))
+        return self.series.is_null()
 
     @cached_property
     def labels(self) -> pl.Series:  # (n,) text without spaces around it

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from ...fields import Note
+from ...fields.column import drop_missing
 from ...fields.number import format_number
 from ...wording import count_noun
 from .base import ColumnView, column_check
@@ -33,11 +34,11 @@ def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]
     """Inputs with one value in 99.9 % of the rows, or in all but one."""
     if look.role != "input" or not look.traits.plain or len(look.series) < MIN_ROWS:
         return
-    sampled = look.sampled_values.drop_nulls()
+    sampled = drop_missing(look.sampled_values)
     # A sample spares most columns the count of all their values.
     if not len(sampled) or sampled.alias("value").value_counts(name="count")["count"].max() < 0.99 * len(sampled) - 1:  # type: ignore[operator]
         return
-    present = look.series.drop_nulls()
+    present = drop_missing(look.series)
     counts = present.alias("value").value_counts(name="count", sort=True)
     others = len(present) - int(counts["count"][0])
     if others > 1 and others > (1 - SAME_SHARE) * len(present):

@@ -151,7 +151,11 @@ def _load_texts(files: Listing, options: ReadOptions) -> Contents:
     names = (*asked_targets(options.target, ()), *options.names)
     told = classes_of(texts.kept, files.name, names, TEXT)
     notes = [*files.notes, *texts.notes(files.name), *told.notes]
-    held = chunks[0].read(TEXT) if len(chunks) == 1 else LazyValues(len(texts.kept), partial(_read_chunks, chunks))
+    held = (
+        chunks[0].read(TEXT)
+        if len(chunks) == 1
+        else LazyValues(len(texts.kept), partial(_read_chunks, chunks), pl.String())
+    )
     place = partial(_file_path, texts.kept)
     columns = {TEXT: Column(TEXT, held, files.root, place, marked=True, faults=texts.faults)}
     series = {told.name: told.labels, **({"split": told.splits} if told.splits else {})}

@@ -16,7 +16,10 @@ import polars as pl
 from ...errors import PellucidError
 from ...machine import return_freed
 from ..cache.cache_folder import PIECE_FILE, SPOOL, make_own, remove_files
-from .table import Chunk, chunk_of_frame, column_reader
+from .table import WIDE_COLUMNS, Chunk, chunk_of_frame, column_reader
+
+# Of a wide table, that stay in memory: 32 blocks of text.
+HELD_BYTES = 1 << 28
 
 
 class Spool:
@@ -81,19 +84,23 @@ def _new_folder(near: Path | None) -> Path:
 def chunks_of(
     frames: Iterable[tuple[pl.DataFrame, Mapping[str, pl.DataType]]], spool: Callable[[], Spool]
 ) -> list[Chunk]:
-    """Frames and their types as pieces: a single one stays in memory, several go to disk one after the other."""
-    waiting: tuple[pl.DataFrame, Mapping[str, pl.DataType]] | None = None
-    # The first frame waits: only when a second one comes is it known that the table is large.
+    """Frames and their types as pieces: a single one stays in memory, several go to disk one after the other.
+
+    So do the first few of a wide table: for each of its columns a disk costs more than the few values there.
+    """
+    # Frames wait: only when one more comes is it known that the table is large.
+    waiting: list[tuple[pl.DataFrame, Mapping[str, pl.DataType]]] = []
     pieces: list[Chunk] = []
     room: Spool | None = None
-    for frame in frames:
-        if waiting is not None:
+    size = 0
+    for frame, schema in frames:
+        size += int(frame.estimated_size())
+        if waiting and (frame.width <= WIDE_COLUMNS or size > HELD_BYTES):
             room = room or spool()
-            pieces.append(room.keep_frame(*waiting))
-        waiting = frame
-    if waiting is None:
-        return []
-    return [*pieces, room.keep_frame(*waiting) if room else chunk_of_frame(*waiting)]
+            pieces += [room.keep_frame(*one) for one in waiting]
+            waiting.clear()
+        waiting.append((frame, schema))
+    return pieces + [room.keep_frame(*one) if room else chunk_of_frame(*one) for one in waiting]
 
 
 def _no_room(path: Path, error: OSError) -> PellucidError:

@@ -188,13 +188,15 @@ def columns_of(table: Table, plain: Plain, notes: list[Note], where: str) -> dic
     found = {}
     for name, kind in table.column_types().items():
         held: pl.Series | LazyValues | None
-        if len(table.pieces) == 1 and table.pieces[0].held:
-            held = plain(_cast_type(table.pieces[0].read(name), kind).alias(name), notes, where)
+        if table.pieces and all(chunk.held for chunk in table.pieces):
+            own = [_cast_type(chunk.read(name), kind).alias(name) for chunk in table.pieces]
+            held = plain(own[0] if len(own) == 1 else pl.concat(own, rechunk=True), notes, where)
         # An empty column of the type tells whether it can be read, without opening the file.
-        elif plain(pl.Series(name, [], kind), notes, where) is None:
+        elif (empty := plain(pl.Series(name, [], kind), notes, where)) is None:
             held = None
         else:
-            held = LazyValues(len(table), partial(_read_column, table.pieces, name, kind, plain))
+            dtype = pl.String() if kind == pl.Null else empty.dtype
+            held = LazyValues(len(table), partial(_read_column, table.pieces, name, kind, plain), dtype)
         if held is not None:
             found[name] = Column(name, held, None, partial(table.places.cell_place, name), row_places=table.places)
     return found
