@@ -13,7 +13,7 @@ from typing import Any
 
 from common import BENCH, arguments, cifar, last_json, pellucid, report, spread
 
-WANTED = {"cnn": "within 1 point of the sketch, and ≥ 72 %", "rnn": "≥ 45 %", "transformer": "≥ 50 %"}
+WANTED = {"cnn": "within 1 point of the sketch, and ≥ 72%", "rnn": "≥ 45%", "transformer": "≥ 50%"}
 
 
 def sketch(folder: Path, seconds: int, seed: int, width: int) -> dict[str, Any]:

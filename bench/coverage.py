@@ -1,9 +1,9 @@
-"""How often a 95 % interval of a part by time holds the true value, when errors are correlated in time: simulated.
+"""How often a 95% interval of a part by time holds the true value, when errors are correlated in time: simulated.
 
 Errors are an AR(1) series, e[t] = φ e[t - 1] + noise, as is the truth that R² divides by. Beside blocks of time (what
 is drawn now, see pellucid/outputs/blockwise.py) stands the bootstrap of single rows.
 
-Wanted: 90 to 98 % for each metric, n and φ.
+Wanted: 90 to 98% for each metric, n and φ.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
     given = parser.parse_args()
     header = ("n", "φ", "metric", "blocks of time", "single rows", "blocks in the part", "")
     note = (
-        f"{given.times} simulated parts a line: the share of 95 % intervals that hold the true value (± "
+        f"{given.times} simulated parts a line: the share of 95% intervals that hold the true value (± "
         f"{100 * math.sqrt(0.95 * 0.05 / given.times):.1f} points by chance). Where a part holds fewer than 8 blocks "
         "the report says that the interval may be too narrow."
     )

@@ -178,7 +178,7 @@ def main() -> None:
     rows = [compare("dense 64–128–10", dense, 3), compare("two convolutions, 32×32", convolutional, 3)]
     header = ("network", "by hand, µs a step", "pellucid, µs a step", "overhead", "gap between epochs by hand, ms",
               "pellucid's gap, ms", "steps each")  # fmt: skip
-    note = f"Batch {BATCH}, 2 threads. Wanted: at most 5 % or 50 µs a step more, gaps of at most 20 ms."
+    note = f"Batch {BATCH}, 2 threads. Wanted: at most 5% or 50 µs a step more, gaps of at most 20 ms."
     report("The loop", header, rows, note, given.write)
     starts = [
         timed("`import pellucid`", imported(), "≤ 0.3"),

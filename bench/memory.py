@@ -7,7 +7,7 @@ a second. ``--limit 2`` does not let it take more than 2 GB of anonymous memory 
 reserved too) in the first place.
 
 ``--photos 2000`` writes that many, and ten times as many, and trains a network of the same size for the same steps and
-batches on both (more photos would be given larger batches). Wanted: less than 10 % more anonymous memory; decoded
+batches on both (more photos would be given larger batches). Wanted: less than 10% more anonymous memory; decoded
 photos lie in a mapped file, whose pages can be dropped.
 """
 

@@ -1,9 +1,9 @@
-"""Do the 90 % ranges of numbers hold 90 % of the truth, among small and large predictions alike? On real tables.
+"""Do the 90% ranges of numbers hold 90% of the truth, among small and large predictions alike? On real tables.
 
 Beside the range whose width follows the prediction (what ``predict`` says) stands one of the same width for all, from
 the same errors. Both are measured on the test part, which neither has seen.
 
-Wanted: 88 to 92 % of all and 85 to 95 % in each third of the predictions, as far as the test part can tell.
+Wanted: 88 to 92% of all and 85 to 95% in each third of the predictions, as far as the test part can tell.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     header = ("table", "range", "test rows", "held", "lowest third", "middle", "highest", "mean width", "median width")
     chance = [f"± {196 * math.sqrt(0.09 / n):.1f}" for n in (5000, 1700, 160, 53)]
     note = (
-        f"One split, one seed, `--budget {given.budget}`. By chance a share of 90 % is off by {chance[0]} points in "
+        f"One split, one seed, `--budget {given.budget}`. By chance a share of 90% is off by {chance[0]} points in "
         f"5,000 rows, {chance[1]} in a third of them, {chance[2]} in 160 rows, {chance[3]} in a third of those."
     )
     report("Ranges of numbers: coverage", header, rows, note, given.write)

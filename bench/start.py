@@ -78,7 +78,7 @@ def main() -> None:
     note = (
         f"New classes: {' and '.join(new)}, {PHOTOS} photos each ({given.draws} draws), {given.budget} a training; "
         f"2,000 test photos. The run on the other eight classes reached {100 * first['value']:.1f} % in {given.first}. "
-        "Wanted: better, with the interval (95 %, paired by draw) above 0."
+        "Wanted: better, with the interval (95%, paired by draw) above 0."
     )
     report(
         "Photos: two new classes with --start",

@@ -94,7 +94,7 @@ def main() -> None:
     given = parser.parse_args()
     rows = [compare(target, given.budget) for target in given.target]
     header = ("target", "metric", "plain MLP", "gradient boosting", "pellucid mlp", "gap closed", "longest run, s")
-    note = f"Mean ± sd over {len(SEEDS)} seeds, one split, `--budget {given.budget}`. Wanted: at least 67 % of the gap."
+    note = f"Mean ± sd over {len(SEEDS)} seeds, one split, `--budget {given.budget}`. Wanted: at least 67% of the gap."
     report("Tables: diamonds.csv", header, rows, note, given.write)
 
 

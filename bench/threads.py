@@ -137,7 +137,7 @@ def main() -> None:
     if kept:
         report(
             "Budgets on idle and busy machines",
-            ["data", "seconds, median", "range", "within 1 s or 3 % (busy 5 %)"],
+            ["data", "seconds, median", "range", "within 1 s or 3% (busy 5%)"],
             kept,
             f"`--budget {given.budget}s`, wall clock of the whole command.",
             given.write,

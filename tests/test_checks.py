@@ -218,7 +218,7 @@ COLUMNS = {  # name: (fires on, the note, a quiet twin)
     ),
     "few to score": (
         {"x": X[:60], "label": LABEL[:60]},
-        "warning: only 6 examples to test on: an accuracy of 90 % would be uncertain by ±24 points",
+        "warning: only 6 examples to test on: an accuracy of 90% would be uncertain by ±24 points",
         {"x": RNG.normal(size=1200), "label": LABEL * 3},
     ),
 }

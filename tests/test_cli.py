@@ -361,7 +361,7 @@ def test_train_ends_with_the_score_beside_the_baseline_and_what_to_do_next(calls
     assert pellucid_command("train", "my data") == 0
     shown = capsys.readouterr()
     words = " ".join(shown.out.split())
-    assert "Right 97.0% of the time. 95 % interval over 360 test examples" in words
+    assert "Right 97.0% of the time. 95% interval over 360 test examples" in words
     assert "0.9700" not in words, "each score is said once"
     assert "runs/r/report.html" in words
     assert "pellucid predict runs/r 'my data/cat/1.png'\n" in shown.out
@@ -434,7 +434,7 @@ def test_evaluate(calls, capsys):
     run_folder("runs/r")
     assert pellucid_command("evaluate", "r", "new/") == 0
     shown = capsys.readouterr().out
-    assert "Right 97.0% of the time. 95 % interval over 360 examples f1 0.950" in " ".join(shown.split())
+    assert "Right 97.0% of the time. 95% interval over 360 examples f1 0.950" in " ".join(shown.split())
     assert pellucid_command("evaluate", "r", "new/", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == RESULT
 

@@ -188,9 +188,7 @@ def test_all_errors_are_counted_and_a_picture_of_some_says_so():
     page = report_page(content)  # type: ignore[arg-type]
     said = words(page)
     assert f"Predicted and actual On the dashed line a prediction is right. {MOST_POINTS:,} of 5,394 test" in said
-    assert (
-        "Median absolute error 1; 90 % of predictions are off by at most 1, in the unit of 'price' (all 5,394" in said
-    )
+    assert "Median absolute error 1; 90% of predictions are off by at most 1, in the unit of 'price' (all 5,394" in said
     assert page.count("<circle") == MOST_POINTS
     few = {"title": "t", "residuals": {"true": true[:9].tolist(), "predicted": true[:9].tolist()}}
     assert "spread evenly" not in report_page(few)  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def test_too_few_steps_are_said_with_a_budget_that_does(target: str, tmp_path: P
     assert longer.network.output.task.is_better(longer.score.value, longer.baseline.value)
     assert "warning" not in longer.result()
     page = (run.path / "report.html").read_text()
-    assert page.index("too few to learn") < page.index("95 % interval")
+    assert page.index("too few to learn") < page.index("95% interval")
     assert "too few" not in (longer.path / "report.html").read_text()
 
 

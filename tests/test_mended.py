@@ -209,7 +209,7 @@ def test_what_reading_notes_is_not_noted_again(verb: str, tmp_path: Path, capsys
     assert exit_code(words, time.time()) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("3 rows repeat an earlier one") == 1
-    assert "examples to test on: an accuracy of 90 % would be uncertain" in said, "what training alone can say is said"
+    assert "examples to test on: an accuracy of 90% would be uncertain" in said, "what training alone can say is said"
     assert exit_code([*words, "--json", "--name", "other"], time.time()) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert any("3 rows repeat an earlier one" in note["text"] for note in events[0]["data"]["notes"])

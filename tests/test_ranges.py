@@ -191,7 +191,7 @@ def test_a_run_gives_wider_ranges_to_larger_numbers(run: pellucid.Run) -> None:
     held = (low <= true) & (true <= high)
     assert held.mean() == pytest.approx(0.9, abs=0.04)
     metrics = again.evaluate(priced().tail(700)).metrics
-    assert metrics["coverage of the 90 % ranges"] == pytest.approx(held.mean(), abs=1e-9)
+    assert metrics["coverage of the 90% ranges"] == pytest.approx(held.mean(), abs=1e-9)
     for third, part in zip(("lowest", "middle", "highest"), np.array_split(order, 3), strict=True):
         assert metrics[f"coverage, {third} third of predictions"] == pytest.approx(held[part].mean(), abs=1e-9)
     page = (run.path / "report.html").read_text()

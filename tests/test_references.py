@@ -370,7 +370,7 @@ def test_where_there_is_none(table: Path, photos: Path, tmp_path: Path) -> None:
         (
             -0.03,
             0.01,
-            "No significant difference between the network and boosting: -0.0100 (95 % interval -0.0300 to 0.0100).",
+            "No significant difference between the network and boosting: -0.0100 (95% interval -0.0300 to 0.0100).",
         ),
     ],
 )

@@ -127,7 +127,7 @@ def test_they_are_in_the_report_and_in_the_folder(spoiled):
     section = section[: section.index("</section>")]
     one = run.suspects[0]
     assert "Checked: 180 examples of validation and " in section
-    assert f'predicted <b class="said">{one["suggested"]}</b> ({100 * one["confidence"]:.0f}\xa0%' in section
+    assert f'predicted <b class="said">{one["suggested"]}</b> ({100 * one["confidence"]:.0f}%' in section
     counts = [sum(one["part"] == part for one in run.suspects) for part in ("validation", "train")]
     assert section.count("data:image/png;base64,") == sum(min(12, count) for count in counts)
 
@@ -171,7 +171,7 @@ def test_numbers_far_off_are_found(tmp_path):
     assert one["times_off"] == pytest.approx(error / half[0], rel=1e-5)
     assert one["times_off"] > 3
     assert (
-        f"({one['times_off']:.1f} times as far as the end of the 90 % range)" in (run.path / "report.html").read_text()
+        f"({one['times_off']:.1f} times as far as the end of the 90% range)" in (run.path / "report.html").read_text()
     )
 
 
@@ -243,6 +243,6 @@ def test_pairs_and_a_poor_judge():
         },
     }
     page = str(label_issues_section(content))  # type: ignore[arg-type]
-    assert "The network is wrong on 30\xa0% of validation, so expect many of these labels to be right." in page
+    assert "The network is wrong on 30% of validation, so expect many of these labels to be right." in page
     assert "<script>" not in page
     assert "&lt;b&gt;" in page

@@ -28,10 +28,6 @@ def count_noun(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
-# With a no-break space, so that no line ends between a number and its sign.
-PERCENT = "\N{NO-BREAK SPACE}%"
-
-
 def number_text(value: float, digits: int = 4) -> str:
     """About ``digits`` significant digits, thousands grouped, tiny and huge ones with an exponent.
 
@@ -82,18 +78,18 @@ def decision_name(name: str) -> str:
 
 
 def percent_text(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f}{PERCENT}" if math.isfinite(share) else "–"
+    return f"{100 * share:.{digits}f}%" if math.isfinite(share) else "–"
 
 
 def value_and_spread(value: float, low: float | None, high: float | None, as_percent: bool = False) -> tuple[str, str]:
     r"""A value and its interval with as many digits as the interval deserves; no interval, no second text.
 
     >>> value_and_spread(0.98123, 0.98012, 0.98218), value_and_spread(0.764, 0.755, 0.772, as_percent=True)
-    (('0.9812', '0.9801–0.9822'), ('76.4\xa0%', '75.5–77.2\xa0%'))
+    (('0.9812', '0.9801–0.9822'), ('76.4%', '75.5–77.2%'))
     >>> value_and_spread(-5.3, -5.69, -4.93)
     ('-5.30', '-5.69 to -4.93')
     """
-    scale, unit = (100, PERCENT) if as_percent else (1, "")
+    scale, unit = (100, "%") if as_percent else (1, "")
     if low is None or high is None or not math.isfinite(high - low):
         return (percent_text(value) if as_percent else number_text(value)), ""
     half = scale * (high - low) / 2
@@ -110,7 +106,7 @@ def value_and_spread(value: float, low: float | None, high: float | None, as_per
 
 
 def with_interval(value: float, low: float | None, high: float | None, as_percent: bool = False) -> str:
-    """``74.2 % (73.3–75.1 %)``; the value alone where its interval is not known."""
+    """``74.2% (73.3–75.1%)``; the value alone where its interval is not known."""
     text, between = value_and_spread(value, low, high, as_percent)
     return f"{text} ({between})" if between else text
 

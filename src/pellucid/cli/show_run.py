@@ -83,7 +83,7 @@ def show_score(scored: Any, out: Console, examples: str) -> None:
     reference = getattr(scored, "reference", None)
     beside = f"; {reference.label}: {score_text(reference.value)}" if reference and plain else ""
     facts = Text("", style="dim") if plain else score_sentence(scored).append("; ")
-    facts.append(f"95 % interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}{beside}")
+    facts.append(f"95% interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}{beside}")
     print_block(facts, out, above=not plain)
     show_targets(getattr(scored, "targets", ()), out)
     if blocks := getattr(scored.score, "say_blocks", str)():

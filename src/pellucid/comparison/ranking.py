@@ -142,7 +142,7 @@ def mean_metric(
 def behind_first(ranking: Sequence[str], judged: Judgement) -> dict[str, dict[str, float]]:
     """How far each network is behind the first of the ranking on validation, and whether that can be chance.
 
-    ``value``, ``low`` and ``high`` are the difference of the mean metrics with its own 95 % interval, a bootstrap's.
+    ``value``, ``low`` and ``high`` are the difference of the mean metrics with its own 95% interval, a bootstrap's.
     ``p`` is the probability of such a difference between equal networks, adjusted for the number of comparisons. As the
     first is chosen by the same examples, these are all pairs: a step-down test (Holm, 1979) whose steps divide by how
     many pairs may still be equal (Shaffer, 1986). Where p is not below .05, the two are not told apart.
@@ -202,7 +202,7 @@ def equal_pairs(networks: int) -> frozenset[int]:
 
 
 def tied_networks(first: str, behind: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
-    """The networks that validation does not tell apart from the first, with the 95 % interval of the difference."""
+    """The networks that validation does not tell apart from the first, with the 95% interval of the difference."""
     return [
         {"networks": [first, name], "apart": {k: one[k] for k in ("value", "low", "high")}}
         for name, one in behind.items()

@@ -66,5 +66,5 @@ def list_names(names: Sequence[str]) -> str:
 
 
 def score_with_interval(one: Mapping[str, Any], percent: bool) -> str:
-    """``74.2 % (73.3–75.1 %)``."""
+    """``74.2% (73.3–75.1%)``."""
     return with_interval(one["value"], one["low"], one["high"], percent)

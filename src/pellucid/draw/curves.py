@@ -22,7 +22,7 @@ def unit_curve(
     marks: Sequence[tuple[float, float, str]] = (),
     about: str = "",
 ) -> Markup:
-    """A curve of shares against shares, both axes from 0 to 100 %.
+    """A curve of shares against shares, both axes from 0 to 100%.
 
     Args:
         guide: both ends of a dashed line: what chance gets. marks: (x, y, text) of points worth seeing.

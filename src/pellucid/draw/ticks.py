@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..wording import PERCENT
-
 
 def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten apart) between ``low`` and ``high``."""
@@ -35,7 +33,7 @@ def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
 def tick_texts(ticks: Sequence[float], as_percent: bool = False) -> list[str]:
     """The ticks' texts, all with the same number of digits where they are evenly spaced."""
     values = [100 * t for t in ticks] if as_percent else list(ticks)
-    unit = PERCENT if as_percent else ""
+    unit = "%" if as_percent else ""
     # From a million on digits would not fit beside the axis.
     big = max(map(abs, values), default=0)
     if big >= 1e6 or 0 < big < 1e-3:

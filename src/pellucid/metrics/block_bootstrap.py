@@ -24,7 +24,7 @@ LENGTHENED = 3
 # In a part, however long errors hang together: of fewer blocks resamples hardly differ.
 MIN_BLOCKS = 4
 
-# For an interval to be trusted: with 5 or 6 blocks, 95 % intervals of accuracy held the true value in 83 to 88 % of
+# For an interval to be trusted: with 5 or 6 blocks, 95% intervals of accuracy held the true value in 83 to 88% of
 # simulated parts (bench/RESULTS.md, "Coverage of intervals in time").
 ENOUGH_BLOCKS = 8
 
@@ -100,7 +100,7 @@ def blocks_of_time(judges: Sequence[Judge], weight: np.ndarray, time: np.ndarray
 def block_bootstrap(
     judge: Judge, weight: np.ndarray, time: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)
 ) -> tuple[float, float, Blocks]:  # (n,), (n,)
-    """The 95 % interval of a metric over resampled blocks of time (Politis and Romano, 1992), widened for few blocks.
+    """The 95% interval of a metric over resampled blocks of time (Politis and Romano, 1992), widened for few blocks.
 
     All rows of a moment are drawn together. Where all are of one moment, single rows are; where blocks are few, the
     interval of single rows is held inside.
@@ -123,7 +123,7 @@ def block_bootstrap(
 
 
 def widen_interval(values: np.ndarray, value: float, times: float) -> tuple[float, float]:  # (D,) -> low, high
-    """The 2.5 % and 97.5 % points of resampled values, so many ``times`` as far from the ``value`` itself."""
+    """The 2.5% and 97.5% points of resampled values, so many ``times`` as far from the ``value`` itself."""
     if not len(values):
         return float("nan"), float("nan")
     low, high = np.quantile(values, [0.025, 0.975])
@@ -207,7 +207,7 @@ def block_counts(rng: np.random.Generator, some: int, stretches: int, length: in
 
 
 def student_95(freedom: int) -> float:
-    """Two-sided 5 % point of Student's t; Fisher's expansion (1926) from 5 degrees of freedom on, to .005."""
+    """Two-sided 5% point of Student's t; Fisher's expansion (1926) from 5 degrees of freedom on, to .005."""
     if freedom <= len(STUDENT_95):
         return STUDENT_95[freedom - 1]
     z = NORMAL_95

@@ -21,7 +21,7 @@ GROUPS = 50_000
 def bootstrap_interval(
     judge: Judge, weight: np.ndarray, repeats: int = 1000, group: np.ndarray | None = None
 ) -> tuple[float, float]:  # (n,) -> low, high
-    """The 2.5 % and 97.5 % points of a metric over resampled examples (Efron, 1979).
+    """The 2.5% and 97.5% points of a metric over resampled examples (Efron, 1979).
 
     Of very many examples, groups of them are drawn together: each holds examples from all over, so that groups vary as
     single examples do; and fewer times, which takes long and matters in the fourth digit.
@@ -86,6 +86,6 @@ def resample_metric(
 
 
 def wilson_interval(share: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval (1927) where all of ``n`` examples are right (``share`` 1) or none (0)."""
+    """Wilson's 95% interval (1927) where all of ``n`` examples are right (``share`` 1) or none (0)."""
     reach = 1.96**2 / (n + 1.96**2)
     return (1 - reach, 1.0) if share == 1 else (0.0, reach)

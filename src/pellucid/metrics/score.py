@@ -15,7 +15,7 @@ class Score:
 
     Attributes:
         metric: its name; ``value``: what it is.
-        low, high: the 95 % interval: bootstrap, 1,000 resamples of the examples (Efron 1979) or of blocks of time,
+        low, high: the 95% interval: bootstrap, 1,000 resamples of the examples (Efron 1979) or of blocks of time,
             unless an output says otherwise.
         n: number of examples. name: of a baseline, what it does.
         weights: the column that says how much each example counts; empty where all count the same.

@@ -31,7 +31,7 @@ LIKELY, UNLIKELY = 0.5, 0.1  # the probability of what is suggested is above, an
 # 0.9 761 among 1,262, no threshold 802 among 1,337.
 REACHED_SHARE = 0.9
 
-FAR = 3.0  # halves of the 90 % range
+FAR = 3.0  # halves of the 90% range
 
 JUDGED = 5_000  # validation rows that tell whether the network is better than the naive answer
 
@@ -47,7 +47,7 @@ class LabelIssue:
             network could have learned that label and still disagrees, or learned a wrong one by heart.
         given, suggested: what the data says and what the network says, in the user's words or units.
         confidence: the probability that the network gives to what it suggests; None for a number.
-        times_off: of a number, its distance from what the network says, in halves of the 90 % range around that; None
+        times_off: of a number, its distance from what the network says, in halves of the 90% range around that; None
             for a category.
     """
 
@@ -82,7 +82,7 @@ def knows_more(
 ) -> bool:
     """Whether the network answers validation better than the naive answer does, by the main metric and beyond chance.
 
-    Beyond chance: the paired bootstrap's 95 % interval of the difference is above 0. A network that guesses disagrees
+    Beyond chance: the paired bootstrap's 95% interval of the difference is above 0. A network that guesses disagrees
     with labels at random. What is far off among numbers counts for nothing here: one wrong value can outweigh all else.
 
     Args:
@@ -169,7 +169,7 @@ def _far_off(task: NumberTask, part: str, rows: np.ndarray, raw: Values, target:
 
 
 def times_off(task: NumberTask, raw: Values, target: Values) -> np.ndarray:  # (n, 1), (n, 1) -> (n,)
-    """How far off each answer is, in halves of its 90 % range; 0 where that has no width."""
+    """How far off each answer is, in halves of its 90% range; 0 where that has no width."""
     guess, true = (task.to_units(one)[:, 0] for one in (raw, target))
     half = task.ranges[0].half_width(guess)
     error = abs(guess - true)

@@ -78,7 +78,7 @@ def _score_card(content: Content) -> Markup | None:
     which = content.get("scored") or "test examples"
     measured = f"on {n:,} {which}" if n else f"on {which}"
     metric = capitalise_text(metric_text(score.get("metric", "score")))
-    sure = f" 95 % interval {interval}{f' {unit}' if unit else ''}." if interval else ""
+    sure = f" 95% interval {interval}{f' {unit}' if unit else ''}." if interval else ""
     return tag(
         "div",
         tag(

@@ -244,7 +244,7 @@ class Run:
         small, large = (score_text(ahead[key]) for key in ("low", "high"))
         return (
             f"No significant difference between the network and {name}: {score_text(ahead['value'])} "
-            f"(95 % interval {small} to {large})."
+            f"(95% interval {small} to {large})."
         )
 
     def evaluate(self, source: Any, *, weights: str | None = None, threshold: Any = None, **options: Any) -> Evaluation:
@@ -349,8 +349,8 @@ class Run:
 
     def _say_times(self, data: Examples, times: str | None, moments: Moments | None) -> None:
         """Note on ``data`` where the interval can't draw blocks of time, or not of all rows."""
-        # Errors near in time are alike: of 95 % intervals over single rows as few as 28 % held the true value, of those
-        # over blocks of time 83 % and more (bench/RESULTS.md, "Coverage of intervals in time").
+        # Errors near in time are alike: of 95% intervals over single rows as few as 28% held the true value, of those
+        # over blocks of time 83% and more (bench/RESULTS.md, "Coverage of intervals in time").
         if moments is None:
             why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
             text = (

@@ -35,7 +35,7 @@ class InMemory:
     def __init__(self, files: Mapping[str, bytes] | None = None):
         self._files = dict(files or {})
         # Values that wait to be made into JSON until somebody reads them: a record is written four times in a training,
-        # which was 40 % of the overhead of a small fit (docs/LOG.md, 2026-11-22).
+        # which was 40% of the overhead of a small fit (docs/LOG.md, 2026-11-22).
         self._objects: dict[str, Any] = {}
         self._lines: dict[str, list[dict[str, Any]]] = {}
 

@@ -295,7 +295,7 @@ def draw_interval(
     moments: Moments | None = None,
     limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float, Blocks | None]:
-    """A metric's 95 % interval, and the blocks of time where such were drawn.
+    """A metric's 95% interval, and the blocks of time where such were drawn.
 
     Args:
         even: (n,) weights with a mean of 1. group, moments: as for ``Task.score``. limits: that the metric can't pass.

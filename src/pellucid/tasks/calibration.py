@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 # Standard deviation of the logarithm of a temperature before anything was seen. From few examples that are all answered
-# right, a temperature takes all doubt: on 150 rows with 8 % wrong labels the log loss of new rows was 1.51 with it,
+# right, a temperature takes all doubt: on 150 rows with 8% wrong labels the log loss of new rows was 1.51 with it,
 # 0.51 without, and 0.53 with this prior (docs/LOG.md, 2026-11-22).
 PRIOR_DEVIATION = 0.5
 

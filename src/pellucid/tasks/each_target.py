@@ -58,7 +58,7 @@ def score_each_target(
 ) -> list[dict[str, Any]]:
     """Of each target its ``name``, ``scores`` by metric and ``coverage``, as JSON; none where there is one alone.
 
-    A score has ``value``, ``low``, ``high`` (95 %), and ``baseline``, what always answering ``constant`` gets.
+    A score has ``value``, ``low``, ``high`` (95%), and ``baseline``, what always answering ``constant`` gets.
 
     Args:
         raw, target: (n, R). constants: by metric, (R,), see ``constants_of``.

@@ -19,7 +19,7 @@ from .base import Task, Values, measure_all
 from .calibration import binary_cross_entropy, fit_temperature, reliability_bins, sigmoid
 from .category import hit_shares
 
-# Logits that are tried as thresholds: probabilities from 0.03 to 99.97 %.
+# Logits that are tried as thresholds: probabilities from 0.03 to 99.97%.
 GRID = np.linspace(-8, 8, 161, dtype=np.float32)
 
 # Metrics, by key, that are best answered by what is likelier of each label.
@@ -58,7 +58,7 @@ class LabelsTask(Task):
 
     def decide_labels(self, raw: Values, target: Values | None = None) -> np.ndarray:  # (n, C) -> (n, C) bool
         """Which labels are predicted; before thresholds are chosen, by the one that suits ``target`` (n, C) best."""
-        # At 50 % instead, curves of rare labels would lie at 0 for long, and the choice of weights be left to chance.
+        # At 50% instead, curves of rare labels would lie at 0 for long, and the choice of weights be left to chance.
         raw, level = np.asarray(raw, np.float32), self.learned["threshold"]
         if np.isfinite(level).all():
             return raw > level

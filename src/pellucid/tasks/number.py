@@ -22,7 +22,7 @@ from .several_targets import each_target, residuals_of
 
 # Of each part of the predictions, the share of ranges that hold the truth, under the name that people read.
 COVERAGE_NAMES = {
-    "all": f"coverage of the {COVERAGE:.0%} ranges".replace("%", " %"),
+    "all": f"coverage of the {COVERAGE:.0%} ranges",
     **{third: f"coverage, {third} third of predictions" for third in THIRDS},
 }
 
@@ -161,7 +161,7 @@ class NumberTask(Task):
         return [coverage_by_third(guess[:, r], own, weight) for r, own in enumerate(held)]
 
     def say_score(self, score: Score, baseline: Score) -> str:
-        # "Explains -3 %" says nothing: a share of the variance can't be less than nothing.
+        # "Explains -3%" says nothing: a share of the variance can't be less than nothing.
         if self.measured.key != "r2" or min(score.value, score.low) < 0:
             said = super().say_score(score, baseline)
             worse = self.measured.key == "r2" and score.value < 0

@@ -1,8 +1,8 @@
 """Ranges of numbers whose width follows the prediction: split conformal prediction, normalised by a learned spread.
 
 A range of one width for all promises too much of large predictions and too little of small ones, where errors grow with
-the number. So the spread is learned first, the errors' 90 % point as a function of the prediction, and then by how much
-it has to be multiplied so that 90 % of errors lie within it, on examples that the spread was not learned from
+the number. So the spread is learned first, the errors' 90% point as a function of the prediction, and then by how much
+it has to be multiplied so that 90% of errors lie within it, on examples that the spread was not learned from
 (Papadopoulos, 2008; Lei et al., 2018).
 
 n examples, K points of the learned spread.
@@ -23,7 +23,7 @@ from ..storage import forms
 COVERAGE = 0.9
 
 # Examples in each bin of a half, at most so many bins, and at least so many of them for a spread to be learned: from
-# fewer the range is as wide for all. On seven real tables bins of 50 held 90 % in each third of the predictions where
+# fewer the range is as wide for all. On seven real tables bins of 50 held 90% in each third of the predictions where
 # bins of 25 or fewer than two did not (bench/ranges.py).
 EACH, MOST_BINS, LEAST_BINS = 50, 20, 2
 
@@ -141,7 +141,7 @@ def _spread_points(value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np
 def _learn_spread(
     value: np.ndarray, error: np.ndarray, bins: int, least: float
 ) -> tuple[np.ndarray, np.ndarray]:  # (n,), (n,) -> (K,), (K,)
-    """The 90 % point of errors in bins of as many examples each, at the mean prediction of each bin."""
+    """The 90% point of errors in bins of as many examples each, at the mean prediction of each bin."""
     parts = np.array_split(np.argsort(value, kind="stable"), bins)
     middle = np.array([value[part].mean() for part in parts])
     spread = np.array([np.quantile(error[part], COVERAGE) for part in parts])
@@ -151,7 +151,7 @@ def _learn_spread(
 
 
 def conformal_quantile(score: np.ndarray) -> float:  # (n,)
-    """The ⌈(n + 1) · 90 %⌉-th smallest: a new score lies within it with at least that chance; the largest of fewer than
+    """The ⌈(n + 1) · 90%⌉-th smallest: a new score lies within it with at least that chance; the largest of fewer than
     9, which can't promise as much; 0 of none.
 
     >>> conformal_quantile(np.arange(1.0, 20.0))

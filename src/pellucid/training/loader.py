@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DATA_SHARE = 0.4
 
 # Examples in a batch that is answered, at the most, and input values in it: those of as many 32 x 32 photos. A fixed
-# 512, however large an image is, was a part of 75 % more memory for ten times the photos (docs/LOG.md, 2026-11-22).
+# 512, however large an image is, was a part of 75% more memory for ten times the photos (docs/LOG.md, 2026-11-22).
 ANSWERED_EXAMPLES, ANSWERED_VALUES = 512, 512 * 32 * 32 * 3
 
 

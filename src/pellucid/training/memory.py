@@ -19,7 +19,7 @@ def keep_freed() -> bool:
     """Ask glibc to keep freed blocks rather than return them to the system; whether it agreed.
 
     Every step frees and takes the same large activations. By default blocks over 32 MB go back at once, and each of
-    their pages costs a fault when it is touched anew: 10 % of a convolutional step and 20 % of a transformer's here.
+    their pages costs a fault when it is touched anew: 10% of a convolutional step and 20% of a transformer's here.
     Peak memory stays what it was.
     """
     mallopt = of_glibc("mallopt")

@@ -121,7 +121,7 @@ class StatusLine(Listener):
 
 
 def progress_text(p: Progress, reading: str = "") -> str:
-    """``42 %   epoch 3.2   loss 0.412   validation accuracy 0.93   12 s left``."""
+    """``42%   epoch 3.2   loss 0.412   validation accuracy 0.93   12 s left``."""
     whole = p.seconds + p.left
     share = p.seconds / whole if math.isfinite(whole) and whole > 0 else p.step / max(p.steps, 1)
     left = f"{duration_text(round(p.left))} left" if math.isfinite(p.left) else ""

@@ -26,7 +26,7 @@ MOST_DATE_COLUMNS = 20
 # Rows for each different input: where there are so many, equal rows are no copies but come from columns of few values.
 ROWS_AN_INPUT = 3
 
-# With 100 examples, 90 % right is known to ±6 points; with 25, to ±12.
+# With 100 examples, 90% right is known to ±6 points; with 25, to ±12.
 FEW_TEST_EXAMPLES, TOO_FEW_TEST_EXAMPLES = 100, 25
 
 
@@ -164,7 +164,7 @@ def few_to_score(parts: SplitView) -> Iterator[Note]:
     n = len(split.test)
     rough = "the score will be rough"
     if target.traits.one_class:
-        rough = f"an accuracy of 90 % would be uncertain by ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
+        rough = f"an accuracy of 90% would be uncertain by ±{196 * math.sqrt(0.9 * 0.1 / n):.0f} points"
     text = f"only {count_noun(n, 'example')} to test on: {rough}"
     fix = "add more examples"
     fix += " of test" if parts.parts_are_given else ", or give the test set a larger share with --split 0.6,0.2,0.2"

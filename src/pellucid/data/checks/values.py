@@ -31,7 +31,7 @@ DIFFERENT_SHARE = 0.5
 
 @column_check("nearly constant")
 def nearly_constant(look: ColumnView, _: Sequence[ColumnView]) -> Iterator[Note]:
-    """Inputs with one value in 99.9 % of the rows, or in all but one."""
+    """Inputs with one value in 99.9% of the rows, or in all but one."""
     if look.role != "input" or not look.traits.plain or len(look.series) < MIN_ROWS:
         return
     sampled = drop_missing(look.sampled_values)

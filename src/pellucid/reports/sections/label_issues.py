@@ -30,10 +30,10 @@ def label_issues_section(content: Content) -> Markup | None:
         return tag("p", f"No label looks wrong among {_looked_at(looked, every)}.", class_="quiet")
     number = any(one.get("times_off") is not None for one in found.get("examples", ()))
     listed = (
-        "Listed: values more than three times as far from the prediction as the end of its 90 % range"
+        "Listed: values more than three times as far from the prediction as the end of its 90% range"
         if number
-        else "Listed: labels where the network predicts another one with a probability above 50 %, and the given "
-        "one has at most 10 %"
+        else "Listed: labels where the network predicts another one with a probability above 50%, and the given "
+        "one has at most 10%"
     )
     note = (
         f"Labels that may be wrong. Checked: {_looked_at(looked, every)}. {listed}. Each may be wrong, or its example "
@@ -95,7 +95,7 @@ def _suggested_cell(one: Mapping[str, Any]) -> Markup:
 def _how_far(one: Mapping[str, Any]) -> str:
     times, sure = one.get("times_off"), one.get("confidence")
     return (
-        f"{times:.1f} times as far as the end of the 90 % range" if times is not None else percent_text(sure or 0.0, 0)
+        f"{times:.1f} times as far as the end of the 90% range" if times is not None else percent_text(sure or 0.0, 0)
     )
 
 

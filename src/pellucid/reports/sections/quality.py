@@ -97,7 +97,7 @@ def _usual_error(wrong: np.ndarray, unit: str, examples: str) -> Markup | None:
     if not len(size):
         return None
     half, most = (number_text(float(q), 3) for q in np.quantile(size, [0.5, 0.9]))
-    said = f"Median absolute error {half}; 90 % of predictions are off by at most {most}"
+    said = f"Median absolute error {half}; 90% of predictions are off by at most {most}"
     said += f", in the unit of '{unit}'" if unit else ""
     return tag("p", f"{said} (all {len(size):,} {examples}).", class_="caption")
 
@@ -106,7 +106,7 @@ def _calibration_card(content: Content) -> Markup | None:
     found = content.get("calibration")
     if not found:
         return None
-    note = "Are the probabilities reliable? On the dashed line, predictions of 80 % are right 80 % of the time. "
+    note = "Are the probabilities reliable? On the dashed line, predictions of 80% are right 80% of the time. "
     note += "Larger dots: more predictions."
     chart = calibration_chart(found["confidence"], found["accuracy"], found["count"])
     rows = [

@@ -20,7 +20,7 @@ def targets_section(content: Content) -> Markup | None:
     note = (
         f"{len(found)} numbers are predicted together; the score above is the mean of theirs, on {scored_on(content)}."
     )
-    head = ["target", metric_text(metric), "median absolute error", "90 % of errors below"]
+    head = ["target", metric_text(metric), "median absolute error", "90% of errors below"]
     rows = [_target_row(one, as_percent(content)) for one in found]
     table = card(None, tag("div", html_table(head, rows, numbers=3), class_="scroll"), wide=True)
     drawn = [one for one in found if one.get("residuals")]
