@@ -29,7 +29,7 @@ from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
 from .storage import forms
 from .trunks import Custom, Features, Trunk, trunk_named
-from .trunks.layers import Linear, assign_salts
+from .trunks.layers import HeadSigns, Linear, assign_salts
 from .wording import join_words
 
 SIDE_BY_SIDE = "inputs side by side"
@@ -117,7 +117,14 @@ class Network(nn.Module):
             layer.build(positions, need)
         total = sum(layer.out_width for layer in self.layers)
         self.entry: nn.Module = Linear(total, trunk.width) if self.vector else nn.Identity()
-        self.trunk = trunk.build(0 if self.vector else positions_of[0] if single else 1, need.causal)
+        if need.heads > 1 and not self.vector:
+            raise PellucidError(
+                f"{need.heads} heads need hidden layers that read one vector", fix="use --network dense, or --heads 1"
+            )
+        self.heads: nn.Module = HeadSigns(trunk.width, need.heads) if need.heads > 1 else nn.Identity()
+        # Heads lie along an axis of positions: each goes through the hidden layers for itself.
+        vector_axes = 1 if need.heads > 1 else 0
+        self.trunk = trunk.build(vector_axes if self.vector else positions_of[0] if single else 1, need.causal)
         self.output.build(trunk.out_width)
 
     # -- the way of the data
@@ -127,10 +134,10 @@ class Network(nn.Module):
         return self.trunk(self.trunk_input(batch))
 
     def trunk_input(self, batch: Batch) -> Features:  # -> (B, *positions, width)
-        """What the trunk reads: the input layers' features, joined."""
+        """What the trunk reads: the input layers' features, joined; with H heads (B, H, width)."""
         read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.layers, self.input_keys(), strict=True)]
         if self.vector:
-            return Features(self.entry(torch.cat([f.x for f in read], -1)), key=batch.key)
+            return Features(self.heads(self.entry(torch.cat([f.x for f in read], -1))), key=batch.key)
         if len(read) == 1:
             return read[0]
         tokens = [self.input_token(i, f) for i, f in enumerate(read)]
@@ -144,13 +151,16 @@ class Network(nn.Module):
         return self.links[str(i)](part.pool(part(f))).unsqueeze(1)  # type: ignore[operator]
 
     def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
-        """Raw answers: logits, or standardised numbers."""
+        """Raw answers: logits, or standardised numbers; in training of several heads each head's, (B, H, R)."""
         return self.answer(batch, self.output_input(batch))
 
     def output_input(self, batch: Batch) -> Features:  # -> (B, *positions, out_width)
-        """What the output layer reads: the trunk's features, pooled to one vector unless it needs every position."""
-        f = self.features(batch)
-        return f if self.output.need().every else f.with_(x=self.trunk.pool(f), mask=None)
+        """What the output layer reads: the trunk's features, pooled to one vector unless it needs every position.
+
+        Of several heads one vector each, (B, H, out_width).
+        """
+        f, need = self.features(batch), self.output.need()
+        return f if need.every or need.heads > 1 else f.with_(x=self.trunk.pool(f), mask=None)
 
     def answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R)
         """Raw answers from what the output layer reads."""
@@ -227,6 +237,8 @@ class Network(nn.Module):
                 found.append((f"{name}: as a token", self.links[str(i)], f"{name}: pooled"))
         joined = SIDE_BY_SIDE if len(self.layers) > 1 else ""
         found += [("linear map to the trunk", self.entry, joined)] if self.vector else []
+        if isinstance(self.heads, HeadSigns):
+            found.append((f"{len(self.heads.signs)} heads", self.heads, ""))
         for i, (stage, module) in enumerate(self.trunk.stages.items()):
             found.append((stage, module, joined if not (i or self.vector) else ""))
         targets = join_words([f.name for f in self.output.fields], MOST_NAMED_FIELDS)

@@ -180,10 +180,10 @@ class Number(Kind):
             low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 0.0)
             whole = bool(np.all(value == np.round(value)))
             return state | {"min": low, "max": high, "integer": whole, "transform": "identity"}
-        # Values that repeat make equal edges, which would be bins of no width.
-        edges = np.unique(np.quantile(value, np.linspace(0, 1, BINS + 1))) if len(value) else value
+        edges = bin_edges(value)
         scale, why = _choose_scale(value) if settings.get("scale") is None else (settings["scale"], "as set")
         state |= {"edges": edges.tolist(), "scale": scale, "why": why}
+        state |= {"median": float(np.median(value))} if len(value) else {}
         return state | {"quantiles": _normal_curve(value) if scale == "quantile" else None}
 
     def encode(self, stored: Stored, state: Mapping[str, Any]) -> np.ndarray:
@@ -229,6 +229,39 @@ class Number(Kind):
     def show(self, stored: Stored, row: int) -> str:
         value = float(stored.arrays["value"][row])
         return format_number(value) if math.isfinite(value) else "missing"
+
+
+def bin_edges(value: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """The edges of bins with evenly many of the values (n,), at most ``bins`` + 1, strictly rising.
+
+    A value that is there often would be several edges, bins of no width: it counts as one bin's worth at most.
+
+    >>> bin_edges(np.array([0.0] * 90 + [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), 4).tolist()
+    [0.0, 0.25, 3.5, 6.75, 10.0]
+    """
+    if not len(value):
+        return value
+    distinct, count = np.unique(value, return_counts=True)
+    if len(distinct) <= bins + 1:
+        return distinct
+    kept = np.minimum(count, one_bins_worth(count, bins))
+    # Where nothing repeats that often, plain quantiles.
+    some = value if kept.sum() == len(value) else np.repeat(distinct, kept)
+    return np.unique(np.quantile(some, np.linspace(0, 1, bins + 1)))
+
+
+def one_bins_worth(count: np.ndarray, bins: int) -> int:
+    """How often a value may count, so that all of ``count`` (more values than ``bins``) fill so many bins of as much.
+
+    >>> one_bins_worth(np.array([90, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]), 4)
+    4
+    """
+    # Capped from the commonest on: k of them leave the rest to fill the other bins.
+    falling = np.sort(count)[::-1]
+    rest = count.sum() - np.concatenate([[0], np.cumsum(falling[: bins - 1])])  # (bins,)
+    worth = rest / (bins - np.arange(len(rest)))
+    enough = falling[: len(worth)] <= worth
+    return max(1, math.ceil(worth[int(np.argmax(enough))])) if enough.any() else 1
 
 
 def parse_numbers(series: pl.Series, decimal: str = POINT) -> tuple[pl.Series, dict[str, int]]:

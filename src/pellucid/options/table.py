@@ -180,6 +180,8 @@ TRAIN = (
            unset="accuracy; for numbers r2", metavar="NAME"),
     Option("size", "Size of the network: 0 is tiny, each number up about twice the work.", Whole(most=LARGEST_SIZE),
            unset="planned", metavar="N"),
+    Option("heads", "Heads of a dense network, whose answers are averaged; 1 for a single one.", Whole(1, 64),
+           unset="8 for tables of more than 2,000 rows with time for them, else 1", metavar="N"),
     Option("device", "cpu, cuda or cuda:1.", DEVICE, unset="the fastest available", metavar="NAME"),
     Option("name", "Name of the run and its folder.", FOLDER_NAME, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", FOLDER, default="runs", metavar="FOLDER"),
@@ -208,7 +210,10 @@ EACH = {  # what is said otherwise where there are several trainings
                    unset="the data's", metavar="NAME"),
 }  # fmt: skip
 
-COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not in ("network", "like", "start")))
+# What says something of one network alone.
+OF_ONE = ("network", "heads", "like", "start")
+
+COMPARE = (NETWORKS, SEEDS, *(EACH.get(o.name, o) for o in TRAIN if o.name not in OF_ONE))
 
 JSON = Option("json", "Print JSON lines, the result last.", YesNo(), command=True)
 

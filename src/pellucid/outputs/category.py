@@ -5,6 +5,7 @@ B batch, n examples, C classes, D width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -15,13 +16,12 @@ from ..data.batches.batch import Batch
 from ..errors import UsageError, unknown_name
 from ..fields import Field
 from ..tasks.category import CategoryTask
-from ..trunks import Features
-from ..trunks.layers import Linear
-from .base import Output, register
+from .base import register
+from .pooled import PooledOutput
 
 
 @register
-class Category(Output):
+class Category(PooledOutput):
     """One linear map to C logits; softmax cross-entropy with label smoothing (Szegedy et al., 2016).
 
     Target: (B,) class numbers.
@@ -33,7 +33,7 @@ class Category(Output):
     halved = 0.01
     positive = ("temperature",)
     # ``sought``: which of two classes is the positive one; None for the rarer.
-    settings: ClassVar = {"smoothing": 0.0, "sought": None}
+    settings: ClassVar = {**PooledOutput.settings, "smoothing": 0.0, "sought": None}
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
@@ -52,20 +52,22 @@ class Category(Output):
         settings = {k: v for k, v in about["settings"].items() if k != "sought" or v is not None}
         return about | {"settings": settings}
 
-    def build(self, width: int) -> Category:
-        self.layer = Linear(width, len(self.task.values))
+    @property
+    def width(self) -> int:
+        return len(self.task.values)
+
+    def start_weights(self, width: int) -> None:
         nn.init.normal_(self.layer.weight, std=0.5 * width**-0.5)
         nn.init.zeros_(self.layer.bias)
-        return self
 
-    def forward(self, f: Features, batch: Batch) -> Tensor:  # (*B, D) -> (*B, C)
-        return self.layer(f.x)
-
-    def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, C) -> (B,)
+    def each_loss(self, raw: Tensor, true: Tensor) -> Tensor:  # (n, C), (n,) -> (n,)
         # Smoothed in training alone: evaluation's loss is that of the true class.
         smoothing = self.chosen["smoothing"] if self.training else 0.0
-        true: Tensor = batch.target  # type: ignore[assignment]
-        return nnf.cross_entropy(raw.float(), true.long(), reduction="none", label_smoothing=smoothing)
+        return nnf.cross_entropy(raw, true.long(), reduction="none", label_smoothing=smoothing)
+
+    def join_heads(self, raw: Tensor) -> Tensor:  # (B, H, C) -> (B, C)
+        """The logarithm of the mean probability, which is a logit like any other."""
+        return nnf.log_softmax(raw.float(), -1).logsumexp(1) - math.log(self.heads)
 
     def selection_losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, C), (n,) -> (n,)
         """1 for an error, 0 for none, and a tenth of the loss."""

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..data.batches.batch import Batch
 from ..tasks.number import NumberTask
-from ..trunks import Features
-from ..trunks.layers import Linear
-from .base import Output, register
+from .base import register
+from .pooled import PooledOutput
 
 
 @register
-class Number(Output):
+class Number(PooledOutput):
     """One linear map to R standardised numbers; squared error.
 
     Target: (B, R) standardised by the training targets' mean and spread.
@@ -25,16 +23,17 @@ class Number(Output):
     task_type = NumberTask
     positive = ("std",)
 
-    def build(self, width: int) -> Number:
-        self.layer = Linear(width, len(self.fields))
+    @property
+    def width(self) -> int:
+        return len(self.fields)
+
+    def start_weights(self, width: int) -> None:
         # Step 0 answers with the training mean, the naive answer.
         nn.init.zeros_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)
-        return self
 
-    def forward(self, f: Features, batch: Batch) -> Tensor:  # (*B, D) -> (*B, R)
-        return self.layer(f.x)
+    def each_loss(self, raw: Tensor, true: Tensor) -> Tensor:  # (n, R), (n, R) -> (n,)
+        return (raw - true).square().mean(1)
 
-    def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, R) -> (B,)
-        true: Tensor = batch.target  # type: ignore[assignment]
-        return (raw.float() - true).square().mean(1)
+    def join_heads(self, raw: Tensor) -> Tensor:  # (B, H, R) -> (B, R)
+        return raw.mean(1)

@@ -12,7 +12,9 @@ from ..trunks import Trunk, trunk_named
 from .plan import Plan
 
 
-def planned_network(plan: Plan, inputs: Sequence[Field], targets: Sequence[Field], trunk: Trunk) -> Network:
+def planned_network(
+    plan: Plan, inputs: Sequence[Field], targets: Sequence[Field], trunk: Trunk, heads: int = 1
+) -> Network:
     """The planned network with this trunk; the same weights for the same seed. Fields with their fitted states."""
     named = {f.name: f for f in inputs}
     layers = []
@@ -20,12 +22,13 @@ def planned_network(plan: Plan, inputs: Sequence[Field], targets: Sequence[Field
         kind = INPUTS[group.kind]
         planned = {k: v for k, v in plan.inputs.get(group.kind, {}).items() if k in kind.settings}
         layers.append(kind([named[name] for name in group.fields], **planned))
-    return Network(layers, trunk, planned_output(plan, targets), seed=plan.seed)
+    return Network(layers, trunk, planned_output(plan, targets, heads), seed=plan.seed)
 
 
-def planned_output(plan: Plan, targets: Sequence[Field]) -> Output:
+def planned_output(plan: Plan, targets: Sequence[Field], heads: int = 1) -> Output:
     """The planned output, without its layer."""
-    return OUTPUTS[plan.output["name"]](targets, **{k: v for k, v in plan.output.items() if k != "name"})
+    settings = {k: v for k, v in plan.output.items() if k != "name"} | ({"heads": heads} if heads > 1 else {})
+    return OUTPUTS[plan.output["name"]](targets, **settings)
 
 
 def planned_trunk(plan: Plan, size: int) -> Trunk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ from .device import best_device
 from .plan import Choice, Plan, Recipe
 from .rules import (
     GENTLY,
+    HEADS_EPOCHS,
+    HEADS_SIZE,
+    HEADS_SIZES,
     SEEN,
     SMALL_DENSE,
     SMALL_RECIPE,
@@ -23,6 +27,7 @@ from .rules import (
     class_weights_choice,
     class_weights_for,
     folds_for,
+    heads_for,
     leading_kind,
     learning_rate,
     metric_for,
@@ -49,7 +54,7 @@ def make_plan(
         data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
         start: as in ``Plan``.
         options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device,
-            metric, positive, augment.
+            metric, positive, augment, heads.
     """
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
@@ -73,6 +78,11 @@ def make_plan(
         hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}
     rate = learning_rate(hints, options.get("lr"))
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
+    passes = {"epochs": budget.amount, "steps": budget.amount * batch.value / len(split.train)}
+    given = passes.get(budget.kind, math.inf)
+    heads = heads_for(kind, hints, start, len(split.train), folds.value, given, options.get("heads"))
+    few = {"size": HEADS_SIZE, "sizes": (HEADS_SIZES[0], HEADS_SIZES[-1]), "epochs": hints["epochs"]}
+    heads_sizes = sizes_for(few, budget, options.get("size"), len(split.train)) if heads.value > 1 else None
     seed, own_split = int(options.get("seed") or 0), options.get("split_seed")
     split_seed = seed if own_split is None else int(own_split)
     changes = augmentation_for(data, split_seed, hints, options.get("augment"))
@@ -85,7 +95,8 @@ def make_plan(
     choices = [
         predict_choice(data, why),
         Choice("network", network.value, network.reason),
-        size_choice(sizes),
+        size_choice(heads_sizes or sizes),
+        *([heads] if heads.value > 1 or options.get("heads") else []),
         batch,
         rate,
         *([replace(changes, value=", ".join(changes.value) or "none")] if changes else []),
@@ -115,6 +126,9 @@ def make_plan(
         class_weights=classes,
         reference=reference is not None,
         folds=folds.value,
+        heads=heads.value,
+        heads_sizes=heads_sizes.value if heads_sizes else (),
+        heads_epochs=0.0 if options.get("heads") else HEADS_EPOCHS,
         choices=tuple(choices),
     )
 

@@ -65,6 +65,8 @@ class Plan:
         usual: the size to try first. dropout, norm: of the trunk; None leaves its own.
         class_weights: how much each class counts in the loss, by label; None for all the same.
         folds: of the cross-validation that finds the number of steps; 0 for none.
+        heads: of the network; 1 for a single one. heads_sizes: as ``sizes``, with them. heads_epochs: for fewer, by the
+            clock, there are none.
         reference: whether a classical model learns beside it.
         choices: all of it for people, each with its reason.
     """
@@ -88,6 +90,9 @@ class Plan:
     class_weights: Mapping[str, float] | None = None
     reference: bool = False
     folds: int = 0
+    heads: int = 1
+    heads_sizes: tuple[int, ...] = ()
+    heads_epochs: float = 0.0
     choices: tuple[Choice, ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
@@ -110,12 +115,14 @@ class Plan:
         return [(c.name, str(c.value), c.reason) for c in self.choices]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"sizes": list(self.sizes), "choices": [asdict(c) for c in self.choices]}
+        lists = {"sizes": list(self.sizes), "heads_sizes": list(self.heads_sizes)}
+        return asdict(self) | lists | {"choices": [asdict(c) for c in self.choices]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         # What runs of earlier versions did not write down had these values then.
-        newer = {"split_seed": data["seed"], "reference": False, "folds": 0}
+        newer = {"split_seed": data["seed"], "reference": False, "folds": 0, "heads": 1}
+        newer |= {"heads_sizes": (), "heads_epochs": 0.0}
         newer |= dict.fromkeys(("start", "class_weights", "norm"))
         data = {**newer, **data}
         found = {f.name: data[f.name] for f in fields(cls)}
@@ -125,6 +132,7 @@ class Plan:
                 "recipe": Recipe(**found["recipe"]),
                 "budget": Budget(**found["budget"]),
                 "sizes": tuple(found["sizes"]),
+                "heads_sizes": tuple(found["heads_sizes"]),
                 "choices": tuple(Choice(**c) for c in found["choices"]),
             }
         )

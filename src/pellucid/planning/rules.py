@@ -49,6 +49,12 @@ SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embed
 # two new classes").
 GENTLY = 0.3
 
+# The smallest and the largest size with heads, and the usual one: a step costs three to four times as much.
+HEADS_SIZES, HEADS_SIZE = (0, 1, 2), 1
+
+# Epochs below which heads, each of which learns for itself, are not worth what they take.
+HEADS_EPOCHS = 15.0
+
 # -- the rules
 
 
@@ -147,6 +153,35 @@ def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, 
 def usual_folds(rows: int) -> int:
     """Five of few rows; three where each still learns from many; none of hardly any."""
     return min(5 if rows <= 500 else 3, rows // 2) if rows >= FEWEST else 0
+
+
+def heads_for(
+    kind: type[Trunk] | None,
+    hints: Mapping[str, Any],
+    start: Mapping[str, Any] | None,
+    examples: int,
+    folds: int,
+    epochs: float,
+    asked: int | None,
+) -> Choice:
+    """How many heads share the hidden layers.
+
+    Args:
+        kind: of the trunk; None for one of the user's own. epochs: that the budget says; infinite for one of time.
+
+    Raises:
+        UsageError: for heads that are asked for of a network that reads more than a vector.
+    """
+    if asked is not None:
+        if asked > 1 and kind is not None and kind.reads[0] != 0:
+            raise UsageError(f"--heads is for dense networks, not for {kind.name}", fix="use --network mlp")
+        return Choice("heads", asked, "as asked")
+    if start:
+        return Choice("heads", int(start.get("heads", 1)), f"as in {start['run']}")
+    heads = int(hints.get("heads", 1))
+    if kind is None or folds or examples <= SMALL or epochs < HEADS_EPOCHS:
+        heads = 1
+    return Choice("heads", heads, "one network, as many answers, averaged; if there is time")
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:

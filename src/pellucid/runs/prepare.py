@@ -186,7 +186,9 @@ def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trun
     # On the same data the split of then: what the run learned from must not come up in test.
     if brought.fingerprint() == start.record["data"]["fingerprint"] and options.get("split_seed") is None:
         options["split_seed"] = start.record["plan"]["split_seed"]
-    return brought, trunk, {"run": str(start.path), "sha256": start.checksum, "trunk": start.trunk_config}
+    about = {"run": str(start.path), "sha256": start.checksum, "trunk": start.trunk_config}
+    # Only where there are several, so that plans of earlier versions stay what they were.
+    return brought, trunk, about | ({"heads": start.heads} if start.heads > 1 else {})
 
 
 def trunk_for_record(record: Mapping[str, Any], trunk: Trunk | None) -> Trunk | None:

@@ -408,8 +408,8 @@ class Trainer:
     # -- what the loop needs
 
     def make_network(self, trunk: Trunk) -> Network:
-        """A fresh network of this plan with ``trunk``."""
-        return planned_network(self.plan, self.inputs, self.targets, trunk)
+        """A fresh network of this plan with ``trunk`` and as many heads as were decided."""
+        return planned_network(self.plan, self.inputs, self.targets, trunk, self.decisions.at(0, "heads", 1))
 
     def network_of_size(self, size: int) -> Network:
         """A fresh network of this plan at one size, on the device."""
@@ -458,8 +458,9 @@ class Trainer:
 
     def choose_size(self) -> tuple[Trunk, Timing | None]:
         """The trunk at the size that the budget allows, and a timing of its steps under a budget of time."""
-        deadline, sizes, recipe = self.clock.deadline(0), self.plan.sizes, self.plan.recipe
+        deadline, recipe = self.clock.deadline(0), self.plan.recipe
         if self.own is not None:
+            self.decide_heads(self.plan.heads, "as planned")
             reason = f"as in {self.plan.start['run']}" if self.plan.start else "custom trunk"
             self.decisions.decide(0, "size", "own", reason)
             if deadline is None:
@@ -470,14 +471,43 @@ class Trainer:
                 time_steps(thrown_away, self.sampler, recipe, counts=self.thread_counts), self.decisions
             )
         if deadline is None:
-            self.decisions.decide(0, "size", sizes[0], next(c.reason for c in self.plan.choices if c.name == "size"))
-            return planned_trunk(self.plan, sizes[0]), None
-        left = deadline - time.monotonic()
-        size, timing, reason = largest_within_budget(
-            sizes, self.plan.usual, self.network_of_size, self.sampler, recipe, left, self.thread_counts
+            size = (self.plan.heads_sizes or self.plan.sizes)[0]
+            self.decide_heads(self.plan.heads, "as planned")
+            self.decisions.decide(0, "size", size, next(c.reason for c in self.plan.choices if c.name == "size"))
+            return planned_trunk(self.plan, size), None
+        size, timing, reason = self.size_with_heads(deadline) or self.largest_of(
+            self.plan.sizes, self.plan.usual, 1, deadline
         )
         self.decisions.decide(0, "size", size, reason)
         return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
+
+    def largest_of(self, sizes: tuple[int, ...], usual: int, heads: int, deadline: float) -> tuple[int, Timing, str]:
+        """The largest of some sizes with time for what the recipe aims at, its timing, and why."""
+
+        def make(size: int) -> Network:
+            trunk = planned_trunk(self.plan, size)
+            return planned_network(self.plan, self.inputs, self.targets, trunk, heads).to(self.device)
+
+        left = deadline - time.monotonic()
+        return largest_within_budget(sizes, usual, make, self.sampler, self.plan.recipe, left, self.thread_counts)
+
+    def size_with_heads(self, deadline: float) -> tuple[int, Timing, str] | None:
+        """The size of a network with the planned heads; None where there are none, or no time for them."""
+        sizes, heads = self.plan.heads_sizes, self.plan.heads
+        if heads == 1:
+            return None
+        found = self.largest_of(sizes, sizes[len(sizes) // 2], heads, deadline)
+        epochs = (deadline - time.monotonic()) / (found[1].step * self.sampler.steps)
+        if epochs < self.plan.heads_epochs:
+            self.decide_heads(1, f"with {heads} there is time for only {epochs:.2g} epochs")
+            return None
+        self.decide_heads(heads, f"with them there is time for {epochs:,.0f} epochs")
+        return found
+
+    def decide_heads(self, heads: int, reason: str) -> None:
+        """Decide on the number of heads, where the plan has several."""
+        if self.plan.heads > 1:
+            self.decisions.decide(0, "heads", heads, reason)
 
     def make_clock(self, started: float) -> RunClock:
         """The clock of a run that began at ``started``, of ``time.monotonic``."""

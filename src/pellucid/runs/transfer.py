@@ -68,6 +68,11 @@ class StartingRun:
         """The trunk's name and the arguments it was made with."""
         return self.record["network"]["trunk"]
 
+    @property
+    def heads(self) -> int:
+        """How many heads its network has."""
+        return int(self.record["network"]["output"]["settings"].get("heads", 1))
+
     def fresh_trunk(self, own: nn.Module | None = None) -> Trunk:
         """Fresh hidden layers of the same shape. ``own``: the module, when the run has a trunk of its user's own."""
         return trunk_from(self.trunk_config, own)
@@ -128,14 +133,16 @@ class StartingRun:
         # By the names that the task gives them: labels of several columns stand side by side.
         places = {value: i for i, value in enumerate(kind(before).values)}  # type: ignore[attr-defined]
         rows = [(i, places[value]) for i, value in enumerate(values) if value in places]
-        count = 0
+        count, heads = 0, int(network.output.chosen.get("heads", 1))
         for name, value in network.output.layer.state_dict().items():  # type: ignore[union-attr]
             known = self.tensors.get(f"output.layer.{name}")
-            if known is None or not rows or known.shape[1:] != tuple(value.shape[1:]):
+            if known is None or not rows or known.shape[1:] != tuple(value.shape[1:]) or heads != self.heads:
                 continue
+            # Head after head, (H, R, ...).
+            own, other = value.view(heads, -1, *value.shape[1:]), known.reshape(heads, -1, *known.shape[1:])
             for new, old in rows:
-                value[new] = torch.from_numpy(np.array(known[old]))
-                count += value[new].numel()
+                own[:, new] = torch.from_numpy(np.array(other[:, old]))
+                count += own[:, new].numel()
         return count
 
 

@@ -107,7 +107,7 @@ class Trunk(nn.Module):
 
         Returns:
             Any of the fields of ``planning.Recipe``, and ``size`` (the usual one), ``sizes`` (smallest and largest to
-            choose from), ``dropout``, ``smoothing``, ``token_drop``, ``cover``.
+            choose from), ``dropout``, ``smoothing``, ``token_drop``, ``cover``, ``heads``.
         """
         return {}
 

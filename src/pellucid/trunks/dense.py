@@ -105,7 +105,7 @@ class Dense(Trunk):
         # What was measured, by family; others are learned as photos are.
         measured = {
             # Long trainings overfit without dropout: .777 against .807 on diamonds' cut (docs/LOG.md, 2026-11-22).
-            "table": {"dropout": 0.2, "epochs": 30.0, "size": 4},
+            "table": {"dropout": 0.2, "epochs": 30.0, "size": 4, "heads": 8},
             # Leaving out 0.1, 0.5, 0.7 of the tokens: .845, .865, .875 on 6,080 news items (docs/LOG.md, 2026-11-22).
             "text": {"dropout": 0.2, "smoothing": 0.1, "token_drop": 0.7},
         }

@@ -19,6 +19,7 @@ class Need:
         longest: at most so many positions in all; an image input makes its patches coarse enough to fit.
         every: an answer at every position is wanted, not one pooled vector.
         causal: what comes out at a position may depend only on that position and those before it.
+        heads: so many answers, from a vector that is multiplied by as many learned sign vectors; 1 for a single one.
     """
 
     positions: tuple[int, ...] = (0, 1, 2)
@@ -26,6 +27,7 @@ class Need:
     longest: int | None = None
     every: bool = False
     causal: bool = False
+    heads: int = 1
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,46 @@ class Linear(nn.Linear):
         return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
 
 
+# ---------------------------------------------------------------- heads
+
+
+class HeadSigns(nn.Module):
+    """A vector as several: multiplied by H learned vectors that start as random signs.
+
+    All layers behind are shared, and yet each head sees inputs of its own: an ensemble at the price of one network's
+    weights. TabM-mini of Gorishniy, Kotelnikov, Babenko, "TabM: Advancing tabular deep learning with
+    parameter-efficient ensembling" (ICLR 2025).
+
+    Args:
+        width: D. heads: H.
+    """
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.signs = nn.Parameter(torch.randint(0, 2, (heads, width)).float() * 2 - 1)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, D) -> (B, H, D)
+        return x.unsqueeze(1) * self.signs
+
+
+class HeadMaps(nn.Linear):
+    """A linear map of its own for each of H heads.
+
+    Args:
+        width: D. answers: R, of each head. heads: H.
+    """
+
+    def __init__(self, width: int, answers: int, heads: int):
+        # One matrix, head after head, so that it starts, decays and is saved as that of a single head.
+        super().__init__(width, heads * answers)
+        self.heads = heads
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, H, D) -> (B, H, R)
+        weight = self.weight.view(self.heads, -1, self.in_features)  # (H, R, D)
+        bias = self.bias.view(self.heads, 1, -1)  # (H, 1, R)
+        return torch.baddbmm(bias, x.transpose(0, 1), weight.mT).transpose(0, 1)
+
+
 # ---------------------------------------------------------------- dropout
 
 
@@ -118,14 +158,14 @@ def layer_norm(width: int) -> nn.LayerNorm:
 
 
 # Examples that are normalised together. In groups, so that the result does not depend on the micro-batch; groups of 32
-# gave 77.5 % on CIFAR-10, against 78.5 over the batch (docs/LOG.md, 2026-11-22).
+# gave 77.5% on CIFAR-10, against 78.5 over the batch (docs/LOG.md, 2026-11-22).
 GROUP = 64
 
 
 class GroupedBatchNorm(nn.Module):
     """Batch normalisation over fixed groups of 64 examples, in the order of the batch.
 
-    Nearly as good as batch normalisation (73.4 against 74.5 % on 10,000 CIFAR-10 photos; group norm 66.5 %), and the
+    Nearly as good as batch normalisation (73.4 against 74.5% on 10,000 CIFAR-10 photos; group norm 66.5%), and the
     result does not depend on the micro-batch as long as that is a multiple of 64. A last smaller group is allowed;
     one with fewer than two real values takes the running statistics. These are what evaluation uses: the plain
     average of the first 50 groups, from then on a moving one.

@@ -108,7 +108,7 @@ def cross_validate(
     def cast_fold(some: np.ndarray) -> tuple[Network, Loader]:
         # Scales are learned anew from each fold's rows: those of all rows would tell it of what it leaves out.
         fields = data.fitted_inputs_on(some)
-        network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk))
+        network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk), plan.heads)
         inputs = encode_groups(data, fields.values())
         return network.to(loader.device), Loader(
             inputs, loader.target, loader.device, weight=weight, sample=loader.sample
