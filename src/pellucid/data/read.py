@@ -27,9 +27,6 @@ from .schema import check_names, fields_of, named_columns
 from .source import ReadOptions, Source, check_width
 from .splits import preview, spec
 
-# Raised when values of the same file and form are read otherwise than before, so that none is taken from the cache.
-READ_AS = 2
-
 
 @activity("reading the data")
 def read_data(
@@ -109,7 +106,7 @@ def read_data(
         )
     # Values are kept under the bytes and the table's form alone: another target or split decodes nothing anew.
     reading = Reading.from_json(entry.meta)
-    shape = [READ_AS, header, form, reading.named]
+    shape = [reading_code(), header, form, reading.named]
     data = Examples(source, reading, key_of(found.digest, shape, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": goal, "kinds": names["kinds"], "ignore": list(ignored), "header": header}

@@ -28,7 +28,7 @@ from .kept_columns import keep_columns
 from .memory.files import copy_file, is_open_file
 from .memory.layouts import are_images, image_source, text_source
 from .memory.rows_in_order import rows_in_order
-from .read import READ_AS, reading_code
+from .read import reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
 from .sample_weights import weight_field
 from .schema import A_FILE, PLACEHOLDER, check_names
@@ -108,9 +108,8 @@ def read_new(
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts, files=opened.files)
-    data = Examples(
-        source, reading, key_of(found.digest, [READ_AS, asked], [options.names, names]), lambda: chosen, values_cache
-    )
+    key = key_of(found.digest, [reading_code(), asked], [options.names, names])
+    data = Examples(source, reading, key, lambda: chosen, values_cache)
     if not need_target:
         # Of a run that did not write down its ids, any column that it does not use may be one.
         known = [f.name for f in wanted] if ids is None else list(columns or ())
