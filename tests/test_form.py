@@ -230,3 +230,49 @@ def test_the_first_rows_are_shown_as_they_were_read(tmp_path):
     first = read(tmp_path, text).reading.first
     assert first[0] == {"place": "O0", "people": "1100", "size": "0.5", "label": "no"}
     assert len(first) == 5
+
+
+# Under names, German and Swiss numbers with grouped digits, and English ones between tabs.
+@pytest.mark.parametrize(
+    ("cut", "write"),
+    [
+        (";", lambda x: f"{x:_.2f}".replace(".", ",").replace("_", ".")),
+        (";", lambda x: f"{x:,.2f}".replace(",", "’")),
+        ("\t", lambda x: f"{x:,.2f}"),
+    ],
+)
+def test_units_above_numbers_with_grouped_digits(tmp_path, cut, write):
+    head = cut.join(["time", "pressure", "force"]) + "\n" + cut.join(["s", "mbar", "kN"]) + "\n"
+    data = read(tmp_path, head + lines(lambda i: cut.join([write(i / 2), write(5000 + i / 4), write(2000.5 + i)])))
+    assert values(data, "time") == [i / 2 for i in range(N)]
+    assert values(data, "pressure") == [5000 + i / 4 for i in range(N)]
+    assert values(data, "force") == [2000.5 + i for i in range(N)]
+
+
+@pytest.mark.parametrize("cut", [";", "\t", "|"])
+@pytest.mark.parametrize("first", ["", "Temperatur, °C{0}Druck, mbar{0}Kraft, kN\n"])
+def test_commas_inside_numbers_cut_no_cells(tmp_path, cut, first):
+    def row(i):
+        return cut.join([f"1.{i:03},25", f"{i},5", f"2,{i:02}"])
+
+    data = read(tmp_path, first.format(cut) + lines(row))
+    one, two, three = data.fields
+    assert values(data, one) == [1000.25 + i for i in range(N)]
+    assert values(data, two) == [i + 0.5 for i in range(N)]
+    assert values(data, three) == pytest.approx([2 + i / 100 for i in range(N)], abs=1e-12)
+
+
+def test_commas_cut_cells_that_hold_semicolons(tmp_path):
+    data = read(tmp_path, lines(lambda i: f"{half(i)},a{i % 2};b,{yes(i)}"))
+    assert len(data.fields) == 3
+    assert values(data, "column_3") == LABELS
+
+
+def test_values_of_another_version_are_not_taken_from_the_cache(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\nm,kg\n" + lines(lambda i: f"{i},{i * 2}"))
+    with monkeypatch.context() as older:
+        older.setattr("pellucid.data.tables.form.second_header", lambda records: 0)
+        older.setattr("pellucid.data.read.reading_code", lambda: "older")
+        assert len(values(read_data(path, cache=tmp_path / "cache"), "b")) == N + 1
+    assert values(read_data(path, cache=tmp_path / "cache"), "b") == [2 * i for i in range(N)]

@@ -140,6 +140,8 @@ def find_delimiter(text: str, suffix: str, names: Sequence[str] = (), notes: lis
     """
     best, chosen = (0.0, 0), ""
     wanted = {name.casefold() for name in names}
+    # Delimiters between cells whose commas, if they have any, belong to numbers.
+    around_numbers: dict[str, float] = {}
     for delimiter in DELIMITERS:
         records = [record for _, record in split_records(text, Form(delimiter))]
         for some in (records, records[len(records) // 2 :]):
@@ -151,11 +153,23 @@ def find_delimiter(text: str, suffix: str, names: Sequence[str] = (), notes: lis
                 share += 2
             if width > 1 and share >= EVEN_SHARE and (share, width) > best:
                 best, chosen = (share, width), delimiter
+            if width > 1 and share >= EVEN_SHARE and delimiter != COMMA and _commas_in_numbers(records):
+                around_numbers[delimiter] = max(share, around_numbers.get(delimiter, 0.0))
             if width > 1 and count >= EVEN_SHARE * len(some):
                 break
+    if chosen == COMMA and around_numbers:
+        # 1,5;2,5;3,5: commas cut it into more cells, but stand inside numbers.
+        other = max(around_numbers, key=around_numbers.__getitem__)
+        chosen = other if around_numbers[other] >= best[0] else chosen
     if chosen == "\t" and _blanks_cut_further(text):
         return BLANKS
     return chosen or _rare_delimiter(text, wanted, notes if notes is not None else [], where) or ","
+
+
+def _commas_in_numbers(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the cells with commas are numbers, those of the first record aside, which may be names."""
+    cells = [cell for record in records[1:] for cell in record if COMMA in cell]
+    return bool(cells) and weigh_marks(cells).numeric
 
 
 def _blanks_cut_further(text: str) -> bool:

@@ -21,6 +21,12 @@ IDENTIFIER = re.compile(r"^[^\W\d][\w .()/%#&-]{0,40}$")
 
 DATE = re.compile(r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ][\d:.]+)?$")
 
+# Numbers with grouped digits, Western, Indian and Swiss: 1.234,50; 12,34,567.8; 1'234.
+GROUPED = re.compile(
+    r"[+-]?\d{1,3}(?:(?:,\d{2,3})*,\d{3}(?:\.\d*)?|(?:\.\d{3})+(?:,\d*)?"
+    r"|(?:['’´ \u00a0\u202f\u2009]\d{3})+(?:[.,]\d*)?)"
+)
+
 # Of a column's cells, that make it one of numbers or dates.
 MOSTLY = 0.8
 
@@ -108,10 +114,16 @@ def _vote(cell: str, values: Sequence[str], counts: bool) -> int:
 
 
 def is_number(cell: str) -> bool:
+    """Whether a cell is a number, in one notation or another.
+
+    >>> [is_number(cell) for cell in ("1,5", "1.234,50", "12,34,567.8", "1’234", "12.05.2020")]
+    [True, True, True, True, False]
+    """
     try:
         float(cell.replace(",", ".").replace(" ", ""))
     except ValueError:
-        return bool(cell) and cell[0] in "+-($€£¥<>≤≥~" and weigh_marks([cell]).numeric
+        signed = bool(cell) and cell[0] in "+-($€£¥<>≤≥~" and weigh_marks([cell]).numeric
+        return signed or GROUPED.fullmatch(cell) is not None
     return True
 
 
