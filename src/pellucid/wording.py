@@ -57,6 +57,17 @@ def score_text(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def rounded_number(value: float, digits: int, mark: str = ",") -> str:
+    """A number in so many digits, or all that stand before its point; with an exponent only beyond 15 of them.
+
+    >>> rounded_number(1649921.98, 6), rounded_number(0.123456, 4), rounded_number(998004.5, 4, mark="")
+    ('1,649,922', '0.1235', '998004')
+    """
+    if 10 ** (digits - 1) <= abs(value) < 1e15:
+        return f"{value:{mark}.0f}"
+    return f"{value:{mark}.{digits}g}"
+
+
 # Metrics whose stored name is not the one that the field uses.
 _METRICS = {"every label right": "exact match", "labels wrong": "Hamming loss"}
 

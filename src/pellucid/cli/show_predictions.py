@@ -17,7 +17,7 @@ from ..errors import visible_text
 from ..fields.labels import join_labels
 from ..runs.prediction_file import write_file
 from ..runs.predictions import ERROR, FILE, INPUT, ROW, Predictions
-from ..wording import count_noun
+from ..wording import count_noun, rounded_number
 from .console import eighths_bar, grouped_number, make_console, plain_grid, print_block, print_json
 
 if TYPE_CHECKING:
@@ -167,7 +167,9 @@ def _answer_cells(row: Mapping[str, Any]) -> list[str]:
 def _row_number(row: Mapping[str, Any]) -> str:
     low, high = row.get("low"), row.get("high")
     known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-    return f"{row['value']:.6g}" + (f" ({low:.6g} to {high:.6g})" if known else "")
+    # Without marks between digits: programs read these lines too.
+    value, *ends = (rounded_number(one, 6, mark="") for one in (row["value"], *((low, high) if known else ())))
+    return value + (f" ({' to '.join(ends)})" if ends else "")
 
 
 def _style_row(row: Mapping[str, Any]) -> list[Text]:

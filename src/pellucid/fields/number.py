@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ..storage import forms
-from ..wording import count_noun
+from ..wording import count_noun, rounded_number
 from .base import Guess, Kind, register
 from .column import Column, cut_series, drop_missing, thin_series
 from .encoded import Into, Stored, allocate_in_memory
@@ -329,14 +329,14 @@ def first_word(series: pl.Series, decimal: str = POINT) -> str | None:
 def format_number(value: float, name: str = "") -> str:
     """A number, of the column ``name``, as a person writes it.
 
-    >>> format_number(18823.0), format_number(0.25), format_number(2010.0, "model year")
-    ('18,823', '0.25', '2010')
+    >>> format_number(18823.5), format_number(0.25), format_number(2010.0, "model year"), format_number(1649921.98)
+    ('18,823.5', '0.25', '2010', '1,649,922')
     """
     if is_year(name, value):
         return str(int(value))
     if value == round(value, 0) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:.6g}"
+    return rounded_number(value, 6)
 
 
 def _hardly_numbers(series: pl.Series, mark: str) -> bool:

@@ -13,7 +13,7 @@ import polars as pl
 from ..draw.markup import Markup, tag
 from ..errors import PellucidError, UsageError
 from ..fields import Note
-from ..wording import count_noun, plain_text
+from ..wording import count_noun, plain_text, rounded_number
 
 if TYPE_CHECKING:
     from ..tasks.base import Task
@@ -219,7 +219,7 @@ def _in_brief(prediction: Mapping[str, Any], about: Sequence[str]) -> str:
 
 def _cell_text(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return rounded_number(value, 4)
     return "" if value is None else plain_text(value) if not isinstance(value, str) else value
 
 

@@ -15,7 +15,7 @@ from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
 from ..storage import forms
-from ..wording import score_text
+from ..wording import rounded_number, score_text
 from .base import Task, Values, measure_all
 from .ranges import COVERAGE, THIRDS, Range, check_range, coverage_by_third, fit_range
 from .several_targets import each_target, residuals_of
@@ -69,7 +69,7 @@ class NumberTask(Task):
             name = "number that is off by the smallest share" if shares else "median"
             best = np.array([weighted_medians(own, count[None])[0] for own, count in zip(true.T, counts, strict=True)])
         raw = (best - self.learned["mean"]) / self.learned["std"]
-        return raw.astype(np.float32), f"always the {name}, {' and '.join(f'{v:,.4g}' for v in best)}"
+        return raw.astype(np.float32), f"always the {name}, {' and '.join(rounded_number(v, 4) for v in best)}"
 
     def calibrate(self, raw: Values, target: Values) -> None:
         """Learn the range that holds ``COVERAGE`` of validation's errors, for each target."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...fields import Field, Note
 from ...fields.spelling import say_differences
-from ...wording import count_noun, join_words
+from ...wording import count_noun, join_words, rounded_number
 from ..splits.spec import PARTS
 from .base import MOST_NOTES, SplitView, part_check
 
@@ -65,8 +65,8 @@ def _explain_drift(parts: SplitView, field: Field, train: np.ndarray, rows: np.n
             return f"all of {other} is {'above' if a[-1] < b[0] else 'below'} all of train"
         points = np.concatenate([a, b])
         gap = np.abs(np.searchsorted(a, points, "right") / len(a) - np.searchsorted(b, points, "right") / len(b)).max()
-        middle = [float(np.median(v)) for v in (a, b)]
-        text = f"differs between train and {other}: median {middle[0]:,.4g} in train, {middle[1]:,.4g} in {other}"
+        shown = [rounded_number(float(np.median(v)), 4) for v in (a, b)]
+        text = f"differs between train and {other}: median {shown[0]} in train, {shown[1]} in {other}"
         return text if gap > FAR_DISTANCE + chance else ""
     if not field.traits.one_class:
         return ""
