@@ -632,12 +632,12 @@ def test_columns_are_found_by_name_whatever_their_order(trained):
         ),
         (
             {"colour": ["red"]},
-            "data in memory: the column 'height' is missing\n  add it; the other columns there: none",
+            "data in memory: the column 'height' is missing\n  add it",
         ),
         (
             {"size": [1.0], "day": [2]},
             "data in memory: the columns 'height' and 'colour' are missing\n"
-            "  add it; the other columns there: 'size' and 'day'",
+            "  add them; the other columns there: 'size' and 'day'",
         ),
     ],
 )

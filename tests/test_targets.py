@@ -19,6 +19,7 @@ def test_two_numbers_are_learned_scored_and_predicted_together(tmp_path: Path, n
     assert show_data.target_text(data.summary()).plain == "y, price, 2 numbers, from x (number): as you asked", (
         "said in one place"
     )
+    assert "2 numbers, predicted together" in str(pellucid.plan(data))
     alone = pellucid.read({"y": [0.5 * i for i in range(30)]}, target="y", cache=False)
     assert "'y', a number, but there is nothing to predict it from: as you asked" in alone.describe()
     run = pellucid.train(data, epochs=2, out=str(tmp_path), size=0)

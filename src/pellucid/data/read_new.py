@@ -307,7 +307,7 @@ def _lost_columns_error(lost: Sequence[Field], free: list[str], name: str) -> Pe
     what = f"{'the column' if len(lost) == 1 else 'the columns'} {asked} {'is' if len(lost) == 1 else 'are'} missing"
     close = get_close_matches(lost[0].name, free, n=1, cutoff=0.6)
     shown = join_words((f"'{column}'" for column in free), 12)
-    fix = f"add it; the other columns there: {shown if free else 'none'}"
+    fix = f"add {'it' if len(lost) == 1 else 'them'}" + (f"; the other columns there: {shown}" if free else "")
     if close:
         fix = f"Did you mean '{close[0]}'? Rename it to '{lost[0].name}'."
     return PellucidError(what, where=name, fix=fix)

@@ -49,7 +49,7 @@ class Text(Input):
     @classmethod
     def suggest_network(cls, examples: int) -> tuple[str, str]:
         if examples < FEW_TEXTS:
-            return "dense", f"{examples:,} few texts: a bag of words and word pairs works better than their order"
+            return "dense", f"few texts ({examples:,}): a bag of words and word pairs works better than their order"
         return "transformer", "text: every word can use every other (attention)"
 
     def __init__(self, fields: Sequence[Field], **settings: Any):

@@ -21,7 +21,7 @@ from ..options import Budget
 from ..outputs import Output
 from ..references.base import reference_for, reference_seconds
 from ..trunks import Trunk, trunk_named
-from ..wording import join_words
+from ..wording import count_noun, join_words
 from .plan import Choice, Recipe
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def leading_kind(data: Dataset) -> Kind:
 def predict_choice(data: Dataset, why: str) -> Choice:
     """What is predicted; of a single target also what was seen in it, with how to have another kind."""
     (first, *others) = data.targets
-    reason = why if others or first.traits.several_classes or not first.reason else f"{why}: {first.reason}"
+    reason = why if first.traits.several_classes or not first.reason else f"{why}: {first.reason}"
+    if others:
+        reason = f"{count_noun(len(data.targets), first.kind.removesuffix('s'))}, predicted together"
     return Choice("predict", ", ".join(f.name for f in data.targets), reason)
 
 

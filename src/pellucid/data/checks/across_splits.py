@@ -60,7 +60,8 @@ def note_across_parts(
     level = "warning" if parts.parts_are_given or max(shares.values()) >= ACT_SHARE else "info"
     action = "nothing: the score may be better than on new data"
     fix = "remove one of each, or keep both in the same set"
-    yield Note(level, f"{text}, such as {parts.example_place(train)}", parts.example_place(here), action, fix)
+    text += f"; the one in train is {parts.example_place(train)}"
+    yield Note(level, text, parts.example_place(here), action, fix)
 
 
 @part_check
