@@ -218,6 +218,23 @@ def test_sheets_with_the_same_columns_are_one_table(tmp_path):
     assert len(read_data(path, sheet="2024", cache=False)) == N
 
 
+@pytest.mark.parametrize("blank", [1, 3, 70])
+@pytest.mark.parametrize("titles", [[], [["made by me"], []]])
+@pytest.mark.parametrize("units", [[], [["cm", "mm", None]]])
+def test_empty_rows_at_the_top_of_a_sheet(tmp_path, blank, titles, units):
+    above = [*([[]] * blank), *titles, ["height", "width", "label"], *units]
+    rows = [*above, *([i / 2, i * i % 7, yes(i)] for i in range(100))]
+    data = read_data(workbook(tmp_path / "t.xlsx", a=rows), cache=False)
+    assert values(data, "height") == [i / 2 for i in range(100)]
+    assert values(data, "width") == [i * i % 7 for i in range(100)]
+    assert data.place(4) == f"t.xlsx, line {len(above) + 5}"
+    # Without names, the first row is a row of the table.
+    alone = [[]] * blank + [[i / 2, i * i % 7] for i in range(100)]
+    first = read_data(workbook(tmp_path / "n.xlsx", a=alone), cache=False)
+    assert values(first, "column_1") == [i / 2 for i in range(100)]
+    assert first.place(0) == f"n.xlsx, line {blank + 1}"
+
+
 def test_units_below_the_names_of_a_sheet(tmp_path):
     rows = [["height", "width", "label"], ["cm", "mm", None], *([i / 2, i, yes(i)] for i in range(N))]
     data = read_data(workbook(tmp_path / "t.xlsx", a=rows), cache=False)

@@ -65,7 +65,9 @@ def read_spreadsheet(path: Path, where: str, options: ReadOptions) -> Table:
         text = f"{_name_sheets([repr(sheet) for sheet in alike])} read, {_name_sheets(rest)} left out"
         fix = f"--sheet {shell_quote(others[0])} reads another" if others else ""
         notes.append(Note("warning" if others else "info", text, where, LEFT_OUT, fix))
-    tables = [_make_table(book, sheet, tops[sheet], where, options, notes) for sheet in alike]
+    tables = [
+        _make_table(book, sheet, tops[sheet], sheets[sheet].total_height, where, options, notes) for sheet in alike
+    ]
     if len(tables) == 1:
         return tables[0]
     text = f"{len(alike)} sheets with the same columns are read as one table: {join_words(alike, 4)}"
@@ -123,8 +125,20 @@ def _choose_sheet(tops: Mapping[str, pl.DataFrame], hidden: Collection[str], opt
     return max(tables, key=rank)
 
 
-def _read_cells(book: Any, sheet: str, start: int) -> pl.DataFrame:
-    return book.load_sheet(sheet, header_row=None, skip_rows=start, schema_sample_rows=None).to_polars()
+def _read_cells(book: Any, sheet: str, start: int, height: int) -> tuple[pl.DataFrame, int]:
+    """The cells from a row on, and how many empty rows stand at the top of the sheet.
+
+    Args:
+        start: counted from the first row that holds something. height: rows from that one on.
+    """
+
+    def load_below(row: int) -> Any:
+        return book.load_sheet(sheet, header_row=None, skip_rows=row, schema_sample_rows=None)
+
+    # Rows that are skipped are counted from the sheet's first one; where none is, the empty ones are left out.
+    cells = load_below(start)
+    blank = max(cells.total_height - height, 0)
+    return (load_below(start + blank) if blank else cells).to_polars(), blank
 
 
 def _table_width(top: pl.DataFrame) -> int:
@@ -151,7 +165,9 @@ def _header_row(top: pl.DataFrame) -> int | None:
     return start
 
 
-def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: ReadOptions, notes: list[Note]) -> Table:
+def _make_table(
+    book: Any, sheet: str, top: pl.DataFrame, height: int, where: str, options: ReadOptions, notes: list[Note]
+) -> Table:
     start = _header_row(top)
     assert start is not None
     head = [["" if cell is None else cell for cell in row] for row in top[start:].rows()]
@@ -162,7 +178,7 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     if second:
         notes.append(note_second(head[: 1 + second], given, where))
     names = unique_names(given, notes, where)
-    frame = _read_cells(book, sheet, start + header + second)
+    frame, blank = _read_cells(book, sheet, start + header + second, height)
     # A sheet may be wider below its top.
     names += [f"column_{i + 1}" for i in range(len(names), frame.width)]
     frame.columns = names[: frame.width]
@@ -181,7 +197,7 @@ def _make_table(book: Any, sheet: str, top: pl.DataFrame, where: str, options: R
     if start:
         text = f"{count_noun(start, 'row')} above the table {'is' if start == 1 else 'are'} skipped"
         notes.append(Note("info", text, where))
-    lines = np.flatnonzero(full) + start + header + second + 1
+    lines = np.flatnonzero(full) + blank + start + header + second + 1
     about = f"the sheet '{sheet}', {'names in its first row' if header else 'no header, so columns are numbered'}"
     goal = used[-1] if not header and len(used) > 1 else None
     return Table(
