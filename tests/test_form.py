@@ -293,3 +293,14 @@ def test_values_of_another_version_are_not_taken_from_the_cache(tmp_path, monkey
         older.setattr("pellucid.data.read.reading_code", lambda: "older")
         assert len(values(read_data(path, cache=tmp_path / "cache"), "b")) == N + 1
     assert values(read_data(path, cache=tmp_path / "cache"), "b") == [2 * i for i in range(N)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_bytes_that_the_named_encoding_has_not_are_said(tmp_path, encoding):
+    text = ("street;size\n" + lines(lambda i: f"Straße {i % 4};{half(i)}")).encode("cp1252")
+    data = read(tmp_path, text, encoding=encoding)
+    said = [note.text for note in data.notes if note.level == "warning"]
+    assert said == [f"{N} characters are not {encoding} and read as '\ufffd'"]
+    assert values(data, "size") == HALVES
+    assert values(data, "street")[1] == "Stra\ufffde 1"
+    assert not [note for note in read(tmp_path, text, encoding="cp1252").notes if "read as" in note.text]

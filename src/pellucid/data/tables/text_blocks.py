@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,8 @@ def utf8_blocks(
         what = f"Western European ({found})" if found in WESTERN else f"{SCRIPTS[found]} ({found})"
         fix = "--encoding NAME, if words look wrong"
         notes.append(Note("warning", f"is not UTF-8; read as {what}", where, fix=fix))
-    return _cut_at_records(_plain_ends(_without_zeros(_decode_chunks(path, encoding), where, notes)), quotes)
+    decoded = _decode_chunks(path, encoding, where, notes)
+    return _cut_at_records(_plain_ends(_without_zeros(decoded, where, notes)), quotes)
 
 
 def encoding_of(path: Path) -> tuple[str, str]:
@@ -147,8 +149,9 @@ def _byte_chunks(path: Path) -> Iterator[bytes]:
             yield data
 
 
-def _decode_chunks(path: Path, encoding: str) -> Iterator[bytes]:
-    if encoding == "utf-8":
+def _decode_chunks(path: Path, encoding: str, where: str, notes: list[Note]) -> Iterator[bytes]:
+    # A user may say so of a file that is none.
+    if encoding == "utf-8" and not encoding_of(path)[1]:
         first = True
         for data in _byte_chunks(path):
             yield data.removeprefix(codecs.BOM_UTF8) if first else data
@@ -157,9 +160,14 @@ def _decode_chunks(path: Path, encoding: str) -> Iterator[bytes]:
     # Byte by byte: the rest may be UTF-8.
     western = encoding in WESTERN
     decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)("western" if western else "replace")
-    for data in _byte_chunks(path):
-        yield decoder.decode(data).encode("utf-8", "replace")
-    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+    unread = 0
+    for data in chain(_byte_chunks(path), [b""]):
+        text = decoder.decode(data, final=not data)
+        unread += text.count("\ufffd")
+        yield text.encode("utf-8", "replace")
+    if unread:
+        what = f"{count_noun(unread, 'character is', 'characters are')} not {encoding} and read as '\ufffd'"
+        notes.append(Note("warning", what, where, fix="--encoding NAME, if words look wrong"))
 
 
 def _decode_western(error: UnicodeError) -> tuple[str, int]:
