@@ -764,3 +764,25 @@ def test_the_commonest_set_of_labels_counts_weights() -> None:
     weight = np.array([10, 10, 0.1, 0.1, 0.1])
     assert best_always(target, target.mean(0), "accuracy").tolist() == [False, True]
     assert best_always(target, target.mean(0), "accuracy", weight).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("cells", "none"),
+    [("{}|{}", "|"), ("{};{}", ";"), ("['{}', '{}']", "[]"), ("#{} #{}", "#"), ("{} {}", "")],
+)
+def test_the_cell_that_means_no_label_is_the_columns_own(cells, none):
+    pairs = [("cat", "dog"), ("dog", "owl"), ("owl", "cat"), ("cat", "fox"), ("fox", "dog")]
+    tags = [None, *[cells.format(*pairs[i % 5]) for i in range(59)]]
+
+    def read(tags):
+        return pellucid.read({"x": list(range(60)), "tags": tags}, target="tags", kinds={"tags": "labels"}, cache=False)
+
+    data = read(tags)
+    data.stored_values("tags")
+    said = [note.text for note in data.notes if "1 of 60 values are missing" in note.text]
+    assert said == ["1 of 60 values are missing" + (f"; a cell with '{none}' alone means no label" if none else "")]
+    if none:
+        again = read([none, *tags[1:]])
+        stored = again.stored_values("tags")
+        assert stored.arrays["count"][0] == 0
+        assert stored.meta["values"] == ["cat", "dog", "fox", "owl"]

@@ -80,6 +80,16 @@ def say_separator(settings: Mapping[str, Any]) -> str:
     return special.get(settings["separator"], f"separated by '{settings['separator']}'")
 
 
+def empty_cell(settings: Mapping[str, Any]) -> str:
+    """A cell that holds no label and is not missing; empty where none is known.
+
+    >>> empty_cell({"separator": "|"}), empty_cell({"separator": ",", "brackets": True}), empty_cell({"separator": " "})
+    ('|', '[]', '')
+    """
+    mark = settings.get("separator", "")
+    return "[]" if settings.get("brackets") else mark if mark in (*SEPARATORS, *MARKS) else ""
+
+
 def _are_tags(text: pl.Series, table: pl.DataFrame, settings: Mapping[str, Any], name: str) -> bool:
     """Whether few words, put together in many ways, are tags rather than phrases or sentences."""
     if settings["separator"] == "#":

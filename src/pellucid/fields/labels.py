@@ -23,6 +23,7 @@ from .label_marks import (
     NOTHING,
     SEPARATORS,
     cut_text,
+    empty_cell,
     explode_lists,
     find_separator,
     more_separators,
@@ -117,7 +118,8 @@ class Labels(Kind):
             text = f"no separator between labels found, so each cell is one label; separators are {ALL_MARKS}"
             report(Note("warning", text, f"column '{column.name}'", "one label a cell", "write cells as 'cat; dog'"))
         if missing := int(gone.sum()):
-            text = f"{missing:,} of {len(gone):,} values are missing; a cell with a single ';' means no label"
+            text = f"{missing:,} of {len(gone):,} values are missing"
+            text += f"; a cell with '{alone}' alone means no label" if (alone := empty_cell(settings)) else ""
             report(Note("info", text, f"column '{column.name}'", OWN_VALUE))
         return Stored({"code": code, "count": count}, {"values": values}, len(gone))
 
