@@ -304,3 +304,10 @@ def test_bytes_that_the_named_encoding_has_not_are_said(tmp_path, encoding):
     assert values(data, "size") == HALVES
     assert values(data, "street")[1] == "Stra\ufffde 1"
     assert not [note for note in read(tmp_path, text, encoding="cp1252").notes if "read as" in note.text]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x0b", "\x85"])
+def test_a_quotation_that_never_ends_leaves_other_rows_whole(tmp_path, sign):
+    data = read(tmp_path, 'note,size\n"open,1\n' + lines(lambda i: f"a{i % 4}{sign}b,{half(i)}", 200))
+    assert len(data) == 201
+    assert values(data, "size")[1:] == [i / 2 + 0.5 for i in range(200)]

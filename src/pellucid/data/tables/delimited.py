@@ -423,7 +423,7 @@ def mend_quotes(data: bytes, separator: str) -> bytes:
     text = data.decode("utf-8", "replace")
     with long_cells():
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-        lines = [next(csv.reader([line], delimiter=separator), []) for line in text.splitlines()]
+        lines = [next(csv.reader([line], delimiter=separator), []) for line in text.rstrip("\n").split("\n")]
     swallowed = max(cell.count("\n") for row in rows for cell in row or [""]) > LONG_CELL
     rows = lines if swallowed or _even_rows(lines) > _even_rows(rows) else rows
     out = io.StringIO(newline="")
