@@ -21,7 +21,7 @@ from pellucid.fields import input_groups
 from pellucid.inputs import INPUTS
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS
-from pellucid.planning.rules import heads_for
+from pellucid.planning.rules import SMALL_RECIPE, heads_for
 from pellucid.runs.load import load_network
 from pellucid.runs.record import read_record
 from pellucid.runs.transfer import StartingRun
@@ -155,7 +155,8 @@ def test_heads_need_a_vector() -> None:
 )  # fmt: skip
 def test_when_there_are_heads(examples: int, folds: int, epochs: float, network: str, wanted: int) -> None:
     kind = trunk_named(network)
-    assert heads_for(kind, kind.recipe("table"), None, examples, folds, epochs, None).value == wanted
+    hints = kind.recipe("table") | (SMALL_RECIPE if folds else {})
+    assert heads_for(kind, hints, None, examples, epochs, {}).value == wanted
 
 
 def test_a_planned_network_with_heads_has_fewer_weights_than_the_usual_one() -> None:

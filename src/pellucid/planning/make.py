@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from ..fields import Kind
 from ..inputs import INPUTS
 from ..outputs import output_for
 from ..trunks import TRUNKS, Trunk
@@ -33,6 +33,7 @@ from .rules import (
     metric_for,
     network_for,
     own_trunk,
+    passes_of,
     positive_for,
     predict_choice,
     reference_choice,
@@ -53,8 +54,7 @@ def make_plan(
     Args:
         data: with a target. split: its parts. trunk: a trunk of the user's own instead of a named one.
         start: as in ``Plan``.
-        options: checked options of ``train``: network, budget, epochs, steps, batch_size, lr, seed, size, device,
-            metric, positive, augment, heads.
+        options: checked options of ``train``.
     """
     target, inputs = data.need_target(), data.inputs
     output, why = output_for(target, inputs, options.get("output"))
@@ -65,31 +65,20 @@ def make_plan(
         own_trunk(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
     )
     kind = TRUNKS.get(network.value)
-    leading = leading_kind(data)
-    hints = kind.recipe(leading.family) if kind else {}
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"))
-    if folds.value and leading.tabular:
-        hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
-    hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / len(split.train))
+    hints = hints_for(kind, leading_kind(data), folds.value, len(split.train), started=bool(start))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
-    if start:
-        rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
-        hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}
-    rate = learning_rate(hints, options.get("lr"))
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
-    passes = {"epochs": budget.amount, "steps": budget.amount * batch.value / len(split.train)}
-    given = passes.get(budget.kind, math.inf)
-    heads = heads_for(kind, hints, start, len(split.train), folds.value, given, options.get("heads"))
-    few = {"size": HEADS_SIZE, "sizes": (HEADS_SIZES[0], HEADS_SIZES[-1]), "epochs": hints["epochs"]}
+    passes = passes_of(budget, batch.value, len(split.train))
+    heads = heads_for(kind, hints, start, len(split.train), passes, options)
+    few = hints | {"size": HEADS_SIZE, "sizes": HEADS_SIZES}
     heads_sizes = sizes_for(few, budget, options.get("size"), len(split.train)) if heads.value > 1 else None
     seed, own_split = int(options.get("seed") or 0), options.get("split_seed")
     split_seed = seed if own_split is None else int(own_split)
     changes = augmentation_for(data, split_seed, hints, options.get("augment"))
-    known = {f.name for f in fields(Recipe)}
-    recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch.value, lr=rate.value)
-    if options.get("lr") and recipe.matrix_lr:
-        recipe = replace(recipe, matrix_lr=recipe.matrix_lr * rate.value / hints.get("lr", Recipe.lr))
+    rate = learning_rate(hints, options.get("lr"))
+    recipe = recipe_of(hints, batch.value, rate.value)
     device = options.get("device") or best_device()
     reference = reference_choice(data, options.get("reference"), budget)
     choices = [
@@ -131,6 +120,29 @@ def make_plan(
         heads_epochs=0.0 if options.get("heads") else HEADS_EPOCHS,
         choices=tuple(choices),
     )
+
+
+def hints_for(kind: type[Trunk] | None, leading: Kind, folds: int, examples: int, *, started: bool) -> dict[str, Any]:
+    """What is known of training a trunk of this kind on such data, see ``Trunk.recipe``.
+
+    Args:
+        kind: None for a trunk of the user's own. leading: what makes most of the input. started: from another run.
+    """
+    hints = kind.recipe(leading.family) if kind else {}
+    if folds and leading.tabular:
+        hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
+    hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / examples)
+    if started:
+        rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
+        hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}
+    return hints
+
+
+def recipe_of(hints: Mapping[str, Any], batch: int, rate: float) -> Recipe:
+    """The recipe that hints make; another learning rate than theirs changes both in the same way."""
+    known = {f.name for f in fields(Recipe)}
+    recipe = replace(Recipe(**{k: v for k, v in hints.items() if k in known}), batch_size=batch)
+    return replace(recipe, lr=rate, matrix_lr=recipe.matrix_lr * (rate / recipe.lr))
 
 
 def values_of(**choices: Choice | None) -> dict[str, Any]:

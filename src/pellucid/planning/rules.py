@@ -39,7 +39,8 @@ SMALL, FEWEST = 2_000, 8
 
 # Found by cross-validation on small tables that no bench reports, against the better of scikit-learn's logistic
 # regression and MLP: see docs/LOG.md.
-SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes": (2, 2), "bins": 2}
+SMALL_RECIPE = {"dropout": 0.4, "smoothing": 0.05, "few": 64, "size": 2, "sizes": (2, 2), "bins": 2,
+                "heads": 1}  # fmt: skip
 
 # AdamW alone is as good there as Muon, in half the time; without normalisation a step too many costs less.
 SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embedding": 0}
@@ -50,7 +51,7 @@ SMALL_DENSE = {"lr": 4e-3, "matrix_lr": 0.0, "decay": 0.1, "norm": False, "embed
 GENTLY = 0.3
 
 # The smallest and the largest size with heads, and the usual one: a step costs three to four times as much.
-HEADS_SIZES, HEADS_SIZE = (0, 1, 2), 1
+HEADS_SIZES, HEADS_SIZE = (0, 2), 1
 
 # Epochs below which heads, each of which learns for itself, are not worth what they take.
 HEADS_EPOCHS = 15.0
@@ -162,28 +163,31 @@ def heads_for(
     hints: Mapping[str, Any],
     start: Mapping[str, Any] | None,
     examples: int,
-    folds: int,
     epochs: float,
-    asked: int | None,
+    options: Mapping[str, Any],
 ) -> Choice:
     """How many heads share the hidden layers.
 
     Args:
-        kind: of the trunk; None for one of the user's own. epochs: that the budget says; infinite for one of time.
+        kind: of the trunk; None for one of the user's own. epochs: of the budget, see ``passes_of``.
 
     Raises:
         UsageError: for heads that are asked for of a network that reads more than a vector.
     """
+    asked = options.get("heads")
     if asked is not None:
         if asked > 1 and kind is not None and kind.reads[0] != 0:
             raise UsageError(f"--heads is for dense networks, not for {kind.name}", fix="use --network mlp")
         return Choice("heads", asked, "as asked")
     if start:
         return Choice("heads", int(start.get("heads", 1)), f"as in {start['run']}")
-    heads = int(hints.get("heads", 1))
-    if kind is None or folds or examples <= SMALL or epochs < HEADS_EPOCHS:
-        heads = 1
-    return Choice("heads", heads, "one network, as many answers, averaged; if there is time")
+    enough = kind is not None and examples > SMALL and epochs >= HEADS_EPOCHS
+    return Choice("heads", int(hints.get("heads", 1)) if enough else 1, "answers of one network, averaged")
+
+
+def passes_of(budget: Budget, batch: int, examples: int) -> float:
+    """Epochs that a budget says; endless for one of time."""
+    return {"epochs": budget.amount, "steps": budget.amount * batch / examples}.get(budget.kind, math.inf)
 
 
 def batch_size(data: Dataset, examples: int, asked: int | None, hints: Mapping[str, Any]) -> Choice:
