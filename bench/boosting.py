@@ -82,8 +82,9 @@ def load_table(package: str, name: str, target: str, without: tuple[str, ...]) -
         if frame[column].dtype == object or str(frame[column].dtype) in ("category", "bool", "str"):
             frame[column] = frame[column].map(lambda v: None if v is None or v != v else str(v).strip())
     table = pl.DataFrame({column: frame[column].tolist() for column in frame.columns}, strict=False)
-    # Keel's classes are numbers in some tables.
-    return table.with_columns(pl.col(target).cast(pl.String)) if target == "class" else table
+    # Classes are numbers in some tables, and would be read as such.
+    classes = target == "class" or table[target].drop_nulls().n_unique() == 2
+    return table.with_columns(pl.format("is {}", pl.col(target)).alias(target)) if classes else table
 
 
 def draw_parts(table: pl.DataFrame, draw: int) -> pl.Series:

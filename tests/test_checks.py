@@ -246,7 +246,7 @@ def test_few_different_values_make_equal_rows_by_chance():
     frame = {"sex": ["m", "f"] * 200, "size": list("smlx") * 100, "label": [*"aab", *"bab"] * 66 + list("abab")}
     found = notes(frame)
     assert not [note for note in found if "warning" in note and "repeat" in note]
-    assert [note for note in found if note.endswith("because there are few distinct values")]
+    assert [note for note in found if note.endswith("by chance: values repeat often")]
     assert not [note for note in found if "of train" in note]
 
 

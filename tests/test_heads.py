@@ -163,6 +163,8 @@ def test_a_planned_network_with_heads_has_fewer_weights_than_the_usual_one() -> 
     plan = pellucid.plan(mixed_table("category"), target="target", budget="60s")
     assert (plan.heads, plan.heads_sizes) == (8, (0, 1, 2))
     assert plan.sizes[-1] >= 3
+    assert plan.inputs["number"]["bins"] == 8, "each bin is learned from enough rows"
+    assert "bins" not in pellucid.plan(mixed_table("category"), target="target", network="transformer").inputs["number"]
     most = sum(p.numel() for p in Dense.of_size(plan.heads_sizes[-1]).build(1).parameters()) + 8 * 64
     assert most < sum(p.numel() for p in Dense.of_size(plan.usual).build(0).parameters())
 

@@ -2,10 +2,14 @@
 
 import datetime
 import json
+from pathlib import Path
 
+import numpy as np
 import openpyxl
+import polars as pl
 import pytest
 
+import pellucid
 from pellucid import PellucidError
 from pellucid.data.read import read_data
 
@@ -340,3 +344,29 @@ def test_a_file_of_another_program_is_named(tmp_path, name, word):
     with pytest.raises(PellucidError, match=word) as error:
         read(tmp_path, "@relation iris\n", name)
     assert "CSV" in str(error.value)
+
+
+@pytest.mark.parametrize("cell", ['Screen 15.6" wide', "47°22'30\"N", 'a "so called" one'])
+def test_a_mark_inside_a_cell_is_no_broken_quoting(cell: str, tmp_path: Path) -> None:
+    rows = "\n".join(f"{cell},{i},{'ab'[i % 2]}" for i in range(60))
+    path = tmp_path / "t.csv"
+    path.write_text(f"what,n,label\n{rows}\n")
+    data = pellucid.read(path, target="label")
+    assert data.column("what").values.to_list() == [cell] * 60
+    assert not any("quotation" in note.text for note in data.notes)
+
+
+def test_marks_that_swallow_cells_are_said(tmp_path: Path) -> None:
+    rows = "\n".join(f"{'' if i % 9 else chr(34)}w{i},{i},{'ab'[i % 2]}" for i in range(60))
+    path = tmp_path / "t.csv"
+    path.write_text(f"what,n,label\n{rows}\n")
+    assert any("quotation marks do not pair up" in note.text for note in pellucid.read(path, target="label").notes)
+
+
+@pytest.mark.parametrize("word", ["k.A.", "K. A.", "s/o", "n.a."])
+def test_words_for_no_answer_among_numbers(word: str) -> None:
+    ages = [word if i % 7 == 0 else str(20 + i % 50) for i in range(140)]
+    data = pellucid.read(pl.DataFrame({"age": ages, "y": ["a", "b"] * 70}), target="y")
+    assert next(f for f in data.fields if f.name == "age").kind == "number"
+    assert np.isnan(data.stored_values("age").arrays["value"]).sum() == 20
+    assert not [note.text for note in data.notes if "not numbers" in note.text or "is not a number" in note.text]

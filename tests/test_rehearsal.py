@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
+import torch.nn.functional as nnf
 
 import pellucid
 from pellucid.data.splits.stratify import stratified_folds
 from pellucid.errors import Interrupted
 from pellucid.estimators import PellucidClassifier
+from pellucid.outputs import OUTPUTS
 from pellucid.tuning import cross_validation as rehearsal
 from pellucid.tuning import fold_networks as folds
 from pellucid.tuning.cross_validation import MARKS, best_of, smooth_costs
@@ -290,3 +293,37 @@ def test_of_two_marks_that_cost_the_same_the_later_is_taken():
     assert best_of([0.1, 0.1, 0.2, 0.3, 0.4], 0.01) == 0
     assert best_of([0.1, 0.1, 0.1015]) == 0
     assert best_of([0.1, 0.1, 0.1015], 0.01) == 2
+
+
+def rare_output(share: float, n: int = 400) -> tuple[Any, torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(5)
+    label = np.where(np.arange(n) < share * n, "sick", "well")
+    data = pellucid.read(pl.DataFrame({"x": rng.normal(size=n), "y": label.tolist()}), target="y")
+    output = OUTPUTS["category"]([data.fitted(0)["y"]])
+    true = torch.from_numpy((label == "well").astype(np.int64))
+    raw = torch.from_numpy(rng.normal(size=(n, 2))).float() * 6 + torch.nn.functional.one_hot(true, 2) * 9
+    return output, raw, true
+
+
+@pytest.mark.parametrize(("share", "rare"), [(0.04, True), (0.099, True), (0.1, False), (0.5, False)])
+def test_where_a_class_is_rare_calibrated_losses_decide(share: float, rare: bool) -> None:
+    output, raw, true = rare_output(share)
+    found = output.calibrated_losses(raw, true)
+    assert (found is not None) == rare
+    if found is not None:
+        # No temperature does better but for the prior, which 400 examples outweigh; none at all does worse.
+        best = min(float(nnf.cross_entropy(raw.double() / t, true)) for t in np.exp(np.linspace(-2, 2, 200)))
+        assert best - 1e-9 <= float(found.mean()) <= best + 0.002
+        assert float(found.mean()) < float(nnf.cross_entropy(raw.double(), true)) - 0.01
+
+
+def test_a_longer_training_that_is_only_surer_of_its_errors_does_not_cost_more_where_a_class_is_rare() -> None:
+    output, raw, true = rare_output(0.05)
+    one, other = (output.calibrated_losses(raw * factor, true) for factor in (1.0, 1.7))
+    assert float(one.mean()) == pytest.approx(float(other.mean()), abs=2e-3)
+
+
+def test_a_number_has_no_calibrated_losses() -> None:
+    data = pellucid.read(pl.DataFrame({"x": [1.0, 2, 3, 4] * 10, "y": [1.5, 2.5, 0.5, 9.5] * 10}), target="y")
+    output = OUTPUTS["number"]([data.fitted(0)["y"]])
+    assert output.calibrated_losses(torch.zeros(4, 1), torch.zeros(4, 1)) is None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -92,3 +93,22 @@ def test_without_names_a_text_in_the_last_column_is_not_the_target(tmp_path: Pat
     data = pellucid.read(place, cache=False)
     assert data.target is not None
     assert (data.target.name, data.target.kind) == ("column_1", "category")
+
+
+def test_several_numbers_have_no_error_in_common_units() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    table = pl.DataFrame({"x": x, "price": 1e5 * x + 3e5, "age": 10 * x + rng.normal(size=400) + 40})
+
+    def shown(*names: str, metric: str | None = None) -> set[str]:
+        fitted = pellucid.read(table, target=list(names)).fitted(0)
+        task = OUTPUTS["number"].task_type([fitted[name] for name in names], metric)
+        true = rng.normal(size=(50, len(names)))
+        return set(task.report_content(true + 0.1, true)["metrics"])
+
+    errors = {"mean absolute error", "root mean squared error", "median absolute error"}
+    assert shown("price") >= errors | {"R2"}
+    assert "R2" in shown("price", "age")
+    assert not errors & shown("price", "age")
+    # The metric that was asked for stays.
+    assert errors & shown("price", "age", metric="mean absolute error") == {"mean absolute error"}

@@ -23,6 +23,7 @@ from .years import is_year
 
 # Compared in lower case, without spaces around. The last ones are what spreadsheets and databases write.
 MISSING = ("", ":", "na", "n/a", "null", "?", "-", "nan", "none", "n.a.", "--", "---", "–", "—", ".", "..", "...",
+           "k.a.", "k. a.", "s/o",
            "<na>", "nat", "(null)", "\\n",
            "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!")  # fmt: skip
 

@@ -110,6 +110,10 @@ class Output(nn.Module):
         """The cost of each left-out example by which cross-validation finds the number of steps; here the losses."""
         return self.losses(raw, Batch.of_targets(target))
 
+    def calibrated_losses(self, raw: Tensor, target: Tensor) -> Tensor | None:  # (n, R), (n, ...) -> (n,)
+        """The losses once how sure to be has been mended, where ``selection_losses`` can't tell; else None."""
+        return None
+
     def config(self) -> dict[str, Any]:
         """The output as JSON, its weights and the fields' states left out."""
         # The usual metric is left out: runs from before there was a choice have none.

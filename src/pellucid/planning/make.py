@@ -22,6 +22,7 @@ from .rules import (
     SMALL_RECIPE,
     augmentation_for,
     batch_size,
+    bins_for,
     budget_choice,
     budget_for,
     class_weights_choice,
@@ -129,8 +130,11 @@ def hints_for(kind: type[Trunk] | None, leading: Kind, folds: int, examples: int
         kind: None for a trunk of the user's own. leading: what makes most of the input. started: from another run.
     """
     hints = kind.recipe(leading.family) if kind else {}
+    dense = kind is TRUNKS["dense"]
     if folds and leading.tabular:
-        hints |= SMALL_RECIPE | (SMALL_DENSE if kind is TRUNKS["dense"] else {})
+        hints |= SMALL_RECIPE | (SMALL_DENSE if dense else {})
+    elif leading.tabular and dense:
+        hints["bins"] = bins_for(examples)
     hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / examples)
     if started:
         rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}

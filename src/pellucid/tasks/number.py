@@ -15,7 +15,7 @@ from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
 from ..storage import forms
-from ..wording import rounded_number, score_text
+from ..wording import join_words, rounded_number, score_text
 from .base import Task, Values, measure_all
 from .ranges import COVERAGE, THIRDS, Range, check_range, coverage_by_third, fit_range
 from .several_targets import each_target, residuals_of
@@ -69,7 +69,7 @@ class NumberTask(Task):
             name = "number that is off by the smallest share" if shares else "median"
             best = np.array([weighted_medians(own, count[None])[0] for own, count in zip(true.T, counts, strict=True)])
         raw = (best - self.learned["mean"]) / self.learned["std"]
-        return raw.astype(np.float32), f"always the {name}, {' and '.join(rounded_number(v, 4) for v in best)}"
+        return raw.astype(np.float32), f"always the {name}, {join_words([rounded_number(v, 4) for v in best], 4)}"
 
     def calibrate(self, raw: Values, target: Values) -> None:
         """Learn the range that holds ``COVERAGE`` of validation's errors, for each target."""
@@ -130,6 +130,10 @@ class NumberTask(Task):
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         guess, true = self.read_answers(raw, target)  # (n, R)
         found = measure_all(self, guess, true, weight)
+        if len(self.fields) > 1:
+            # Prices and ages have no unit in common: what has one is said of each target alone.
+            shown = {m.name for m in self.metrics.values() if m.percent or m.key in ("r2", self.measured.key)}
+            found = {name: value for name, value in found.items() if name in shown}
         # Of a true value near 0 every error is an endless share.
         if next_to_nothing(true).any():
             endless = {metric.name for metric in self.metrics.values() if metric.constant == "share"}
@@ -166,7 +170,7 @@ class NumberTask(Task):
             said = super().say_score(score, baseline)
             worse = self.measured.key == "r2" and score.value < 0
             return f"{said} Below 0: worse than always predicting the mean of these examples." if worse else said
-        names = " and ".join(f"'{f.name}'" for f in self.fields)
+        names = join_words([f"'{f.name}'" for f in self.fields], 4)
         mean = ", the mean of both" if len(self.fields) == 2 else ", the mean of all"
         return (
             f"R² {score_text(score.value)} ({score_text(score.low)} to {score_text(score.high)}): the share of the "

@@ -153,7 +153,9 @@ def train_folds(
             break
         training.train_to(mark)
         raw, true = (torch.cat(some) for some in zip(*training.predict_left_out(), strict=True))
-        each = folds[0].state.network.output.selection_losses(raw, true).double()  # (n,)
+        output = folds[0].state.network.output
+        calibrated = output.calibrated_losses(raw, true)
+        each = (output.selection_losses(raw, true) if calibrated is None else calibrated).double()  # (n,)
         cost = float(np.average(each, weights=folds[0].loader.score_weights(rows)))
         # What follows will not be finite either; the marks before it stand.
         if not math.isfinite(cost):
@@ -164,7 +166,8 @@ def train_folds(
             break
     if not costs:
         raise PellucidError("the loss was never finite", fix="look for extreme numbers in the data")
-    best = best_of(costs, folds[0].state.network.output.halved)
+    # The price of half as many steps is one of errors; losses are not as noisy.
+    best = best_of(costs, output.halved if calibrated is None else 0.0)
     order = np.argsort(rows, kind="stable")
     return CrossValidation(marks[best], rows[order], raws[best][torch.from_numpy(order)])
 

@@ -33,11 +33,7 @@ def duplicate_rows(table: TableView) -> Iterator[Note]:
     ids = [f"'{f.name}'" for f in table.fields if f.role == "id"]
     but = f" but for {join_words(ids, 3)}" if ids else ""
     text = f"{count_noun(count, 'row repeats', 'rows repeat')} an earlier one{but}{share}, this one first"
-    text += (
-        "; copies may end up in both train and test"
-        if level == "warning"
-        else ", because there are few distinct values"
-    )
+    text += "; copies may end up in both train and test" if level == "warning" else "; by chance: values repeat often"
     fix = "remove copies, unless they are different examples that happen to be equal"
     yield Note(
         level,

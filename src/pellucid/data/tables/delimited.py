@@ -190,8 +190,10 @@ class _Reader:
             body, lines, over = self._cut_records(block, header)
             frame = self._parse_records(body) if len(lines) else None
         except pl.exceptions.PolarsError:
-            self.mended = True
-            body, lines, over = self._cut_records(mend_quotes(block, self.separator), header)
+            block, even = mend_quotes(block, self.separator)
+            # A mark inside a cell, 15.6", moves nothing where every row has as many cells as the others.
+            self.mended = self.mended or not even
+            body, lines, over = self._cut_records(block, header)
             frame = self._parse_records(body)
         if frame is None:
             return None
@@ -415,10 +417,13 @@ def _even_rows(rows: list[list[str]]) -> int:
     return max(Counter(len(row) for row in rows if row).values(), default=0)
 
 
-def mend_quotes(data: bytes, separator: str) -> bytes:
+def mend_quotes(data: bytes, separator: str) -> tuple[bytes, bool]:
     """The same records with quotation marks in order; marks inside a cell are taken as they are.
 
     A mark that is never closed would swallow the rest of the file: then every line is a record of its own.
+
+    Returns:
+        The records, and whether all of them have as many cells.
     """
     text = data.decode("utf-8", "replace")
     with long_cells():
@@ -428,4 +433,4 @@ def mend_quotes(data: bytes, separator: str) -> bytes:
     rows = lines if swallowed or _even_rows(lines) > _even_rows(rows) else rows
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=separator, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode()
+    return out.getvalue().encode(), len({len(row) for row in rows if row}) == 1
