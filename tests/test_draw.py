@@ -311,6 +311,10 @@ def test_pages_are_whole_self_contained_and_escaped(content):
     assert "nan" not in re.sub(r"base64,[^\"]*", "", html).lower()
 
 
+def test_the_large_number_is_whole():
+    assert re.findall(r'class="big">([\d.]+)<small>%</small>', report_page(photos())) == ["76.4"]
+
+
 def test_a_page_says_what_it_was_given():
     text = " ".join("".join(check(report_page(photos())).text).split())
     for said in (
