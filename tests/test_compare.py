@@ -128,7 +128,7 @@ def test_the_report_shows_all_networks_on_one_picture(compared: tuple[Comparison
     assert "<script" not in page
 
 
-@pytest.mark.parametrize("source", ["photos", "texts", "numbers"])
+@pytest.mark.parametrize("source", ["photos", *(pytest.param(s, marks=pytest.mark.slow) for s in ("texts", "numbers"))])
 def test_every_kind_of_data_can_be_compared(source: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     data = request.getfixturevalue(source)
     target = {"texts": "verdict", "numbers": "price"}.get(source)

@@ -413,8 +413,8 @@ def test_images_in_two_parts_are_found(photos, tmp_path):
     written(tmp_path / "g" / "test" / files[1].parent.name / "again.png", files[1].read_bytes())
     found = "\n".join(map(str, read_data(tmp_path / "g").check()))
     assert (
-        "again.png: 1 image of test (9.1%) is in train too: the score may be too good, such as train/class 0/0010.png"
-        in found
+        "again.png: 1 image of test (9.1%) is in train too: the score may be too good; the one in train is "
+        "train/class 0/0010.png" in found
     )
 
 

@@ -305,7 +305,7 @@ def rare_output(share: float, n: int = 400) -> tuple[Any, torch.Tensor, torch.Te
     return output, raw, true
 
 
-@pytest.mark.parametrize(("share", "rare"), [(0.04, True), (0.099, True), (0.1, False), (0.5, False)])
+@pytest.mark.parametrize(("share", "rare"), [(0.04, True), (0.097, True), (0.1, False), (0.5, False)])
 def test_where_a_class_is_rare_calibrated_losses_decide(share: float, rare: bool) -> None:
     output, raw, true = rare_output(share)
     found = output.calibrated_losses(raw, true)

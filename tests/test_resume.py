@@ -90,7 +90,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "recurrent on photos": {"data": "photos", "network": "rnn"},
     "regression": {"data": "numbers", "network": "mlp", "target": "price"},
 }
-FAST = ("dense", "convolutional", "recurrent", "transformer")
+FAST = ("dense", "transformer")
 KILLS = ("between the optimizers", "before a checkpoint", "before a file is renamed")
 
 
@@ -140,8 +140,8 @@ def test_signals_save_and_say_how_to_go_on(number: int, tmp_path: Path, table: P
 
 FAULTS = [
     pytest.param(Crash(), False, id="killed"),
-    pytest.param(Crash(), True, id="power lost"),
-    pytest.param(OSError(errno.ENOSPC, "No space left on device"), False, id="disk full"),
+    pytest.param(Crash(), True, id="power lost", marks=pytest.mark.slow),
+    pytest.param(OSError(errno.ENOSPC, "No space left on device"), False, id="disk full", marks=pytest.mark.slow),
 ]
 
 

@@ -205,6 +205,7 @@ CELLS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.integers(1, 4).flatmap(lambda w: st.lists(st.tuples(*[CELLS] * w), min_size=1, max_size=40)), st.data())
 def test_any_table_in_blocks_of_any_size(tmp_path, monkeypatch, rows, data):

@@ -150,7 +150,7 @@ class Network(nn.Module):
         part = self.parts[str(i)]
         return self.links[str(i)](part.pool(part(f))).unsqueeze(1)  # type: ignore[operator]
 
-    def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
+    def forward(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, H, R)
         """Raw answers: logits, or standardised numbers; in training of several heads each head's, (B, H, R)."""
         return self.answer(batch, self.output_input(batch))
 
@@ -162,7 +162,7 @@ class Network(nn.Module):
         f, need = self.features(batch), self.output.need()
         return f if need.every or need.heads > 1 else f.with_(x=self.trunk.pool(f), mask=None)
 
-    def answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R)
+    def answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R) or (B, H, R)
         """Raw answers from what the output layer reads."""
         # Answers with the precision of 8 bits would tie, or be rounded.
         if f.x.dtype in (torch.bfloat16, torch.float16):

@@ -50,11 +50,11 @@ class PooledOutput(Output):
         self.start_weights(width)
         return self
 
-    def forward(self, f: Features, batch: Batch) -> Tensor:  # (*B, D) -> (*B, R); (B, H, D) -> (B, H, R) or (B, R)
+    def forward(self, f: Features, batch: Batch) -> Tensor:  # -> (*B, R) or (B, H, R)
         raw = self.layer(f.x)
         return raw if self.heads == 1 or self.training else self.join_heads(raw)
 
-    def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, R), (B, H, R) -> (B,)
+    def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # -> (B,)
         true: Tensor = batch.target  # type: ignore[assignment]
         if raw.ndim == 2:
             return self.each_loss(raw.float(), true)

@@ -73,7 +73,9 @@ def _score_card(content: Content) -> Markup | None:
     percent = as_percent(content)
     value, interval = value_and_spread(score["value"], score.get("low"), score.get("high"), percent)
     unit = content.get("metric", {}).get("unit", "")
-    number = [value.removesuffix("%"), tag("small", "%")] if percent else [value, tag("small", f" {unit}") if unit else None]
+    number = (
+        [value.removesuffix("%"), tag("small", "%")] if percent else [value, tag("small", f" {unit}") if unit else None]
+    )
     n = score.get("n")
     which = content.get("scored") or "test examples"
     measured = f"on {n:,} {which}" if n else f"on {which}"
