@@ -10,7 +10,7 @@ from ...draw.charts import MOST_POINTS, calibration_chart, histogram, scatter_pl
 from ...draw.confusion import READABLE_CLASSES, commonest_mistakes, confusion_matrix
 from ...draw.markup import Markup, join_markup, tag
 from ...draw.ticks import finite_values
-from ...wording import metric_text, number_text, percent_text
+from ...wording import count_noun, metric_text, number_text, percent_text
 from ..content import Content, PerClass, Residuals
 from .base import (
     MOST_LINES,
@@ -49,7 +49,7 @@ def _confusion_card(content: Content) -> list[Markup | None]:
     if len(labels) > READABLE_CLASSES:
         return [card("Confusion matrix: most confused pairs (actual → predicted)", shown)]
     pairs = commonest_mistakes(labels, np.asarray(matrix, int), 3)
-    said = ", ".join(f"{t} predicted as {p} ({n:,} times, {percent_text(s)})" for t, p, n, s in pairs)
+    said = ", ".join(f"{t} predicted as {p} ({count_noun(n, 'time')}, {percent_text(s)})" for t, p, n, s in pairs)
     often = f" Most frequent errors: {said}." if pairs and len(labels) > 2 else ""
     note = tag("p", f"One row for each actual class, one column for each predicted class.{often}", class_="caption")
     return [card("Confusion matrix", [shown, note], wide=wide)]
