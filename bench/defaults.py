@@ -10,10 +10,7 @@ network pools a grid. Random parts of these rows; one core each, two trainings s
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +19,7 @@ from unittest.mock import patch
 
 import numpy as np
 import polars as pl
-from common import cifar, report, spread
+from common import arguments, cifar, report, side_by_side, spread
 from news import split_file
 
 # One of them changed at a time, from what is used.
@@ -87,11 +84,10 @@ def run_one(kind: str, name: str, seed: int, budget: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--budget", default="20s")
     parser.add_argument("--photo-budget", default="90s")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="append the table to RESULTS.md")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
@@ -102,21 +98,7 @@ def main() -> None:
     [split_file(seed) for seed in range(5)]
     jobs = [("texts", name, seed, given.budget) for name in TEXTS for seed in range(given.seeds)]
     jobs += [("photos", name, seed, given.photo_budget) for name in PHOTOS for seed in range(min(given.seeds, 2))]
-    free = sorted(os.sched_getaffinity(0))[:2]
-
-    def run_job(job: tuple[str, str, int, str]) -> dict[str, Any]:
-        core = free.pop()
-        try:
-            command = ["taskset", "-c", str(core), sys.executable, __file__, "--one", *map(str, job)]
-            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        finally:
-            free.append(core)
-        if done.returncode:
-            sys.exit(f"{job} ended with {done.returncode}\n{done.stderr[-2000:]}")
-        return json.loads(done.stdout.strip().splitlines()[-1])
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(run_job, jobs))
+    found = side_by_side([[sys.executable, __file__, "--one", *job] for job in jobs])
     rows = []
     for kind, names in (("texts", TEXTS), ("photos", PHOTOS)):
         usual = [one["score"] for one in found if one["kind"] == kind and one["name"] == next(iter(names))]

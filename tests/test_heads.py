@@ -68,7 +68,7 @@ def each_head(net: Network, batch: Any) -> list[torch.Tensor]:
     vector = net.entry(torch.cat(read, -1))
     for h, signs in enumerate(net.heads.signs):
         f = net.trunk(Features(vector * signs))
-        answers = net.output.width
+        answers = net.output.answers
         rows = slice(h * answers, (h + 1) * answers)
         found.append(f.x @ net.output.layer.weight[rows].T + net.output.layer.bias[rows])
     return found
@@ -109,9 +109,9 @@ def test_each_head_learns_by_its_own_loss(kind: str) -> None:
     own = net.output.layer.weight.grad.clone()
     net.zero_grad()
     (net.output.losses(each_head(net, batch)[2], batch).sum() / 4).backward()
-    rows = slice(2 * net.output.width, 3 * net.output.width)
+    rows = slice(2 * net.output.answers, 3 * net.output.answers)
     torch.testing.assert_close(net.output.layer.weight.grad[rows], own[rows])
-    assert not net.output.layer.weight.grad[: 2 * net.output.width].any()
+    assert not net.output.layer.weight.grad[: 2 * net.output.answers].any()
 
 
 def test_micro_batches_change_rounding_alone() -> None:

@@ -323,6 +323,16 @@ def test_a_longer_training_that_is_only_surer_of_its_errors_does_not_cost_more_w
     assert float(one.mean()) == pytest.approx(float(other.mean()), abs=2e-3)
 
 
+@pytest.mark.parametrize(("counts", "rare"), [([98] * 9 + [97], False), ([100] * 9 + [40], True), ([60, 30, 9], True)])
+def test_a_class_among_many_is_not_rare_for_that(counts: list[int], rare: bool) -> None:
+    label = [f"class {i}" for i, count in enumerate(counts) for _ in range(count)]
+    table = pl.DataFrame({"x": np.random.default_rng(0).normal(size=len(label)), "y": label})
+    output = OUTPUTS["category"]([pellucid.read(table, target="y").fitted(0)["y"]])
+    true = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
+    found = output.calibrated_losses(torch.randn(len(label), len(counts)), true)
+    assert (found is not None) == rare
+
+
 def test_a_number_has_no_calibrated_losses() -> None:
     data = pellucid.read(pl.DataFrame({"x": [1.0, 2, 3, 4] * 10, "y": [1.5, 2.5, 0.5, 9.5] * 10}), target="y")
     output = OUTPUTS["number"]([data.fitted(0)["y"]])

@@ -119,7 +119,7 @@ class Network(nn.Module):
         self.entry: nn.Module = Linear(total, trunk.width) if self.vector else nn.Identity()
         if need.heads > 1 and not self.vector:
             raise PellucidError(
-                f"{need.heads} heads need hidden layers that read one vector", fix="use --network dense, or --heads 1"
+                f"{need.heads} heads need hidden layers that read one vector", fix="use --network mlp, or --heads 1"
             )
         self.heads: nn.Module = HeadSigns(trunk.width, need.heads) if need.heads > 1 else nn.Identity()
         # Heads lie along an axis of positions: each goes through the hidden layers for itself.

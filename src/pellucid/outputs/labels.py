@@ -35,7 +35,7 @@ class Labels(PooledOutput):
         return f"'{target.name}' holds any number of labels" if target.kind == cls.task_type.kind else None
 
     @property
-    def width(self) -> int:
+    def answers(self) -> int:
         return len(self.task.values)
 
     def start_weights(self, width: int) -> None:

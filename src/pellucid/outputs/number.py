@@ -24,7 +24,7 @@ class Number(PooledOutput):
     positive = ("std",)
 
     @property
-    def width(self) -> int:
+    def answers(self) -> int:
         return len(self.fields)
 
     def start_weights(self, width: int) -> None:

@@ -45,8 +45,8 @@ class PooledOutput(Output):
         return Need(heads=self.heads)
 
     def build(self, width: int) -> PooledOutput:
-        one = self.map_type
-        self.layer = HeadMaps(width, self.width, self.heads) if self.heads > 1 else one(width, self.width)
+        several = self.heads > 1
+        self.layer = HeadMaps(width, self.answers, self.heads) if several else self.map_type(width, self.answers)
         self.start_weights(width)
         return self
 
@@ -65,7 +65,7 @@ class PooledOutput(Output):
 
     @property
     @abstractmethod
-    def width(self) -> int:
+    def answers(self) -> int:
         """R, numbers in a raw answer."""
 
     @abstractmethod

@@ -57,8 +57,9 @@ HEADS_SIZES, HEADS_SIZE = (0, 2), 1
 # Epochs below which heads, each of which learns for itself, are not worth what they take.
 HEADS_EPOCHS = 15.0
 
-# Of a number of a dense network on a table, and the training rows for each beyond: 8 bins instead of 48 gave the eleven
-# tables of 3,000 to 14,000 rows that were tried +0.5 points, those of 15,000 and 28,000 -0.5 (docs/LOG.md, 2026-11-27).
+# Of a number of a dense network on a table, and the training rows for each beyond: 8 bins instead of 48 gave the nine
+# tables of 4,000 to 10,000 rows that were tried +0.5 ± 0.4 points, most of it on one, and the five larger ones
+# -0.3 ± 0.2 (docs/LOG.md, 2026-11-27).
 FEWEST_BINS, ROWS_A_BIN = 8, 500
 
 # -- the rules
