@@ -95,9 +95,9 @@ class Dataset(Examples):
     def fitted(self, seed: int = 0) -> dict[str, Field]:
         """The input and target fields with what they learn from the training rows of ``split(seed)`` alone."""
         self.need_target()
-        rows = self.split(seed).train
+        rows = self.split(seed).learned_rows
         about = _rows_digest(rows)
-        return {f.name: self.fit_field(f, rows, about) for f in self.fields.values() if f.role in ("input", "target")}
+        return {f.name: self.fit_field(f, rows, about) for f in self.fields.values() if f.is_input or f.role == "target"}
 
     def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
         """A copy whose fields take settings and states from ``fitted``, by name, and are not fitted again."""
@@ -143,7 +143,7 @@ class Dataset(Examples):
         self.need_target()
         fields = self.fitted(split_seed).values()
         return Network(
-            [f for f in fields if f.role == "input"], trunk, [f for f in fields if f.role == "target"], seed=seed
+            [f for f in fields if f.is_input], trunk, [f for f in fields if f.role == "target"], seed=seed
         )
 
     def batches(
@@ -173,7 +173,7 @@ class Dataset(Examples):
             raise UsageError(unknown_name("part of the data", part, parts))
         # By identity: another network of the same fields may have been fitted on other rows.
         if self._encoded is None or self._encoded[0] is not network:
-            inputs = encode_groups(self, [f for f in network.fields if f.role != "target"])
+            inputs = encode_groups(self, network.fields)
             self._encoded = network, inputs, encode_target(self, network.output.fields)
         _, encoded, target = self._encoded
         training = part == "train"

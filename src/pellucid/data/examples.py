@@ -26,6 +26,11 @@ from .schema import columns_listed
 from .source import Contents, without_compression
 from .splits.by_time import ordering_values
 from .splits.spec import SplitSpec
+from .timeline.forecast import Forecast
+from .timeline.moments import timeline_of
+from .timeline.step import ROWS
+from .timeline.timeline import Timeline
+from .timeline.windows import season_scales
 from .tables.table import Places, kept_places
 
 if TYPE_CHECKING:
@@ -51,6 +56,7 @@ class Reading:
         files: each example is a file of its own. untold: why there is nothing to predict, where a name would not help.
         fields: in the order of the source.
         first: the first rows, as read (``first_rows``).
+        forecast: what is to be forecast, where rows are moments of series; None elsewhere.
         why: what makes the target the target; empty when there is none.
         classes: how many examples each class of a category target has, the commonest first.
         given: how many examples each part has, where the data gives the parts.
@@ -72,9 +78,11 @@ class Reading:
     first: list[dict[str, str | None]] = kept(default_factory=list)
     files: bool = False
     untold: str = ""
+    forecast: Forecast | None = None
 
     def to_json(self) -> dict[str, Any]:
-        plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes")}
+        plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes", "forecast")}
+        plain["forecast"] = self.forecast and self.forecast.to_json()
         plain |= {"parting": self.parting.to_json(), "fields": [f.to_json() for f in self.fields]}
         return plain | {"notes": [asdict(note) for note in self.notes]}
 
@@ -84,6 +92,7 @@ class Reading:
             "fields": [Field.from_json(f) for f in data["fields"]],
             "notes": [Note(**note) for note in data["notes"]],
             "parting": SplitSpec.from_json(data["parting"]),
+            "forecast": data["forecast"] and Forecast.from_json(data["forecast"]),
         }
         return cls(**{**data, **typed})
 
@@ -147,7 +156,7 @@ class Examples:
 
     @property
     def inputs(self) -> list[Field]:
-        return [f for f in self.fields.values() if f.role == "input"]
+        return [f for f in self.fields.values() if f.is_input]
 
     def need_target(self) -> Field:
         """The target. Raises PellucidError that lists the columns when it is neither named nor obvious."""
@@ -201,9 +210,17 @@ class Examples:
         kind = kind_named(field.kind)
         # A scale or a vocabulary depends on nothing else; a name that changed, or other columns, do not make it anew.
         about = code_of(field.kind), digest, rows_digest, dict(field.settings), field.role
-        entry = self.cache.get_or_build(
-            key_of("state", *about), lambda _: ({}, kind.fit(stored, rows, field.settings, field.role)), self.add_note
-        )
+        line = self.timeline if kind.moments else None
+        about = (*about, self._key) if line is not None else about
+
+        def build_state(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            state = kind.fit(stored, rows, field.settings, field.role)
+            if line is not None and field.role == "target":
+                values = np.asarray(stored.arrays["value"])
+                state["scales"] = season_scales(line, values, rows, int(field.settings["season"]))
+            return {}, state
+
+        entry = self.cache.get_or_build(key_of("state", *about), build_state, self.add_note)
         # Pages of one column after the other would fill memory, though each is done with for now.
         release_pages(stored)
         return field.with_(state=entry.meta)
@@ -376,6 +393,10 @@ class Examples:
 
     def _unusable_reasons(self) -> Iterator[tuple[str, np.ndarray]]:
         """Why rows can't be used, and which ones: (n,) bool. What is new to a fitted target is noted."""
+        if self.timeline is not None:
+            # Said when the data was read; a moment without a value is a gap in its series.
+            yield "without a moment", self.timeline.place < 0
+            return
         unread = np.zeros(len(self), bool)
         for field in self.inputs:
             unread[self.stored_values(field.name).bad] = True
@@ -394,6 +415,26 @@ class Examples:
             encoded = np.asarray(kind_named(target.kind).encode(stored, target.state))
             yield f"whose '{target.name}' was not in training", is_none(encoded) & ~gone
 
+    # moments
+
+    @cached_property
+    def timeline(self) -> Timeline | None:
+        """Where rows stand in time, where they are moments of series; else None."""
+        about = self.reading.forecast
+        if about is None:
+            return None
+
+        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            columns = {name: self.column(name) for name in (about.time, *about.series) if name}
+            columns = columns or {name: self.column(name) for name in list(self.fields)[:1]}
+            line = timeline_of(columns, about, self.fields.get(about.time))
+            arrays = {"place": line.place, "first": line.first, "last": line.last, "start": line.start}
+            return arrays, {"names": list(line.names)}
+
+        entry = self.cache.get_or_build(key_of("timeline", self._key, about.to_json()), build_entry, self.add_note)
+        arrays = {name: np.asarray(entry.arrays[name]) for name in ("place", "first", "last", "start")}
+        return Timeline(**arrays, names=tuple(entry.meta["names"]), step=about.step, doubles=about.doubles)
+
     def note_dropped(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
         """Note that ``rows`` (sorted) take no part."""
         if count := len(rows):
@@ -402,6 +443,9 @@ class Examples:
 
     def row_times(self) -> tuple[np.ndarray, bool]:
         """(n,) what orders the rows, NaN for none, and whether it is dates; kept, so that the source stays closed."""
+        if self.timeline is not None:
+            place, dates = self.timeline.place, self.timeline.step != ROWS
+            return np.where(place >= 0, self.timeline.moments(np.maximum(place, 0)), np.nan), dates
         entry = self._time_entry()
         return np.asarray(entry.arrays["time"]), bool(entry.meta["dates"])
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..activity import activity
-from ..errors import enough_memory
-from ..fields import KINDS, Note
+from ..errors import UsageError, enough_memory
+from ..fields import KINDS, Field, Note
 from ..options import check_options
+from ..wording import count_noun
 from . import checks
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
@@ -24,8 +25,9 @@ from .folders import layouts
 from .memory.files import copy_file, is_open_file
 from .recognise import recognise_source
 from .schema import check_names, fields_of, named_columns
-from .source import ReadOptions, Source, check_width
+from .source import Contents, ForecastOptions, ReadOptions, Source, check_width
 from .splits import preview, spec
+from .timeline.recognise import Recognised, recognise_forecast
 
 
 @activity("reading the data")
@@ -43,6 +45,16 @@ def read_data(
     split: str | Sequence[float] | None = None,
     image_size: int | tuple[int, int] | None = None,
     weights: str | None = None,
+    horizon: str | int | None = None,
+    time: str | None = None,
+    series: Sequence[str] | str = (),
+    known: Sequence[str] | str = (),
+    every: str | None = None,
+    fill: str | None = None,
+    doubles: str | None = None,
+    season: int | None = None,
+    stride: int | None = None,
+    context: int | None = None,
     cache: str | Path | bool | None = None,
     check: bool = True,
 ) -> Examples:
@@ -66,6 +78,13 @@ def read_data(
             stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
         image_size: pixels a side, or (height, width), that images are brought to.
         weights: a column of numbers, 0 and more, that says how much each row counts in the loss and in scores.
+        horizon: forecast so many steps ahead (24, or "1d"): rows are the moments of series. "0" for rows that are none.
+        time: the column of dates that says when a row is. series: columns that say which series it is of.
+        known: columns that are known ahead.
+        every: a step that rows are brought to ("1h"). fill: how missing values are filled ("linear", "last", "zero").
+        doubles: which of several rows of a moment ("first", "last", "mean").
+        season: steps after which the rhythm comes again. stride: steps between two forecasts.
+        context: steps of the past that a forecast looks at.
         cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
         check: False looks for nothing odd in the values, now or before training, which saves time.
 
@@ -82,9 +101,15 @@ def read_data(
     form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet, "encoding": encoding}
     names = check_options("read", {"target": target, "ignore": ignore, "kinds": kinds or {}, **form})
     goal, ignored = names["target"], names["ignore"]
+    about = {"horizon": horizon, "time": time, "series": series, "known": known, "every": every, "fill": fill,
+             "doubles": doubles, "season": season, "stride": stride, "context": context}  # fmt: skip
+    about = {name: None if value in (None, ()) else value for name, value in about.items()}
+    about = check_options("read", {**about, "horizon": None if horizon is None else str(horizon)})
+    about = {name: value for name, value in about.items() if value is not None}
     form = {name: names[name] for name in form}
     parting = spec.parse_split(split)
     options = ReadOptions(goal, names["kinds"], ignored, header, parting, size, weights)
+    options = replace(options, forecast=ForecastOptions(**about))
     options = replace(options, decimal=form["decimal"], delimiter=form["delimiter"], sheet=form["sheet"])
     options = replace(options, encoding=form["encoding"], named=named_columns(options))
     notes: list[Note] = []
@@ -110,7 +135,9 @@ def read_data(
     data = Examples(source, reading, key_of(found.digest, shape, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": goal, "kinds": names["kinds"], "ignore": list(ignored), "header": header}
-    data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form
+    # Only what was said, so that records of tables stay what they were.
+    about = {name: list(value) if isinstance(value, tuple) else value for name, value in about.items()}
+    data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form | about
     return data
 
 
@@ -123,7 +150,13 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     layouts.need_classes(found, source.name)
     notes = list(found.notes)
     found = replace(found, columns=settle_decimals(found, options.decimal, notes.append))
-    fields, why = fields_of(found, options, notes.append)
+    asked = options.forecast.asked
+    fields, why = ([], "") if asked else fields_of(found, options, notes.append)
+    series = None
+    if asked or not options.forecast.refused:
+        series = recognise_forecast(found, None if asked else fields, options, source.name, notes.append)
+    if series is not None:
+        return _series_reading(source, found, options, series, notes, check)
     if check:
         notes += checks.columns(found.columns, fields)
     goal = next((f for f in fields if f.role == "target"), None)
@@ -139,6 +172,30 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
         notes.append(Note("info", found.untold, source.name, fix=LABELS_FIX))
     untold = found.untold if goal is None else ""
     return Reading(*about, classes, given, how, in_words, notes, columns, first, found.files, untold)
+
+
+def _series_reading(
+    source: Source, found: Contents, options: ReadOptions, series: Recognised, notes: list[Note], check: bool
+) -> Reading:
+    """What was found out about a table whose rows are the moments of series."""
+    if check:
+        notes += checks.columns(found.columns, series.fields)
+    about, parting = series.forecast, options.split
+    if parting.by == "group":
+        raise UsageError("series are parted by time, not by groups", fix="write --split 80,10,10 or rest,24steps,24steps")
+    parting = replace(parting, by="time", column=about.time or None) if parting.by != "column" else parting
+    fields = [_says_parts(f) if parting.by == "column" and f.name == parting.column else f for f in series.fields]
+    columns = [name for name in found.columns if name not in found.added]
+    goals = count_noun(sum(f.role == "target" for f in fields), "channel")
+    where = f", of {count_noun(series.many, 'series', 'series')}" if series.many > 1 else ""
+    layout = f"{found.layout}: {goals}{f' {about.every}' if about.every else ''}{where}"
+    what = (source.name, layout, len(found), found.named, fields, series.why)
+    return Reading(*what, parting=parting, parted=series.parted, notes=notes, columns=columns,
+                   first=first_rows(found.columns, fields), forecast=about)  # fmt: skip
+
+
+def _says_parts(field: Field) -> Field:
+    return Field(field.name, "category", "split", "says which set each row belongs to")
 
 
 @lru_cache

@@ -25,6 +25,37 @@ COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
 
 
 @dataclass(frozen=True)
+class ForecastOptions:
+    """What the user said about series that are to be forecast; see ``read``.
+
+    Attributes:
+        horizon: steps ahead or a span of time; "0" for a table whose rows are no moments.
+        every: the step that rows are brought to.
+    """
+
+    horizon: str | None = None
+    time: str | None = None
+    series: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    every: str | None = None
+    fill: str | None = None
+    doubles: str | None = None
+    season: int | None = None
+    stride: int | None = None
+    context: int | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether a forecast is asked for."""
+        return self.horizon != "0" and self != ForecastOptions()
+
+    @property
+    def refused(self) -> bool:
+        """Whether rows are to be examples, dated or not."""
+        return self.horizon == "0"
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """What the user said about the data; see ``read``.
 
@@ -32,7 +63,7 @@ class ReadOptions:
         names: columns that must be found, when new data are read for a finished run; named: columns that options name.
             Both settle whether a table has a header, and where.
         decimal: the mark before the decimals of numbers. delimiter: what stands between the cells of a text file.
-        sheet: the name of a spreadsheet's sheet. encoding: of text files.
+        sheet: the name of a spreadsheet's sheet. encoding: of text files. forecast: what is said of series.
         spool: the folder in which large tables lie while they are read; it says nothing about the data.
     """
 
@@ -49,6 +80,7 @@ class ReadOptions:
     delimiter: str | None = None
     sheet: str | None = None
     encoding: str | None = None
+    forecast: ForecastOptions = field(default_factory=ForecastOptions)
     spool: Path | None = None
 
 

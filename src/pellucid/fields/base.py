@@ -25,7 +25,7 @@ from .column import Column
 from .encoded import Encoded, Into, Stored, allocate_in_memory
 from .notes import Note, Report
 
-ROLES = ("input", "target", "id", "group", "weight", "split", "ignore")
+ROLES = ("input", "target", "id", "group", "weight", "split", "time", "series", "known", "ignore")
 
 TABLE = "table"  # the family of all that stands in a row beside others
 
@@ -72,6 +72,11 @@ class Field:
         """Its kind, which says what holds for all fields of it."""
         return kind_named(self.kind)
 
+    @property
+    def is_input(self) -> bool:
+        """Whether the network reads it: an input, what is known ahead, or a target whose past is read."""
+        return self.role in ("input", "known") or (self.role == "target" and self.traits.moments)
+
     def with_(self, **changes: Any) -> Field:
         return replace(self, **changes)
 
@@ -108,6 +113,8 @@ class Kind(ABC):
         one_class: whether it is one of a few words, stored as ``code`` into ``values``.
         several_classes: whether it is any number of such words.
         moment: whether it is a date or a time. prose: words in their order. pictures: pixels, to be seen.
+        moments: whether rows are the moments of series, so that an example is a stretch of rows (``encoded.Windows``),
+            and the past of a target is read.
         predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
             is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
         together: whether several targets of it are predicted side by side.
@@ -131,6 +138,7 @@ class Kind(ABC):
     moment: ClassVar[bool] = False
     prose: ClassVar[bool] = False
     pictures: ClassVar[bool] = False
+    moments: ClassVar[bool] = False
     predictable: ClassVar[bool] = False
     instead: ClassVar[str] = ""
     together: ClassVar[bool] = False
@@ -302,9 +310,9 @@ class Group:
 
 
 def input_groups(fields: Iterable[Field]) -> list[Group]:
-    """The input layers that ``fields`` (roles other than input are passed over) call for, in a fixed order."""
+    """The input layers that ``fields`` (those that are no inputs are passed over) call for, in a fixed order."""
     # In the order of the kinds, not of the columns: the order of layers is the order of their tensors in the weights.
-    inputs = [f for f in fields if f.role == "input"]
+    inputs = [f for f in fields if f.is_input]
     found: list[Group] = []
     for name, kind in KINDS.items():
         own = [f for f in inputs if f.kind == name]

@@ -44,7 +44,45 @@ class Ragged:
         return self.values[(self.ends[row - 1] if row else 0) : self.ends[row]]
 
 
-Encoded = np.ndarray | Ragged
+@dataclass(frozen=True)
+class Windows:
+    """n stretches of arrays in order of time, computed and never copied out: example i is what lies around its place.
+
+    P places, C columns, B examples; T = ``before`` + ``after``.
+
+    Attributes:
+        values: (P, C) float32, NaN where missing.
+        places: (n,) int64, where the stretch after each example begins; -1 for none.
+        low, high: (n,) int64, the places of its own series are from ``low`` to before ``high``: what lies outside is
+            missing.
+        before, after: places of a stretch before and from its place on.
+        ahead: (C,) bool, which columns are known also from the place on; the others are missing there.
+        scale: (n, C) float32 or nothing: given behind each stretch as a position of its own.
+    """
+
+    values: np.ndarray
+    places: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    before: int
+    after: int
+    ahead: np.ndarray
+    scale: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, T, C) or (B, T + 1, C)
+        """The stretches of some examples."""
+        index = self.places[rows][:, None] + np.arange(-self.before, self.after)  # (B, T)
+        there = (index >= self.low[rows][:, None]) & (index < self.high[rows][:, None])
+        found = self.values[np.clip(index, 0, max(len(self.values) - 1, 0))]  # (B, T, C)
+        known = there[:, :, None] & ((np.arange(-self.before, self.after) < 0)[:, None] | self.ahead)
+        found = np.where(known, found, np.float32(np.nan))
+        return found if self.scale is None else np.concatenate([found, self.scale[rows][:, None]], 1)
+
+
+Encoded = np.ndarray | Ragged | Windows
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from .base import INPUTS, Input
 from .category import Category
+from .channel import Channel
 from .date import Date
 from .image import Image
 from .labels import Labels
 from .number import Number
 from .text import Text
 
-__all__ = ["INPUTS", "Category", "Date", "Image", "Input", "Labels", "Number", "Text"]
+__all__ = ["INPUTS", "Category", "Channel", "Date", "Image", "Input", "Labels", "Number", "Text"]

@@ -50,7 +50,7 @@ THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3", annotation=float | 
 CHANGES = Some(PHOTO_CHANGES, ("auto", "none"))
 NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN, str | Sequence[str])
 TARGETS = Texts("column", alone=True)
-OUTPUT = Text(of="output", choices=("category", "labels", "number"))
+OUTPUT = Text(of="output", choices=("category", "labels", "number", "future"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
 DECIMAL = Written(parse_decimal, "decimal separator", ",", (",", "."), annotation=str)
@@ -137,6 +137,30 @@ FORM = (
            metavar="NAME"),
 )  # fmt: skip
 
+# Rows that are the moments of series.
+FORECAST = (
+    Option("horizon", "Forecast so many steps ahead: 24, or 1d; 0 for a table whose rows are no moments.",
+           Text(of="horizon"), unset="a dated, regular table of numbers is forecast by its rhythm", metavar="STEPS"),
+    Option("time", "Column of dates that says when a row is.", Text(of="column"), unset="the one with dates",
+           metavar="COLUMN"),
+    Option("series", "Column that says which series a row is of, or several: shop,item.", COLUMNS, default=(),
+           unset="recognised", metavar="COLUMN", many=True),
+    Option("known", "Column that is known ahead, or several: load,wind.", COLUMNS, default=(),
+           unset="those that go on where the target ends", metavar="COLUMN", many=True),
+    Option("every", "Step that rows are brought to, by their mean: 1h, 1d, 1mo.", Text(of="step"),
+           unset="the step that rows have", metavar="STEP"),
+    Option("fill", "Fill missing values: linear, last or zero.", Text(of="way to fill", choices=("linear", "last", "zero")),
+           unset="they stay missing", metavar="HOW"),
+    Option("doubles", "Several rows of one moment: first, last or mean.",
+           Text(of="choice", choices=("first", "last", "mean")), unset="first", metavar="WHICH"),
+    Option("season", "Steps after which the rhythm comes again.", Whole(1, 1_000_000, "steps"), unset="found",
+           metavar="N"),
+    Option("stride", "Steps between two forecasts that are learned from and scored.", Whole(1, 1_000_000, "steps"),
+           default=None, unset="1", metavar="N"),
+    Option("context", "Steps of the past that a forecast looks at.", Whole(1, 1_000_000, "steps"),
+           unset="512, fewer for short series", metavar="N"),
+)  # fmt: skip
+
 READ = (
     Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
            unset="the likely one; if not clear, an error lists the columns", metavar="COLUMN"),
@@ -144,12 +168,13 @@ READ = (
            unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
     Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
     *FORM,
-    Option("split", "Train, validation, test: 80,10,10, column:fold, group:patient, time or 12mo,4mo,4mo.",
+    Option("split", "Train, validation, test: 80,10,10, column:fold, group:patient, time, 12mo,4mo,4mo.",
            Whatever("80,10,10", str | Sequence[float]),
            unset="as given by the data, else 80 : 10 : 10", metavar="SPLIT"),
     WEIGHTS,
     Option("image_size", "Size in pixels that images are resized to.", PIXELS, unset="their own, up to a limit",
            metavar="PIXELS"),
+    *FORECAST,
 )  # fmt: skip
 
 TRAIN = (
@@ -168,7 +193,7 @@ TRAIN = (
            unset="the seed", metavar="N"),
     Option("reference", "Whether to train a classical reference model on the same split.", YesNo(),
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
-    Option("output", "Kind of answer: category, labels or number.", OUTPUT, unset="chosen by the target's kind",
+    Option("output", "Kind of answer: category, labels, number or future.", OUTPUT, unset="chosen by the target's kind",
            metavar="NAME"),
     Option("augment", "Data augmentation of photos: auto, none, or some of mirror,shift,cover.", CHANGES,
            default="auto", metavar="CHANGES"),

@@ -2,7 +2,8 @@
 
 from .base import OUTPUTS, Output, output_for
 from .category import Category
+from .future import Future
 from .labels import Labels
 from .number import Number
 
-__all__ = ["OUTPUTS", "Category", "Labels", "Number", "Output", "output_for"]
+__all__ = ["OUTPUTS", "Category", "Future", "Labels", "Number", "Output", "output_for"]

@@ -50,6 +50,8 @@ def class_content(task: Task, data: Examples, parts: Mapping[str, np.ndarray]) -
     Args:
         parts: rows (n,) by part; those without any are left out.
     """
+    if not any(f.traits.classed for f in task.fields):
+        return {}
     encoded = np.asarray(encode_target(data, task.fields))
     return {part: counts for part, rows in parts.items() if len(rows) and (counts := task.count_classes(encoded[rows]))}
 

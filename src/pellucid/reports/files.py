@@ -15,6 +15,7 @@ from ..training.evaluate import Answers
 from ..training.schedule import with_rates
 from ..tuning.selection import limit_validation
 from . import label_issues
+from .forecast_content import forecast_content, forecast_rows
 from .data_content import class_content, in_words, sample_content
 from .page import report_page
 from .run_report import (
@@ -39,7 +40,9 @@ def write_report(
 ) -> None:
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
     evaluated, task = write_history(run, history), run.network.output.task
-    run.folder.write("predictions.parquet", parquet_bytes(prediction_rows(run, data, split.test, test)))
+    forecasts = not task.constant
+    rows_of = forecast_rows if forecasts else prediction_rows
+    run.folder.write("predictions.parquet", parquet_bytes(rows_of(run, data, split.test, test)))
     looked = limit_validation(split)
     how = score_grouping(data, split.test, feed.score_weights(split.test))
     content = report_summary(run, data, split, evaluated) | output_content(
@@ -55,7 +58,10 @@ def write_report(
         content["suspects"] = write_suspects(run, data, looked, feed, validation)
     # What is shown as a wrong label is not shown again as an error of the network.
     shown = {one["row"] for one in content.get("suspects", {}).get("examples", ())}
-    content["worst"] = worst_answers(run, data, looked.validation, validation, but=shown)
+    if forecasts:
+        content["forecasts"] = forecast_content(run, data, split.test, test, feed)
+    else:
+        content["worst"] = worst_answers(run, data, looked.validation, validation, but=shown)
     run.folder.write("report.html", report_page(content).encode())
 
 

@@ -60,17 +60,17 @@ def learning_facts(
     """
     raw, target = validation
     weight = loader.score_weights(watched)
-    naive, _ = output.task.naive_answer(loader.targets(learned).cpu().numpy(), loader.score_weights(learned))
-    constant = np.broadcast_to(naive, raw.shape)
+    assert loader.target is not None
+    naive, _ = output.task.naive_answers(loader.target, learned, watched, loader.score_weights(learned))
     losses = [row["validation_loss"] for row in history if row["event"] == "evaluated"]
     own = min([mean_loss(output, raw, target, weight), *(loss for loss in losses if math.isfinite(loss))])
-    other = mean_loss(output, raw.new_tensor(np.array(constant)), target, weight)
+    other = mean_loss(output, raw.new_tensor(np.array(naive)), target, weight)
     enough = enough_steps(epoch_steps)
     ahead = None
     if few := steps < enough and not ended:
         some = np.linspace(0, len(raw) - 1, min(JUDGED, len(raw))).astype(np.int64)
         ahead = output.task.paired_difference(
-            raw[some], constant[some], target[some], None if weight is None else weight[some]
+            raw[some], naive[some], target[some], None if weight is None else weight[some]
         )[1]
     known = {"loss": own, "baseline_loss": other, "ahead": ahead}
     return {

@@ -240,8 +240,9 @@ def check_metric(task: Task, loader: Loader, split: Split) -> None:
         true = loader.targets(split[part]).cpu().numpy()
         if not len(true):
             continue
-        naive, _ = task.naive_answer(true)
-        if not math.isfinite(task.measure(np.broadcast_to(naive, (len(true), *naive.shape)), true)):
+        assert loader.target is not None
+        naive, _ = task.naive_answers(loader.target, split[part], split[part])
+        if not math.isfinite(task.measure(naive, true)):
             raise PellucidError(
                 f"{metric_text(task.metric)} can't be computed on {part}, where all {len(true):,} targets are the same",
                 fix="choose another --metric, or give that set more data with --split",

@@ -296,7 +296,7 @@ def check_consistency(value: Any, where: str) -> None:
     TASKS[next(f.kind for f in fields if f.role == "target")].check_calibration(
         value.get("calibration"), f"{where}.calibration"
     )
-    if any(f.state is None for f in fields if f.role in ("input", "target")):
+    if any(f.state is None for f in fields if f.is_input or f.role == "target"):
         raise FormError(f"{where}.fields has an input or a target that has learned nothing")
 
 

@@ -280,7 +280,8 @@ class Run:
         if same_place(source, about["source"]) or data.content_digest() == about.get("examples"):
             data.notes.append(Note("warning", "the run was trained on most of this data: the score is too good"))
         check_known(data, rows)
-        raw, target = self._answer_rows(data, rows, with_target=True)
+        loader = self._loader(data, with_target=True)
+        raw, target = self._answer_rows(data, rows, with_target=True, loader=loader)
         plain, weight = self.network.output.task, data.row_weights()
         how: dict[str, Any] = {}
         drawn: dict[str, Any] = {"weights": weights or "", "moments": moments}
@@ -288,13 +289,11 @@ class Run:
             check_parts(weight, {"evaluated": rows}, weights)
             how = {"weight": weight[rows]}
         # The naive answer of training: one made of these targets would have looked at what is scored.
-        naive = np.array(self.record["naive"]["raw"], np.float32)
-        if naive.shape != raw.shape[1:]:
-            raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
+        naive = self._naive_answers(loader, rows, raw)
         score = task.score(raw, target, **how, **drawn)
         # By no threshold: "always the commonest class" stays what it says.
-        beside = plain.score(np.broadcast_to(naive, raw.shape), target, self.record["naive"]["name"], **how, **drawn)
-        targets = self._score_targets(raw, target, naive, how.get("weight"), moments)
+        beside = plain.score(naive, target, self.record["naive"]["name"], **how, **drawn)
+        targets = self._score_targets(raw, target, naive[0], how.get("weight"), moments)
         warning = "" if task.is_better(score.value, beside.value) else worse_than_baseline(task, score, beside)
         page = Evaluated(self, task, data, rows, (raw, target), score, beside, {**how, **drawn}, targets, warning)
         return Evaluation(
@@ -437,16 +436,27 @@ class Run:
         return data
 
     def _answer_rows(
-        self, data: Examples, rows: np.ndarray, *, with_target: bool, least: int = 1
+        self, data: Examples, rows: np.ndarray, *, with_target: bool, least: int = 1, loader: Loader | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:  # -> (n, R), (n, ...)
         """Raw answers to ``rows`` (n,), averaged with mirror images, and their targets. Raises OutOfMemory."""
         with enough_memory(f"{len(rows):,} examples at once", "give fewer of them at a time"):
-            loader = self._loader(data, with_target)
+            loader = loader or self._loader(data, with_target)
             size = max(loader.at_once, least)
             over = len(rows) % size
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
             raw, true = predict_raw(self.network, loader, filled, size=size, mirrored=True)
             return raw[: len(rows)], true[: len(rows)]
+
+    def _naive_answers(self, loader: Loader, rows: np.ndarray, raw: torch.Tensor) -> np.ndarray:  # -> (n, R)
+        """What the baseline says of ``rows``: the one answer of training, or what follows from their past."""
+        task = self.network.output.task
+        if not task.constant:
+            assert loader.target is not None
+            return task.naive_answers(loader.target, rows, rows)[0]
+        naive = np.array(self.record["naive"]["raw"], np.float32)
+        if naive.shape != raw.shape[1:]:
+            raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
+        return np.broadcast_to(naive, raw.shape)
 
     def _loader(self, data: Examples, with_target: bool) -> Loader:
         """The data encoded for the network. Raises OutOfMemory."""
@@ -456,7 +466,7 @@ class Run:
     @property
     def fields(self) -> list[Field]:
         """The input fields with their fitted states."""
-        return [f for f in self.network.fields if f.role != "target"]
+        return [f for f in self.network.fields if f.is_input]
 
 
 def _restore_nan(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,13 +37,15 @@ def score_answers(
             follows from.
     """
     raw, target = given
-    same, name = task.naive_answer(loader.targets(learned).cpu().numpy(), loader.score_weights(learned))
+    assert loader.target is not None
+    naive, name = task.naive_answers(loader.target, learned, rows, loader.score_weights(learned))
     how = score_grouping(data, rows, loader.score_weights(rows))
     drawn = {name: how[name] for name in ("weight", "group", "moments")}
     return {
         "score": task.score(raw, target, **how).to_json(),
-        "baseline": task.score(np.broadcast_to(same, raw.shape), target, name, **how).to_json(),
-        "naive": {"raw": same.tolist(), "name": name},
+        "baseline": task.score(naive, target, name, **how).to_json(),
+        # What depends on the past is no one answer: it is found again in new data.
+        "naive": {"raw": naive[0].tolist() if task.constant else [], "name": name},
         "reference": reference_score(reference, task, raw, target, **how),
         "targets": each_target(
             task, given, loader.targets(learned).cpu().numpy(), loader.score_weights(learned), drawn

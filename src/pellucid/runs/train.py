@@ -221,7 +221,7 @@ class Trainer:
         self.thread_counts = thread_counts(self.device)
         keep_freed()
         self.fields = dict(fields) if fields is not None else data.fitted(plan.split_seed)
-        self.inputs = [f for f in self.fields.values() if f.role == "input"]
+        self.inputs = [f for f in self.fields.values() if f.is_input]
         self.targets = [f for f in self.fields.values() if f.role == "target"]
         inputs, target = encode_groups(data, self.inputs), encode_target(data, self.targets)
         labels = (self.targets[0].state or {}).get("values", ())

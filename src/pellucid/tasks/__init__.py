@@ -2,10 +2,11 @@
 
 from .base import Task
 from .category import CategoryTask
+from .future import FutureTask
 from .labels import LabelsTask
 from .number import NumberTask
 
 # By the kind of field that each predicts.
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask)}
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask, FutureTask)}
 
-__all__ = ["TASKS", "CategoryTask", "LabelsTask", "NumberTask", "Task"]
+__all__ = ["TASKS", "CategoryTask", "FutureTask", "LabelsTask", "NumberTask", "Task"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..data.splits.time_spans import Moments
 from ..errors import UsageError
-from ..fields import Field, kind_named
+from ..fields import Encoded, Field, kind_named
 from ..fields.labels import join_labels
 from ..metrics.base import Judge, Metric, Shown, find_metric, normalised_weights
 from ..metrics.block_bootstrap import Blocks, block_bootstrap, order_of
@@ -39,6 +39,7 @@ class Task(ABC):
         kind: the field kind of its target.
         metric: the main metric, one of ``metrics``, which can be asked for by name; ``higher``: whether more is better;
             ``percent``: whether it is a share.
+        constant: whether the naive answer is one and the same to every example.
 
     Attributes:
         learned: by name, what is learned beside the weights: scales, and how sure to be. Saved with the weights, as
@@ -52,6 +53,7 @@ class Task(ABC):
     metric: str
     higher: bool = True
     percent: bool = False
+    constant: ClassVar[bool] = True
     metrics: ClassVar[Mapping[str, Metric]] = {}
 
     learned: dict[str, np.ndarray]
@@ -90,6 +92,17 @@ class Task(ABC):
         Args:
             target: encoded, of training. weight: (n,) how much each example counts.
         """
+
+    def naive_answers(
+        self, target: Encoded, learned: np.ndarray, rows: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, str]:  # (m,), (k,), (m,) -> (k, R), what it is
+        """What whoever looks at nothing, or at the past alone, says of ``rows``; and what that is.
+
+        Args:
+            target: encoded, of all examples. learned: those of training. weight: (m,) how much each of them counts.
+        """
+        same, name = self.naive_answer(np.asarray(target)[learned], weight)
+        return np.broadcast_to(same, (len(rows), *same.shape)), name
 
     @abstractmethod
     def calibrate(self, raw: Values, target: Values) -> None:

@@ -1,4 +1,4 @@
-"""Encoded arrays that a step gathers its examples from: dense, ragged, or in a file. B batch, T longest of it."""
+"""Encoded arrays that a step gathers its examples from: dense, ragged, windows, or in a file. B batch, T time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from ..data.batches.batch import Padded
 from ..errors import PellucidError
 from ..fields import Encoded, Ragged
+from ..fields.encoded import Windows
 
 # Larger maps are read from their file, row by row. A map brings in up to 2 MB at every look, so an epoch in random
 # order would soon hold the whole file; of small ones that is wanted.
@@ -90,7 +91,32 @@ class FileRows:
         return torch.from_numpy(self[rows.numpy()])
 
 
-Rows = DenseRows | RaggedRows | FileRows
+class WindowRows:
+    """Stretches of arrays in order of time, one an example; see ``encoded.Windows``.
+
+    Args:
+        windows: n of them. home: the device they live on.
+    """
+
+    def __init__(self, windows: Windows, home: torch.device):
+        self.values = place_array(windows.values, home)  # (P, C)
+        self.places, self.low, self.high = (place_array(a, home) for a in (windows.places, windows.low, windows.high))
+        self.offsets = torch.arange(-windows.before, windows.after, device=home)  # (T,)
+        # Columns that are not known ahead are missing from the example's place on.
+        self.hidden = (self.offsets >= 0).unsqueeze(1) & ~place_array(windows.ahead, home)  # (T, C)
+        self.scale = None if windows.scale is None else place_array(windows.scale, home)
+        self.example_values = (windows.before + windows.after) * windows.values.shape[1]
+
+    def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, T, C) or (B, T + 1, C)
+        index = self.places.index_select(0, rows).unsqueeze(1) + self.offsets  # (B, T)
+        low, high = (end.index_select(0, rows).unsqueeze(1) for end in (self.low, self.high))
+        outside = (index < low) | (index >= high)  # (B, T)
+        found = self.values[index.clamp(0, max(len(self.values) - 1, 0))]  # (B, T, C)
+        found = found.masked_fill(outside.unsqueeze(2) | self.hidden, torch.nan)
+        return found if self.scale is None else torch.cat([found, self.scale.index_select(0, rows).unsqueeze(1)], 1)
+
+
+Rows = DenseRows | RaggedRows | FileRows | WindowRows
 
 
 def rows_of(array: Encoded, home: torch.device) -> Rows:
@@ -100,6 +126,8 @@ def rows_of(array: Encoded, home: torch.device) -> Rows:
     """
     if isinstance(array, Ragged):
         return RaggedRows(array, home)
+    if isinstance(array, Windows):
+        return WindowRows(array, home)
     if home.type == "cpu" and isinstance(array, np.memmap) and array.nbytes > MAPPED_BYTES:
         return FileRows(array)
     return DenseRows(array, home)
@@ -107,7 +135,7 @@ def rows_of(array: Encoded, home: torch.device) -> Rows:
 
 def encoded_bytes(array: Encoded) -> int:
     """Bytes of all values, those that say where sequences end left out."""
-    return array.values.nbytes if isinstance(array, Ragged) else array.nbytes
+    return array.values.nbytes if isinstance(array, Ragged | Windows) else array.nbytes
 
 
 def place_array(array: np.ndarray, home: torch.device) -> Tensor:

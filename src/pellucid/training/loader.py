@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
 from ..fields import Encoded, Field, Ragged
-from .arrays import DenseRows, RaggedRows, encoded_bytes, place_array, rows_of
+from .arrays import DenseRows, RaggedRows, Rows, encoded_bytes, place_array, rows_of
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -72,7 +72,7 @@ class Loader:
             fields: fitted; those whose role is target are the target. weights: ``weight`` and ``sample``.
         """
         targets = [field for field in fields if field.role == "target"]
-        inputs = encode_groups(data, [field for field in fields if field.role != "target"])
+        inputs = encode_groups(data, fields)
         return cls(inputs, encode_target(data, targets) if targets else None, device, **weights)
 
     @property
@@ -94,9 +94,9 @@ class Loader:
         Raises:
             ValueError: for a loader without targets, or with targets of different lengths.
         """
-        if not isinstance(self._targets, DenseRows):
-            raise ValueError("there is no target with one value an example")
-        return self._targets.values[torch.as_tensor(rows)]
+        if self._targets is None or isinstance(self._targets, RaggedRows):
+            raise ValueError("there is no target with as many values in each example")
+        return self._targets.gather(torch.as_tensor(rows, device=self.home))
 
     def score_weights(self, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
         """How much each of ``rows`` counts in scores; None where all count the same."""
@@ -116,8 +116,8 @@ class Loader:
         return [torch.from_numpy(part).to(self.home) for part in in_order(rows, batch_size, self.lengths)]
 
 
-def target_rows(target: Encoded, home: torch.device) -> DenseRows | RaggedRows:
-    return RaggedRows(target, home) if isinstance(target, Ragged) else DenseRows(target, home)
+def target_rows(target: Encoded, home: torch.device) -> Rows:
+    return DenseRows(target, home) if isinstance(target, np.ndarray) else rows_of(target, home)
 
 
 def free_memory(device: torch.device) -> int:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from ...fields import Encoded, Field, Ragged, input_groups
+from ...fields import Encoded, Field, Ragged, input_groups, kind_named
+from ...fields.encoded import Windows
+from ..timeline.windows import input_windows, target_windows
 from .encode import encode_group
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def gather_batch(encoded: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, 
 
 
 def gather_rows(encoded: Encoded, rows: np.ndarray) -> np.ndarray | Padded[np.ndarray]:  # (B,) -> (B, ...)
+    if isinstance(encoded, Windows):
+        return encoded.gather(rows)
     return pad_sequences(encoded, rows) if isinstance(encoded, Ragged) else encoded[rows]
 
 
@@ -90,7 +94,9 @@ def encode_groups(dataset: Examples, fields: Iterable[Field]) -> dict[str, Encod
     """
     named = {field.name: field for field in fields}
     return {
-        group.key: encode_group(dataset, [named[name] for name in group.fields])
+        group.key: (input_windows if kind_named(group.kind).moments else encode_group)(
+            dataset, [named[name] for name in group.fields]
+        )
         for group in input_groups(named.values())
     }
 
@@ -101,6 +107,8 @@ def encode_target(dataset: Examples, fields: Field | Iterable[Field]) -> Encoded
     Several fields stand side by side.
     """
     targets = [fields] if isinstance(fields, Field) else list(fields)
+    if targets[0].traits.moments:
+        return target_windows(dataset, targets)
     several = len(targets) > 1
     return shape_target(
         encode_group(dataset, targets) if several else dataset.encoded_values(targets[0].name, targets[0])

@@ -21,6 +21,9 @@ def duplicate_rows(table: TableView) -> Iterator[Note]:
     # One column of few values repeats by nature; and rows that differ in a column that is not seen are no copies.
     if len(table.used_fields) < 2 or not table.sees_all_columns:
         return
+    # Moments of a series that are equal are no copies of one example.
+    if any(f.traits.moments for f in table.fields):
+        return
     key = table.row_keys()
     again, _ = find_shared(key)
     _, first, inverse, counts = np.unique(key[again], return_index=True, return_inverse=True, return_counts=True)

@@ -72,7 +72,8 @@ def by_time(
         for i, name in enumerate(PARTS)
         if (count := int((part == i if usable is None else (part == i) & usable).sum()))
     ]
-    return part, f"by '{parting.column}': {', '.join(ends)}"
+    by = f"by '{parting.column}': " if parting.column else ""
+    return part, by + ", ".join(ends)
 
 
 def _in_spans(moments: np.ndarray, size: np.ndarray, parting: SplitSpec) -> np.ndarray:  # (G,) -> (G,) part

@@ -17,6 +17,8 @@ CARVED_SHARE = 0.1
 
 REST = "rest"
 
+_STEPS = re.compile(r"(\d{1,9})\s*steps?", re.IGNORECASE)
+
 # What was meant where a comma stands for a colon, as in ``time,80,10,10``.
 MEANT = {"time": "time:", "group": "group:COLUMN,"}
 
@@ -31,6 +33,7 @@ class SplitSpec:
         by: ``"chance"``, ``"column"``, ``"group"`` or ``"time"``.
         column: that holds the parts, groups or times; None for none, or for the only column of times there is.
         shares: of train, validation and test.
+        steps: of validation and test, the last ones of each series, for forecasts; empty for none.
         spans: of train, validation and test, for parts by time; of train and test where there are two. The first is
             None for all that comes before the others.
         carved: whether two parts were asked for, so that validation is ``CARVED_SHARE`` of train.
@@ -41,6 +44,7 @@ class SplitSpec:
     column: str | None = None
     shares: tuple[float, ...] = USUAL_SHARES
     spans: tuple[Span | None, ...] = ()
+    steps: tuple[int, ...] = ()
     carved: bool = False
     asked: bool = False
 
@@ -50,7 +54,8 @@ class SplitSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SplitSpec:
         spans = tuple(None if span is None else Span(**span) for span in data["spans"])
-        return cls(**{**data, "shares": tuple(data["shares"]), "spans": spans})
+        steps = tuple(data.get("steps", ()))
+        return cls(**{**data, "shares": tuple(data["shares"]), "spans": spans, "steps": steps})
 
     def shares_text(self) -> str:
         """The shares in words, e.g. ``"80 : 10 : 10"``."""
@@ -144,8 +149,19 @@ def _parse_amounts(pieces: list[str], text: str, by: str, column: str | None) ->
     return SplitSpec(by, column, carved, carved=True, asked=True)
 
 
+def _parse_steps(pieces: list[str], text: str, column: str | None) -> SplitSpec:
+    """The split by steps of each series, such as ``rest,48steps,48steps``. Raises UsageError for what is no such."""
+    found = [_STEPS.fullmatch(piece) for piece in pieces[1:]]
+    steps = tuple(int(one[1]) for one in found if one)
+    if pieces[0].lower() != REST or len(steps) != len(pieces) - 1 or not 1 <= len(steps) <= 2 or min(steps) < 1:
+        raise UsageError(f"split '{text}' is not understood", fix="write rest,48steps,48steps or rest,48steps")
+    return SplitSpec("time", column, steps=steps * (3 - len(steps)), asked=True)
+
+
 def _parse_spans(pieces: list[str], text: str, by: str, column: str | None) -> SplitSpec:
     """The split by two or three spans of time. Raises UsageError for what is no such."""
+    if any(map(_STEPS.fullmatch, pieces)):
+        return _parse_steps(pieces, text, column)
     if by == "group":
         raise UsageError(f"split '{text}': groups have shares, not spans of time", fix="write group:COLUMN,70,15,15")
     if any(_amount_number(piece) is not None for piece in pieces):

@@ -16,6 +16,7 @@ from ...wording import count_noun
 from .by_column import parts_of_values, parts_of_words
 from .by_group import by_group
 from .by_time import by_time
+from .by_window import part_windows
 from .spec import PARTS, SplitSpec
 from .stratify import stratified_split
 from .unusable import STRANGE, check_given, check_labels, find_strange
@@ -29,12 +30,23 @@ FEWEST_ROWS = 5
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of each part, sorted int64, and in ``how`` what they came about by, for people."""
+    """The examples of each part, by their rows, sorted int64, and in ``how`` what they came about by, for people.
+
+    Attributes:
+        learned: the rows whose values are learned from, where they are others than the examples of train: all of its
+            time, and not only where a forecast starts.
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     how: str
+    learned: np.ndarray | None = None
+
+    @property
+    def learned_rows(self) -> np.ndarray:
+        """The rows that states of fields are learned from."""
+        return self.train if self.learned is None else self.learned
 
     def __getitem__(self, part: str) -> np.ndarray:
         return getattr(self, part)
@@ -56,6 +68,9 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
     Raises:
         PellucidError: when there are too few examples, groups or moments for the parts.
     """
+    if data.reading.forecast is not None:
+        rows, own, how = part_windows(data)
+        return Split(*(np.flatnonzero(own == i) for i in range(3)), how, np.flatnonzero(rows == 0))
     rows, parting = data.usable_rows(), data.reading.parting
     if not len(rows):
         why = next((str(note) for note in data.notes if note.level == "error"), "no row has all that is needed")

@@ -1,0 +1,145 @@
+"""Parts of a forecast: whole stretches of time, and of each part the rows from which all that is ahead lies in it.
+
+n rows, P places, S series, H horizon.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import PellucidError
+from ...wording import count_noun
+from ..timeline.forecast import Forecast, steps_in_words
+from ..timeline.timeline import Timeline
+from ..timeline.windows import forecast_of
+from .by_column import parts_of_values
+from .by_time import by_time, consecutive_parts
+from .spec import PARTS, SplitSpec
+
+if TYPE_CHECKING:
+    from ..examples import Examples
+
+# Of the steps that are looked at, that must lie before a row for it to be learned from, and at most so many.
+HISTORY_SHARE, MOST_HISTORY = 0.25, 32
+
+# Of the time that all series take together, that each must take for one calendar to part them all.
+SAME_TIME = 0.9
+
+
+def part_windows(data: Examples) -> tuple[np.ndarray, np.ndarray, str]:
+    """The part of each row, (n,) index of ``PARTS`` or -1, as a row and as the start of a forecast; and how.
+
+    A forecast whose steps cross a border is in no part. What it looks back on may lie beyond one.
+
+    Raises:
+        PellucidError: when a part is shorter than the horizon.
+    """
+    about, line = forecast_of(data)
+    part, how = _parts_of_places(data, line, about)
+    starts = forecast_starts(data, line, about, part)
+    row_part = np.where(line.place >= 0, part[np.maximum(line.place, 0)], -1) if len(part) else line.place
+    own = np.where(starts, row_part, -1)
+    for i, name in enumerate(PARTS):
+        if (row_part == i).any() and not (own == i).any():
+            longest = int(np.bincount(line.series_of(np.flatnonzero(part == i))).max())
+            raise PellucidError(
+                f"no forecast of {about.ahead()} fits into {name}, which has {steps_in_words(longest, line.step)}",
+                where=data.name,
+                fix="give a shorter --horizon, or a longer part with --split",
+            )
+    counts = ", ".join(f"{name} {count_noun(int((own == i).sum()), 'forecast')}" for i, name in enumerate(PARTS))
+    return row_part, own, f"{how}; {counts}"
+
+
+def forecast_starts(data: Examples, line: Timeline, about: Forecast, part: np.ndarray) -> np.ndarray:  # (P,) -> (n,)
+    """Which rows a forecast can start at: enough past, all of its steps in one part, and one of them known."""
+    place, horizon = np.maximum(line.place, 0), about.horizon
+    one = line.series_of(place)
+    end = place + horizon
+    fits = (line.place >= 0) & (end <= line.last[one])
+    last = np.minimum(end, line.places) - 1
+    fits &= part[place] == part[last]
+    history = max(1, min(int(HISTORY_SHARE * about.context), MOST_HISTORY))
+    fits &= place - line.first[one] >= history
+    # Several rows of one moment are one example.
+    fits &= line.row[place] == np.arange(len(place))
+    if about.stride > 1:
+        # Counted from where test begins, so that its first forecast starts there.
+        border = _first_of_part(line, part, 2 if (part == 2).any() else 0)
+        fits &= (place - border[one]) % about.stride == 0
+    known = np.zeros(line.places + 1, np.int64)
+    for target in data.targets:
+        there = np.isfinite(line.arrange(np.asarray(data.stored_values(target.name).arrays["value"])))
+        known[1:] += np.cumsum(there)
+    return fits & (known[np.minimum(end, line.places)] > known[place])
+
+
+def _first_of_part(line: Timeline, part: np.ndarray, which: int) -> np.ndarray:  # (S,)
+    """The first place of a part in each series; of one without it the series' end."""
+    found = line.last.copy()
+    own = np.flatnonzero(part == which)
+    np.minimum.at(found, line.series_of(own), own)
+    return found
+
+
+def _parts_of_places(data: Examples, line: Timeline, about: Forecast) -> tuple[np.ndarray, str]:  # -> (P,), how
+    """The part of each place, and how that came about."""
+    parting = data.reading.parting
+    if parting.steps:
+        return _last_steps(line, parting)
+    field = next((f for f in data.fields.values() if f.role == "split"), None)
+    if field is not None:
+        stored = data.stored_values(field.name)
+        of, how = parts_of_values(stored.meta["values"], field.name)
+        row_part = np.append(of, -1)[stored.arrays["code"]].astype(np.float64)
+        return _carry_on(line, np.nan_to_num(line.arrange(row_part), nan=-2).astype(np.int64)), how
+    moments = line.moments(np.arange(line.places))
+    if parting.spans and not np.isfinite(moments).all():
+        raise PellucidError("spans of time need dates at a regular step", where=data.name, fix="write rest,24steps,24steps")
+    if line.step.unit != "row" and (len(line.first) == 1 or parting.spans or _at_one_time(line, moments)):
+        return by_time(moments, parting, True)
+    return _shares_of_each(line, parting, about)
+
+
+def _at_one_time(line: Timeline, moments: np.ndarray) -> bool:
+    """Whether all series take about the same time, so that one calendar parts them."""
+    low, high = moments[line.first], moments[line.last - 1]
+    return float((high.min() - low.max()) / max(high.max() - low.min(), 1.0)) >= SAME_TIME
+
+
+def _shares_of_each(line: Timeline, parting: SplitSpec, about: Forecast) -> tuple[np.ndarray, str]:
+    """Each series gives its own last part, of at least one horizon."""
+    part = np.zeros(line.places, np.int64)
+    for first, last in zip(line.first.tolist(), line.last.tolist(), strict=True):
+        size = last - first
+        if size >= 3 * about.horizon + 1:
+            tail = [max(about.horizon, round(share * size)) if share > 0 else 0 for share in parting.shares[1:]]
+            test = min(tail[1], size - tail[0] - 1)
+            part[last - test : last] = 2
+            part[last - test - tail[0] : last - test] = 1
+        elif size:
+            part[first:last] = consecutive_parts(np.ones(size, np.int64), (1.0, 0.0, 0.0))
+    each = "each series gives its own last part, " if len(line.first) > 1 else "in order, "
+    return part, f"{each}{parting.shares_text()}"
+
+
+def _last_steps(line: Timeline, parting: SplitSpec) -> tuple[np.ndarray, str]:
+    """The last steps of each series for test, those before them for validation."""
+    validation, test = parting.steps
+    part = np.zeros(line.places, np.int64)
+    behind = line.last[line.series_of(np.arange(line.places))] - np.arange(line.places)
+    part[behind <= test + validation] = 1
+    part[behind <= test] = 2
+    each = "of each series " if len(line.first) > 1 else ""
+    said = f"{each}the last {steps_in_words(test, line.step)} are test, the {steps_in_words(validation, line.step)} "
+    return part, f"{said}before them validation"
+
+
+def _carry_on(line: Timeline, part: np.ndarray) -> np.ndarray:  # (P,) -> (P,)
+    """Places without a row are in the part of the place before them."""
+    known = np.where(part > -2, np.arange(len(part)), 0)
+    return part[np.maximum.accumulate(known)]
+
+

@@ -1,0 +1,39 @@
+"""What the calendar says of a moment, which is known ahead: hour, weekday, time of year. P places."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .step import DAY, Step, weekday_numbers
+
+YEAR = 365.2425 * DAY
+
+# Of the day and of the year: a wave and its overtone tell morning from evening and spring from autumn.
+HARMONICS = (1, 2)
+
+# Of data, from which on the time of year is told: of one year a model would learn by heart what each month was like.
+LEAST_YEARS = 3
+
+
+def calendar_names(step: Step, span: float) -> tuple[str, ...]:
+    """What is told of moments at this step over so many seconds: only what differs from one to the next."""
+    if step.unit == "row":
+        return ()
+    seconds = {"second": step.amount, "workday": DAY, "month": 30 * DAY * step.amount}[step.unit]
+    waves = [name for name, size, long in (("day", DAY, 2 * DAY), ("year", YEAR, LEAST_YEARS * YEAR)) if seconds <= size / 4 and
+             span >= long]  # fmt: skip
+    weekdays = [f"weekday {i}" for i in range(7)] if seconds <= DAY and DAY % seconds == 0 and span >= 14 * DAY else []
+    return (*(f"{part} of {wave}, {k}" for wave in waves for k in HARMONICS for part in ("sine", "cosine")), *weekdays)
+
+
+def calendar_features(moments: np.ndarray, names: tuple[str, ...]) -> np.ndarray:  # (P,) -> (P, k) float32
+    """What the calendar says, each of the ``names`` a column, between -1 and 1."""
+    found = []
+    for name in names:
+        if name.startswith("weekday"):
+            found.append((weekday_numbers(moments) == int(name.split()[1])) - 1 / 7)
+            continue
+        part, wave, count = name.replace(",", "").split(" of ")[0], *name.split(" of ")[1].split(", ")
+        angle = 2 * np.pi * int(count) * (moments % YEAR / YEAR if wave == "year" else moments % DAY / DAY)
+        found.append(np.sin(angle) if part == "sine" else np.cos(angle))
+    return np.stack(found, 1).astype(np.float32) if found else np.zeros((len(moments), 0), np.float32)

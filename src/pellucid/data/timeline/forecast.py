@@ -1,0 +1,87 @@
+"""What is to be forecast: how far, from how much of the past, which columns say when, whose and what is known ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...storage import forms
+from .step import Step
+from .timeline import DOUBLES, FILLS
+
+# A stranger's file may ask for any number.
+MOST_STEPS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is to be forecast.
+
+    Attributes:
+        horizon: steps ahead. context: steps of the past that are looked at. stride: steps between two forecasts.
+        season: steps after which a rhythm comes again; 1 for none.
+        time: the column that says when; empty where rows follow one another. series: columns that say whose.
+        known: columns that are known ahead.
+        step: between two moments.
+        doubles: what is done with several rows of a moment. fill: how missing values are filled; empty for not at all.
+        coarser: rows were brought to a step that was asked for.
+    """
+
+    horizon: int
+    context: int
+    step: Step
+    season: int = 1
+    stride: int = 1
+    time: str = ""
+    series: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    doubles: str = "first"
+    fill: str = ""
+    coarser: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Forecast:
+        lists = {"series": tuple(data["series"]), "known": tuple(data["known"])}
+        return cls(**{**data, **lists, "step": Step.from_json(data["step"])})
+
+    @property
+    def every(self) -> str:
+        """Between two moments, in words: ``"every hour"``; nothing where there is no step."""
+        return "" if self.step.unit == "row" else f"every {self.step}"
+
+    def ahead(self) -> str:
+        """How far ahead, in words.
+
+        >>> Forecast(24, 168, Step("second", 3600.0)).ahead(), Forecast(1, 8, Step("month", 1.0)).ahead()
+        ('24 hours', '1 month')
+        """
+        return steps_in_words(self.horizon, self.step)
+
+
+def steps_in_words(steps: int, step: Step) -> str:
+    """So many steps, in words.
+
+    >>> steps_in_words(8, Step("second", 900.0)), steps_in_words(13, Step("second", 604800.0))
+    ('8 steps of 15 minutes', '13 weeks')
+    """
+    unit = str(step) if step.unit != "row" else "step"
+    plural = "" if steps == 1 else "s"
+    return f"{steps:,} step{plural} of {unit}" if unit[0].isdigit() else f"{steps:,} {unit}{plural}"
+
+
+# The form of a forecast in a file that may be anyone's.
+FORM = forms.record(
+    {
+        **dict.fromkeys(("horizon", "context", "season", "stride"), forms.whole(1, MOST_STEPS)),
+        "step": forms.record({"unit": forms.one_of("second", "workday", "month", "row"), "amount": forms.number(1e-9)}),
+        "time": forms.text(),
+        **dict.fromkeys(("series", "known"), forms.list_of(forms.text())),
+        "doubles": forms.one_of(*DOUBLES),
+        "fill": forms.one_of("", *FILLS),
+        "coarser": forms.flag,
+    }
+)

@@ -1,0 +1,321 @@
+"""Whether rows are the moments of series that are to be forecast, and how: asked for, or seen in the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...errors import PellucidError, UsageError, unknown_name
+from ...fields import Column, Field, Note, kind_named
+from ...fields.notes import LEFT_OUT
+from ...wording import count_noun, join_words
+from ..source import Contents, ReadOptions
+from ..splits.by_time import seconds_of
+from ..splits.spec import SplitSpec
+from ..splits.time_spans import Span, is_span
+from .findings import note_moments
+from .forecast import Forecast, steps_in_words
+from .moments import row_moments, row_series, settle_step, timeline_of
+from .rhythm import find_season
+from .step import ROWS, Step
+from .timeline import Timeline
+from .windows import calendar_of
+
+Say = Callable[[Note], None]
+
+# Steps of the past that a forecast looks at, at most unless told otherwise; a longer season is looked at as well.
+CONTEXT = 512
+
+# Of its series, that a horizon may be which nobody asked for.
+HORIZON_SHARE = 0.1
+
+# Without a rhythm that people live by.
+USUAL_HORIZON = 12
+
+# Moments from which on a dated table is taken for a series that is to be forecast; columns, up to which.
+FEWEST_MOMENTS, MOST_COLUMNS = 40, 200
+
+# Of the moments, that may have several rows or none, for that.
+ODD_SHARE = 0.05
+
+# Of the rows, from which on doubles mean several series and not mistakes.
+MANY_DOUBLES = 0.05
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A forecast, the fields of all columns for it, and why.
+
+    Attributes:
+        many: how many series there are. parted: how they are parted, in words.
+    """
+
+    forecast: Forecast
+    fields: list[Field]
+    why: str
+    many: int = 1
+    parted: str = ""
+
+
+def recognise_forecast(
+    found: Contents, fields: Sequence[Field] | None, options: ReadOptions, where: str, say: Say
+) -> Recognised | None:
+    """What is to be forecast, where that was asked for or the table is a dated series; else None.
+
+    Args:
+        fields: as a table's, when nothing was asked for; None when a forecast was.
+
+    Raises:
+        PellucidError: when a forecast is asked for and can't be made; it says what is in its way.
+    """
+    asked = options.forecast
+    if fields is not None and not _looks_like_series(found, fields, options):
+        return None
+    columns = {name: column.load_values() for name, column in found.columns.items()}
+    time = _time_column(columns, options, where)
+    moments, dates = row_moments(columns, time)
+    ids = asked.series or _series_columns(columns, moments, time, options, say)
+    for name in (*ids, *asked.known):
+        if name not in columns:
+            raise UsageError(unknown_name("column", name, columns))
+    series, _ = row_series(columns, ids)
+    step = Step.of_span(Span.parse(asked.every)) if asked.every else settle_step(moments, series, dates)
+    if asked.every and not dates:
+        raise UsageError("--every needs a column of dates", fix="name it with --time, or leave --every out")
+    doubles = asked.doubles or ("mean" if asked.every else "first")
+    about = Forecast(
+        1, 1, step, time=time, series=tuple(ids), doubles=doubles, fill=asked.fill or "", coarser=bool(asked.every)
+    )
+    line = timeline_of(columns, about)
+    if fields is not None and not _regular(line):
+        return None
+    made, why = _channels(columns, options, about, say)
+    targets = [f for f in made if f.role == "target"]
+    values = line.arrange(_values(columns, targets[0]))
+    season = asked.season or find_season(values, line)
+    horizon = _horizon(asked.horizon, season, line, where)
+    about = replace(about, horizon=horizon, season=season, stride=asked.stride or 1)
+    about = replace(about, context=asked.context or _context(line, about))
+    about = replace(about, known=tuple(f.name for f in made if f.role == "known"))
+    for note in note_moments(moments, series, dates, line, about, next(iter(columns.values())).row_place):
+        say(note)
+    if fields is not None:
+        text = f"dated and regular, so what comes next is forecast: the next {about.ahead()}"
+        say(Note("info", text, where, "forecasts", "--horizon N for another; --output number makes a table of it"))
+    made = _with_settings(made, about, line)
+    return Recognised(about, made, why, len(line.names), parted_in_words(options.split))
+
+
+def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> list[Field]:
+    """Channels that know what is forecast: layers are built by it."""
+    channels = [f for f in fields if f.traits.moments]
+    shared = {"horizon": about.horizon, "season": about.season, "context": about.context}
+    shared |= {"calendar": calendar_of(line).shape[1], "relative": len(line.names) > 1}
+    shared["rhythms"] = sorted({lag for lag in (about.season, *about.step.rhythms()) if 1 < lag <= about.context})
+    # Read apart where nothing else is told of any of them.
+    shared["apart"] = len(channels) > 1 and all(f.role == "target" for f in channels)
+    places = {f.name: i for i, f in enumerate(channels)}
+    return [
+        f.with_(settings={**f.settings, **shared, "place": places[f.name]}) if f.traits.moments else f for f in fields
+    ]
+
+
+def parted_in_words(parting: SplitSpec) -> str:
+    """How series will be parted, as far as that is known before values are decoded."""
+    if parting.by == "column":
+        return f"as '{parting.column}' says"
+    if parting.steps:
+        return "{:,} and {:,} last steps of each series are validation and test".format(*parting.steps)
+    return "by spans of time" if parting.spans else f"{parting.shares_text()}, in order of time"
+
+
+def _looks_like_series(found: Contents, fields: Sequence[Field], options: ReadOptions) -> bool:
+    """Whether a table that nobody says anything about is a dated series: one column of dates, else numbers."""
+    used = [f for f in fields if f.role not in ("ignore",) or f.name not in options.ignore]
+    if options.target or options.kinds or options.weights or not 1 < len(used) <= MOST_COLUMNS or not found.named:
+        return False
+    if options.split.by not in ("chance", "time") or found.files or any(f.role in ("split", "weight") for f in fields):
+        return False
+    dates = [f for f in used if f.traits.moment]
+    others = [f for f in used if not f.traits.moment]
+    numbers = all(found.columns[f.name].surely_no_text or f.traits.amount for f in others)
+    return len(dates) == 1 and numbers and len(found) >= FEWEST_MOMENTS
+
+
+def _regular(line: Timeline) -> bool:
+    """Whether nearly all moments have one row."""
+    rows = int((line.place >= 0).sum())
+    empty, single = float((line.row < 0).mean()), len(np.unique(line.place[line.place >= 0]))
+    return line.step != ROWS and empty <= ODD_SHARE and single >= (1 - ODD_SHARE) * rows
+
+
+def _time_column(columns: Mapping[str, Column], options: ReadOptions, where: str) -> str:
+    """The column that says when; empty where none does, so that rows follow one another as they are."""
+    named = options.forecast.time or (options.split.column if options.split.by == "time" else None)
+    if named is not None:
+        if named not in columns:
+            raise UsageError(unknown_name("column", named, columns))
+        return named
+    given = {*options.ignore, *options.forecast.known, *options.forecast.series}
+    found = [name for name, column in columns.items() if name not in given and _holds_dates(column)]
+    if len(found) > 1:
+        shown = join_words(f"'{one}'" for one in found)
+        raise PellucidError(f"dates are in {shown}", where=where, fix=f"name one: --time {found[0]}")
+    return found[0] if found else ""
+
+
+def _holds_dates(column: Column) -> bool:
+    guess = kind_named("date").recognise(column)
+    return guess is not None and seconds_of(column) is not None
+
+
+def _series_columns(
+    columns: Mapping[str, Column], moments: np.ndarray, time: str, options: ReadOptions, say: Say
+) -> tuple[str, ...]:
+    """The one column of words by which several rows of a moment are told apart; none where moments differ."""
+    known = np.isfinite(moments)
+    if not time or len(np.unique(moments[known])) >= (1 - MANY_DOUBLES) * known.sum():
+        return ()
+    for name, column in columns.items():
+        if name in (time, *options.ignore, *options.forecast.known):
+            continue
+        series, names = row_series({name: column}, [name])
+        if len(names) < 2 or len(names) > known.sum() / 2:
+            continue
+        pairs = np.stack([series[known].astype(np.float64), moments[known]], 1)
+        if len(np.unique(pairs, axis=0)) >= (1 - MANY_DOUBLES) * known.sum():
+            text = f"tells {count_noun(len(names), 'series', 'series')} apart, each with a row at a moment"
+            say(Note("info", text, f"column '{name}'", "read as the series' name", "--series names others"))
+            return (name,)
+    if options.forecast.doubles or options.forecast.every:
+        return ()
+    raise PellucidError(
+        "most moments have several rows, and no one column tells them apart",
+        fix="name the columns that do: --series shop,item; or --doubles mean",
+    )
+
+
+def _values(columns: Mapping[str, Column], field: Field) -> np.ndarray:  # (n,)
+    stored = field.traits.store(columns[field.name], field.settings, lambda note: None)
+    return np.asarray(stored.arrays["value"])
+
+
+def _horizon(asked: str | int | None, season: int, line: Timeline, where: str) -> int:
+    """Steps ahead: as asked, in steps or as a span of time; else the rhythm's."""
+    longest = int(line.lengths.max())
+    if asked is None:
+        natural = line.step.rhythms()
+        usual = natural[0] if natural else season if season > 1 else USUAL_HORIZON
+        return max(1, min(usual, int(HORIZON_SHARE * longest)))
+    text = str(asked)
+    steps = _steps_of(text, line.step)
+    if steps + 2 > longest:
+        raise PellucidError(
+            f"a horizon of {steps_in_words(steps, line.step)} is longer than the data: the longest series has "
+            f"{steps_in_words(longest, line.step)}",
+            where=where,
+            fix="give a shorter --horizon",
+        )
+    return steps
+
+
+def _steps_of(text: str, step: Step) -> int:
+    """Steps of a horizon that is a number or a span of time. Raises UsageError where that is no number of steps."""
+    if not is_span(text):
+        try:
+            steps = int(text)
+        except ValueError:
+            steps = 0
+        if steps < 1:
+            raise UsageError(f"horizon '{text}' is no number of steps", fix="write --horizon 24, or 1d")
+        return steps
+    span = Step.of_span(Span.parse(text))
+    if span.unit != step.unit:
+        same = "there is no regular step" if step == ROWS else f"the step is a {step}"
+        raise UsageError(f"horizon '{text}' is no number of steps, as {same}", fix="give a number of steps")
+    steps = span.amount / step.amount
+    if steps < 1 or steps != int(steps):
+        raise UsageError(f"horizon '{text}' is no whole number of steps of a {step}", fix="give a number of steps")
+    return int(steps)
+
+
+def _context(line: Timeline, about: Forecast) -> int:
+    """Steps of the past that a forecast looks at: of short series half, so that there are several forecasts."""
+    half = int(np.median(line.lengths)) // 2
+    wanted = max(CONTEXT, 2 * about.season if about.season <= CONTEXT else 0)
+    return max(2, min(wanted, max(half, about.season)))
+
+
+# -- columns
+
+
+def _channels(
+    columns: Mapping[str, Column], options: ReadOptions, about: Forecast, say: Say
+) -> tuple[list[Field], str]:
+    """The fields of all columns for a forecast, and why the targets are the targets.
+
+    Raises:
+        PellucidError: when no column of numbers is left to forecast.
+    """
+    asked = options.target
+    goals = () if asked is None else (asked,) if isinstance(asked, str) and asked in columns else tuple(
+        part.strip() for one in ((asked,) if isinstance(asked, str) else asked)
+        for part in ([one] if one in columns else one.split(","))
+    )  # fmt: skip
+    for name in goals:
+        if name not in columns:
+            raise UsageError(unknown_name("column", name, columns))
+    fields: list[Field] = []
+    for name, column in columns.items():
+        fields.append(_field(column, options, about, goals))
+    targets = [f for f in fields if f.role == "target"]
+    if lost := [name for name in goals if name not in {f.name for f in targets}]:
+        raise PellucidError(f"'{lost[0]}' can't be forecast: it holds no numbers", fix="name another with --target")
+    if not targets:
+        raise PellucidError("there is no column of numbers to forecast", fix="name one with --target")
+    fields = _known_ahead(fields, columns, options, about, say) if goals else fields
+    for field in fields:
+        if field.role == "ignore" and field.name not in options.ignore:
+            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT))
+    return fields, "as you asked" if goals else "every column of numbers is forecast"
+
+
+def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequence[str]) -> Field:
+    """The field of one column for a forecast."""
+    name = column.name
+    if name == about.time:
+        return Field(name, "date", "time", f"says when, {about.every}" if about.every else "says when")
+    if name in about.series:
+        return Field(name, "category", "series", "says which series a row is of")
+    if name in options.ignore:
+        return Field(name, "category", "ignore", "as asked")
+    guess = kind_named("channel").recognise_numbers(column)
+    if guess is None:
+        return Field(name, "category", "ignore", "words, which forecasts do not read")
+    role = "known" if name in options.forecast.known else "target" if not goals or name in goals else "input"
+    why = {"known": "; known ahead", "input": "; its past is read"}.get(role, "")
+    return Field(name, "channel", role, guess.reason + why, guess.settings)
+
+
+def _known_ahead(
+    fields: Sequence[Field], columns: Mapping[str, Column], options: ReadOptions, about: Forecast, say: Say
+) -> list[Field]:
+    """Columns that go on where all targets end are known ahead, and are read so."""
+    ends = {f.name: _last_value(_values(columns, f)) for f in fields if f.traits.moments}
+    goal = max(ends[f.name] for f in fields if f.role == "target")
+    made = []
+    for field in fields:
+        if field.role == "input" and ends[field.name] > goal and not about.series:
+            more = count_noun(ends[field.name] - goal, "row")
+            say(Note("info", f"goes on {more} after the target ends", f"column '{field.name}'", "read as known ahead",
+                     "--known names such columns"))  # fmt: skip
+            field = field.with_(role="known", reason=field.reason.replace("its past is read", "known ahead"))
+        made.append(field)
+    return made
+
+
+def _last_value(values: np.ndarray) -> int:
+    known = np.flatnonzero(np.isfinite(values))
+    return int(known[-1]) if len(known) else -1

@@ -1,0 +1,161 @@
+"""The step between the moments of a series: an hour, a business day, a month. n moments, in seconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..splits.time_spans import UNIT_SECONDS, Span
+
+DAY = 86400.0
+
+# Of the differences between neighbours, that must be whole multiples of the commonest one: else there is no step.
+REGULAR_SHARE = 0.98
+
+# Moments from which on it is no chance that none is on a weekend.
+FEWEST_WORKDAYS = 10
+
+# Of a step, by which a moment may be off: clocks drift, and stamps are rounded.
+TOLERANCE = 0.02
+
+# A month has at least so many days: shorter differences are no step of months.
+SHORTEST_MONTH = 27 * DAY
+
+# How many of these a rhythm may have that people live by, by the seconds of a step: hours of a day, days of a week.
+RHYTHMS = {60.0: (60, 1440), 3600.0: (24, 168), DAY: (7, 365), 7 * DAY: (52,)}
+MONTH_RHYTHMS, WORKDAY_RHYTHMS = 12, (5,)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far one moment is from the next.
+
+    Attributes:
+        unit: ``"second"``, ``"workday"`` (Monday to Friday), ``"month"``, or ``"row"`` where moments have no step.
+        amount: how many of them.
+    """
+
+    unit: str
+    amount: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Step:
+        return cls(str(data["unit"]), float(data["amount"]))
+
+    @classmethod
+    def of_span(cls, span: Span) -> Step:
+        """The step that lasts a span of time, which is of months or of seconds."""
+        return cls("month", span.months) if span.months else cls("second", span.seconds)
+
+    def __str__(self) -> str:
+        """In words, after "every".
+
+        >>> str(Step("second", 3600)), str(Step("second", 900)), str(Step("month", 1)), str(Step("row"))
+        ('hour', '15 minutes', 'month', 'row')
+        """
+        unit, amount = ("business day" if self.unit == "workday" else self.unit), self.amount
+        if self.unit == "second":
+            fitting = [name for name in ("day", "hour", "minute") if amount % UNIT_SECONDS[name] == 0]
+            unit = fitting[0] if fitting else unit
+            amount /= UNIT_SECONDS[unit]
+            unit, amount = ("week", amount / 7) if unit == "day" and amount % 7 == 0 else (unit, amount)
+        elif self.unit == "month" and amount % 12 == 0:
+            unit, amount = "year", amount / 12
+        return unit if amount == 1 else f"{amount:g} {unit}s"
+
+    def places(self, moments: np.ndarray, origin: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,) int64
+        """How many steps each moment is after its ``origin``, to the nearest; not for steps of rows."""
+        if self.unit == "month":
+            return (month_numbers(moments) - month_numbers(origin)) // int(self.amount)
+        if self.unit == "workday":
+            first, own = (np.floor(x / DAY).astype(np.int64).astype("M8[D]") for x in (origin, moments))
+            return np.busday_count(first, own).astype(np.int64)
+        return np.rint((moments - origin) / self.amount).astype(np.int64)
+
+    def moments(self, origin: np.ndarray, steps: np.ndarray) -> np.ndarray:  # (m,), (m,) -> (m,)
+        """The moments so many steps after each ``origin``, in seconds since 1970; NaN where there is no step."""
+        if self.unit == "second":
+            return origin + steps * self.amount
+        if self.unit == "row":
+            return np.full(len(steps), np.nan)
+        date = np.floor(origin / DAY).astype(np.int64).astype("M8[D]")
+        if self.unit == "workday":
+            moved = np.busday_offset(date, steps, roll="forward")
+        else:
+            month = date.astype("M8[M]")
+            later = month + steps * int(self.amount)
+            last = (later + 1).astype("M8[D]") - 1
+            # The last day of a month stays the last day.
+            ends = date == (month + 1).astype("M8[D]") - 1
+            moved = np.where(ends, last, np.minimum(later.astype("M8[D]") + (date - month.astype("M8[D]")), last))
+        return moved.astype(np.int64) * DAY + origin % DAY
+
+    def rhythms(self) -> tuple[int, ...]:
+        """Numbers of steps of the rhythms that people live by: days, weeks, years."""
+        if self.unit == "month":
+            return (int(MONTH_RHYTHMS // self.amount),) if MONTH_RHYTHMS % self.amount == 0 and self.amount < 12 else ()
+        if self.unit == "workday":
+            return WORKDAY_RHYTHMS
+        if self.unit != "second":
+            return ()
+        base = max((size for size in RHYTHMS if size <= self.amount), default=None)
+        if base is None:
+            return (60,) if self.amount == 1 else ()
+        return tuple(int(count * base // self.amount) for count in RHYTHMS[base] if count * base >= 2 * self.amount)
+
+
+ROWS = Step("row")
+
+
+def find_step(moments: np.ndarray, series: np.ndarray) -> Step:  # (n,), (n,) -> step
+    """The step of moments that are sorted within each series; ``ROWS`` where there is none.
+
+    Args:
+        series: the number of the series of each, one after the other.
+    """
+    gap = np.diff(moments)[np.diff(series) == 0]
+    gap = gap[gap > 0]
+    if not len(gap):
+        return ROWS
+    base = commonest(gap)
+    if base >= SHORTEST_MONTH and (months := _months_of(moments, series)):
+        return Step("month", months)
+    if base == DAY and len(moments) >= FEWEST_WORKDAYS and not (weekday_numbers(moments) >= 5).any():
+        return Step("workday")
+    # A gap is a whole number of steps.
+    off = abs(gap / base - np.rint(gap / base))
+    return Step("second", base) if (off <= TOLERANCE).mean() >= REGULAR_SHARE else ROWS
+
+
+def commonest(values: np.ndarray) -> float:
+    """The value that comes most often, the smallest of several."""
+    known, counts = np.unique(np.round(values, 3), return_counts=True)
+    return float(known[counts.argmax()])
+
+
+def _months_of(moments: np.ndarray, series: np.ndarray) -> int:
+    """How many months a step has; 0 where moments are not of the same day and time of their months."""
+    date = np.floor(moments / DAY).astype(np.int64).astype("M8[D]")
+    day = (date - date.astype("M8[M]")).astype(np.int64)
+    last = ((date.astype("M8[M]") + 1).astype("M8[D]") - date).astype(np.int64) == 1
+    if len(np.unique(moments % DAY)) > 1 or not ((day == day[0]).all() or last.all()):
+        return 0
+    gap = np.diff(month_numbers(moments))[np.diff(series) == 0]
+    gap = gap[gap > 0]
+    base = int(commonest(gap))
+    return base if (gap % base == 0).mean() >= REGULAR_SHARE else 0
+
+
+def month_numbers(moments: np.ndarray) -> np.ndarray:  # (n,) -> (n,) int64
+    return np.floor(moments / DAY).astype(np.int64).astype("M8[D]").astype("M8[M]").astype(np.int64)
+
+
+def weekday_numbers(moments: np.ndarray) -> np.ndarray:  # (n,) -> (n,) 0 Monday .. 6 Sunday
+    # The first of January 1970 was a Thursday.
+    return (np.floor(moments / DAY).astype(np.int64) + 3) % 7

@@ -1,0 +1,100 @@
+"""Stretches of channels around a row, as inputs and as targets. n rows, P places, F channels, S series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import PellucidError
+from ...fields import Field
+from ...fields.encoded import Windows
+from .calendar import calendar_features, calendar_names
+from .forecast import Forecast
+from .timeline import Timeline, fill_missing
+
+if TYPE_CHECKING:
+    from ..examples import Examples
+
+
+def input_windows(data: Examples, fields: Sequence[Field]) -> Windows:
+    """What lies before each row: the channels, then what the calendar says; known ones also from the row on."""
+    about, line = forecast_of(data)
+    values = np.concatenate([_by_place(data, fields), calendar_of(line)], 1)
+    ahead = np.array([field.role == "known" for field in fields] + [True] * (values.shape[1] - len(fields)))
+    after = about.horizon if any(field.role == "known" for field in fields) else 0
+    return Windows(values, *_limits(line), about.context, after, ahead)
+
+
+def target_windows(data: Examples, fields: Sequence[Field]) -> Windows:
+    """What is to be forecast from each row on, and behind it how much the series differs from a season before."""
+    about, line = forecast_of(data)
+    values, places = _by_place(data, fields), _limits(line)
+    scale = np.stack([scales_of_rows(line, field) for field in fields], 1).astype(np.float32)
+    return Windows(values, *places, 0, about.horizon, np.ones(len(fields), bool), scale)
+
+
+def forecast_of(data: Examples) -> tuple[Forecast, Timeline]:
+    """What is to be forecast, and the timeline. Raises PellucidError for data whose rows are no moments."""
+    if data.reading.forecast is None or data.timeline is None:
+        raise PellucidError("its rows are no moments of a series", where=data.name, fix="give --horizon")
+    return data.reading.forecast, data.timeline
+
+
+def calendar_of(line: Timeline) -> np.ndarray:  # -> (P, k)
+    """What the calendar says of each place."""
+    places = np.arange(line.places)
+    moments = line.moments(places)
+    span = float(np.ptp(moments)) if len(moments) else 0.0
+    return calendar_features(moments, calendar_names(line.step, span))
+
+
+def _by_place(data: Examples, fields: Sequence[Field]) -> np.ndarray:  # (P, F) float32
+    """Encoded channels in order of time, filled where that was asked for."""
+    about, line = forecast_of(data)
+    found = [np.asarray(f.traits.encode(data.stored_values(f.name), f.state or {})) for f in fields]
+    values = line.arrange(np.stack(found, 1))
+    return fill_missing(values, line, about.fill or None).astype(np.float32)
+
+
+def _limits(line: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,) each
+    """Of each row its place, and the first and last places of its series."""
+    one = line.series_of(np.maximum(line.place, 0))
+    return line.place, line.first[one], line.last[one]
+
+
+def season_scales(line: Timeline, values: np.ndarray, rows: np.ndarray, season: int) -> dict[str, float]:
+    """How much the values of each series differ from those a season before, on average, by its name.
+
+    The denominator of the mean absolute scaled error (Hyndman and Koehler, 2006).
+
+    Args:
+        values: (n,) in the user's units. rows: (m,) those that are learned from.
+    """
+    learned = np.full(len(values), np.nan)
+    learned[rows] = values[rows]
+    placed = line.arrange(learned)
+    found = {}
+    for name, first, last in zip(line.names, line.first.tolist(), line.last.tolist(), strict=True):
+        own = placed[first:last]
+        known = own[np.isfinite(own)]
+        gap = abs(own[season:] - own[:-season]) if len(own) > season else np.zeros(0)
+        gap = gap[np.isfinite(gap)]
+        # Of a series shorter than its season, by how much neighbours differ.
+        gap = gap if len(gap) else abs(np.diff(known))
+        if len(gap) and gap.mean() > 0:
+            found[name] = float(gap.mean())
+    return found
+
+
+def scales_of_rows(line: Timeline, field: Field) -> np.ndarray:  # (n,)
+    """Of each row's series how much it differs from a season before, in standardised units.
+
+    Of a series that was not learned from, what is usual.
+    """
+    state = field.state or {}
+    scales, unit = state.get("scales", {}), state["std"] or 1.0
+    usual = float(np.median(list(scales.values()))) if scales else unit
+    each = np.array([scales.get(name, usual) for name in line.names] or [usual]) / unit
+    return each[line.series_of(np.maximum(line.place, 0))]

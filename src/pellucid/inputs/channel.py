@@ -1,0 +1,96 @@
+"""Channels of a series → features: stretches of steps as patches, or one vector.
+
+B batch, T steps, C channels, K columns of the calendar, P steps of a patch, N patches, D trunk width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..fields import Field
+from ..trunks import Features, Need
+from .base import Input, register
+
+# Patches of a stretch, at most: attention costs the square of their number, and more did not pay.
+MOST_PATCHES = 64
+
+
+@register
+class Channel(Input):
+    """A stretch of channels in patches (Nie et al., "A Time Series is Worth 64 Words", ICLR 2023), or as one vector.
+
+    Reads (B, T, C + K), NaN where missing or not known yet. Each channel is taken from its mean over the stretch, in
+    units of its spread; both are told besides, and so is where values are missing. Channels that are all forecast are
+    read apart, by the same weights: as many examples more.
+    """
+
+    kind = "channel"
+    offers = (1, 0)
+    settings: ClassVar = {}
+    batch_size = 128
+
+    @classmethod
+    def suggest_network(cls, examples: int) -> tuple[str, str]:
+        return "dense", "series: one vector of the past, all steps ahead at once"
+
+    def __init__(self, fields: Sequence[Field], **settings: Any):
+        super().__init__(fields, **settings)
+        own = fields[0].settings
+        ahead = any(f.role == "known" for f in fields)
+        self.calendar, self.context = int(own["calendar"]), int(own["context"])
+        self.steps = self.context + (int(own["horizon"]) if ahead else 0)
+        self.apart, self.channels = bool(own["apart"]), len(fields)
+        # Values and whether they are missing, and of each channel level and spread.
+        self.columns = (1 if self.apart else self.channels) * 4 + self.calendar
+
+    def build(self, positions: int, need: Need) -> Channel:
+        self.positions = positions
+        if not positions:
+            # Every value; level, spread and calendar once.
+            channels = 1 if self.apart else self.channels
+            self.out_width = (self.steps + 2) * channels + self.calendar
+            return self
+        assert need.width is not None
+        most = min(MOST_PATCHES, need.longest or MOST_PATCHES)
+        self.patch = -(-self.steps // most)
+        self.layer = nn.Linear(self.patch * self.columns, need.width)
+        self.out_width = need.width
+        return self
+
+    def forward(self, value: Tensor, key: Tensor | None = None) -> Features:
+        # (B, T, C + K) -> (B, N, D) or (B, T * columns); apart (B * C, ...)
+        if self.apart and key is not None:
+            # Each channel draws for itself.
+            key = (key.unsqueeze(1) + torch.arange(self.channels, device=key.device) * 0x1000193).flatten()
+        x = self.columns_of(value)  # (B, T, columns) or (B * C, T, columns)
+        if not self.positions:
+            channels = 1 if self.apart else self.channels
+            told = x[..., : 4 * channels].unflatten(2, (channels, 4))  # (B, T, C, 4)
+            last = x[:, self.context - 1, 4 * channels :]  # (B, K)
+            return Features(torch.cat([told[..., 0].flatten(1), told[:, 0, :, 2:].flatten(1), last], 1), key=key)
+        # The first patch is filled up from the left: the last steps matter most.
+        x = nn.functional.pad(x, (0, 0, -self.steps % self.patch, 0))
+        return Features(self.layer(x.unflatten(1, (-1, self.patch)).flatten(2)), key=key)
+
+    def columns_of(self, value: Tensor) -> Tensor:  # (B, T, C + K) -> (B, T, columns) or (B * C, T, columns)
+        """What is told of every step."""
+        own, calendar = value[..., : self.channels], value[..., self.channels :]
+        past = own[:, : self.context]
+        known = past.isfinite()
+        count = known.sum(1, keepdim=True).clamp_min(1)
+        level = torch.where(known, past, 0.0).sum(1, keepdim=True) / count  # (B, 1, C)
+        spread = (torch.where(known, past - level, 0.0).square().sum(1, keepdim=True) / count).sqrt()
+        spread = torch.where(spread > 1e-6, spread, 1.0)
+        missing = ~own.isfinite()
+        scaled = torch.where(missing, 0.0, (own - level) / spread)
+        told = torch.stack([scaled, missing.to(scaled.dtype), level.expand_as(scaled).tanh(),
+                            spread.log().expand_as(scaled).clamp(-5, 5) / 5], -1)  # (B, T, C, 4)  # fmt: skip
+        calendar = calendar.nan_to_num()
+        if not self.apart:
+            return torch.cat([told.flatten(2), calendar], -1)
+        each = told.permute(0, 2, 1, 3).flatten(0, 1)  # (B * C, T, 4)
+        return torch.cat([each, calendar.repeat_interleave(self.channels, 0)], -1)

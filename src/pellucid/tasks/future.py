@@ -1,0 +1,194 @@
+"""What comes next in one channel or several: forecasting.
+
+n examples, H steps ahead, C channels, K levels of the intervals, R = 2 H C numbers in a raw answer: what comes at each
+step, and the logarithm of how far it may be off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..fields import Encoded, Field
+from ..fields.encoded import Windows
+from ..metrics.base import normalised_weights
+from ..metrics.future import OF_FUTURES, Outcome
+from .base import Task, Values, measure_all
+
+# Shares of what comes that lie below the lines of a forecast: of 50%, 90% and 95% intervals, and where these are of a
+# normal distribution.
+LEVELS = (0.025, 0.05, 0.25, 0.75, 0.95, 0.975)
+NORMAL = (-1.960, -1.645, -0.674, 0.674, 1.645, 1.960)
+
+# Of ``LEVELS``, the ends of the interval that is told.
+LOW, HIGH, COVERAGE = 1, 4, 0.9
+
+# Neighbouring steps whose errors are looked at together, of the horizon, where intervals are fitted.
+NEAR_SHARE = 1 / 24
+
+# Of how far a forecast may be off, the logarithm stays in these bounds.
+SPREAD_LIMIT = 20.0
+
+
+class FutureTask(Task):
+    """What comes next, at each step with an interval that holds ``COVERAGE`` of it.
+
+    Raw answers are (n, R), in units of the training values' spread. Targets are (n, H + 1, C), NaN where not known;
+    behind the last step lies by how much the series differs from a season before, which errors are divided by.
+    """
+
+    kind = "channel"
+    metric = "MASE"
+    metrics = OF_FUTURES
+    constant = False
+
+    def __init__(self, fields: Sequence[Field], metric: str | None = None):
+        super().__init__(fields, metric)
+        states = [f.state or {} for f in fields]
+        self.horizon, self.season = (int(fields[0].settings[name]) for name in ("horizon", "season"))
+        shape = len(LEVELS), self.horizon, len(fields)
+        self.learned = {
+            "mean": np.array([s["mean"] for s in states], np.float64),
+            "std": np.array([s["std"] or 1.0 for s in states], np.float64),
+            # (K, H, C) lines of the intervals, in how far a forecast may be off.
+            "lines": np.broadcast_to(np.array(NORMAL, np.float32)[:, None, None], shape).copy(),
+        }
+
+    # -- raw answers
+
+    def split_answer(self, raw: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, R) -> (n, H, C), (n, H, C)
+        """What comes, and how far it may be off."""
+        raw = np.asarray(raw, np.float32)
+        shape = (len(raw), self.horizon, len(self.fields))
+        half = raw.shape[1] // 2
+        spread = np.exp(np.clip(raw[:, half:], -SPREAD_LIMIT, SPREAD_LIMIT))
+        return raw[:, :half].reshape(shape), spread.reshape(shape)
+
+    def split_target(self, target: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, H + 1, C) -> (n, H, C), (n, C)
+        target = np.asarray(target, np.float32)
+        return target[:, : self.horizon], target[:, self.horizon]
+
+    def quantiles(self, raw: Values, levels: Sequence[int] = range(len(LEVELS))) -> np.ndarray:  # -> (n, H, C, K)
+        """Lines below which a share of what comes lies, for some of ``LEVELS``; they never cross."""
+        point, spread = self.split_answer(raw)
+        return np.stack([point + self.learned["lines"][level] * spread for level in levels], -1)
+
+    def read_answers(self, raw: Values, target: Values) -> tuple[np.ndarray, Any]:
+        """(n, H, C, 3): what comes, and the ends of its interval; and the ``Outcome``."""
+        point, _ = self.split_answer(raw)
+        values, scale = self.split_target(target)
+        answers = np.concatenate([point[..., None], self.quantiles(raw, (LOW, HIGH))], -1)
+        return answers, Outcome(values, scale, self.learned["mean"], self.learned["std"])
+
+    # -- baseline
+
+    def naive_answer(self, target: Values, weight: np.ndarray | None = None) -> tuple[np.ndarray, str]:
+        raise NotImplementedError("what is naive depends on the past: see naive_answers")
+
+    def naive_answers(
+        self, target: Encoded, learned: np.ndarray, rows: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, str]:  # -> (m, R), what it is
+        """The values a season before, or the last one where there is no rhythm."""
+        assert isinstance(target, Windows)
+        steps = np.arange(self.horizon)
+        back = self.season * (steps // self.season + 1) - steps  # (H,)
+        place, low = target.places[rows], target.low[rows]
+        index = place[:, None] - back + 0 * steps  # (m, H)
+        found = np.where(
+            (index >= low[:, None])[..., None], target.values[np.clip(index, 0, len(target.values) - 1)], np.nan
+        )
+        last = last_known(target)[np.maximum(place - 1, 0)]  # (m, C)
+        last = np.where((place > low)[:, None], last, 0.0)
+        point = np.where(np.isfinite(found), found, last[:, None])
+        name = f"the value {self.season:,} steps before" if self.season > 1 else "the last value"
+        point = np.nan_to_num(point).reshape(len(rows), -1).astype(np.float32)
+        return np.concatenate([point, np.zeros_like(point)], 1), name
+
+    # -- intervals
+
+    def calibrate(self, raw: Values, target: Values) -> None:
+        """Learn the lines of each step from validation's errors (split conformal prediction, Lei et al., 2018)."""
+        point, spread = self.split_answer(raw)
+        values, _ = self.split_target(target)
+        error = (values - point) / spread  # (n, H, C)
+        near = max(1, round(self.horizon * NEAR_SHARE))
+        lines = np.broadcast_to(np.array(NORMAL)[:, None, None], self.learned["lines"].shape).copy()
+        for c in range(error.shape[2]):
+            for h in range(self.horizon):
+                own = error[:, max(h - near // 2, 0) : h + near // 2 + 1, c]
+                own = own[np.isfinite(own)]
+                if len(own):
+                    lines[:, h, c] = conformal_quantiles(own, LEVELS)
+        self.learned["lines"] = np.maximum.accumulate(lines, 0).astype(np.float32)
+
+    # -- words
+
+    def to_units(self, values: np.ndarray) -> np.ndarray:  # (n, H, C, ...) -> the same
+        shape = (-1, *[1] * (values.ndim - 3))
+        return values * self.learned["std"].reshape(shape) + self.learned["mean"].reshape(shape)
+
+    def decode(self, raw: Values) -> list[dict[str, Any]]:
+        """Of each channel ``value``, ``low`` and ``high`` at every step; of several each under its name."""
+        point, _ = self.split_answer(raw)
+        every = self.to_units(np.concatenate([point[..., None], self.quantiles(raw, (LOW, HIGH))], -1))
+        found = []
+        for one in every:
+            each = [dict(zip(("value", "low", "high"), one[:, c].T.tolist(), strict=True)) for c in range(one.shape[1])]
+            names = (f.name for f in self.fields)
+            found.append(each[0] if len(each) == 1 else dict(zip(names, each, strict=True)))
+        return found
+
+    def decode_target(self, target: Values) -> list[Any]:
+        values = self.to_units(self.split_target(target)[0])
+        lists = np.where(np.isfinite(values), values.astype(object), None)
+        return [one[:, 0].tolist() if len(self.fields) == 1 else one.T.tolist() for one in lists]
+
+    def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
+        answers, true = self.read_answers(raw, target)
+        found = measure_all(self, answers, true, weight)
+        if len(self.fields) > 1:
+            # Degrees and prices have no unit in common.
+            without = {m.name for m in self.metrics.values() if m.key in ("mae", "rmse")} - {self.metric}
+            found = {name: value for name, value in found.items() if name not in without}
+        held = covered(answers, true)
+        name = f"coverage of the {COVERAGE:.0%} intervals"
+        even = normalised_weights(weight, len(answers))
+        share = float(np.nanmean(np.nanmean(np.where(np.isfinite(held), held, np.nan), (1, 2)) * even))
+        return {"metrics": {**found, name: share}, "percents": [name], "steps": self.error_by_step(answers, true)}
+
+    def error_by_step(self, answers: np.ndarray, true: Outcome) -> dict[str, Any]:
+        """Of each step ahead: the mean absolute scaled error and the share of intervals that hold what came."""
+        error = abs(answers[..., 0] - true.values) / true.scale[:, None]
+        held = covered(answers, true)
+        with np.errstate(invalid="ignore"):
+            return {
+                "error": np.nanmean(error, (0, 2)).tolist(),
+                "coverage": np.nanmean(held, (0, 2)).tolist(),
+            }
+
+
+def covered(answers: np.ndarray, true: Outcome) -> np.ndarray:  # (n, H, C), NaN where not known
+    """Whether what came lies in its interval."""
+    inside = (answers[..., 1] <= true.values) & (true.values <= answers[..., 2])
+    return np.where(np.isfinite(true.values), inside, np.nan)
+
+
+def conformal_quantiles(error: np.ndarray, levels: Sequence[float]) -> np.ndarray:  # (m,) -> (K,)
+    """Quantiles of errors so that as many of new ones lie beyond: a little further out, as errors are few."""
+    own, n = np.sort(error), len(error)
+    found = []
+    for level in levels:
+        rank = np.ceil((n + 1) * level) if level > 0.5 else np.floor((n + 1) * level)
+        found.append(own[int(np.clip(rank - 1, 0, n - 1))])
+    return np.array(found)
+
+
+def last_known(target: Windows) -> np.ndarray:  # -> (P, C)
+    """The last known value up to each place; 0 before the first."""
+    known = np.isfinite(target.values)
+    index = np.maximum.accumulate(np.where(known, np.arange(len(known))[:, None], 0), 0)
+    return np.nan_to_num(np.take_along_axis(target.values, index, 0))
+
+
