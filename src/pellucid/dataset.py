@@ -97,7 +97,14 @@ class Dataset(Examples):
         self.need_target()
         rows = self.split(seed).learned_rows
         about = _rows_digest(rows)
-        return {f.name: self.fit_field(f, rows, about) for f in self.fields.values() if f.is_input or f.role == "target"}
+        learns = {f.name for f in self.fields.values() if f.is_input or f.role == "target"}
+        # What says when and whose a row is learns nothing, and goes along to read new data by.
+        along = {f.name for f in self.fields.values() if f.role in ("time", "series")}
+        return {
+            name: self.fit_field(f, rows, about) if name in learns else f
+            for name, f in self.fields.items()
+            if name in learns or name in along
+        }
 
     def with_fitted(self, fitted: Mapping[str, Field]) -> Self:
         """A copy whose fields take settings and states from ``fitted``, by name, and are not fitted again."""

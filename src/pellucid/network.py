@@ -258,7 +258,9 @@ class Network(nn.Module):
     @property
     def fields(self) -> list[Field]:
         """All fields with their fitted states, inputs first."""
-        return [f for layer in self.layers for f in layer.fields] + list(self.output.fields)
+        every = [*(f for layer in self.layers for f in layer.fields), *self.output.fields]
+        # A target whose past is read is there once.
+        return list({f.name: f for f in every}.values())
 
     @property
     def parameter_count(self) -> int:

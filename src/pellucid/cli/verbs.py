@@ -241,15 +241,17 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     check_force(force, options.get("out"))
     # Before the network is loaded: a long prediction must not fail at its last step.
     table = output.check_output(options["out"], run, inputs, force) if "out" in options else None
-    texts = options.get("texts", ()) or (() if inputs else texts_from_stdin())
-    if not inputs and not texts:
-        raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
-
-    source = standard_input(list(inputs))
+    inputs = (*inputs, options["from"]) if "from" in options else inputs
     with show_predictions.choose_progress() as progress:
         network = load_run(run)
+        # A forecast follows what the run has seen.
+        follows = "forecast" in network.record["data"]
+        texts = options.get("texts", ()) or (() if inputs or follows else texts_from_stdin())
+        if not inputs and not texts and not follows:
+            raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
+        source = standard_input(list(inputs))
         progress.reading()
-        asked = {name: options[name] for name in ("keep", "threshold", *_FORM) if name in options}
+        asked = {name: options[name] for name in ("keep", "threshold", "steps", *_FORM) if name in options}
         pieces = network.predict_pieces(source, texts=list(texts), **asked)
         show_predictions.answer_pieces(pieces, table, force, bool(options.get("json")), progress)
     odd = [note for note in pieces.notes if note.level == "warning"]

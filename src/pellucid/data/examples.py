@@ -30,7 +30,7 @@ from .timeline.forecast import Forecast
 from .timeline.moments import timeline_of
 from .timeline.step import ROWS
 from .timeline.timeline import Timeline
-from .timeline.windows import season_scales
+from .timeline.windows import forecast_starts, season_scales
 from .tables.table import Places, kept_places
 
 if TYPE_CHECKING:
@@ -359,8 +359,13 @@ class Examples:
     def usable_rows(self) -> np.ndarray:
         """Rows (sorted int64) whose inputs could be read and whose target, if there is one, is there.
 
+        Of series those that a forecast can start at.
+
         The others are noted, and so are rows whose class a fitted target has not seen.
         """
+        if self.timeline is not None and self.reading.forecast is not None:
+            starts = forecast_starts(self, self.timeline, self.reading.forecast, np.zeros(self.timeline.places))
+            return np.flatnonzero(starts)
         for what, rows in self.unusable_rows().items():
             if what is not UNREADABLE:
                 self.note_dropped(rows, what)

@@ -36,6 +36,9 @@ from .source import Contents, ReadOptions, Source
 from .splits import spec
 from .splits.by_time import can_order
 from .tables import readers
+from .timeline.findings import note_moments
+from .timeline.forecast import Forecast
+from .timeline.moments import row_moments, row_series, timeline_of
 
 
 def read_new(
@@ -49,6 +52,7 @@ def read_new(
     columns: Sequence[str] | None = None,
     keep: str | Sequence[str] = (),
     ids: Sequence[str] | None = None,
+    forecast: Forecast | None = None,
     cache: str | Path | bool | None = None,
     **form: Any,
 ) -> Examples:
@@ -64,6 +68,7 @@ def read_new(
             (``splits.grouping.moments_of``).
         columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
             ``fields`` when left out, for runs that did not write them down.
+        forecast: what the run forecasts; None of a run whose rows are no moments.
         keep, ids: columns that go along with predictions (``kept_columns.keep_columns``).
         form: how a table is written, where that is to be said: header, decimal, delimiter, sheet, encoding, as for
             ``read_data``.
@@ -72,7 +77,9 @@ def read_new(
     Raises:
         PellucidError: when a column is missing; it says which and which one was probably meant.
     """
-    wanted = [f for f in fields if f.role == "input" or f.role == "target"]
+    wanted = [f for f in fields if f.is_input or f.role in ("target", "time", "series")]
+    # Of series the past of the target is read in any case.
+    need_target = need_target or forecast is not None
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
@@ -105,9 +112,12 @@ def read_new(
         values[field.name] = opened.columns[field.name]
         present.append(field)
     parts = spec.SplitSpec("time", times) if times in values and can_order(values[times]) else spec.SplitSpec()
+    if forecast is not None:
+        parts = spec.SplitSpec("time", forecast.time or None)
+        _note_new_moments(values, forecast, {f.name: f for f in present}, notes)
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
-    reading = Reading(*about, why, notes=chosen.notes, parting=parts, files=opened.files)
+    reading = Reading(*about, why, notes=chosen.notes, parting=parts, files=opened.files, forecast=forecast)
     key = key_of(found.digest, [reading_code(), asked], [options.names, names])
     data = Examples(source, reading, key, lambda: chosen, values_cache)
     if not need_target:
@@ -115,6 +125,16 @@ def read_new(
         known = [f.name for f in wanted] if ids is None else list(columns or ())
         data.kept = keep_columns(opened, keep, ids, {*known, *names.values()})
     return data
+
+
+def _note_new_moments(
+    columns: Mapping[str, Column], about: Forecast, fields: Mapping[str, Field], notes: list[Note]
+) -> None:
+    """Note what is odd about the moments of new rows."""
+    moments, dates = row_moments(columns, about.time, fields.get(about.time))
+    series, _ = row_series(columns, about.series)
+    line = timeline_of(columns, about, fields.get(about.time))
+    notes += note_moments(moments, series, dates, line, about, next(iter(columns.values())).row_place)
 
 
 def _as_written_here(field: Field, column: Column) -> Field:

@@ -258,6 +258,12 @@ CUT = Option("threshold", "Of two classes, predict the positive one from this pr
 PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="beside the run; none with --json",
               command=True, metavar="FILE")  # fmt: skip
 
+STEPS = Option("steps", "Steps ahead of a forecast; beyond the horizon it goes on from its own answers.",
+               Whole(1, 1_000_000, "steps"), unset="the horizon", metavar="N")  # fmt: skip
+
+FROM = Option("from", "Rows that a forecast follows.", Text(of="path"), unset="the last that the run has seen",
+              command=True, metavar="FILE")  # fmt: skip
+
 KEEP = Option("keep", "Column of the input to write beside the predictions; all for all of them.", COLUMNS, default=(),
               unset="only ids", metavar="COLUMN", many=True)  # fmt: skip
 
@@ -287,7 +293,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, CUT, *FORM, PAGE, FORCE, JSON),
-    "predict": (TEXT, CUT, KEEP, *FORM, TABLE, FORCE, JSON),
+    "predict": (TEXT, CUT, STEPS, FROM, KEEP, *FORM, TABLE, FORCE, JSON),
     "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),
     "report": (OPEN, REDRAW),

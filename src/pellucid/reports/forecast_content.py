@@ -61,6 +61,15 @@ def _as_dates(series: pl.Series, line: Timeline) -> pl.Series:
     return (series * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
 
 
+def moment_columns(line: Timeline, places: np.ndarray) -> list[str]:  # (S, H) -> S H
+    """When places are, in words that can be read back: dates, or the number of the step in its series."""
+    flat = places.ravel()
+    one = np.minimum(line.series_of(flat), len(line.names) - 1)
+    if line.step.unit == "row":
+        return [f"row {step + 1:,}" for step in (flat - line.first[one]).tolist()]
+    return [moment_text(moment) for moment in line.moments(flat).tolist()]
+
+
 def forecast_in_units(task: FutureTask, answers: Answers) -> tuple[np.ndarray, ...]:  # (n, H, C) each
     """What was forecast, the ends of its interval, and what came, in the user's units."""
     point, _ = task.split_answer(answers[0])

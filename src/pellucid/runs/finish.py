@@ -13,6 +13,7 @@ from ..training.memory import give_back
 from ..training.state import TrainState
 from ..tuning.cross_validation import out_of_fold_answers
 from ..tuning.selection import select_weights
+from .forecasts import RECENT, recent_rows
 from .learning import learning_facts
 from .run import Run
 from .scoring import score_answers
@@ -58,6 +59,8 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
         "seconds": job.clock.elapsed(),
         "lines": len(job.folder.lines(HISTORY_LINES)),
     }
+    if job.data.reading.forecast is not None:
+        job.folder.write(RECENT, recent_rows(job.data))
     run = Run(job.folder, job.record, network.eval())
     if job.folder.lasting:
         write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES)

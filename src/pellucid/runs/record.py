@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Split
+from ..data.timeline import forecast
 from ..dataset import Dataset
 from ..errors import PellucidError, UsageError
 from ..fields import KINDS, Field, input_groups, kind_named
@@ -46,6 +47,8 @@ def initial_record(data: Dataset, split: Split, plan: Plan, fields: Mapping[str,
     parts = {name: len(rows) for name, rows in split.parts().items()}
     about = {"fingerprint": data.fingerprint(), "examples": data.content_digest(), "split": {"how": split.how, **parts}}
     about["columns"] = data.reading.columns
+    if data.reading.forecast is not None:
+        about["forecast"] = data.reading.forecast.to_json()
     about["ids"] = [f.name for f in data.fields.values() if f.role == "id"]
     return {
         "format": FORMAT,
@@ -191,9 +194,10 @@ DATA = record(
         "fingerprint": text(),
         "columns": list_of(text()),
         "ids": list_of(text()),
+        "forecast": forecast.FORM,
     },
     anything,
-    optional=("columns", "ids"),
+    optional=("columns", "ids", "forecast"),
 )
 
 # A record from the first step on, and what one has besides once its training is done.
@@ -258,7 +262,7 @@ DONE = record(
         "validation": MEASURED,
         "score": SCORE,
         "baseline": SCORE,
-        "naive": record({"raw": list_of(number(), least=1), "name": text()}),
+        "naive": record({"raw": list_of(number(), least=0), "name": text()}),
         "steps": STEPS,
         "seconds": number(0),
         "looks": whole(),

@@ -50,7 +50,7 @@ def reopen_data(record: Mapping[str, Any], path: Path, data: Any, again: str) ->
         found = found.with_fitted(older)
     # Scales and vocabularies of a run to start from were brought along, and are not learned from this data.
     if record["plan"].get("start"):
-        found = found.with_fitted({f.name: f for f in fields if f.role == "input"})
+        found = found.with_fitted({f.name: f for f in fields if f.is_input})
     if found.fingerprint() != about["fingerprint"]:
         raise PellucidError(
             "the data has changed since this training began",

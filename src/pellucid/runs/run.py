@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ..data import read_new
+from ..data.timeline.forecast import Forecast
 from ..data.sample_weights import check_parts
 from ..data.splits.grouping import moments_of
 from ..data.splits.spec import parse_split
@@ -28,6 +29,7 @@ from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
 from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SUSPECTS
+from ..tasks.future import FutureTask
 from ..tasks.each_target import METRICS, score_each_target
 from ..tasks.number import NumberTask
 from ..training.evaluate import predict_raw
@@ -37,6 +39,7 @@ from ..trunks import Custom
 from ..wording import count_noun, score_text
 from .learning import say_learning, worse_than_baseline
 from .load import load_network
+from .forecasts import ForecastPieces, forecast_pieces
 from .prediction_pieces import PredictionPieces
 from .predictions import Predictions
 from .record import check_whole, damage_as_error, read_record
@@ -367,6 +370,7 @@ class Run:
         texts: Sequence[str] = (),
         keep: str | Sequence[str] = (),
         threshold: Any = None,
+        steps: int | None = None,
         **options: Any,
     ) -> Predictions:
         """Predict from paths, tables, arrays or texts: one an example, in order, and ``notes`` on what was odd.
@@ -381,6 +385,8 @@ class Run:
         high``; an input that can't be read has ``error`` instead, and the others are predicted anyway.
 
         Args:
+            steps: of a forecast, which goes on from its own answers beyond its horizon. Without ``inputs`` it follows
+                the last row that the run has seen; it has a row for each step, with ``value, low, high``.
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
                 ``"yes=0.3"`` for the class ``yes``; the likelier class when left out.
 
@@ -388,7 +394,7 @@ class Run:
             PellucidError: when a column the network reads is missing. UsageError: for files and texts at once, or a
                 column to keep that is not there, or a threshold where there are not two classes.
         """
-        pieces = self.predict_pieces(inputs, texts=texts, keep=keep, threshold=threshold, **options)
+        pieces = self.predict_pieces(inputs, texts=texts, keep=keep, threshold=threshold, steps=steps, **options)
         return Predictions.joined(list(pieces), pieces.notes)
 
     def predict_pieces(
@@ -398,10 +404,15 @@ class Run:
         texts: Sequence[str] = (),
         keep: str | Sequence[str] = (),
         threshold: Any = None,
+        steps: int | None = None,
         **options: Any,
-    ) -> PredictionPieces:
+    ) -> PredictionPieces | ForecastPieces:
         """``predict``, a piece at a time: for tables whose predictions are more than memory holds."""
         task = self.task_for(threshold)
+        if isinstance(task, FutureTask):
+            return forecast_pieces(self, inputs, steps, library_of(inputs), **options)
+        if steps is not None:
+            raise UsageError("--steps are for forecasts, and this run predicts single rows", fix="leave --steps out")
         if len(texts) and (len(inputs) if hasattr(inputs, "__len__") else True):
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
         source = list(texts) if len(texts) else inputs
@@ -429,7 +440,12 @@ class Run:
         """New data as this run's fields read it, with notes on values that training has not seen."""
         about = self.record["data"]
         options = {"columns": about.get("columns"), "ids": about.get("ids")} | options
-        data = read_new(source, self.network.fields, **options)
+        fields = self.network.fields
+        if "forecast" in about:
+            # What says when and whose a row is, no layer reads.
+            fields = [Field.from_json(one) for one in self.record["fields"]]
+            options["forecast"] = Forecast.from_json(about["forecast"])
+        data = read_new(source, fields, **options)
         for field in self.fields:
             if text := kind_named(field.kind).describe_new_values(data.stored_values(field.name), field.state or {}):
                 data.notes.append(Note("warning", text, f"column '{field.name}'"))

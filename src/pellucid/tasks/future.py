@@ -28,6 +28,9 @@ LOW, HIGH, COVERAGE = 1, 4, 0.9
 # Neighbouring steps whose errors are looked at together, of the horizon, where intervals are fitted.
 NEAR_SHARE = 1 / 24
 
+# Errors that the lines of a step follow from, at least.
+FEWEST_ERRORS = 100
+
 # Of how far a forecast may be off, the logarithm stays in these bounds.
 SPREAD_LIMIT = 20.0
 
@@ -113,7 +116,8 @@ class FutureTask(Task):
         point, spread = self.split_answer(raw)
         values, _ = self.split_target(target)
         error = (values - point) / spread  # (n, H, C)
-        near = max(1, round(self.horizon * NEAR_SHARE))
+        # Of few errors those of more steps together.
+        near = max(1, round(self.horizon * NEAR_SHARE), -(-FEWEST_ERRORS // max(len(error), 1)))
         lines = np.broadcast_to(np.array(NORMAL)[:, None, None], self.learned["lines"].shape).copy()
         for c in range(error.shape[2]):
             for h in range(self.horizon):

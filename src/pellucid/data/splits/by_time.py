@@ -122,7 +122,7 @@ def ordering_values(
     Raises:
         PellucidError: when the column holds neither.
     """
-    if field is not None and field.traits.moment and field.state is not None:
+    if field is not None and field.traits.moment and (field.state is not None or field.role == "time"):
         value, clock = date_seconds(column, field.settings, absolute=True)
         if not clock:
             return value, True

@@ -13,16 +13,13 @@ from ...errors import PellucidError
 from ...wording import count_noun
 from ..timeline.forecast import Forecast, steps_in_words
 from ..timeline.timeline import Timeline
-from ..timeline.windows import forecast_of
+from ..timeline.windows import forecast_of, forecast_starts
 from .by_column import parts_of_values
 from .by_time import by_time, consecutive_parts
 from .spec import PARTS, SplitSpec
 
 if TYPE_CHECKING:
     from ..examples import Examples
-
-# Of the steps that are looked at, that must lie before a row for it to be learned from, and at most so many.
-HISTORY_SHARE, MOST_HISTORY = 0.25, 32
 
 # Of the time that all series take together, that each must take for one calendar to part them all.
 SAME_TIME = 0.9
@@ -51,37 +48,6 @@ def part_windows(data: Examples) -> tuple[np.ndarray, np.ndarray, str]:
             )
     counts = ", ".join(f"{name} {count_noun(int((own == i).sum()), 'forecast')}" for i, name in enumerate(PARTS))
     return row_part, own, f"{how}; {counts}"
-
-
-def forecast_starts(data: Examples, line: Timeline, about: Forecast, part: np.ndarray) -> np.ndarray:  # (P,) -> (n,)
-    """Which rows a forecast can start at: enough past, all of its steps in one part, and one of them known."""
-    place, horizon = np.maximum(line.place, 0), about.horizon
-    one = line.series_of(place)
-    end = place + horizon
-    fits = (line.place >= 0) & (end <= line.last[one])
-    last = np.minimum(end, line.places) - 1
-    fits &= part[place] == part[last]
-    history = max(1, min(int(HISTORY_SHARE * about.context), MOST_HISTORY))
-    fits &= place - line.first[one] >= history
-    # Several rows of one moment are one example.
-    fits &= line.row[place] == np.arange(len(place))
-    if about.stride > 1:
-        # Counted from where test begins, so that its first forecast starts there.
-        border = _first_of_part(line, part, 2 if (part == 2).any() else 0)
-        fits &= (place - border[one]) % about.stride == 0
-    known = np.zeros(line.places + 1, np.int64)
-    for target in data.targets:
-        there = np.isfinite(line.arrange(np.asarray(data.stored_values(target.name).arrays["value"])))
-        known[1:] += np.cumsum(there)
-    return fits & (known[np.minimum(end, line.places)] > known[place])
-
-
-def _first_of_part(line: Timeline, part: np.ndarray, which: int) -> np.ndarray:  # (S,)
-    """The first place of a part in each series; of one without it the series' end."""
-    found = line.last.copy()
-    own = np.flatnonzero(part == which)
-    np.minimum.at(found, line.series_of(own), own)
-    return found
 
 
 def _parts_of_places(data: Examples, line: Timeline, about: Forecast) -> tuple[np.ndarray, str]:  # -> (P,), how

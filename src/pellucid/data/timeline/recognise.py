@@ -286,7 +286,10 @@ def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequenc
     """The field of one column for a forecast."""
     name = column.name
     if name == about.time:
-        return Field(name, "date", "time", f"says when, {about.every}" if about.every else "says when")
+        why = f"says when, {about.every}" if about.every else "says when"
+        guess = kind_named("date").recognise(column)
+        # Numbers that order rows are no dates.
+        return Field(name, "date" if guess else "number", "time", why, guess.settings if guess else {})
     if name in about.series:
         return Field(name, "category", "series", "says which series a row is of")
     if name in options.ignore:

@@ -5,7 +5,7 @@ n rows, P places, S series, F columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +54,21 @@ class Timeline:
         """The number of the series that each place is of."""
         return np.searchsorted(self.first, place, side="right") - 1
 
+    def extended(self, ends: np.ndarray, steps: int) -> Timeline:  # (S,) -> timeline
+        """The timeline with room for so many steps from the places ``ends`` on, which stand behind all rows' places.
+
+        Args:
+            ends: (S,) where the forecast of each series starts, counted from its first place.
+        """
+        lengths = np.maximum(self.lengths, ends + steps)
+        last = np.cumsum(lengths)
+        first = last - lengths
+        known = self.place >= 0
+        one = self.series_of(np.maximum(self.place, 0))
+        moved = np.where(known, self.place - self.first[one] + first[one], -1)
+        place = np.concatenate([moved, first + ends])
+        return replace(self, place=place, first=first, last=last)
+
     @cached_property
     def row(self) -> np.ndarray:  # (P,)
         """The first row of each place, -1 where there is none."""
@@ -66,7 +81,8 @@ class Timeline:
         """The values of rows by place, NaN where there are none."""
         values = np.asarray(values, np.float64)
         found = np.full((self.places, *values.shape[1:]), np.nan)
-        known = np.flatnonzero(self.place >= 0)
+        # Behind the rows there may be places where forecasts start.
+        known = np.flatnonzero(self.place[: len(values)] >= 0)
         if self.doubles == "mean":
             seen = np.isfinite(values[known])
             total, count = np.zeros_like(found), np.zeros_like(found)

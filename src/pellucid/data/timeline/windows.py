@@ -17,6 +17,9 @@ from .timeline import Timeline, fill_missing
 if TYPE_CHECKING:
     from ..examples import Examples
 
+# Of the steps that are looked at, that must lie before a row for a forecast to start there, and at most so many.
+HISTORY_SHARE, MOST_HISTORY = 0.25, 32
+
 
 def input_windows(data: Examples, fields: Sequence[Field]) -> Windows:
     """What lies before each row: the channels, then what the calendar says; known ones also from the row on."""
@@ -98,3 +101,34 @@ def scales_of_rows(line: Timeline, field: Field) -> np.ndarray:  # (n,)
     usual = float(np.median(list(scales.values()))) if scales else unit
     each = np.array([scales.get(name, usual) for name in line.names] or [usual]) / unit
     return each[line.series_of(np.maximum(line.place, 0))]
+
+
+def forecast_starts(data: Examples, line: Timeline, about: Forecast, part: np.ndarray) -> np.ndarray:  # (P,) -> (n,)
+    """Which rows a forecast can start at: enough past, all of its steps in one part, and one of them known."""
+    place, horizon = np.maximum(line.place, 0), about.horizon
+    one = line.series_of(place)
+    end = place + horizon
+    fits = (line.place >= 0) & (end <= line.last[one])
+    last = np.minimum(end, line.places) - 1
+    fits &= part[place] == part[last]
+    history = max(1, min(int(HISTORY_SHARE * about.context), MOST_HISTORY))
+    fits &= place - line.first[one] >= history
+    # Several rows of one moment are one example.
+    fits &= line.row[place] == np.arange(len(place))
+    if about.stride > 1:
+        # Counted from where test begins, so that its first forecast starts there.
+        border = _first_of_part(line, part, 2 if (part == 2).any() else 0)
+        fits &= (place - border[one]) % about.stride == 0
+    known = np.zeros(line.places + 1, np.int64)
+    for target in data.targets:
+        there = np.isfinite(line.arrange(np.asarray(data.stored_values(target.name).arrays["value"])))
+        known[1:] += np.cumsum(there)
+    return fits & (known[np.minimum(end, line.places)] > known[place])
+
+
+def _first_of_part(line: Timeline, part: np.ndarray, which: int) -> np.ndarray:  # (S,)
+    """The first place of a part in each series; of one without it the series' end."""
+    found = line.last.copy()
+    own = np.flatnonzero(part == which)
+    np.minimum.at(found, line.series_of(own), own)
+    return found
