@@ -28,6 +28,7 @@ ROOMS = (
     ("data", "samples"),
     ("trunks", "references", "tasks"),
     ("inputs", "outputs"),
+    ("solved",),
     ("network",),
     ("dataset",),
     ("planning",),

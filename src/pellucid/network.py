@@ -27,6 +27,7 @@ from .errors import PellucidError, UsageError, unknown_name
 from .fields import Field, input_groups, kind_named
 from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
+from .solved.base import SolvedPart, input_fields, part_named
 from .storage import forms
 from .trunks import Custom, Features, Trunk, trunk_named
 from .trunks.layers import HeadSigns, Linear, assign_salts
@@ -36,6 +37,9 @@ SIDE_BY_SIDE = "inputs side by side"
 
 # Fields in the name of a stage: an input layer of numbers may stand for 500 columns.
 MOST_NAMED_FIELDS = 4
+
+# What the names of a solved part's tensors begin with.
+SOLVED_PREFIX = "solved."
 
 # Stages of all copies of a trunk: building more takes minutes, and the number may come from a stranger's file.
 MOST_STAGES = 5000
@@ -63,6 +67,8 @@ class Network(nn.Module):
         trunk: a trunk, any ``nn.Module`` wrapped in ``Custom``, or a trunk's name for its default size.
         output: an output, or the fitted target field (or fields) to make one for.
         seed: of the first weights; the same parts and seed give the same bytes.
+        solved: a model that has been solved, or will be: what the network answers is what that says and what the trunk
+            adds, whose output layer begins at zero.
 
     Raises:
         PellucidError: when one part can't give what another needs; it names the trunks that can.
@@ -81,6 +87,7 @@ class Network(nn.Module):
         output: Output | Field | Sequence[Field],
         *,
         seed: int = 0,
+        solved: SolvedPart | None = None,
     ):
         super().__init__()
         layers = input_layers(inputs)
@@ -94,6 +101,11 @@ class Network(nn.Module):
             torch.default_generator.manual_seed(seed)
             self._join(trunk)
         assign_salts(self)
+        self.solved = solved
+        if solved is not None:
+            with torch.no_grad():
+                for p in self.output.parameters():
+                    p.zero_()
 
     def _join(self, trunk: Trunk) -> None:
         """Tell each part what the next one needs, backwards, and build them. The trunk passed in stays as it is."""
@@ -108,7 +120,11 @@ class Network(nn.Module):
         single = len(with_positions) == 1 == len(self.layers)
         self.parted: list[int] = [] if self.vector or single else with_positions
         # Several inputs with positions, or both sorts: each gets a copy of the trunk that makes one token of it.
-        parts = {i: copy.deepcopy(trunk).build(positions_of[i], need.causal) for i in self.parted}
+        reaches = [
+            max(need.least, layer.reach(positions, need))
+            for layer, positions in zip(self.layers, positions_of, strict=True)
+        ]
+        parts = {i: _seeing(trunk, reaches[i]).build(positions_of[i], need.causal) for i in self.parted}
         # The names of these attributes are the names of tensors in ``weights.safetensors``: renamed, no run could be
         # loaded.
         self.parts = nn.ModuleDict({str(i): part for i, part in parts.items()})
@@ -124,6 +140,7 @@ class Network(nn.Module):
         self.heads: nn.Module = HeadSigns(trunk.width, need.heads) if need.heads > 1 else nn.Identity()
         # Heads lie along an axis of positions: each goes through the hidden layers for itself.
         vector_axes = 1 if need.heads > 1 else 0
+        trunk.least = reaches[0] if single else need.least
         self.trunk = trunk.build(vector_axes if self.vector else positions_of[0] if single else 1, need.causal)
         self.output.build(trunk.out_width)
 
@@ -163,7 +180,13 @@ class Network(nn.Module):
         return f if need.every or need.heads > 1 else f.with_(x=self.trunk.pool(f), mask=None)
 
     def answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R) or (B, H, R)
-        """Raw answers from what the output layer reads."""
+        """Raw answers from what the output layer reads, and from what the solved part says."""
+        raw = self._added_answer(batch, f)
+        if self.solved is None:
+            return raw
+        return raw.float() + (self.solved(batch) if batch.solved is None else batch.solved)
+
+    def _added_answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R) or (B, H, R)
         # Answers with the precision of 8 bits would tie, or be rounded.
         if f.x.dtype in (torch.bfloat16, torch.float16):
             with torch.autocast(f.x.device.type, enabled=False):
@@ -222,6 +245,8 @@ class Network(nn.Module):
             new_parameters = {id(p): p.numel() for p in module.parameters() if id(p) not in counted}
             counted |= new_parameters.keys()
             found.append(TracedStage(name, shape_of(returned[module]), sum(new_parameters.values())))
+        if self.solved is not None:
+            found.append(TracedStage(f"added: {self.solved.name}, solved", (self.solved.answers,), 0))
         rest = self.parameter_count - sum(one.parameters for one in found)
         return [*found, *([TracedStage("outside of stages", (), rest)] if rest else [])]
 
@@ -274,12 +299,19 @@ class Network(nn.Module):
         """The batch as tensors on the network's device."""
         return to_device(batch, self.device)
 
+    def weights(self) -> dict[str, Tensor]:
+        """Every tensor by its name, but for those of the solved part, which no training moves."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith(SOLVED_PREFIX)}
+
     def config(self) -> dict[str, Any]:
         """Everything but the weights and the fields, as JSON; ``from_config`` makes the same network."""
+        # Left out where there is none: runs from before there was a choice have none.
+        solved = {} if self.solved is None else {"solved": self.solved.config()}
         return {
             "inputs": [layer.config() for layer in self.layers],
             "trunk": {"name": self.trunk.name, **self.trunk.config()},
             "output": self.output.config(),
+            **solved,
         }
 
     @classmethod
@@ -295,7 +327,8 @@ class Network(nn.Module):
         named = {f.name: f for f in fields}
         layers = [layer_from_config(INPUTS, one["kind"], one, named) for one in config["inputs"]]
         output = layer_from_config(OUTPUTS, config["output"]["name"], config["output"], named)
-        return cls(layers, trunk_from(config["trunk"], trunk, len(layers)), output, seed=seed)
+        solved = solved_from_config(config["solved"], fields, type(output)) if "solved" in config else None
+        return cls(layers, trunk_from(config["trunk"], trunk, len(layers)), output, seed=seed, solved=solved)
 
 
 def layer_from_config(
@@ -309,9 +342,30 @@ def layer_from_config(
     return parts[name]([fields[field] for field in config["fields"]], **config["settings"])
 
 
+def solved_from_config(config: Mapping[str, Any], fields: Sequence[Field], output: type[Output]) -> SolvedPart:
+    """A solved part from its ``config()``, for a network of these fitted fields; its tensors are still to come.
+
+    Raises:
+        PellucidError: for a part or a setting that none has, or that suits no such network.
+    """
+    part = part_named(config["name"])
+    check_settings(config["settings"], part.settings, f"{part.name}.settings")
+    inputs, targets = input_fields(fields), [field for field in fields if field.role == "target"]
+    if not part.suits(inputs, targets, output):
+        raise forms.FormError(f"{part.name} can't be part of such a network")
+    return part(inputs, targets, **config["settings"])
+
+
 def check_settings(given: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> None:
     """Raises forms.FormError for a setting that is not known, or not of its default's form."""
     forms.record({name: forms.like(default) for name, default in defaults.items()}, optional=defaults)(given, where)
+
+
+def _seeing(trunk: Trunk, least: int) -> Trunk:
+    """A copy of a trunk that is to see so many positions of a sequence."""
+    found = copy.deepcopy(trunk)
+    found.least = least
+    return found
 
 
 def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int = 1) -> Trunk:
@@ -385,4 +439,5 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         rows=move_value(batch.rows),
         key=move_value(batch.key),
         weight=move_value(batch.weight),
+        solved=move_value(batch.solved),
     )

@@ -88,8 +88,9 @@ def show_score(scored: Any, out: Console, examples: str) -> None:
     show_targets(getattr(scored, "targets", ()), out)
     if blocks := getattr(scored.score, "say_blocks", str)():
         print_block(Text(blocks, style="dim"), out, above=False)
-    if beside := getattr(scored, "say_reference", str)():
-        print_block(Text(beside), out, above=False)
+    for sentence in (getattr(scored, name, str)() for name in ("say_reference", "say_added")):
+        if sentence:
+            print_block(Text(sentence), out, above=False)
 
 
 def show_targets(targets: Sequence[Mapping[str, Any]], out: Console) -> None:

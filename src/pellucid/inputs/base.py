@@ -91,6 +91,23 @@ class Input(nn.Module):
     def forward(self, value: Any, key: Tensor | None = None) -> Features:  # -> (B, *positions, out_width)
         """Encoded values of one batch → features. ``key`` (B,) is given in training and steers augmentation."""
 
+    def reach(self, positions: int, need: Need) -> int:
+        """Positions of a sequence that matter together, where the layer knows how many there are; else 0."""
+        return 0
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """How many frames the longest example of training has, and how many numbers a frame; see ``frames``."""
+        raise NotImplementedError(f"a {self.kind} field has no frames")
+
+    def frames(self, value: Any, key: Tensor | None = None) -> tuple[Tensor, Tensor]:  # -> (B, T, C), (B,)
+        """Encoded values as numbers along time, zeros where there is none, and the length of each example.
+
+        Raises:
+            NotImplementedError: of a layer whose values are no sequences of numbers.
+        """
+        raise NotImplementedError(f"a {self.kind} field has no frames")
+
     def config(self) -> dict[str, Any]:
         """The layer as JSON, its weights and the fields' states left out."""
         return {"kind": self.kind, "fields": [f.name for f in self.fields], "settings": self.chosen}

@@ -39,7 +39,8 @@ PHOTO_CHANGES = ("mirror", "shift", "cover")
 ANYTHING = Whatever()
 
 BUDGET = Written(Budget.parse, "budget", "5m", annotation=str | Budget)
-KINDS = Written(parse_kinds, "kinds", "zip=category", ("number", "category", "text", "image", "labels", "date"),
+KINDS = Written(parse_kinds, "kinds", "zip=category",
+                ("number", "category", "text", "image", "labels", "date"),
                 annotation=Mapping[str, str] | Sequence[str])  # fmt: skip
 PIXELS = Written(parse_pixels, "pixels", "48x32", annotation=int | str | tuple[int, int])
 # The names a user types; a test holds them, and the kinds and outputs below, to what is registered.
@@ -193,6 +194,8 @@ TRAIN = (
            unset="the seed", metavar="N"),
     Option("reference", "Whether to train a classical reference model on the same split.", YesNo(),
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
+    Option("solved", "Whether the network begins with a solved classical model, to which the trunk adds.", YesNo(),
+           unset="yes, for series and forecasts", flag="--solved/--no-solved"),
     Option("output", "Kind of answer: category, labels, number or future.", OUTPUT, unset="chosen by the target's kind",
            metavar="NAME"),
     Option("augment", "Data augmentation of photos: auto, none, or some of mirror,shift,cover.", CHANGES,

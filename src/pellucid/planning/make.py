@@ -17,6 +17,7 @@ from .rules import (
     HEADS_EPOCHS,
     HEADS_SIZE,
     HEADS_SIZES,
+    NO_PART,
     SEEN,
     SMALL_DENSE,
     SMALL_RECIPE,
@@ -40,6 +41,7 @@ from .rules import (
     reference_choice,
     size_choice,
     sizes_for,
+    solved_choice,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def make_plan(
     recipe = recipe_of(hints, batch.value, rate.value)
     device = options.get("device") or best_device()
     reference = reference_choice(data, options.get("reference"), budget)
+    solved = solved_choice(data, output, folds.value, heads.value, options.get("solved"))
     choices = [
         predict_choice(data, why),
         Choice("network", network.value, network.reason),
@@ -97,6 +100,7 @@ def make_plan(
         Choice("device", device, "as asked" if options.get("device") else "the fastest available"),
         *([folds] if folds.value else []),
         *([reference] if reference else []),
+        *([solved] if solved else []),
     ]
     return Plan(
         network=network.value,
@@ -115,6 +119,7 @@ def make_plan(
         norm=hints.get("norm"),
         class_weights=classes,
         reference=reference is not None,
+        solved=solved.value if solved and solved.value != NO_PART else None,
         folds=folds.value,
         heads=heads.value,
         heads_sizes=heads_sizes.value if heads_sizes else (),

@@ -67,7 +67,7 @@ class Plan:
         folds: of the cross-validation that finds the number of steps; 0 for none.
         heads: of the network; 1 for a single one. heads_sizes: as ``sizes``, with them. heads_epochs: for fewer, by the
             clock, there are none.
-        reference: whether a classical model learns beside it.
+        reference: whether a classical model learns beside it. solved: the one that the network begins with, by name.
         choices: all of it for people, each with its reason.
     """
 
@@ -93,6 +93,7 @@ class Plan:
     heads: int = 1
     heads_sizes: tuple[int, ...] = ()
     heads_epochs: float = 0.0
+    solved: str | None = None
     choices: tuple[Choice, ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
@@ -123,7 +124,7 @@ class Plan:
         # What runs of earlier versions did not write down had these values then.
         newer = {"split_seed": data["seed"], "reference": False, "folds": 0, "heads": 1}
         newer |= {"heads_sizes": (), "heads_epochs": 0.0}
-        newer |= dict.fromkeys(("start", "class_weights", "norm"))
+        newer |= dict.fromkeys(("start", "class_weights", "norm", "solved"))
         data = {**newer, **data}
         found = {f.name: data[f.name] for f in fields(cls)}
         return cls(

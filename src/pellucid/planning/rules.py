@@ -21,6 +21,7 @@ from ..metrics.numbers import check_percentage
 from ..options import Budget
 from ..outputs import Output
 from ..references.base import reference_for, reference_seconds
+from ..solved import solved_for
 from ..trunks import Trunk, trunk_named
 from ..wording import count_noun, join_words
 from .plan import Choice, Recipe
@@ -61,6 +62,9 @@ HEADS_EPOCHS = 15.0
 # tables of 4,000 to 10,000 rows that were tried +0.5 ± 0.4 points, most of it on one, and the five larger ones
 # -0.3 ± 0.2 (docs/LOG.md, 2026-11-27).
 FEWEST_BINS, ROWS_A_BIN = 8, 500
+
+# What stands in a plan where a network has no solved part that it could have.
+NO_PART = "none"
 
 # -- the rules
 
@@ -304,6 +308,29 @@ def mirror_doubt(data: Dataset, seed: int) -> str:
     # Letters and digits: a mirrored b is a d, a mirrored 2 is nothing.
     signs = {v for v in labels if v in GLYPHS or len(v) == 1 or v.isdigit()}
     return f"not mirrored, as left and right may matter: labels such as '{min(signs)}'" if signs else ""
+
+
+def solved_choice(data: Dataset, output: type[Output], folds: int, heads: int, asked: bool | None) -> Choice | None:
+    """The classical model that the network begins with; None where none suits.
+
+    Raises:
+        UsageError: where one is asked for that can't be.
+    """
+    found = solved_for(data.inputs, data.targets, output)
+    if found is None:
+        if asked:
+            what = f"there is no solved part for {join_words({f.kind for f in data.inputs})}"
+            raise UsageError(what, fix="leave --solved out")
+        return None
+    name, why = found
+    if asked is False:
+        return Choice("solved part", NO_PART, f"as asked; the usual one is {name}")
+    if folds or heads > 1:
+        option = "--folds" if folds else "--heads"
+        if asked:
+            raise UsageError(f"--solved and {option} can't go together", fix="leave one of them out")
+        return Choice("solved part", NO_PART, f"{option} was asked for; the usual one is {name}")
+    return Choice("solved part", name, why)
 
 
 def reference_choice(data: Dataset, asked: bool | None, budget: Budget) -> Choice | None:

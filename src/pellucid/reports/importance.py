@@ -24,7 +24,7 @@ from ..network import Network
 from ..options import Budget
 from ..training.evaluate import autocast
 from ..training.loader import Loader
-from ..wording import count_noun
+from ..wording import count_noun, join_words
 
 # Seconds that it may take, and of a budget of time.
 MOST_SECONDS, BUDGET_SHARE = 0.8, 0.03
@@ -99,11 +99,13 @@ def weigh_inputs(
 
 
 def input_units(network: Network) -> list[Unit]:
-    """One unit for each input field of a network."""
+    """One unit for each input field of a network, or for the channels of a sequence together."""
     found = []
     for layer, key in zip(network.layers, network.input_keys(), strict=True):
-        if len(layer.fields) == 1:
-            found.append(Unit(layer.fields[0].name, {key: None}))
+        # Channels of a sequence are one example's together: of another length they could not be mixed.
+        if len(layer.fields) == 1 or layer.fields[0].traits.axes:
+            name = join_words((field.name for field in layer.fields), 3)
+            found.append(Unit(name, {key: None}, len(layer.fields)))
             continue
         ends = np.cumsum(layer.sizes).tolist()
         for field, size, end in zip(layer.fields, layer.sizes, ends, strict=True):
@@ -182,10 +184,9 @@ def _decide_sizes(
 
 def _batches_of(loader: Loader, rows: np.ndarray) -> list[Batch]:
     size = loader.at_once
-    return [
-        loader.batch(torch.from_numpy(rows[start : start + size]).to(loader.home))
-        for start in range(0, len(rows), size)
-    ]
+    parts = (rows[start : start + size] for start in range(0, len(rows), size))
+    # A solved part is asked again: what it said was of inputs that were not shuffled.
+    return [replace(loader.batch(torch.from_numpy(part).to(loader.home)), solved=None) for part in parts]
 
 
 def _answers(network: Network, batches: Sequence[Batch]) -> Tensor:  # -> (m, R)

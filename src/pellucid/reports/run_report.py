@@ -116,9 +116,10 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Map
     """Everything in the report but the pictures."""
     record, task = run.record, run.network.output.task
     seconds, steps = record["seconds"], record["steps"]
+    said = run.say(), run.say_reference(), run.say_added()
     return {
         "title": data.name,
-        "subtitle": " ".join(filter(None, (full_stop(run.say_warning()), run.say(), run.say_reference()))),
+        "subtitle": " ".join(filter(None, (full_stop(run.say_warning()), *said))),
         "score": record["score"],
         "baseline": record["baseline"],
         "reference": record["reference"] and record["reference"]["score"] | {"name": record["reference"]["name"]},

@@ -17,6 +17,7 @@ from .forecasts import RECENT, recent_rows
 from .learning import learning_facts
 from .run import Run
 from .scoring import score_answers
+from .solved_part import added_facts
 
 if TYPE_CHECKING:
     from .train import Trainer
@@ -42,7 +43,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     seen = predict_raw(network, job.loader, job.split.test, mirrored=True) if tested else (raw, true)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
-    weights = {k: v.cpu().contiguous().numpy() for k, v in network.state_dict().items()}
+    weights = {k: v.cpu().contiguous().numpy() for k, v in network.weights().items()}
     job.folder.save_tensors(WEIGHTS, weights, {})
     job.record |= {
         "status": "done",
@@ -61,6 +62,8 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     }
     if job.data.reading.forecast is not None:
         job.folder.write(RECENT, recent_rows(job.data))
+    if (added := added_facts(job, output.task, scored, seen)) is not None:
+        job.record["solved"] = added
     run = Run(job.folder, job.record, network.eval())
     if job.folder.lasting:
         write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES)

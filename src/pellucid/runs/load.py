@@ -21,6 +21,7 @@ from ..storage.names import HISTORY_LINES
 from ..training.listeners import Listener
 from ..training.state import TrainState, check_tensors, copy_into
 from .record import check_whole, damage_as_error
+from .solved_part import part_tensors
 
 
 def load_network(
@@ -41,7 +42,7 @@ def load_network(
         )
     device = device or best_device()
     check_device(device)
-    tensors, _ = folder.load_tensors(WEIGHTS)
+    tensors = folder.load_tensors(WEIGHTS)[0] | part_tensors(folder, record)
     network = build_network(record, folder.path, trunk, tensors).to(device)
     load_weights(network, tensors, folder.path)
     return network.eval()

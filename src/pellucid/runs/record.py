@@ -171,10 +171,11 @@ PLAN = record(
         "choices": list_of(record({"name": text(), "value": anything, "reason": text()})),
         "split_seed": SEED,
         "reference": flag,
+        "solved": maybe(text(200)),
         "start": maybe(record({"run": PATH, "sha256": text(), "trunk": TRUNK}, anything)),
     },
     anything,
-    optional=("split_seed", "reference", "start", "norm"),
+    optional=("split_seed", "reference", "start", "norm", "solved"),
 )
 
 LAYER = record({"kind": one_of(*KINDS), "fields": list_of(text()), "settings": map_of(anything)})
@@ -184,7 +185,9 @@ NETWORK = record(
         "inputs": list_of(LAYER, least=1),
         "trunk": TRUNK,
         "output": record({"name": text(), "fields": list_of(text()), "settings": map_of(anything)}),
-    }
+        "solved": record({"name": text(), "settings": map_of(anything)}),
+    },
+    optional=("solved",),
 )
 
 DATA = record(
@@ -255,6 +258,17 @@ LEARNING = record(
     }
 )
 
+SOLVED = record(
+    {
+        "name": text(200),
+        "chosen": map_of(anything),
+        "seconds": number(0),
+        **dict.fromkeys(("validation_loss", "validation"), MEASURED),
+        "score": SCORE,
+        "ahead": AHEAD,
+    }
+)
+
 DONE = record(
     {
         "network": NETWORK,
@@ -274,9 +288,20 @@ DONE = record(
         "no reference": text(),
         "targets": list_of(EACH_TARGET),
         "learning": LEARNING,
+        "solved": SOLVED,
     },
     anything,
-    optional=("scored on", "reference", "lines", "thresholds", "importance", "no reference", "targets", "learning"),
+    optional=(
+        "solved",
+        "scored on",
+        "reference",
+        "lines",
+        "thresholds",
+        "importance",
+        "no reference",
+        "targets",
+        "learning",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from ..training.loader import Loader
 from ..tuning.selection import limit_validation
 from .prepare import example_weights
 from .reopen import reopen_data
+from .solved_part import restore_answers
 
 if TYPE_CHECKING:
     from .run import Run
@@ -52,6 +53,8 @@ def draw_report(run: Run, data: Any = None) -> None:
     labels = (targets[0].state or {}).get("values", ())
     weights = example_weights(found, split, run.plan, target, labels)
     loader = Loader(inputs, target, run.network.device, **weights)
+    if run.network.solved is not None:
+        restore_answers(loader, run.folder)
 
     def answer(rows: np.ndarray) -> Any:
         return predict_raw(run.network, loader, rows, mirrored=True)

@@ -28,7 +28,7 @@ from ..planning.device import best_device
 from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
-from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SUSPECTS
+from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED, SUSPECTS
 from ..tasks.future import FutureTask
 from ..tasks.each_target import METRICS, score_each_target
 from ..tasks.number import NumberTask
@@ -44,6 +44,7 @@ from .prediction_pieces import PredictionPieces
 from .predictions import Predictions
 from .record import check_whole, damage_as_error, read_record
 from .results import Evaluation, said_of, said_of_targets
+from .solved_part import say_added
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -202,11 +203,13 @@ class Run:
             )
         # The curves stay behind, so their number of lines does too: a load would look for them.
         record = {name: value for name, value in self.record.items() if name != "lines"}
-        return {"record": to_json(record).encode(), "weights": self.folder.read(WEIGHTS)}
+        solved = {"solved": self.folder.read(SOLVED)} if self.network.solved is not None else {}
+        return {"record": to_json(record).encode(), "weights": self.folder.read(WEIGHTS), **solved}
 
     def __setstate__(self, state: Mapping[str, bytes]) -> None:
         """Make the run from a pickle, with the checks of ``load``; on a GPU only if it was trained on one."""
-        folder = InMemory({RECORD: bytes(state["record"]), WEIGHTS: bytes(state["weights"])})
+        names = {"record": RECORD, "weights": WEIGHTS, "solved": SOLVED}
+        folder = InMemory({names[name]: bytes(content) for name, content in state.items()})
         record = read_record(folder)
         here = best_device()
         planned = str(record["plan"]["device"])
@@ -249,6 +252,10 @@ class Run:
             f"No significant difference between the network and {name}: {score_text(ahead['value'])} "
             f"(95% interval {small} to {large})."
         )
+
+    def say_added(self) -> str:
+        """What the trunk added to the network's solved part, in one plain sentence; empty without such a part."""
+        return say_added(self.record.get("solved"), self.network.output.task.percent)
 
     def evaluate(self, source: Any, *, weights: str | None = None, threshold: Any = None, **options: Any) -> Evaluation:
         """Score the run on other data that has the target.

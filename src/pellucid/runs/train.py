@@ -30,8 +30,9 @@ from ..references.base import Reference, reference_seconds
 from ..references.fit import fit_reference
 from ..reports.importance import importance_seconds
 from ..reports.label_issues import looked_at
+from ..solved import SolvedPart
 from ..storage import Files, Folder, InMemory, damage_error
-from ..storage.names import HISTORY_LINES
+from ..storage.names import HISTORY_LINES, SOLVED
 from ..training.listeners import Listener, Several
 from ..training.loader import Loader
 from ..training.loop import Loop
@@ -63,6 +64,7 @@ from .record import damage_as_error, initial_record, read_record, recorded_decis
 from .reopen import recorded_plan, reopen_data, reopen_for_replay, with_place
 from .run import Run
 from .signals import stopped_by_signals
+from .solved_part import restore_part, solve_part
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
 
@@ -189,9 +191,13 @@ def replay(source: Folder, data: Any, options: dict[str, Any], listener: Listene
     )
     kept = ("format", "data", "fields", "plan", "network", "decisions")
     fresh = {k: record[k] for k in kept} | {"versions": current_versions(), "like": str(source.path), "live": False}
+    fresh |= {"solved": record["solved"]} if "solved" in record else {}
     fresh["status"] = "training"
     with folder.lock(), restore_threads():
         folder.write_json("run.json", fresh)
+        if "solved" in (record["network"] or {}):
+            # Solved again it would be the same but for rounding, which other numbers of threads change.
+            folder.write(SOLVED, source.read(SOLVED))
         trainer = Trainer.from_record(
             folder, fresh, found, listener, trunk_for_record(record, pop_custom_trunk(options))
         )
@@ -234,6 +240,7 @@ class Trainer:
         # The step and the second at which this sitting's loop began.
         self.loop_began = (0, 0.0)
         self.reference: Reference | None = None
+        self.solved: SolvedPart | None = None
         self.decisions = Decisions((), self.write_decision)
 
     @classmethod
@@ -267,6 +274,7 @@ class Trainer:
         say_watched(len(self.watched), len(self.split.validation), self.listener)
         # Before the first step, so that the schedule knows what it took.
         self.fit_reference()
+        self.solved = solve_part(self)
         trunk, timing = self.choose_size()
         with self.guard_memory():
             state = self.fresh_state(trunk, timing)
@@ -314,6 +322,8 @@ class Trainer:
         # Before anything is computed: rounding depends on it.
         use_threads(self.decisions.at(0, "threads"))
         network = build_network(self.record, self.folder.path, self.own).to(self.device)
+        restore_part(self, network)
+        self.solved = network.solved
         resumed = self.folder.has_checkpoint()
         if not resumed:
             self.transfer_weights(network)
@@ -357,10 +367,11 @@ class Trainer:
         self.save_checkpoint(state)
 
     def make_loop(self, state: TrainState, pace: Pacer) -> Loop:
-        """The loop over this run's batches; it evaluates first where weights of another run were brought along."""
+        """The loop over this run's batches; it evaluates first where something is known before the first step."""
         state.seconds = self.clock.elapsed()
         self.loop_began = (state.step, state.seconds)
-        look = self.plan.start is not None and not state.best_row
+        # What came from elsewhere may be better than anything that training makes of it.
+        look = (self.plan.start is not None or self.solved is not None) and not state.best_row
         return Loop(
             state,
             self.sampler,
@@ -409,7 +420,8 @@ class Trainer:
 
     def make_network(self, trunk: Trunk) -> Network:
         """A fresh network of this plan with ``trunk`` and as many heads as were decided."""
-        return planned_network(self.plan, self.inputs, self.targets, trunk, self.decisions.at(0, "heads", 1))
+        heads = self.decisions.at(0, "heads", 1)
+        return planned_network(self.plan, self.inputs, self.targets, trunk, heads, self.solved)
 
     def network_of_size(self, size: int) -> Network:
         """A fresh network of this plan at one size, on the device."""
@@ -486,7 +498,8 @@ class Trainer:
 
         def make(size: int) -> Network:
             trunk = planned_trunk(self.plan, size)
-            return planned_network(self.plan, self.inputs, self.targets, trunk, heads).to(self.device)
+            network = planned_network(self.plan, self.inputs, self.targets, trunk, heads, self.solved)
+            return network.to(self.device)
 
         left = deadline - time.monotonic()
         return largest_within_budget(sizes, usual, make, self.sampler, self.plan.recipe, left, self.thread_counts)

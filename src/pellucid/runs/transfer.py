@@ -111,7 +111,7 @@ class StartingRun:
         """
         parameters, fresh, count = dict(network.named_parameters()), [], 0
         with torch.no_grad():
-            for name, value in network.state_dict().items():
+            for name, value in network.weights().items():
                 if name.startswith("output."):
                     continue
                 known = self.tensors.get(name)

@@ -6,3 +6,5 @@ COMPARISON = "comparison.json"
 # While it trains, and once it has finished.
 HISTORY_LINES, HISTORY_TABLE = "history.jsonl", "history.parquet"
 SUSPECTS = "suspects.parquet"
+# The tensors of the network's solved part, and what it says of the rows that the run learns from and is scored on.
+SOLVED = "solved.safetensors"

@@ -30,6 +30,9 @@ class DenseRows:
         self.values = place_array(array, home)
         self.example_values = int(np.prod(array.shape[1:]))
 
+    def __len__(self) -> int:
+        return len(self.values)
+
     def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, ...)
         return self.values.index_select(0, rows)
 
@@ -50,6 +53,9 @@ class RaggedRows:
         # Where every sequence is empty there is still one value to gather, which the mask then hides.
         self.values = place_array(values if len(values) else np.zeros((1, *values.shape[1:]), values.dtype), home)
         self.starts, self.lengths = place_array(ragged.starts, home), place_array(ragged.lengths, home)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
     def gather(self, rows: Tensor) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
         own = self.lengths.index_select(0, rows)  # (B,)
@@ -75,6 +81,9 @@ class FileRows:
         self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115
         # Offsets are counted from the start of the array, so a view of a part of the file would give other rows.
         assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "not a whole file"
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
         """The entries of ``rows``, read from the file. Raises PellucidError when it was cut short meanwhile."""

@@ -41,6 +41,7 @@ class Loader:
     Attributes:
         home: the device that the data lives on.
         lengths: (n,) the longest sequence of each example; None where no input is of sequences.
+        solved: (n, R) what the network's solved part says of each example; None where that is not known.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Loader:
         # Never read from its file row by row: it is small beside the inputs, and scores ask for all of it.
         self._targets = None if target is None else target_rows(target, self.home)
         self.weight = None if weight is None else place_array(weight, self.home)
+        # What the network's solved part says of each example, once it is known.
+        self.solved: Tensor | None = None
         # By the longest of an example's sequences: it is what its batch is padded to.
         lengths = [array.lengths for array in inputs.values() if isinstance(array, Ragged)]
         self.lengths = np.maximum.reduce(lengths) if lengths else None  # (n,)
@@ -76,6 +79,12 @@ class Loader:
         return cls(inputs, encode_target(data, targets) if targets else None, device, **weights)
 
     @property
+    def count(self) -> int:
+        """n."""
+        array = next(iter(self.arrays.values()))
+        return len(array)
+
+    @property
     def at_once(self) -> int:
         """How many examples are answered in one batch: fewer where one is large, as its activations are too."""
         values = sum(array.example_values for array in self.arrays.values())
@@ -86,7 +95,8 @@ class Loader:
         inputs = {name: self._to_device(array.gather(rows)) for name, array in self.arrays.items()}
         target = None if self._targets is None else self._to_device(self._targets.gather(rows))
         weight = None if self.weight is None else self._to_device(self.weight.index_select(0, rows))
-        return Batch(inputs, target, rows, None if key is None else self._to_device(key), weight)  # type: ignore[arg-type]
+        solved = None if self.solved is None else self._to_device(self.solved.index_select(0, rows))
+        return Batch(inputs, target, rows, None if key is None else self._to_device(key), weight, solved)  # type: ignore[arg-type]
 
     def targets(self, rows: np.ndarray | Tensor) -> Tensor:  # (m,) -> (m, ...)
         """The targets of some examples, where the data lives.

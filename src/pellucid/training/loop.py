@@ -53,7 +53,8 @@ class Loop:
         state: what is trained. sampler: the batches. validation: rows to choose on.
         decisions: what was decided; pace: decides more as the clock and validation call for it.
         save: writes a checkpoint. record: writes a line of the history. listener: is told.
-        look_first: evaluate before the first step too, because the weights were learned already (``--start``).
+        look_first: evaluate before the first step too, because something is known there: learned weights (``--start``),
+            or a solved part.
         stop: asked before every step; True saves and raises Interrupted.
     """
 
@@ -322,6 +323,7 @@ def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
             rows=batch.rows[cut],
             key=cut_rows(batch.key, cut),
             weight=cut_rows(batch.weight, cut),
+            solved=cut_rows(batch.solved, cut),
         )
 
 

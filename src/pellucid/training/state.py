@@ -49,7 +49,8 @@ class TrainState:
         network: trained in place. recipe: what to train it with.
 
     Attributes:
-        weights, average, best: the network's tensors by name, their running average, the best by validation.
+        weights, average, best: the network's tensors by name (but for its solved part's), their running average, the
+            best by validation.
         best_row: the evaluation that found the best; empty before the first.
         step: steps made. seconds: spent so far, over all sittings, from the first word to the last step.
         evaluating: seconds that an evaluation takes. lowest: validation loss.
@@ -61,7 +62,7 @@ class TrainState:
         self.network, self.recipe = network, recipe
         self.optimizer = Optimizer(network, recipe)
         # The tensors themselves, so that a step moves them here too; average and best are copies.
-        self.weights = network.state_dict()
+        self.weights = network.weights()
         self.average = {k: v.clone() for k, v in self.weights.items()}
         self.best = {k: v.clone() for k, v in self.weights.items()}
         # Buffers may hold NaN on purpose (thresholds that calibration has not chosen yet): those are not looked at.

@@ -31,12 +31,15 @@ class StepGraph:
         self.compute, self.parameters = compute, list(network.parameters())
         own = isinstance(getattr(network, "trunk", None), Custom)
         self.able = self.parameters[0].is_cuda and not own
+        self.solved = getattr(network, "solved", None) is not None
         self.form: Any = None
         self.seen = 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, batch: Batch, count: float) -> Tensor:  # -> () loss; gradients are in the parameters
-        shapes = batch_shapes(batch) if self.able else None
+        # A solved part that is asked in every batch looks at the rows, which a recording does not.
+        asked = self.solved and batch.solved is None
+        shapes = batch_shapes(batch) if self.able and not asked else None
         if shapes is None:
             return self.compute(batch, count)
         # The divisor is part of what is recorded.
@@ -81,7 +84,7 @@ class StepGraph:
 
 def batch_values(batch: Batch) -> list[Any]:
     """All that a step reads of a batch, in a fixed order."""
-    return [*batch.inputs.values(), batch.target, batch.key, batch.weight]
+    return [*batch.inputs.values(), batch.target, batch.key, batch.weight, batch.solved]
 
 
 def batch_tensors(batch: Batch) -> list[Tensor]:
@@ -104,4 +107,5 @@ def clone_batch(batch: Batch) -> Batch:
         return None if value is None else value.clone()
 
     inputs = {name: clone(value) for name, value in batch.inputs.items()}
-    return replace(batch, inputs=inputs, target=clone(batch.target), key=clone(batch.key), weight=clone(batch.weight))
+    others = {name: clone(getattr(batch, name)) for name in ("target", "key", "weight", "solved")}
+    return replace(batch, inputs=inputs, **others)

@@ -65,6 +65,8 @@ class Trunk(nn.Module):
 
     width: int
     out_width: int
+    # Positions of a sequence that each must see, at least: set before ``build`` by whoever knows (``Need.least``).
+    least: int = 0
     # An nn.ModuleDict, name -> Stage, in the order of the data's way; Any, because torch types its values too loosely.
     stages: Any
 

@@ -154,13 +154,26 @@ class ConvolutionalSequenceStage(Stage):
         return y.squeeze(2).transpose(1, 2)
 
 
+def stages_to_see(positions: int) -> int:
+    """Stages along a sequence after which each position depends on so many.
+
+    >>> stages_to_see(85), stages_to_see(86), stages_to_see(1000)
+    (3, 4, 5)
+    """
+    stages, seen = 0, 1
+    while seen < positions:
+        seen += (ConvolutionalSequenceStage.taps - 1) * 4**stages
+        stages += 1
+    return stages
+
+
 @register
 class Convolutional(Trunk):
     """Convolutional network (LeCun 1989): over a grid residual (He 2016) with max-pooling, along a sequence dilated.
 
     Over a grid each of ``depth`` stages halves both sides; they have 1, 2, 4, 4, ... times ``width`` channels.
     Along a sequence the length stays, every stage has 4 times ``width`` channels, and dilation grows fourfold a stage,
-    so that ``depth`` 3 sees 85 positions.
+    so that ``depth`` 3 sees 85 positions; there are as many stages more as it takes to see ``least``.
 
     Args:
         width: D, channels of what it reads.
@@ -185,7 +198,7 @@ class Convolutional(Trunk):
             self._build_grid()
             return self
         width = self.width
-        for i in range(self.depth):
+        for i in range(max(self.depth, stages_to_see(self.least))):
             self.stages[f"layer{i + 1}"] = ConvolutionalSequenceStage(width, 4 * self.width, 4**i, causal, self.dropout)
             width = 4 * self.width
         self.stages["norm"] = LastNorm(width)

@@ -19,6 +19,7 @@ class Need:
         longest: at most so many positions in all; an image input makes its patches coarse enough to fit.
         every: an answer at every position is wanted, not one pooled vector.
         causal: what comes out at a position may depend only on that position and those before it.
+        least: so many positions of a sequence must be seen from each, where a part knows how many matter; 0 for any.
         heads: so many answers, from a vector that is multiplied by as many learned sign vectors; 1 for a single one.
     """
 
@@ -27,6 +28,7 @@ class Need:
     longest: int | None = None
     every: bool = False
     causal: bool = False
+    least: int = 0
     heads: int = 1
 
 

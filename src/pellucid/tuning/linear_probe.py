@@ -32,8 +32,9 @@ STEPS, LEARNING_RATE = 300, 0.02
 # Weight decays that validation chooses among: none, to nearly nothing but the mean.
 DECAYS = (0.0, 0.03, 0.3, 3.0)
 
-# Of n examples: features (n, D), targets (n, ...), weights in the loss (n,).
-Pooled = tuple[Features, Tensor, Tensor | None]
+# Of n examples: features (n, D), a batch of their targets (n, ...) and of what a solved part says, weights in the loss
+# (n,).
+Pooled = tuple[Features, Batch, Tensor | None]
 
 
 def fit_linear_probe(network: Network, loader: Loader, train: np.ndarray, validation: np.ndarray) -> float:
@@ -50,19 +51,25 @@ def fit_linear_probe(network: Network, loader: Loader, train: np.ndarray, valida
         return math.nan
     # Spread evenly, because rows may be in an order.
     some = train[:: -(-len(train) // MOST_EXAMPLES)]
-    known, (features, target, _) = (pool_features(network, loader, rows) for rows in (some, validation))
-    counts = loader.score_weights(validation)
+    known, (features, batch, _) = (pool_features(network, loader, rows) for rows in (some, validation))
+    counts, target = loader.score_weights(validation), known_targets(batch)
     layer = network.output.layer
     first = [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
     best: tuple[float, float, list[Tensor]] = (math.inf, 0.0, first)
     for decay in DECAYS:
         solve_output(network, known, first, decay)
         with torch.no_grad():
-            loss = mean_loss(network.output, network.answer(Batch.of_targets(target), features), target, counts)
+            loss = mean_loss(network.output, network.answer(batch, features), target, counts)
         if loss < best[0]:
             best = loss, decay, [p.detach().clone() for p in layer.parameters()]  # type: ignore[union-attr]
     set_output_weights(network, best[2])
     return best[1]
+
+
+def known_targets(batch: Batch) -> Tensor:
+    """The targets of a batch, each of one value."""
+    assert isinstance(batch.target, Tensor)
+    return batch.target
 
 
 def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: float) -> None:
@@ -70,10 +77,9 @@ def solve_output(network: Network, known: Pooled, first: list[Tensor], decay: fl
     set_output_weights(network, first)
     params = list(network.output.layer.parameters())  # type: ignore[union-attr]
     matrices, rest = [p for p in params if p.ndim > 1], [p for p in params if p.ndim < 2]
-    features, target, weight = known
+    features, batch, weight = known
     optimizer = Adam([(matrices, decay), (rest, 0.0)], betas=(0.9, 0.99))
     for step in range(STEPS):
-        batch = Batch.of_targets(target)
         losses = network.output.losses(network.answer(batch, features), batch, features)  # (n,)
         loss = (losses if weight is None else losses * weight).mean()
         # Rather than backward(), which would add each step's gradients to those of the step before.
@@ -100,6 +106,7 @@ def pool_features(network: Network, loader: Loader, rows: np.ndarray, size: int 
     found: list[Tensor] = []
     target: list[Tensor] = []
     weight: list[Tensor] = []
+    solved: list[Tensor] = []
     for part in loader.in_order(rows, size):
         batch = loader.batch(part)
         with autocast(network.device):
@@ -107,6 +114,8 @@ def pool_features(network: Network, loader: Loader, rows: np.ndarray, size: int 
         found.append(f.x.float())
         target.append(loader.targets(part).to(f.x.device))
         weight += [] if batch.weight is None else [batch.weight]
+        solved += [] if batch.solved is None else [batch.solved]
     network.train(training)
     own = torch.cat(weight) if weight else None
-    return replace(f, x=torch.cat(found), mask=None, key=None), torch.cat(target), own
+    known = replace(Batch.of_targets(torch.cat(target)), solved=torch.cat(solved) if solved else None)
+    return replace(f, x=torch.cat(found), mask=None, key=None), known, own

@@ -55,10 +55,11 @@ def select_weights(
     # A copy, since the weights of others are tried in the same tensors.
     last = {name: value.clone() for name, value in state.weights.items()}
     candidates = {"the last weights": last, "the average": state.average}
-    # The best seen at the last step are the last weights. Those of step 0 are what came from another run: its trunk,
-    # under a solved output layer.
+    # The best seen at the last step are the last weights. Those of step 0 are what came from another run, its trunk
+    # under a solved output layer, or a solved part to which nothing was added yet.
     if state.best_row.get("step") != state.step:
-        candidates["the best seen" if state.best_row.get("step") else "the frozen trunk"] = state.best
+        first = "the frozen trunk" if network.solved is None else f"the {network.solved.name} alone"
+        candidates["the best seen" if state.best_row.get("step") else first] = state.best
     candidates = {name: weights for name, weights in candidates.items() if among is None or name in among}
     metrics: dict[str, float] = {}
     found: dict[str, tuple[Tensor, Tensor]] = {}

@@ -45,6 +45,7 @@ class Batch(Generic[Array]):
         rows: (B,) int64, rows of the dataset.
         key: (B,) int64, one random key an example for augmentation and dropout; None outside training.
         weight: (B,) how much each example's loss counts, 1 on average over training; None where all count the same.
+        solved: (B, R) what the network's solved part says; None where it has none, or has not been asked yet.
     """
 
     inputs: dict[str, Array | Padded[Array]]
@@ -52,6 +53,7 @@ class Batch(Generic[Array]):
     rows: np.ndarray
     key: Array | None = None
     weight: Array | None = None
+    solved: Array | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

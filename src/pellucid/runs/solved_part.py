@@ -1,0 +1,195 @@
+"""The solved part of a run's network: solved once before the first step, kept in a file of its own, scored at the end.
+
+n examples, R numbers in a raw answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..activity import activity
+from ..data.splits.grouping import score_grouping
+from ..network import SOLVED_PREFIX, Network
+from ..planning.build import planned_output, planned_solved
+from ..solved import SolvedPart
+from ..storage import Files, damage_error
+from ..storage.names import SOLVED
+from ..training.evaluate import Answers, mean_loss
+from ..training.loader import Loader
+from ..training.state import check_tensors, copy_into
+from ..wording import duration_text, metric_text, score_text
+
+if TYPE_CHECKING:
+    from ..tasks.base import Task
+    from .train import Trainer
+
+# Of the time left, that solving may take: what it does not take is the trunk's.
+SOLVING_SHARE = 0.3
+
+# Of the rows that a run learns from and is scored on, what its file says of them.
+ANSWERS, ROWS = "answers", "rows"
+
+
+@activity("solving the part that the network begins with")
+def solve_part(job: Trainer) -> SolvedPart | None:
+    """Solve the planned part on the training rows, write it down, and give its answers to the loader; None for none."""
+    if job.plan.solved is None:
+        return None
+    began, deadline = time.monotonic(), job.clock.deadline(0)
+    train, others = job.split.train, np.concatenate([job.split.validation, job.split.test])
+    part = planned_solved(job.plan, job.inputs, job.targets, len(train))
+    if deadline is not None:
+        seconds = SOLVING_SHARE * max(deadline - began, 0.0)
+        settings = part.within(job.loader, train, len(train) + len(others), seconds)
+        if settings != part.chosen:
+            job.decisions.decide(0, "solved part", settings, f"{part.name} in about {duration_text(seconds)}")
+            part = planned_solved(job.plan, job.inputs, job.targets, len(train), settings)
+    part = part.to(job.device)
+    answers = part.solve(job.loader, train, others)
+    rows = np.concatenate([train, others])
+    keep_part(job.folder, part, rows, answers)
+    if answers is not None:
+        give_answers(job.loader, rows, answers)
+    job.record["solved"] = {
+        "name": part.name,
+        "chosen": part.facts(),
+        "seconds": time.monotonic() - began,
+        **judge_part(job, part),
+    }
+    job.listener.said(say_solved(job, part))
+    return part
+
+
+def judge_part(job: Trainer, part: SolvedPart) -> dict[str, Any]:
+    """The part's own loss and metric on validation, as JSON."""
+    raw, target = solved_answers(part, job.loader, job.watched)
+    weight = job.loader.score_weights(job.watched)
+    output = planned_output(job.plan, job.targets)
+    return {
+        "validation_loss": mean_loss(output, raw, target, weight),
+        "validation": output.task.measure(raw, target, weight),
+    }
+
+
+@torch.inference_mode()
+def solved_answers(part: SolvedPart, loader: Loader, rows: np.ndarray) -> Answers:
+    """What a part says of some rows, and their targets, on the CPU."""
+    target = loader.targets(rows).cpu()
+    if loader.solved is not None:
+        return loader.solved[torch.from_numpy(rows).to(loader.home)].cpu(), target
+    training, size = part.training, loader.at_once
+    part.eval()
+    parts = [torch.from_numpy(rows[start : start + size]).to(loader.home) for start in range(0, len(rows), size)]
+    found = torch.cat([part(loader.batch(one)).float().cpu() for one in parts])
+    part.train(training)
+    return found, target
+
+
+def say_solved(job: Trainer, part: SolvedPart) -> str:
+    """What the part is worth by itself, in a sentence."""
+    facts, task = job.record["solved"], planned_output(job.plan, job.targets).task
+    took = duration_text(facts["seconds"])
+    return f"{part.name}: validation {metric_text(task.metric)} {score_text(facts['validation'])}, solved in {took}"
+
+
+def keep_part(folder: Files, part: SolvedPart, rows: np.ndarray, answers: Tensor | None) -> None:
+    """Write a solved part's tensors into a file of their own, and what it says of the run's rows where that is kept."""
+    tensors = {name: value.cpu().contiguous().numpy() for name, value in part.state_dict().items()}
+    kept = {} if answers is None else {ANSWERS: answers.contiguous().numpy(), ROWS: rows}
+    folder.save_tensors(SOLVED, {**tensors, **kept}, {"name": part.name})
+
+
+def restore_part(job: Trainer, network: Network) -> None:
+    """Give a network its solved part back, and the loader the answers, from the run's file."""
+    if network.solved is None:
+        return
+    tensors = read_part(job.folder)
+    rows, answers = tensors.pop(ROWS, None), tensors.pop(ANSWERS, None)
+    check_tensors(network.solved.state_dict(), tensors, job.folder.path / SOLVED)
+    copy_into(network.solved.state_dict(), {name: torch.from_numpy(value) for name, value in tensors.items()})
+    if rows is None or answers is None:
+        return
+    wanted = np.concatenate([job.split.train, job.split.validation, job.split.test])
+    if not np.array_equal(rows, wanted) or answers.shape != (len(rows), network.solved.answers):
+        raise damage_error("it is damaged: its answers are not those to this data", job.folder.path / SOLVED)
+    give_answers(job.loader, rows, torch.from_numpy(answers))
+
+
+def read_part(folder: Files) -> dict[str, np.ndarray]:
+    """The tensors of a run's solved part with its rows and answers. Raises PellucidError when they are damaged."""
+    tensors = folder.load_tensors(SOLVED)[0]
+    if (ANSWERS in tensors) != (ROWS in tensors):
+        raise damage_error("it is damaged: its answers and their rows do not belong together", folder.path / SOLVED)
+    if not np.isfinite(tensors.get(ANSWERS, np.zeros(0))).all():
+        raise damage_error("it is damaged: its answers are not finite", folder.path / SOLVED)
+    return tensors
+
+
+def part_tensors(folder: Files, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The tensors of a finished run's solved part by their names in its network; none where it has no such part."""
+    if "solved" not in (record["network"] or {}):
+        return {}
+    return {SOLVED_PREFIX + name: value for name, value in read_part(folder).items() if name not in (ANSWERS, ROWS)}
+
+
+def restore_answers(loader: Loader, folder: Files) -> None:
+    """Give a loader the answers that a run's file keeps; nothing where it keeps none."""
+    kept = read_part(folder)
+    if ANSWERS in kept:
+        give_answers(loader, kept[ROWS], torch.from_numpy(kept[ANSWERS]))
+
+
+def give_answers(loader: Loader, rows: np.ndarray, answers: Tensor) -> None:
+    """Let a loader's batches say what a solved part answers to ``rows`` (m,), in ``answers`` (m, R)."""
+    every = torch.zeros(loader.count, answers.shape[1])
+    every[torch.from_numpy(rows)] = answers
+    loader.solved = every.to(loader.home)
+
+
+def added_facts(job: Trainer, task: Task, rows: np.ndarray, seen: Answers) -> dict[str, Any] | None:
+    """What a record keeps of a solved part at the end: its score on the network's examples, and what the trunk added.
+
+    Args:
+        task: calibrated. rows: (n,) that were scored. seen: the network's raw answers to them, and their targets.
+    """
+    if job.solved is None:
+        return None
+    how = score_grouping(job.data, rows, job.loader.score_weights(rows))
+    # Its answers are taken at their word, and the score calibrates whatever it is given.
+    own = task.uncalibrate(solved_answers(job.solved, job.loader, rows)[0].numpy())
+    ahead = task.paired_difference(seen[0], own, seen[1], how["weight"], how["group"], how["moments"])
+    return job.record["solved"] | {
+        "score": task.score(own, seen[1], job.solved.name, **how).to_json(),
+        "ahead": dict(zip(("value", "low", "high"), ahead, strict=True)),
+    }
+
+
+def say_added(facts: Mapping[str, Any] | None, percent: bool) -> str:
+    """What the trunk added to a solved part, in one plain sentence; empty where there was none.
+
+    Args:
+        facts: of ``added_facts``. percent: whether the metric is a share, of which points are told.
+    """
+    if not facts or "ahead" not in facts:
+        return ""
+    ahead, name = facts["ahead"], facts["name"]
+    value, low, high = (ahead[key] if ahead[key] is not None else float("nan") for key in ("value", "low", "high"))
+
+    def amount(number: float) -> str:
+        return f"{100 * number:.2g}" if percent else score_text(number)
+
+    if value == low == high == 0:
+        return f"The trunk added nothing to the {name}."
+    unit = " points" if percent else ""
+    span = f"({amount(low)} to {amount(high)})"
+    if low > 0:
+        return f"The trunk added {amount(value)}{unit} to the {name} {span}."
+    if high < 0:
+        return f"The trunk took {amount(-value)}{unit} from the {name} ({amount(-high)} to {amount(-low)})."
+    return f"The trunk added nothing certain to the {name}: {amount(value)}{unit} {span}."
