@@ -23,7 +23,7 @@ from pellucid.fields import Field
 from pellucid.outputs import Output
 from pellucid.planning.plan import Plan
 from pellucid.solved import SOLVED, SolvedPart
-from pellucid.solved.base import Rows, register
+from pellucid.solved.base import Error, Rows, register
 from pellucid.solved.ridge import PENALTIES, solve_features, solve_rows
 from pellucid.training import loop as loops
 
@@ -135,7 +135,9 @@ class Linear(SolvedPart):
     def settings_for(cls, rows: int, seed: int) -> dict[str, Any]:
         return {"seed": seed}
 
-    def solve(self, rows: Rows, train: np.ndarray, others: np.ndarray) -> Tensor | None:
+    def solve(
+        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Error
+    ) -> Tensor | None:
         type(self).solved_times += 1
         x = torch.cat([rows.batch(torch.from_numpy(train)).inputs["number"]])
         y = rows.targets(train)

@@ -99,7 +99,7 @@ class Dataset(Examples):
         about = _rows_digest(rows)
         learns = {f.name for f in self.fields.values() if f.is_input or f.role == "target"}
         # What says when and whose a row is learns nothing, and goes along to read new data by.
-        along = {f.name for f in self.fields.values() if f.role in ("time", "series")}
+        along = {f.name for f in self.fields.values() if f.role in ("time", "series id")}
         return {
             name: self.fit_field(f, rows, about) if name in learns else f
             for name, f in self.fields.items()

@@ -103,6 +103,7 @@ class Network(nn.Module):
         assign_salts(self)
         self.solved = solved
         if solved is not None:
+            self.output.adds = True
             with torch.no_grad():
                 for p in self.output.parameters():
                     p.zero_()

@@ -101,8 +101,8 @@ def read_data(
     form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet, "encoding": encoding}
     names = check_options("read", {"target": target, "ignore": ignore, "kinds": kinds or {}, **form})
     goal, ignored = names["target"], names["ignore"]
-    about = {"horizon": horizon, "time": time, "series": series, "known": known, "every": every, "fill": fill,
-             "doubles": doubles, "season": season, "stride": stride, "context": context}  # fmt: skip
+    about = dict(time=time, series=series, known=known, every=every, fill=fill, doubles=doubles)
+    about |= dict(horizon=horizon, season=season, stride=stride, context=context)
     about = {name: None if value in (None, ()) else value for name, value in about.items()}
     about = check_options("read", {**about, "horizon": None if horizon is None else str(horizon)})
     about = {name: value for name, value in about.items() if value is not None}

@@ -77,7 +77,7 @@ def read_new(
     Raises:
         PellucidError: when a column is missing; it says which and which one was probably meant.
     """
-    wanted = [f for f in fields if f.is_input or f.role in ("target", "time", "series")]
+    wanted = [f for f in fields if f.is_input or f.role in ("target", "time", "series id")]
     # Of series the past of the target is read in any case.
     need_target = need_target or forecast is not None
     notes: list[Note] = []

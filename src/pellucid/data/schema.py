@@ -100,7 +100,8 @@ def check_names(columns: Iterable[str], options: ReadOptions) -> None:
         if name == options.weights:
             raise UsageError(f"column '{name}' can't be both target and weights")
     for kind in options.kinds.values():
-        kind_named(kind)
+        if kind_named(kind).moments:
+            raise UsageError(f"a column is not made a {kind} by itself", fix="give --horizon: it is said of all rows")
 
 
 def named_columns(options: ReadOptions) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from .column import Column
 from .encoded import Encoded, Into, Stored, allocate_in_memory
 from .notes import Note, Report
 
-ROLES = ("input", "target", "id", "group", "weight", "split", "time", "series", "known", "ignore")
+ROLES = ("input", "target", "id", "group", "weight", "split", "time", "series id", "known", "ignore")
 
 TABLE = "table"  # the family of all that stands in a row beside others
 

@@ -40,6 +40,9 @@ class Output(nn.Module):
     settings: ClassVar[Mapping[str, Any]] = {}
     halved: ClassVar[float] = 0.0
 
+    # Whether what it says is added to what a solved part says; set by the network.
+    adds = False
+
     def __init__(self, fields: Sequence[Field], *, metric: str | None = None, **settings: Any):
         super().__init__()
         assert not set(settings) - set(self.settings), f"{self.name} has no setting {set(settings)}"

@@ -71,8 +71,9 @@ class Future(Output):
             moved = moved.view(len(past), len(self.fields), 2, self.horizon).permute(0, 2, 3, 1)
         else:
             moved = moved.view(len(past), 2, self.horizon, len(self.fields))
-        point = level + scale * moved[:, 0]
-        spread = scale.log() + moved[:, 1]
+        point, spread = scale * moved[:, 0], moved[:, 1]
+        if not self.adds:
+            point, spread = level + point, scale.log() + spread
         return torch.cat([point.flatten(1), spread.flatten(1)], 1)
 
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, 2 H C) -> (B,)

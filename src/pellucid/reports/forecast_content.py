@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..runs.run import Run
     from ..training.loader import Loader
 
+# Columns of a table of forecasts.
+SERIES, CHANNEL = "series", "channel"
+
 # Rows of the table of forecasts, at most: of more forecasts so many as fit, spread evenly.
 MOST_ROWS = 200_000
 
@@ -40,11 +43,11 @@ def forecast_rows(run: Run, data: Examples, rows: np.ndarray, answers: Answers) 
     series = np.array(line.names)[line.series_of(place)]
     found = {
         "row": np.broadcast_to(rows[some][:, None, None], shape),
-        **({"series": np.broadcast_to(series[:, None, None], shape)} if len(line.names) > 1 else {}),
+        **({SERIES: np.broadcast_to(series[:, None, None], shape)} if len(line.names) > 1 else {}),
         "from": np.broadcast_to(moments[:, :1, None], shape),
         "moment": np.broadcast_to(moments[:, :, None], shape),
         "step": np.broadcast_to(np.arange(1, steps + 1)[None, :, None], shape),
-        "channel": np.broadcast_to(np.array([f.name for f in task.fields])[None, None, :], shape),
+        CHANNEL: np.broadcast_to(np.array([f.name for f in task.fields])[None, None, :], shape),
         "true": true,
         "value": value,
         "low": low,
@@ -93,7 +96,7 @@ def forecast_content(run: Run, data: Examples, rows: np.ndarray, answers: Answer
         past = np.where(row >= 0, stored[np.maximum(row, 0)], np.nan)
         drawn.append({
             "title": forecast_title(data, int(rows[at])),
-            "channel": task.fields[channel].name,
+            "of": task.fields[channel].name,
             "past": past.tolist(),
             **{name: own[i, :, channel].tolist()
                for name, own in (("true", true), ("value", value), ("low", low), ("high", high))},

@@ -18,7 +18,7 @@ from ..data.timeline.timeline import Timeline
 from ..data.timeline.windows import forecast_of
 from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Note
-from ..reports.forecast_content import moment_columns
+from ..reports.forecast_content import CHANNEL, SERIES, moment_columns
 from ..tasks.future import HIGH, LOW, FutureTask
 from ..training.evaluate import autocast
 from ..training.loader import Loader
@@ -69,7 +69,7 @@ def recent_rows(data: Examples) -> bytes:
     for field in data.fields.values():
         if field.traits.moments:
             found[field.name] = pl.Series(np.asarray(data.stored_values(field.name).arrays["value"])[rows]).fill_nan(None)
-        elif field.role in ("time", "series"):
+        elif field.role in ("time", "series id"):
             series = data.column(field.name).series()
             assert series is not None
             found[field.name] = series[rows]
@@ -185,13 +185,13 @@ def _as_predictions(
     when = moment_columns(line, start[:, None] + np.arange(steps))  # S * steps
     about: dict[str, Any] = {ROW: np.arange(series * steps * channels)}
     if series > 1:
-        about["series"] = np.repeat(np.array(line.names), steps * channels)
+        about[SERIES] = np.repeat(np.array(line.names), steps * channels)
     about["time"] = np.repeat(np.array(when), channels)
     about["step"] = np.tile(np.repeat(np.arange(1, steps + 1), channels), series)
     if channels > 1:
-        about["channel"] = np.tile(np.array([f.name for f in task.fields]), series * steps)
+        about[CHANNEL] = np.tile(np.array([f.name for f in task.fields]), series * steps)
     frame = pl.DataFrame({name: pl.Series(name, values) for name, values in about.items()})
-    shown = [name for name in ("series", "time", "channel") if name in frame.columns]
+    shown = [name for name in (SERIES, "time", CHANNEL) if name in frame.columns]
     frame = frame.with_columns(pl.concat_str([pl.col(name).cast(pl.String) for name in shown], separator=", ").alias(INPUT))
     answers = StepAnswers()
     return Predictions(answers, raw.reshape(-1, 3).astype(np.float32), frame, {}, notes, like)  # type: ignore[arg-type]

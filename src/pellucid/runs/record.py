@@ -322,9 +322,10 @@ def check_consistency(value: Any, where: str) -> None:
         raise FormError(f"{where}.network.output does not predict the targets")
     if value.get("targets") and [one["name"] for one in value["targets"]] != targets:
         raise FormError(f"{where}.targets are not those that the network predicts")
-    TASKS[next(f.kind for f in fields if f.role == "target")].check_calibration(
-        value.get("calibration"), f"{where}.calibration"
-    )
+    name = network["output"]["name"]
+    if name not in TASKS:
+        raise FormError(f"{where}.network.output is '{name[:80]}', which is not known")
+    TASKS[name].check_calibration(value.get("calibration"), f"{where}.calibration")
     if any(f.state is None for f in fields if f.is_input or f.role == "target"):
         raise FormError(f"{where}.fields has an input or a target that has learned nothing")
 

@@ -51,7 +51,11 @@ def solve_part(job: Trainer) -> SolvedPart | None:
             job.decisions.decide(0, "solved part", settings, f"{part.name} in about {duration_text(seconds)}")
             part = planned_solved(job.plan, job.inputs, job.targets, len(train), settings)
     part = part.to(job.device)
-    answers = part.solve(job.loader, train, others)
+    task = planned_output(job.plan, job.targets).task
+    sign = -1 if task.higher else 1
+    answers = part.solve(
+        job.loader, train, others, validation=job.watched, error=lambda raw, true: sign * task.measure(raw, true)
+    )
     rows = np.concatenate([train, others])
     keep_part(job.folder, part, rows, answers)
     if answers is not None:

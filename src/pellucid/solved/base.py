@@ -10,7 +10,7 @@ B batch, n examples, R numbers in a raw answer.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -22,6 +22,10 @@ from ..errors import UsageError, unknown_name
 from ..fields import Field
 from ..inputs import INPUTS, Input
 from ..outputs import Output
+
+
+# How bad raw answers (n, R) to targets (n, ...) are.
+Error = Callable[[Tensor, Tensor], float]
 
 
 class Rows(Protocol):
@@ -81,11 +85,14 @@ class SolvedPart(nn.Module):
         return dict(self.chosen)
 
     @abstractmethod
-    def solve(self, rows: Rows, train: np.ndarray, others: np.ndarray) -> Tensor | None:
+    def solve(
+        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Error
+    ) -> Tensor | None:
         """Solve it on the rows ``train`` (m,), once; its buffers then hold what ``forward`` needs.
 
         Args:
-            others: (k,) rows that are answered besides.
+            others: (k,) rows that are answered besides; nothing is chosen on them.
+            validation: rows that may be chosen on, with ``error``.
 
         Returns:
             (m + k, R) answers on the CPU: to each of ``train`` with that row left out, to ``others`` as ``forward``.
@@ -134,7 +141,7 @@ def part_named(name: str) -> type[SolvedPart]:
 
 def input_fields(fields: Sequence[Field]) -> list[Field]:
     """Those of a network's fields that it reads."""
-    return [field for field in fields if field.role == "input"]
+    return [field for field in fields if field.is_input]
 
 
 def frames_layer(fields: Sequence[Field]) -> Input:

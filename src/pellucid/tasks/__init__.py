@@ -6,7 +6,8 @@ from .future import FutureTask
 from .labels import LabelsTask
 from .number import NumberTask
 
-# By the kind of field that each predicts.
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask, FutureTask)}
+# By the name of the output that each belongs to.
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask)}
+TASKS["future"] = FutureTask
 
 __all__ = ["TASKS", "CategoryTask", "FutureTask", "LabelsTask", "NumberTask", "Task"]

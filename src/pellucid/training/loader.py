@@ -105,7 +105,7 @@ class Loader:
             ValueError: for a loader without targets, or with targets of different lengths.
         """
         if self._targets is None or isinstance(self._targets, RaggedRows):
-            raise ValueError("there is no target with as many values in each example")
+            raise ValueError("there is no target with one value an example")
         return self._targets.gather(torch.as_tensor(rows, device=self.home))
 
     def score_weights(self, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)

@@ -45,7 +45,7 @@ class Forecast:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Forecast:
-        lists = {"series": tuple(data["series"]), "known": tuple(data["known"])}
+        lists = {name: tuple(data[name]) for name in ("series", "known")}
         return cls(**{**data, **lists, "step": Step.from_json(data["step"])})
 
     @property

@@ -291,7 +291,7 @@ def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequenc
         # Numbers that order rows are no dates.
         return Field(name, "date" if guess else "number", "time", why, guess.settings if guess else {})
     if name in about.series:
-        return Field(name, "category", "series", "says which series a row is of")
+        return Field(name, "category", "series id", "says which series a row is of")
     if name in options.ignore:
         return Field(name, "category", "ignore", "as asked")
     guess = kind_named("channel").recognise_numbers(column)

@@ -27,9 +27,9 @@ def forecasts_section(content: Content) -> Markup | None:
     lead = f"Grey: the past; green: what came, of {scored_on(content)}, spread evenly over its time. Blue: what was forecast, with the "
     lead += f"interval that is to hold {share} of what comes."
     figures = [
-        card(f"{one['channel']}, {one['title']}", forecast_chart(
+        card(f"{one['of']}, {one['title']}", forecast_chart(
             one["past"], one["value"], one["low"], one["high"], one["true"], x_label=f"steps ({found['step']})",
-            y_label=one["channel"],
+            y_label=one["of"],
         ))
         for one in found["drawn"]
     ]  # fmt: skip

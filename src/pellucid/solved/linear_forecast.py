@@ -1,0 +1,332 @@
+"""One linear forecast: what it reads of the past, its weights, and sums of examples from which these are solved.
+
+B batch, T steps of the past, H steps ahead, C channels, D features, K folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.batches.batch import Batch
+from ..fields import Field
+from ..fields.channel import AXIS
+from ..outputs.future import level_and_scale
+from ..storage import forms
+from .base import Rows
+
+KEY = f"channel:{AXIS}"
+
+# Penalties that are tried, for each example.
+PENALTIES = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+
+# Of the error, that extras and weights of each channel must save on validation: what is simpler holds longer.
+GAIN = 0.01
+
+# Examples in a batch; weights, up to which channels may have some of their own.
+AT_ONCE, MOST_WEIGHTS = 1024, 20_000_000
+
+# Of the context, look-backs that are tried.
+SHARES = (0.66, 0.4, 0.25, 0.12)
+
+# Of a constant feature, so that the penalty hardly touches its weight.
+CONSTANT = 30.0
+
+# The farthest that a value is bent back from: beyond it sinh has no end.
+MOST_BENT = 30.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is decided about a linear forecast.
+
+    Attributes:
+        length: steps of the past. offset: of the last so many the mean is taken off. penalty: for each example.
+        extras: whether it reads the calendar and what is known ahead. shared: one for all channels.
+        scaled: each stretch by its own spread. bent: values as their inverse hyperbolic sines.
+    """
+
+    length: int
+    offset: int = 1
+    penalty: float = 0.0
+    extras: bool = True
+    shared: bool = True
+    scaled: bool = False
+    bent: bool = False
+
+
+VARIANT = forms.record(
+    {
+        **dict.fromkeys(("length", "offset"), forms.whole(1, 1 << 16)),
+        "penalty": forms.number(0, 1e6),
+        **dict.fromkeys(("extras", "shared", "scaled", "bent"), forms.flag),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a forecast can read, from the fields of its network.
+
+    Attributes:
+        context, horizon, season: in steps. rhythms: other seasons. calendar: columns of it. relative: there are many
+            series, each of which counts by its own scale.
+        channels, known, others: the places of targets, of what is known ahead and of channels whose past alone is read,
+            among ``total`` channels.
+    """
+
+    context: int
+    horizon: int
+    season: int
+    rhythms: tuple[int, ...]
+    calendar: int
+    relative: bool
+    channels: tuple[int, ...]
+    known: tuple[int, ...]
+    others: tuple[int, ...]
+    total: int
+
+    @classmethod
+    def of(cls, inputs: Sequence[Field], targets: Sequence[Field]) -> Past:
+        own = targets[0].settings
+        channels = [f for f in inputs if f.traits.moments]
+        steps = {name: int(own[name]) for name in ("context", "horizon", "calendar")}
+        return cls(
+            **steps,
+            season=min(max(int(own["season"]), 1), steps["context"]),
+            rhythms=tuple(int(lag) for lag in own["rhythms"]),
+            relative=bool(own["relative"]),
+            channels=tuple(int(f.settings["place"]) for f in targets),
+            known=tuple(i for i, f in enumerate(channels) if f.role == "known"),
+            others=tuple(i for i, f in enumerate(channels) if f.role == "input"),
+            total=len(channels),
+        )
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """Stretches of what is known ahead that are read, from and to, in steps from the first one ahead."""
+        before = min(self.horizon, self.context)
+        # All that is ahead, as much before it, and the same a rhythm ago: of the hours of a day those a week before.
+        return [(0, self.horizon), (-before, 0), *((-lag, before - lag) for lag in self.rhythms if before < lag)]
+
+    @property
+    def extra_count(self) -> int:
+        known = len(self.known) * sum(stop - start for start, stop in self.blocks)
+        return self.calendar + known + len(self.others) * self.season
+
+    def lengths(self) -> list[int]:
+        """Look-backs that are tried: the whole context, rhythms, and shares of the context in whole seasons."""
+        found = {self.context, *self.rhythms, *(2 * lag for lag in self.rhythms)}
+        for share in SHARES:
+            found.add(max(self.season * max(round(share * self.context / self.season), 1), min(4, self.context)))
+        return sorted(one for one in found if one <= self.context)
+
+    def values(self, batch: Batch) -> Tensor:  # -> (B, T, C)
+        """What the targets were, without gaps."""
+        value: Tensor = batch.inputs[KEY]  # type: ignore[assignment]
+        return fill_past(value[:, : self.context, list(self.channels)])
+
+    def extras(self, batch: Batch) -> Tensor:  # -> (B, E)
+        """The calendar, what is known ahead, and the other channels' last season."""
+        value: Tensor = batch.inputs[KEY]  # type: ignore[assignment]
+        found = [value[:, self.context - 1, self.total :]]
+        for start, stop in self.blocks if self.known else ():
+            found.append(value[:, self.context + start : self.context + stop, list(self.known)].flatten(1))
+        if self.others:
+            found.append(value[:, self.context - self.season : self.context, list(self.others)].flatten(1))
+        return torch.cat(found, 1).nan_to_num()
+
+
+class LinearForecast(nn.Module):
+    """A linear map from the past to all steps ahead, and one for each fold that was left out of it.
+
+    Args:
+        past: what it can read. own: the variant. folds: K.
+    """
+
+    def __init__(self, past: Past, own: Variant, folds: int = 0):
+        super().__init__()
+        self.past, self.own = past, own
+        several = 1 if own.shared else len(past.channels)
+        shape = several, own.length + (past.extra_count if own.extras else 0) + 1, past.horizon
+        self.register_buffer("weight", torch.zeros(shape))
+        self.register_buffer("fold_weight", torch.zeros(folds, *shape))
+
+    def features(self, batch: Batch, length: int) -> tuple[Tensor, Tensor, Tensor]:  # -> (B, C, D), (B, C), (B, C)
+        """What it reads, the last known values, which are taken off, and the scale.
+
+        The last ``length`` steps of each channel, extras, a constant.
+        """
+        past = self.past.values(batch)  # (B, T, C)
+        past = past.asinh() if self.own.bent else past
+        last = past[:, -1]  # (B, C)
+        scale = level_and_scale(past)[1][:, 0] if self.own.scaled else torch.ones_like(last)
+        x = past[:, self.past.context - length :] - last.unsqueeze(1)
+        x = (x / scale.unsqueeze(1) if self.own.scaled else x).transpose(1, 2)  # (B, C, L)
+        parts = [x]
+        if self.own.extras and self.past.extra_count:
+            parts.append(self.past.extras(batch).unsqueeze(1).expand(-1, x.shape[1], -1))
+        parts.append(torch.full_like(x[..., :1], CONSTANT))
+        return torch.cat(parts, 2), last, scale
+
+    def goals(self, batch: Batch, last: Tensor, scale: Tensor) -> Tensor:  # (B, C), (B, C) -> (B, C, H)
+        """What came, as the map is to say it; what is not known as the last known value before it."""
+        true: Tensor = batch.target[:, : self.past.horizon]  # type: ignore[index]
+        true = true.asinh() if self.own.bent else true
+        true = fill_past(torch.cat([last.unsqueeze(1), true], 1))[:, 1:]
+        return ((true - last.unsqueeze(1)) / scale.unsqueeze(1)).transpose(1, 2)
+
+    def forward(self, batch: Batch, fold: Tensor | None = None) -> Tensor:  # (B,) -> (B, H, C)
+        """The forecast. ``fold``: that each example is in, and is answered without; None for the whole map."""
+        own = self.own
+        x, last, scale = self.features(batch, own.length)
+        shift = x[..., own.length - own.offset : own.length].mean(2, keepdim=True)  # (B, C, 1)
+        x = torch.cat([x[..., : own.length] - shift, x[..., own.length :]], 2)
+        point = (self._map(x, fold) + shift) * scale.unsqueeze(2) + last.unsqueeze(2)  # (B, C, H)
+        point = point.clamp(-MOST_BENT, MOST_BENT).sinh() if own.bent else point
+        return point.transpose(1, 2)
+
+    def _map(self, x: Tensor, fold: Tensor | None) -> Tensor:  # (B, C, D), (B,) -> (B, C, H)
+        if fold is None:
+            return torch.einsum("bcd,cdh->bch", x, self.weight.expand(x.shape[1], -1, -1))
+        found = x.new_zeros(*x.shape[:2], self.past.horizon)
+        for k in fold.unique().tolist():
+            own = fold == k
+            found[own] = torch.einsum("bcd,cdh->bch", x[own], self.fold_weight[k].expand(x.shape[1], -1, -1))
+        return found
+
+
+@dataclass
+class Sums:
+    """Sums over examples: of features (C, D, D), of features by goals (C, D, H), of goals (C, H); and how many."""
+
+    features: Tensor
+    both: Tensor
+    goals: Tensor
+    count: int
+
+    def joined(self) -> Sums:
+        """All channels as one."""
+        return Sums(*(one.sum(0, keepdim=True) for one in (self.features, self.both, self.goals)), self.count)
+
+    def each(self) -> list[Sums]:
+        """Every channel for itself."""
+        parts = zip(self.features, self.both, self.goals, strict=True)
+        return [Sums(*(one.unsqueeze(0) for one in own), self.count) for own in parts]
+
+
+def sum_examples(past: Past, own: Variant, rows: Rows, which: np.ndarray) -> Sums:
+    """Sums over some examples, of the whole context and all extras, as a variant scales or bends them."""
+    reader = LinearForecast(past, replace(own, length=past.context, extras=True))
+    channels, size = len(past.channels), past.context + past.extra_count + 1
+    found = Sums(
+        torch.zeros(channels, size, size, dtype=torch.float64),
+        torch.zeros(channels, size, past.horizon, dtype=torch.float64),
+        torch.zeros(channels, past.horizon, dtype=torch.float64),
+        len(which),
+    )
+    for start in range(0, len(which), AT_ONCE):
+        batch = rows.batch(torch.from_numpy(which[start : start + AT_ONCE]).to(rows.home))
+        x, last, scale = reader.features(batch, past.context)
+        y = reader.goals(batch, last, scale)
+        if past.relative and not own.scaled:
+            # Of many series each counts by its own scale.
+            unit: Tensor = batch.target[:, past.horizon].unsqueeze(2)  # type: ignore[index]
+            x, y = x / unit, y / unit
+        x, y = x.transpose(0, 1), y.transpose(0, 1)  # (C, B, D), (C, B, H)
+        found.features += (x.transpose(1, 2) @ x).double().cpu()
+        found.both += (x.transpose(1, 2) @ y).double().cpu()
+        found.goals += y.double().square().sum(1).cpu()
+    return found
+
+
+def choose_variant(past: Past, learned: Sums, watched: Sums, way: Variant) -> tuple[Variant, Tensor]:
+    """The variant with the least squared error on the watched examples, and its weights (1 or C, D, H)."""
+    joined, seen = learned.joined(), watched.joined()
+
+    def tried(own: Variant) -> tuple[float, Variant, Tensor]:
+        error, penalty, weight = best_penalty(past, joined, seen, own)
+        return error * (1 + GAIN * own.extras), replace(own, penalty=penalty), weight
+
+    # One after the other, each with the best of those before: all together would be as many as their product.
+    best = tried(replace(way, length=past.context, offset=1, extras=False))
+    steps: list[list[dict[str, Any]]] = [
+        [{"extras": True}] if past.extra_count else [],
+        [{"offset": one} for one in sorted({past.season, past.context}) if one > 1],
+        [{"length": one} for one in past.lengths() if one < past.context],
+    ]
+    for others in steps:
+        start = best[1]
+        for change in others:
+            own = replace(start, **change)
+            found = tried(replace(own, offset=min(own.offset, own.length)))
+            best = min(best, found, key=lambda one: one[0])
+    channels = len(past.channels)
+    if 1 < channels and best[2].numel() * channels <= MOST_WEIGHTS:
+        own = replace(best[1], shared=False)
+        each = [best_penalty(past, one, two, own) for one, two in zip(learned.each(), watched.each(), strict=True)]
+        if sum(error for error, _, _ in each) * (1 + GAIN) < best[0]:
+            # Each with the penalty that serves it; the record tells the usual one.
+            penalty = float(np.median([one for _, one, _ in each]))
+            return replace(own, penalty=penalty), torch.cat([weight for _, _, weight in each])
+    return best[1], best[2]
+
+
+def best_penalty(past: Past, learned: Sums, watched: Sums, own: Variant) -> tuple[float, float, Tensor]:
+    """The least squared error on the watched examples over all penalties, the penalty, the weights (1, D, H)."""
+    a, b, _ = moved_sums(past, learned, own)
+    av, bv, yv = moved_sums(past, watched, own)
+    values, vectors = torch.linalg.eigh(a)
+    values, inner = values.clamp_min(0), vectors.T @ b  # (D,), (D, H)
+    both, square = vectors.T @ bv, vectors.T @ av @ vectors
+    errors = []
+    for penalty in PENALTIES:
+        weight = inner / (values + penalty * learned.count).unsqueeze(1)
+        errors.append(float(yv.sum() - 2 * (weight * both).sum() + (weight * (square @ weight)).sum()))
+    at = int(np.argmin(errors))
+    weight = vectors @ (inner / (values + PENALTIES[at] * learned.count).unsqueeze(1))
+    return errors[at], PENALTIES[at], weight.float().unsqueeze(0)
+
+
+def solve_weights(past: Past, sums: Sums, own: Variant) -> Tensor:  # -> (1 or C, D, H)
+    """The weights of a variant that is decided."""
+    found = []
+    for one in [sums.joined()] if own.shared else sums.each():
+        a, b, _ = moved_sums(past, one, own)
+        a = a + own.penalty * one.count * torch.eye(len(a), dtype=a.dtype)
+        found.append(torch.linalg.lstsq(a, b).solution.float())
+    return torch.stack(found)
+
+
+def moved_sums(past: Past, sums: Sums, own: Variant) -> tuple[Tensor, Tensor, Tensor]:  # (D, D), (D, H), (H,)
+    """Sums of one channel, of a shorter past, the mean of whose last values is taken off, as it is from the goals."""
+    size = past.context + past.extra_count + 1
+    extras = range(past.context, size - 1) if own.extras else range(0)
+    keep = torch.tensor([*range(past.context - own.length, past.context), *extras, size - 1])
+    a, b, y = sums.features[0][keep][:, keep], sums.both[0][keep], sums.goals[0]
+    mean, off = torch.zeros(2, len(keep), dtype=a.dtype)
+    mean[own.length - own.offset : own.length] = 1 / own.offset
+    # Each value less the mean m x: x' = x - 1 (m x), and y' = y - m x.
+    off[: own.length] = 1.0
+    am = a @ mean
+    square = mean @ am
+    moved = a - torch.outer(off, am) - torch.outer(am, off) + square * torch.outer(off, off)
+    goal = b - am.unsqueeze(1) - torch.outer(off, mean @ b) + (off * square).unsqueeze(1)
+    return moved, goal, y - 2 * (mean @ b) + square
+
+
+def fill_past(past: Tensor) -> Tensor:  # (B, T, C) -> (B, T, C)
+    """Missing values as the last known one before them, or the first known one after; 0 where none is known."""
+    known = past.isfinite()
+    if bool(known.all()):
+        return past
+    steps = torch.arange(past.shape[1], device=past.device).view(1, -1, 1)
+    index = torch.where(known, steps, -1).cummax(1).values  # (B, T, C)
+    first = torch.where(known, steps, past.shape[1]).amin(1, keepdim=True).clamp_max(past.shape[1] - 1)
+    index = torch.where(index < 0, first, index)
+    return past.gather(1, index).nan_to_num()
