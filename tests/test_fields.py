@@ -58,6 +58,8 @@ def _examples():
             [datetime.date(2031, 5, 1 + i) for i in range(20)],
         ),
         "channel": ([0.5 * i * i for i in range(20)], [1e6] * 20),
+        # Of mean 0 and deviation 1, so that they come back to the last bit.
+        "series": ([[1.0, -1.0] * (2 + i % 3) for i in range(20)], [[float(i), 9.5, -3.0] for i in range(20)]),
     }
 
 

@@ -18,7 +18,7 @@ from pellucid import network as network_module
 from pellucid.data.batches.batch import Batch, Padded, shape_target
 from pellucid.errors import PellucidError
 from pellucid.fields import KINDS, Column, Field
-from pellucid.inputs import INPUTS, Input, base, category, date, image, labels, number, text
+from pellucid.inputs import INPUTS, Input, base, category, date, image, labels, number, series, text
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS, Output, output_for
 from pellucid.outputs import category as category_output
@@ -27,7 +27,7 @@ from pellucid.outputs import number as number_output
 from pellucid.trunks import TRUNKS, Custom, Features, Need
 from pellucid.trunks.layers import GroupedBatchNorm, Linear
 
-_inputs = (base, number, category, text, image, labels, date)
+_inputs = (base, number, category, text, image, labels, date, series)
 for _module in (*_inputs, category_output, labels_output, number_output, network_module):
     shapes.hold(_module)
 
@@ -41,6 +41,7 @@ RAW: dict[str, Any] = {  # raw values of one column of every kind
     "labels": np.array([";".join(RNG.choice(["a", "b", "c", "d"], 1 + i % 3, replace=False)) for i in range(N)]),
     "date": np.datetime64("2019-01-01T00", "us") + RNG.integers(0, 10**14, N),
     "channel": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(size=N)),
+    "series": pl.Series([[None if j == 3 else float(RNG.normal()) for j in range(5 + i % 4 * 9)] for i in range(N)]),
 }
 # What a layout decides of a column, where its values alone don't.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -54,7 +55,7 @@ PLAIN = [name for name, output in OUTPUTS.items() if output.task_type.constant]
 def fitted(kind: str, name: str = "", role: str = "input") -> tuple[Field, Any]:
     """A fitted field of a kind and its encoded values."""
     raw, name = RAW[kind], name or kind
-    column = Column(name, raw if raw.ndim > 1 else pl.Series(name, raw))
+    column = Column(name, raw if isinstance(raw, np.ndarray) and raw.ndim > 1 else pl.Series(name, raw))
     guess = KINDS[kind].recognise(column)
     settings = SETTINGS.get(kind) or (guess.settings if guess else {})
     stored = KINDS[kind].store(column, settings, lambda note: None)
@@ -66,8 +67,9 @@ def fitted(kind: str, name: str = "", role: str = "input") -> tuple[Field, Any]:
 def value_of(kind: str, rows: list[int], many: int = 1) -> Any:
     """Encoded values of some examples as an input layer reads them; ``many`` fields of a joint kind."""
     encoded = fitted(kind)[1]
-    if kind == "text":
-        own = [torch.from_numpy(np.ascontiguousarray(encoded[r])).long() for r in rows]
+    if kind in RAGGED:
+        own = [torch.from_numpy(np.ascontiguousarray(encoded[r])) for r in rows]
+        own = [one.unsqueeze(-1).repeat(1, many) if KINDS[kind].joint else one.long() for one in own]
         lengths = torch.tensor([len(one) for one in own])
         return Padded(nn.utils.rnn.pad_sequence(own, batch_first=True), lengths)
     if KINDS[kind].moments:
@@ -82,6 +84,8 @@ def fields_of(kind: str) -> list[Field]:
     """What one input layer of a kind is made from: three fields of a joint kind, one of another."""
     return [fitted(kind, f"{kind}{i}")[0] for i in range(3 if KINDS[kind].joint else 1)]
 
+
+RAGGED = ("text", "series")  # kinds whose values are sequences
 
 CASES = [(kind, positions) for kind, layer in INPUTS.items() for positions in layer.offers]
 ROWS = [0, 3, 4, 11, 7]
@@ -133,7 +137,7 @@ def test_an_example_does_not_depend_on_its_batch(kind: str, positions: int) -> N
     for i, row in enumerate(ROWS):
         alone = read_by(layer, [row], key[i : i + 1]).x
         part = whole.x[i : i + 1]
-        assert torch.allclose(alone, part[:, : alone.shape[1]] if positions and kind == "text" else part, atol=1e-5)
+        assert torch.allclose(alone, part[:, : alone.shape[1]] if positions and kind in RAGGED else part, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "positions"), CASES)
@@ -143,6 +147,7 @@ def test_gradients_of_input_layers_agree_with_central_differences(kind: str, pos
         return  # it enters as it is
     value = value_of(kind, ROWS, len(layer.fields))
     value = value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+    value = Padded(value.values.double(), value.lengths) if kind == "series" else value
     assert_gradients(lambda: layer(value).x.sin().sum(), list(layer.parameters()))
 
 

@@ -23,7 +23,7 @@ from pellucid.fields import Field
 from pellucid.outputs import Output
 from pellucid.planning.plan import Plan
 from pellucid.solved import SOLVED, SolvedPart
-from pellucid.solved.base import Error, Rows, register
+from pellucid.solved.base import Rows, register
 from pellucid.solved.ridge import PENALTIES, solve_features, solve_rows
 from pellucid.training import loop as loops
 
@@ -135,9 +135,11 @@ class Linear(SolvedPart):
     def settings_for(cls, rows: int, seed: int) -> dict[str, Any]:
         return {"seed": seed}
 
-    def solve(
-        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Error
-    ) -> Tensor | None:
+    def solve(self, rows: Rows, train: np.ndarray, others: np.ndarray, **how: Any) -> Tensor | None:
+        assert np.isin(how["validation"], others).all()
+        true = rows.targets(how["validation"])
+        ideal = torch.nn.functional.one_hot(true.long(), self.answers).float() if self.classes else true
+        assert how["error"](ideal, true) < how["error"](-ideal, true), "lower is better"
         type(self).solved_times += 1
         x = torch.cat([rows.batch(torch.from_numpy(train)).inputs["number"]])
         y = rows.targets(train)
@@ -299,6 +301,21 @@ def test_a_run_can_start_from_one_with_a_solved_part(lines: type[Linear], tmp_pa
         other, target="y", ignore=["z"], start=run.path, steps=10, out=str(tmp_path), name="c", solved=False
     )
     assert without.network.solved is None
+
+
+def test_the_trunk_is_kept_only_where_validation_is_sure_of_it(lines: type[Linear], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    table = {**{f"x{i}": x[:, i] for i in range(3)}, "z": x[:, 0] + 0.5 * rng.normal(size=300)}
+    straight = pellucid.train(table, target="z", steps=60, network="mlp", size=0, out=str(tmp_path), name="straight")
+    assert straight.record["chosen"]["weights"] == "the straight lines alone"
+    assert straight.record["solved"]["ahead"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert straight.say_added() == "The trunk added nothing to the straight lines."
+    bent = {**table, "z": 3 * np.abs(x[:, 0]) + x[:, 1] + 0.1 * rng.normal(size=300)}
+    more = pellucid.train(bent, target="z", steps=400, network="mlp", size=1, out=str(tmp_path), name="bent")
+    assert more.record["chosen"]["weights"] != "the straight lines alone"
+    assert more.record["solved"]["ahead"]["low"] > 0.1
+    assert more.say_added().startswith("The trunk added 0.")
 
 
 def test_no_solved_trains_the_trunk_alone(lines: type[Linear], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 from .tables import layouts as _table_layouts  # noqa: F401
 from .memory import layouts as _memory_layouts  # noqa: F401
 from .folders import layouts as _folder_layouts  # noqa: F401
+from .series import layouts as _series_layouts  # noqa: F401
 # isort: on
 
 from .batches.batch import Batch, Padded, encode_groups, encode_target, gather_batch

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache as once
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from .folders import layouts
 from .memory.files import copy_file, is_open_file
 from .recognise import recognise_source
 from .schema import check_names, fields_of, named_columns
+from .series.wide import gather_series
 from .source import Contents, ForecastOptions, ReadOptions, Source, check_width
 from .splits import preview, spec
 from .timeline.recognise import Recognised, recognise_forecast
@@ -118,7 +119,7 @@ def read_data(
     source = copy_file(source, values_cache.folder) if is_open_file(source) else source
     found = recognise_source(source, replace(options, spool=values_cache.folder))
     # What is read to recognise it is there when values are asked for.
-    found = replace(found, load=once(found.load))
+    found = replace(found, load=once(partial(load_gathered, found, options)))
     in_files = {name for name, kind in options.kinds.items() if kind in KINDS and KINDS[kind].suffixes}
     with enough_memory(f"'{found.name}'", "read fewer rows or columns"):
         found = with_named_files(found, in_files, values_cache, reading_code(), notes.append)
@@ -139,6 +140,11 @@ def read_data(
     about = {name: list(value) if isinstance(value, tuple) else value for name, value in about.items()}
     data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form | about
     return data
+
+
+def load_gathered(source: Source, options: ReadOptions) -> Contents:
+    """The contents of a source, columns that are one series gathered to one."""
+    return gather_series(source.load(), options)
 
 
 @activity("finding out what the columns hold")

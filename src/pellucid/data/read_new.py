@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache as once
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from .kept_columns import keep_columns
 from .memory.files import copy_file, is_open_file
 from .memory.layouts import are_images, image_source, text_source
 from .memory.rows_in_order import rows_in_order
-from .read import reading_code
+from .read import load_gathered, reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
 from .sample_weights import weight_field
 from .schema import A_FILE, PLACEHOLDER, check_names
@@ -89,7 +90,7 @@ def read_new(
     # To be scored, rows come with their targets, as (X, y) or in pairs.
     given = source if texts or need_target else rows_in_order(source, fields, columns)
     found = _source_of_texts(source, wanted) if texts else _source_of_new(given, wanted, options)
-    found = replace(found, load=once(found.load))
+    found = replace(found, load=once(partial(load_gathered, found, options)))
     in_files = {f.name for f in wanted if f.traits.suffixes}
     found = with_named_files(found, in_files, values_cache, reading_code(), notes.append)
     opened = found.load()

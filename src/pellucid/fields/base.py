@@ -115,6 +115,7 @@ class Kind(ABC):
         moment: whether it is a date or a time. prose: words in their order. pictures: pixels, to be seen.
         moments: whether rows are the moments of series, so that an example is a stretch of rows (``encoded.Windows``),
             and the past of a target is read.
+        curves: whether it is a series of numbers, to be drawn as a line.
         predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
             is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
         together: whether several targets of it are predicted side by side.
@@ -139,6 +140,7 @@ class Kind(ABC):
     prose: ClassVar[bool] = False
     pictures: ClassVar[bool] = False
     moments: ClassVar[bool] = False
+    curves: ClassVar[bool] = False
     predictable: ClassVar[bool] = False
     instead: ClassVar[str] = ""
     together: ClassVar[bool] = False

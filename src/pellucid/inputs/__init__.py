@@ -7,6 +7,18 @@ from .date import Date
 from .image import Image
 from .labels import Labels
 from .number import Number
+from .series import Series
 from .text import Text
 
-__all__ = ["INPUTS", "Category", "Channel", "Date", "Image", "Input", "Labels", "Number", "Text"]
+__all__ = [
+    "INPUTS",
+    "Category",
+    "Channel",
+    "Date",
+    "Image",
+    "Input",
+    "Labels",
+    "Number",
+    "Series",
+    "Text",
+]

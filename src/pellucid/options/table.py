@@ -40,7 +40,7 @@ ANYTHING = Whatever()
 
 BUDGET = Written(Budget.parse, "budget", "5m", annotation=str | Budget)
 KINDS = Written(parse_kinds, "kinds", "zip=category",
-                ("number", "category", "text", "image", "labels", "date"),
+                ("number", "category", "text", "image", "labels", "date", "series"),
                 annotation=Mapping[str, str] | Sequence[str])  # fmt: skip
 PIXELS = Written(parse_pixels, "pixels", "48x32", annotation=int | str | tuple[int, int])
 # The names a user types; a test holds them, and the kinds and outputs below, to what is registered.
@@ -165,7 +165,7 @@ FORECAST = (
 READ = (
     Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
            unset="the likely one; if not clear, an error lists the columns", metavar="COLUMN"),
-    Option("kinds", "Kind of a column: number, category, text, image, labels, date.", KINDS,
+    Option("kinds", "Kind of a column: number, category, text, image, labels, date, series.", KINDS,
            unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
     Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
     *FORM,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .train import Trainer
 
 # Of the time left, that solving may take: what it does not take is the trunk's.
-SOLVING_SHARE = 0.3
+SOLVING_SHARE = 0.5
 
 # Of the rows that a run learns from and is scored on, what its file says of them.
 ANSWERS, ROWS = "answers", "rows"

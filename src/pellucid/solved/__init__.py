@@ -2,5 +2,6 @@
 
 from . import forecast_ridge  # noqa: F401
 from .base import SOLVED, SolvedPart, solved_for
+from .random_convolutions import RandomConvolutions
 
-__all__ = ["SOLVED", "SolvedPart", "solved_for"]
+__all__ = ["SOLVED", "RandomConvolutions", "SolvedPart", "solved_for"]

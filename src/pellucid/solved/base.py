@@ -23,6 +23,9 @@ from ..fields import Field
 from ..inputs import INPUTS, Input
 from ..outputs import Output
 
+# How bad raw answers (n, R) to targets (n, ...) are.
+Error = Callable[[Tensor, Tensor], float]
+
 
 # How bad raw answers (n, R) to targets (n, ...) are.
 Error = Callable[[Tensor, Tensor], float]

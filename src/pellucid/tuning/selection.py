@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..data import Split
-from ..training.evaluate import mean_loss, predict_raw
+from ..data.batches.batch import Batch
+from ..network import Network
+from ..outputs import Output
+from ..training.evaluate import Answers, mean_loss, predict_raw
 from ..training.listeners import Listener
 from ..training.loader import Loader
 from ..training.state import TrainState, copy_into, use_weights
+
+# Of the difference in loss to a solved part alone, from which on the trunk is kept.
+STANDARD_ERRORS = 1.0
 
 # More would be answered for longer than is trained.
 MOST_VALIDATION_ROWS = 50_000
@@ -42,7 +49,8 @@ def select_weights(
 ) -> tuple[dict[str, Any], Tensor, Tensor]:
     """Give the network the weights that answer ``rows`` best: by the metric, and by the loss where that ties.
 
-    The candidates are the last weights, their average and the best seen on the way.
+    The candidates are the last weights, their average and the best seen on the way; a solved part alone too, which is
+    chosen unless another is surely better.
 
     Args:
         among: names of the candidates to choose from; None for all.
@@ -55,11 +63,13 @@ def select_weights(
     # A copy, since the weights of others are tried in the same tensors.
     last = {name: value.clone() for name, value in state.weights.items()}
     candidates = {"the last weights": last, "the average": state.average}
-    # The best seen at the last step are the last weights. Those of step 0 are what came from another run, its trunk
-    # under a solved output layer, or a solved part to which nothing was added yet.
+    # The best seen at the last step are the last weights. Those of step 0 are what came from another run: its trunk,
+    # under a solved output layer.
     if state.best_row.get("step") != state.step:
-        first = "the frozen trunk" if network.solved is None else f"the {network.solved.name} alone"
-        candidates["the best seen" if state.best_row.get("step") else first] = state.best
+        candidates["the best seen" if state.best_row.get("step") else "the frozen trunk"] = state.best
+    alone = "" if network.solved is None else f"the {network.solved.name} alone"
+    if alone:
+        candidates[alone] = without_trunk(network, last)
     candidates = {name: weights for name, weights in candidates.items() if among is None or name in among}
     metrics: dict[str, float] = {}
     found: dict[str, tuple[Tensor, Tensor]] = {}
@@ -74,5 +84,24 @@ def select_weights(
             found[name] = predict_raw(network, loader, rows, mirrored=True)
         metrics[name] = task.measure(*found[name], weight)
     best = max(found, key=rank_weights)
+    # What is simpler stays unless validation is sure of more: of four rows any is the best by chance.
+    if alone and best != alone and not is_surely_better(output, found[best], found[alone]):
+        best = alone
     copy_into(state.weights, candidates[best])
     return {"weights": best, **metrics}, *found[best]
+
+
+def without_trunk(network: Network, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights with an output layer of zeros: the network then says what its solved part says, and nothing more."""
+    zeroed = {f"output.{name}" for name, _ in network.output.named_parameters()}
+    return {name: torch.zeros_like(value) if name in zeroed else value for name, value in weights.items()}
+
+
+def is_surely_better(output: Output, one: Answers, other: Answers) -> bool:
+    """Whether the mean loss of ``one`` is lower by more than a standard error, example by example.
+
+    The rule of Breiman et al., "Classification and Regression Trees", 1984: of models within one error the simplest.
+    """
+    gains = [output.losses(raw, Batch.of_targets(target)).double() for raw, target in (other, one)]
+    gain = gains[0] - gains[1]
+    return len(gain) > 1 and float(gain.mean()) > STANDARD_ERRORS * float(gain.std()) / len(gain) ** 0.5

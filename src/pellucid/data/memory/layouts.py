@@ -17,6 +17,8 @@ from ...fields import Column, Note
 from ...fields.image import name_images
 from ...wording import count_noun
 from ..cache.cache import key_of
+from ..series.arrays import series_in_memory
+from ..series.series_file import SERIES_KIND
 from ..source import Contents, ReadOptions, Source, layout
 from ..tables.header import unique_names
 from .columns import NAME, SIDE, MemoryColumns, array_of_values, is_image
@@ -40,7 +42,7 @@ def input_target_pair(source: Any, options: ReadOptions) -> Source | None:
         shapes = f"X has the shape {_shape_text(x)} and y {_shape_text(y)}"
         what = f"{shapes}; expected as many examples in both and one target each"
         raise PellucidError(what, fix=SHAPES)
-    _add_inputs(x, memory)
+    _add_inputs(x, memory, options)
     _add_targets(y, goals)
     index: Any = getattr(x, "index", None)
     if hasattr(index, "equals") and hasattr(getattr(y, "index", None), "equals") and not index.equals(y.index):
@@ -55,7 +57,7 @@ def data_frame(source: Any, options: ReadOptions) -> Source | None:
     if not _add_table(source, memory):
         if not (isinstance(source, np.ndarray) or hasattr(source, "detach")) or not source.ndim:
             return None
-        _add_inputs(source, memory)
+        _add_inputs(source, memory, options)
     return _memory_source(memory) if memory.columns or not isinstance(source, Mapping) else None
 
 
@@ -78,14 +80,14 @@ def item_sequence(source: Any, options: ReadOptions) -> Source | None:
     if all(isinstance(item, Mapping) for item in items):
         _add_rows(items, memory)
     elif all(isinstance(item, (tuple, list)) and len(item) == 2 for item in items):
-        _add_inputs([item[0] for item in items], memory)
+        _add_inputs([item[0] for item in items], memory, options)
         _add_targets([item[1] for item in items], goals)
         return _join_sides(memory, goals, "it is the second of each pair")
     elif any(isinstance(item, (tuple, list, Mapping)) for item in items):
         what = f"the items of a {type(source).__name__} are neither all (input, target) nor all dicts of columns"
         raise PellucidError(what, where=NAME, fix="make each a pair")
     else:
-        _add_inputs(items, memory)
+        _add_inputs(items, memory, options)
     return _memory_source(memory)
 
 
@@ -160,13 +162,19 @@ def _polars_columns(source: Any) -> tuple[list[str], list[Any]] | None:
     return (source.columns, source.get_columns()) if isinstance(source, pl.DataFrame) else None
 
 
-def _add_inputs(x: Any, memory: MemoryColumns) -> None:
+def _add_inputs(x: Any, memory: MemoryColumns, options: ReadOptions) -> None:
     """Add what predictions are made from, under made-up names where it has none."""
     if not isinstance(x, (list, tuple)) and not hasattr(x, "dtype"):
         if _add_table(x, memory):
             return
     elif isinstance(x, (list, tuple)) and x and all(isinstance(item, Mapping) for item in x):
         _add_rows(x, memory)
+        return
+    if (series := series_in_memory(x, options)) is not None:
+        columns, about = series
+        memory.columns |= columns
+        memory.kinds |= dict.fromkeys(columns, SERIES_KIND)
+        memory.notes.append(Note("info", about, NAME))
         return
     array = array_of_values(x)
     if array.dtype.names:

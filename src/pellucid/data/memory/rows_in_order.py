@@ -33,6 +33,8 @@ def rows_in_order(source: Any, fields: Sequence[Field], columns: Sequence[str] |
     only = len(inputs) == 1
     if only and next(f for f in fields if f.role == "input").traits.pictures:
         return source
+    if all(f.traits.curves for f in fields if f.role == "input"):
+        return source
     if is_series(source):
         names = getattr(source, "index", None)
         if names is not None and set(inputs) & set(map(str, names)):

@@ -16,6 +16,7 @@ from ...errors import PellucidError
 from ...fields import Note
 from ...fields.labels import holds_lists
 from ...fields.notes import AS_MISSING, LEFT_OUT
+from ...fields.series import is_list_of_numbers
 from ...wording import count_noun
 from ..cache.file_marks import digest_marks, mark_of
 from ..source import Contents, ReadOptions, without_compression
@@ -185,6 +186,8 @@ def plain_column(series: pl.Series, notes: list[Note], where: str) -> pl.Series 
     if kind == pl.Date or kind == pl.Datetime:
         return _in_calendar(series, notes)
     if kind.is_numeric() or kind.is_temporal() or kind in (pl.String, pl.Boolean, pl.Null) or holds_lists(kind):
+        return series
+    if is_list_of_numbers(kind):
         return series
     if kind in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
