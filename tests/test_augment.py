@@ -15,7 +15,8 @@ from PIL import Image
 import pellucid
 from pellucid.errors import PellucidError, UsageError
 from pellucid.fields import KINDS
-from pellucid.options import check_options
+from pellucid.inputs import INPUTS
+from pellucid.options import CHANGES_KNOWN, check_options
 from pellucid.planning.plan import Plan
 from pellucid.storage import Folder
 
@@ -133,18 +134,31 @@ def test_classes_can_be_kept_from_changes_and_signs_be_mirrored(album):
 def test_changes_that_do_not_exist(value):
     with pytest.raises(UsageError) as caught:
         check_options("train", {"augment": value})
-    assert str(caught.value) == f"augment {value!r}: expected auto, none, or some of mirror,shift,cover"
+    assert str(caught.value) == f"augment {value!r}: expected auto, none, or some of {','.join(CHANGES_KNOWN)}"
 
 
 def test_changes_without_photos_are_refused_and_none_is_no_trouble(numbers):
     with pytest.raises(UsageError) as caught:
         pellucid.plan(numbers, target="price", augment="mirror,cover")
     assert (
-        str(caught.value) == "no input is a photo, so nothing can be augmented (mirror, cover)\n  leave --augment out"
+        str(caught.value)
+        == "no input is a photo or a recording, so nothing can be augmented (mirror, cover)\n  leave --augment out"
     )
     for harmless in ("none", "auto"):
         plan = pellucid.plan(numbers, target="price", augment=harmless)
         assert "augmentation" not in [name for name, _, _ in plan.lines()]
+
+
+def test_every_change_is_an_input_layers_own():
+    own = dict.fromkeys(name for layer in INPUTS.values() for name in layer.changes)
+    assert list(own) == list(CHANGES_KNOWN)
+    assert {name for layer in INPUTS.values() for name in layer.changes if name not in layer.settings} == set()
+
+
+def test_a_change_of_recordings_is_none_of_photos(album):
+    with pytest.raises(UsageError) as caught:
+        changes(album, "animal", augment="mirror,pitch")
+    assert str(caught.value) == "'pitch' is no augmentation of a photo\n  choose some of mirror,shift,cover"
 
 
 def test_a_number_and_a_category_are_no_pair_of_targets(album):

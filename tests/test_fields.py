@@ -32,6 +32,7 @@ from pellucid.fields import (
     text,
 )
 from pellucid.fields.base import Kind, register
+from pellucid.fields.recordings import to_wav
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 TRAIN = np.arange(0, 20, 2)  # the training rows of every example column; the odd ones are not
@@ -39,6 +40,16 @@ TRAIN = np.arange(0, 20, 2)  # the training rows of every example column; the od
 
 def quiet(note):
     pass
+
+
+def wav_bytes(i, loud=3_000):
+    """A recording of 100 to 480 samples at 8,000 Hz."""
+    return to_wav((loud * np.sin(np.arange(100 + 20 * i) * (0.1 + 0.05 * i))).astype(np.int16), 8000)
+
+
+def wav_samples(data):
+    """The samples of such a recording."""
+    return np.frombuffer(data[44:], "<i2")
 
 
 def _examples():
@@ -52,6 +63,7 @@ def _examples():
             ["new héllo 漢字 🦊"] * 20,
         ),
         "image": (images, 255 - images),
+        "sound": ([wav_bytes(i) for i in range(20)], [wav_bytes(i, 30_000) for i in range(20)]),
         "labels": ([["a", "b"], ["b"], [], ["a", "c"]] * 5, [["v"], ["w", "x"]] * 10),
         "date": (
             [datetime.date(2020, 1, 1) + datetime.timedelta(days=17 * i) for i in range(20)],
@@ -122,14 +134,20 @@ def test_way_of_a_value(kind, role):
     kind.state(role, {})(again, "state")  # and is what a record may hold
     encoded = kind.encode(stored, again)
     assert len(encoded) == 20
-    assert (encoded.values if isinstance(encoded, Ragged) else encoded).dtype in (np.float32, np.int32, np.uint8)
+    assert (encoded.values if isinstance(encoded, Ragged) else encoded).dtype in (
+        np.float32,
+        np.int32,
+        np.int16,
+        np.uint8,
+    )
     decoded = kind.decode(encoded, again)
     assert len(decoded) == 20
     for row in TRAIN:
         if kind.amount:
             assert decoded[row] == pytest.approx(values[row], abs=1e-4)
         else:
-            assert np.array_equal(decoded[row], values[row])
+            expected = wav_samples(values[row]) if kind.name == "sound" else values[row]
+            assert np.array_equal(decoded[row], expected)
         assert kind.show(stored, int(row))
 
 
@@ -150,7 +168,7 @@ def test_encoding_a_row_does_not_depend_on_the_others(kind, role):
     values = EXAMPLES[kind.name][0]
     stored = kind.store(column_of(values), {}, quiet)
     state = kind.fit(stored, TRAIN, {}, role)
-    alone = kind.store(column_of(values[3:5]), {k: v for k, v in stored.meta.items() if kind.name == "image"}, quiet)
+    alone = kind.store(column_of(values[3:5]), {k: v for k, v in stored.meta.items() if kind.suffixes}, quiet)
     assert rows_of(kind.encode(alone, state)) == rows_of(kind.encode(stored, state))[3:5]
 
 
@@ -175,7 +193,7 @@ def test_no_rows_at_all(kind, role):
     assert kind.decode(kind.encode(stored, state), state) == []
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS.values() if k.name != "image"], ids=lambda k: k.name)
+@pytest.mark.parametrize("kind", [k for k in KINDS.values() if not k.suffixes], ids=lambda k: k.name)
 @both_roles
 def test_missing_values(kind, role):
     values = list(EXAMPLES[kind.name][0])

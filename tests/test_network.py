@@ -18,7 +18,21 @@ from pellucid import network as network_module
 from pellucid.data.batches.batch import Batch, Padded, shape_target
 from pellucid.errors import PellucidError
 from pellucid.fields import KINDS, Column, Field
-from pellucid.inputs import INPUTS, Input, base, category, date, image, labels, number, series, text
+from pellucid.fields.recordings import to_wav
+from pellucid.inputs import (
+    INPUTS,
+    Input,
+    base,
+    category,
+    date,
+    image,
+    labels,
+    number,
+    series,
+    sound,
+    sound_augment,
+    text,
+)
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS, Output, output_for
 from pellucid.outputs import category as category_output
@@ -27,7 +41,7 @@ from pellucid.outputs import number as number_output
 from pellucid.trunks import TRUNKS, Custom, Features, Need
 from pellucid.trunks.layers import GroupedBatchNorm, Linear
 
-_inputs = (base, number, category, text, image, labels, date, series)
+_inputs = (base, number, category, text, image, labels, date, series, sound, sound_augment)
 for _module in (*_inputs, category_output, labels_output, number_output, network_module):
     shapes.hold(_module)
 
@@ -39,6 +53,9 @@ RAW: dict[str, Any] = {  # raw values of one column of every kind
     "text": np.array([" ".join(RNG.choice(["one", "two", "three", "four", "five"], 3 + i % 6)) for i in range(N)]),
     "image": RNG.integers(0, 256, (N, 9, 7, 3), dtype=np.uint8),
     "labels": np.array([";".join(RNG.choice(["a", "b", "c", "d"], 1 + i % 3, replace=False)) for i in range(N)]),
+    "sound": np.array(
+        [to_wav(RNG.integers(-9000, 9000, 900 + 50 * i).astype(np.int16), 8000) for i in range(N)], object
+    ),
     "date": np.datetime64("2019-01-01T00", "us") + RNG.integers(0, 10**14, N),
     "channel": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(size=N)),
     "series": pl.Series([[None if j == 3 else float(RNG.normal()) for j in range(5 + i % 4 * 9)] for i in range(N)]),
@@ -55,7 +72,11 @@ PLAIN = [name for name, output in OUTPUTS.items() if output.task_type.constant]
 def fitted(kind: str, name: str = "", role: str = "input") -> tuple[Field, Any]:
     """A fitted field of a kind and its encoded values."""
     raw, name = RAW[kind], name or kind
-    column = Column(name, raw if isinstance(raw, np.ndarray) and raw.ndim > 1 else pl.Series(name, raw))
+    if kind == "sound":
+        held = pl.Series(name, raw.tolist(), pl.Binary)
+    else:
+        held = raw if isinstance(raw, np.ndarray) and raw.ndim > 1 else pl.Series(name, raw)
+    column = Column(name, held)
     guess = KINDS[kind].recognise(column)
     settings = SETTINGS.get(kind) or (guess.settings if guess else {})
     stored = KINDS[kind].store(column, settings, lambda note: None)
@@ -68,8 +89,9 @@ def value_of(kind: str, rows: list[int], many: int = 1) -> Any:
     """Encoded values of some examples as an input layer reads them; ``many`` fields of a joint kind."""
     encoded = fitted(kind)[1]
     if kind in RAGGED:
-        own = [torch.from_numpy(np.ascontiguousarray(encoded[r])) for r in rows]
-        own = [one.unsqueeze(-1).repeat(1, many) if KINDS[kind].joint else one.long() for one in own]
+        own = [torch.from_numpy(np.array(encoded[r])) for r in rows]
+        own = [one.unsqueeze(-1).repeat(1, many) for one in own] if KINDS[kind].joint else own
+        own = [one.long() for one in own] if kind == "text" else own
         lengths = torch.tensor([len(one) for one in own])
         return Padded(nn.utils.rnn.pad_sequence(own, batch_first=True), lengths)
     if KINDS[kind].moments:
@@ -85,7 +107,7 @@ def fields_of(kind: str) -> list[Field]:
     return [fitted(kind, f"{kind}{i}")[0] for i in range(3 if KINDS[kind].joint else 1)]
 
 
-RAGGED = ("text", "series")  # kinds whose values are sequences
+RAGGED = ("text", "series", "sound")
 
 CASES = [(kind, positions) for kind, layer in INPUTS.items() for positions in layer.offers]
 ROWS = [0, 3, 4, 11, 7]
@@ -121,7 +143,7 @@ def test_input_layers_return_what_they_state(kind: str, positions: int) -> None:
         assert f.key is given
         if positions:
             assert layer.out_width == 24
-            assert int(np.prod(f.x.shape[1:-1])) <= 20 or kind != "image" or positions == 1
+            assert int(np.prod(f.x.shape[1:-1])) <= 20 or kind not in ("image", "sound") or positions == 1
     again = INPUTS[kind](layer.fields, **json.loads(json.dumps(layer.config()))["settings"])
     again.build(positions, Need(positions=(positions,), width=24, longest=20))
     again.load_state_dict(layer.state_dict())
@@ -130,7 +152,9 @@ def test_input_layers_return_what_they_state(kind: str, positions: int) -> None:
 
 @pytest.mark.parametrize(("kind", "positions"), CASES)
 def test_an_example_does_not_depend_on_its_batch(kind: str, positions: int) -> None:
-    settings = {"mirror": True, "shift": 0.2, "cover": 0.4} if kind == "image" else {}
+    known: dict[str, Any] = {"image": {"mirror": True, "shift": 0.2, "cover": 0.4}}
+    known["sound"] = {"shift": 0.1, "speed": 0.2, "pitch": 0.2, "colour": 0.5, "noise": 0.03, "mask": 0.2}
+    settings = known.get(kind, {})
     layer = layer_of(kind, positions, **settings)
     key = torch.arange(len(ROWS)) * 7919
     whole = read_by(layer, ROWS, key)
@@ -308,8 +332,10 @@ JOINS: dict[str, tuple[str, ...]] = {
     "photos": ("image",),
     "texts": ("text",),
     "photo and text": ("image", "text"),
+    "recordings": ("sound",),
+    "recordings and a number": ("sound", "number"),
     "labels and dates": ("labels", "date"),
-    "everything": ("number", "category", "text", "image", "labels", "date"),
+    "everything": ("number", "category", "text", "image", "labels", "date", "sound"),
 }
 NAMES = [name for name in TRUNKS if name != "custom"]
 
@@ -353,11 +379,11 @@ def test_every_trunk_learns_from_every_join(join: str, name: str) -> None:
 def test_inputs_with_positions_each_pass_their_own_copy(name: str) -> None:
     net = network_of(JOINS["everything"], name)
     vector = 0 in TRUNKS[name].reads and net.vector
-    assert len(net.parts) == (0 if vector else 2)  # text and photo
+    assert len(net.parts) == (0 if vector else 3)  # text, photo and recording
     if not vector:
-        one, two = (list(part.parameters()) for part in net.parts.values())
-        own = {id(p) for p in one} | {id(p) for p in two} | {id(p) for p in net.trunk.parameters()}
-        assert len(own) == len(one) + len(two) + len(list(net.trunk.parameters()))
+        copies = [list(part.parameters()) for part in net.parts.values()]
+        own = {id(p) for one in copies for p in one} | {id(p) for p in net.trunk.parameters()}
+        assert len(own) == sum(map(len, copies)) + len(list(net.trunk.parameters()))
     net.eval()
     batch = batch_of(net, [0, 1, 2])
     before, keys = net(batch), net.input_keys()

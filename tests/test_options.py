@@ -232,8 +232,10 @@ def test_a_form_can_be_made_of_every_option():
     assert known["lr"] == {"form": "number", "above": 0, "most": 1000.0}
     assert known["folds"]["but"] == [1]
     assert known["augment"] == {
-        "form": "some of", "choices": ["mirror", "shift", "cover"], "instead": ["auto", "none"]
-    }  # fmt: skip
+        "form": "some of",
+        "choices": ["mirror", "shift", "cover", "speed", "pitch", "colour", "noise", "mask"],
+        "instead": ["auto", "none"],
+    }
     assert known["budget"] == {"form": "written", "like": "budget", "example": "5m"}
 
 

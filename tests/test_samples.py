@@ -1,13 +1,16 @@
-"""Samples: real data in the layout a person would have it in, from an installed package."""
+"""Samples: data in the layout a person would have it in, from an installed package or made by rule."""
 
 import os
+import wave
 
+import numpy as np
 import pytest
 from trees import picture
 
 from pellucid.dataset import read as read_data
 from pellucid.errors import PellucidError, UsageError
-from pellucid.samples import SAMPLES, sample
+from pellucid.fields.mel import log_mel, mel_form
+from pellucid.samples import SAMPLES, same_content, sample
 
 
 @pytest.mark.parametrize(
@@ -18,6 +21,7 @@ from pellucid.samples import SAMPLES, sample
         ("breast-cancer", 569, "category", 2, 30),
         ("diabetes", 442, "number", 0, 10),
         ("digits", 1797, "category", 10, 1),
+        ("tones", 240, "category", 4, 1),
     ],
 )
 def test_every_sample_is_ready_to_train_on(name, rows, target, classes, inputs, tmp_path):
@@ -30,7 +34,7 @@ def test_every_sample_is_ready_to_train_on(name, rows, target, classes, inputs, 
 
 
 def test_every_sample_is_tested_and_described():
-    assert set(SAMPLES) == {"wine", "iris", "breast-cancer", "diabetes", "digits"}
+    assert set(SAMPLES) == {"wine", "iris", "breast-cancer", "diabetes", "digits", "tones"}
     assert all(len(one.about) > 20 for one in SAMPLES.values())
 
 
@@ -44,7 +48,7 @@ def test_digits_are_pngs_in_class_folders(tmp_path):
 def test_what_goes_wrong_is_said(tmp_path):
     with pytest.raises(UsageError) as error:
         sample("wien", tmp_path)
-    known = "digits, wine, iris, breast-cancer, diabetes"
+    known = "digits, tones, wine, iris, breast-cancer, diabetes"
     assert str(error.value) == f"Unknown sample 'wien'. Did you mean 'wine'? Known: {known}"
     (tmp_path / "iris.csv").write_text("my own\n")
     with pytest.raises(PellucidError, match="something of this name already"):
@@ -86,3 +90,14 @@ def test_nothing_but_the_sample_is_written(name, tmp_path):
     place = tmp_path / "linked" / file
     assert str(error.value) == f"{place}: there is something of this name already\n  move it, or use --to"
     assert picture(tmp_path) == before
+
+
+def test_tones_are_the_same_each_time_and_what_they_are_called(tmp_path):
+    one, two = sample("tones", tmp_path / "one"), sample("tones", tmp_path / "two")
+    assert same_content(one, two)
+    form = mel_form(8000)
+    for label, rises in (("rising", 1), ("falling", -1), ("steady", 0)):
+        with wave.open(str(one / label / "007.wav")) as file:
+            samples = np.frombuffer(file.readframes(4000), "<i2")
+        peaks = form.centres[log_mel(samples, form).argmax(1)]
+        assert np.sign(round((peaks[-5:].mean() / peaks[:5].mean() - 1) * 5)) == rises

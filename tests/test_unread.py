@@ -49,7 +49,7 @@ def error_of(source: object) -> str:
 
 HEIC = b"\0\0\0\x18ftypheic"
 CONVERT = "save them as JPEG or PNG first (on a phone: share or export as 'most compatible')"
-SOUND = "measures of each, such as its spectrum, can be learned from as the rows of a table"
+SOUND = "save them as WAV, FLAC, OGG or MP3 first (ffmpeg -i a.m4a a.flac)"
 VOC = b"<annotation><size></size><object><bndbox></bndbox></object></annotation>"
 BOXES = "beside the images; finding objects in photos can't be learned yet\n  to classify whole photos, put the images"
 
@@ -95,10 +95,10 @@ def test_avif_without_its_reader_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     assert "it is AVIF, which this version of Pillow does not read; update it" in "\n".join(map(str, data.notes))
 
 
-def test_sound_is_named(tmp_path: Path) -> None:
-    files = {f"{c}/{i}.wav": b"RIFF0000WAVE" for c in ("yes", "no") for i in range(4)}
+def test_recordings_in_other_forms_are_named(tmp_path: Path) -> None:
+    files = {f"{c}/{i}.m4a": b"\0\0\0\x20ftypM4A " for c in ("yes", "no") for i in range(4)}
     for source in (write(tmp_path / "s", files), packed(tmp_path / "s.zip", files)):
-        what = "it holds 8 sound files (.wav), and sound can't be learned yet"
+        what = "it holds 8 sound files (.m4a), which can't be read"
         assert error_of(source).endswith(f"{source if source.is_dir() else 's.zip'}: {what}\n  {SOUND}")
 
 

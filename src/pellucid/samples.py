@@ -1,4 +1,5 @@
-"""Small real data sets in the layout a person would have them in, from scikit-learn's bundled ones. No network."""
+"""Small data sets in the layout a person would have them in: real ones that scikit-learn brings along, and sounds that
+are made. No network."""
 
 from __future__ import annotations
 
@@ -92,6 +93,26 @@ def _write_digits(folder: Path) -> None:
         Image.fromarray(image).save(folder / str(label) / f"{i:04}.png")
 
 
+def _write_tones(folder: Path) -> None:
+    """240 recordings at 8,000 Hz, half a second each: ``falling/000.wav`` to ``steady/059.wav``."""
+    from .fields.recordings import to_wav
+
+    rng, rate, count = np.random.default_rng(0), 8000, 4000
+    time = np.arange(count) / rate  # (S,)
+    for label in ("falling", "pulsing", "rising", "steady"):
+        (folder / label).mkdir(parents=True)
+        for i in range(60):
+            low, ratio, beats = rng.uniform(200, 1200), rng.uniform(1.3, 2.5), rng.uniform(6, 14)
+            start, end = {"falling": (low * ratio, low), "rising": (low, low * ratio)}.get(label, (low, low))
+            # The phase of a pitch that moves evenly is its sum over time.
+            phase = 2 * np.pi * (start * time + (end - start) * time**2 / (2 * time[-1]))
+            loud = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * beats * time)) if label == "pulsing" else 1.0
+            noise = rng.normal(0, 10 ** rng.uniform(-3, -1.5), count)
+            samples = rng.uniform(0.1, 0.6) * loud * np.sin(phase) + noise
+            wav = to_wav((np.clip(samples, -1, 1) * 32767).astype(np.int16), rate)
+            (folder / label / f"{i:03}.wav").write_bytes(wav)
+
+
 def _write_table(loader: str, target: str) -> Callable[[Path], None]:
     """A CSV with a header: the features under short names, then the target, classes by name."""
 
@@ -119,6 +140,9 @@ def _short_name(name: str) -> str:
 SAMPLES: dict[str, Sample] = {
     "digits": Sample(
         "1,797 images of handwritten digits, 8 x 8 pixels, a folder for each digit", "digits", _write_digits
+    ),
+    "tones": Sample(
+        "240 recordings of half a second, made by rule: tones that rise, fall, stay or pulse", "tones", _write_tones
     ),
     "wine": Sample(
         "178 wines, 13 measurements each: which of three growers", "wine.csv", _write_table("load_wine", "class")

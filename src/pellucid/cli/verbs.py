@@ -26,8 +26,8 @@ Data = str | list[str]
 def read(data: Data, **typed: Any) -> None:
     """Show what is in DATA and what would be predicted.
 
-    DATA is a folder of images or texts (one folder a class, or a table that names the images), or a table: .csv, .tsv,
-    .parquet, .jsonl, .xlsx; both also packed (.zip, .tar.xz). Several tables are read as one.
+    DATA is a folder of images, recordings or texts (one folder a class, or a table that names them), or a table: .csv,
+    .tsv, .parquet, .jsonl, .xlsx; both also packed (.zip, .tar.xz). Several tables are read as one.
     """
     import pellucid
 
@@ -229,9 +229,9 @@ def write_page(scored: Any, path: Any, force: bool) -> Any:
 def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     """Predict from files, tables or texts.
 
-    RUN is the folder of a run, or its name under ./runs. INPUT is an image, a text file, a folder of them, or a table
-    of which every row is predicted; - is a table on standard input. Without any, each line of standard input is a
-    text.
+    RUN is the folder of a run, or its name under ./runs. INPUT is an image, a recording, a text file, a folder of them,
+    or a table of which every row is predicted; - is a table on standard input. Without any, each line of standard input
+    is a text.
     """
     from . import console, show_data, show_predictions
     from . import output_file as output

@@ -285,8 +285,7 @@ class Examples:
         stored, digest = self.stored_with_digest(name)
         kind = kind_named(field.kind)
         assert field.state is not None, f"field '{name}' is not fitted"
-        # One axis stands for text: tokenising is the one encoding that is dear.
-        if kind.axes != 1:
+        if not kind.dear:
             return kind.encode(stored, field.state)
         key = key_of("encoded", code_of(field.kind), digest, dict(field.state))
         return _as_encoded(

@@ -90,8 +90,8 @@ def _files_of(found: Contents) -> Callable[[np.ndarray], list[str]] | None:
         return (lambda rows: [places.files[i] for i in places.locate(rows)[0].tolist()]) if several else None
     for name, column in found.columns.items():
         place = column.places
-        # Of images that lie in files of a folder or an archive, the place is the file's path there.
-        if place is not None and name in found.kinds and kind_named(found.kinds[name]).pictures:
+        # Of photos that lie in files of a folder or an archive, the place is the file's path there.
+        if place is not None and name in found.kinds and kind_named(found.kinds[name]).suffixes:
             return lambda rows: [place(int(row)) for row in rows]
     return None
 

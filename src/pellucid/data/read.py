@@ -45,6 +45,8 @@ def read_data(
     encoding: str | None = None,
     split: str | Sequence[float] | None = None,
     image_size: int | tuple[int, int] | None = None,
+    seconds: float | None = None,
+    label_from: str | None = None,
     weights: str | None = None,
     horizon: str | int | None = None,
     time: str | None = None,
@@ -62,11 +64,11 @@ def read_data(
     """Recognise what lies in ``source``: columns, their kinds, what is to be predicted, what looks wrong.
 
     Args:
-        source: a folder of images or of texts (``root/class/*``, with train, val and test above or below the classes or
-            without, or with a table beside the images that names them), also packed; a table (CSV, TSV, Parquet, Arrow,
-            JSON lines, a spreadsheet; compressed or not), several with the same columns (a list of paths, a folder, an
-            archive, a pattern such as ``"data/*.csv"``), an open file or buffer, a data frame, a dict of columns, a
-            list of rows or a pair ``(X, y)`` of arrays.
+        source: a folder of images, recordings or texts (``root/class/*``, with train, val and test above or below the
+            classes or without, or with a table beside images or recordings that names them), also packed; a table (CSV,
+            TSV, Parquet, Arrow, JSON lines, a spreadsheet; compressed or not), several with the same columns (a list of
+            paths, a folder, an archive, a pattern such as ``"data/*.csv"``), an open file or buffer, a data frame, a
+            dict of columns, a list of rows or a pair ``(X, y)`` of arrays.
         target: the column to predict, or several of numbers (``"a,b"``); the obvious one when left out.
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
@@ -78,6 +80,9 @@ def read_data(
         split: shares (``"80,10,10"``, ``"70,30"``), the column that says the parts (``"column:fold"``), groups that
             stay together (``"group:patient"``) or spans of time (``"time"``, ``"12mo,4mo,4mo"``).
         image_size: pixels a side, or (height, width), that images are brought to.
+        seconds: after which the rest of a recording is not read; 30 when left out.
+        label_from: how the names of files tell their class, ``"{label}_{speaker}_{index}"``; the other parts are
+            columns that can be split by.
         weights: a column of numbers, 0 and more, that says how much each row counts in the loss and in scores.
         horizon: forecast so many steps ahead (24, or "1d"): rows are the moments of series. "0" for rows that are none.
         time: the column of dates that says when a row is. series: columns that say which series it is of.
@@ -100,7 +105,9 @@ def read_data(
     # Columns of a data frame may have whole numbers for names.
     target = str(target) if isinstance(target, int) else target
     form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet, "encoding": encoding}
-    names = check_options("read", {"target": target, "ignore": ignore, "kinds": kinds or {}, **form})
+    names = check_options(
+        "read", {"target": target, "ignore": ignore, "kinds": kinds or {}, "seconds": seconds, **form}
+    )
     goal, ignored = names["target"], names["ignore"]
     about = dict(time=time, series=series, known=known, every=every, fill=fill, doubles=doubles)
     about |= dict(horizon=horizon, season=season, stride=stride, context=context)
@@ -112,6 +119,7 @@ def read_data(
     options = ReadOptions(goal, names["kinds"], ignored, header, parting, size, weights)
     options = replace(options, forecast=ForecastOptions(**about))
     options = replace(options, decimal=form["decimal"], delimiter=form["delimiter"], sheet=form["sheet"])
+    options = replace(options, seconds=names["seconds"], label_from=label_from)
     options = replace(options, encoding=form["encoding"], named=named_columns(options))
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
@@ -132,13 +140,15 @@ def read_data(
         )
     # Values are kept under the bytes and the table's form alone: another target or split decodes nothing anew.
     reading = Reading.from_json(entry.meta)
-    shape = [reading_code(), header, form, reading.named]
+    shape = [reading_code(), header, form, reading.named, label_from]
     data = Examples(source, reading, key_of(found.digest, shape, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
     given = {"target": goal, "kinds": names["kinds"], "ignore": list(ignored), "header": header}
     # Only what was said, so that records of tables stay what they were.
     about = {name: list(value) if isinstance(value, tuple) else value for name, value in about.items()}
     data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form | about
+    # Not among those of data that they are not for, so that runs on these stay as they were.
+    data.options |= {k: v for k, v in {"seconds": names["seconds"], "label_from": label_from}.items() if v is not None}
     return data
 
 
@@ -153,6 +163,9 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     found = source.load()
     check_width(len(found.columns), source.name)
     check_names(found.columns, options)
+    if options.label_from is not None and not found.pattern:
+        what = f"'{source.name}' is no folder or archive of files whose names could tell a class"
+        raise UsageError(what, fix="leave --label-from out")
     layouts.need_classes(found, source.name)
     notes = list(found.notes)
     found = replace(found, columns=settle_decimals(found, options.decimal, notes.append))

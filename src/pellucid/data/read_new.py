@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PellucidError
-from ..fields import Column, Field, Note, kind_named
+from ..fields import KINDS, Column, Field, Note, kind_named
 from ..fields.notation import POINT
 from ..options import check_options
 from ..wording import count_noun, join_words
@@ -22,8 +22,8 @@ from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
 from .decimals import settle_decimals
 from .examples import Examples, Reading
-from .folders.layouts import image_files, need_classes
-from .folders.listing import SUFFIXES, may_be_text
+from .folders.layouts import media_files, need_classes
+from .folders.listing import MEDIA, may_be_text
 from .folders.texts import any_texts, text_files
 from .kept_columns import keep_columns
 from .memory.files import copy_file, is_open_file
@@ -32,7 +32,7 @@ from .memory.rows_in_order import rows_in_order
 from .read import load_gathered, reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
 from .sample_weights import weight_field
-from .schema import A_FILE, PLACEHOLDER, check_names
+from .schema import A_FILE, NAMED_BY, PLACEHOLDER, check_names
 from .source import Contents, ReadOptions, Source
 from .splits import spec
 from .splits.by_time import can_order
@@ -60,8 +60,8 @@ def read_new(
     """Read new data with the fields of a finished run: columns are found by name, kinds and states are the run's.
 
     Args:
-        source: whatever ``read_data`` takes; for images also files or a list of files, or a folder without classes; for
-            texts also a list of texts.
+        source: whatever ``read_data`` takes; for images and recordings also files, a list of them, or a folder without
+            classes; for texts also a list of texts.
         fields: the run's fields; those whose role is neither input nor target are passed over.
         texts: the source is a list of texts; otherwise strings are paths.
         weights: a column that says how much each row counts in scores.
@@ -86,6 +86,7 @@ def read_new(
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
     asked = check_options("evaluate", form)
     options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder, **asked)
+    options = replace(options, label_from=next((f.settings[NAMED_BY] for f in fields if NAMED_BY in f.settings), None))
     source = copy_file(source, values_cache.folder) if not texts and is_open_file(source) else source
     # To be scored, rows come with their targets, as (X, y) or in pairs.
     given = source if texts or need_target else rows_in_order(source, fields, columns)
@@ -173,8 +174,8 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
     words_given = (
         isinstance(source, (list, tuple)) and bool(source) and all(isinstance(s, (str, os.PathLike)) for s in source)
     )
-    # A run of one image takes bare files of any name; tables and archives among them are read as such.
-    if only is not None and only.traits.pictures:
+    # A run of one photo or recording takes bare files of any name; tables and archives among them are read as such.
+    if only is not None and only.traits.suffixes:
         paths = (
             [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
             if is_path(source) or words_given
@@ -185,8 +186,8 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
             and (len(paths) > 1 or not os.path.isdir(paths[0]))
             and not all(readers.is_table_file(p) or is_archive(p) for p in paths)
         ):
-            return _with_name(image_files(paths), only.name)
-        if are_images(source):
+            return _with_name(media_files(paths, only.kind), only.name)
+        if only.traits.pictures and are_images(source):
             return image_source(source, only.name)
     if only is not None and _are_texts(inputs) and (words_given or is_path(source)):
         paths = [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
@@ -224,9 +225,13 @@ def _check_files(paths: Sequence[Any], inputs: Sequence[Field]) -> None:
         fix = 'if it is the text itself, give it as one: predict(texts=["…"]), or --text "…"'
         raise PellucidError("there is no such file", where=abbreviate_text(texts[0], 40), fix=fix)
     reads = join_words(f"{f.name} ({f.kind})" for f in inputs)
-    fix = "give a table with these columns, or a folder that holds one beside its photos"
-    if Path(paths[0]).suffix.lower() in SUFFIXES and not os.path.isdir(paths[0]):
-        raise PellucidError(f"a photo alone was given, but the run expects {reads}", where=str(paths[0]), fix=fix)
+    kind = MEDIA.get(Path(paths[0]).suffix.lower())
+    if kind is not None and not os.path.isdir(paths[0]):
+        traits = kind_named(kind)
+        fix = f"give a table with these columns, or a folder that holds one beside its {traits.folder_noun}"
+        raise PellucidError(
+            f"a {traits.plain_noun} alone was given, but the run expects {reads}", where=str(paths[0]), fix=fix
+        )
     if len(paths) > 1 and not all(os.path.isfile(one) and readers.is_table_file(Path(one)) for one in paths):
         raise PellucidError(f"{len(paths)} strings were given, but the run expects {reads}", fix="pass one table")
 
@@ -262,8 +267,8 @@ def _match_columns(
     names = {f.name: f.name if f.name in columns else folded.get(_fold_name(f.name), "") for f in wanted}
     names = {field: column for field, column in names.items() if column}
     needed = [f for f in wanted if need_target or f.role == "input"]
-    for trait in ("pictures", "prose"):
-        names |= _only_of_kind(found, [f for f in needed if f.name not in names], names, trait)
+    for kind in (name for name, traits in KINDS.items() if not traits.tabular):
+        names |= _only_of_kind(found, [f for f in needed if f.name not in names], names, kind)
     if not found.named and (known or any(f.name not in names for f in needed)):
         names = _by_position(found, known or [f.name for f in fields], wanted, name, notes)
     for field, column in names.items():
@@ -281,13 +286,13 @@ def _match_columns(
     return names
 
 
-def _only_of_kind(found: Contents, lost: Sequence[Field], names: Mapping[str, str], trait: str) -> dict[str, str]:
-    """{field: column} where one field of a trait is lacking, such as an image, and the layout made one column of it.
+def _only_of_kind(found: Contents, lost: Sequence[Field], names: Mapping[str, str], kind: str) -> dict[str, str]:
+    """{field: column} where one field of a kind is lacking, such as an image, and the layout made one column of it.
 
     Empty elsewhere.
     """
-    fields = [f.name for f in lost if getattr(f.traits, trait)]
-    columns = [c for c, kind in found.kinds.items() if getattr(kind_named(kind), trait) and c not in names.values()]
+    fields = [f.name for f in lost if f.kind == kind]
+    columns = [c for c, own in found.kinds.items() if own == kind and c not in names.values()]
     return dict(zip(fields, columns, strict=True)) if len(fields) == len(columns) == 1 else {}
 
 

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PellucidError, UsageError, shell_quote
-from ..fields.image import plain_path
+from ..fields import kind_named
+from ..fields.files import plain_path
 from ..wording import count_noun, join_words
 from .folders import layouts, texts
-from .folders.listing import SUFFIXES, TEXTS, list_files, suffix_of
+from .folders.listing import MEDIA, TEXTS, list_files, suffix_of
 from .memory.files import FileCopy, source_of_copy
 from .source import LAYOUTS, Contents, ReadOptions, Source
 from .tables import readers
 from .unread import explain_suffixes
+
+# The kind of files that an empty folder is most often meant for.
+OFTEN = "image"
 
 # Endings that no layout reads, so that the error can say what to do instead of what is known.
 UNREAD_ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
@@ -73,7 +77,8 @@ def _open_beside(source: Source, near: Path) -> Contents:
 
 
 def _not_known(source: Any) -> PellucidError:
-    known = f"known: folders of images, {' '.join(readers.READERS)} files, data frames, dicts of columns, (X, y), pairs"
+    ends = " ".join(readers.READERS)
+    known = f"known: folders of images, recordings or texts, {ends} files, data frames, dicts of columns, (X, y), pairs"
     if isinstance(source, list | tuple) and source and all(map(is_path, source)):
         return _not_known_files([Path(os.path.expanduser(one)) for one in source])
     if isinstance(source, bytes | bytearray):
@@ -91,8 +96,10 @@ def _not_known(source: Any) -> PellucidError:
         return PellucidError("an archive can't be read", where=str(source), fix="unpack it first")
     if suffix in UNREAD_SHEETS:
         return PellucidError("a spreadsheet can't be read", where=str(source), fix="save it as CSV")
-    if suffix in SUFFIXES:
-        return PellucidError("one image is not enough to learn from", where=str(source), fix=layouts.CLASSES_FIX)
+    if suffix in MEDIA:
+        kind = kind_named(MEDIA[suffix])
+        what = f"one {kind.file_noun} is not enough to learn from"
+        return PellucidError(what, where=str(source), fix=kind.classes_fix)
     if alone := explain_suffixes({suffix: 1}):
         return PellucidError(alone[0].replace("it holds 1", "it is one", 1), where=str(source), fix=alone[1])
     what = f"a file that ends in '{suffix}'" if suffix else "a file whose name has no ending"
@@ -104,13 +111,17 @@ def _not_known_files(paths: Sequence[Path]) -> PellucidError:
     if lost := next((path for path in paths if not os.path.exists(path)), None):
         return PellucidError("there is no such file or folder", where=str(lost), fix=_meant_path(lost))
     ends = Counter(path.suffix.lower() if path.is_file() else "/" for path in paths)
-    images, folders = sum(ends[end] for end in SUFFIXES), ends["/"]
+    media = Counter[str]()
+    for end, count in ends.items():
+        media[kind_named(MEDIA[end]).file_noun + "s" if end in MEDIA else ""] += count
+    del media[""]
+    (own, most), folders = media.most_common(1)[0] if media else ("", 0), ends["/"]
     plain = sum(count for end, count in ends.items() if end in TEXTS)
     near = os.path.commonpath([path.resolve() for path in paths])
     near = str(Path(near).parent) if len(paths) == 1 else near
     fix = f"name the folder that holds all of them: {shell_quote(near)}"
-    if max(images, folders, plain) > len(paths) / 2:
-        noun = "images" if images >= max(folders, plain) else "folders" if folders >= plain else "texts"
+    if max(most, folders, plain) > len(paths) / 2:
+        noun = own if most >= max(folders, plain) else "folders" if folders >= plain else "texts"
         what = f"{len(paths):,} {noun} were given one by one, but their classes come from the folders they are in"
         return PellucidError(what, where=str(paths[0]), fix=fix)
     if known := explain_suffixes(ends):
@@ -124,7 +135,7 @@ def _not_known_folder(folder: Path) -> PellucidError:
     """What lies in a folder that no layout knows, and how it could be read."""
     inside = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     if not inside:
-        return PellucidError("the folder is empty", where=str(folder), fix=layouts.CLASSES_FIX)
+        return PellucidError("the folder is empty", where=str(folder), fix=kind_named(OFTEN).classes_fix)
     readable = [name for name in inside if Path(name).suffix.lower() in readers.READERS]
     files = list_files(folder)
     if readable and not (set(readable) - files.texts.keys()) and not texts.are_tables(files, readable):
@@ -132,7 +143,9 @@ def _not_known_folder(folder: Path) -> PellucidError:
         return PellucidError(what, where=str(folder), fix=layouts.TEXTS_FIX)
     if readable:
         what, fix = f"it holds {join_words(inside, 4)}", f"read a file in it: {folder / readable[0]}"
-        return PellucidError(f"it is not a folder of images, texts or tables ({what})", where=str(folder), fix=fix)
+        return PellucidError(
+            f"it is not a folder of images, recordings, texts or tables ({what})", where=str(folder), fix=fix
+        )
     # The form that most files have.
     ends = Counter(suffix_of(path) for path in files.tables)
     for end, count in ends.most_common(1):
@@ -142,8 +155,8 @@ def _not_known_folder(folder: Path) -> PellucidError:
         fix = f"read them as one table, without the folders' names: {shell_quote(folder / depth / ('*' + end))}"
         return PellucidError(what, where=str(folder), fix=fix)
     what, fix = explain_suffixes(files.others) or (
-        f"there are no images, texts or tables in it (it holds {join_words(inside, 4)})",
-        layouts.CLASSES_FIX,
+        f"there are no images, recordings, texts or tables in it (it holds {join_words(inside, 4)})",
+        kind_named(OFTEN).classes_fix,
     )
     return PellucidError(what, where=str(folder), fix=fix)
 

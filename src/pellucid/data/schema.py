@@ -37,6 +37,9 @@ PLACEHOLDER = "category"
 # The setting of texts that are a file each, so that a run on them takes a file for one text and not for many.
 A_FILE = "a_file"
 
+# The setting of a target that files' names tell: by which pattern, so that a run is scored on others named alike.
+NAMED_BY = "label_from"
+
 # Columns that are left out, up to which each has a note of its own.
 FEW_LEFT_OUT = 3
 
@@ -134,11 +137,15 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
     settled = _split_by(column, options.split)
     if settled is not None and (name not in options.kinds or name == options.split.column):
         return settled
+    if name in found.beside and name not in options.kinds and name != found.target:
+        return Field(name, PLACEHOLDER, "ignore", "from the names of the files, to split or group by")
     if forced:
         guess = kind_named(forced).as_asked(column)
         why = "as asked" if name in options.kinds else ""
         reason = "; ".join(part for part in (why, guess.reason) if part)
-        settings = kind_named(forced).resize(guess.settings, options.image_size)
+        settings = kind_named(forced).resize(guess.settings, options.image_size, options.seconds)
+        if options.label_from is not None and name == found.target:
+            settings = {**settings, NAMED_BY: options.label_from}
         if found.files and kind_named(forced).prose:
             settings = {**settings, A_FILE: True}
         return Field(name, forced, "input", reason, settings)
@@ -149,7 +156,9 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
         kind, guess = recognise(column)
     except PellucidError as error:
         return Field(name, PLACEHOLDER, "ignore", error.what)
-    return Field(name, kind.name, guess.role, guess.reason, kind.resize(guess.settings, options.image_size))
+    return Field(
+        name, kind.name, guess.role, guess.reason, kind.resize(guess.settings, options.image_size, options.seconds)
+    )
 
 
 def _split_by(column: Column, asked: SplitSpec) -> Field | None:

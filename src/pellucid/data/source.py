@@ -62,6 +62,7 @@ class ReadOptions:
     Attributes:
         names: columns that must be found, when new data are read for a finished run; named: columns that options name.
             Both settle whether a table has a header, and where.
+        label_from: the pattern of files' names that tells their class (``folders.patterns``).
         decimal: the mark before the decimals of numbers. delimiter: what stands between the cells of a text file.
         sheet: the name of a spreadsheet's sheet. encoding: of text files. forecast: what is said of series.
         spool: the folder in which large tables lie while they are read; it says nothing about the data.
@@ -82,6 +83,8 @@ class ReadOptions:
     encoding: str | None = None
     forecast: ForecastOptions = field(default_factory=ForecastOptions)
     spool: Path | None = None
+    seconds: float | None = None
+    label_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Contents:
         decimal: the mark before the decimals of the numbers that a file's reader understood; empty where it read none.
         needs_classes: the target is what folders tell, so that there must be two of them to learn from.
         files: each example is a file of its own, which it is named by.
+        beside: columns that no network reads unless it is asked to: what files' names say beside the class.
+        pattern: of files' names, that told the class.
         untold: what the source is, where there is nothing in it to predict and that is not for want of a name.
     """
 
@@ -115,6 +120,8 @@ class Contents:
     needs_classes: bool = False
     decimal: str = ""
     files: bool = False
+    beside: frozenset[str] = frozenset()
+    pattern: str = ""
     untold: str = ""
 
     def __len__(self) -> int:

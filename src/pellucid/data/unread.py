@@ -21,27 +21,27 @@ class Unread:
     Attributes:
         noun: what one of them is called. suffixes: how they end. fix: what to do.
         learned: False where nothing can be learned from what they hold, whatever their form.
-        photos: whether they are photos, so that others beside them are read.
+        beside: whether they are photos or recordings, so that others beside them are read.
     """
 
     noun: str
     suffixes: tuple[str, ...]
     fix: str
     learned: bool = True
-    photos: bool = False
+    beside: bool = False
 
 
 FORMS = (
-    Unread("HEIC photo", (".heic", ".heif", ".hif"), CONVERT, photos=True),
-    Unread("raw photo", (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), CONVERT, photos=True),
-    Unread("photo in a rare form", (".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".exr", ".hdr"), CONVERT, photos=True),
-    Unread("drawing", (".svg", ".eps", ".ai"), "export them as PNG first", photos=True),
-    Unread("medical image", (".dcm", ".dicom", ".nii", ".mha", ".nrrd"), "export the slices as PNG first", photos=True),
+    Unread("HEIC photo", (".heic", ".heif", ".hif"), CONVERT, beside=True),
+    Unread("raw photo", (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"), CONVERT, beside=True),
+    Unread("photo in a rare form", (".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".exr", ".hdr"), CONVERT, beside=True),
+    Unread("drawing", (".svg", ".eps", ".ai"), "export them as PNG first", beside=True),
+    Unread("medical image", (".dcm", ".dicom", ".nii", ".mha", ".nrrd"), "export the slices as PNG first", beside=True),
     Unread(
         "sound file",
-        (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif"),
-        "measures of each, such as its spectrum, can be learned from as the rows of a table",
-        learned=False,
+        (".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif", ".amr", ".caf", ".au"),
+        "save them as WAV, FLAC, OGG or MP3 first (ffmpeg -i a.m4a a.flac)",
+        beside=True,
     ),
     Unread(
         "video",
@@ -72,9 +72,8 @@ def explain_suffixes(suffixes: Mapping[str, int]) -> tuple[str, str] | None:
     Args:
         suffixes: how many files end in what.
 
-    >>> explain_suffixes({".wav": 3})
-    ('it holds 3 sound files (.wav), and sound can\'t be learned yet', 'measures of each, such as its spectrum, can be \
-learned from as the rows of a table')
+    >>> explain_suffixes({".mp4": 3})[0]
+    "it holds 3 videos (.mp4), and video can't be learned yet"
     """
     counts = Counter[str]()
     for suffix, count in suffixes.items():
@@ -90,9 +89,9 @@ learned from as the rows of a table')
 
 
 def note_others(others: Mapping[str, int], name: str, notes: list[Note]) -> None:
-    """Say which files are left out: photos that can't be read with what to do, all others by how they end."""
+    """Say which files are left out: unreadable photos and recordings with what to do, others by how they end."""
     rest = Counter(dict(others))
-    for form in (one for one in FORMS if one.photos):
+    for form in (one for one in FORMS if one.beside):
         own = {suffix: others[suffix] for suffix in form.suffixes if others.get(suffix, 0) > 0}
         if own:
             total = sum(own.values())

@@ -122,6 +122,8 @@ figure{margin:0;background:var(--card);border:1px solid var(--line);border-radiu
 display:flex;flex-direction:column}
 figure img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:var(--soft)}
 figure img.tiny{image-rendering:pixelated}
+figure img.heard{aspect-ratio:2;object-fit:fill}
+figure audio{display:block;width:100%;height:34px;background:var(--soft)}
 figure blockquote{margin:0;padding:14px 16px;font:400 .98rem/1.5 var(--serif);background:var(--soft);flex:1;
 overflow-wrap:anywhere}
 figure table{font-size:.82rem;background:var(--soft)}

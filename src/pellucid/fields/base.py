@@ -17,12 +17,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown_name
 from ..storage import forms
 from ..wording import count_noun
 from .column import Column
 from .encoded import Encoded, Into, Stored, allocate_in_memory
+from .files import name_files
 from .notes import Note, Report
 
 ROLES = ("input", "target", "id", "group", "weight", "split", "time", "series id", "known", "ignore")
@@ -116,17 +118,20 @@ class Kind(ABC):
         moments: whether rows are the moments of series, so that an example is a stretch of rows (``encoded.Windows``),
             and the past of a target is read.
         curves: whether it is a series of numbers, to be drawn as a line.
+        dear: whether encoding takes so long that what comes out is kept.
         predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
             is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
         together: whether several targets of it are predicted side by side.
         stratified: what ``strata`` are, of which every part has the same share; empty where there are none.
         suffixes: how files end that hold one value each and that a cell names; empty where cells hold the values.
+        file_noun: what one of these files is called. folder_noun: what a folder of them would be called.
         smaller: how a column takes less memory.
         try_it: what a user types to have an example predicted that is one value of it, and ``try_in_python`` what
             stands in the brackets; empty where it is the same in quotes.
         augmentable: as a target, whether it stays true of a photo that is mirrored, shifted or partly covered in
-            training: because it does not change (a class, labels), or because it moves along by ``warp``. False where
-            it may say where, how many or how much of something is in the photo.
+            training, or of a recording that is made faster, higher or noisier: because it does not change (a class,
+            labels), or because it moves along by ``warp``. False where it may say where, how many or how much of
+            something is in there.
     """
 
     name: ClassVar[str]
@@ -141,11 +146,14 @@ class Kind(ABC):
     pictures: ClassVar[bool] = False
     moments: ClassVar[bool] = False
     curves: ClassVar[bool] = False
+    dear: ClassVar[bool] = False
     predictable: ClassVar[bool] = False
     instead: ClassVar[str] = ""
     together: ClassVar[bool] = False
     stratified: ClassVar[str] = ""
     suffixes: ClassVar[tuple[str, ...]] = ()
+    file_noun: ClassVar[str] = ""
+    folder_noun: ClassVar[str] = ""
     smaller: ClassVar[str] = "read fewer rows"
     try_it: ClassVar[str] = "new.csv"
     try_in_python: ClassVar[str] = ""
@@ -203,8 +211,10 @@ class Kind(ABC):
         """What of the values a fitted field has no place for, in words; empty when there is nothing to say."""
         return ""
 
-    def resize(self, settings: Mapping[str, Any], size: tuple[int, int] | None) -> Mapping[str, Any]:
-        """The settings with the height and width that the user asks for; kinds without them keep theirs."""
+    def resize(
+        self, settings: Mapping[str, Any], size: tuple[int, int] | None, seconds: float | None
+    ) -> Mapping[str, Any]:
+        """The settings with the height and width, or the length, that the user asks for; kinds without keep theirs."""
         return settings
 
     def note_size(self, column: Column, settings: Mapping[str, Any]) -> Note | None:
@@ -223,10 +233,25 @@ class Kind(ABC):
         """Of the targets, what every part has the same share of; only of kinds that say what, in ``stratified``."""
         raise PellucidError(f"{self.noun} is of no class")
 
+    def hear(self, stored: Stored, row: int) -> bytes:
+        """One raw value for a page, as the bytes of a sound file; nothing of kinds that can't be heard."""
+        return b""
+
     @property
     def noun(self) -> str:
         """What a value is, in a sentence."""
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
+    @property
+    def plain_noun(self) -> str:
+        """What people call one of its files: a photo."""
+        return self.folder_noun.removesuffix("s")
+
+    @property
+    def classes_fix(self) -> str:
+        """How a folder of its files tells their classes."""
+        example = f"{self.folder_noun}/cat/1.{self.suffixes[0]}"
+        return f"put the {self.file_noun}s of each class in a folder of their own, named after the class: {example}"
 
     @property
     def column_nouns(self) -> tuple[str, ...]:
@@ -274,6 +299,11 @@ def kind_named(name: str) -> Kind:
     if name not in KINDS:
         raise UsageError(unknown_name("kind of field", str(name), KINDS))
     return KINDS[name]
+
+
+def kind_of_files(paths: Sequence[str] | pl.Series) -> str | None:
+    """The kind whose files these look like the names of; None where they name none."""
+    return next((name for name, kind in KINDS.items() if kind.suffixes and name_files(paths, kind.suffixes)), None)
 
 
 def recognise(column: Column) -> tuple[Kind, Guess]:

@@ -44,7 +44,7 @@ class Column:
         base: the folder that relative paths in ``values`` start from.
         places: where each value comes from, ``places(row) -> "train.csv, line 12, column 'price'"``, for messages.
         fetch: the content of the file that a value names, where files are not on the disk but in an archive or in
-            memory; raises ``pixels.Unreadable``.
+            memory; raises ``files.Unreadable``.
         marked: whether the digest of the source tells when files that values name have changed.
         row_places: where each row comes from, where that is more than the place of one value.
         decimal: the mark before the decimals of numbers that are text.

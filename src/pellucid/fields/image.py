@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from math import prod
 from typing import Any
 
@@ -20,6 +17,7 @@ from . import pixels
 from .base import Guess, Kind, register
 from .column import Column, drop_missing, thin_series
 from .encoded import Into, Stored, allocate_in_memory
+from .files import NEAR, Fetch, Unreadable, column_files, explain_none, name_files, row_naming
 from .notes import DECODES, LEFT_OUT, Note, Report, report_some
 from .pixels import LARGEST
 
@@ -47,14 +45,6 @@ LEVELS = {"black": forms.number(), "white": forms.number()}
 # Where there is no image to look at.
 FALLBACK = {"height": LADDER[0], "width": LADDER[0], "channels": 3}
 
-# Paths that tell which folder all of them start from.
-NEAR = 20
-
-# So much of a column's values must end as image files do.
-ENOUGH_NAMES_SHARE = 0.8
-
-SUFFIX = rf"\.({'|'.join(pixels.SUFFIXES)})$"
-
 # Drawings have more neighbouring pixels that are equal than this; photos of CIFAR-10 have 0.05.
 EQUAL_NEIGHBOURS_SHARE = 0.25
 
@@ -72,6 +62,8 @@ class Image(Kind):
     family = "image"
     pictures = True
     suffixes = pixels.SUFFIXES
+    file_noun = "image"
+    folder_noun = "photos"
     smaller = "make --image-size smaller"
     try_it = "photo.jpg"
 
@@ -90,10 +82,10 @@ class Image(Kind):
             return _guess_array(column.values)
         series = column.series()
         if series is not None and series.dtype == pl.Binary and _hold_images(series):
-            return _guess_files(*_image_files(column))
+            return _guess_files(*column_files(column, Image.name))
         if series is None or series.dtype != pl.String or not name_images(drop_missing(thin_series(series))):
             return None
-        return _guess_files(*_image_files(column))
+        return _guess_files(*column_files(column, Image.name))
 
     def store(
         self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
@@ -151,7 +143,9 @@ class Image(Kind):
     def show(self, stored: Stored, row: int) -> bytes:
         return pixels.to_png(np.asarray(stored.arrays["pixels"][row]))
 
-    def resize(self, settings: Mapping[str, Any], size: tuple[int, int] | None) -> Mapping[str, Any]:
+    def resize(
+        self, settings: Mapping[str, Any], size: tuple[int, int] | None, seconds: float | None
+    ) -> Mapping[str, Any]:
         return settings if size is None else {**settings, "height": size[0], "width": size[1]}
 
     def note_size(self, column: Column, settings: Mapping[str, Any]) -> Note | None:
@@ -179,86 +173,22 @@ def _declared_settings(column: Column) -> Mapping[str, Any]:
     if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
         guess = _guess_array(column.values)
     else:
-        guess = _guess_files(*_image_files(column))
+        guess = _guess_files(*column_files(column, Image.name))
     return guess.settings if guess else {}
 
 
 def name_images(paths: Sequence[str] | pl.Series) -> bool:
     """Whether these look like names of image files."""
-    share = (
-        (paths if isinstance(paths, pl.Series) else pl.Series(paths, dtype=pl.String))
-        .str.to_lowercase()
-        .str.contains(SUFFIX)
-        .mean()
-    )
-    return share is not None and float(share) >= ENOUGH_NAMES_SHARE  # type: ignore[arg-type]
-
-
-def plain_path(value: str) -> str:
-    """A path, or a ``file://`` URL as a path; other URLs as they are.
-
-    >>> plain_path("file:///photos/a%20cat.jpg"), plain_path(" cat.jpg ")
-    ('/photos/a cat.jpg', 'cat.jpg')
-    """
-    value = value.strip()
-    if value[:7].lower() != "file://":
-        return value
-    path = value[7:].removeprefix("localhost").encode()
-    return re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes([int(code[1], 16)]), path).decode(errors="replace")
-
-
-def _file_paths(column: Column, series: pl.Series) -> list[str]:
-    """Where each file is; an empty string where there is none.
-
-    Paths start from the column's folder; where none of the first is there, from the folder the user is in.
-    """
-    values = [value or "" for value in series.to_list()]
-    if column.fetch is not None:
-        return values
-    base, values = str(column.base) if column.base else "", list(map(plain_path, values))
-    near = [value for value in values[:NEAR] if value]
-    # ``lexists``: a link to nowhere is there and broken, and the message must say so.
-    if not any(os.path.lexists(os.path.join(base, path)) for path in near) and any(map(os.path.exists, near)):
-        base = ""
-    return [
-        value if not value or value.lower().startswith(pixels.WEB) else os.path.join(base, value) for value in values
-    ]
-
-
-def _image_files(column: Column) -> tuple[list[str], pixels.Fetch | None]:
-    """Where each file is (an empty string where there is none) and, when they are not on the disk, how to read them.
-
-    A column of files' contents has their rows in place of paths.
-    """
-    if isinstance(column.values, pl.Series) and column.values.dtype == pl.Binary:
-        contents = column.values
-        rows = [str(row) if there else "" for row, there in enumerate(contents.is_not_null())]
-        return rows, partial(_row_content, contents)
-    return _file_paths(column, column.as_type(pl.String)), column.fetch
-
-
-def files_of(column: Column) -> list[str]:
-    """Absolute paths of the files on this disk that the values of a column name."""
-    if isinstance(column.values, np.ndarray) and column.values.ndim > 1:
-        return []
-    paths, fetch = _image_files(column)
-    here = (path for path in paths if path and not path.lower().startswith(pixels.WEB))
-    return [] if fetch is not None else [os.path.abspath(path) for path in here]
-
-
-def _row_content(contents: pl.Series, row: str) -> bytes:
-    if not row:
-        raise pixels.Unreadable("there is no image")
-    return contents[int(row)]
+    return name_files(paths, pixels.SUFFIXES)
 
 
 def _hold_images(contents: pl.Series) -> bool:
     """Whether these are contents of image files, by their first bytes."""
     some = contents.drop_nulls().head(NEAR).to_list()
-    return sum(one.startswith(tuple(pixels.SIGNATURES)) for one in some) > len(some) / 2
+    return sum(map(pixels.begins_as_image, some)) > len(some) / 2
 
 
-def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
+def _guess_files(paths: list[str], fetch: Fetch | None) -> Guess:
     """Decided from the headers of some of the files; pixels are read only of those with more than 8 bits."""
     sample = paths[:: max(1, len(paths) // MOST_HEADERS)]
     shapes, modes, ranges = [], set(), []
@@ -269,10 +199,10 @@ def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
             modes.add(image.mode)
             if image.mode in pixels.DEEP_MODES:
                 ranges.append(pixels.grey_extremes(image))
-        except pixels.Unreadable:
+        except Unreadable:
             continue
     if not shapes:
-        return Guess(0.6, f"{len(paths):,} names of image files, which {_why_none(sample, fetch)}", role="ignore")
+        return Guess(0.6, f"{len(paths):,} names of image files, which {explain_none(sample, fetch)}", role="ignore")
     grey = modes <= set(pixels.GREY_MODES)
     settings, why = _size_settings(shapes, 1 if grey else 3)
     why += f" ({len(sample):,} checked)" if len(sample) < len(paths) else ""
@@ -281,15 +211,6 @@ def _guess_files(paths: list[str], fetch: pixels.Fetch | None) -> Guess:
         # One range for all files: each stretched by its own, night and day would look alike.
         settings |= pixels.black_and_white(min(lows), max(highs))
     return Guess(0.95, f"{len(paths):,} {'grey' if grey else 'colour'} images, {why}", settings=settings)
-
-
-def _why_none(paths: list[str], fetch: pixels.Fetch | None) -> str:
-    """Why none of these can be read."""
-    if all(path.lower().startswith(pixels.WEB) for path in paths):
-        return "are on the web: nothing is downloaded, so fetch them and name the files"
-    if fetch is not None or any(map(os.path.exists, paths)):
-        return "can't be read"
-    return f"do not exist (the first: {paths[0]})"
 
 
 def _guess_array(values: np.ndarray) -> Guess | None:
@@ -334,23 +255,10 @@ def _size_of(height: int, width: int, channels: int) -> dict[str, Any]:
 
 
 def _store_files(column: Column, size: pixels.Size, out: np.ndarray, about: np.ndarray, report: Report) -> list[int]:
-    paths, fetch = _image_files(column)
+    paths, fetch = column_files(column, Image.name)
     bad, resized = pixels.decode_files(paths, size, out, about, fetch)
-    # Contents, not paths.
-    if fetch is not column.fetch:
-        return _report_images(bad, resized, size, column, report, column.place)
-    base = str(column.base or "") if column.fetch is not None else ""
-
-    def in_table(row: int) -> bool:
-        named = column.places is None or os.path.basename(column.place(row)) == os.path.basename(paths[row])
-        return not paths[row] or not named
-
-    def place(row: int) -> str:
-        return column.place(row) if in_table(row) else os.path.join(base, paths[row])
-
-    values = column.as_type(pl.String)
-    said = [(row, f"'{values[row]}' {why}" if paths[row] and in_table(row) else why) for row, why in bad]
-    return _report_images(said, resized, size, column, report, place)
+    place, tell = row_naming(column, paths)
+    return _report_images([(row, tell(row, why)) for row, why in bad], resized, size, column, report, place)
 
 
 def _store_array(column: Column, size: pixels.Size, out: np.ndarray, report: Report) -> list[int]:
@@ -367,7 +275,7 @@ def _store_array(column: Column, size: pixels.Size, out: np.ndarray, report: Rep
         try:
             out[row], changed = pixels.from_array(image, size)
             resized += changed
-        except pixels.Unreadable as why:
+        except Unreadable as why:
             bad.append((row, str(why)))
     return _report_images(bad, resized, size, column, report, column.place)
 

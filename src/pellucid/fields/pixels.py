@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .files import Fetch, Unreadable, core_count, explain_damage, looks_like, read_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,9 +21,6 @@ SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "gif", "t
 
 # Of one image: a small file can unpack to gigabytes.
 MOST_PIXELS = 64_000_000
-
-# Of one file, which is read into memory whole.
-MOST_BYTES = 512 << 20
 
 # The EXIF tag; 5 to 8 swap height and width.
 ORIENTATION = 0x0112
@@ -43,8 +40,6 @@ MODES = ("other", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I"
 
 ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
-WEB = ("http://", "https://", "ftp://", "s3://", "gs://")
-
 # What a file is, by its first bytes. Only these are opened: Pillow knows formats that run programs (EPS).
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -58,13 +53,6 @@ SIGNATURES = {
 
 # The same behind the length of the first box; whether Pillow was built to read it depends on its version.
 AVIF_BRANDS = (b"ftypavif", b"ftypavis")
-
-# Gives the content of a file by its path.
-Fetch = Callable[[str], bytes]
-
-
-class Unreadable(Exception):
-    """Why one image could not be read, in words that go after its path."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +79,6 @@ class Size:
         return self.height, self.width, self.channels
 
 
-def core_count() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def decode_files(
     paths: Sequence[str | None], size: Size, out: np.ndarray, about: np.ndarray, fetch: Fetch | None = None
 ) -> tuple[list[tuple[int, str]], int]:
@@ -117,36 +101,6 @@ def open_header(path: str, fetch: Fetch | None = None) -> Image:
     """The image with its header read and its pixels not. Raises Unreadable."""
     with _without_warnings():
         return open_image((fetch or read_file)(path))
-
-
-def read_file(path: str) -> bytes:
-    """The bytes of an ordinary file. Raises Unreadable."""
-    if not path:
-        raise Unreadable("there is no path")
-    if path.lower().startswith(WEB):
-        raise Unreadable("is on the web, and nothing is downloaded")
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        raise Unreadable("does not exist") from None
-    except OSError as error:
-        raise Unreadable(f"can't be opened ({error.strerror})") from None
-    # A zero byte in the path.
-    except ValueError:
-        raise Unreadable("is not a path") from None
-    try:
-        about = os.fstat(handle)
-        # A pipe or a device might never end; it was opened without waiting for the same reason.
-        if not stat.S_ISREG(about.st_mode):
-            raise Unreadable("is not a file")
-        if about.st_size > MOST_BYTES:
-            raise Unreadable(f"has {about.st_size / 1e6:,.0f} MB, more than the {MOST_BYTES >> 20} MB allowed")
-        with open(handle, "rb", buffering=0, closefd=False) as file:
-            return file.read()
-    except OSError as error:
-        raise Unreadable(f"can't be read ({error.strerror})") from None
-    finally:
-        os.close(handle)
 
 
 def open_image(data: bytes) -> Image:
@@ -173,11 +127,18 @@ def open_image(data: bytes) -> Image:
         raise
     # Pillow's parsers raise whatever damaged bytes lead them to.
     except Exception as error:
-        raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
+        raise Unreadable(f"is damaged ({explain_damage(error)})") from None
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise Unreadable(f"has {width:,} × {height:,} pixels, more than the {MOST_PIXELS / 1e6:.0f} million allowed")
     return image
+
+
+def begins_as_image(data: bytes) -> bool:
+    """Whether the first bytes are those of an image file."""
+    # Recordings in WAV begin with RIFF as well.
+    other = data.startswith(b"RIFF") and data[8:12] != b"WEBP"
+    return data.startswith(tuple(SIGNATURES)) and not other
 
 
 def decode_image(image: Image, size: Size) -> tuple[np.ndarray, bool]:
@@ -199,7 +160,7 @@ def decode_image(image: Image, size: Size) -> tuple[np.ndarray, bool]:
     except MemoryError:
         raise
     except Exception as error:
-        raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
+        raise Unreadable(f"is damaged ({explain_damage(error)})") from None
 
 
 def from_array(value: np.ndarray, size: Size) -> tuple[np.ndarray, bool]:
@@ -266,7 +227,7 @@ def grey_extremes(image: Image) -> tuple[float, float]:
     except MemoryError:
         raise
     except Exception as error:
-        raise Unreadable(f"is damaged ({_explain_damage(error)})") from None
+        raise Unreadable(f"is damaged ({explain_damage(error)})") from None
     return float(value.min()), float(value.max())
 
 
@@ -357,20 +318,11 @@ def _fit_size(image: Image, size: Size) -> Image:
 
 
 def _looks_like(data: bytes) -> str:
-    head = data[:256].lstrip().lower()
-    if head.startswith((b"<!doctype html", b"<html")):
-        return "it is a web page"
-    if head.startswith((b"<svg", b"<?xml")):
-        return "it is an SVG or XML file"
     if data[4:12] in AVIF_BRANDS:
         return "it is AVIF, which this version of Pillow does not read; update it, or save the photo as JPEG or PNG"
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1"):
         return "it is HEIC; save it as JPEG or PNG"
-    return f"it starts with {data[:8]!r}"
-
-
-def _explain_damage(error: Any) -> str:
-    return str(error).split("\n")[0][:120] or type(error).__name__
+    return looks_like(data)
 
 
 # Pixels a side that may be asked for. ``options`` reads it when a size is parsed.

@@ -56,6 +56,7 @@ class Text(Kind):
     axes = 1
     family = "text"
     prose = True
+    dear = True
     try_it = '--text "…"'
     try_in_python = 'texts=["…"]'
 

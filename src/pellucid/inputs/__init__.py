@@ -8,6 +8,7 @@ from .image import Image
 from .labels import Labels
 from .number import Number
 from .series import Series
+from .sound import Sound
 from .text import Text
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "Labels",
     "Number",
     "Series",
+    "Sound",
     "Text",
 ]

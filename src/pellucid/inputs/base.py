@@ -26,6 +26,7 @@ class Input(nn.Module):
     Class attributes:
         kind: the field kind it reads.
         offers: the numbers of position axes it can make.
+        changes: what training may do to its values where the target stays true of them, for ``--augment``.
         settings: names and defaults of the choices ``plan`` may make for it (augmentation, dropout), as JSON.
         batch_size: examples in a batch at most where this makes most of the input, unless the trunk knows better.
     """
@@ -34,6 +35,7 @@ class Input(nn.Module):
     offers: ClassVar[tuple[int, ...]]
     settings: ClassVar[Mapping[str, Any]] = {}
     batch_size: ClassVar[int] = 512
+    changes: ClassVar[tuple[str, ...]] = ()
 
     out_width: int
 
@@ -57,7 +59,7 @@ class Input(nn.Module):
         """The settings that are planned for it.
 
         Args:
-            hints: of the trunk's recipe. changes: what may be done to photos, some of ``options.PHOTO_CHANGES``.
+            hints: of the trunk's recipe. changes: what may be done to its values, some of all inputs' ``changes``.
         """
         return {}
 

@@ -40,6 +40,7 @@ class Image(Input):
     offers = (2, 1, 0)
     settings: ClassVar = {"mirror": False, "shift": 0.0, "cover": 0.0}
     batch_size = 256
+    changes = ("mirror", "shift", "cover")
 
     mean: Tensor
     scale: Tensor

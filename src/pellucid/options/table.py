@@ -33,14 +33,14 @@ from .types import (
     parse_threshold,
 )
 
-# What training can make of a photo, for --augment.
-PHOTO_CHANGES = ("mirror", "shift", "cover")
+# What training can make of a photo or a recording, for --augment; a test holds it to what input layers have.
+CHANGES_KNOWN = ("mirror", "shift", "cover", "speed", "pitch", "colour", "noise", "mask")
 
 ANYTHING = Whatever()
 
 BUDGET = Written(Budget.parse, "budget", "5m", annotation=str | Budget)
-KINDS = Written(parse_kinds, "kinds", "zip=category",
-                ("number", "category", "text", "image", "labels", "date", "series"),
+KINDS_KNOWN = ("number", "category", "text", "image", "labels", "date", "series", "sound")
+KINDS = Written(parse_kinds, "kinds", "zip=category", KINDS_KNOWN,
                 annotation=Mapping[str, str] | Sequence[str])  # fmt: skip
 PIXELS = Written(parse_pixels, "pixels", "48x32", annotation=int | str | tuple[int, int])
 # The names a user types; a test holds them, and the kinds and outputs below, to what is registered.
@@ -48,7 +48,7 @@ NETWORKS_KNOWN = ("mlp", "cnn", "rnn", "gru", "lstm", "transformer")
 NETWORK = Written(check_network, "network", "cnn", NETWORKS_KNOWN)
 CLASS_WEIGHTS = Written(parse_class_weights, "class weights", "cat=2,dog=1", annotation=str | Mapping[str, float])
 THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3", annotation=float | str | Mapping[str, float])
-CHANGES = Some(PHOTO_CHANGES, ("auto", "none"))
+CHANGES = Some(CHANGES_KNOWN, ("auto", "none"))
 NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN, str | Sequence[str])
 TARGETS = Texts("column", alone=True)
 OUTPUT = Text(of="output", choices=("category", "labels", "number", "future"))
@@ -165,7 +165,7 @@ FORECAST = (
 READ = (
     Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
            unset="the likely one; if not clear, an error lists the columns", metavar="COLUMN"),
-    Option("kinds", "Kind of a column: number, category, text, image, labels, date, series.", KINDS,
+    Option("kinds", "Kind of a column: number, category, text, image, labels, date, series, sound.", KINDS,
            unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
     Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
     *FORM,
@@ -175,6 +175,10 @@ READ = (
     WEIGHTS,
     Option("image_size", "Size in pixels that images are resized to.", PIXELS, unset="their own, up to a limit",
            metavar="PIXELS"),
+    Option("seconds", "Length in seconds after which the rest of a recording is not read.",
+           Number(unit="seconds", most=600), unset="30", metavar="SECONDS"),
+    Option("label_from", "How names of files tell the class, such as {label}_{speaker}_{index}.", Text(of="pattern"),
+           unset="folders or a table tell it", metavar="PATTERN"),
     *FORECAST,
 )  # fmt: skip
 
@@ -198,7 +202,7 @@ TRAIN = (
            unset="yes, for series and forecasts", flag="--solved/--no-solved"),
     Option("output", "Kind of answer: category, labels, number or future.", OUTPUT, unset="chosen by the target's kind",
            metavar="NAME"),
-    Option("augment", "Data augmentation of photos: auto, none, or some of mirror,shift,cover.", CHANGES,
+    Option("augment", "Augmentation: auto, none, or some of mirror,shift,cover,speed,pitch,colour,noise,mask.", CHANGES,
            default="auto", metavar="CHANGES"),
     Option("class_weights", "Class weights in the loss: balanced, or cat=2,dog=1.", CLASS_WEIGHTS,
            unset="all count the same", metavar="WEIGHTS"),

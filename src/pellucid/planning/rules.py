@@ -265,6 +265,9 @@ def size_choice(sizes: Choice) -> Choice:
     return replace(sizes, value=low if low == high else f"{low} to {high}, to be timed")
 
 
+# What is assumed of recordings.
+USUAL_SOUND_CHANGES = "assuming that neither speed nor pitch decides"
+
 # Labels of which the mirror image is another one.
 GLYPHS = {"left", "right", "b", "d", "p", "q", "east", "west", "cw", "ccw", "clockwise", "counterclockwise"}
 
@@ -272,31 +275,40 @@ GLYPHS = {"left", "right", "b", "d", "p", "q", "east", "west", "cw", "ccw", "clo
 def augmentation_for(
     data: Dataset, seed: int, hints: Mapping[str, Any], asked: str | tuple[str, ...] | None
 ) -> Choice | None:
-    """How photos change in training, some of ``PHOTO_CHANGES``; None where there are no photos.
+    """How photos and recordings change in training, some of their input layers' ``changes``; None without such.
 
-    A change is made only where the targets stay true of the changed photo, which their kinds say.
+    A change is made only where the targets stay true of what was changed, which their kinds say.
 
     Raises:
-        UsageError: for changes that are asked for where there is no photo.
+        UsageError: for changes that are asked for where no input knows them.
     """
-    photos = [f for f in data.inputs if f.traits.pictures]
+    changed = [f.traits for f in data.inputs if INPUTS[f.kind].changes]
+    nouns = " or a ".join(dict.fromkeys(kind.plain_noun for kind in changed))
+    known = list(dict.fromkeys(name for kind in changed for name in INPUTS[kind.name].changes))
     if isinstance(asked, tuple):
-        if not photos:
+        if not changed:
             raise UsageError(
-                f"no input is a photo, so nothing can be augmented ({', '.join(asked)})", fix="leave --augment out"
+                f"no input is a photo or a recording, so nothing can be augmented ({', '.join(asked)})",
+                fix="leave --augment out",
             )
+        if strange := [name for name in asked if name not in known]:
+            raise UsageError(f"'{strange[0]}' is no augmentation of a {nouns}", fix=f"choose some of {','.join(known)}")
         return Choice("augmentation", asked, "as asked")
-    if not photos:
+    if not changed:
         return None
     if asked == "none":
         return Choice("augmentation", (), "as asked")
     fixed = [f for f in data.targets if not f.traits.augmentable]
     if fixed:
-        reason = f"'{fixed[0].name}' is {fixed[0].traits.noun}, which may change with the photo"
-        return Choice("augmentation", (), f"{reason}; where it does not: --augment mirror,shift")
-    why_not = mirror_doubt(data, seed)
-    names = [*([] if why_not else ["mirror"]), "shift", *(["cover"] if hints.get("cover") else [])]
-    return Choice("augmentation", tuple(names), why_not or "mirrored, assuming that left and right do not matter")
+        reason = f"'{fixed[0].name}' is {fixed[0].traits.noun}, which may change with the {nouns}"
+        return Choice("augmentation", (), f"{reason}; where it does not: --augment {','.join(known[:2])}")
+    # Of photos the trunk has a say, and what they show; of recordings every change is made.
+    photos = any(kind.pictures for kind in changed)
+    why_not = mirror_doubt(data, seed) if photos else ""
+    left = {"mirror"} if why_not else set()
+    left |= set() if hints.get("cover") or not photos else {"cover"}
+    usual = "mirrored, assuming that left and right do not matter" if photos else USUAL_SOUND_CHANGES
+    return Choice("augmentation", tuple(name for name in known if name not in left), why_not or usual)
 
 
 def mirror_doubt(data: Dataset, seed: int) -> str:

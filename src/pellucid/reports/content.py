@@ -107,7 +107,7 @@ class Curves(TypedDict):
 class Worst(TypedDict, total=False):
     """One of the largest errors on the validation set."""
 
-    shown: Mapping[str, Any]  # any of "image_png": bytes, "text": str, "row": {column: value}
+    shown: Mapping[str, Any]  # any of "image_png", "sound_wav": bytes, "text": str, "row": {column: value}
     true: Any
     predicted: Any
     probability: float  # the network gave to what it predicted

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..tasks.base import Task
     from .content import Data, Worst
 
-# Examples of photos and texts that are shown.
+# Examples of photos, recordings and texts that are shown.
 SAMPLES = 6
 
 
@@ -37,7 +37,7 @@ def data_content(data: Examples) -> Data:
         "notes": [str(n) for n in data.notes],
     }
     first = data.reading.first
-    if not first or any(f.traits.prose or f.traits.pictures for f in data.inputs):
+    if not first or not all(f.traits.tabular for f in data.inputs):
         return found
     return found | {
         "first_rows": {"columns": list(first[0]), "rows": [[v or "" for v in row.values()] for row in first]}
@@ -57,12 +57,12 @@ def class_content(task: Task, data: Examples, parts: Mapping[str, np.ndarray]) -
 
 
 def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
-    """Some training examples that are photos or texts, of as many classes as can be; none of tables.
+    """Some training examples that are photos, recordings or texts, of as many classes as can be; none of tables.
 
     Args:
         rows: (n,) of training.
     """
-    if not len(rows) or not any(f.traits.prose or f.traits.pictures for f in data.inputs):
+    if not len(rows) or all(f.traits.tabular for f in data.inputs):
         return []
     encoded = encode_target(data, task.fields)
     places = rows[np.linspace(0, len(rows) - 1, min(len(rows), 40 * SAMPLES)).astype(np.int64)]
@@ -91,6 +91,8 @@ def shown_inputs(data: Examples, row: int) -> dict[str, Any]:
     prose = next((f for f in data.inputs if f.traits.prose), None)
     for field in data.inputs:
         value = values[field.name]
+        if heard := field.traits.hear(data.stored_values(field.name), row):
+            found.setdefault("sound_wav", heard)
         if isinstance(value, bytes):
             found.setdefault("image_png", value)
         elif field is prose:

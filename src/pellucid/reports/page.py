@@ -16,7 +16,8 @@ from .sections.base import as_percent, capitalise_text, facts_list
 # What a page says in its head that it is.
 REPORT, EVALUATION = "Pellucid report", "Pellucid evaluation"
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses all else
+# The browser itself refuses all else.
+POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 
 
 def report_page(content: Content, maker: str = REPORT) -> str:

@@ -19,6 +19,10 @@ from ..fields.encoded import Windows
 MAPPED_BYTES = 1 << 28
 
 
+# Values of a sequence from which on it is not counted as short.
+LONG_SEQUENCE = 4096
+
+
 class DenseRows:
     """An array with one entry an example, on a device.
 
@@ -44,11 +48,11 @@ class RaggedRows:
         ragged: n of them. home: the device they live on.
     """
 
-    # Lengths differ, so how many input values an example has is not known beforehand.
-    example_values = 0
-
     def __init__(self, ragged: Ragged, home: torch.device):
         values = ragged.values
+        # Lengths differ: what the longest takes, where that is much, as of recordings. Of texts it counts for nothing.
+        longest = int(ragged.lengths.max(initial=0)) * int(np.prod(values.shape[1:]))
+        self.example_values = longest if longest >= LONG_SEQUENCE else 0
         self.home = home
         # Where every sequence is empty there is still one value to gather, which the mask then hides.
         self.values = place_array(values if len(values) else np.zeros((1, *values.shape[1:]), values.dtype), home)
@@ -59,15 +63,22 @@ class RaggedRows:
 
     def gather(self, rows: Tensor) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
         own = self.lengths.index_select(0, rows)  # (B,)
-        places = torch.arange(max(int(own.max()), 1), device=self.home)  # (T,)
+        most = max(int(own.max()), 1)
+        # Of long sequences an index would take eight bytes for each of their values.
+        if self.example_values and self.home.type == "cpu":
+            found = self.values.new_zeros(len(own), most, *self.values.shape[1:])
+            for i, (start, size) in enumerate(zip(self.starts[rows].tolist(), own.tolist(), strict=True)):
+                found[i, :size] = self.values[start : start + size]
+            return Padded(found, own)
+        places = torch.arange(most, device=self.home)  # (T,)
         index = self.starts.index_select(0, rows).unsqueeze(1) + places  # (B, T)
         beyond = places >= own.unsqueeze(1)  # (B, T)
         found = self.values[index.clamp_max(len(self.values) - 1)]  # (B, T, ...)
         return Padded(found.masked_fill(beyond.view(*beyond.shape, *[1] * (found.ndim - 2)), 0), own)
 
 
-class FileRows:
-    """The rows of an array in a file, read as they are asked for, so that memory holds no more than a batch.
+class ArrayFile:
+    """The file of a mapped array, read from a place on, so that memory holds no more than what was asked for.
 
     Args:
         array: all of a file that ``np.load`` mapped, an entry a row.
@@ -75,12 +86,32 @@ class FileRows:
 
     def __init__(self, array: np.memmap):
         self.shape, self.dtype, self._offset = array.shape, array.dtype, array.offset
-        self.example_values = int(np.prod(array.shape[1:]))
-        self._width = self.example_values * array.itemsize
+        self.entry_values = int(np.prod(array.shape[1:]))
+        self._width = self.entry_values * array.itemsize
         # Open as long as the loader lives, and without a buffer: rows in random order would throw it away each time.
         self._file = open(str(array.filename), "rb", buffering=0)  # noqa: SIM115
         # Offsets are counted from the start of the array, so a view of a part of the file would give other rows.
         assert os.fstat(self._file.fileno()).st_size == self._offset + array.nbytes, "not a whole file"
+
+    def read_into(self, found: np.ndarray, start: int) -> None:  # (m, ...)
+        """The entries from ``start`` on. Raises PellucidError when the file was cut short meanwhile."""
+        places = found.reshape(-1).view(np.uint8).data
+        self._file.seek(self._offset + start * self._width)
+        if self._file.readinto(places) != len(places):
+            fix = "start again: the values are computed again"
+            raise PellucidError("a cache file was cut short", where=str(self._file.name), fix=fix)
+
+
+class FileRows:
+    """The rows of an array in a file, read as they are asked for, so that memory holds no more than a batch.
+
+    Args:
+        array: as of ``ArrayFile``.
+    """
+
+    def __init__(self, array: np.memmap):
+        self._file = ArrayFile(array)
+        self.shape, self.dtype, self.example_values = self._file.shape, self._file.dtype, self._file.entry_values
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -88,16 +119,37 @@ class FileRows:
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:  # (B,) -> (B, ...)
         """The entries of ``rows``, read from the file. Raises PellucidError when it was cut short meanwhile."""
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        places = found.reshape(-1).view(np.uint8).data
         for i, row in enumerate(rows.tolist()):
-            self._file.seek(self._offset + row * self._width)
-            if self._file.readinto(places[i * self._width : (i + 1) * self._width]) != self._width:
-                fix = "start again: the values are computed again"
-                raise PellucidError("a cache file was cut short", where=str(self._file.name), fix=fix)
+            self._file.read_into(found[i : i + 1], row)
         return found
 
     def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, ...)
         return torch.from_numpy(self[rows.numpy()])
+
+
+class RaggedFileRows:
+    """Sequences of different lengths in a file, read as they are asked for.
+
+    Args:
+        ragged: n of them; its values are an array as of ``ArrayFile``.
+    """
+
+    def __init__(self, ragged: Ragged):
+        assert isinstance(ragged.values, np.memmap)
+        self._file = ArrayFile(ragged.values)
+        self.starts, self.lengths = ragged.starts, ragged.lengths
+        self.example_values = int(ragged.lengths.max(initial=0)) * self._file.entry_values
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def gather(self, rows: Tensor) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
+        own = self.lengths[rows.numpy()]  # (B,)
+        found = np.zeros((len(own), max(int(own.max()), 1), *self._file.shape[1:]), self._file.dtype)
+        for i, (start, size) in enumerate(zip(self.starts[rows.numpy()].tolist(), own.tolist(), strict=True)):
+            if size:
+                self._file.read_into(found[i, :size], start)
+        return Padded(torch.from_numpy(found), torch.from_numpy(own))
 
 
 class WindowRows:
@@ -116,6 +168,9 @@ class WindowRows:
         self.scale = None if windows.scale is None else place_array(windows.scale, home)
         self.example_values = (windows.before + windows.after) * windows.values.shape[1]
 
+    def __len__(self) -> int:
+        return len(self.places)
+
     def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, T, C) or (B, T + 1, C)
         index = self.places.index_select(0, rows).unsqueeze(1) + self.offsets  # (B, T)
         low, high = (end.index_select(0, rows).unsqueeze(1) for end in (self.low, self.high))
@@ -125,7 +180,7 @@ class WindowRows:
         return found if self.scale is None else torch.cat([found, self.scale.index_select(0, rows).unsqueeze(1)], 1)
 
 
-Rows = DenseRows | RaggedRows | FileRows | WindowRows
+Rows = DenseRows | RaggedRows | FileRows | RaggedFileRows | WindowRows
 
 
 def rows_of(array: Encoded, home: torch.device) -> Rows:
@@ -133,13 +188,13 @@ def rows_of(array: Encoded, home: torch.device) -> Rows:
 
     The file where it is larger than ``MAPPED_BYTES`` and ``home`` is a CPU.
     """
-    if isinstance(array, Ragged):
-        return RaggedRows(array, home)
     if isinstance(array, Windows):
         return WindowRows(array, home)
-    if home.type == "cpu" and isinstance(array, np.memmap) and array.nbytes > MAPPED_BYTES:
-        return FileRows(array)
-    return DenseRows(array, home)
+    values = array.values if isinstance(array, Ragged) else array
+    in_file = home.type == "cpu" and isinstance(values, np.memmap) and values.nbytes > MAPPED_BYTES
+    if isinstance(array, Ragged):
+        return RaggedFileRows(array) if in_file else RaggedRows(array, home)
+    return FileRows(values) if in_file and isinstance(values, np.memmap) else DenseRows(array, home)
 
 
 def encoded_bytes(array: Encoded) -> int:

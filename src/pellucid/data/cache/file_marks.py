@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from ...fields import Column, image
+from ...fields import Column, files, kind_of_files
 from ...fields.notes import Report
 from ..source import Contents, Source
 from .cache import MemoryCache, key_of
@@ -45,27 +45,27 @@ def digest_marks(marked: Iterable[tuple[str, FileMark]]) -> str:
     return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def with_named_files(source: Source, images: Collection[str], cache: MemoryCache, code: str, say: Report) -> Source:
+def with_named_files(source: Source, named: Collection[str], cache: MemoryCache, code: str, say: Report) -> Source:
     """The same source; its digest tells of changes in files, too, that values of its columns name.
 
     Args:
-        images: columns said to name images, whatever the endings of their values.
+        named: columns said to name files, whatever the endings of their values.
         cache: keeps the names, so that the source stays closed from the second time on. code: digest of what reads.
     """
-    key = key_of("named files", code, source.digest, sorted(images))
-    paths = cache.get_or_build(key, lambda _: ({}, _named_files(source.load(), images)), say).meta
+    key = key_of("named files", code, source.digest, sorted(named))
+    paths = cache.get_or_build(key, lambda _: ({}, _named_files(source.load(), named)), say).meta
     if not paths:
         return source
     return replace(source, digest=key_of(source.digest, digest_marks((path, mark_at(path)) for path in paths)))
 
 
-def _named_files(found: Contents, images: Collection[str]) -> list[str]:
+def _named_files(found: Contents, named: Collection[str]) -> list[str]:
     """Absolute paths of all files that columns of a source name, but those whose changes its digest tells anyway."""
-    names = [name for name, column in found.columns.items() if _names_images(column, name in images)]
-    return sorted({path for name in names for path in image.files_of(found.columns[name])})
+    names = [name for name, column in found.columns.items() if _names_files(column, name in named)]
+    return sorted({path for name in names for path in files.files_of(found.columns[name])})
 
 
-def _names_images(column: Column, said: bool) -> bool:
+def _names_files(column: Column, said: bool) -> bool:
     if column.marked or column.fetch is not None:
         return False
     if said:
@@ -76,4 +76,4 @@ def _names_images(column: Column, said: bool) -> bool:
     if not isinstance(first, pl.Series) or first.dtype != pl.String:
         return False
     first_values = first.drop_nulls().head(FIRST_VALUES)
-    return len(first_values) > 0 and image.name_images(first_values)
+    return len(first_values) > 0 and kind_of_files(first_values) is not None

@@ -68,8 +68,8 @@ def note_across_parts(
 def same_inputs(parts: SplitView) -> Iterator[Note]:
     """Examples with the same inputs in two parts, however their targets are."""
     keys = parts.example_keys
-    # Images are compared one by one elsewhere.
-    if keys is None or not len(keys) or [f.traits.pictures for f in parts.data.inputs] == [True]:
+    # Photos and recordings are compared one by one elsewhere.
+    if keys is None or not len(keys) or [bool(f.traits.suffixes) for f in parts.data.inputs] == [True]:
         return
     again, different = parts.shared_keys
     if different * ROWS_AN_INPUT < len(keys) or not len(again):

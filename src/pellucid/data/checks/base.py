@@ -56,7 +56,7 @@ class SplitView:
 
     @cached_property
     def content_hashes(self) -> dict[str, np.ndarray]:
-        """(n,) uint64 for each text and image, equal for equal ones; texts without regard to case and punctuation."""
+        """(n,) uint64 for each text, image and recording, equal for equal ones; texts whatever their case and marks."""
         own = {f.name: self.data.stored_values(f.name) for f in self.data.inputs if not f.traits.tabular}
         return {name: hashes for name, stored in own.items() if (hashes := value_hashes(stored)) is not None}
 
@@ -91,7 +91,7 @@ class SplitView:
     def example_noun(self) -> str:
         """What an example is called."""
         only = self.data.inputs[0].traits if len(self.data.inputs) == 1 else None
-        return "row" if only is None or only.tabular else only.family
+        return "row" if only is None or only.tabular else only.file_noun or only.family
 
     def example_place(self, row: int) -> str:
         """A file where it is one, else a row."""

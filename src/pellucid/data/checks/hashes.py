@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 
-from ...fields import Stored
+from ...fields import Ragged, Stored
 from ...fields.column import PIECE
 from ..batches.order import hash_counters
 
@@ -38,11 +39,19 @@ def value_hashes(stored: Stored) -> np.ndarray | None:  # (n,) uint64
     arrays = stored.arrays
     if {"bytes", "ends"} <= arrays.keys():
         return text_hashes(stored)
+    if {"samples", "ends"} <= arrays.keys():
+        return sound_hashes(Ragged(arrays["samples"], arrays["ends"]))
     own = [arrays["pixels"]] if "pixels" in arrays else list(arrays.values())
     if any(len(array) != stored.n for array in own):
         return None
     found = [array_hashes(array) for array in own]
     return found[0] if len(found) == 1 else np.bitwise_xor.reduce([hash_counters(h, i) for i, h in enumerate(found)])
+
+
+def sound_hashes(sounds: Ragged) -> np.ndarray:  # (n,) uint64
+    """Equal for recordings with the same samples."""
+    found = (hashlib.blake2b(np.ascontiguousarray(sounds[row]).data, digest_size=8) for row in range(len(sounds)))
+    return np.array([int.from_bytes(one.digest(), "little") for one in found], np.uint64)
 
 
 def array_hashes(values: np.ndarray) -> np.ndarray:  # (n, ...) -> (n,) uint64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from ...fields import Field, Note
 from ...fields.image import are_photos
 from ...fields.pixels import MODES
 from ...wording import count_noun, join_words
-from .across_splits import ALMOST, COPIED, note_across_parts
+from .across_splits import ALMOST, note_across_parts
 from .base import SplitView, part_check
+from .copies import COPIES, note_copies, readable_rows
 from .hashes import array_hashes
 
 pixel_hashes = array_hashes
@@ -56,8 +58,6 @@ TIMES_LARGER, TIMES_LONGER = 16, 3
 
 TURNED = "turned upright"
 
-COPIES = "remove copies, unless they are separate examples"
-
 
 def _image_fields(parts: SplitView) -> Iterator[tuple[Field, np.ndarray]]:
     for field in parts.data.inputs:
@@ -66,27 +66,15 @@ def _image_fields(parts: SplitView) -> Iterator[tuple[Field, np.ndarray]]:
             yield field, pixels
 
 
-def _readable_rows(parts: SplitView, field: Field) -> np.ndarray:
-    return np.setdiff1d(np.arange(len(parts.data)), parts.data.stored_values(field.name).bad)
+def _are_equal(pixels: np.ndarray, a: int, b: int) -> bool:
+    return np.array_equal(pixels[a], pixels[b])
 
 
 @part_check
 def same_images(parts: SplitView) -> Iterator[Note]:
     """Images that are the same pixel by pixel; worst where one is in train and its copy in another part."""
     for field, pixels in _image_fields(parts):
-        good, column = _readable_rows(parts, field), parts.data.column(field.name)
-        _, firsts, inverse = np.unique(parts.content_hashes[field.name][good], return_index=True, return_inverse=True)
-        # (n,), of each image the first of its copies.
-        firsts = firsts[inverse]
-        copies = np.flatnonzero(firsts != np.arange(len(good)))
-        # Equal hashes are looked at pixel by pixel: what is said to be a copy is one.
-        copies = np.array([i for i in copies if (pixels[good[i]] == pixels[good[firsts[i]]]).all()], np.int64)
-        if len(copies):
-            first, other = good[firsts[copies]], good[copies]
-            example = f"such as {column.place(int(first[0]))}"
-            text = f"{count_noun(len(copies), 'image is a copy', 'images are copies')} of another one, {example}"
-            yield Note("warning", text, column.place(int(other[0])), "all are kept", COPIES)
-            yield from note_across_parts(parts, first, other, "image", COPIED)
+        yield from note_copies(parts, field, partial(_are_equal, pixels))
 
 
 @part_check
@@ -95,7 +83,7 @@ def like_images(parts: SplitView) -> Iterator[Note]:
     for field, pixels in _image_fields(parts):
         if min(pixels.shape[1:3]) < MIN_SIDE_PIXELS:
             continue
-        good, column = _readable_rows(parts, field), parts.data.column(field.name)
+        good, column = readable_rows(parts, field), parts.data.column(field.name)
         # Of equal ones one: these were said above.
         good = np.sort(good[np.unique(parts.content_hashes[field.name][good], return_index=True)[1]])
         first, other = near_images(pixels, good)
@@ -174,7 +162,7 @@ def odd_images(parts: SplitView) -> Iterator[Note]:
     """Files whose size, shape or colours are unlike those of the others."""
     for field, pixels in _image_fields(parts):
         about = parts.data.stored_values(field.name).arrays.get("about")
-        good = _readable_rows(parts, field)
+        good = readable_rows(parts, field)
         if about is None or len(good) < MIN_IMAGES:
             continue
         for odd, level, what, action in _explain_odd(np.asarray(about)[good].T, min(pixels.shape[1:3])):

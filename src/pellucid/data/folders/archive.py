@@ -1,8 +1,8 @@
-"""Images and texts of an archive, laid out in the cache so that each can be read at once.
+"""Photos, recordings and texts of an archive, laid out in the cache so that each can be read at once.
 
 No name of a stranger's becomes a path. A compressed tar can only be read from its beginning, so it is gone through
-once; the bytes of its images and texts, and of tables beside them, lie in the cache one after the other, as every other
-array does.
+once; the bytes of its photos, recordings and texts, and of tables beside them, lie in the cache one after the other, as
+every other array does.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ import numpy as np
 from ...errors import PellucidError
 from ...fields import Note
 from ...fields.encoded import Into
-from ...fields.pixels import MOST_BYTES, Unreadable
+from ...fields.files import MOST_BYTES, Unreadable
 from ..archives import Member, archive_members
 from ..cache.cache import key_of, open_cache
 from ..cache.file_marks import FileMark
 from ..tables.signatures import SAMPLE_BYTES
 from ..tables.spool import Spool
-from .listing import SIDECARS, SUFFIXES, TABLES, Listing, may_be_text, suffix_of
+from .listing import MEDIA, SIDECARS, TABLES, Listing, may_be_text, suffix_of
 
 # Of what is kept of an archive: raised when other files of it are.
-FORM = 2
+FORM = 3
 
-# Images that are fewer than this share of the texts are no reason to take an archive, or a folder, for one of images.
-FEW_IMAGES_SHARE = 0.01
+# Photos, or recordings, that are fewer than this share of the texts are no reason to take an archive, or a folder, for
+# one of these.
+FEW_MEDIA_SHARE = 0.01
 
-# Images after which an archive without as many texts is known to be one of images.
-MANY_IMAGES = 10
+# Photos or recordings after which an archive without as many texts is known to be one of these.
+MANY_MEDIA = 10
 
 # Texts whose beginning is looked at; of those that follow a few more, ever farther apart.
 MOST_HEADS = 16
@@ -51,12 +52,12 @@ class Inside:
     """What a first look into an archive finds.
 
     Attributes:
-        images: how many there are; at most ``MANY_IMAGES`` are counted. texts: the beginning of every file that may be
-            a text, None for those that were not looked into.
+        media: how many photos or recordings there are; at most ``MANY_MEDIA`` are counted.
+        texts: the beginning of every file that may be a text, None for those that were not looked into.
         others: the names of some other files.
     """
 
-    images: int
+    media: int
     texts: Mapping[str, bytes | None]
     others: Sequence[str]
 
@@ -64,12 +65,12 @@ class Inside:
 @lru_cache(maxsize=64)
 def look_inside(path: Path, mark: FileMark) -> Inside:
     """What lies in an archive, by its names; its mark tells when to look again. Raises PellucidError."""
-    images, texts, others = 0, dict[str, bytes | None](), list[str]()
+    media, texts, others = 0, dict[str, bytes | None](), list[str]()
     for member in archive_members(path, lambda note: None):
-        if suffix_of(member.name) in SUFFIXES:
-            images += 1
-            # A compressed tar is read up to its first images, which mostly come early.
-            if images > FEW_IMAGES_SHARE * len(texts) and images >= MANY_IMAGES:
+        if suffix_of(member.name) in MEDIA:
+            media += 1
+            # A compressed tar is read up to its first photos, which mostly come early.
+            if media > FEW_MEDIA_SHARE * len(texts) and media >= MANY_MEDIA:
                 break
         elif may_be_text(member.name):
             # Each is read in its turn: a tar can't be gone back in.
@@ -77,7 +78,7 @@ def look_inside(path: Path, mark: FileMark) -> Inside:
             texts[member.name] = _member_head(member) if looked else None
         elif len(others) < MOST_NAMED:
             others.append(member.name)
-    return Inside(images, texts, others)
+    return Inside(media, texts, others)
 
 
 def _member_head(member: Member) -> bytes:
@@ -117,6 +118,7 @@ def unpack_files(digest: str, path: Path, cache: Path | None) -> Listing:
         block, start, size = place[name]
         return entry.arrays[f"block_{block}"][start : start + size].tobytes()
 
+    found.settle_kind()
     found.fetch, found.table = read_content, _Loose(read_content, cache)
     return found
 
@@ -136,14 +138,14 @@ class _Loose:
 
 
 def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str, np.ndarray], Any]:
-    """Every image, text and table of an archive: blocks of bytes and, by name, where each lies."""
+    """Every photo, recording, text and table of an archive: blocks of bytes and, by name, where each lies."""
     notes: list[Note] = []
     blocks: list[np.ndarray] = []
     # By name its size, block and start. Of two of one name the later counts, as it does when a tar is unpacked.
     files: dict[str, tuple[int, int, int]] = {}
     used = 0
     for member in archive_members(path, notes.append):
-        kept = suffix_of(member.name) in SUFFIXES | TABLES | {*SIDECARS} or may_be_text(member.name)
+        kept = suffix_of(member.name) in TABLES | {*MEDIA, *SIDECARS} or may_be_text(member.name)
         data = _member_content(member, notes) if kept else b""
         if data is None:
             continue
@@ -178,5 +180,5 @@ def _need_room(size: int, cache: Path | None, path: Path) -> None:
     """Raises PellucidError when there is no room for another block."""
     # Asked for each block: how much an archive holds is known only when it has been read.
     if cache is not None and shutil.disk_usage(cache).free < size:
-        what = f"its images are kept in the cache, where there is no room for {size / 1e6:,.0f} MB more ({cache})"
+        what = f"its files are kept in the cache, where there is no room for {size / 1e6:,.0f} MB more ({cache})"
         raise PellucidError(what, where=path.name, fix="make room there, or set PELLUCID_CACHE to another disk")

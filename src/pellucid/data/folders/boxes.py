@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
-from ...fields.pixels import Unreadable, read_file
+from ...fields.files import Unreadable, read_file
 from ...wording import count_noun
 from .listing import Listing, suffix_of
 

@@ -1,4 +1,4 @@
-"""The image and text files under a folder, and the tables beside them. n images."""
+"""The photos or recordings and the texts under a folder, and the tables beside them. n files of one kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from ...errors import PellucidError
-from ...fields import Column, Note, pixels
+from ...fields import KINDS, Column, Note
 from ...fields.notes import LEFT_OUT
 from ...storage import MANIFEST, is_run_folder
 from ...wording import count_noun, join_words
@@ -22,7 +22,8 @@ from ..cache.cache_folder import MARKER, is_marked
 from ..cache.file_marks import FileMark, digest_marks, mark_of
 from ..tables.readers import READERS
 
-SUFFIXES = frozenset(f".{suffix}" for suffix in pixels.SUFFIXES)
+# By how a file ends, the kind whose values are such files.
+MEDIA = {f".{suffix}": name for name, kind in KINDS.items() for suffix in kind.suffixes}
 
 TABLES = frozenset(READERS)
 
@@ -37,22 +38,23 @@ ABOUT_WORDS = ("readme", "license", "licence", "copying", "changelog", "cmds", "
 
 NO_SUFFIX = "no suffix"
 
-# How files end that describe the image of the same name.
+# How files end that describe the photo or recording of the same name.
 SIDECARS = (".xml", ".txt")
 
 
 @dataclass
 class Listing:
-    """The image and text files under a folder or in an archive, sorted by path, and the tables beside them.
+    """The photos or recordings and the texts under a folder or in an archive, by path, and the tables beside them.
 
     Attributes:
         root: the folder or archive. name: how messages call it.
-        paths: relative to ``root``, with forward slashes; ``sizes`` in bytes; ``marks`` tell when files change.
+        paths: of photos or recordings, relative to ``root``, with forward slashes; ``sizes`` in bytes; ``marks`` tell
+            when files change. kind: what they are; empty where there is none.
         tables: the files that may be tables, by path: size and mark. texts: those that may be texts, some of them both.
-        others: how many files there are that are no images, by suffix.
-        sidecars: the files that may say something of the image of their name.
+        others: how many other files there are, by suffix.
+        sidecars: the files that may say something of the photo or recording of their name.
         made: folders that Pellucid made, which are passed over.
-        fetch: the content of an image, by path; None where it is a file under ``root``.
+        fetch: the content of a file, by path; None where it is a file under ``root``.
         table: a file that holds one of ``tables``; None where that is under ``root``.
     """
 
@@ -68,6 +70,7 @@ class Listing:
     notes: list[Note] = field(default_factory=list)
     fetch: Callable[[str], bytes] | None = None
     table: Callable[[str], Path] | None = None
+    kind: str = ""
 
     @property
     def name(self) -> str:
@@ -86,7 +89,7 @@ class Listing:
     def add(self, path: str, size: int, mark: FileMark) -> None:
         """Take note of a file, whatever it is."""
         suffix = suffix_of(path)
-        if suffix in SUFFIXES:
+        if suffix in MEDIA:
             self.paths.append(path)
             self.sizes.append(size)
             self.marks.append(mark)
@@ -98,6 +101,18 @@ class Listing:
             self.tables[path] = size, mark
         if may_be_text(path):
             self.texts[path] = size, mark
+
+    def settle_kind(self) -> None:
+        """Of photos and recordings beside each other keep those that there are more of; the others are left out."""
+        kinds = [MEDIA[suffix_of(path)] for path in self.paths]
+        counts = Counter(kinds)
+        self.kind = max(counts, key=lambda kind: (counts[kind], kind), default="")
+        if len(counts) < 2:
+            return
+        self.others.update(suffix_of(path) for path, kind in zip(self.paths, kinds, strict=True) if kind != self.kind)
+        keep = [i for i, kind in enumerate(kinds) if kind == self.kind]
+        self.paths, self.sizes = [self.paths[i] for i in keep], [self.sizes[i] for i in keep]
+        self.marks = [self.marks[i] for i in keep]
 
 
 def suffix_of(path: str) -> str:
@@ -115,7 +130,7 @@ def may_be_text(path: str) -> bool:
 
 
 def list_files(root: Path) -> Listing:
-    """Every file under ``root`` that may be an image, a text or a table.
+    """Every file under ``root`` that may be a photo, a recording, a text or a table.
 
     Hidden files are passed over, folders that link back to themselves entered once.
     Runs, comparisons and caches that lie there are passed over: what was made of data is no data. ``root`` may be one.
@@ -127,6 +142,7 @@ def list_files(root: Path) -> Listing:
     # File systems list in any order, and the numbers of rows, with them the split, must not depend on it.
     for path, size, mark in sorted(_walk_files(str(root), found)):
         found.add(path, size, mark)
+    found.settle_kind()
     if found.made:
         many = count_noun(len(found.made), "folder that Pellucid made is", "folders that Pellucid made are")
         found.notes.append(Note("info", f"{many} left out ({join_words(sorted(found.made), 3)})", found.name, LEFT_OUT))
@@ -202,4 +218,4 @@ def _file_identity(about: os.stat_result) -> tuple[int, int]:
 
 def _read_by(name: str) -> bool:
     """Whether a file is worth a look at."""
-    return suffix_of(name) in SUFFIXES or suffix_of(name) in (*TABLES, *SIDECARS) or may_be_text(name)
+    return suffix_of(name) in MEDIA or suffix_of(name) in (*TABLES, *SIDECARS) or may_be_text(name)

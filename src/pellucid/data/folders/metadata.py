@@ -1,6 +1,6 @@
-"""Tables beside images: rows that name an image each, with what is known of it. n rows, m images.
+"""Tables beside photos or recordings: rows that name one each, with what is known of it. n rows, m files.
 
-A name in a table is only ever looked up among the images that were found: it leads nowhere else.
+A name in a table is only ever looked up among the files that were found: it leads nowhere else.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from functools import partial
 import polars as pl
 
 from ...errors import PellucidError
-from ...fields import Column, Note
+from ...fields import Column, Note, kind_named, kind_of_files
 from ...fields.category import column_words
-from ...fields.image import name_images
 from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
 from ..schema import SPLIT_NAMES
@@ -32,30 +31,30 @@ MOST_TABLES = 40
 # A table of so many bytes is not looked into unless it is called metadata.
 LARGE_TABLE_BYTES = 1 << 30
 
-# So much of a column's values must name images that are there (docs/data.md).
+# So much of a column's values must name files that are there (docs/data.md).
 ENOUGH_NAMED_SHARE = 0.8
 
 # Names of columns of whole numbers that are classes.
 CLASS_NAMES = ("label", "labels", "class", "class_id", "category")
 
-# Rows and images listed one by one.
+# Rows and files listed one by one.
 MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class MetadataTable:
-    """A table that names images.
+    """A table that names photos or recordings.
 
     Attributes:
-        path: of the table. found: its columns. column: the one that names images.
-        rows, images: (n,) rows that name an image, and which one; ``lost``: rows whose image is not there.
+        path: of the table. found: its columns. column: the one that names files.
+        rows, files: (n,) rows that name a file, and which one; ``lost``: rows whose file is not there.
     """
 
     path: str
     found: Contents
     column: str
     rows: list[int]
-    images: list[int]
+    files: list[int]
     lost: list[int]
 
     @property
@@ -64,26 +63,27 @@ class MetadataTable:
 
 
 def read_metadata(
-    files: Listing, images: Sequence[str], told: Classes, options: ReadOptions, notes: list[Note]
+    files: Listing, paths: Sequence[str], told: Classes, options: ReadOptions, notes: list[Note]
 ) -> Contents | None:
-    """The rows of the tables that name the images; None when there is no such table.
+    """The rows of the tables that name the files; None when there is no such table.
 
     Args:
-        files: where the tables lie. images: paths of the images. told: what their folders say. options: of ``read``.
+        files: where the tables lie. paths: of the photos or recordings. told: what their folders say.
+        options: of ``read``.
         notes: what was odd is added.
     """
-    names = Names(images, files.root)
+    names = Names(paths, files.root)
     tables = [
         one for path in _candidate_files(files) if (one := _metadata_at(files, path, names, options, notes)) is not None
     ]
-    chosen = _choose_tables(tables, notes, files.name)
+    chosen = _choose_tables(tables, notes, files.name, kind_named(files.kind).file_noun)
     if not chosen:
         return None
     for one in chosen:
         files.others[suffix_of(one.path)] -= 1
     # Adding drops the counts that are down to 0.
     files.others += type(files.others)()
-    return _join_tables(files, images, told, chosen, options, notes)
+    return _join_tables(files, paths, told, chosen, options, notes)
 
 
 def is_metadata(path: str) -> bool:
@@ -92,7 +92,7 @@ def is_metadata(path: str) -> bool:
 
 
 def _candidate_files(files: Listing) -> list[str]:
-    """Files that may name the images, those called metadata first."""
+    """Tables that may name the files, those called metadata first."""
     first = [path for path in files.tables if is_metadata(path)]
     others = [path for path, (size, _) in files.tables.items() if path not in first and 0 < size < LARGE_TABLE_BYTES]
     if len(others) > MOST_TABLES:
@@ -103,7 +103,7 @@ def _candidate_files(files: Listing) -> list[str]:
 def _metadata_at(
     files: Listing, path: str, names: Names, options: ReadOptions, notes: list[Note]
 ) -> MetadataTable | None:
-    """The table at ``path``, when one of its columns names images."""
+    """The table at ``path``, when one of its columns names files that are there."""
     place = files.table(path) if files.table else files.root / path
     try:
         found = contents_of(read_table(place, path, ReadOptions(spool=options.spool)), path)
@@ -111,69 +111,69 @@ def _metadata_at(
         if is_metadata(path):
             notes.append(Note.left_out(error.what, path))
         return None
-    # A mere list of names says nothing of the images.
+    # A mere list of names says nothing of the files.
     if len(found.columns) < 2:
         return None
     ways = {name: names.best_match(column, path.rpartition("/")[0]) for name, column in found.columns.items()}
     share, best = max((way.share, name) for name, way in ways.items())
     if share < ENOUGH_NAMED_SHARE:
-        _note_unnamed(path, found, names, notes)
+        _note_unnamed(path, found, names, kind_named(files.kind).file_noun, notes)
         return None
     at = ways[best].look(values_of(found.columns[best]))
     rows = [row for row, i in enumerate(at) if i >= 0]
     return MetadataTable(path, found, best, rows, [at[r] for r in rows], [r for r, i in enumerate(at) if i < 0])
 
 
-def _note_unnamed(path: str, found: Contents, names: Names, notes: list[Note]) -> None:
-    """Say that a table names images and hardly any that are there, with one that is not."""
+def _note_unnamed(path: str, found: Contents, names: Names, noun: str, notes: list[Note]) -> None:
+    """Say that a table names files and hardly any that are there, with one that is not."""
     for name, column in found.columns.items():
         values = [value for value in values_of(column) if value]
         lost = [value for value in values if not names.may_name(value)]
-        if not lost or not name_images(values):
+        if not lost or kind_of_files(values) is None:
             continue
         there = len(values) - len(lost)
-        cause = f"its column '{name}' names {there:,} of {count_noun(len(values), 'image')} that are there; "
+        cause = f"its column '{name}' names {there:,} of {count_noun(len(values), noun)} that are there; "
         cause += f"the first that is not: '{lost[0]}'"
         fix = "let it name the files as they are called, as paths from the table or from the folder"
         notes.append(replace(Note.left_out(cause, path, "warning"), fix=fix))
 
 
-def _choose_tables(tables: list[MetadataTable], notes: list[Note], name: str) -> list[MetadataTable]:
-    """The tables to read: all that are called metadata, else the one that names most images and others like it."""
+def _choose_tables(tables: list[MetadataTable], notes: list[Note], name: str, noun: str) -> list[MetadataTable]:
+    """The tables to read: all that are called metadata, else the one that names most files and others like it."""
     called = [one for one in tables if is_metadata(one.path)]
-    ranked = sorted(called or tables, key=lambda one: (-len(set(one.images)), one.path))
+    ranked = sorted(called or tables, key=lambda one: (-len(set(one.files)), one.path))
     chosen: list[MetadataTable] = []
     named: set[int] = set()
     for one in ranked:
-        # Two tables that name the same images would make every example twice.
-        like = called or not chosen or (one.column == chosen[0].column and named.isdisjoint(one.images))
-        if like and not (called and named and named.issuperset(one.images)):
+        # Two tables that name the same files would make every example twice.
+        like = called or not chosen or (one.column == chosen[0].column and named.isdisjoint(one.files))
+        if like and not (called and named and named.issuperset(one.files)):
             chosen.append(one)
-            named.update(one.images)
+            named.update(one.files)
     for one in tables:
         if one not in chosen:
-            notes.append(Note("info", f"names images too, but {chosen[0].path} is read", f"{name}, {one.path}"))
+            notes.append(Note("info", f"names {noun}s too, but {chosen[0].path} is read", f"{name}, {one.path}"))
     return sorted(chosen, key=lambda one: one.path)
 
 
 def _join_tables(
     files: Listing,
-    images: Sequence[str],
+    paths: Sequence[str],
     told: Classes,
     chosen: list[MetadataTable],
     options: ReadOptions,
     notes: list[Note],
 ) -> Contents:
-    """The rows of all tables that have an image, with what the image's folders say."""
-    first = chosen[0]
+    """The rows of all tables that have a file, with what its folders say."""
+    first, noun = chosen[0], kind_named(files.kind).file_noun
     origin = [(one, row) for one in chosen for row in one.rows]
-    at = [image for one in chosen for image in one.images]
+    at = [file for one in chosen for file in one.files]
     for one in chosen:
         notes += one.found.notes
-        _say_lost(one, notes)
-    _check_named(chosen, options, files.name)
+        _say_lost(one, noun, notes)
+    _check_named(chosen, options, files.name, noun)
     named = set(at)
-    _say_unnamed([path for i, path in enumerate(images) if i not in named], chosen, notes, files.name)
+    _say_unnamed([path for i, path in enumerate(paths) if i not in named], chosen, notes, files.name, noun)
     frame = _stack_columns(chosen)
 
     def column_of(series: pl.Series) -> Column:
@@ -181,9 +181,11 @@ def _join_tables(
         return Column(series.name, series, files.root, cells, row_places=rows)
 
     columns = {series.name: column_of(series) for series in frame.get_columns()}
-    paths = pl.Series(first.column, [images[i] for i in at], pl.String)
-    columns[first.column] = files.column(first.column, paths, lambda row: images[at[row]])
-    kinds = {name: "category" for name, column in columns.items() if _is_class(name, column)} | {first.column: "image"}
+    own = pl.Series(first.column, [paths[i] for i in at], pl.String)
+    columns[first.column] = files.column(first.column, own, lambda row: paths[at[row]])
+    kinds = {name: "category" for name, column in columns.items() if _is_class(name, column)} | {
+        first.column: files.kind
+    }
     target, why = first.found.target, first.found.why
     if target in (None, first.column):
         target, why = None, ""
@@ -194,7 +196,7 @@ def _join_tables(
     if told.name in extra and target is None:
         target, why = told.name, told.why
     where = join_words(f"{one.path}, column '{one.column}'" for one in chosen)
-    about = f"{count_noun(len(at), 'image')}, named in {where}, with {count_noun(len(columns) - 1, 'further column')}"
+    about = f"{count_noun(len(at), noun)}, named in {where}, with {count_noun(len(columns) - 1, 'further column')}"
     if told.splits and "split" in extra:
         about += f", in folders {split_folders(extra['split'])}"
     added = (*first.found.added, *extra)
@@ -202,7 +204,7 @@ def _join_tables(
 
 
 def _stack_columns(chosen: list[MetadataTable]) -> pl.DataFrame:
-    """The columns of all tables, a value that a table lacks missing; under the first one's name for the image."""
+    """The columns of all tables, a value that a table lacks missing; under the first one's name for the file."""
     frames = []
     for one in chosen:
         made = {name: column.series() for name, column in one.found.columns.items()}
@@ -216,7 +218,7 @@ def _stack_columns(chosen: list[MetadataTable]) -> pl.DataFrame:
 
 
 def _is_class(name: str, column: Column) -> bool:
-    """Whether whole numbers are classes, by their name and because they repeat: of images, amounts are called more."""
+    """Whether whole numbers are classes, by their name and because they repeat: of files, amounts are called more."""
     series = column.series()
     return (
         name.lower() in CLASS_NAMES
@@ -253,20 +255,22 @@ def _row_place(origin: list[tuple[MetadataTable, int]], name: str, row: int) -> 
     return (one.found.columns.get(name) or one.found.columns[one.column]).row_place(line)
 
 
-def _say_lost(one: MetadataTable, notes: list[Note]) -> None:
-    """Say which rows have no image."""
+def _say_lost(one: MetadataTable, noun: str, notes: list[Note]) -> None:
+    """Say which rows have no file."""
     if not one.lost:
         return
     names = values_of(one.found.columns[one.column])
     shown = join_words((f"'{names[row]}'" if names[row] else "nothing" for row in one.lost), MOST_SHOWN)
-    text = f"{count_noun(len(one.lost), 'row names an image that is', 'rows name images that are')} not there ({shown})"
+    a = "an" if noun[0] in "aeiou" else "a"
+    rows = count_noun(len(one.lost), f"row names {a} {noun} that is", f"rows name {noun}s that are")
+    text = f"{rows} not there ({shown})"
     where = one.found.columns[one.column].place(one.lost[0])
     text += f" and {'is' if len(one.lost) == 1 else 'are'} left out, here first"
     notes.append(Note("warning", text, where, LEFT_OUT))
 
 
-def _check_named(chosen: list[MetadataTable], options: ReadOptions, name: str) -> None:
-    """Raises PellucidError when no row of a part, as a column or a table's name gives it, has its image."""
+def _check_named(chosen: list[MetadataTable], options: ReadOptions, name: str, noun: str) -> None:
+    """Raises PellucidError when no row of a part, as a column or a table's name gives it, has its file."""
     kept, lost = set[str](), dict[str, int]()
     for one in chosen:
         values = _parts_of_rows(one, options)
@@ -275,10 +279,10 @@ def _check_named(chosen: list[MetadataTable], options: ReadOptions, name: str) -
             lost[value] = lost.get(value, 0) + 1
     if kept and (gone := [value for value in lost if value not in kept]):
         raise PellucidError(
-            f"'{gone[0]}' is given as a part, and none of the images of its {count_noun(lost[gone[0]], 'row')} "
+            f"'{gone[0]}' is given as a part, and none of the {noun}s of its {count_noun(lost[gone[0]], 'row')} "
             "is there",
             where=f"{name}, {chosen[0].path}",
-            fix="copy the images to where the table says, or remove these rows to have that set drawn from others",
+            fix=f"copy the {noun}s to where the table says, or remove these rows to have that set drawn from others",
         )
 
 
@@ -293,9 +297,9 @@ def _parts_of_rows(one: MetadataTable, options: ReadOptions) -> list[str]:
     return [stem] * len(one.found) if stem in SPLIT_WORDS else []
 
 
-def _say_unnamed(paths: list[str], chosen: list[MetadataTable], notes: list[Note], name: str) -> None:
+def _say_unnamed(paths: list[str], chosen: list[MetadataTable], notes: list[Note], name: str, noun: str) -> None:
     if paths:
         where = join_words(one.path for one in chosen)
-        text = f"{count_noun(len(paths), 'image has', 'images have')} no row in {where} and"
+        text = f"{count_noun(len(paths), f'{noun} has', f'{noun}s have')} no row in {where} and"
         text += f" {'is' if len(paths) == 1 else 'are'} left out ({join_words(paths, MOST_SHOWN)})"
         notes.append(Note("warning", text, name, LEFT_OUT))

@@ -1,4 +1,4 @@
-"""Which image a value of a table names. m images.
+"""Which photo or recording a value of a table names. m of them.
 
 People name images in many ways: by a path from the table or from the folder of all, from a folder on another machine,
 by the file's name alone, without its ending, or by its number. The way that most values of a column fit is taken.
@@ -15,8 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from ...fields import Column
-from ...fields.image import plain_path
-from .listing import SUFFIXES, suffix_of
+from ...fields.files import plain_path
+from .listing import MEDIA, suffix_of
 
 # Values that decide which way of naming a column follows.
 SAMPLED_VALUES = 400
@@ -30,10 +30,10 @@ BETTER_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Match:
-    """A way to take values as names of images.
+    """A way to take values as names of files.
 
     Attributes:
-        share: of the values that name an image. look: (n,) values -> (n,) index of the image, -1 for none.
+        share: of the values that name a file. look: (n,) values -> (n,) index of the file, -1 for none.
     """
 
     share: float
@@ -52,14 +52,14 @@ def values_of(column: Column) -> list[str | None]:
 
 
 class Names:
-    """Images by all names they may be called.
+    """Photos or recordings by all names they may be called.
 
     Args:
-        images: (m,) paths relative to ``root``, with forward slashes.
+        files: (m,) paths relative to ``root``, with forward slashes.
     """
 
-    def __init__(self, images: Sequence[str], root: Path):
-        self.images = images
+    def __init__(self, files: Sequence[str], root: Path):
+        self.files = files
         self._roots = (f"{root}/", f"{root.resolve()}/")
         self._indexes: dict[tuple[bool, int], dict[str, int]] = {}
 
@@ -75,7 +75,7 @@ class Names:
         # They may only happen to be numbers of files.
         if series is not None and series.dtype.is_integer():
             looks = [partial(_look_up, self._number_index, _without_zeros)] if distinct else []
-            looks = looks if 2 * len(present) >= len(self.images) else []
+            looks = looks if 2 * len(present) >= len(self.files) else []
         else:
             looks = list(self._matches(folder, distinct))
         best = NONE
@@ -86,11 +86,11 @@ class Names:
         return best
 
     def may_name(self, value: str) -> bool:
-        """Whether some image is called so, in whatever folder and with whatever ending."""
+        """Whether some file is called so, in whatever folder and with whatever ending."""
         return _without_ending(value) in self._name_endings
 
     def _matches(self, folder: str, distinct: bool) -> Iterator[partial[list[int]]]:
-        """The strictest first. Names without ending are words like any others, so they must tell images apart."""
+        """The strictest first. Names without ending are words like any others, so they must tell files apart."""
         for bare in (False, True) if distinct else (False,):
             for start in dict.fromkeys((folder, "")):
                 yield partial(_look_up, self._name_index(bare, 0), partial(self._from_folder, start, bare))
@@ -105,24 +105,24 @@ class Names:
 
     def _name_index(self, bare: bool, parts: int) -> dict[str, int]:
         if (bare, parts) not in self._indexes:
-            self._indexes[bare, parts] = _index_of_names(_last_parts(bare, parts, image) for image in self.images)
+            self._indexes[bare, parts] = _index_of_names(_last_parts(bare, parts, file) for file in self.files)
         return self._indexes[bare, parts]
 
     @cached_property
     def _number_index(self) -> dict[str, int]:
-        """Images whose names are numbers, by these."""
-        stems = (_without_ending(image) for image in self.images)
+        """Files whose names are numbers, by these."""
+        stems = (_without_ending(file) for file in self.files)
         return _index_of_names(_without_zeros(stem) if stem.isdecimal() else f"/{i}" for i, stem in enumerate(stems))
 
     @cached_property
     def _name_endings(self) -> set[str]:
-        """What any name of an image must end in, to pass over other columns quickly."""
-        return {_without_ending(image) for image in self.images} | set(self._number_index)
+        """What any name of a file must end in, to pass over other columns quickly."""
+        return {_without_ending(file) for file in self.files} | set(self._number_index)
 
 
 def _last_parts(bare: bool, parts: int, path: str) -> str:
     """The last ``parts`` of a path (0: all), without ending when ``bare``."""
-    if bare and suffix_of(path) in SUFFIXES:
+    if bare and suffix_of(path) in MEDIA:
         path = path[: -len(suffix_of(path))]
     return "/".join(path.split("/")[-parts:]) if parts else path
 
@@ -140,7 +140,7 @@ def _without_zeros(value: str) -> str:
 
 
 def _index_of_names(names: Iterable[str]) -> dict[str, int]:
-    """Which image each name stands for; -1 for one that stands for several."""
+    """Which file each name stands for; -1 for one that stands for several."""
     found: dict[str, int] = {}
     for i, name in enumerate(names):
         found[name] = -1 if name in found else i

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import polars as pl
 from ...errors import PellucidError
 from ...fields import Column, Note
 from ...fields.column import LazyValues
+from ...fields.files import Unreadable, read_file
 from ...fields.notes import AS_IT_SAYS, LEFT_OUT
-from ...fields.pixels import Unreadable, read_file
 from ...wording import count_noun, join_words
 from ..archives import is_archive
 from ..cache.file_marks import mark_at, mark_of
@@ -30,6 +31,7 @@ from . import archive
 from .classes import classes_of
 from .listing import NO_SUFFIX, Listing, list_files, suffix_of
 from .parts import split_folders
+from .patterns import read_names
 
 # The column that files make, and its kind: all layouts here are of texts.
 TEXT = "text"
@@ -50,7 +52,9 @@ def text_folder(source: object, options: ReadOptions) -> Source | None:
     if not isinstance(source, Path) or not source.is_dir():
         return None
     files = list_files(source)
-    if not are_texts(files):
+    # Of files that a pattern tells the classes of, folders need not.
+    named = options.label_from is not None and files.texts and not files.paths
+    if not named and not are_texts(files):
         return None
     return Source(files.name + "/", files.digest, partial(_load_texts, files, options))
 
@@ -60,7 +64,9 @@ def text_archive(source: object, options: ReadOptions) -> Source | None:
     """An archive that holds what could also be a folder with texts."""
     if not isinstance(source, Path) or not source.is_file() or not is_archive(source):
         return None
-    return _packed_texts(source, options) if are_packed_texts(source) else None
+    inside = archive.look_inside(source, mark_of(source.stat()))
+    named = options.label_from is not None and inside.texts and not inside.media
+    return _packed_texts(source, options) if named or are_packed_texts(source) else None
 
 
 def text_files(paths: Sequence[Path], name: str) -> Source:
@@ -101,18 +107,18 @@ def are_texts(files: Listing) -> bool:
 def are_packed_texts(source: Path) -> bool:
     """The same of an archive."""
     found = archive.look_inside(source, mark_of(source.stat()))
-    return holds_texts(found.texts, found.images, partial(_known_heads, found.texts))
+    return holds_texts(found.texts, found.media, partial(_known_heads, found.texts))
 
 
-def holds_texts(paths: Collection[str], images: int, heads: Callable[[list[str]], list[bytes]]) -> bool:
-    """Whether files are texts in folders: not beside as many images, and neither tables nor anything but text.
+def holds_texts(paths: Collection[str], media: int, heads: Callable[[list[str]], list[bytes]]) -> bool:
+    """Whether files are texts in folders: not beside as many photos or recordings, and no tables or anything else.
 
     Args:
-        paths: of all files that may be texts. images: how many images lie there. heads: the beginnings of
+        paths: of all files that may be texts. media: how many photos or recordings lie there. heads: the beginnings of
             some of the files named.
     """
     inside = [path for path in paths if "/" in path]
-    if len(inside) < 2 or images > archive.FEW_IMAGES_SHARE * len(inside):
+    if len(inside) < 2 or media > archive.FEW_MEDIA_SHARE * len(inside):
         return False
     labels = {label for label in classes_of(inside, "").labels if label}
     # Files without an ending may be anything, so one folder of them tells nothing.
@@ -150,7 +156,8 @@ def _load_texts(files: Listing, options: ReadOptions) -> Contents:
         )
     names = (*asked_targets(options.target, ()), *options.names)
     told = classes_of(texts.kept, files.name, names, TEXT)
-    notes = [*files.notes, *texts.notes(files.name), *told.notes]
+    parts = read_names(texts.kept, options, files.name, TEXT)
+    notes = [*files.notes, *texts.notes(files.name), *(parts or told).notes]
     held = (
         chunks[0].read(TEXT)
         if len(chunks) == 1
@@ -158,16 +165,21 @@ def _load_texts(files: Listing, options: ReadOptions) -> Contents:
     )
     place = partial(_file_path, texts.kept)
     columns = {TEXT: Column(TEXT, held, files.root, place, marked=True, faults=texts.faults)}
-    series = {told.name: told.labels, **({"split": told.splits} if told.splits else {})}
+    series = dict(parts.columns) if parts else {told.name: told.labels}
+    series |= {"split": told.splits} if told.splits else {}
     for name, values in series.items():
         columns[name] = Column(name, pl.Series(name, values, pl.String), files.root, place, marked=True)
     _note_others(files, notes)
     where = "in" if not told.splits else f"in folders {split_folders(told.splits)}, and in them"
-    about = count_noun(len(texts.kept), TEXT) + (f" {where} a folder for each class" if any(told.labels) else "")
-    kinds = {TEXT: TEXT, told.name: "category"}
-    return Contents(
-        about, columns, notes, True, kinds, told.name, told.why, added=(*columns,), needs_classes=True, files=True
-    )
+    about = count_noun(len(texts.kept), TEXT)
+    if parts:
+        about += f", with {count_noun(len(parts.columns), 'column')} from their names"
+    elif any(told.labels):
+        about += f" {where} a folder for each class"
+    target, why = (parts.target, parts.why) if parts else (told.name, told.why)
+    kinds = {TEXT: TEXT, target: "category"}
+    made = Contents(about, columns, notes, True, kinds, target, why, added=(*columns,), needs_classes=True, files=True)
+    return replace(made, beside=parts.beside, pattern=parts.pattern) if parts else made
 
 
 class _Texts:

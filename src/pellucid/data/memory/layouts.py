@@ -13,8 +13,7 @@ import numpy as np
 import polars as pl
 
 from ...errors import PellucidError
-from ...fields import Column, Note
-from ...fields.image import name_images
+from ...fields import Column, Note, kind_of_files
 from ...wording import count_noun
 from ..cache.cache import key_of
 from ..series.arrays import series_in_memory
@@ -203,7 +202,7 @@ def _input_name(array: np.ndarray) -> str:
     if array.ndim > 2 or is_image(first) or isinstance(first, (np.ndarray, bytes)):
         return "image"
     words = [os.fspath(one) for one in array.tolist() if isinstance(one, (str, os.PathLike))]
-    return "column_1" if not words else "image" if name_images(words) else "text"
+    return "column_1" if not words else kind_of_files(words) or "text"
 
 
 def _add_targets(y: Any, goals: MemoryColumns) -> None:

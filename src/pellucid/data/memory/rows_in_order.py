@@ -31,7 +31,7 @@ def rows_in_order(source: Any, fields: Sequence[Field], columns: Sequence[str] |
     known = list(columns or [f.name for f in fields])
     goals = {f.name for f in fields if f.role == "target"}
     only = len(inputs) == 1
-    if only and next(f for f in fields if f.role == "input").traits.pictures:
+    if only and next(f for f in fields if f.role == "input").traits.suffixes:
         return source
     if all(f.traits.curves for f in fields if f.role == "input"):
         return source

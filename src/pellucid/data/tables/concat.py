@@ -14,9 +14,9 @@ from typing import Any
 import polars as pl
 
 from ...errors import PellucidError
-from ...fields import Note
+from ...fields import Note, kind_of_files
 from ...fields.column import thin_series
-from ...fields.image import NEAR, name_images
+from ...fields.files import NEAR
 from ...fields.notes import LEFT_OUT
 from ...wording import join_words
 from ..schema import SPLIT_NAMES, asked_targets
@@ -225,12 +225,12 @@ def _repeated_times(found: Sequence[_FileTable]) -> str:
 
 
 def _from_folder(folder: Path, chunk: Chunk) -> Chunk:
-    """The same chunk with names of image files that start from the folder its own file lies in."""
+    """The same chunk with names of files, such as photos, that start from the folder its own file lies in."""
 
     def read_frame(name: str) -> pl.Series:
         series = chunk.read(name)
         some = thin_series(series).drop_nulls() if series.dtype == pl.String else series.head(0)
-        paths = some.head(NEAR) if len(some) and name_images(some) else ()
+        paths = some.head(NEAR) if len(some) and kind_of_files(some) else ()
         if not any(os.path.exists(folder / one.strip()) for one in paths):
             return series
         # These start elsewhere already: absolute, with a drive, or a URL.

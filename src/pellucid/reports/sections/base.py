@@ -75,12 +75,18 @@ def on_validation(content: Content) -> str:
 
 
 def example_figure(shown: Mapping[str, Any]) -> list[Markup]:
-    """The inputs of one example: photo, text and columns, whichever it has."""
+    """The inputs of one example: photo, recording, text and columns, whichever it has."""
     parts = []
     if png := shown.get("image_png"):
         tiny = len(png) >= 24 and max(struct.unpack(">II", png[16:24])) <= 96  # the size stands in the PNG's header
         source = "data:image/png;base64," + b64encode(png).decode()
-        parts.append(tag("img", src=source, alt="", class_="tiny" if tiny else None))
+        heard = shown.get("sound_wav")
+        class_ = "tiny" if tiny else "heard" if heard else None
+        parts.append(tag("img", src=source, alt="log-mel spectrum" if heard else "", class_=class_))
+    # The beginning of a recording, in the page itself: nothing is loaded from elsewhere.
+    if wav := shown.get("sound_wav"):
+        source = "data:audio/wav;base64," + b64encode(wav).decode()
+        parts.append(tag("audio", src=source, controls="", preload="none"))
     if text := str(shown.get("text") or ""):
         cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …"
         parts.append(tag("blockquote", cut))
