@@ -149,9 +149,7 @@ class Dataset(Examples):
 
         self.need_target()
         fields = self.fitted(split_seed).values()
-        return Network(
-            [f for f in fields if f.is_input], trunk, [f for f in fields if f.role == "target"], seed=seed
-        )
+        return Network([f for f in fields if f.is_input], trunk, [f for f in fields if f.role == "target"], seed=seed)
 
     def batches(
         self,

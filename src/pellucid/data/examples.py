@@ -26,12 +26,12 @@ from .schema import columns_listed
 from .source import Contents, without_compression
 from .splits.by_time import ordering_values
 from .splits.spec import SplitSpec
+from .tables.table import Places, kept_places
 from .timeline.forecast import Forecast
 from .timeline.moments import timeline_of
 from .timeline.step import ROWS
 from .timeline.timeline import Timeline
 from .timeline.windows import forecast_starts, season_scales
-from .tables.table import Places, kept_places
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -209,7 +209,7 @@ class Examples:
         stored, digest = self.stored_with_digest(field.name)
         kind = kind_named(field.kind)
         # A scale or a vocabulary depends on nothing else; a name that changed, or other columns, do not make it anew.
-        about = code_of(field.kind), digest, rows_digest, dict(field.settings), field.role
+        about: tuple[Any, ...] = code_of(field.kind), digest, rows_digest, dict(field.settings), field.role
         line = self.timeline if kind.moments else None
         about = (*about, self._key) if line is not None else about
 
@@ -494,6 +494,7 @@ def _decode_column(field: Field, column: Column, into: Into) -> tuple[Mapping[st
 def _as_arrays(encoded: Encoded) -> tuple[dict[str, np.ndarray], Any]:
     if isinstance(encoded, Ragged):
         return {"values": encoded.values, "ends": encoded.ends}, {}
+    assert isinstance(encoded, np.ndarray), "windows are never encoded for themselves"
     return {"values": encoded}, {}
 
 

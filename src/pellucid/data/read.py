@@ -24,11 +24,14 @@ from .first_rows import first_rows
 from .folders import layouts
 from .memory.files import copy_file, is_open_file
 from .recognise import recognise_source
-from .schema import check_names, fields_of, named_columns
+from .schema import PLACEHOLDER, check_names, fields_of, named_columns
 from .series.wide import gather_series
 from .source import Contents, ForecastOptions, ReadOptions, Source, check_width
 from .splits import preview, spec
 from .timeline.recognise import Recognised, recognise_forecast
+
+# In the order of ``read_data``.
+FORECAST_NAMES = ("horizon", "time", "series", "known", "every", "fill", "doubles", "season", "stride", "context")
 
 
 @activity("reading the data")
@@ -109,8 +112,8 @@ def read_data(
         "read", {"target": target, "ignore": ignore, "kinds": kinds or {}, "seconds": seconds, **form}
     )
     goal, ignored = names["target"], names["ignore"]
-    about = dict(time=time, series=series, known=known, every=every, fill=fill, doubles=doubles)
-    about |= dict(horizon=horizon, season=season, stride=stride, context=context)
+    said = (horizon, time, series, known, every, fill, doubles, season, stride, context)
+    about: dict[str, Any] = dict(zip(FORECAST_NAMES, said, strict=True))
     about = {name: None if value in (None, ()) else value for name, value in about.items()}
     about = check_options("read", {**about, "horizon": None if horizon is None else str(horizon)})
     about = {name: value for name, value in about.items() if value is not None}
@@ -201,7 +204,9 @@ def _series_reading(
         notes += checks.columns(found.columns, series.fields)
     about, parting = series.forecast, options.split
     if parting.by == "group":
-        raise UsageError("series are parted by time, not by groups", fix="write --split 80,10,10 or rest,24steps,24steps")
+        raise UsageError(
+            "series are parted by time, not by groups", fix="write --split 80,10,10 or rest,24steps,24steps"
+        )
     parting = replace(parting, by="time", column=about.time or None) if parting.by != "column" else parting
     fields = [_says_parts(f) if parting.by == "column" and f.name == parting.column else f for f in series.fields]
     columns = [name for name in found.columns if name not in found.added]
@@ -214,7 +219,7 @@ def _series_reading(
 
 
 def _says_parts(field: Field) -> Field:
-    return Field(field.name, "category", "split", "says which set each row belongs to")
+    return Field(field.name, PLACEHOLDER, "split", "says which set each row belongs to")
 
 
 @lru_cache

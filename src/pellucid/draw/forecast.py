@@ -40,21 +40,22 @@ def forecast_chart(
         width=width,
         height=220,
     )
-    some_past, some = (np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_STEPS)).astype(int)) if len(x) else []
-                       for x in (x_past, x_ahead))  # fmt: skip
+    some_past, some = _thin_places(len(x_past)), _thin_places(len(x_ahead))
     points = [(x_past[some_past], before[some_past], "line c0"), (x_ahead[some], came[some], "line c3"),
               (x_ahead[some], ahead[0][some], "line c1")]  # fmt: skip
     start = frame.x(0.5)
     return frame.draw(
         _band(frame, x_ahead[some], ahead[1][some], ahead[2][some]),
         draw_rule(start, frame.y.start, start, frame.y.end, class_="guide"),
-        [
-            draw_path([(frame.x(a), frame.y(b)) for a, b in zip(x, y, strict=True)], class_)
-            for x, y, class_ in points
-        ],
+        [draw_path([(frame.x(a), frame.y(b)) for a, b in zip(x, y, strict=True)], class_) for x, y, class_ in points],
         draw_label(start + 4, frame.y.end + 10, "forecast", class_="title"),
         about=f"a forecast of {len(x_ahead)} steps after {len(x_past)} steps of the past: {y_label}",
     )
+
+
+def _thin_places(count: int) -> np.ndarray:
+    """At most ``MOST_STEPS`` of so many places, spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_STEPS)).astype(int)) if count else np.zeros(0, int)
 
 
 def _band(frame: Frame, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> Markup:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class Metric:
     """
 
     name: str
-    judge: Callable[[np.ndarray, np.ndarray], Judge]
+    judge: Callable[[np.ndarray, Any], Judge]
     words: tuple[str, ...] = ()
     higher: bool = True
     percent: bool = False

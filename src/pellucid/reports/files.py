@@ -15,8 +15,8 @@ from ..training.evaluate import Answers
 from ..training.schedule import with_rates
 from ..tuning.selection import limit_validation
 from . import label_issues
-from .forecast_content import forecast_content, forecast_rows
 from .data_content import class_content, in_words, sample_content
+from .forecast_content import forecast_content, forecast_rows
 from .page import report_page
 from .run_report import (
     BLOCK,

@@ -20,6 +20,7 @@ from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Note
 from ..reports.forecast_content import CHANNEL, SERIES, moment_columns
 from ..tasks.future import HIGH, LOW, FutureTask
+from ..training.arrays import WindowRows
 from ..training.evaluate import autocast
 from ..training.loader import Loader
 from .predictions import INPUT, ROW, Predictions
@@ -68,7 +69,9 @@ def recent_rows(data: Examples) -> bytes:
     found: dict[str, Any] = {}
     for field in data.fields.values():
         if field.traits.moments:
-            found[field.name] = pl.Series(np.asarray(data.stored_values(field.name).arrays["value"])[rows]).fill_nan(None)
+            found[field.name] = pl.Series(np.asarray(data.stored_values(field.name).arrays["value"])[rows]).fill_nan(
+                None
+            )
         elif field.role in ("time", "series id"):
             series = data.column(field.name).series()
             assert series is not None
@@ -156,6 +159,7 @@ def _rounds(run: Run, data: Examples, line: Timeline, rounds: int) -> Iterator[n
     network, task = run.network, run.network.output.task
     loader = Loader.of(data, run.fields, network.device)
     windows = next(iter(loader.arrays.values()))
+    assert isinstance(windows, WindowRows)
     # Both are written into below.
     windows.values, windows.places = windows.values.clone(), windows.places.clone()
     rows = torch.arange(len(data), len(data) + len(line.names), device=loader.home)
@@ -192,7 +196,8 @@ def _as_predictions(
         about[CHANNEL] = np.tile(np.array([f.name for f in task.fields]), series * steps)
     frame = pl.DataFrame({name: pl.Series(name, values) for name, values in about.items()})
     shown = [name for name in (SERIES, "time", CHANNEL) if name in frame.columns]
-    frame = frame.with_columns(pl.concat_str([pl.col(name).cast(pl.String) for name in shown], separator=", ").alias(INPUT))
+    frame = frame.with_columns(
+        pl.concat_str([pl.col(name).cast(pl.String) for name in shown], separator=", ").alias(INPUT)
+    )
     answers = StepAnswers()
     return Predictions(answers, raw.reshape(-1, 3).astype(np.float32), frame, {}, notes, like)  # type: ignore[arg-type]
-

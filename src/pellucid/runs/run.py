@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from ..data import read_new
-from ..data.timeline.forecast import Forecast
 from ..data.sample_weights import check_parts
 from ..data.splits.grouping import moments_of
 from ..data.splits.spec import parse_split
 from ..data.splits.unusable import check_known
+from ..data.timeline.forecast import Forecast
 from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Field, Note, kind_named
 from ..metrics.score import Score
@@ -29,17 +29,17 @@ from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
 from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED, SUSPECTS
-from ..tasks.future import FutureTask
 from ..tasks.each_target import METRICS, score_each_target
+from ..tasks.future import FutureTask
 from ..tasks.number import NumberTask
 from ..training.evaluate import predict_raw
 from ..training.loader import Loader
 from ..training.schedule import with_rates
 from ..trunks import Custom
 from ..wording import count_noun, score_text
+from .forecasts import ForecastPieces, forecast_pieces
 from .learning import say_learning, worse_than_baseline
 from .load import load_network
-from .forecasts import ForecastPieces, forecast_pieces
 from .prediction_pieces import PredictionPieces
 from .predictions import Predictions
 from .record import check_whole, damage_as_error, read_record

@@ -24,7 +24,7 @@ from ..inputs import INPUTS, Input
 from ..outputs import Output
 
 # How bad raw answers (n, R) to targets (n, ...) are.
-Error = Callable[[Tensor, Tensor], float]
+Measure = Callable[[Tensor, Tensor], float]
 
 
 # How bad raw answers (n, R) to targets (n, ...) are.
@@ -89,7 +89,7 @@ class SolvedPart(nn.Module):
 
     @abstractmethod
     def solve(
-        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Error
+        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Measure
     ) -> Tensor | None:
         """Solve it on the rows ``train`` (m,), once; its buffers then hold what ``forward`` needs.
 

@@ -19,7 +19,7 @@ from ..fields import Field
 from ..outputs import Output
 from ..outputs.future import Future, level_and_scale
 from ..storage import forms
-from .base import Error, Rows, SolvedPart, register
+from .base import Measure, Rows, SolvedPart, register
 from .linear_forecast import (
     AT_ONCE,
     KEY,
@@ -50,12 +50,18 @@ LATELY = 8
 class ForecastRidge(SolvedPart):
     """Ridge regression (Hoerl and Kennard, 1970) over the past, the calendar and what is known ahead.
 
-    There are up to three: on plain values, on each stretch by its own spread, on values bent by asinh. Look-back, offset
-    and penalty of each are chosen on validation, and so is whose mean is the answer. In training a row is answered with
-    weights from which its time, or its series, was left out.
+    There are up to three: on plain values, on each stretch by its own spread, on values bent by asinh. Look-back,
+    offset and penalty of each are chosen on validation, and so is whose mean is the answer. In training a row is
+    answered with weights from which its time, or its series, was left out.
     """
 
     name = "ridge"
+
+    members: nn.ModuleList
+    spread: Tensor
+    unrest: Tensor
+    fold: Tensor
+
     settings: ClassVar[Mapping[str, Any]] = {"members": None, "rows": 0, "folds": 0, "most": MOST_EXAMPLES}
 
     def __init__(self, inputs: Sequence[Field], targets: Sequence[Field], **settings: Any):
@@ -90,7 +96,12 @@ class ForecastRidge(SolvedPart):
         return {}
 
     def facts(self) -> dict[str, Any]:
-        return {"members": [vars(one.own) for one in self.members]}  # type: ignore[union-attr]
+        return {"members": [vars(one.own) for one in self.linear]}
+
+    @property
+    def linear(self) -> list[LinearForecast]:
+        """The members, typed."""
+        return list(self.members)  # type: ignore[arg-type]
 
     # -- answers
 
@@ -104,7 +115,7 @@ class ForecastRidge(SolvedPart):
         if self.training and len(self.fold):
             rows = batch.rows if isinstance(batch.rows, Tensor) else torch.as_tensor(batch.rows)
             fold = self.fold[rows.to(self.fold.device)].long()
-        return torch.stack([one(batch, fold) for one in self.members]).mean(0)
+        return torch.stack([one(batch, fold) for one in self.linear]).mean(0)
 
     def _log_scale(self, batch: Batch) -> Tensor:  # -> (B, 1, C)
         """By how much errors are larger than usual, as a logarithm; of many series from their own scale on."""
@@ -127,7 +138,7 @@ class ForecastRidge(SolvedPart):
 
     @torch.no_grad()
     def solve(
-        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Error
+        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Measure
     ) -> None:
         """Choose on validation and solve on ``train``; answers are too many to be kept, and are worked out again."""
         self.eval()
@@ -141,15 +152,15 @@ class ForecastRidge(SolvedPart):
             member.weight.copy_(weight)
             batches = [rows.batch(part) for part in batches_of(rows, compared)]
             said.append(torch.cat([member(batch).cpu() for batch in batches]))
-            true = [batch.target.cpu() for batch in batches]  # type: ignore[union-attr]
+            true = [rows.targets(part.cpu().numpy()).cpu() for part in batches_of(rows, compared)]
             found.append((own, weight))
         chosen = self._choose_members(said, torch.cat(true), error)
         fold, weights = self._fold_weights(rows, train, [found[i][0] for i in chosen])
         self._allocate([found[i][0] for i in chosen], len(weights), len(fold))
         self.chosen = {**self.chosen, **self.facts(), "folds": len(weights), "rows": len(fold)}
-        for k, i in enumerate(chosen):
-            self.members[k].weight.copy_(found[i][1])  # type: ignore[operator,union-attr]
-            self.members[k].fold_weight.copy_(torch.stack([own[k] for own in weights]))  # type: ignore[operator,union-attr]
+        for k, (i, member) in enumerate(zip(chosen, self.linear, strict=True)):
+            member.weight.copy_(found[i][1])
+            member.fold_weight.copy_(torch.stack([own[k] for own in weights]))
         self.fold.copy_(torch.from_numpy(fold))
         self.to(rows.home)
         self._fit_spread(rows, spread_evenly(train, MOST_COMPARED))
@@ -175,7 +186,7 @@ class ForecastRidge(SolvedPart):
         ways = [Variant(1), Variant(1, scaled=True)]
         return ways if self.past.relative else [*ways, Variant(1, bent=True)]
 
-    def _choose_members(self, said: Sequence[Tensor], true: Tensor, error: Error) -> tuple[int, ...]:
+    def _choose_members(self, said: Sequence[Tensor], true: Tensor, error: Measure) -> tuple[int, ...]:
         """Whose mean has the least error on validation."""
         every = range(len(said))
         tried = [some for count in range(1, len(said) + 1) for some in combinations(every, count)]

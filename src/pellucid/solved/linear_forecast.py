@@ -149,6 +149,9 @@ class LinearForecast(nn.Module):
         past: what it can read. own: the variant. folds: K.
     """
 
+    weight: Tensor
+    fold_weight: Tensor
+
     def __init__(self, past: Past, own: Variant, folds: int = 0):
         super().__init__()
         self.past, self.own = past, own
@@ -212,12 +215,13 @@ class Sums:
 
     def joined(self) -> Sums:
         """All channels as one."""
-        return Sums(*(one.sum(0, keepdim=True) for one in (self.features, self.both, self.goals)), self.count)
+        features, both, goals = (one.sum(0, keepdim=True) for one in (self.features, self.both, self.goals))
+        return Sums(features, both, goals, self.count)
 
     def each(self) -> list[Sums]:
         """Every channel for itself."""
-        parts = zip(self.features, self.both, self.goals, strict=True)
-        return [Sums(*(one.unsqueeze(0) for one in own), self.count) for own in parts]
+        every = range(len(self.features))
+        return [Sums(self.features[c : c + 1], self.both[c : c + 1], self.goals[c : c + 1], self.count) for c in every]
 
 
 def sum_examples(past: Past, own: Variant, rows: Rows, which: np.ndarray) -> Sums:
@@ -267,7 +271,7 @@ def choose_variant(past: Past, learned: Sums, watched: Sums, way: Variant) -> tu
             found = tried(replace(own, offset=min(own.offset, own.length)))
             best = min(best, found, key=lambda one: one[0])
     channels = len(past.channels)
-    if 1 < channels and best[2].numel() * channels <= MOST_WEIGHTS:
+    if channels > 1 and best[2].numel() * channels <= MOST_WEIGHTS:
         own = replace(best[1], shared=False)
         each = [best_penalty(past, one, two, own) for one, two in zip(learned.each(), watched.each(), strict=True)]
         if sum(error for error, _, _ in each) * (1 + GAIN) < best[0]:

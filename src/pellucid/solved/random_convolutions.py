@@ -22,7 +22,7 @@ from ..outputs.pooled import PooledOutput
 from ..storage import forms
 from ..tasks.calibration import fit_temperature
 from ..trunks.keyed_random import hash_keys
-from .base import Error, Rows, SolvedPart, frames_layer, register
+from .base import Measure, Rows, SolvedPart, frames_layer, register
 from .kernels import EXTREMES, KERNELS, TAPS, differences, dilations_for, draw_kernels, draw_thresholds, pooled_features
 from .ridge import Ridge, solve_features, solve_rows
 
@@ -129,7 +129,7 @@ class RandomConvolutions(SolvedPart):
 
     @torch.no_grad()
     def solve(
-        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Error
+        self, rows: Rows, train: np.ndarray, others: np.ndarray, *, validation: np.ndarray, error: Measure
     ) -> Tensor:
         # Penalty and scale are chosen on answers to left-out training rows: there are more of them.
         self._draw(rows, train)

@@ -146,7 +146,8 @@ class FutureTask(Task):
 
     def decode_target(self, target: Values) -> list[Any]:
         values = self.to_units(self.split_target(target)[0])
-        lists = np.where(np.isfinite(values), values.astype(object), None)
+        lists = values.astype(object)
+        lists[~np.isfinite(values)] = None
         return [one[:, 0].tolist() if len(self.fields) == 1 else one.T.tolist() for one in lists]
 
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
@@ -194,5 +195,3 @@ def last_known(target: Windows) -> np.ndarray:  # -> (P, C)
     known = np.isfinite(target.values)
     index = np.maximum.accumulate(np.where(known, np.arange(len(known))[:, None], 0), 0)
     return np.nan_to_num(np.take_along_axis(target.values, index, 0))
-
-

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
 from ..fields import Encoded, Field, Ragged
-from .arrays import DenseRows, RaggedRows, Rows, encoded_bytes, place_array, rows_of
+from .arrays import DenseRows, Rows, WindowRows, encoded_bytes, place_array, rows_of
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -104,7 +104,7 @@ class Loader:
         Raises:
             ValueError: for a loader without targets, or with targets of different lengths.
         """
-        if self._targets is None or isinstance(self._targets, RaggedRows):
+        if not isinstance(self._targets, DenseRows | WindowRows):
             raise ValueError("there is no target with one value an example")
         return self._targets.gather(torch.as_tensor(rows, device=self.home))
 

@@ -63,7 +63,9 @@ def _parts_of_places(data: Examples, line: Timeline, about: Forecast) -> tuple[n
         return _carry_on(line, np.nan_to_num(line.arrange(row_part), nan=-2).astype(np.int64)), how
     moments = line.moments(np.arange(line.places))
     if parting.spans and not np.isfinite(moments).all():
-        raise PellucidError("spans of time need dates at a regular step", where=data.name, fix="write rest,24steps,24steps")
+        raise PellucidError(
+            "spans of time need dates at a regular step", where=data.name, fix="write rest,24steps,24steps"
+        )
     if line.step.unit != "row" and (len(line.first) == 1 or parting.spans or _at_one_time(line, moments)):
         return by_time(moments, parting, True)
     return _shares_of_each(line, parting, about)
@@ -107,5 +109,3 @@ def _carry_on(line: Timeline, part: np.ndarray) -> np.ndarray:  # (P,) -> (P,)
     """Places without a row are in the part of the place before them."""
     known = np.where(part > -2, np.arange(len(part)), 0)
     return part[np.maximum.accumulate(known)]
-
-

@@ -70,7 +70,8 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
     """
     if data.reading.forecast is not None:
         rows, own, how = part_windows(data)
-        return Split(*(np.flatnonzero(own == i) for i in range(3)), how, np.flatnonzero(rows == 0))
+        train, validation, test = (np.flatnonzero(own == i) for i in range(3))
+        return Split(train, validation, test, how, np.flatnonzero(rows == 0))
     rows, parting = data.usable_rows(), data.reading.parting
     if not len(rows):
         why = next((str(note) for note in data.notes if note.level == "error"), "no row has all that is needed")

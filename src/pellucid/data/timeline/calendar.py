@@ -20,8 +20,8 @@ def calendar_names(step: Step, span: float) -> tuple[str, ...]:
     if step.unit == "row":
         return ()
     seconds = {"second": step.amount, "workday": DAY, "month": 30 * DAY * step.amount}[step.unit]
-    waves = [name for name, size, long in (("day", DAY, 2 * DAY), ("year", YEAR, LEAST_YEARS * YEAR)) if seconds <= size / 4 and
-             span >= long]  # fmt: skip
+    known = (("day", DAY, 2 * DAY), ("year", YEAR, LEAST_YEARS * YEAR))
+    waves = [name for name, size, long in known if seconds <= size / 4 and span >= long]
     weekdays = [f"weekday {i}" for i in range(7)] if seconds <= DAY and DAY % seconds == 0 and span >= 14 * DAY else []
     return (*(f"{part} of {wave}, {k}" for wave in waves for k in HARMONICS for part in ("sine", "cosine")), *weekdays)
 

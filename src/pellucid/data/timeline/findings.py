@@ -49,9 +49,7 @@ def _article(about: Forecast) -> str:
     return f"each {about.step}"
 
 
-def _lost_rows(
-    time: np.ndarray, series: np.ndarray, about: Forecast, place: Callable[[int], str]
-) -> Iterator[Note]:
+def _lost_rows(time: np.ndarray, series: np.ndarray, about: Forecast, place: Callable[[int], str]) -> Iterator[Note]:
     for gone, what in ((~np.isfinite(time), f"a moment in '{about.time}'"), (series < 0, "a name of their series")):
         if rows := np.flatnonzero(gone).tolist():
             text = f"{count_noun(len(rows), 'row')} without {what} {'is' if len(rows) == 1 else 'are'} left out"
@@ -121,7 +119,9 @@ def _gaps(line: Timeline, about: Forecast, time: np.ndarray, place: Callable[[in
     if line.step.unit == "second" and line.step.amount <= HOUR:
         change = _clock_changes(line.moments(starts[length == round(HOUR / line.step.amount)]))
         text += f"; {count_noun(change, 'gap')} where clocks are put forward" if change else ""
-    yield Note("info", text, "", AS_MISSING if not about.fill else fill, "" if about.fill else "--fill linear fills them")
+    yield Note(
+        "info", text, "", AS_MISSING if not about.fill else fill, "" if about.fill else "--fill linear fills them"
+    )
 
 
 def _clock_changes(moments: np.ndarray) -> int:

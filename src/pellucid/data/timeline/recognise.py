@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ...errors import PellucidError, UsageError, unknown_name
 from ...fields import Column, Field, Note, kind_named
+from ...fields.channel import Channel
 from ...fields.notes import LEFT_OUT
 from ...wording import count_noun, join_words
+from ..schema import PLACEHOLDER
 from ..source import Contents, ReadOptions
 from ..splits.by_time import seconds_of
 from ..splits.spec import SplitSpec
@@ -22,6 +25,9 @@ from .rhythm import find_season
 from .step import ROWS, Step
 from .timeline import Timeline
 from .windows import calendar_of
+
+# The kind of what is forecast.
+CHANNEL = Channel()
 
 Say = Callable[[Note], None]
 
@@ -111,7 +117,7 @@ def recognise_forecast(
 def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> list[Field]:
     """Channels that know what is forecast: layers are built by it."""
     channels = [f for f in fields if f.traits.moments]
-    shared = {"horizon": about.horizon, "season": about.season, "context": about.context}
+    shared: dict[str, Any] = {"horizon": about.horizon, "season": about.season, "context": about.context}
     shared |= {"calendar": calendar_of(line).shape[1], "relative": len(line.names) > 1}
     shared["rhythms"] = sorted({lag for lag in (about.season, *about.step.rhythms()) if 1 < lag <= about.context})
     # Read apart where nothing else is told of any of them.
@@ -235,10 +241,10 @@ def _steps_of(text: str, step: Step) -> int:
     if span.unit != step.unit:
         same = "there is no regular step" if step == ROWS else f"the step is a {step}"
         raise UsageError(f"horizon '{text}' is no number of steps, as {same}", fix="give a number of steps")
-    steps = span.amount / step.amount
-    if steps < 1 or steps != int(steps):
+    count = span.amount / step.amount
+    if count < 1 or count != int(count):
         raise UsageError(f"horizon '{text}' is no whole number of steps of a {step}", fix="give a number of steps")
-    return int(steps)
+    return int(count)
 
 
 def _context(line: Timeline, about: Forecast) -> int:
@@ -268,8 +274,7 @@ def _channels(
         if name not in columns:
             raise UsageError(unknown_name("column", name, columns))
     fields: list[Field] = []
-    for name, column in columns.items():
-        fields.append(_field(column, options, about, goals))
+    fields += [_field(column, options, about, goals) for column in columns.values()]
     targets = [f for f in fields if f.role == "target"]
     if lost := [name for name in goals if name not in {f.name for f in targets}]:
         raise PellucidError(f"'{lost[0]}' can't be forecast: it holds no numbers", fix="name another with --target")
@@ -293,13 +298,13 @@ def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequenc
     if name in about.series:
         return Field(name, "category", "series id", "says which series a row is of")
     if name in options.ignore:
-        return Field(name, "category", "ignore", "as asked")
-    guess = kind_named("channel").recognise_numbers(column)
+        return Field(name, PLACEHOLDER, "ignore", "as asked")
+    guess = CHANNEL.recognise_numbers(column)
     if guess is None:
-        return Field(name, "category", "ignore", "words, which forecasts do not read")
+        return Field(name, PLACEHOLDER, "ignore", "words, which forecasts do not read")
     role = "known" if name in options.forecast.known else "target" if not goals or name in goals else "input"
     why = {"known": "; known ahead", "input": "; its past is read"}.get(role, "")
-    return Field(name, "channel", role, guess.reason + why, guess.settings)
+    return Field(name, CHANNEL.name, role, guess.reason + why, guess.settings)
 
 
 def _known_ahead(

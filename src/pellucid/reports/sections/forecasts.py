@@ -24,8 +24,8 @@ def forecasts_section(content: Content) -> Markup | None:
     if not found:
         return None
     share = f"{found['coverage']:.0%}"
-    lead = f"Grey: the past; green: what came, of {scored_on(content)}, spread evenly over its time. Blue: what was forecast, with the "
-    lead += f"interval that is to hold {share} of what comes."
+    lead = f"Grey: the past; green: what came, of {scored_on(content)}, spread evenly over its time. Blue: what was "
+    lead += f"forecast, with the interval that is to hold {share} of what comes."
     figures = [
         card(f"{one['of']}, {one['title']}", forecast_chart(
             one["past"], one["value"], one["low"], one["high"], one["true"], x_label=f"steps ({found['step']})",
