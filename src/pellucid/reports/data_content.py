@@ -64,6 +64,9 @@ def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
     """
     if not len(rows) or all(f.traits.tabular for f in data.inputs):
         return []
+    # Of series forecasts are drawn.
+    if any(f.traits.moments for f in data.inputs):
+        return []
     encoded = encode_target(data, task.fields)
     places = rows[np.linspace(0, len(rows) - 1, min(len(rows), 40 * SAMPLES)).astype(np.int64)]
     truth = task.decode_target(np.asarray(encoded)[places])

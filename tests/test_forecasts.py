@@ -1,0 +1,530 @@
+"""What comes next: moments, windows, parts, the ridge, intervals, and a run from start to forecast."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from sittings import sitting
+from test_resume import assert_same
+
+import pellucid
+from pellucid.data.read import read_data
+from pellucid.data.timeline.step import ROWS, Step, find_step
+from pellucid.data.timeline.timeline import build_timeline, fill_missing
+from pellucid.errors import PellucidError, UsageError
+from pellucid.fields.encoded import Windows
+from pellucid.metrics.future import OF_FUTURES, Outcome
+from pellucid.runs.forecasts import RECENT
+from pellucid.solved.forecast_ridge import folds_of
+from pellucid.solved.linear_forecast import (
+    LinearForecast,
+    Past,
+    Variant,
+    best_penalty,
+    fill_past,
+    moved_sums,
+    solve_weights,
+    sum_examples,
+)
+from pellucid.tasks.future import FutureTask, conformal_quantiles
+from pellucid.training.arrays import WindowRows
+from pellucid.training.loader import Loader
+
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
+DAY = 86400.0
+
+
+def seconds(*dates: str) -> np.ndarray:
+    return np.array(dates, "M8[s]").astype(np.float64)
+
+
+def hourly(n: int = 400, channels: int = 1, start: str = "2024-01-01", seed: int = 0) -> pl.DataFrame:
+    """Days of hours: a wave a day, and noise."""
+    rng, hour = np.random.default_rng(seed), np.arange(n)
+    moments = np.datetime64(start, "us") + hour * np.timedelta64(3600, "s")
+    columns: dict[str, Any] = {"when": moments}
+    for c in range(channels):
+        columns[f"c{c}"] = 10 * (c + 1) + np.sin(2 * np.pi * (hour + 3 * c) / 24) + 0.1 * rng.normal(size=n)
+    return pl.DataFrame(columns)
+
+
+def read(frame: pl.DataFrame, **options: Any) -> Any:
+    return pellucid.read(frame, cache=False, **options)
+
+
+def said(data: Any) -> str:
+    return "\n".join(str(note) for note in data.notes)
+
+
+# -- moments
+
+
+@pytest.mark.parametrize(
+    ("moments", "step"),
+    [
+        (seconds("2024-01-01T00", "2024-01-01T01", "2024-01-01T02", "2024-01-01T05"), Step("second", 3600)),
+        (seconds("2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"), Step("month", 1)),
+        (seconds("2023-01-15", "2023-04-15", "2023-07-15", "2023-10-15"), Step("month", 3)),
+        (seconds("2001-01-01", "2002-01-01", "2004-01-01"), Step("month", 12)),
+        (seconds(*np.arange("2024-01-01", "2024-02-10", dtype="M8[D]").astype(str)), Step("second", DAY)),
+        (seconds("2024-01-01", "2024-01-02T03", "2024-01-07", "2024-01-07T01:13"), ROWS),
+    ],
+)
+def test_the_step_of_moments(moments: np.ndarray, step: Step) -> None:
+    assert find_step(moments, np.zeros(len(moments), np.int64)) == step
+
+
+def test_business_days_have_no_gaps_at_weekends() -> None:
+    days = np.array([d for d in np.arange("2024-01-01", "2024-03-01", dtype="M8[D]") if np.is_busday(d)])
+    moments = days.astype("M8[s]").astype(np.float64)
+    step = find_step(moments, np.zeros(len(moments), np.int64))
+    assert step == Step("workday")
+    line = build_timeline(moments, np.zeros(len(days), np.int64), ("",), step)
+    assert line.place.tolist() == list(range(len(days)))
+    assert np.array_equal(line.moments(np.arange(line.places)), moments)
+
+
+@pytest.mark.parametrize("step", [Step("second", 900), Step("workday"), Step("month", 1), Step("month", 12)])
+def test_moments_and_places_are_each_others_inverse(step: Step) -> None:
+    origin = seconds("2024-01-31T00")[0]
+    moments = step.moments(np.full(40, origin), np.arange(40))
+    assert np.array_equal(step.places(moments, np.full(40, origin)), np.arange(40))
+
+
+def test_rows_come_to_their_places_whatever_their_order() -> None:
+    rng = np.random.default_rng(0)
+    time = np.concatenate([np.arange(20.0) * DAY, np.arange(5.0, 15.0) * DAY])
+    series = np.repeat([0, 1], [20, 10])
+    value = np.arange(30.0)
+    whole = build_timeline(time, series, ("a", "b"), Step("second", DAY))
+    order = rng.permutation(30)
+    mixed = build_timeline(time[order], series[order], ("a", "b"), Step("second", DAY))
+    assert np.array_equal(mixed.place, whole.place[order])
+    assert np.array_equal(mixed.arrange(value[order]), whole.arrange(value))
+    assert whole.first.tolist() == [0, 20]
+    assert whole.last.tolist() == [20, 30]
+
+
+@pytest.mark.parametrize(("doubles", "wanted"), [("first", 1.0), ("last", 5.0), ("mean", 3.0)])
+def test_several_rows_of_one_moment(doubles: str, wanted: float) -> None:
+    time = np.array([0, 1, 1, 2, 1.0]) * DAY
+    line = build_timeline(time, np.zeros(5, np.int64), ("",), Step("second", DAY), doubles=doubles)
+    assert line.arrange(np.array([9.0, 1.0, 3.0, 7.0, 5.0])).tolist() == [9.0, wanted, 7.0]
+
+
+def test_gaps_stay_missing_unless_asked() -> None:
+    time = np.array([0, 1, 4, 5]) * DAY
+    line = build_timeline(time, np.zeros(4, np.int64), ("",), Step("second", DAY))
+    values = line.arrange(np.array([1.0, 2.0, 8.0, np.nan]))[:, None]
+    assert np.isnan(values[:, 0]).tolist() == [False, False, True, True, False, True]
+    assert fill_missing(values, line, "linear")[:, 0].tolist() == [1, 2, 4, 6, 8, 8]
+    assert fill_missing(values, line, "last")[:, 0].tolist() == [1, 2, 2, 2, 8, 8]
+    assert fill_missing(values, line, "zero")[:, 0].tolist() == [1, 2, 0, 0, 8, 0]
+
+
+# -- windows
+
+
+def test_windows_are_what_a_plain_loop_gathers() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(30, 3)).astype(np.float32)
+    places = np.array([0, 4, 11, 12, 29, 20])
+    low, high = np.where(places < 12, 0, 12), np.where(places < 12, 12, 30)
+    ahead = np.array([True, False, True])
+    scale = rng.normal(size=(6, 3)).astype(np.float32)
+    windows = Windows(values, places, low, high, 5, 4, ahead, scale)
+    rows = np.array([5, 0, 3, 2, 2, 4, 1])
+    wanted = np.full((len(rows), 10, 3), np.nan, np.float32)
+    for i, row in enumerate(rows):
+        for j in range(9):
+            at = places[row] - 5 + j
+            for c in range(3):
+                if low[row] <= at < high[row] and (j < 5 or ahead[c]):
+                    wanted[i, j, c] = values[at, c]
+        wanted[i, 9] = scale[row]
+    assert np.array_equal(windows.gather(rows), wanted, equal_nan=True)
+    device = WindowRows(windows, torch.device("cpu")).gather(torch.from_numpy(rows))
+    assert np.array_equal(device.numpy(), wanted, equal_nan=True)
+
+
+def test_no_forecast_crosses_a_border_and_none_is_lost() -> None:
+    data = read(hourly(300), horizon=10, split="200h,50h,50h")
+    split, line = data.split(), data.timeline
+    assert line is not None
+    assert len(split.validation) == len(split.test) == 41
+    for rows, low, high in ((split.train, 0, 200), (split.validation, 200, 250), (split.test, 250, 300)):
+        place = line.place[rows]
+        assert place.min() >= low
+        assert place.max() + 10 == high
+    assert split.learned_rows.tolist() == list(range(200))
+
+
+def test_each_series_gives_its_own_last_steps() -> None:
+    frame = pl.concat([
+        hourly(60 + 20 * i, start=f"2024-01-0{i + 1}", seed=i).with_columns(pl.lit(f"s{i}").alias("shop"))
+        for i in range(3)
+    ])  # fmt: skip
+    data = read(frame, horizon=6, series=["shop"], split="rest,6steps,6steps")
+    split, line = data.split(), data.timeline
+    assert line is not None
+    assert line.names == ("s0", "s1", "s2")
+    assert (line.place[split.test] == line.last - 6).all()
+    assert (line.place[split.validation] == line.last - 12).all()
+    assert read(frame, horizon=6).timeline.names == line.names  # the column is found
+    assert "tells 3 series apart" in said(read(frame, horizon=6))
+
+
+def test_states_come_from_the_time_of_training_alone() -> None:
+    frame = hourly(300)
+    changed = frame.with_columns(
+        pl.when(pl.int_range(300) >= 200).then(pl.col("c0") * 1000).otherwise("c0").alias("c0")
+    )
+    one, two = (read(each, horizon=10, split="200h,50h,50h").fitted()["c0"].state for each in (frame, changed))
+    assert one == two
+    assert one["mean"] == pytest.approx(frame["c0"][:200].mean())
+    assert one["scales"][""] == pytest.approx(np.abs(np.diff(frame["c0"][:200].to_numpy()[::1], n=1)).mean(), rel=30)
+    season = int(read(frame, horizon=10).fields["c0"].settings["season"])
+    values = frame["c0"][:200].to_numpy()
+    assert season == 24
+    assert one["scales"][""] == pytest.approx(abs(values[24:] - values[:-24]).mean())
+
+
+# -- what is recognised, and what is said
+
+
+def test_a_dated_regular_table_of_numbers_is_forecast() -> None:
+    data = read(hourly(400))
+    assert data.reading.forecast is not None
+    assert data.reading.forecast.horizon == 24
+    assert "dated and regular" in said(data)
+    assert read(hourly(400), horizon=0).reading.forecast is None
+    assert read(hourly(400), target="c0").reading.forecast is None
+
+
+def test_columns_that_go_on_where_the_target_ends_are_known_ahead() -> None:
+    frame = hourly(200, channels=3).with_columns(
+        pl.when(pl.int_range(200) < 180).then("c0").alias("c0"), pl.when(pl.int_range(200) < 180).then("c2").alias("c2")
+    )
+    roles = {f.name: f.role for f in read(frame, target="c0", horizon=12).fields.values()}
+    assert roles == {"when": "time", "c0": "target", "c1": "known", "c2": "input"}
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda f: f.sample(fraction=1.0, shuffle=True, seed=0), "earlier than the row before"),
+        (lambda f: pl.concat([f, f[50:53]]), "3 moments with several rows"),
+        (lambda f: pl.concat([f[:100], f[109:]]), "9 moments without a row, in 1 gap"),
+        (lambda f: f.with_columns(pl.when(pl.int_range(len(f)) == 7).then(None).otherwise("when").alias("when")),
+         "1 row without a moment in 'when' is left out"),
+    ],
+)  # fmt: skip
+def test_odd_moments_are_said(change: Any, text: str) -> None:
+    data = read(change(hourly(300)), horizon=5)
+    assert text in said(data)
+    assert len(data.split().train) > 100
+
+
+def test_clock_changes_are_named() -> None:
+    hours = pl.datetime_range(
+        datetime.datetime(2024, 10, 20), datetime.datetime(2024, 11, 3), "1h", eager=True
+    ).to_list()
+    doubled = [h for h in hours for _ in range(2 if h == datetime.datetime(2024, 10, 27, 2) else 1)]
+    data = read(pl.DataFrame({"when": doubled, "x": np.arange(len(doubled)) % 7 * 1.5}), horizon=5)
+    assert "where clocks are put back" in said(data)
+
+
+def test_rows_at_no_step_are_counted() -> None:
+    rng = np.random.default_rng(0)
+    when = np.datetime64("2024-01-01", "us") + (np.cumsum(rng.integers(1, 9_000_000, 100)) * 1000).astype("m8[us]")
+    data = read(pl.DataFrame({"when": when, "x": rng.normal(size=100)}), horizon=3)
+    assert "at no regular step" in said(data)
+    brought = read(pl.DataFrame({"when": when, "x": rng.normal(size=100)}), horizon=3, every="1h")
+    assert brought.timeline.step == Step("second", 3600)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"horizon": 500}, "is longer than the data"),
+        ({"horizon": 90, "split": "80,10,10"}, "fits into"),
+        ({"horizon": "2 weeks"}, "is longer than the data"),
+        ({"horizon": "1mo"}, "no number of steps"),
+        ({"horizon": "soon"}, "no number of steps"),
+        ({"horizon": 5, "target": "nothing"}, "nothing"),
+        ({"horizon": 5, "split": "group:c0"}, "parted by time"),
+        ({"horizon": 5, "known": ["load"]}, "load"),
+        ({"horizon": 5, "time": "then"}, "then"),
+    ],
+)
+def test_what_cannot_be_forecast_is_said(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(PellucidError, match=text):
+        read(hourly(300), **options).split()
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, None])
+def test_channels_that_never_change_are_no_trouble(value: float | None) -> None:
+    frame = hourly(300).with_columns(pl.lit(value, pl.Float64).alias("flat"))
+    run = pellucid.train(read(frame, horizon=5), steps=4, save=False, progress=False, size=0)
+    assert np.isfinite(run.score.value)
+
+
+# -- metrics
+
+
+def outcome(n: int = 6, horizon: int = 4, channels: int = 2, seed: int = 0) -> tuple[np.ndarray, Outcome]:
+    rng = np.random.default_rng(seed)
+    true = rng.normal(size=(n, horizon, channels))
+    point = true + rng.normal(size=true.shape)
+    answers = np.stack([point, point - 1, point + 1], -1)
+    return answers, Outcome(true, rng.uniform(0.5, 2, (n, channels)), np.array([3.0, -1.0]), np.array([2.0, 5.0]))
+
+
+def measure(name: str, answers: np.ndarray, true: Outcome) -> float:
+    metric = next(m for m in OF_FUTURES.values() if m.key == name)
+    return float(metric.judge(answers, true)(np.ones((1, len(true))))[0])
+
+
+def test_metrics_are_their_formulas() -> None:
+    answers, true = outcome()
+    error = abs(answers[..., 0] - true.values)
+    said, came = answers[..., 0] * true.std + true.mean, true.values * true.std + true.mean
+    assert measure("mase", answers, true) == pytest.approx((error / true.scale[:, None]).mean())
+    assert measure("mse", answers, true) == pytest.approx((error**2).mean())
+    assert measure("smape", answers, true) == pytest.approx((2 * abs(said - came) / (abs(said) + abs(came))).mean())
+    assert measure("mae", answers, true) == pytest.approx((error * true.std).mean())
+    beyond = np.maximum(answers[..., 1] - true.values, 0) + np.maximum(true.values - answers[..., 2], 0)
+    assert measure("sis", answers, true) == pytest.approx(((2 + 20 * beyond) / true.scale[:, None]).mean())
+
+
+def test_a_missing_value_takes_itself_out_alone() -> None:
+    answers, true = outcome()
+    gone = true.values.copy()
+    gone[2, 1, 0] = np.nan
+    error = abs(answers[..., 0] - true.values)
+    each = error.mean(1)
+    each[2, 0] = np.delete(error[2, :, 0], 1).mean()
+    holes = Outcome(gone, true.scale, true.mean, true.std)
+    assert measure("smae", answers, holes) == pytest.approx(each.mean())
+
+
+def test_the_naive_forecast_of_m4_scores_what_was_published() -> None:
+    """Seasonal naive on M4 weekly: MASE 2.777, sMAPE 9.161 (Makridakis et al., "Evaluation and Ranks", 2018)."""
+    files = [DATA / "m4" / f"Weekly-{part}.csv.xz" for part in ("train", "test")]
+    if not all(file.exists() for file in files):
+        pytest.skip(f"{files[0]} is missing")
+    import lzma
+
+    scores = []
+    past, ahead = ([line.replace('"', "").split(",")[1:] for line in lzma.open(f, "rt").read().splitlines()[1:]]
+                   for f in files)  # fmt: skip
+    for before, after in zip(past, ahead, strict=True):
+        own = np.array([float(v) for v in before if v])
+        true = np.array([float(v) for v in after if v])
+        scale = np.full((1, 1), abs(np.diff(own)).mean())
+        answers = np.repeat(np.full((1, 13, 1, 1), own[-1]), 3, -1)
+        result = Outcome(true[None, :, None], scale, np.zeros(1), np.ones(1))
+        scores.append([measure("mase", answers, result), measure("smape", answers, result)])
+    assert np.mean(scores, 0) == pytest.approx([2.777, 0.09161], abs=5e-4)
+
+
+# -- intervals
+
+
+def test_lines_never_cross_and_hold_their_share() -> None:
+    frame = read(hourly(300), horizon=4).fitted()
+    task = FutureTask([frame["c0"]])
+    rng = np.random.default_rng(0)
+    raw = torch.from_numpy(rng.normal(size=(500, 8))).float()
+    target = torch.cat([raw[:, :4, None] + 3 * torch.randn(500, 4, 1), torch.ones(500, 1, 1)], 1)
+    task.calibrate(raw[:250], target[:250])
+    lines = task.quantiles(raw)
+    assert (np.diff(lines, axis=-1) >= 0).all()
+    low, high = task.quantiles(raw[250:], (1, 4))[..., 0], task.quantiles(raw[250:], (1, 4))[..., 1]
+    true = target[250:, :4].numpy()
+    assert 0.86 < ((low <= true) & (true <= high)).mean() < 0.94
+
+
+def test_conformal_quantiles_lie_a_little_further_out() -> None:
+    error = np.arange(1.0, 20.0)
+    assert conformal_quantiles(error, (0.05, 0.95)).tolist() == [1.0, 19.0]
+    assert conformal_quantiles(np.arange(1.0, 100.0), (0.05, 0.95)).tolist() == [5.0, 95.0]
+
+
+# -- the ridge
+
+
+def ridge_parts(channels: int = 2, **options: Any) -> tuple[Any, Loader, Past, Any]:
+    data = read(hourly(260, channels), horizon=6, context=20, split="160h,50h,50h", **options)
+    fields = list(data.fitted().values())
+    inputs, targets = [f for f in fields if f.is_input], [f for f in fields if f.role == "target"]
+    return data, Loader.of(data, fields, torch.device("cpu")), Past.of(inputs, targets), data.split()
+
+
+@pytest.mark.parametrize(("offset", "length", "extras"), [(1, 20, False), (5, 12, True), (12, 12, False)])
+def test_ridge_is_that_of_scikit_learn(offset: int, length: int, extras: bool) -> None:
+    from sklearn.linear_model import Ridge
+
+    _, loader, past, split = ridge_parts(1)
+    own = Variant(length, offset, 0.01, extras=extras)
+    weight = solve_weights(past, sum_examples(past, own, loader, split.train), own)[0].double().numpy()
+    batch = loader.batch(torch.from_numpy(split.train))
+    x, last, scale = LinearForecast(past, own).features(batch, length)
+    shift = x[..., length - offset : length].mean(2, keepdim=True)
+    moved = torch.cat([x[..., :length] - shift, x[..., length:]], 2)[:, 0].double().numpy()
+    y = (LinearForecast(past, own).goals(batch, last, scale) - shift)[:, 0].double().numpy()
+    known = Ridge(0.01 * len(x), fit_intercept=False).fit(moved, y)
+    assert moved @ weight == pytest.approx(moved @ known.coef_.T, abs=2e-4)
+
+
+def test_sums_tell_the_error_without_a_pass() -> None:
+    _, loader, past, split = ridge_parts(1)
+    own = Variant(14, 7, extras=False)
+    learned, watched = (sum_examples(past, own, loader, rows) for rows in (split.train, split.validation))
+    error, penalty, weight = best_penalty(past, learned, watched, own)
+    member = LinearForecast(past, Variant(14, 7, penalty, extras=False)).eval()
+    member.weight.copy_(weight)
+    batch = loader.batch(torch.from_numpy(split.validation))
+    off = member(batch) - batch.target[:, :6]
+    assert float(off.square().sum()) == pytest.approx(error, rel=1e-3)
+    assert len(moved_sums(past, learned, own)[0]) == 15
+
+
+def test_answers_left_out_never_see_their_own_time() -> None:
+    """Whatever happens in a fold, its left-out weights are the same."""
+    series, place = np.zeros(400, np.int64), np.arange(400)
+    train = np.arange(30, 330)
+    fold, kept = folds_of(series, place, train, horizon=12)
+    for k, own in enumerate(kept):
+        inside, outside = train[fold == k], train[own]
+        ahead = {int(p) + h for p in inside for h in range(12)}
+        assert not ahead & {int(p) + h for p in outside for h in range(12)}
+    many = np.repeat(np.arange(10) * 40, 40)
+    fold, kept = folds_of(many, place, np.arange(400), horizon=12)
+    assert all(not set(many[fold == k]) & set(many[own]) for k, own in enumerate(kept))
+
+
+def test_gaps_in_the_past_take_the_value_before() -> None:
+    past = torch.tensor([[np.nan, 2.0, np.nan, np.nan, 5.0], [np.nan] * 5]).unsqueeze(2)
+    assert fill_past(past)[..., 0].tolist() == [[2, 2, 2, 2, 5], [0, 0, 0, 0, 0]]
+
+
+# -- runs
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    frame = hourly(500, 3).with_columns(pl.when(pl.int_range(500) < 480).then("c0").alias("c0"))
+    path = tmp_path_factory.mktemp("series") / "load.csv"
+    frame.write_csv(path)
+    return pellucid.train(path, target="c0", horizon=12, known=["c1"], steps=20, size=0, out=path.parent / "runs")
+
+
+def test_no_answer_follows_from_the_future(run: Any) -> None:
+    """Change any value from the moment a forecast starts at on, but for what is known ahead: it stays as it was."""
+    frame = pl.read_parquet(io.BytesIO(run.folder.read(RECENT)))
+    data = run._read_new(frame, need_target=True, times="when")
+    rows = data.usable_rows()[-3:-2]
+    place = int(data.timeline.place[rows[0]])
+    before = run._answer_rows(data, rows, with_target=True)[0]
+
+    def answer(name: str, at: int) -> torch.Tensor:
+        changed = frame.with_columns(
+            pl.when(pl.int_range(len(frame)) == at).then(pl.col(name) + 7.0).otherwise(name).alias(name)
+        )
+        return run._answer_rows(run._read_new(changed, need_target=True, times="when"), rows, with_target=True)[0]
+
+    for name in ("c0", "c2"):
+        for at in (place, place + 5, place + 11):
+            assert torch.equal(answer(name, at), before), (name, at)
+        assert not torch.equal(answer(name, place - 1), before), name
+    assert not torch.equal(answer("c1", place + 3), before)
+
+
+def test_a_run_forecasts_from_where_it_ends(run: Any) -> None:
+    found = run.predict()
+    assert len(found) == 12
+    first = datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=480)
+    assert found[0]["time"] == str(first)
+    assert all(row["low"] <= row["high"] for row in found)
+    assert {"value", "low", "high", "step"} <= set(found.to_frame().columns)
+    loaded = pellucid.load(run.path)
+    assert loaded.predict() == found
+    assert len(loaded.predict(steps=5)) == 5
+    with pytest.raises(PellucidError, match="'c1' must be known 30 hours ahead, and is for 20 hours"):
+        run.predict(steps=30)
+    long = run.predict(steps=20)
+    assert [row["value"] for row in long][:12] == [row["value"] for row in found]
+    assert any("goes on from its own answers" in str(note) for note in long.notes)
+
+
+def test_a_run_is_evaluated_at_rolling_origins(run: Any) -> None:
+    scored = run.evaluate(hourly(300, 3, seed=5))
+    assert scored.score.n == 300 - 12 - 32 + 1
+    assert scored.baseline.name == "the value 24 steps before"
+    assert "coverage of the 90% intervals" in scored.metrics
+
+
+def test_what_is_known_ahead_must_not_be_shifted() -> None:
+    """A column that tells the answer, an hour late, tells less: whoever shifts it must see the score fall."""
+    rng = np.random.default_rng(3)
+    known = rng.normal(size=600)
+    frame = hourly(600).with_columns(pl.Series("wind", known), pl.Series("c0", 3 * known + 0.1 * rng.normal(size=600)))
+    shifted = frame.with_columns(pl.col("wind").shift(1))
+    scores = [
+        pellucid.train(read(each, target="c0", horizon=6, known=["wind"]), steps=5, save=False, size=0).score.value
+        for each in (frame, shifted)
+    ]
+    assert scores[0] < 0.2 * scores[1]
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn", "rnn", "transformer"])
+def test_every_trunk_begins_as_the_ridge_and_learns(network: str) -> None:
+    data = read(hourly(300, 2), horizon=6)
+    run = pellucid.train(data, network=network, steps=6, save=False, size=0)
+    evaluated = [row for row in run.folder.lines("history.jsonl") if row["event"] == "evaluated"]
+    assert evaluated[0]["step"] == 0
+    assert evaluated[0]["MASE"] == pytest.approx(run.record["solved"]["validation"], rel=1e-5)
+    alone = pellucid.train(data, network=network, steps=6, save=False, size=0, solved=False)
+    assert "solved" not in alone.record["network"]
+    assert np.isfinite(alone.score.value)
+
+
+@pytest.mark.parametrize("network", ["mlp", "transformer"])
+def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path: Path, network: str) -> None:
+    path = tmp_path / "t.csv"
+    hourly(260, 2).write_csv(path)
+    job = {"data": str(path), "horizon": 6, "network": network, "steps": 8, "size": 0, "seed": 3}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert sitting(whole, job) == 0
+    for event in (("between the optimizers", 2), ("before a checkpoint", 3)):
+        assert sitting(broken, job, event) == -9
+    assert sitting(broken, job) == 0
+    assert_same(whole, broken)
+    again = pellucid.train(like=whole, name="again", out=tmp_path)
+    assert_same(whole, again.path)
+    started = pellucid.train(path, horizon=6, start=whole, steps=2, out=tmp_path / "later")
+    assert started.record["plan"]["start"]["run"] == str(whole)
+
+
+def test_a_record_of_a_stranger_is_checked(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="said of all rows"):
+        read(hourly(100), kinds={"c0": "channel"})
+    with pytest.raises(UsageError, match="--steps are for forecasts"):
+        rng = np.random.default_rng(0)
+        table = pl.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80)})
+        pellucid.train(table, target="y", steps=2, folds=0, save=False).predict(table, steps=3)
+
+
+def test_read_data_says_the_same_twice(tmp_path: Path) -> None:
+    hourly(300).write_csv(tmp_path / "t.csv")
+    one, two = (read_data(tmp_path / "t.csv", cache=str(tmp_path / "cache")) for _ in range(2))
+    assert one.reading == two.reading
+    assert one.fingerprint() == two.fingerprint()
