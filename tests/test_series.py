@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,8 @@ def test_a_run_of_series_from_file_to_answer(tmp_path: Path) -> None:
     assert run.predict([new[0], new[1][:25]])[0]["label"] == from_file[0]
     page = (run.path / "report.html").read_text()
     assert "random convolutions" in page
+    figures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
+    assert any('aria-label="series from ' in figure or "series from " in figure for figure in figures), "drawn as lines"
 
 
 # -- arrays and wide tables

@@ -46,7 +46,7 @@ def line_chart(
         level: name and height of a dashed line to compare with.
         mark: (x, y, text) of a point worth seeing.
     """
-    curves = {name: _thin_points(finite_values(x), finite_values(y)) for name, (x, y) in series.items()}
+    curves = {name: thin_points(finite_values(x), finite_values(y)) for name, (x, y) in series.items()}
     every_y = np.concatenate([y for _, y in curves.values()] + [finite_values([level[1]] if level else [])])
     direct = len(curves) <= 4
     right = 12 + max((text_width(name) for name in curves), default=0) if direct and len(curves) > 1 else 16
@@ -203,7 +203,7 @@ def _colour_class(i: int) -> int:
     return i % COLOURS + 1
 
 
-def _thin_points(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def thin_points(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """At most ``MOST_STEPS`` points: the lowest and highest of each stretch, so that no peak is lost."""
     if len(x) <= MOST_STEPS:
         return x, y

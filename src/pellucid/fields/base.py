@@ -207,6 +207,10 @@ class Kind(ABC):
     def show(self, stored: Stored, row: int) -> str | bytes:
         """One raw value for a page: text, or the bytes of a PNG."""
 
+    def curve(self, stored: Stored, row: int) -> list[float | None]:
+        """One value as a line of numbers; only of kinds that are ``curves``."""
+        raise PellucidError(f"{self.noun} is no line of numbers")
+
     def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         """What of the values a fitted field has no place for, in words; empty when there is nothing to say."""
         return ""

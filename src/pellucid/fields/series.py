@@ -128,6 +128,12 @@ class Series(Kind):
         low, high = format_number(float(known.min())), format_number(float(known.max()))
         return f"{count_noun(len(values), 'value')} from {low} to {high}"
 
+    def curve(self, stored: Stored, row: int) -> list[float | None]:
+        """The values of one series as a page draws them, thinned evenly where there are very many."""
+        values = series_at(stored, row)
+        values = values[:: max(1, len(values) // (10 * MOST_SHOWN))]
+        return [float(value) if np.isfinite(value) else None for value in values]
+
     def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         """Values that are missing, or far from those of training, where none were."""
         values = np.asarray(stored.arrays["values"])

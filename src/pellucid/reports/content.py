@@ -107,7 +107,8 @@ class Curves(TypedDict):
 class Worst(TypedDict, total=False):
     """One of the largest errors on the validation set."""
 
-    shown: Mapping[str, Any]  # any of "image_png", "sound_wav": bytes, "text": str, "row": {column: value}
+    # Any of "image_png", "sound_wav": bytes, "text": str, "curves": {channel: values}, "row": {column: value}.
+    shown: Mapping[str, Any]
     true: Any
     predicted: Any
     probability: float  # the network gave to what it predicted

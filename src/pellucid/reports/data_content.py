@@ -13,6 +13,7 @@ from ..fields.labels import join_labels
 
 if TYPE_CHECKING:
     from ..data import Examples
+    from ..fields import Field
     from ..tasks.base import Task
     from .content import Data, Worst
 
@@ -37,11 +38,16 @@ def data_content(data: Examples) -> Data:
         "notes": [str(n) for n in data.notes],
     }
     first = data.reading.first
-    if not first or not all(f.traits.tabular for f in data.inputs):
+    if not first or any(is_seen(f) for f in data.inputs):
         return found
     return found | {
         "first_rows": {"columns": list(first[0]), "rows": [[v or "" for v in row.values()] for row in first]}
     }
+
+
+def is_seen(field: Field) -> bool:
+    """Whether a value says more when it is shown than in a cell: a photo, a recording, a text, a whole series."""
+    return not (field.traits.tabular or field.traits.moments)
 
 
 def class_content(task: Task, data: Examples, parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
@@ -57,15 +63,12 @@ def class_content(task: Task, data: Examples, parts: Mapping[str, np.ndarray]) -
 
 
 def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
-    """Some training examples that are photos, recordings or texts, of as many classes as can be; none of tables.
+    """Some training examples that are photos, recordings, texts or series, of as many classes as can be; none of tables.
 
     Args:
         rows: (n,) of training.
     """
-    if not len(rows) or all(f.traits.tabular for f in data.inputs):
-        return []
-    # Of series forecasts are drawn.
-    if any(f.traits.moments for f in data.inputs):
+    if not len(rows) or not any(is_seen(f) for f in data.inputs):
         return []
     encoded = encode_target(data, task.fields)
     places = rows[np.linspace(0, len(rows) - 1, min(len(rows), 40 * SAMPLES)).astype(np.int64)]
@@ -96,7 +99,9 @@ def shown_inputs(data: Examples, row: int) -> dict[str, Any]:
         value = values[field.name]
         if heard := field.traits.hear(data.stored_values(field.name), row):
             found.setdefault("sound_wav", heard)
-        if isinstance(value, bytes):
+        if field.traits.curves:
+            found.setdefault("curves", {})[field.name] = field.traits.curve(data.stored_values(field.name), row)
+        elif isinstance(value, bytes):
             found.setdefault("image_png", value)
         elif field is prose:
             found["text"] = value

@@ -83,7 +83,7 @@ class StartingRun:
         Raises:
             PellucidError: when no input of the data matches one of the run's.
         """
-        pairs = match_fields([f for f in self.fields if f.role == "input"], data.inputs)
+        pairs = match_fields([f for f in self.fields if f.is_input], data.inputs)
         if not pairs:
             have, want = (", ".join(f"{f.name} ({f.kind})" for f in some) for some in (data.inputs, self.fields))
             raise PellucidError(

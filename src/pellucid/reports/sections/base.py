@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...draw.markup import Markup, tag
+from ...draw.series import series_chart
 from ...wording import count_noun, plain_text
 from ..content import Content
 
@@ -87,6 +88,8 @@ def example_figure(shown: Mapping[str, Any]) -> list[Markup]:
     if wav := shown.get("sound_wav"):
         source = "data:audio/wav;base64," + b64encode(wav).decode()
         parts.append(tag("audio", src=source, controls="", preload="none"))
+    if curves := shown.get("curves"):
+        parts.append(series_chart(curves))
     if text := str(shown.get("text") or ""):
         cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …"
         parts.append(tag("blockquote", cut))
