@@ -155,7 +155,9 @@ class Network(nn.Module):
         """What the trunk reads: the input layers' features, joined; with H heads (B, H, width)."""
         read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.layers, self.input_keys(), strict=True)]
         if self.vector:
-            return Features(self.heads(self.entry(torch.cat([f.x for f in read], -1))), key=batch.key)
+            # A layer may make several examples of one, each with a key of its own.
+            key = read[0].key if len(read) == 1 else batch.key
+            return Features(self.heads(self.entry(torch.cat([f.x for f in read], -1))), key=key)
         if len(read) == 1:
             return read[0]
         tokens = [self.input_token(i, f) for i, f in enumerate(read)]

@@ -100,7 +100,9 @@ class StartingRun:
             What came along and what did not, in words.
         """
         count, fresh = self.copy_weights(network)
-        fit_linear_probe(network, loader, split.train, split.validation)
+        # Forecasts are added to what the past says: there is no map from features alone that could be fitted.
+        if network.output.task_type.constant:
+            fit_linear_probe(network, loader, split.train, split.validation)
         but = f"; fresh are {join_words(fresh)}" if fresh else ""
         return f"{count:,} of {network.parameter_count:,} weights come from {self.path}{but}"
 
@@ -112,7 +114,7 @@ class StartingRun:
         parameters, fresh, count = dict(network.named_parameters()), [], 0
         with torch.no_grad():
             for name, value in network.weights().items():
-                if name.startswith("output."):
+                if name.startswith("output.") and (network.output.task_type.constant or ".layer." not in name):
                     continue
                 known = self.tensors.get(name)
                 if known is None or known.shape != tuple(value.shape):

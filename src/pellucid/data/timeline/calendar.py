@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ...storage import forms
 from .step import DAY, Step, weekday_numbers
 
 YEAR = 365.2425 * DAY
@@ -24,6 +27,11 @@ def calendar_names(step: Step, span: float) -> tuple[str, ...]:
     waves = [name for name, size, long in known if seconds <= size / 4 and span >= long]
     weekdays = [f"weekday {i}" for i in range(7)] if seconds <= DAY and DAY % seconds == 0 and span >= 14 * DAY else []
     return (*(f"{part} of {wave}, {k}" for wave in waves for k in HARMONICS for part in ("sine", "cosine")), *weekdays)
+
+
+def check_calendar_name(value: Any, where: str) -> None:
+    """The form of one of ``calendar_names`` in a file that may be anyone's; raises FormError."""
+    forms.pattern(r"weekday [0-6]|(sine|cosine) of (day|year), [12]")(value, where)
 
 
 def calendar_features(moments: np.ndarray, names: tuple[str, ...]) -> np.ndarray:  # (P,) -> (P, k) float32

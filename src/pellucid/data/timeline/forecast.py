@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...storage import forms
+from .calendar import check_calendar_name
 from .step import Step
 from .timeline import DOUBLES, FILLS
 
@@ -25,7 +26,7 @@ class Forecast:
         known: columns that are known ahead.
         step: between two moments.
         doubles: what is done with several rows of a moment. fill: how missing values are filled; empty for not at all.
-        coarser: rows were brought to a step that was asked for.
+        coarser: rows were brought to a step that was asked for. calendar: what is told of it, see ``calendar_names``.
     """
 
     horizon: int
@@ -39,13 +40,14 @@ class Forecast:
     doubles: str = "first"
     fill: str = ""
     coarser: bool = False
+    calendar: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Forecast:
-        lists = {name: tuple(data[name]) for name in ("series", "known")}
+        lists = {name: tuple(data[name]) for name in ("series", "known", "calendar")}
         return cls(**{**data, **lists, "step": Step.from_json(data["step"])})
 
     @property
@@ -80,6 +82,7 @@ FORM = forms.record(
         "step": forms.record({"unit": forms.one_of("second", "workday", "month", "row"), "amount": forms.number(1e-9)}),
         "time": forms.text(),
         **dict.fromkeys(("series", "known"), forms.list_of(forms.text())),
+        "calendar": forms.list_of(check_calendar_name, most=100),
         "doubles": forms.one_of(*DOUBLES),
         "fill": forms.one_of("", *FILLS),
         "coarser": forms.flag,

@@ -104,7 +104,7 @@ def recognise_forecast(
     horizon = _horizon(asked.horizon, season, line, where)
     about = replace(about, horizon=horizon, season=season, stride=asked.stride or 1)
     about = replace(about, context=asked.context or _context(line, about))
-    about = replace(about, known=tuple(f.name for f in made if f.role == "known"))
+    about = replace(about, calendar=calendar_of(line), known=tuple(f.name for f in made if f.role == "known"))
     for note in note_moments(moments, series, dates, line, about, next(iter(columns.values())).row_place):
         say(note)
     if fields is not None:
@@ -118,7 +118,7 @@ def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> 
     """Channels that know what is forecast: layers are built by it."""
     channels = [f for f in fields if f.traits.moments]
     shared: dict[str, Any] = {"horizon": about.horizon, "season": about.season, "context": about.context}
-    shared |= {"calendar": calendar_of(line).shape[1], "relative": len(line.names) > 1}
+    shared |= {"calendar": len(about.calendar), "relative": len(line.names) > 1}
     shared["rhythms"] = sorted({lag for lag in (about.season, *about.step.rhythms()) if 1 < lag <= about.context})
     # Read apart where nothing else is told of any of them.
     shared["apart"] = len(channels) > 1 and all(f.role == "target" for f in channels)
@@ -280,7 +280,8 @@ def _channels(
         raise PellucidError(f"'{lost[0]}' can't be forecast: it holds no numbers", fix="name another with --target")
     if not targets:
         raise PellucidError("there is no column of numbers to forecast", fix="name one with --target")
-    fields = _known_ahead(fields, columns, options, about, say) if goals else fields
+    # Whoever names some has named all.
+    fields = _known_ahead(fields, columns, about, say) if goals and not options.forecast.known else fields
     for field in fields:
         if field.role == "ignore" and field.name not in options.ignore:
             say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT))
@@ -307,9 +308,7 @@ def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequenc
     return Field(name, CHANNEL.name, role, guess.reason + why, guess.settings)
 
 
-def _known_ahead(
-    fields: Sequence[Field], columns: Mapping[str, Column], options: ReadOptions, about: Forecast, say: Say
-) -> list[Field]:
+def _known_ahead(fields: Sequence[Field], columns: Mapping[str, Column], about: Forecast, say: Say) -> list[Field]:
     """Columns that go on where all targets end are known ahead, and are read so."""
     ends = {f.name: _last_value(_values(columns, f)) for f in fields if f.traits.moments}
     goal = max(ends[f.name] for f in fields if f.role == "target")

@@ -24,7 +24,8 @@ HISTORY_SHARE, MOST_HISTORY = 0.25, 32
 def input_windows(data: Examples, fields: Sequence[Field]) -> Windows:
     """What lies before each row: the channels, then what the calendar says; known ones also from the row on."""
     about, line = forecast_of(data)
-    values = np.concatenate([_by_place(data, fields), calendar_of(line)], 1)
+    calendar = calendar_features(line.moments(np.arange(line.places)), about.calendar)
+    values = np.concatenate([_by_place(data, fields), calendar], 1)
     ahead = np.array([field.role == "known" for field in fields] + [True] * (values.shape[1] - len(fields)))
     after = about.horizon if any(field.role == "known" for field in fields) else 0
     return Windows(values, *_limits(line), about.context, after, ahead)
@@ -45,12 +46,10 @@ def forecast_of(data: Examples) -> tuple[Forecast, Timeline]:
     return data.reading.forecast, data.timeline
 
 
-def calendar_of(line: Timeline) -> np.ndarray:  # -> (P, k)
-    """What the calendar says of each place."""
-    places = np.arange(line.places)
-    moments = line.moments(places)
-    span = float(np.ptp(moments)) if len(moments) else 0.0
-    return calendar_features(moments, calendar_names(line.step, span))
+def calendar_of(line: Timeline) -> tuple[str, ...]:
+    """What the calendar tells of the places of a timeline."""
+    moments = line.moments(np.arange(line.places))
+    return calendar_names(line.step, float(np.ptp(moments)) if len(moments) else 0.0)
 
 
 def _by_place(data: Examples, fields: Sequence[Field]) -> np.ndarray:  # (P, F) float32
