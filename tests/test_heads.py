@@ -154,9 +154,9 @@ def test_heads_need_a_vector() -> None:
      (9000, 0, float("inf"), "dense", 8), (9000, 0, 99.0, "transformer", 1)],
 )  # fmt: skip
 def test_when_there_are_heads(examples: int, folds: int, epochs: float, network: str, wanted: int) -> None:
-    kind = trunk_named(network)
-    hints = kind.recipe("table") | (SMALL_RECIPE if folds else {})
-    assert heads_for(kind, hints, None, examples, epochs, {}).value == wanted
+    trunk = trunk_named(network)
+    hints = trunk.recipe("table") | (SMALL_RECIPE if folds else {})
+    assert heads_for(trunk, hints, None, examples, epochs, {}).value == wanted
 
 
 def test_a_planned_network_with_heads_has_fewer_weights_than_the_usual_one() -> None:

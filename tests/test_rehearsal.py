@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Mapping
@@ -337,3 +338,17 @@ def test_a_number_has_no_calibrated_losses() -> None:
     data = pellucid.read(pl.DataFrame({"x": [1.0, 2, 3, 4] * 10, "y": [1.5, 2.5, 0.5, 9.5] * 10}), target="y")
     output = OUTPUTS["number"]([data.fitted(0)["y"]])
     assert output.calibrated_losses(torch.zeros(4, 1), torch.zeros(4, 1)) is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_rare_classs_loss_is_not_finite_where_an_answer_is_not(value: float) -> None:
+    table = pl.DataFrame({"x": np.random.default_rng(1).normal(size=200), "y": ["no"] * 195 + ["yes"] * 5})
+    target = pellucid.read(table, target="y").fitted(0)["y"]
+    output = OUTPUTS["category"]([target])
+    raw, true = torch.zeros(100, 2), torch.zeros(100)
+    true[:3] = 1
+    assert output.calibrated_losses(raw, true).isfinite().all()
+    raw[40, 1] = value
+    # Not None: the search ends, and how its marks are judged stays what it was.
+    assert output.calibrated_losses(raw, true).isnan().all()

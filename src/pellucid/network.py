@@ -139,8 +139,9 @@ class Network(nn.Module):
                 f"{need.heads} heads need hidden layers that read one vector", fix="use --network mlp, or --heads 1"
             )
         self.heads: nn.Module = HeadSigns(trunk.width, need.heads) if need.heads > 1 else nn.Identity()
-        # Heads lie along an axis of positions: each goes through the hidden layers for itself.
-        vector_axes = 1 if need.heads > 1 else 0
+        # Each goes through the hidden layers for itself: along an axis of positions where none of these sees another,
+        # else as an example of its own.
+        vector_axes = 1 if need.heads > 1 and trunk.pointwise else 0
         trunk.least = reaches[0] if single else need.least
         self.trunk = trunk.build(vector_axes if self.vector else positions_of[0] if single else 1, need.causal)
         self.output.build(trunk.out_width)
@@ -148,8 +149,12 @@ class Network(nn.Module):
     # -- the way of the data
 
     def features(self, batch: Batch) -> Features:  # -> (B, *positions, out_width)
-        """What the trunk returns, with every stage's output beside it."""
-        return self.trunk(self.trunk_input(batch))
+        """What the trunk returns, with every stage's output beside it; with H heads (B, H, out_width)."""
+        f = self.trunk_input(batch)
+        if not isinstance(self.heads, HeadSigns) or self.trunk.pointwise:
+            return self.trunk(f)
+        out = self.trunk(self.heads.as_examples(f))
+        return out.with_(x=out.x.unflatten(0, (len(f.x), -1)), key=f.key)
 
     def trunk_input(self, batch: Batch) -> Features:  # -> (B, *positions, width)
         """What the trunk reads: the input layers' features, joined; with H heads (B, H, width)."""
@@ -190,8 +195,10 @@ class Network(nn.Module):
         return raw.float() + (self.solved(batch) if batch.solved is None else batch.solved)
 
     def _added_answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R) or (B, H, R)
-        # Answers with the precision of 8 bits would tie, or be rounded.
-        if f.x.dtype in (torch.bfloat16, torch.float16):
+        # Answers with the precision of 8 bits would tie, or be rounded. What the trunk returns does not tell: after a
+        # normalisation, or of heads, it is float32, and the next linear map would make 8 bits of it all the same.
+        half = f.x.dtype in (torch.bfloat16, torch.float16)
+        if half or torch.is_autocast_enabled(f.x.device.type):
             with torch.autocast(f.x.device.type, enabled=False):
                 return self.output(f.with_(x=f.x.float()), batch)
         return self.output(f, batch)
@@ -270,7 +277,8 @@ class Network(nn.Module):
         for i, (stage, module) in enumerate(self.trunk.stages.items()):
             found.append((stage, module, joined if not (i or self.vector) else ""))
         targets = join_words([f.name for f in self.output.fields], MOST_NAMED_FIELDS)
-        return [*found, (f"output: {targets} ({self.output.name})", self.output, "pooled")]
+        pooled = "" if isinstance(self.heads, HeadSigns) else "pooled"
+        return [*found, (f"output: {targets} ({self.output.name})", self.output, pooled)]
 
     # -- what it is
 

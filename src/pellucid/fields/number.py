@@ -261,8 +261,8 @@ def one_bins_worth(count: np.ndarray, bins: int) -> int:
     falling = np.sort(count)[::-1]
     rest = count.sum() - np.concatenate([[0], np.cumsum(falling[: bins - 1])])  # (bins,)
     worth = rest / (bins - np.arange(len(rest)))
-    enough = falling[: len(worth)] <= worth
-    return max(1, math.ceil(worth[int(np.argmax(enough))])) if enough.any() else 1
+    # The last of these always is enough: what is left for one bin is no less than the commonest of it.
+    return math.ceil(worth[int(np.argmax(falling[: len(worth)] <= worth))])
 
 
 def parse_numbers(series: pl.Series, decimal: str = POINT) -> tuple[pl.Series, dict[str, int]]:

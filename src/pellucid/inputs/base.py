@@ -28,12 +28,14 @@ class Input(nn.Module):
         offers: the numbers of position axes it can make.
         changes: what training may do to its values where the target stays true of them, for ``--augment``.
         settings: names and defaults of the choices ``plan`` may make for it (augmentation, dropout), as JSON.
+        shaping: names of those settings which the shapes of its weights hang on: they go with weights that are learned.
         batch_size: examples in a batch at most where this makes most of the input, unless the trunk knows better.
     """
 
     kind: ClassVar[str]
     offers: ClassVar[tuple[int, ...]]
     settings: ClassVar[Mapping[str, Any]] = {}
+    shaping: ClassVar[tuple[str, ...]] = ()
     batch_size: ClassVar[int] = 512
     changes: ClassVar[tuple[str, ...]] = ()
 

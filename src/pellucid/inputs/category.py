@@ -35,6 +35,7 @@ class Category(Input):
     kind = "category"
     offers = (0, 1)
     settings: ClassVar = {"embedding": 8, "unknown": 0.01}
+    shaping = ("embedding",)
 
     starts: Tensor
 

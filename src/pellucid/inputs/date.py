@@ -32,6 +32,7 @@ class Date(Input):
     kind = "date"
     offers = (0, 1)
     settings: ClassVar = {"embedding": 16}
+    shaping = ("embedding",)
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

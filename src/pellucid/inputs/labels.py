@@ -33,6 +33,7 @@ class Labels(Input):
     kind = "labels"
     offers = (0, 1)
     settings: ClassVar = {"embedding": 16, "unknown": 0.01}
+    shaping = ("embedding",)
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)

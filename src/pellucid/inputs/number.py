@@ -39,6 +39,7 @@ class Number(Input):
     kind = "number"
     offers = (0, 1)
     settings: ClassVar = {"embedding": 8, "bins": None}
+    shaping = ("embedding", "bins")
 
     @classmethod
     def plan(cls, hints: Mapping[str, Any], changes: Collection[str]) -> dict[str, Any]:

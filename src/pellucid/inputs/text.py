@@ -40,6 +40,7 @@ class Text(Input):
     kind = "text"
     offers = (1, 0)
     settings: ClassVar = {"embedding": 64, "drop": 0.1}
+    shaping = ("embedding",)
     batch_size = 64
 
     @classmethod

@@ -1,12 +1,24 @@
 """Every option, declared once; ``Budget``."""
 
 from .budget import MOST, Budget
-from .table import CHANGES_KNOWN, FORM, READ, TRAIN, VERBS, Option, check_options, default_options, options_table
+from .table import (
+    CHANGES_KNOWN,
+    FORM,
+    MOST_HEADS,
+    READ,
+    TRAIN,
+    VERBS,
+    Option,
+    check_options,
+    default_options,
+    options_table,
+)
 
 __all__ = [
     "CHANGES_KNOWN",
     "FORM",
     "MOST",
+    "MOST_HEADS",
     "READ",
     "TRAIN",
     "VERBS",

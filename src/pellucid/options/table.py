@@ -68,6 +68,9 @@ FOLDER = Text(r"[^\x00]+", expected="expected the name of a folder; '.' is this 
 # as large.
 LARGEST_SEED, LARGEST_RATE, LARGEST_BATCH, LARGEST_SIZE, MOST_SEEDS = (1 << 63) - 1, 1000.0, 1_000_000, 20, 1000
 
+# Heads of a network: a stranger's file may ask for any number.
+MOST_HEADS = 64
+
 FOLDS = Whole(most=1000, but=(1,), unit="parts", expected="expected 0, or 2 and more: a part is left out in turn")
 
 
@@ -212,8 +215,8 @@ TRAIN = (
            unset="accuracy; for numbers r2", metavar="NAME"),
     Option("size", "Size of the network: 0 is tiny, each number up about twice the work.", Whole(most=LARGEST_SIZE),
            unset="planned", metavar="N"),
-    Option("heads", "Heads of a dense network, whose answers are averaged; 1 for a single one.", Whole(1, 64),
-           unset="8 for tables of more than 2,000 rows with time for them, else 1", metavar="N"),
+    Option("heads", "Heads of a dense network, whose answers are averaged; 1 for a single one.", Whole(1, MOST_HEADS),
+           unset="8 for tables of more than 2,000 training rows with time for them, else 1", metavar="N"),
     Option("device", "cpu, cuda or cuda:1.", DEVICE, unset="the fastest available", metavar="NAME"),
     Option("name", "Name of the run and its folder.", FOLDER_NAME, unset="made from data and network", metavar="NAME"),
     Option("out", "Folder that runs are written to.", FOLDER, default="runs", metavar="FOLDER"),

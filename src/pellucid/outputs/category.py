@@ -88,6 +88,8 @@ class Category(PooledOutput):
         present = counts[counts > 0]
         if present.min() >= min(RARE, 0.5 / len(present)) * len(target):
             return None
+        if not raw.isfinite().all():
+            return torch.full_like(target, math.nan, dtype=torch.float64)
         raw, true = raw.double(), target.long()
         logits, known = raw.cpu().numpy(), true.cpu().numpy()
         temperature = fit_temperature(lambda t: cross_entropy(logits / t, known), len(known))

@@ -14,12 +14,10 @@ from torch import Tensor, nn
 from ..data.batches.batch import Batch
 from ..errors import UsageError
 from ..fields import Field
+from ..options import MOST_HEADS
 from ..trunks import Features, Need
 from ..trunks.layers import HeadMaps, Linear
 from .base import Output
-
-# A stranger's file may ask for any number.
-MOST_HEADS = 64
 
 
 class PooledOutput(Output):

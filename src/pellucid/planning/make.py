@@ -7,16 +7,13 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..fields import Kind
-from ..inputs import INPUTS
 from ..outputs import output_for
-from ..trunks import TRUNKS, Trunk
+from ..trunks import TRUNKS, Trunk, trunk_named
 from .device import best_device
 from .plan import Choice, Plan, Recipe
 from .rules import (
     GENTLY,
     HEADS_EPOCHS,
-    HEADS_SIZE,
-    HEADS_SIZES,
     NO_PART,
     SEEN,
     SMALL_DENSE,
@@ -30,10 +27,12 @@ from .rules import (
     class_weights_for,
     folds_for,
     heads_for,
+    input_settings,
     leading_kind,
     learning_rate,
     metric_for,
     network_for,
+    own_size,
     own_trunk,
     passes_of,
     positive_for,
@@ -74,9 +73,10 @@ def make_plan(
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
     passes = passes_of(budget, batch.value, len(split.train))
-    heads = heads_for(kind, hints, start, len(split.train), passes, options)
-    few = hints | {"size": HEADS_SIZE, "sizes": HEADS_SIZES}
-    heads_sizes = sizes_for(few, budget, options.get("size"), len(split.train)) if heads.value > 1 else None
+    heads = heads_for(trunk or trunk_named(network.value), hints, start, len(split.train), passes, options)
+    heads_sizes = sizes
+    if heads.value > 1:
+        heads_sizes = sizes_for(hints, budget, options.get("size"), len(split.train), heads.value)
     seed, own_split = int(options.get("seed") or 0), options.get("split_seed")
     split_seed = seed if own_split is None else int(own_split)
     changes = augmentation_for(data, split_seed, hints, options.get("augment"))
@@ -88,7 +88,8 @@ def make_plan(
     choices = [
         predict_choice(data, why),
         Choice("network", network.value, network.reason),
-        size_choice(heads_sizes or sizes),
+        # One that is asked for is had, whatever time there is.
+        size_choice(heads_sizes, None if options.get("heads") else sizes) if trunk is None else own_size(network),
         *([heads] if heads.value > 1 or options.get("heads") else []),
         batch,
         rate,
@@ -105,7 +106,7 @@ def make_plan(
     return Plan(
         network=network.value,
         sizes=sizes.value,
-        inputs={f.kind: INPUTS[f.kind].plan(hints, changes.value if changes else ()) for f in inputs},
+        inputs={f.kind: input_settings(f.kind, hints, changes, start) for f in inputs},
         output={"name": output.name, **output.plan(hints), **values_of(metric=metric, sought=positive)},
         recipe=recipe,
         budget=budget,
@@ -122,7 +123,7 @@ def make_plan(
         solved=solved.value if solved and solved.value != NO_PART else None,
         folds=folds.value,
         heads=heads.value,
-        heads_sizes=heads_sizes.value if heads_sizes else (),
+        heads_sizes=heads_sizes.value if heads.value > 1 else (),
         heads_epochs=0.0 if options.get("heads") else HEADS_EPOCHS,
         choices=tuple(choices),
     )

@@ -61,7 +61,8 @@ class Plan:
         inputs: settings of the input layers by kind. output: its name and settings.
         recipe, budget, seed: as trained with. split_seed: of the parts. device: where.
         capped: whether the budget is only an upper limit that nobody asked for.
-        start: the run whose weights it begins with: ``run``, ``sha256`` of them, ``trunk`` as configured.
+        start: the run whose weights it begins with: ``run``, ``sha256`` of them, ``trunk`` as configured,
+            ``inputs``, by kind the settings that their weights have their shapes by, ``heads`` where it has several.
         usual: the size to try first. dropout, norm: of the trunk; None leaves its own.
         class_weights: how much each class counts in the loss, by label; None for all the same.
         folds: of the cross-validation that finds the number of steps; 0 for none.

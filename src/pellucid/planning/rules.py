@@ -22,7 +22,7 @@ from ..options import Budget
 from ..outputs import Output
 from ..references.base import reference_for, reference_seconds
 from ..solved import solved_for
-from ..trunks import Trunk, trunk_named
+from ..trunks import Custom, Need, Trunk, trunk_named
 from ..wording import count_noun, join_words
 from .plan import Choice, Recipe
 
@@ -85,6 +85,19 @@ def predict_choice(data: Dataset, why: str) -> Choice:
 
 def own_trunk(trunk: Trunk, start: Mapping[str, Any] | None) -> Choice:
     return Choice("network", trunk.name, f"as in {start['run']}" if start else "custom trunk")
+
+
+def own_size(network: Choice) -> Choice:
+    """The size of a trunk of the user's own, or of another run's, which is as it is."""
+    return Choice("size", "its own", network.reason)
+
+
+def input_settings(
+    kind: str, hints: Mapping[str, Any], changes: Choice | None, start: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The settings of the input layer of a ``kind``; those that shape its weights are of the run to start from."""
+    planned = INPUTS[kind].plan(hints, changes.value if changes else ())
+    return planned | (start.get("inputs", {}).get(kind, {}) if start else {})
 
 
 def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
@@ -178,7 +191,7 @@ def bins_for(examples: int) -> int:
 
 
 def heads_for(
-    kind: type[Trunk] | None,
+    trunk: Trunk | type[Trunk],
     hints: Mapping[str, Any],
     start: Mapping[str, Any] | None,
     examples: int,
@@ -188,19 +201,22 @@ def heads_for(
     """How many heads share the hidden layers.
 
     Args:
-        kind: of the trunk; None for one of the user's own. epochs: of the budget, see ``passes_of``.
+        trunk: of the user's own or another run's, or the kind of the planned one.
+        examples: to learn from. epochs: of the budget, see ``passes_of``.
 
     Raises:
         UsageError: for heads that are asked for of a network that reads more than a vector.
     """
     asked = options.get("heads")
     if asked is not None:
-        if asked > 1 and kind is not None and kind.reads[0] != 0:
-            raise UsageError(f"--heads is for dense networks, not for {kind.name}", fix="use --network mlp")
+        reads = trunk.need(Need()).positions if isinstance(trunk, Trunk) else trunk.reads
+        if asked > 1 and reads[0] != 0:
+            own = ", or a trunk of your own that reads=(0,)" if trunk.name == Custom.name else ""
+            raise UsageError(f"--heads is for dense networks, not for {trunk.name}", fix=f"use --network mlp{own}")
         return Choice("heads", asked, "as asked")
     if start:
         return Choice("heads", int(start.get("heads", 1)), f"as in {start['run']}")
-    enough = kind is not None and examples > SMALL and epochs >= HEADS_EPOCHS
+    enough = examples > SMALL and epochs >= HEADS_EPOCHS
     return Choice("heads", int(hints.get("heads", 1)) if enough else 1, "answers of one network, averaged")
 
 
@@ -247,22 +263,29 @@ def budget_choice(budget: Budget, capped: bool) -> Choice:
     return Choice("budget", str(budget), reason)
 
 
-def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None, examples: int) -> Choice:
-    """Sizes to choose from: one, unless a clock decides."""
+def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None, examples: int, heads: int = 1) -> Choice:
+    """Sizes to choose from, of a network with so many heads: one, unless a clock decides."""
+    if heads > 1:
+        hints = {**hints, "size": HEADS_SIZE, "sizes": HEADS_SIZES}
     if asked is not None:
         return Choice("size", (asked,), "as asked")
     usual = int(hints.get("size", 3))
     low, high = hints.get("sizes", (max(usual - 2, 0), usual + round(math.log10(examples / 20_000))))
     usual = min(usual, max(low, high))
     if budget.kind != "seconds" or high <= low:
-        return Choice("size", (usual,), f"the usual size for {examples:,} examples")
+        several = f" and {heads} heads" if heads > 1 else ""
+        return Choice("size", (usual,), f"the usual size for {examples:,} examples{several}")
     reason = f"the largest with time for about {hints['epochs']:.3g} epochs"
     return Choice("size", tuple(range(low, high + 1)), reason)
 
 
-def size_choice(sizes: Choice) -> Choice:
+def size_choice(sizes: Choice, alone: Choice | None = None) -> Choice:
+    """The size in words. ``alone``: the sizes for the case that there is no time for the planned heads."""
     low, high = sizes.value[0], sizes.value[-1]
-    return replace(sizes, value=low if low == high else f"{low} to {high}, to be timed")
+    if low == high:
+        return replace(sizes, value=low)
+    but = f"; with one head {alone.value[0]} to {alone.value[-1]}" if alone and alone.value != sizes.value else ""
+    return replace(sizes, value=f"{low} to {high}, to be timed", reason=sizes.reason + but)
 
 
 # What is assumed of recordings.

@@ -187,6 +187,7 @@ def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trun
     if brought.fingerprint() == start.record["data"]["fingerprint"] and options.get("split_seed") is None:
         options["split_seed"] = start.record["plan"]["split_seed"]
     about = {"run": str(start.path), "sha256": start.checksum, "trunk": start.trunk_config}
+    about["inputs"] = start.input_settings
     # Only where there are several, so that plans of earlier versions stay what they were.
     return brought, trunk, about | ({"heads": start.heads} if start.heads > 1 else {})
 

@@ -18,6 +18,7 @@ from ..dataset import Dataset
 from ..errors import PellucidError, UsageError
 from ..fields import KINDS, Field, input_groups, kind_named
 from ..fields.base import ROLES
+from ..options import MOST_HEADS
 from ..planning.plan import Plan
 from ..storage import Files, damage_error
 from ..storage.forms import (
@@ -137,6 +138,7 @@ DECIDED = {
     "evaluate every": whole(1),
     "micro batch": whole(1),
     "threads": whole(1, 4096),
+    "heads": whole(1, MOST_HEADS),
     "seconds": maybe(number(0)),
     "stopped improving": flag,
 }
@@ -173,9 +175,12 @@ PLAN = record(
         "reference": flag,
         "solved": maybe(text(200)),
         "start": maybe(record({"run": PATH, "sha256": text(), "trunk": TRUNK}, anything)),
+        "heads": whole(1, MOST_HEADS),
+        "heads_sizes": list_of(whole(0, 1000)),
+        "heads_epochs": number(0),
     },
     anything,
-    optional=("split_seed", "reference", "start", "norm", "solved"),
+    optional=("split_seed", "reference", "start", "norm", "solved", "heads", "heads_sizes", "heads_epochs"),
 )
 
 LAYER = record({"kind": one_of(*KINDS), "fields": list_of(text()), "settings": map_of(anything)})

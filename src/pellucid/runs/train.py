@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -459,7 +460,16 @@ class Trainer:
             most = self.clock.max_steps(self.sampler.steps) if budget.kind != "seconds" else MARKS[-1]
         loader, rows, targets = self.loader, self.split.train, self.targets
         found = known or cross_validate(
-            self.plan, self.data, trunk, loader, rows, targets=targets, most=most, only=mark, seconds=seconds
+            self.plan,
+            self.data,
+            trunk,
+            loader,
+            rows,
+            targets=targets,
+            heads=self.decisions.at(0, "heads", 1),
+            most=most,
+            only=mark,
+            seconds=seconds,
         )
         if mark is None:
             why = f"the best number of steps in {self.plan.folds}-fold cross-validation"
@@ -509,12 +519,15 @@ class Trainer:
         sizes, heads = self.plan.heads_sizes, self.plan.heads
         if heads == 1:
             return None
-        found = self.largest_of(sizes, sizes[len(sizes) // 2], heads, deadline)
-        epochs = (deadline - time.monotonic()) / (found[1].step * self.sampler.steps)
-        if epochs < self.plan.heads_epochs:
-            self.decide_heads(1, f"with {heads} there is time for only {epochs:.2g} epochs")
+        found, least = self.largest_of(sizes, sizes[len(sizes) // 2], heads, deadline), self.plan.heads_epochs
+        epochs = max(deadline - time.monotonic(), 0.0) / (found[1].step * self.sampler.steps)
+        if epochs < least:
+            # Rounded down, or 14.97 would be no fewer than 15.
+            whole = math.floor(10 * epochs) / 10
+            time_left = f"time for only {whole:g} epochs, under {least:g}" if whole else "no time"
+            self.decide_heads(1, f"with {heads} there is {time_left}")
             return None
-        self.decide_heads(heads, f"with them there is time for {epochs:,.0f} epochs")
+        self.decide_heads(heads, f"with them there is time for {least:g} epochs and more" if least else "as asked")
         return found
 
     def decide_heads(self, heads: int, reason: str) -> None:

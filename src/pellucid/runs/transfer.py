@@ -20,6 +20,7 @@ from ..data import Split
 from ..dataset import Dataset
 from ..errors import PellucidError, shell_quote
 from ..fields import KINDS, Field
+from ..inputs import INPUTS
 from ..network import Network, trunk_from
 from ..storage import WEIGHTS, Folder
 from ..training.loader import Loader
@@ -72,6 +73,15 @@ class StartingRun:
     def heads(self) -> int:
         """How many heads its network has."""
         return int(self.record["network"]["output"]["settings"].get("heads", 1))
+
+    @property
+    def input_settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of its input layers, by kind, that the shapes of their weights hang on."""
+        found = {}
+        for one in self.record["network"]["inputs"]:
+            settings = {**INPUTS[one["kind"]].settings, **one["settings"]}
+            found[one["kind"]] = {name: settings[name] for name in INPUTS[one["kind"]].shaping}
+        return found
 
     def fresh_trunk(self, own: nn.Module | None = None) -> Trunk:
         """Fresh hidden layers of the same shape. ``own``: the module, when the run has a trunk of its user's own."""

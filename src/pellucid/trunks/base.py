@@ -56,12 +56,14 @@ class Trunk(nn.Module):
         name: the word the user types; ``aliases``: other words for the same.
         reads: the numbers of position axes it can read, best first.
         causal: whether it can be built causal (then every stage has ``start`` and ``step``).
+        pointwise: whether each position is computed from itself alone.
     """
 
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[int, ...]] = (1,)
     causal: ClassVar[bool] = False
+    pointwise: ClassVar[bool] = False
 
     width: int
     out_width: int

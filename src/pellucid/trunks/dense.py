@@ -73,8 +73,7 @@ class Dense(Trunk):
     name = "dense"
     aliases = ("mlp",)
     reads = (0, 1, 2)
-    # Each position is computed from itself alone.
-    causal = True
+    causal = pointwise = True
 
     def __init__(self, width: int = 128, depth: int = 3, *, expand: int = 2, dropout: float = 0.1, norm: bool = True):
         super().__init__()

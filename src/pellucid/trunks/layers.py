@@ -68,6 +68,11 @@ class HeadSigns(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (B, D) -> (B, H, D)
         return x.unsqueeze(1) * self.signs
 
+    def as_examples(self, f: Features) -> Features:  # (B, H, D) -> (B * H, D)
+        """Each head's vector as an example of its own, with a key of its own."""
+        keys = None if f.key is None else [hash_keys(f.key, head) for head in range(len(self.signs))]
+        return f.with_(x=f.x.flatten(0, 1), key=None if keys is None else torch.stack(keys, 1).flatten())
+
 
 class HeadMaps(nn.Linear):
     """A linear map of its own for each of H heads.

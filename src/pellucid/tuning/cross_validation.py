@@ -92,6 +92,7 @@ def cross_validate(
     rows: np.ndarray,
     *,
     targets: Sequence[Field],
+    heads: int,
     most: int,
     only: int | None = None,
     seconds: float | None = None,
@@ -99,8 +100,8 @@ def cross_validate(
     """Find the number of steps for a planned training of ``trunk`` on ``rows`` (n,), by ``plan.folds`` folds of them.
 
     Args:
-        loader: of the training itself, for the targets. targets: fields, fitted. most, only, seconds: as in
-            ``train_folds``.
+        loader: of the training itself, for the targets. targets: fields, fitted. heads: as the training has.
+            most, only, seconds: as in ``train_folds``.
     """
     weight = None if loader.weight is None else loader.weight.cpu().numpy()
     classes = loader.target[rows] if isinstance(loader.target, np.ndarray) and loader.target.ndim == 1 else None
@@ -108,7 +109,7 @@ def cross_validate(
     def cast_fold(some: np.ndarray) -> tuple[Network, Loader]:
         # Scales are learned anew from each fold's rows: those of all rows would tell it of what it leaves out.
         fields = data.fitted_inputs_on(some)
-        network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk), plan.heads)
+        network = planned_network(plan, list(fields.values()), targets, copy.deepcopy(trunk), heads)
         inputs = encode_groups(data, fields.values())
         return network.to(loader.device), Loader(
             inputs, loader.target, loader.device, weight=weight, sample=loader.sample

@@ -4,7 +4,7 @@ Fine-tuning that begins with a solved output layer does not first wreck what the
 "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", 2022), and the probe is itself a
 network that validation may like best: then the trunk stays frozen.
 
-n examples, D width.
+n examples, D width, H heads.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ STEPS, LEARNING_RATE = 300, 0.02
 # Weight decays that validation chooses among: none, to nearly nothing but the mean.
 DECAYS = (0.0, 0.03, 0.3, 3.0)
 
-# Of n examples: features (n, D), a batch of their targets (n, ...) and of what a solved part says, weights in the loss
-# (n,).
+# Of n examples: features (n, D), or (n, H, D) of several heads, a batch of their targets (n, ...) and of what a solved
+# part says, weights in the loss (n,).
 Pooled = tuple[Features, Batch, Tensor | None]
 
 
@@ -100,7 +100,7 @@ def set_output_weights(network: Network, values: list[Tensor]) -> None:
 
 @torch.no_grad()
 def pool_features(network: Network, loader: Loader, rows: np.ndarray, size: int = 512) -> Pooled:
-    """What the output layer reads of ``rows`` (n,): the trunk's features pooled to (n, D), with targets and weights."""
+    """What the output layer reads of ``rows`` (n,), (n, D) or of heads (n, H, D), with targets and weights."""
     training = network.training
     network.eval()
     found: list[Tensor] = []
