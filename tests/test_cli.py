@@ -51,6 +51,8 @@ def made_score(value: float, name: str = "") -> SimpleNamespace:
 
 
 class FakeRun:
+    forecasts = False
+
     """A trained run as the command line sees it."""
 
     damage = ()

@@ -261,7 +261,8 @@ def test_options_override_what_is_inferred():
         ({"split": "Label"}, "Unknown column 'Label'. Did you mean 'label'? Known: n, label"),
         (
             {"kinds": {"n": "nmber"}},
-            "Unknown kind of field 'nmber'. Did you mean 'number'? Known: number, category, text, image, labels, date",
+            "Unknown kind of field 'nmber'. Did you mean 'number'? "
+            "Known: number, category, text, image, labels, date, series, sound",
         ),
         ({"target": "n", "ignore": "n"}, "column 'n' can't be both target and ignored"),
     ],

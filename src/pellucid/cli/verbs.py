@@ -245,7 +245,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     with show_predictions.choose_progress() as progress:
         network = load_run(run)
         # A forecast follows what the run has seen.
-        follows = "forecast" in network.record["data"]
+        follows = network.forecasts
         texts = options.get("texts", ()) or (() if inputs or follows else texts_from_stdin())
         if not inputs and not texts and not follows:
             raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')

@@ -301,7 +301,9 @@ def register(kind: type[Kind]) -> type[Kind]:
 
 def kind_named(name: str) -> Kind:
     if name not in KINDS:
-        raise UsageError(unknown_name("kind of field", str(name), KINDS))
+        # Those that are said of a whole table are no kinds of a column.
+        said = [known for known, kind in KINDS.items() if not kind.moments]
+        raise UsageError(unknown_name("kind of field", str(name), said))
     return KINDS[name]
 
 

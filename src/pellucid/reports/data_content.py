@@ -63,7 +63,7 @@ def class_content(task: Task, data: Examples, parts: Mapping[str, np.ndarray]) -
 
 
 def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
-    """Some training examples that are photos, recordings, texts or series, of as many classes as can be; none of tables.
+    """Some training examples that are photos, recordings, texts or series, of many classes; none of tables.
 
     Args:
         rows: (n,) of training.

@@ -137,6 +137,11 @@ class Run:
     def parameters(self) -> int:
         return self.network.parameter_count
 
+    @property
+    def forecasts(self) -> bool:
+        """Whether it says what comes next, and so can predict from what it has seen."""
+        return "forecast" in self.record["data"]
+
     def result(self) -> dict[str, Any]:
         """What ``train --json`` ends with: score, baseline and reference, seconds, steps and parameters."""
         s, r = self.score, self.record
