@@ -13,6 +13,7 @@ from ..fields.notes import join_notes
 from ..wording import count_noun, join_words
 from .splits.split import given_parts
 from .splits.unusable import count_parts, say_parts
+from .timeline.forecast import Forecast, steps_in_words
 
 if TYPE_CHECKING:
     from .examples import Examples
@@ -72,7 +73,19 @@ def _summarise_target(data: Examples, target: Field) -> dict[str, str]:
     """What will be predicted, from what, and why: for every place that says it."""
     goals = ", ".join(f.name for f in data.targets)
     about = {"name": goals, "kind": target.kind, "why": data.reading.why}
+    if (ahead := data.reading.forecast) is not None:
+        return about | _summarise_forecast(ahead, data)
     return about | {"what": _target_phrase(data, target), "from": _inputs_phrase(data.inputs)}
+
+
+def _summarise_forecast(ahead: Forecast, data: Examples) -> dict[str, str]:
+    """How far is forecast, and from what."""
+    past = steps_in_words(ahead.context, ahead.step)
+    others = [f.name for f in data.fields.values() if f.role == "input"]
+    besides = [f"the past of {join_words(others, 4)}"] if others else []
+    besides += [f"{join_words(ahead.known, 4)}, known ahead"] if ahead.known else []
+    known = f"; besides {join_words(besides)}" if besides else ""
+    return {"what": f"the next {ahead.ahead()}", "from": f"the {past} before{known}"}
 
 
 def prediction_phrase(about: Mapping[str, str]) -> str:

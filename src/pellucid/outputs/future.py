@@ -19,7 +19,7 @@ from ..tasks.future import NORMAL, SPREAD_LIMIT, FutureTask
 from ..trunks import Features
 from .base import Output, register
 
-# Of errors that are shares of what is usual: beyond this many, an error counts as far and no longer as its square.
+# Of what comes.
 LOSSES = ("squared", "absolute")
 
 # Below this share of the training values' spread a stretch of the past counts as constant.
@@ -36,17 +36,20 @@ class Future(Output):
     stretch that is looked at, in units of its spread (reversible instance normalisation, Kim et al., ICLR 2022).
 
     Settings:
-        loss: of what comes, one of ``LOSSES``: absolute where the metric is of absolute errors.
+        loss: of what comes, one of ``LOSSES``; None for that of the metric.
     """
 
     name = "future"
     task_type = FutureTask
-    settings: ClassVar[Mapping[str, Any]] = {"loss": "absolute"}
+    settings: ClassVar[Mapping[str, Any]] = {"loss": None}
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
-        if self.chosen["loss"] not in LOSSES:
-            raise UsageError(f"there is no loss '{self.chosen['loss']}'", fix=f"choose one of {', '.join(LOSSES)}")
+        # The mean is best by squares, the median by absolute errors.
+        usual = "squared" if self._task.measured.constant == "mean" else "absolute"
+        self.loss = usual if self.chosen["loss"] is None else str(self.chosen["loss"])
+        if self.loss not in LOSSES:
+            raise UsageError(f"there is no loss '{self.loss[:80]}'", fix=f"choose one of {', '.join(LOSSES)}")
         own = fields[0].settings
         self.horizon, self.context = int(own["horizon"]), int(own["context"])
         self.apart, self.relative = bool(own["apart"]), bool(own["relative"])
@@ -85,14 +88,10 @@ class Future(Output):
         off = torch.where(known, true - point, 0.0)
         # Of many series each counts by its own scale: else the largest alone would be learned.
         off, unit = (off / unit, unit) if self.relative else (off, torch.ones_like(unit))
-        cost = off.square() if self.chosen["loss"] == "squared" else off.abs()
+        cost = off.square() if self.loss == "squared" else off.abs()
         # What comes is not moved by how far it may be off.
         cost = cost + pinball_cost(off.detach(), spread.clamp(-SPREAD_LIMIT, SPREAD_LIMIT).exp() / unit)
         return (cost * known).flatten(1).sum(1) / known.flatten(1).sum(1).clamp_min(1)
-
-    @classmethod
-    def plan(cls, hints: Mapping[str, Any]) -> dict[str, Any]:
-        return {}
 
 
 def level_and_scale(past: Tensor) -> tuple[Tensor, Tensor]:  # (B, T, C) -> (B, 1, C), (B, 1, C)

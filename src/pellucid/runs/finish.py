@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
 from ..reports.files import write_history, write_report
 from ..reports.importance import weigh_inputs
 from ..storage import WEIGHTS
@@ -17,10 +20,14 @@ from .forecasts import RECENT, recent_rows
 from .learning import learning_facts
 from .run import Run
 from .scoring import score_answers
-from .solved_part import added_facts
+from .solved_part import added_facts, left_out_answers
 
 if TYPE_CHECKING:
+    from ..network import Network
     from .train import Trainer
+
+# Training rows, at most, whose errors show how far a forecast may be off.
+MOST_LEFT_OUT = 2_000
 
 
 def finish_training(job: Trainer, state: TrainState) -> Run:
@@ -39,7 +46,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     # Counted before it is looked at: a crash in between must not hide a look.
     job.record["looks"] = int(job.record.get("looks", 0)) + tested
     job.write_record()
-    output.calibrate(raw, true)
+    output.calibrate(*_known_errors(job, network, raw, true))
     seen = predict_raw(network, job.loader, job.split.test, mirrored=True) if tested else (raw, true)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
@@ -77,6 +84,18 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.write_record()
     job.listener.finished(run)
     return run
+
+
+def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> Answers:
+    """Answers and targets that how sure to be is learned from: validation's and, of forecasts, left-out training rows'.
+
+    Validation is one stretch of time, and another may be rougher (cross-conformal prediction, Vovk, 2015).
+    """
+    if network.solved is None or network.output.task.constant:
+        return raw, true
+    rows = job.split.train[:: -(-len(job.split.train) // MOST_LEFT_OUT)]
+    other, known = left_out_answers(network, job.loader, rows)
+    return torch.cat([raw, other]), torch.cat([true, known])
 
 
 def _learning_facts(job: Trainer, state: TrainState, validation: Answers) -> dict[str, Any]:

@@ -95,6 +95,19 @@ def solved_answers(part: SolvedPart, loader: Loader, rows: np.ndarray) -> Answer
     return found, target
 
 
+@torch.inference_mode()
+def left_out_answers(network: Network, loader: Loader, rows: np.ndarray) -> Answers:
+    """The network's raw answers to training rows, each with its solved part as it is without that row; and targets."""
+    assert network.solved is not None
+    training, size = network.training, loader.at_once
+    network.eval()
+    network.solved.train()
+    parts = [torch.from_numpy(rows[start : start + size]).to(loader.home) for start in range(0, len(rows), size)]
+    found = torch.cat([network(loader.batch(one)).float().cpu() for one in parts])
+    network.train(training)
+    return found, loader.targets(rows).cpu()
+
+
 def say_solved(job: Trainer, part: SolvedPart) -> str:
     """What the part is worth by itself, in a sentence."""
     facts, task = job.record["solved"], planned_output(job.plan, job.targets).task

@@ -80,7 +80,7 @@ class ForecastRidge(SolvedPart):
         channels = len(self.past.channels)
         self.register_buffer("spread", torch.zeros(self.past.horizon, channels))
         # How errors go with how much the past varied lately and over all of it: what is usual, slopes, how far at most.
-        self.register_buffer("unrest", torch.zeros(3, 2))
+        self.register_buffer("unrest", torch.zeros(3, 3))
         self.register_buffer("fold", torch.zeros(rows, dtype=torch.int8))
 
     @property
@@ -123,12 +123,18 @@ class ForecastRidge(SolvedPart):
         usual, slope, bound = self.unrest
         return (((varied - usual) @ slope).clamp(-bound[0], bound[0]) + unit).unsqueeze(1)
 
-    def _variation(self, batch: Batch) -> tuple[Tensor, Tensor]:  # -> (B, C, 2), (B, C)
-        """Logarithms of how much the last season and the whole past vary from step to step, and of the scale."""
+    def _variation(self, batch: Batch) -> tuple[Tensor, Tensor]:  # -> (B, C, 3), (B, C)
+        """Logarithms of how much the past varies, and of the scale.
+
+        From step to step lately, from season to season lately and over all of it.
+        """
         past = self.past.values(batch)
         change = past.diff(dim=1).abs() if past.shape[1] > 1 else past.abs()
-        lately = change[:, -max(self.past.season, LATELY) :]
-        varied = torch.stack([lately.mean(1), change.mean(1)], -1).clamp_min(1e-6).log()
+        season = min(self.past.season, past.shape[1] - 1)
+        turned = (past[:, season:] - past[:, :-season]).abs() if season > 0 else past.abs()
+        lately = max(self.past.season, LATELY)
+        told = [change[:, -lately:].mean(1), turned[:, -lately:].mean(1), turned.mean(1)]
+        varied = torch.stack(told, -1).clamp_min(1e-6).log()
         if not self.past.relative:
             return varied, torch.zeros_like(varied[..., 0])
         unit = level_and_scale(past)[1][:, 0].log()
@@ -223,16 +229,16 @@ class ForecastRidge(SolvedPart):
             errors.append((batch.target[:, :-1] - self.points(batch)) / unit.exp().unsqueeze(1))  # type: ignore[index]
             variation.append(varied)
         self.eval()
-        error, varied = torch.cat(errors), torch.cat(variation)  # (m, H, C), (m, C, 2)
+        error, varied = torch.cat(errors), torch.cat(variation)  # (m, H, C), (m, C, 3)
         size = error.square().nanmean(1).clamp_min(1e-12).log() / 2  # (m, C)
         known = size.isfinite()
         x, y = varied[known].double(), (size - size.nanmean(0, keepdim=True))[known].double()
         usual = x.mean(0)
         x = x - usual
         # Shrunk a little: both say much the same.
-        slope = torch.linalg.solve(x.T @ x + 0.01 * len(x) * torch.eye(2, dtype=x.dtype, device=x.device), x.T @ y)
+        slope = torch.linalg.solve(x.T @ x + 0.01 * len(x) * torch.eye(3, dtype=x.dtype, device=x.device), x.T @ y)
         bound = (x @ slope).abs().quantile(0.99)
-        self.unrest.copy_(torch.stack([usual, slope, torch.stack([bound, bound])]).float())
+        self.unrest.copy_(torch.stack([usual, slope, bound.repeat(3)]).float())
         lift = ((varied - self.unrest[0]) @ self.unrest[1]).clamp(-float(bound), float(bound))  # (m, C)
         square = (error / lift.exp().unsqueeze(1)).square().nanmean(0)  # (H, C)
         self.spread.copy_(square.nan_to_num(1.0).clamp_min(1e-12).sqrt().log())
