@@ -9,11 +9,13 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from trees import picture
 
+import pellucid
 from pellucid.data.cache import cache as caches
 from pellucid.data.cache import cache_folder as cachefolder
 from pellucid.data.cache.cache import Cache, MemoryCache, key_of, open_cache
@@ -440,3 +442,25 @@ def test_a_disk_without_room_is_said_before_it_is_full(tmp_path, monkeypatch):
             "ab" * 32, lambda into: ({"pixels": into("pixels", (1000, 1000, 1000, 3), np.uint8)}, {}), print
         )
     assert not list(tmp_path.glob("??/*"))
+
+
+def test_the_code_of_a_kind_is_also_that_of_the_files_it_stands_on(tmp_path: Path) -> None:
+    """What a change of ``mel.py`` or ``pixels.py`` makes otherwise is decoded and fitted anew."""
+    shutil.copytree(Path(pellucid.__file__).parent, tmp_path / "pellucid")
+    code = "from pellucid.data.cache.cache import code_of; print(*map(code_of, ('sound', 'image', 'number')))"
+
+    def codes() -> list[str]:
+        own = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=own
+        ).stdout.split()
+
+    before = codes()
+    changed = []
+    for file in ("mel.py", "pixels.py", "resampling.py", "number.py"):
+        with (tmp_path / "pellucid" / "fields" / file).open("a") as out:
+            out.write("# changed\n")
+        after = codes()
+        changed.append([one != other for one, other in zip(before, after, strict=True)])
+        before = after
+    assert changed == [[True, False, False], [True, True, False], [True, False, False], [False, False, True]]

@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -345,6 +346,19 @@ def _as_json(meta: Any) -> Any:
 
 @lru_cache
 def code_of(kind: str) -> str:
-    """SHA-256 of the code of a kind: what an older or newer version of it stored is not taken for its own."""
-    file = sys.modules[type(kind_named(kind)).__module__].__file__
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).exists() else ""
+    """SHA-256 of the code of a kind: what an older or newer version of it stored is not taken for its own.
+
+    Of its own file and of those in its room that it stands on.
+    """
+    own = type(kind_named(kind)).__module__
+    room, found, waiting = kind_named.__module__.rpartition(".")[0], set[str](), [own]
+    while waiting:
+        name = waiting.pop()
+        if name in found or not (name == own or name.startswith(room + ".")):
+            continue
+        found.add(name)
+        # Modules, and what was taken from modules.
+        for one in vars(sys.modules[name]).values():
+            waiting.append(one.__name__ if isinstance(one, ModuleType) else str(getattr(one, "__module__", "")))
+    files = (sys.modules[name].__file__ for name in sorted(found))
+    return hashlib.sha256(b"".join(Path(f).read_bytes() for f in files if f and Path(f).exists())).hexdigest()
