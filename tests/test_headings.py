@@ -124,7 +124,8 @@ def test_stages_stand_in_the_order_of_the_data_and_hold_all_parameters(join, nam
     assert traced[-1].gives == (4,)
     kinds = [kind for kind in KINDS if kind in JOINS[join]]
     assert [n for n in names if n.startswith("input: ")] == [f"input: {kind} ({kind})" for kind in kinds]
-    copies = zip(("text", "image"), net.parts.values(), strict=len(net.parts) > 0)
+    along = [kind for kind in kinds if KINDS[kind].axes]
+    copies = zip(along, net.parts.values(), strict=len(net.parts) > 0)
     own = [f"{field}: {stage}" for field, part in copies for stage in (*part.stages, "as a token")]
     assert [n for n in names if n in own] == own, "every copy of the trunk appears"
     last = list(net.trunk.stages)

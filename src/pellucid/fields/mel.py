@@ -24,7 +24,7 @@ LOWEST = 20.0
 FLOOR = -100.0
 
 # Decibels below a recording's mean power: what is more quiet is silence, however quiet it was where that was recorded.
-DEPTH = 30.0
+DEPTH = 45.0
 
 # Of frames, worked on at a time.
 FRAMES_AT_ONCE = 4096

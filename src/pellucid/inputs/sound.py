@@ -66,7 +66,7 @@ class Sound(Input):
 
     @classmethod
     def plan(cls, hints: Mapping[str, Any], changes: Collection[str]) -> dict[str, Any]:
-        most = {"shift": 0.1, "speed": 0.15, "pitch": 0.25, "colour": 0.6, "noise": 0.1, "mask": 0.2}
+        most = {"shift": 0.1, "speed": 0.15, "pitch": 0.2, "colour": 0.3, "noise": 0.06, "mask": 0.15}
         return {name: most[name] if name in changes else 0.0 for name in cls.changes}
 
     @classmethod
