@@ -106,16 +106,19 @@ def find_run(word: str, records: Sequence[str] = (RECORD,), endings: Sequence[st
 
 
 def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
-    """Something to predict from that exists: of a folder of photos the first, else the data itself.
+    """Something to predict from that exists: of a folder of photos the first, else the data itself; or how far ahead.
 
     Args:
         kinds: of the fields that the network reads. A photo alone says nothing of a column beside it.
     """
+    from ..fields import kind_named
+
+    # A forecast follows what the run has seen.
+    if kinds and kind_named(kinds[0]).moments:
+        return kind_named(kinds[0]).try_it
     data = data[0] if isinstance(data, list) else data
     if data is None or not (os.path.exists(data) or glob(data, recursive=True)):
         return "INPUT"
-    from ..fields import kind_named
-
     if os.path.isdir(data) and len(kinds) == 1 and kind_named(kinds[0]).suffixes:
         suffixes = kind_named(kinds[0]).suffixes
         for folder, inner, files in os.walk(data):

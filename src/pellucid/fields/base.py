@@ -117,7 +117,8 @@ class Kind(ABC):
         moment: whether it is a date or a time. prose: words in their order. pictures: pixels, to be seen.
         moments: whether rows are the moments of series, so that an example is a stretch of rows (``encoded.Windows``),
             and the past of a target is read.
-        curves: whether it is a series of numbers, to be drawn as a line.
+        curves: whether it is a series of numbers, to be drawn as a line. along_time: whether its input layer gives
+            numbers along time (``Input.frames``), which random convolutions read.
         dear: whether encoding takes so long that what comes out is kept.
         predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
             is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
@@ -146,6 +147,7 @@ class Kind(ABC):
     pictures: ClassVar[bool] = False
     moments: ClassVar[bool] = False
     curves: ClassVar[bool] = False
+    along_time: ClassVar[bool] = False
     dear: ClassVar[bool] = False
     predictable: ClassVar[bool] = False
     instead: ClassVar[str] = ""

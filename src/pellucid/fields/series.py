@@ -40,6 +40,7 @@ class Series(Kind):
     axes = 1
     family = "series"
     curves = True
+    along_time = True
     noun = "a series"
     column_nouns = ("column of series", "columns of series")
     try_it = "new.ts"

@@ -68,6 +68,7 @@ class Sound(Kind):
     name = "sound"
     axes = 1
     family = "sound"
+    along_time = True
     suffixes = SUFFIXES
     file_noun = "recording"
     folder_noun = "recordings"

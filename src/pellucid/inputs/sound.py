@@ -88,6 +88,10 @@ class Sound(Input):
 
     # -- frames
 
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        return self.usual_frames, self.form.bands
+
     def frames(self, value: Padded[Tensor], key: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Scaled frames (B, T, C), 0 beyond each recording's end, and how many of them are real (B,).
 

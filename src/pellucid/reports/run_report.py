@@ -191,7 +191,8 @@ def network_stages(network: Network, feed: Loader, rows: np.ndarray) -> list[Tra
 
 
 def usage_content(run: Run, data: Examples) -> Use:
-    only = data.inputs[0].traits if len(data.inputs) == 1 else Kind
+    first = data.inputs[0].traits
+    only = first if len(data.inputs) == 1 or first.moments else Kind
     one, python = only.try_it, only.try_in_python or f'"{only.try_it}"'
     return {
         "cli": [

@@ -196,8 +196,8 @@ def _as_predictions(
         about[CHANNEL] = np.tile(np.array([f.name for f in task.fields]), series * steps)
     frame = pl.DataFrame({name: pl.Series(name, values) for name, values in about.items()})
     shown = [name for name in (SERIES, "time", CHANNEL) if name in frame.columns]
-    frame = frame.with_columns(
-        pl.concat_str([pl.col(name).cast(pl.String) for name in shown], separator=", ").alias(INPUT)
-    )
+    title = pl.concat_str([pl.col(name).cast(pl.String) for name in shown], separator=", ").alias(INPUT)
+    # Right behind the row's number, so that a screen shows the title and none of the columns that it is made of.
+    frame = frame.select(ROW, title, pl.exclude(ROW))
     answers = StepAnswers()
     return Predictions(answers, raw.reshape(-1, 3).astype(np.float32), frame, {}, notes, like)  # type: ignore[arg-type]

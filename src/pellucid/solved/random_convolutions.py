@@ -193,7 +193,7 @@ class RandomConvolutions(SolvedPart):
 def groups_along_time(inputs: Sequence[Field]) -> list[Group]:
     """The groups of input fields whose values are numbers along time."""
     kinds = {field.name: field.traits for field in inputs}
-    return [group for group in input_groups(f.with_(role="input") for f in inputs) if kinds[group.fields[0]].curves]
+    return [group for group in input_groups(f.with_(role="input") for f in inputs) if kinds[group.fields[0]].along_time]
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
