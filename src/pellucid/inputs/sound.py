@@ -23,8 +23,8 @@ from .sound_augment import SoundChanges, hide_stripes
 # Of time: parts whose mean spectra stand beside that of the whole, where one vector is read.
 PARTS = 5
 
-# Frames and bands of a patch: 20 ms by two bands take half the time of 20 ms by one and are no worse on speakers that
-# were left out (docs/LOG.md, 2026-11-27).
+# Frames and bands of a patch: twelve epochs of 2,250 words take 45 s of a core, with 10 ms by two bands 62 s; which of
+# them is better on speakers that were left out is within chance (docs/LOG.md, 2026-11-27).
 LEAST_PATCH = 2, 2
 
 # Decibels that a band varies at least, so that one that is always silent keeps a finite scale.
