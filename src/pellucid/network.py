@@ -194,7 +194,7 @@ class Network(nn.Module):
             return raw
         return raw.float() + (self.solved(batch) if batch.solved is None else batch.solved)
 
-    def _added_answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R) or (B, H, R)
+    def _added_answer(self, batch: Batch, f: Features) -> Tensor:
         # Answers with the precision of 8 bits would tie, or be rounded. What the trunk returns does not tell: after a
         # normalisation, or of heads, it is float32, and the next linear map would make 8 bits of it all the same.
         half = f.x.dtype in (torch.bfloat16, torch.float16)

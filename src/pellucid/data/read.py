@@ -104,26 +104,12 @@ def read_data(
         >>> read_data({"height": [1.6, 1.8, 1.7], "label": ["a", "b", "a"]}, cache=False).target.name
         'label'
     """
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    # Columns of a data frame may have whole numbers for names.
-    target = str(target) if isinstance(target, int) else target
     form = {"decimal": decimal, "delimiter": delimiter, "sheet": sheet, "encoding": encoding}
-    names = check_options(
-        "read", {"target": target, "ignore": ignore, "kinds": kinds or {}, "seconds": seconds, **form}
-    )
-    goal, ignored = names["target"], names["ignore"]
-    said = (horizon, time, series, known, every, fill, doubles, season, stride, context)
-    about: dict[str, Any] = dict(zip(FORECAST_NAMES, said, strict=True))
-    about = {name: None if value in (None, ()) else value for name, value in about.items()}
-    about = check_options("read", {**about, "horizon": None if horizon is None else str(horizon)})
-    about = {name: value for name, value in about.items() if value is not None}
-    form = {name: names[name] for name in form}
-    parting = spec.parse_split(split)
-    options = ReadOptions(goal, names["kinds"], ignored, header, parting, size, weights)
-    options = replace(options, forecast=ForecastOptions(**about))
-    options = replace(options, decimal=form["decimal"], delimiter=form["delimiter"], sheet=form["sheet"])
-    options = replace(options, seconds=names["seconds"], label_from=label_from)
-    options = replace(options, encoding=form["encoding"], named=named_columns(options))
+    series_said = (horizon, time, series, known, every, fill, doubles, season, stride, context)
+    # Columns of a data frame may have whole numbers for names.
+    names = {"target": str(target) if isinstance(target, int) else target, "ignore": ignore, "kinds": kinds or {}}
+    checked = check_options("read", {**names, "seconds": seconds, **form, **_forecast_options(series_said)})
+    options = _read_options(checked, header, spec.parse_split(split), image_size, weights, label_from)
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
     # Read once and kept: a file object gives its content a single time.
@@ -143,16 +129,54 @@ def read_data(
         )
     # Values are kept under the bytes and the table's form alone: another target or split decodes nothing anew.
     reading = Reading.from_json(entry.meta)
+    form = {name: checked[name] for name in form}
     shape = [reading_code(), header, form, reading.named, label_from]
     data = Examples(source, reading, key_of(found.digest, shape, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
-    given = {"target": goal, "kinds": names["kinds"], "ignore": list(ignored), "header": header}
-    # Only what was said, so that records of tables stay what they were.
-    about = {name: list(value) if isinstance(value, tuple) else value for name, value in about.items()}
-    data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form | about
-    # Not among those of data that they are not for, so that runs on these stay as they were.
-    data.options |= {k: v for k, v in {"seconds": names["seconds"], "label_from": label_from}.items() if v is not None}
+    # Beside those of every table only what was said, so that records of tables stay what they were.
+    said = ("seconds", *FORECAST_NAMES)
+    more = {name: checked[name] for name in said if checked.get(name) not in (None, ())}
+    more = {name: list(value) if isinstance(value, tuple) else value for name, value in more.items()}
+    more |= {} if label_from is None else {"label_from": label_from}
+    given = {"target": options.target, "kinds": checked["kinds"], "ignore": list(options.ignore), "header": header}
+    data.options = given | {"split": split, "image_size": image_size, "weights": weights} | form | more
     return data
+
+
+def _forecast_options(said: Sequence[Any]) -> dict[str, Any]:
+    """What was said of series, in the order of ``FORECAST_NAMES``, by name."""
+    given = {name: None if value in (None, ()) else value for name, value in zip(FORECAST_NAMES, said, strict=True)}
+    return given | {"horizon": None if given["horizon"] is None else str(given["horizon"])}
+
+
+def _read_options(
+    checked: Mapping[str, Any],
+    header: bool | None,
+    parting: spec.SplitSpec,
+    image_size: int | tuple[int, int] | None,
+    weights: str | None,
+    label_from: str | None,
+) -> ReadOptions:
+    """What the user said about the data, from checked options and those whose form their own parsers know."""
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    ahead = {name: checked[name] for name in FORECAST_NAMES if checked[name] is not None}
+    options = ReadOptions(
+        checked["target"],
+        checked["kinds"],
+        checked["ignore"],
+        header,
+        parting,
+        size,
+        weights,
+        decimal=checked["decimal"],
+        delimiter=checked["delimiter"],
+        sheet=checked["sheet"],
+        encoding=checked["encoding"],
+        seconds=checked["seconds"],
+        label_from=label_from,
+        forecast=ForecastOptions(**ahead),
+    )
+    return replace(options, named=named_columns(options))
 
 
 def load_gathered(source: Source, options: ReadOptions) -> Contents:

@@ -330,6 +330,8 @@ def check_consistency(value: Any, where: str) -> None:
     name = network["output"]["name"]
     if name not in TASKS:
         raise FormError(f"{where}.network.output is '{name[:80]}', which is not known")
+    if "naive" in value and TASKS[name].constant and not value["naive"]["raw"]:
+        raise FormError(f"{where}.naive.raw is no answer")
     TASKS[name].check_calibration(value.get("calibration"), f"{where}.calibration")
     if any(f.state is None for f in fields if f.is_input or f.role == "target"):
         raise FormError(f"{where}.fields has an input or a target that has learned nothing")

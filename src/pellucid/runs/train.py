@@ -401,9 +401,8 @@ class Trainer:
                 if not self.folder.lasting:
                     raise Interrupted("stopped; this training was in memory and is lost") from None
                 where = self.folder.path
-                raise Interrupted(
-                    stop.what, where=str(where), fix=f"continue with: pellucid resume {shell_quote(where)}"
-                ) from None
+                fix = f"continue with: pellucid resume {shell_quote(where)}"
+                raise Interrupted(stop.what, where=str(where), fix=fix) from None
         with self.guard_memory(loop):
             return finish_training(self, loop.state)
 

@@ -34,7 +34,7 @@ def part_windows(data: Examples) -> tuple[np.ndarray, np.ndarray, str]:
         PellucidError: when a part is shorter than the horizon.
     """
     about, line = forecast_of(data)
-    part, how = _parts_of_places(data, line, about)
+    part, how = _given_parts(data, line) or part_places(line, data.reading.parting, about, data.name)
     starts = forecast_starts(data, line, about, part)
     row_part = np.where(line.place >= 0, part[np.maximum(line.place, 0)], -1) if len(part) else line.place
     own = np.where(starts, row_part, -1)
@@ -50,22 +50,33 @@ def part_windows(data: Examples) -> tuple[np.ndarray, np.ndarray, str]:
     return row_part, own, f"{how}; {counts}"
 
 
-def _parts_of_places(data: Examples, line: Timeline, about: Forecast) -> tuple[np.ndarray, str]:  # -> (P,), how
-    """The part of each place, and how that came about."""
-    parting = data.reading.parting
+def _given_parts(data: Examples, line: Timeline) -> tuple[np.ndarray, str] | None:  # -> (P,), how
+    """The part of each place where a column says it; None where none does."""
+    field = next((f for f in data.fields.values() if f.role == "split"), None)
+    if field is None:
+        return None
+    stored = data.stored_values(field.name)
+    of, how = parts_of_values(stored.meta["values"], field.name)
+    row_part = np.append(of, -1)[stored.arrays["code"]].astype(np.float64)
+    return _carry_on(line, np.nan_to_num(line.arrange(row_part), nan=-2).astype(np.int64)), how
+
+
+def part_places(
+    line: Timeline, parting: SplitSpec, about: Forecast, where: str
+) -> tuple[np.ndarray, str]:  # -> (P,), how
+    """The part of each place by steps, by spans or shares of time, and how that came about, in words.
+
+    Args:
+        where: the source's name, for errors.
+
+    Raises:
+        PellucidError: when there are no dates for spans of time, or fewer moments than parts.
+    """
     if parting.steps:
         return _last_steps(line, parting)
-    field = next((f for f in data.fields.values() if f.role == "split"), None)
-    if field is not None:
-        stored = data.stored_values(field.name)
-        of, how = parts_of_values(stored.meta["values"], field.name)
-        row_part = np.append(of, -1)[stored.arrays["code"]].astype(np.float64)
-        return _carry_on(line, np.nan_to_num(line.arrange(row_part), nan=-2).astype(np.int64)), how
     moments = line.moments(np.arange(line.places))
     if parting.spans and not np.isfinite(moments).all():
-        raise PellucidError(
-            "spans of time need dates at a regular step", where=data.name, fix="write rest,24steps,24steps"
-        )
+        raise PellucidError("spans of time need dates at a regular step", where=where, fix="write rest,24steps,24steps")
     if line.step.unit != "row" and (len(line.first) == 1 or parting.spans or _at_one_time(line, moments)):
         return by_time(moments, parting, True)
     return _shares_of_each(line, parting, about)

@@ -16,7 +16,7 @@ from ...wording import count_noun, join_words
 from ..schema import PLACEHOLDER
 from ..source import Contents, ReadOptions
 from ..splits.by_time import seconds_of
-from ..splits.spec import SplitSpec
+from ..splits.by_window import part_places
 from ..splits.time_spans import Span, is_span
 from .findings import note_moments
 from .forecast import Forecast, steps_in_words
@@ -111,7 +111,10 @@ def recognise_forecast(
         text = f"dated and regular, so what comes next is forecast: the next {about.ahead()}"
         say(Note("info", text, where, "forecasts", "--horizon N for another; --output number makes a table of it"))
     made = _with_settings(made, about, line)
-    return Recognised(about, made, why, len(line.names), parted_in_words(options.split))
+    by_column = options.split.by == "column"
+    parted = f"as '{options.split.column}' says" if by_column else _parts_in_words(line, options, about, where)
+    _say_short(line, about, say)
+    return Recognised(about, made, why, len(line.names), parted)
 
 
 def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> list[Field]:
@@ -128,13 +131,20 @@ def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> 
     ]
 
 
-def parted_in_words(parting: SplitSpec) -> str:
-    """How series will be parted, as far as that is known before values are decoded."""
-    if parting.by == "column":
-        return f"as '{parting.column}' says"
-    if parting.steps:
-        return "{:,} and {:,} last steps of each series are validation and test".format(*parting.steps)
-    return "by spans of time" if parting.spans else f"{parting.shares_text()}, in order of time"
+def _parts_in_words(line: Timeline, options: ReadOptions, about: Forecast, where: str) -> str:
+    """How series are parted; of shares, spans and steps that can't be, training says so."""
+    parting = replace(options.split, by="time", column=about.time or None)
+    try:
+        return part_places(line, parting, about, where)[1]
+    except PellucidError:
+        return parting.shares_text()
+
+
+def _say_short(line: Timeline, about: Forecast, say: Say) -> None:
+    """A note on series that are too short to be scored."""
+    if short := int((line.lengths < 3 * about.horizon + 1).sum()):
+        what = f"{count_noun(short, 'series', 'series')} of {len(line.names):,} have less than three horizons"
+        say(Note("warning", f"{what}: what is left of them for each set is little or nothing", "", "kept for training"))
 
 
 def _looks_like_series(found: Contents, fields: Sequence[Field], options: ReadOptions) -> bool:
