@@ -94,6 +94,9 @@ class Parts(nn.Module):
         self.links = nn.ModuleDict({"0": nn.Linear(16, 16)})
         self.output = nn.Linear(16, 10)
 
+    def weights(self) -> dict[str, Any]:
+        return self.state_dict()
+
 
 def test_hidden_matrices_go_to_muon_and_everything_goes_somewhere() -> None:
     parts = Parts()

@@ -63,9 +63,7 @@ def make_plan(
     metric = metric_for(data, output, options.get("metric"))
     positive = positive_for(data, options.get("positive"))
     classes = class_weights_for(data, split, options.get("class_weights"))
-    network = (
-        own_trunk(trunk, start) if trunk is not None else network_for(data, len(split.train), options.get("network"))
-    )
+    network = own_trunk(trunk, start) if trunk else network_for(data, len(split.train), options.get("network"))
     kind = TRUNKS.get(network.value)
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"))

@@ -53,7 +53,9 @@ def _is_series_name(name: str) -> bool:
 def _as_array(x: Any) -> np.ndarray | None:
     """A tensor, an array or a list of equally long series as an array; None for series of unlike lengths."""
     if hasattr(x, "detach"):
-        x = x.detach().cpu().numpy()
+        x = x.detach().cpu()
+        # NumPy has no such numbers.
+        x = (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
     if isinstance(x, np.ndarray) and x.dtype != object:
         return x
     if isinstance(x, (list, tuple)) and len(x) and all(isinstance(one, (int, float)) for one in x):

@@ -33,7 +33,7 @@ OTHER = {"train": "test", "test": "train"}
 @layout_first
 def series_file(source: Any, options: ReadOptions) -> Source | None:
     """One file of series; its other part too, where that lies beside it and the data are to be learned from."""
-    if not isinstance(source, Path) or not source.is_file() or not is_series_file(source, options):
+    if not isinstance(source, Path) or not os.path.isfile(source) or not is_series_file(source, options):
         return None
     other = other_part(source) if not options.names and not options.split.asked else None
     if other is None or not is_series_file(other, options):
@@ -50,7 +50,8 @@ def series_files(source: Any, options: ReadOptions) -> Source | None:
     if not several or not all(isinstance(one, (str, os.PathLike)) for one in source):
         return None
     paths = [Path(os.path.expanduser(one)) for one in source]
-    if not all(path.is_file() and is_series_file(path, options) for path in paths):
+    # Unlike the path's own ``is_file``, this takes a text of any length.
+    if not all(os.path.isfile(path) and is_series_file(path, options) for path in paths):
         return None
     return _source_of(paths, f"{len(paths):,} files" if len(paths) > 1 else paths[0].name, [])
 
