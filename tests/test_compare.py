@@ -232,6 +232,7 @@ class Stop(Ear):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_stopped_and_gone_on_with_it_is_the_comparison_that_would_have_been(table: Path, tmp_path: Path) -> None:
     options = {"networks": "mlp,rnn", "target": "label", "steps": 8, "size": 0}
     whole = pellucid.compare(table, out=tmp_path, name="whole", **options)

@@ -222,6 +222,7 @@ def test_killed_and_resumed_it_is_the_same_to_the_last_bit(tmp_path: Path, alway
     assert_same(whole.path, cut.path)
 
 
+@pytest.mark.slow
 def test_it_starts_another_run_class_by_class(tmp_path: Path) -> None:
     table, options = mixed_table("category"), {"reference": False, "out": tmp_path, "steps": 120}
     run = pellucid.train(table, target="target", heads=8, name="first", **options)
@@ -246,6 +247,7 @@ def test_it_starts_another_run_class_by_class(tmp_path: Path) -> None:
     assert torch.equal(fresh.heads.signs, before.heads.signs)
 
 
+@pytest.mark.slow
 def test_estimators_have_heads_as_any_training() -> None:
     table = mixed_table("category")
     x, y = table.drop("target"), table["target"].to_list()

@@ -151,6 +151,7 @@ def test_one_that_reads_positions_is_told_before_anything_is_written(tmp_path: P
 # ---------------------------------------------------------------- from another run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heads", [None, 1, 4])
 def test_a_larger_tables_weights_start_a_smaller_ones(heads: int | None, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)

@@ -410,6 +410,7 @@ def test_reading_and_sweeping_change_nothing(tried: Callable[..., None], begun: 
 
 @quick(3)
 @given(**TREE)
+@pytest.mark.slow
 def test_no_command_changes_anything(tried: Callable[..., None], begun: bool, seed: int) -> None:
     tried(begun, drawn_plants(seed), COMMANDS)
 

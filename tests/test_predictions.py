@@ -433,6 +433,7 @@ def test_a_run_from_before_is_repeated_with_the_pixels_of_then(tmp_path: Path, m
 # -- the command line ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_table_on_standard_input(run: pellucid.Run, new: Path, tmp_path: Path) -> None:
     frame, command = pl.read_csv(new), [sys.executable, "-m", "pellucid"]
     packed = io.BytesIO()

@@ -62,6 +62,7 @@ def test_no_answer_comes_from_a_network_that_saw_the_example(monkeypatch):
     assert run.record["plan"]["folds"] == 5
 
 
+@pytest.mark.slow
 def test_noise_is_learned_for_a_short_time():
     steps = {}
     for name, flip in (("noise", 0.3), ("clean", 0.0)):
@@ -82,6 +83,7 @@ def test_the_score_of_a_fit_on_all_rows_is_the_cross_validations():
     assert fitted.run_.score.n == 200
 
 
+@pytest.mark.slow
 def test_twice_gives_the_same():
     x, y = noisy()
     first, second = (PellucidClassifier().fit(x, y).predict_proba(x) for _ in range(2))

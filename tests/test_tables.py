@@ -112,7 +112,7 @@ def test_columns_of_a_large_typed_file_are_read_one_at_a_time(suffix, tmp_path, 
     monkeypatch.setattr("pellucid.data.tables.readers.LARGE", 1)
     monkeypatch.setattr("pellucid.data.tables.table.PIECE", 7)
     np.testing.assert_equal(contents(read_data(tmp_path / f"t{suffix}", cache=False)), whole)
-    assert "holds List(Float64) and is left out" in str(whole["notes"])
+    assert "column 'nested': there is no number in the series; left out" in str(whole["notes"])
 
 
 def test_feather_of_the_first_version_is_refused(tmp_path):
