@@ -14,8 +14,8 @@ from ..tuning.cross_validation import CrossValidation
 from ..tuning.sizing import Timing
 from ..wording import duration_text, step_text
 
-# For saving and the report, on a processor of its own: in all, and for each test example.
-FINISH_SECONDS, FINISH_SECONDS_AN_EXAMPLE = 0.3, 0.1e-3
+# For saving and the report, on a processor of its own: in all, for each test example, and for each number of a forecast.
+FINISH_SECONDS, FINISH_SECONDS_AN_EXAMPLE, FINISH_SECONDS_A_NUMBER = 0.3, 0.1e-3, 0.5e-6
 
 # A guess at what a step takes before any was made; the pacer moves the end as soon as it trains.
 FIRST_STEP_SECONDS = 0.1
@@ -117,15 +117,19 @@ class RunClock:
         return int(left / max(used / step if step else FIRST_STEP_SECONDS, 1e-6))
 
 
-def finishing_seconds(test_examples: int, with_reference: bool, with_curves: bool = False) -> float:
+def finishing_seconds(
+    test_examples: int, with_reference: bool, with_curves: bool = False, forecast_numbers: int = 0
+) -> float:
     """Seconds that saving and the report take, on a processor of their own.
 
     Args:
+        forecast_numbers: in all forecasts that are scored: there may be thousands in each.
         with_curves: two classes have curves beside their score, whose areas have intervals of their own.
     """
     # With a reference every interval is drawn for its answers, too.
     times = 1 + 0.5 * with_reference + 0.7 * with_curves
-    return FINISH_SECONDS + 0.2 * with_curves + FINISH_SECONDS_AN_EXAMPLE * test_examples * times
+    own = FINISH_SECONDS + 0.2 * with_curves + FINISH_SECONDS_A_NUMBER * forecast_numbers
+    return own + FINISH_SECONDS_AN_EXAMPLE * test_examples * times
 
 
 def was_extended(decisions: Decisions) -> bool:

@@ -429,9 +429,8 @@ class Trainer:
 
     def guard_memory(self, loop: Loop | None = None) -> contextlib.AbstractContextManager[None]:
         """A context that turns a lack of memory into an error which names the largest size that fits."""
-        return explain_out_of_memory(
-            self.decisions.at(0, "size"), self.network_of_size, self.sampler, self.plan.recipe, loop
-        )
+        size = self.decisions.at(0, "size")
+        return explain_out_of_memory(size, self.network_of_size, self.sampler, self.plan.recipe, loop)
 
     def transfer_weights(self, network: Network) -> None:
         """Copy the weights of the run that this one starts from, if there is one."""
@@ -541,7 +540,8 @@ class Trainer:
     def finishing_seconds(self) -> float:
         """Seconds reserved for what follows the closing evaluations."""
         two = len((self.targets[0].state or {}).get("values", ())) == 2
-        return finishing_seconds(len(self.split.test), self.reference is not None, two) + self.importance_seconds()
+        numbers, tested = self.loader.forecast_size * (len(self.split.test) + len(self.watched)), len(self.split.test)
+        return finishing_seconds(tested, self.reference is not None, two, numbers) + self.importance_seconds()
 
     def importance_seconds(self) -> float:
         """Seconds that it may take to find what each input is worth; 0 where nobody asks."""

@@ -28,8 +28,8 @@ LOW, HIGH, COVERAGE = 1, 4, 0.9
 # Neighbouring steps whose errors are looked at together, of the horizon, where intervals are fitted.
 NEAR_SHARE = 1 / 24
 
-# Errors that the lines of a step follow from, at least.
-FEWEST_ERRORS = 100
+# Errors that the lines of a step follow from, at least and at most about.
+FEWEST_ERRORS, MOST_ERRORS = 100, 8_000
 
 # Of how far a forecast may be off, the logarithm stays in these bounds.
 SPREAD_LIMIT = 20.0
@@ -118,6 +118,7 @@ class FutureTask(Task):
         error = (values - point) / spread  # (n, H, C)
         # Of few errors those of more steps together.
         near = max(1, round(self.horizon * NEAR_SHARE), -(-FEWEST_ERRORS // max(len(error), 1)))
+        error = error[:: max(1, len(error) * near // MOST_ERRORS)]
         lines = np.broadcast_to(np.array(NORMAL)[:, None, None], self.learned["lines"].shape).copy()
         for c in range(error.shape[2]):
             for h in range(self.horizon):

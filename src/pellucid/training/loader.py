@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
 from ..fields import Encoded, Field, Ragged
+from ..fields.encoded import Windows
 from .arrays import DenseRows, Rows, WindowRows, encoded_bytes, place_array, rows_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class Loader:
         """n."""
         array = next(iter(self.arrays.values()))
         return len(array)
+
+    @property
+    def forecast_size(self) -> int:
+        """Numbers in the raw answer to an example, where what comes next is forecast; else 0."""
+        return 2 * self.target.after * self.target.values.shape[1] if isinstance(self.target, Windows) else 0
 
     @property
     def at_once(self) -> int:
