@@ -22,6 +22,7 @@ from ..options import Budget
 from ..outputs import Output
 from ..references.base import reference_for, reference_seconds
 from ..solved import solved_for
+from ..solved.base import part_named
 from ..trunks import Custom, Need, Trunk, trunk_named
 from ..wording import count_noun, join_words
 from .plan import Choice, Recipe
@@ -358,6 +359,8 @@ def solved_choice(data: Dataset, output: type[Output], folds: int, heads: int, a
             raise UsageError(what, fix="leave --solved out")
         return None
     name, why = found
+    if asked is None and not part_named(name).usual(data.inputs):
+        return None
     if asked is False:
         return Choice("solved part", NO_PART, f"as asked; the usual one is {name}")
     if folds or heads > 1:

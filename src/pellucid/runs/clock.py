@@ -14,7 +14,7 @@ from ..tuning.cross_validation import CrossValidation
 from ..tuning.sizing import Timing
 from ..wording import duration_text, step_text
 
-# For saving and the report, on a processor of its own: in all, for each test example, and for each number of a forecast.
+# For saving and the report, on a processor of its own: in all, for each test example, for each number of a forecast.
 FINISH_SECONDS, FINISH_SECONDS_AN_EXAMPLE, FINISH_SECONDS_A_NUMBER = 0.3, 0.1e-3, 0.5e-6
 
 # A guess at what a step takes before any was made; the pacer moves the end as soon as it trains.

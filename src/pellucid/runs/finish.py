@@ -89,8 +89,8 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
 def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> Answers:
     """Answers and targets that how sure to be is learned from: validation's and, of forecasts, left-out training rows'.
 
-    Validation is one stretch of time, and another may be rougher (cross-conformal prediction, Vovk, 2015). Of many series
-    it is as many stretches, and what is said of a series that was left out is off by more than of one that was not.
+    Validation is one stretch of time, and another may be rougher (cross-conformal prediction, Vovk, 2015). Of many
+    series it is as many stretches, and what is said of a series that was left out is off by more than of others.
     """
     line = job.data.timeline
     if network.solved is None or network.output.task.constant or line is None or len(line.names) > 1:

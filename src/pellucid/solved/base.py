@@ -79,6 +79,11 @@ class SolvedPart(nn.Module):
         """Why this part suits a network of these fields, in words; None when it does not."""
 
     @classmethod
+    def usual(cls, inputs: Sequence[Field]) -> bool:
+        """Whether a network of these fields begins with it unasked."""
+        return True
+
+    @classmethod
     @abstractmethod
     def settings_for(cls, rows: int, seed: int) -> dict[str, Any]:
         """The settings for so many training rows."""
