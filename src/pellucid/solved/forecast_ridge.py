@@ -150,11 +150,13 @@ class ForecastRidge(SolvedPart):
         self.eval()
         compared = spread_evenly(validation if len(validation) else train, MOST_COMPARED)
         some = spread_evenly(train, self.most_examples)
+        # Batches may be on a GPU though the data does not fit there.
+        device = rows.batch(batches_of(rows, compared[:1])[0]).inputs[KEY].device  # type: ignore[union-attr]
         found, said, true = [], [], []
         for way in self._ways():
             learned, watched = (sum_examples(self.past, way, rows, which) for which in (some, compared))
             own, weight = choose_variant(self.past, learned, watched, way)
-            member = LinearForecast(self.past, own).to(rows.home)
+            member = LinearForecast(self.past, own).to(device)
             member.weight.copy_(weight)
             batches = [rows.batch(part) for part in batches_of(rows, compared)]
             said.append(torch.cat([member(batch).cpu() for batch in batches]))
@@ -168,7 +170,7 @@ class ForecastRidge(SolvedPart):
             member.weight.copy_(found[i][1])
             member.fold_weight.copy_(torch.stack([own[k] for own in weights]))
         self.fold.copy_(torch.from_numpy(fold))
-        self.to(rows.home)
+        self.to(device)
         self._fit_spread(rows, spread_evenly(train, MOST_COMPARED))
 
     @property
