@@ -336,7 +336,7 @@ class Examples:
         used = [f for f in self.fields.values() if f.role != "ignore"]
         about: list[Any] = [(f.name, f.kind, f.role, self.stored_with_digest(f.name)[1]) for f in used]
         # Its column may be no input, and still decides which rows are in which part.
-        if self.reading.parting.by == "time":
+        if self.reading.parting.by == "time" and self.reading.parting.column:
             about.append(self._time_entry().digest)
         return key_of("fingerprint", about)
 

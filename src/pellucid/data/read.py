@@ -90,7 +90,7 @@ def read_data(
         horizon: forecast so many steps ahead (24, or "1d"): rows are the moments of series. "0" for rows that are none.
         time: the column of dates that says when a row is. series: columns that say which series it is of.
         known: columns that are known ahead.
-        every: a step that rows are brought to ("1h"). fill: how missing values are filled ("linear", "last", "zero").
+        every: a step that rows are brought to ("1h"). fill: how missing values are filled ("last", "zero").
         doubles: which of several rows of a moment ("first", "last", "mean").
         season: steps after which the rhythm comes again. stride: steps between two forecasts.
         context: steps of the past that a forecast looks at.

@@ -40,8 +40,8 @@ class Channel(Kind):
     predictable = True
     together = True
     moments = True
-    try_it = "--steps 24"
-    try_in_python = "steps=24"
+    try_it = "--out next.csv"
+    try_in_python = "steps=10"
 
     def axis(self, settings: Mapping[str, Any]) -> str:
         return AXIS

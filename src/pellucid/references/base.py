@@ -80,6 +80,9 @@ def reference_for(inputs: Sequence[Field], targets: Sequence[Field], seconds: fl
         seconds: that it may take.
     """
     goals = [f.traits for f in targets]
+    # Forecasts begin as the classical model of their kind.
+    if any(one.moments for one in goals):
+        return None
     if not goals or not (all(one.amount for one in goals) or (len(goals) == 1 and goals[0].one_class)):
         return None
     others = [f for f in inputs if not f.traits.prose]

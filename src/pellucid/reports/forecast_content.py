@@ -67,9 +67,10 @@ def _as_dates(series: pl.Series, line: Timeline) -> pl.Series:
 def moment_columns(line: Timeline, places: np.ndarray) -> list[str]:  # (S, H) -> S H
     """When places are, in words that can be read back: dates, or the number of the step in its series."""
     flat = places.ravel()
-    one = np.minimum(line.series_of(flat), len(line.names) - 1)
     if line.step.unit == "row":
-        return [f"row {step + 1:,}" for step in (flat - line.first[one]).tolist()]
+        # Rows without a step have no moments: counted from the first one ahead.
+        ahead = np.broadcast_to(np.arange(1, places.shape[1] + 1), places.shape).ravel()
+        return [f"+{step:,}" for step in ahead.tolist()]
     return [moment_text(moment) for moment in line.moments(flat).tolist()]
 
 
@@ -92,8 +93,7 @@ def forecast_content(run: Run, data: Examples, rows: np.ndarray, answers: Answer
         place, channel = int(line.place[rows[at]]), i % len(task.fields)
         first = max(place - past_steps, int(line.first[line.series_of(np.array([place]))[0]]))
         stored = np.asarray(data.stored_values(task.fields[channel].name).arrays["value"])
-        row = line.row[first:place]
-        past = np.where(row >= 0, stored[np.maximum(row, 0)], np.nan)
+        past = line.arrange(stored)[first:place]
         drawn.append({
             "title": forecast_title(data, int(rows[at])),
             "of": task.fields[channel].name,

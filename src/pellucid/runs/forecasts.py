@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 import torch
 
+from ..data.splits.by_window import known_ends
 from ..data.timeline.forecast import Forecast, steps_in_words
 from ..data.timeline.timeline import Timeline
-from ..data.timeline.windows import forecast_of
+from ..data.timeline.windows import forecast_of, least_history
 from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Note
 from ..reports.forecast_content import CHANNEL, SERIES, moment_columns
@@ -23,6 +24,7 @@ from ..tasks.future import HIGH, LOW, FutureTask
 from ..training.arrays import WindowRows
 from ..training.evaluate import autocast
 from ..training.loader import Loader
+from ..wording import count_noun
 from .predictions import INPUT, ROW, Predictions
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ def recent_rows(data: Examples) -> bytes:
     about, line = forecast_of(data)
     keep = about.context + about.season
     place = np.maximum(line.place, 0)
-    rows = np.flatnonzero((line.place >= 0) & (place >= line.last[line.series_of(place)] - keep))
+    ends = known_ends(data, line)
+    rows = np.flatnonzero((line.place >= 0) & (place >= ends[line.series_of(place)] - keep))
     found: dict[str, Any] = {}
     for field in data.fields.values():
         if field.traits.moments:
@@ -104,7 +107,7 @@ def forecast_pieces(run: Run, source: Any, steps: int | None, like: str, **optio
     notes = list(data.notes)
     if rounds > 1:
         text = f"the run forecasts {about.ahead()} at once; beyond that it goes on from its own answers"
-        notes.append(Note("info", text))
+        notes.append(Note("warning", f"{text}, and intervals are too narrow"))
     return ForecastPieces(_as_predictions(task, line, len(data), raw, notes, like), notes)
 
 
@@ -123,18 +126,24 @@ def _past_of(run: Run, source: Any) -> Any:
 def extend(data: Examples, task: FutureTask, steps: int) -> Timeline:
     """The data's timeline with room for a forecast after the last known value of each series."""
     line = forecast_of(data)[1]
-    known = np.zeros(line.places, bool)
-    for field in task.fields:
-        known |= np.isfinite(line.arrange(np.asarray(data.stored_values(field.name).arrays["value"])))
-    ends = np.zeros(len(line.names), np.int64)
-    places = np.flatnonzero(known)
-    one = line.series_of(places)
-    np.maximum.at(ends, one, places - line.first[one] + 1)
-    if not len(places):
+    ends = known_ends(data, line) - line.first
+    if not ends.any():
         raise PellucidError("no value is known that a forecast could follow", where=data.name)
+    _note_short_pasts(data, line, ends)
     longer = line.extended(ends, steps)
     data.__dict__["timeline"] = longer
     return longer
+
+
+def _note_short_pasts(data: Examples, line: Timeline, ends: np.ndarray) -> None:  # (S,)
+    """Note on ``data`` which series have too little past for their intervals to be believed."""
+    about = forecast_of(data)[0]
+    least = least_history(about)
+    if len(short := np.flatnonzero(ends < least)):
+        name = f"'{line.names[short[0]]}'" if line.names[short[0]] else "the series"
+        text = f"{name} has {count_noun(int(ends[short[0]]), 'step')} of the {about.context:,} that are looked at"
+        others = f", and {count_noun(len(short) - 1, 'more series', 'more series')} too few" if len(short) > 1 else ""
+        data.notes.append(Note("warning", f"{text}{others}: intervals are too narrow", data.name))
 
 
 def _check_known(data: Examples, line: Timeline, steps: int, about: Forecast) -> None:
@@ -149,7 +158,7 @@ def _check_known(data: Examples, line: Timeline, steps: int, about: Forecast) ->
                 raise PellucidError(
                     f"'{name}'{whose} must be known {steps_in_words(steps, line.step)} ahead, and is for "
                     f"{steps_in_words(int(gone[0]), line.step)}",
-                    where=data.name,
+                    where="the rows that the forecast follows",
                     fix=f"add rows with '{name}' and without the target, or give fewer --steps",
                 )
 

@@ -102,8 +102,10 @@ class FutureTask(Task):
         found = np.where(
             (index >= low[:, None])[..., None], target.values[np.clip(index, 0, len(target.values) - 1)], np.nan
         )
-        last = last_known(target)[np.maximum(place - 1, 0)]  # (m, C)
-        last = np.where((place > low)[:, None], last, 0.0)
+        last, at = last_known(target)  # (P, C) each
+        own = np.maximum(place - 1, 0)
+        # Not that of the series before.
+        last = np.where(at[own] >= low[:, None], last[own], 0.0)  # (m, C)
         point = np.where(np.isfinite(found), found, last[:, None])
         name = f"the value {self.season:,} steps before" if self.season > 1 else "the last value"
         point = np.nan_to_num(point).reshape(len(rows), -1).astype(np.float32)
@@ -191,8 +193,8 @@ def conformal_quantiles(error: np.ndarray, levels: Sequence[float]) -> np.ndarra
     return np.array(found)
 
 
-def last_known(target: Windows) -> np.ndarray:  # -> (P, C)
-    """The last known value up to each place; 0 before the first."""
+def last_known(target: Windows) -> tuple[np.ndarray, np.ndarray]:  # -> (P, C), (P, C)
+    """The last known value up to each place and where it stands; 0 and -1 before the first."""
     known = np.isfinite(target.values)
-    index = np.maximum.accumulate(np.where(known, np.arange(len(known))[:, None], 0), 0)
-    return np.nan_to_num(np.take_along_axis(target.values, index, 0))
+    index = np.maximum.accumulate(np.where(known, np.arange(len(known))[:, None], -1), 0)
+    return np.nan_to_num(np.take_along_axis(target.values, np.maximum(index, 0), 0)), index

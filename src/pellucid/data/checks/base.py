@@ -62,6 +62,9 @@ class SplitView:
 
     @cached_property
     def example_keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
+        # Forecasts from rows with the same values start from other pasts.
+        if any(field.traits.moments for field in self.data.inputs):
+            return None
         key = np.zeros(len(self.data), np.uint64)
         for i, field in enumerate(self.data.inputs):
             # Of numbers and words no hash is kept: there may be thousands of columns of a million rows.

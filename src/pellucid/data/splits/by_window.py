@@ -34,7 +34,8 @@ def part_windows(data: Examples) -> tuple[np.ndarray, np.ndarray, str]:
         PellucidError: when a part is shorter than the horizon.
     """
     about, line = forecast_of(data)
-    part, how = _given_parts(data, line) or part_places(line, data.reading.parting, about, data.name)
+    given = _given_parts(data, line)
+    part, how = given or part_places(line, data.reading.parting, about, data.name, known_ends(data, line))
     starts = forecast_starts(data, line, about, part)
     row_part = np.where(line.place >= 0, part[np.maximum(line.place, 0)], -1) if len(part) else line.place
     own = np.where(starts, row_part, -1)
@@ -62,24 +63,41 @@ def _given_parts(data: Examples, line: Timeline) -> tuple[np.ndarray, str] | Non
 
 
 def part_places(
-    line: Timeline, parting: SplitSpec, about: Forecast, where: str
-) -> tuple[np.ndarray, str]:  # -> (P,), how
+    line: Timeline, parting: SplitSpec, about: Forecast, where: str, ends: np.ndarray
+) -> tuple[np.ndarray, str]:  # (S,) -> (P,), how
     """The part of each place by steps, by spans or shares of time, and how that came about, in words.
 
     Args:
-        where: the source's name, for errors.
+        where: the source's name, for errors. ends: the place behind the last known target of each series: what is
+            known ahead beyond it is in no part.
 
     Raises:
         PellucidError: when there are no dates for spans of time, or fewer moments than parts.
     """
     if parting.steps:
-        return _last_steps(line, parting)
+        return _last_steps(line, parting, ends)
     moments = line.moments(np.arange(line.places))
+    beyond = np.arange(line.places) >= ends[line.series_of(np.arange(line.places))]
     if parting.spans and not np.isfinite(moments).all():
         raise PellucidError("spans of time need dates at a regular step", where=where, fix="write rest,24steps,24steps")
     if line.step.unit != "row" and (len(line.first) == 1 or parting.spans or _at_one_time(line, moments)):
-        return by_time(moments, parting, True)
-    return _shares_of_each(line, parting, about)
+        return by_time(np.where(beyond, np.nan, moments), parting, True)
+    return _shares_of_each(line, parting, about, ends)
+
+
+def known_ends(data: Examples, line: Timeline) -> np.ndarray:  # -> (S,)
+    """The place behind the last known value of any target, of each series."""
+    known = np.zeros(line.places, bool)
+    for target in data.targets:
+        known |= np.isfinite(line.arrange(np.asarray(data.stored_values(target.name).arrays["value"])))
+    return ends_of(line, known)
+
+
+def ends_of(line: Timeline, known: np.ndarray) -> np.ndarray:  # (P,) bool -> (S,)
+    """The place behind the last one of each series that is known; its first where none is."""
+    ends, places = line.first.copy(), np.flatnonzero(known)
+    np.maximum.at(ends, line.series_of(places), places + 1)
+    return ends
 
 
 def _at_one_time(line: Timeline, moments: np.ndarray) -> bool:
@@ -88,11 +106,14 @@ def _at_one_time(line: Timeline, moments: np.ndarray) -> bool:
     return float((high.min() - low.max()) / max(high.max() - low.min(), 1.0)) >= SAME_TIME
 
 
-def _shares_of_each(line: Timeline, parting: SplitSpec, about: Forecast) -> tuple[np.ndarray, str]:
+def _shares_of_each(
+    line: Timeline, parting: SplitSpec, about: Forecast, ends: np.ndarray
+) -> tuple[np.ndarray, str]:  # (S,) -> (P,), how
     """Each series gives its own last part, of at least one horizon."""
-    part = np.zeros(line.places, np.int64)
-    for first, last in zip(line.first.tolist(), line.last.tolist(), strict=True):
+    part = np.full(line.places, -1, np.int64)
+    for first, last in zip(line.first.tolist(), ends.tolist(), strict=True):
         size = last - first
+        part[first:last] = 0
         if size >= 3 * about.horizon + 1:
             tail = [max(about.horizon, round(share * size)) if share > 0 else 0 for share in parting.shares[1:]]
             test = min(tail[1], size - tail[0] - 1)
@@ -104,13 +125,14 @@ def _shares_of_each(line: Timeline, parting: SplitSpec, about: Forecast) -> tupl
     return part, f"{each}{parting.shares_text()}"
 
 
-def _last_steps(line: Timeline, parting: SplitSpec) -> tuple[np.ndarray, str]:
+def _last_steps(line: Timeline, parting: SplitSpec, ends: np.ndarray) -> tuple[np.ndarray, str]:  # (S,) -> (P,), how
     """The last steps of each series for test, those before them for validation."""
     validation, test = parting.steps
     part = np.zeros(line.places, np.int64)
-    behind = line.last[line.series_of(np.arange(line.places))] - np.arange(line.places)
+    behind = ends[line.series_of(np.arange(line.places))] - np.arange(line.places)
     part[behind <= test + validation] = 1
     part[behind <= test] = 2
+    part[behind <= 0] = -1
     each = "of each series " if len(line.first) > 1 else ""
     said = f"{each}the last {steps_in_words(test, line.step)} are test, the {steps_in_words(validation, line.step)} "
     return part, f"{said}before them validation"

@@ -83,7 +83,8 @@ def _doubles(
     ]
     what = {"first": "the first of each is used", "last": "the last of each is used", "mean": "their mean is used"}
     text = f"{count_noun(len(several), 'moment')} with several rows: {join_words(shown)}; {what[about.doubles]}"
-    change = _clock_changes(line.moments(several)) if dates and line.step != ROWS else 0
+    hours = line.step.unit == "second" and line.step.amount <= HOUR
+    change = _clock_changes(line.moments(several)) if dates and hours else 0
     if change:
         text += f"; {count_noun(change, 'moment')} where clocks are put back"
     other = "" if about.doubles != "first" else "--doubles mean takes their mean, --series COLUMN parts several series"
@@ -112,16 +113,15 @@ def _gaps(line: Timeline, about: Forecast, time: np.ndarray, place: Callable[[in
     shown = [
         f"{steps_in_words(int(length[i]), line.step)} after {place(int(line.row[starts[i] - 1]))}" for i in longest
     ]
-    fill = {"": "they stay empty", "linear": "they are filled by straight lines", "last": "they are filled by the last "
-            "value", "zero": "they are filled with 0"}[about.fill]  # fmt: skip
+    fill = {"": "they stay empty", "last": "they are filled by the last value", "zero": "they are filled with 0"}[
+        about.fill
+    ]
     found = f"{count_noun(int(length.sum()), 'moment')} without a row, in {count_noun(len(starts), 'gap')}"
     text = f"{found} (the longest: {join_words(shown)}); {fill}"
     if line.step.unit == "second" and line.step.amount <= HOUR:
         change = _clock_changes(line.moments(starts[length == round(HOUR / line.step.amount)]))
         text += f"; {count_noun(change, 'gap')} where clocks are put forward" if change else ""
-    yield Note(
-        "info", text, "", AS_MISSING if not about.fill else fill, "" if about.fill else "--fill linear fills them"
-    )
+    yield Note("info", text, "", AS_MISSING if not about.fill else fill, "" if about.fill else "--fill last fills them")
 
 
 def _clock_changes(moments: np.ndarray) -> int:

@@ -16,7 +16,7 @@ from ...wording import count_noun, join_words
 from ..schema import PLACEHOLDER
 from ..source import Contents, ReadOptions
 from ..splits.by_time import seconds_of
-from ..splits.by_window import part_places
+from ..splits.by_window import ends_of, part_places
 from ..splits.time_spans import Span, is_span
 from .findings import note_moments
 from .forecast import Forecast, steps_in_words
@@ -83,6 +83,10 @@ def recognise_forecast(
     time = _time_column(columns, options, where)
     moments, dates = row_moments(columns, time)
     ids = asked.series or _series_columns(columns, moments, time, options, say)
+    goals = (options.target,) if isinstance(options.target, str) else options.target or ()
+    both = [name for name in asked.known if name in goals]
+    if both:
+        raise UsageError(f"column '{both[0]}' can't be both target and known ahead")
     for name in (*ids, *asked.known):
         if name not in columns:
             raise UsageError(unknown_name("column", name, columns))
@@ -102,6 +106,8 @@ def recognise_forecast(
     values = line.arrange(_values(columns, targets[0]))
     season = asked.season or find_season(values, line)
     horizon = _horizon(asked.horizon, season, line, where)
+    _check_longest(asked.season, "season", line, where)
+    _check_longest(asked.context, "context", line, where)
     about = replace(about, horizon=horizon, season=season, stride=asked.stride or 1)
     about = replace(about, context=asked.context or _context(line, about))
     about = replace(about, calendar=calendar_of(line), known=tuple(f.name for f in made if f.role == "known"))
@@ -112,7 +118,11 @@ def recognise_forecast(
         say(Note("info", text, where, "forecasts", "--horizon N for another; --output number makes a table of it"))
     made = _with_settings(made, about, line)
     by_column = options.split.by == "column"
-    parted = f"as '{options.split.column}' says" if by_column else _parts_in_words(line, options, about, where)
+    parted = (
+        f"as '{options.split.column}' says"
+        if by_column
+        else _parts_in_words(line, options, about, where, [_values(columns, f) for f in targets])
+    )
     _say_short(line, about, say)
     return Recognised(about, made, why, len(line.names), parted)
 
@@ -131,11 +141,14 @@ def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> 
     ]
 
 
-def _parts_in_words(line: Timeline, options: ReadOptions, about: Forecast, where: str) -> str:
+def _parts_in_words(
+    line: Timeline, options: ReadOptions, about: Forecast, where: str, targets: Sequence[np.ndarray]
+) -> str:  # each (n,)
     """How series are parted; of shares, spans and steps that can't be, training says so."""
     parting = replace(options.split, by="time", column=about.time or None)
+    known = np.logical_or.reduce([np.isfinite(line.arrange(own)) for own in targets])
     try:
-        return part_places(line, parting, about, where)[1]
+        return part_places(line, parting, about, where, ends_of(line, known))[1]
     except PellucidError:
         return parting.shares_text()
 
@@ -235,6 +248,17 @@ def _horizon(asked: str | int | None, season: int, line: Timeline, where: str) -
             fix="give a shorter --horizon",
         )
     return steps
+
+
+def _check_longest(steps: int | None, what: str, line: Timeline, where: str) -> None:
+    """Raises PellucidError for a season or a context of which no series has two."""
+    longest = int(line.lengths.max())
+    if steps is not None and 2 * steps > longest:
+        raise PellucidError(
+            f"a {what} of {steps:,} steps is more than half of the longest series, which has {longest:,}",
+            where=where,
+            fix=f"give a shorter --{what}",
+        )
 
 
 def _steps_of(text: str, step: Step) -> int:

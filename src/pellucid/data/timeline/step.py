@@ -107,7 +107,8 @@ class Step:
         base = max((size for size in RHYTHMS if size <= self.amount), default=None)
         if base is None:
             return (60,) if self.amount == 1 else ()
-        return tuple(int(count * base // self.amount) for count in RHYTHMS[base] if count * base >= 2 * self.amount)
+        whole = (count * base / self.amount for count in RHYTHMS[base])
+        return tuple(int(steps) for steps in whole if steps >= 2 and steps == int(steps))
 
 
 ROWS = Step("row")

@@ -19,7 +19,7 @@ MOST_EMPTY = 20
 DOUBLES = ("first", "last", "mean")
 
 # How moments without a value are filled, where that is asked for.
-FILLS = ("linear", "last", "zero")
+FILLS = ("last", "zero")
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ def too_empty(line: Timeline) -> bool:
 
 
 def fill_missing(values: np.ndarray, line: Timeline, how: str | None) -> np.ndarray:  # (P, F) -> (P, F)
-    """Values by place, the missing ones of each series filled from its own past and, by ``linear``, its next value.
+    """Values by place, the missing ones of each series filled from its own past.
 
-    What comes before a series' first value stays missing.
+    What comes before a series' first value stays missing. A line to the next value would tell what comes.
     """
     if how is None:
         return values
@@ -167,8 +167,6 @@ def fill_missing(values: np.ndarray, line: Timeline, how: str | None) -> np.ndar
             gone = gone[gone > known[0]]
             if how == "zero":
                 column[gone] = 0.0
-            elif how == "linear":
-                column[gone] = np.interp(gone, known, column[known])
             else:
                 column[gone] = column[known[np.searchsorted(known, gone) - 1]]
     return found

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import PellucidError
 from ...fields import Field
-from ...fields.encoded import Windows
+from ...fields.encoded import Stored, Windows
 from .calendar import calendar_features, calendar_names
 from .forecast import Forecast
 from .timeline import Timeline, fill_missing
@@ -25,7 +25,7 @@ def input_windows(data: Examples, fields: Sequence[Field]) -> Windows:
     """What lies before each row: the channels, then what the calendar says; known ones also from the row on."""
     about, line = forecast_of(data)
     calendar = calendar_features(line.moments(np.arange(line.places)), about.calendar)
-    values = np.concatenate([_by_place(data, fields), calendar], 1)
+    values = np.concatenate([_by_place(data, fields, about.fill or None), calendar], 1)
     ahead = np.array([field.role == "known" for field in fields] + [True] * (values.shape[1] - len(fields)))
     after = about.horizon if any(field.role == "known" for field in fields) else 0
     return Windows(values, *_limits(line), about.context, after, ahead)
@@ -52,12 +52,13 @@ def calendar_of(line: Timeline) -> tuple[str, ...]:
     return calendar_names(line.step, float(np.ptp(moments)) if len(moments) else 0.0)
 
 
-def _by_place(data: Examples, fields: Sequence[Field]) -> np.ndarray:  # (P, F) float32
-    """Encoded channels in order of time, filled where that was asked for."""
-    about, line = forecast_of(data)
-    found = [np.asarray(f.traits.encode(data.stored_values(f.name), f.state or {})) for f in fields]
-    values = line.arrange(np.stack(found, 1))
-    return fill_missing(values, line, about.fill or None).astype(np.float32)
+def _by_place(data: Examples, fields: Sequence[Field], fill: str | None = None) -> np.ndarray:  # (P, F) float32
+    """Encoded channels in order of time; the past may be filled, in the user's units, what is to come never."""
+    line = forecast_of(data)[1]
+    raw = np.stack([np.asarray(data.stored_values(f.name).arrays["value"], np.float64) for f in fields], 1)
+    values = fill_missing(line.arrange(raw), line, fill)
+    each = [(f, Stored({"value": own}, {}, len(own))) for f, own in zip(fields, values.T, strict=True)]
+    return np.stack([np.asarray(f.traits.encode(stored, f.state or {})) for f, stored in each], 1)
 
 
 def _limits(line: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,) each
@@ -109,9 +110,10 @@ def forecast_starts(data: Examples, line: Timeline, about: Forecast, part: np.nd
     end = place + horizon
     fits = (line.place >= 0) & (end <= line.last[one])
     last = np.minimum(end, line.places) - 1
-    fits &= part[place] == part[last]
-    history = max(1, min(int(HISTORY_SHARE * about.context), MOST_HISTORY))
-    fits &= place - line.first[one] >= history
+    # Whole stretches: between two places of one part there may be another's.
+    changes = np.cumsum(np.diff(part, prepend=part[:1]) != 0) if len(part) else part
+    fits &= changes[place] == changes[last]
+    fits &= place - line.first[one] >= least_history(about)
     # Several rows of one moment are one example.
     fits &= line.row[place] == np.arange(len(place))
     if about.stride > 1:
@@ -123,6 +125,11 @@ def forecast_starts(data: Examples, line: Timeline, about: Forecast, part: np.nd
         there = np.isfinite(line.arrange(np.asarray(data.stored_values(target.name).arrays["value"])))
         known[1:] += np.cumsum(there)
     return fits & (known[np.minimum(end, line.places)] > known[place])
+
+
+def least_history(about: Forecast) -> int:
+    """Steps of the past that a forecast needs."""
+    return max(1, min(int(HISTORY_SHARE * about.context), MOST_HISTORY))
 
 
 def _first_of_part(line: Timeline, part: np.ndarray, which: int) -> np.ndarray:  # (S,)
