@@ -191,6 +191,7 @@ def failing(causes: dict[str, Exception]) -> Any:
     return train
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_trained_ends_nothing(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +437,7 @@ def test_any_metric_ranks(metric: str, table: Path, tmp_path: Path) -> None:
     assert ("Shorter" in (found.path / "report.html").read_text()) == (metric == "log loss")
 
 
+@pytest.mark.slow
 def test_small_tables_are_told_apart_by_the_examples_they_are_ranked_on(table: Path, tmp_path: Path) -> None:
     found = pellucid.compare(table, target="label", networks="mlp,rnn", steps=24, size=0, folds=2, out=tmp_path)
     split = pellucid.read(table, target="label").split(0)

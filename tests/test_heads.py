@@ -182,7 +182,9 @@ def test_too_little_time_leaves_one_head(tmp_path: Path, monkeypatch: pytest.Mon
     assert asked.record["network"]["output"]["settings"]["heads"] == 3
 
 
-@pytest.mark.parametrize("kind", JOINED)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind == "category" else pytest.mark.slow) for kind in JOINED]
+)
 def test_a_run_with_heads_does_all_that_a_run_does(kind: str, tmp_path: Path) -> None:
     table = mixed_table(kind)
     options: dict[str, Any] = {"target": "target", "reference": False, "out": tmp_path}

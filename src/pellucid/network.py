@@ -187,8 +187,11 @@ class Network(nn.Module):
         f, need = self.features(batch), self.output.need()
         return f if need.every or need.heads > 1 else f.with_(x=self.trunk.pool(f), mask=None)
 
-    def answer(self, batch: Batch, f: Features) -> Tensor:  # (B, *positions, D) -> (B, R) or (B, H, R)
-        """Raw answers from what the output layer reads, and from what the solved part says."""
+    def answer(self, batch: Batch, f: Features) -> Tensor:  # (N, *positions, D) -> (B, R) or (B, H, R)
+        """Raw answers from what the output layer reads, and from what the solved part says.
+
+        N is B, or more where a layer makes several examples of one (``inputs.channel``).
+        """
         raw = self._added_answer(batch, f)
         if self.solved is None:
             return raw
