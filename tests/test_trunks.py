@@ -313,7 +313,7 @@ def test_gates_are_gates_and_the_last_state_is_what_torch_says() -> None:
     _, (hidden, cell) = sweep.ways["ahead"].layer(sweep.norm(x))
     assert torch.allclose(inside["ahead.hidden"][:, -1], hidden[0], atol=1e-9)
     assert torch.allclose(inside["ahead.cell"][:, -1], cell[0], atol=1e-9)
-    for gate in ("input", "forget", "output"):
+    for gate in ("input_gate", "forget_gate", "output_gate"):
         assert inside[f"ahead.{gate}"].min() > 0
         assert inside[f"ahead.{gate}"].max() < 1
     fresh = Lstm(8, 1).build(1, causal=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from .inputs import INPUTS, Input
 from .outputs import OUTPUTS, Output, output_for
 from .solved.base import SolvedPart, input_fields, part_named
 from .storage import forms
-from .trunks import Custom, Features, Trunk, trunk_named
+from .trunks import Custom, Features, Inside, Opened, OpenedStage, Trunk, trunk_named
 from .trunks.layers import HeadSigns, Linear, assign_salts
 from .wording import join_words
 
@@ -219,14 +219,81 @@ class Network(nn.Module):
 
     def predict(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers for prediction; averaged with the mirror image's where a mirror image means the same."""
-        raw = self(batch)
+        raw, other = self(batch), self.mirror_batch(batch)
+        return raw if other is None else (raw + self(other)) / 2
+
+    def mirror_batch(self, batch: Batch) -> Batch | None:
+        """The examples mirrored, where a mirror image means the same for some input layer; else None."""
         mirrored = {
             k: layer.mirror_value(batch.inputs[k]) for layer, k in zip(self.layers, self.input_keys(), strict=True)
         }
         if all(v is None for v in mirrored.values()):
-            return raw
-        other = {k: batch.inputs[k] if v is None else v for k, v in mirrored.items()}
-        return (raw + self(replace(batch, inputs=other))) / 2
+            return None
+        return replace(batch, inputs={k: batch.inputs[k] if v is None else v for k, v in mirrored.items()})
+
+    # -- the way of the data, opened
+
+    def open(self, batch: Batch) -> Opened:
+        """Every stage that the examples pass, what it returned and what went on inside.
+
+        The answer is ``forward``'s in evaluation mode (equal to rounding, proven in a test), and gradients flow through
+        all that is shown. The network's mode, training or not, stays as it is.
+        """
+        stages: dict[str, OpenedStage] = {}
+        training = self.training
+        try:
+            # cuDNN's recurrent layers have no gradient outside of training.
+            with torch.backends.cudnn.flags(enabled=False):
+                return self.eval()._open_stages(self.to_tensors(batch), stages)
+        finally:
+            self.train(training)
+
+    def _open_stages(self, batch: Batch, stages: dict[str, OpenedStage]) -> Opened:
+        labels = {id(module): name for name, module, _ in self._stages()}
+
+        def show(name: str, module: nn.Module | None, f: Features, inside: Inside | None = None) -> Features:
+            label = labels.get(id(module), name) if module is not None else name
+            stages[name] = OpenedStage(name, label, module, f, inside or {})
+            return f
+
+        def show_trunk(address: str, trunk: Trunk, f: Features) -> Features:
+            f, inside = trunk.open(f)
+            for name, stage in trunk.stages.items():
+                show(f"{address}.{name}", stage, f.stages[name], inside[name])
+            return f
+
+        read = []
+        for i, (layer, key) in enumerate(zip(self.layers, self.input_keys(), strict=True)):
+            f = show(f"inputs.{i}", layer, *layer.open(batch.inputs[key]))
+            if i in self.parted:
+                part, link = self.parts[str(i)], self.links[str(i)]
+                f = show_trunk(f"parts.{i}", part, f)  # type: ignore[arg-type]
+                f = show(f"links.{i}", link, Features(link(part.pool(f)).unsqueeze(1)))  # type: ignore[operator]
+            read.append(f)
+        f = self._open_trunk(self._open_entry(read, show), show_trunk)
+        if not self.output.need().every and self.output.need().heads == 1:
+            f = show("pooled", None, f.with_(x=self.trunk.pool(f), mask=None))
+        raw, inside = self.output.open(f, batch)
+        show("output", self.output, Features(raw), inside)
+        if self.solved is None:
+            return Opened(stages, raw)
+        solved = self.solved(batch) if batch.solved is None else batch.solved
+        return Opened(stages, raw + solved, solved)
+
+    def _open_entry(self, read: list[Features], show: Callable[..., Features]) -> Features:
+        """What the trunk reads, of what the input layers gave: see ``trunk_input``."""
+        if not self.vector:
+            return read[0] if len(read) == 1 else Features(torch.cat([f.x for f in read], 1))
+        f = show("entry", self.entry, Features(self.entry(torch.cat([f.x for f in read], -1))))
+        return show("heads", self.heads, Features(self.heads(f.x))) if isinstance(self.heads, HeadSigns) else f
+
+    def _open_trunk(self, f: Features, show_trunk: Callable[..., Features]) -> Features:
+        """What the trunk returns, its stages shown; with H heads (B, H, out_width): see ``features``."""
+        if not isinstance(self.heads, HeadSigns) or self.trunk.pointwise:
+            return show_trunk("trunk", self.trunk, f)
+        count = len(f.x)
+        out = show_trunk("trunk", self.trunk, self.heads.as_examples(f))
+        return out.with_(x=out.x.unflatten(0, (count, -1)))
 
     @torch.inference_mode()
     def trace(self, batch: Batch) -> list[TracedStage]:

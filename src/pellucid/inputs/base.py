@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import PellucidError
 from ..fields import Field
-from ..trunks import TRUNKS, Features, Need
+from ..trunks import TRUNKS, Features, Inside, Need
 
 
 class Input(nn.Module):
@@ -94,6 +94,10 @@ class Input(nn.Module):
     @abstractmethod
     def forward(self, value: Any, key: Tensor | None = None) -> Features:  # -> (B, *positions, out_width)
         """Encoded values of one batch → features. ``key`` (B,) is given in training and steers augmentation."""
+
+    def open(self, value: Any) -> tuple[Features, Inside]:  # -> (B, *positions, out_width)
+        """``forward``'s result and what went on inside, by the names of ``trunks.glossary``."""
+        return self(value), {}
 
     def reach(self, positions: int, need: Need) -> int:
         """Positions of a sequence that matter together, where the layer knows how many there are; else 0."""

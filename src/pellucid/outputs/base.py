@@ -17,7 +17,7 @@ from ..data.batches.batch import Batch
 from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Field, kind_named
 from ..tasks.base import Task
-from ..trunks import Features, Need
+from ..trunks import Features, Inside, Need
 
 
 class Output(nn.Module):
@@ -92,6 +92,10 @@ class Output(nn.Module):
     @abstractmethod
     def forward(self, f: Features, batch: Batch) -> Tensor:  # (B, D), or (B, *positions, D) if it needs every one
         """Raw answers (B, R): logits, or standardised numbers. ``batch`` is what was read, target and all."""
+
+    def open(self, f: Features, batch: Batch) -> tuple[Tensor, Inside]:  # (B, D) -> (B, R)
+        """``forward``'s result and what went on inside, by the names of ``trunks.glossary``."""
+        return self(f, batch), {}
 
     @abstractmethod
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, R) -> (B,)

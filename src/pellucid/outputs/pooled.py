@@ -15,7 +15,7 @@ from ..data.batches.batch import Batch
 from ..errors import UsageError
 from ..fields import Field
 from ..options import MOST_HEADS
-from ..trunks import Features, Need
+from ..trunks import Features, Inside, Need
 from ..trunks.layers import HeadMaps, Linear
 from .base import Output
 
@@ -51,6 +51,11 @@ class PooledOutput(Output):
     def forward(self, f: Features, batch: Batch) -> Tensor:  # -> (*B, R) or (B, H, R)
         raw = self.layer(f.x)
         return raw if self.heads == 1 or self.training else self.join_heads(raw)
+
+    def open(self, f: Features, batch: Batch) -> tuple[Tensor, Inside]:  # -> (B, R)
+        """Inside, of several heads: head_answers (B, H, R)."""
+        raw = self.layer(f.x)
+        return (raw, {}) if self.heads == 1 else (self.join_heads(raw), {"head_answers": raw})
 
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # -> (B,)
         true: Tensor = batch.target  # type: ignore[assignment]

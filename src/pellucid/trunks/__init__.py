@@ -1,9 +1,10 @@
 """The hidden layers of a network: four trunks that read and return ``(batch, *positions, width)``."""
 
-from .base import TRUNKS, Custom, Stage, Trunk, trunk_named
+from .base import TRUNKS, Custom, Inside, Stage, Trunk, trunk_named
 from .convolutional import Convolutional
 from .dense import Dense
 from .features import Features, Need
+from .opened import Opened, OpenedStage
 from .recurrent import Lstm, Recurrent
 from .transformer import Transformer
 
@@ -13,8 +14,11 @@ __all__ = [
     "Custom",
     "Dense",
     "Features",
+    "Inside",
     "Lstm",
     "Need",
+    "Opened",
+    "OpenedStage",
     "Recurrent",
     "Stage",
     "Transformer",

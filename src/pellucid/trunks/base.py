@@ -25,7 +25,16 @@ State = Any
 
 
 class Stage(nn.Module):
-    """One named step of a trunk: ``forward`` is fast, ``open`` gives the same result and shows the inside."""
+    """One named step of a trunk: ``forward`` is fast, ``open`` gives the same result and shows the inside.
+
+    Attributes:
+        activation: the function that makes ``activation`` of ``pre_activation``, by name; what a dead unit is follows
+            from it. unit_map: the name of the linear map whose rows are the stage's hidden units; none of either where
+            it is "".
+    """
+
+    activation: str = ""
+    unit_map: str = ""
 
     # torch's fused layers hide what this package exists to show, hence two ways through each stage. The open one is
     # slower and runs on inspected samples alone; where one way can do both, ``forward`` calls ``open``.
@@ -232,5 +241,21 @@ class _Whole(Stage):
         return f.with_(x=self.module(f.x))
 
     def open(self, f: Features) -> tuple[Features, Inside]:
-        out = self.forward(f)
-        return out, {"output": out.x}
+        """Inside: output, and under ``module.…`` what each layer in the module returned that is one tensor."""
+        seen: Inside = {}
+
+        def note_layer(name: str) -> Any:
+            def note(_: nn.Module, __: Any, result: Any) -> None:
+                if isinstance(result, Tensor):
+                    seen[f"module.{name}"] = result
+
+            return note
+
+        layers = [(name, layer) for name, layer in self.module.named_modules() if name]
+        hooks = [layer.register_forward_hook(note_layer(name)) for name, layer in layers]
+        try:
+            out = self.forward(f)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return out, {**seen, "output": out.x}

@@ -39,8 +39,11 @@ class ConvolutionalGridStage(Stage):
     # Pooling raw sums before the norm and the activation spares three quarters of both (airbench94, Jordan 2024), and
     # every convolution but the input layer's works on a grid that is already smaller: 5 million multiplications a photo
     # instead of 17, and about 4 points more in the same time (docs/LOG.md, 2026-11-22).
+    activation = "relu"
+
     def __init__(self, width: int, channels: int | None, residual: bool, dropout: float):
         super().__init__()
+        self.unit_map = "first" if residual else "out" if channels else ""
         self.norm = GroupedBatchNorm(width)
         self.first, self.second = (grid_convolution(width, width) if residual else None for _ in range(2))
         self.first_norm, self.second_norm = (GroupedBatchNorm(width) if residual else None for _ in range(2))
@@ -112,6 +115,7 @@ class ConvolutionalSequenceStage(Stage):
     """
 
     taps = 5
+    activation, unit_map = "gelu", "convolution"
 
     def __init__(self, width: int, channels: int, dilation: int, causal: bool, dropout: float):
         super().__init__()

@@ -25,6 +25,8 @@ class DenseStage(Stage):
         width: D. hidden: K. norm: False leaves the normalisation out, as for small tables.
     """
 
+    activation, unit_map = "gelu", "into"
+
     def __init__(self, width: int, hidden: int, dropout: float, norm: bool = True):
         super().__init__()
         self.norm = layer_norm(width) if norm else nn.Identity()

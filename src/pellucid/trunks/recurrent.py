@@ -93,7 +93,7 @@ def gru_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Insi
     reset, update = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
     candidate = torch.tanh(xn + reset * hn)
     hidden = (1 - update) * candidate + update * state[0]
-    return (hidden,), {"reset": reset, "update": update, "candidate": candidate, "hidden": hidden}
+    return (hidden,), {"reset_gate": reset, "update_gate": update, "candidate": candidate, "hidden": hidden}
 
 
 def lstm_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Inside]:  # (S, 4 K) -> (S, K) each
@@ -102,7 +102,7 @@ def lstm_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Ins
     enter, forget, candidate, leave = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
     cell = forget * state[1] + enter * candidate
     hidden = leave * torch.tanh(cell)
-    gates = {"input": enter, "forget": forget, "candidate": candidate, "output": leave}
+    gates = {"input_gate": enter, "forget_gate": forget, "candidate": candidate, "output_gate": leave}
     return (hidden, cell), {**gates, "cell": cell, "hidden": hidden}
 
 
@@ -138,7 +138,7 @@ class Sweep(nn.Module):
         return x + self.dropout(y.view(x.shape), key)
 
     def open(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> tuple[Tensor, Inside]:
-        """Inside: ``ahead.update`` and so on, each (B, *lines, T, K)."""
+        """Inside: ``ahead.update_gate`` and so on, each (B, *lines, T, K)."""
         lines, lengths = self._as_lines(x, mask)
         opened = {name: way.open(lines, lengths) for name, way in self.ways.items()}
         y = torch.cat([out for out, _ in opened.values()], -1)
@@ -190,7 +190,7 @@ class RecurrentGridStage(Stage):
         return f.with_(x=self.columns(x.transpose(1, 2), self._sweep_grid(f), f.key).transpose(1, 2))
 
     def open(self, f: Features) -> tuple[Features, Inside]:
-        """Inside, each (B, H, W, K): ``rows.ahead.update`` and so on."""
+        """Inside, each (B, H, W, K): ``rows.ahead.update_gate`` and so on."""
         x, rows = self.rows.open(f.x, f.mask, f.key)
         x, columns = self.columns.open(x.transpose(1, 2), self._sweep_grid(f), f.key)
         inside = {f"rows.{k}": v for k, v in rows.items()}
