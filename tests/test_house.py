@@ -34,6 +34,7 @@ ROOMS = (
     ("planning",),
     ("training",),
     ("tuning",),
+    ("views",),
     ("reports",),
     ("runs",),
     ("run",),

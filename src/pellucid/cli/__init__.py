@@ -24,6 +24,7 @@ from .exits import DONE, explain_failure, print_failure
 from .parse import Verb
 from .streams import prepare_streams
 from .verbs import RUN, compare, data_argument, evaluate, predict, read, resume, root_command, sample, train
+from .verbs_inspect import inspect
 from .verbs_runs import report, runs
 
 
@@ -106,6 +107,13 @@ for _verb in (
         pellucid predict runs/prices new.csv --out predictions.csv
         pellucid predict runs/reviews --text "I would buy it again"
         cat lines.txt | pellucid predict runs/reviews --json
+    """),
+    Verb("inspect", inspect, [RUN, data_argument(required=False)], """
+        pellucid inspect runs/photos
+        pellucid inspect runs/photos cat.jpg --answer dog
+        pellucid inspect runs/prices new.csv --curves
+        pellucid inspect runs/reviews --text "not bad at all" --mask not
+        pellucid inspect runs/photos --unit layer2.17
     """),
     Verb("resume", resume, [RUN, data_argument(required=False)], """
         pellucid resume runs/photos

@@ -4,6 +4,7 @@ from .budget import MOST, Budget
 from .table import (
     CHANGES_KNOWN,
     FORM,
+    INSPECT,
     MOST_HEADS,
     READ,
     TRAIN,
@@ -17,6 +18,7 @@ from .table import (
 __all__ = [
     "CHANGES_KNOWN",
     "FORM",
+    "INSPECT",
     "MOST",
     "MOST_HEADS",
     "READ",

@@ -284,6 +284,35 @@ FORCE = Option("force", "Replace the file of --out if it exists.", YesNo(), comm
 TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet file.", Text(of="path"), command=True,
                metavar="FILE")  # fmt: skip
 
+ANSWER = Option("answer", "The answer that is explained: a class, a label, a target; of a forecast OT,24.",
+                Text(of="answer"), unset="the network's own", metavar="NAME")  # fmt: skip
+
+UNIT = Option("unit", "Open one hidden unit: layer2.17.", Text(of="unit"), unset="none", metavar="STAGE.N")  # fmt: skip
+
+WEIGHT_OPENED = Option("weight", "Open one weight: trunk.layer2.first.weight[17,3,1,1].", Text(of="weight"),
+                       unset="none", metavar="NAME[I,…]")  # fmt: skip
+
+CURVES = Option("curves", "Sweep each column of a table: the answer's curve.", YesNo())
+
+HEALTH = Option("health", "Training seen from inside, and a verdict.", YesNo())
+
+WITHOUT = Option("without", "What if a stage, a unit or a head were not there: layer3, layer3.17.", Texts("stage"),
+                 default=(), unset="none", metavar="STAGE", many=True)  # fmt: skip
+
+MOVE = Option("move", "What if a photo were moved by so many pixels: right,down.", Text(of="move"), unset="none",
+              metavar="X,Y")  # fmt: skip
+
+MASK = Option("mask", "What if a word, a column or a patch of a photo (row,column) were not there.", Texts("mask"),
+              default=(), unset="none", metavar="WORD", many=True)  # fmt: skip
+
+SET = Option("set", "What if a column, or a weight, had another value: area=90.", Texts("set"), default=(),
+             unset="none", metavar="NAME=V", many=True)  # fmt: skip
+
+PNG = Option("png", "Write each view's pictures to this folder.", Text(of="path"), unset="none", command=True,
+             metavar="FOLDER")  # fmt: skip
+
+INSPECT = (ANSWER, UNIT, WEIGHT_OPENED, CURVES, HEALTH, WITHOUT, MOVE, MASK, SET)
+
 MORE = Option(
     "more",
     "Train for longer: 5m, 10epochs.",
@@ -306,6 +335,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, CUT, *FORM, PAGE, FORCE, JSON),
     "predict": (TEXT, CUT, STEPS, FROM, KEEP, *FORM, TABLE, FORCE, JSON),
+    "inspect": (TEXT, *INSPECT, *FORM, PAGE, FORCE, PNG, JSON),
     "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),
     "report": (OPEN, REDRAW),

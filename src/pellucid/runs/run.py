@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..data import Examples
     from ..data.splits.time_spans import Moments
     from ..reports.report_file import Report
+    from .inspection import Inspection
 
 
 class Run:
@@ -408,6 +409,29 @@ class Run:
         """
         pieces = self.predict_pieces(inputs, texts=texts, keep=keep, threshold=threshold, steps=steps, **options)
         return Predictions.joined(list(pieces), pieces.notes)
+
+    def inspect(
+        self, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **options: Any
+    ) -> Inspection:
+        """Look into the network, or into how it comes by one answer; each result draws itself in a notebook.
+
+        Args:
+            source: one example, as ``predict`` takes it; of several the first. Without one the network alone.
+            texts: one text, for a run that reads one. answer: the class, label or target that is explained; of a
+                forecast with a step, ``"OT,24"``.
+            options: ``unit="layer2.17"``, ``weight="output.layer.weight[0,3]"``, ``curves=True``, ``health=True``,
+                ``without=["layer3"]``, ``move="4,0"``, ``mask=["not"]``, ``set=["area=90"]``: these views alone.
+
+        Raises:
+            PellucidError: when a view can't be made, with what it needs. UsageError: for a unit, weight or answer that
+                is not there.
+
+        Example:
+            >>> run.inspect("cat.jpg")["shares"].save("shares.png")                     # doctest: +SKIP
+        """
+        from .inspection import inspect_run
+
+        return inspect_run(self, source, texts=texts, answer=answer, **options)
 
     def predict_pieces(
         self,

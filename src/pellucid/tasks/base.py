@@ -24,6 +24,7 @@ from ..metrics.bootstrap import bootstrap_interval, wilson_interval
 from ..metrics.score import Score, plain_name
 from ..storage import forms
 from ..wording import metric_text
+from .explained import Explained
 
 # Raw answers or targets: whatever NumPy reads as an array, a tensor on the CPU too.
 Values = Any
@@ -141,6 +142,18 @@ class Task(ABC):
     @abstractmethod
     def decode_target(self, target: Values) -> list[Any]:  # (n, ...) -> n values
         """Targets in the user's units and words."""
+
+    @abstractmethod
+    def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (R,)
+        """The number of a raw answer that is explained.
+
+        Args:
+            which: a class, a label or a target column, and of a forecast also a step: ``"OT,24"``; None for what the
+                answer says.
+
+        Raises:
+            UsageError: for one that is not there; it suggests those that are.
+        """
 
     def count_classes(self, target: Values) -> dict[str, int]:  # (n, ...)
         """How many examples are of each class or have each label; empty for answers that are no classes."""

@@ -18,6 +18,7 @@ from ..metrics.classes import OF_CLASSES, f1_of
 from ..metrics.curves import choose_thresholds
 from .base import Task, Values, measure_all
 from .calibration import cross_entropy, fit_temperature, reliability_bins, softmax
+from .explained import Explained, explain_logit
 from .two_classes import curves_of
 
 
@@ -94,6 +95,12 @@ class CategoryTask(Task):
         if self.threshold is None or not metric.decides:
             return answers
         return np.eye(len(self.values))[self.decide_classes(answers)]
+
+    def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (C,)
+        if which is not None and which not in self.values:
+            raise UsageError(unknown_name("class", which, self.values))
+        index = int(np.argmax(raw)) if which is None else self.values.index(which)
+        return explain_logit(index, self.values[index])
 
     def choose_thresholds(
         self, raw: Values, target: Values, weight: np.ndarray | None = None

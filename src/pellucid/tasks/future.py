@@ -7,15 +7,18 @@ step, and the logarithm of how far it may be off.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..errors import UsageError, unknown_name
 from ..fields import Encoded, Field
 from ..fields.encoded import Windows
 from ..metrics.base import normalised_weights
 from ..metrics.future import OF_FUTURES, Outcome
 from .base import Task, Values, measure_all
+from .explained import Explained, explain_number
 
 # Shares of what comes that lie below the lines of a forecast: of 50%, 90% and 95% intervals, and where these are of a
 # normal distribution.
@@ -129,6 +132,24 @@ class FutureTask(Task):
                 if len(own):
                     lines[:, h, c] = conformal_quantiles(own, LEVELS)
         self.learned["lines"] = np.maximum.accumulate(lines, 0).astype(np.float32)
+
+    def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (2 H C,)
+        """Of a channel at one step ahead: ``"OT,24"``; the first channel, and the first step, where not said."""
+        names = [f.name for f in self.fields]
+        channel, _, step = (which or names[0]).rpartition(",")
+        if not channel:
+            channel, step = (names[0], step) if step.isdecimal() and step not in names else (step, "1")
+        if channel not in names:
+            raise UsageError(unknown_name("target", channel, names))
+        if not step.strip().isdecimal() or not 1 <= int(step) <= self.horizon:
+            raise UsageError(
+                f"there is no step '{step.strip()}' ahead",
+                fix=f"choose a step from 1 to {self.horizon:,}: {names[0]},1",
+            )
+        c, h = names.index(channel), int(step) - 1
+        found = explain_number(h * len(names) + c, channel, self.learned["std"][c], self.learned["mean"][c])
+        ahead = "1 step" if h == 0 else f"{h + 1:,} steps"
+        return replace(found, noun=f"'{channel}' {ahead} ahead")
 
     # -- words
 

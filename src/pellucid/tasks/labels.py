@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UsageError, unknown_name
 from ..fields import Field
 from ..fields.labels import join_labels
 from ..metrics.base import normalised_weights
@@ -18,6 +19,7 @@ from ..wording import join_words
 from .base import Task, Values, measure_all
 from .calibration import binary_cross_entropy, fit_temperature, reliability_bins, sigmoid
 from .category import hit_shares
+from .explained import Explained, explain_logit
 
 # Logits that are tried as thresholds: probabilities from 0.03 to 99.97%.
 GRID = np.linspace(-8, 8, 161, dtype=np.float32)
@@ -122,6 +124,12 @@ class LabelsTask(Task):
 
     def decode_target(self, target: Values) -> list[Any]:  # (n, C) -> n lists of labels
         return [[self.values[i] for i in np.flatnonzero(row > 0.5)] for row in np.asarray(target)]
+
+    def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (C,)
+        if which is not None and which not in self.values:
+            raise UsageError(unknown_name("label", which, self.values))
+        index = int(np.argmax(raw)) if which is None else self.values.index(which)
+        return explain_logit(index, self.values[index])
 
     def count_classes(self, target: Values) -> dict[str, int]:
         counts = (np.asarray(target) > 0.5).sum(0)

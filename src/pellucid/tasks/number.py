@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UsageError, unknown_name
 from ..fields import Field, kind_named
 from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
@@ -17,6 +18,7 @@ from ..metrics.score import Score, plain_name
 from ..storage import forms
 from ..wording import join_words, rounded_number, score_text
 from .base import Task, Values, measure_all
+from .explained import Explained, explain_number
 from .ranges import COVERAGE, THIRDS, Range, check_range, coverage_by_third, fit_range
 from .several_targets import each_target, residuals_of
 
@@ -101,6 +103,13 @@ class NumberTask(Task):
         if found is not None and len(found["ranges"]) != len(self.fields):
             raise forms.FormError(f"calibration has {len(found['ranges'])} ranges for {len(self.fields)} targets")
         self._ranges = None if found is None else [Range.from_json(one) for one in found["ranges"]]
+
+    def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (R,)
+        names = [f.name for f in self.fields]
+        if which is not None and which not in names:
+            raise UsageError(unknown_name("target", which, names))
+        index = 0 if which is None else names.index(which)
+        return explain_number(index, names[index], self.learned["std"][index], self.learned["mean"][index])
 
     def to_units(self, raw: Values) -> np.ndarray:  # (n, R) -> (n, R)
         """Standardised numbers in the user's units, float64."""

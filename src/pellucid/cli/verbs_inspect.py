@@ -1,0 +1,38 @@
+"""The verb ``inspect``: what is in a network, and how it comes by an answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..options import FORM, INSPECT
+from .parse import typed_options
+from .standard_input import standard_input
+
+_TAKEN = {option.name for option in (*INSPECT, *FORM)}
+
+
+def inspect(run: str, data: Any, **typed: Any) -> None:
+    """Look into a network, or into how it answers one example.
+
+    RUN is the folder of a run, or its name under ./runs. DATA is one photo, recording or text file, or a table, of
+    which the first row is looked into. Each view says whether what it shows is exact, checked on this network,
+    suggestive, or failed its test.
+    """
+    from . import console, show_views
+    from .verbs import check_force, load_run
+
+    options = typed_options("inspect", typed)
+    check_force(bool(options.get("force")), options.get("out"))
+    found = load_run(run)
+    source = None if data is None else standard_input(data)
+    asked = {name: value for name, value in options.items() if name in _TAKEN}
+    results = found.inspect(source, texts=list(options.get("texts", ())), **asked)
+    if "png" in options:
+        show_views.write_pictures(results, Path(options["png"]))
+    if options.get("json"):
+        for result in results:
+            console.print_json(result.to_json())
+        return
+    show_views.show_results(results, console.make_console(sys.stdout))

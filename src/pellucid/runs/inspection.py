@@ -1,0 +1,170 @@
+"""A run looked into: which views can be made of it, and of one example, and making them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import PellucidError, UsageError, unknown_name
+from ..options import check_options
+from ..training.loader import Loader
+from ..views import VIEWS
+from ..views.base import Part, Subject, View
+from ..views.result import Result
+
+if TYPE_CHECKING:
+    from ..data import Examples
+    from .run import Run
+
+
+def subject_of(
+    run: Run, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **form: Any
+) -> Subject:
+    """What is looked into: the run's network, and the first example of ``source`` that can be read.
+
+    Args:
+        source: whatever ``predict`` takes; None to look into the network alone. form: how a table is
+            written, as for ``read``. answer: see ``Task.explain``.
+
+    Raises:
+        PellucidError: when nothing in ``source`` can be read.
+    """
+    # In float32 on the CPU, so that what is shown is the same everywhere; a copy, as views may change its mode.
+    network = run.network if run.network.device.type == "cpu" else copy.deepcopy(run.network).cpu()
+    network = network.float().eval()
+    example = data = None
+    title = ""
+    if source is not None or len(texts):
+        data, loader, row = _first_example(run, list(texts) if len(texts) else source, texts=bool(len(texts)), **form)
+        example, title = loader.batch(torch.tensor([row])), data.short_title(row)
+    training, validation = (_kept_part(run, part) for part in ("train", "validation"))
+    return Subject(network, example, data, title, answer, training, validation, _facts(run))
+
+
+def _first_example(run: Run, source: Any, **options: Any) -> tuple[Examples, Loader, int]:
+    data = run._read_new(source, need_target=False, **options)
+    good = data.usable_rows()
+    if not len(good):
+        problems = list(data.input_problems().values())
+        raise PellucidError(
+            problems[0] if problems else "there is no example that can be read", where=str(source)[:200]
+        )
+    return data, Loader.of(data, run.fields, torch.device("cpu")), int(good[0])
+
+
+def _kept_part(run: Run, part: str) -> Part | None:
+    """Examples that the run keeps; None where it keeps none, as runs from before they were kept."""
+    kept = getattr(run, "kept", None)
+    if kept is None:
+        return None
+    data = kept.examples(part)
+    rows = data.usable_rows()
+    return Part(data, Loader.of(data, run.network.fields, torch.device("cpu")), rows) if len(rows) else None
+
+
+def _facts(run: Run) -> Mapping[str, Any]:
+    """What is known of the run beside its network."""
+    return {
+        "plan": run.plan,
+        "record": run.record,
+        "history": lambda: run.history,
+        "watched": lambda: getattr(run, "watched", []),
+        "moments": lambda: getattr(run, "moments", []),
+    }
+
+
+def view_named(word: str) -> View:
+    """The view that a word stands for. Raises UsageError for an unknown one."""
+    if word not in VIEWS:
+        raise UsageError(unknown_name("view", word, VIEWS))
+    return VIEWS[word]
+
+
+def fitting_views(subject: Subject) -> list[View]:
+    """The views that are made unasked: of the example, where there is one, else of the network."""
+    every = sorted(VIEWS.values(), key=lambda view: view.place)
+    about_example = subject.example is not None
+    return [
+        view
+        for view in every
+        if not view.asked and ("example" in view.needs) == about_example and view.missing(subject) is None
+    ]
+
+
+def make_views(subject: Subject, asked: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Result]:
+    """The results of the views that are asked for, by word with their options; of all that fit where None is asked.
+
+    Raises:
+        PellucidError: when one that is asked for can't be made, with what it needs.
+    """
+    if not asked:
+        for view in fitting_views(subject):
+            yield view(subject)
+        return
+    for word, options in asked.items():
+        view = view_named(word)
+        if reason := view.missing(subject):
+            raise PellucidError(f"'{view.title}' can't be shown: {reason}")
+        yield view(subject, **options)
+
+
+# Options that ask for views by themselves: the view's word, and what it calls the option.
+ASKED = {
+    "unit": ("unit", "name"),
+    "weight": ("weight", "name"),
+    "curves": ("curves", None),
+    "health": ("health", None),
+    "without": ("what-if", "without"),
+    "move": ("what-if", "move"),
+    "mask": ("what-if", "mask"),
+    "set": ("what-if", "values"),
+}
+
+
+def inspect_run(
+    run: Run, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **options: Any
+) -> Inspection:
+    """See ``Run.inspect``."""
+    form = {name: value for name, value in options.items() if name not in ASKED}
+    asked = asked_views(check_options("inspect", {name: v for name, v in options.items() if name in ASKED}))
+    subject = subject_of(run, source, texts=texts, answer=answer, **form)
+    return Inspection(make_views(subject, asked))
+
+
+def asked_views(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The views that options ask for, by word with their own options; none where none is asked for."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, (word, own) in ASKED.items():
+        if value := options.get(name):
+            found.setdefault(word, {}).update({own: value} if own else {})
+    return found
+
+
+class Inspection(list[Result]):
+    """The results of looking into a run, which a notebook shows one after the other.
+
+    Example:
+        >>> found = run.inspect("cat.jpg")                                           # doctest: +SKIP
+        >>> found["shares"].save("shares.png")                                       # doctest: +SKIP
+    """
+
+    __module__ = "pellucid"
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for result in self:
+            if result.view == key:
+                return result
+        raise UsageError(unknown_name("view", key, [result.view for result in self]))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [result.to_json() for result in self]
+
+    def _repr_html_(self) -> str:
+        from ..draw.notebook import notebook_view
+
+        return notebook_view([result.html() for result in self])
