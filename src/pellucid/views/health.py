@@ -1,0 +1,170 @@
+"""Health: a training seen from inside, and whether it is well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.batches.batch import Batch
+from ..errors import PellucidError
+from .base import Part, Subject, register
+from .blocks import Block, Curves, Table
+from .result import Badge, Result
+from .verdict import SIGNS, Verdict, judge
+from .vitals import Course, Signs, optimizer_kinds, rms, stage_of, unit_shares, vital_signs
+
+# Bytes that the insides of the examples may take, and how many examples at least and at most.
+MOST_BYTES, FEWEST, MOST = 200_000_000, 16, 256
+
+# What moves weights, for people.
+MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "Muon, kernels of fixed length"}
+
+
+@register("health", "Health", place=30, needs=("training", "validation"), asked=True)
+def health(subject: Subject) -> Result:
+    """The vital signs of the training, the verdict they lead to, and the courses they are from."""
+    course = course_of(subject)
+    training, validation = (look_at(subject, part) for part in (subject.training, subject.validation))
+    signs = vital_signs(subject.network, training, validation, course)
+    verdict = judge(signs, course.recipe)
+    badge = Badge(
+        "suggestive",
+        "The signs are exact. The verdict follows from limits that were set on trainings of one data set and tested "
+        "on those of another (bench/RESULTS.md), not on this one.",
+    )
+    return Result(
+        "health",
+        "Health",
+        verdict.sentence,
+        badge,
+        [signs_table(signs), *loss_curves(course), *update_curves(subject, course), stages_table(subject, validation)],
+        {"signs": np.array(list(signs.values()), np.float64)},
+        method="Each step's change of the weights beside the weights; hidden units on kept examples; gradients of "
+        "kept training examples.",
+        paper="gradient noise: McCandlish et al., 2018",
+        caption="Judged by what each optimizer intends: Muon moves a matrix much further in a step than AdamW.",
+    )
+
+
+def course_of(subject: Subject) -> Course:
+    """What is known of the run's training beside its network."""
+    facts = subject.facts
+    history, plan = facts["history"](), facts["plan"]
+    rows = [row for row in history if "validation_loss" in row]
+    if not rows:
+        raise PellucidError("health can't be told: the run has no history with a validation loss")
+    naive = (facts["record"].get("learning") or {}).get("baseline_loss")
+    if naive is None:
+        naive = first_loss(rows)
+    assert subject.training is not None
+    watched = facts["watched"]()
+    return Course(
+        [{"step": r["step"], "loss": number_or_nan(r["loss"]), "validation_loss": number_or_nan(r["validation_loss"])}
+         for r in rows],
+        watched, plan.recipe, naive, len(subject.training),
+    )  # fmt: skip
+
+
+def first_loss(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Of a run that has not ended: the first validation loss, before the network knew anything."""
+    return next((v for row in rows if math.isfinite(v := number_or_nan(row["validation_loss"]))), math.nan)
+
+
+def number_or_nan(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def look_at(subject: Subject, part: Part | None) -> Batch:
+    """The first kept examples, so many as can be opened at once; they are spread over the answers."""
+    assert part is not None
+    with torch.no_grad():
+        opened = subject.network.open(part.batch([0]))
+    size = sum(
+        value.numel() * value.element_size() for stage in opened for value in (stage.features.x, *stage.inside.values())
+    )
+    return part.batch(range(min(len(part), max(FEWEST, min(MOST, MOST_BYTES // max(size, 1))))))
+
+
+def judge_subject(subject: Subject) -> Verdict:
+    """The verdict alone."""
+    course = course_of(subject)
+    training, validation = (look_at(subject, part) for part in (subject.training, subject.validation))
+    return judge(vital_signs(subject.network, training, validation, course), course.recipe)
+
+
+# -- what is shown
+
+
+def signs_table(signs: Signs) -> Block:
+    rows = [
+        [about.title, about.shown(signs[name]), about.usual, about.meaning]
+        for name, about in SIGNS.items()
+        if math.isfinite(signs.get(name, math.nan))
+    ]
+    return Table("Vital signs, beside what healthy trainings show.", ("sign", "here", "healthy", "meaning"), rows)
+
+
+def loss_curves(course: Course) -> list[Block]:
+    rows = course.history
+    x = [float(row["step"]) for row in rows]
+    curves = {
+        "training": [row["loss"] for row in rows],
+        "validation": [row["validation_loss"] for row in rows],
+        "naive answer": [course.naive] * len(rows),
+    }
+    best = int(np.nanargmin(curves["validation"]))
+    every = np.array([v for own in curves.values() for v in own if math.isfinite(v)])
+    log = bool(every.min() > 0 and every.max() / every.min() > 20)
+    mark = (x[best], curves["validation"][best], "lowest on validation")
+    return [Curves("Loss, beside that of the naive answer.", x, curves, "step", "loss", mark=mark, log=log)]
+
+
+def update_curves(subject: Subject, course: Course) -> list[Block]:
+    """How far each step moved the weights, by what moves them: the median of their tensors."""
+    kinds = optimizer_kinds(subject.network, course.recipe)
+    curves: dict[str, list[float]] = {}
+    for kind, title in MOVERS.items():
+        own = [n for n, k in kinds.items() if k == kind]
+        shares = [
+            [row.tensors[n][2] / row.tensors[n][1] for n in own if n in row.tensors and row.tensors[n][1] > 0]
+            for row in course.watched
+        ]
+        if any(shares):
+            curves[title] = [float(np.median(each)) if each else math.nan for each in shares]
+    if not curves:
+        return []
+    x = [float(row.step) for row in course.watched]
+    caption = "How far one step moves a weight matrix, as a share of the matrix's own length (median)."
+    return [Curves(caption, x, curves, "step", "share of its length", log=True)]
+
+
+def stages_table(subject: Subject, validation: Batch) -> Block:
+    """Of each stage how large what it returns is, its dead and saturated units, and how far its weights moved."""
+    with torch.no_grad():
+        opened = subject.network.open(validation)
+    shares = unit_shares(opened)
+    moved = steps_by_stage(subject)
+    rows: list[list[Any]] = []
+    for stage in opened:
+        dead, full = shares.get(stage.name, (None, None))
+        rows.append([stage.name, stage.label, float(rms(stage.features)), dead, full, moved.get(stage.name)])
+    headings = ("address", "stage", "size", "dead units", "saturated units", "moved in a step")
+    return Table(
+        "Size: root mean square of what the stage returns. Dead: units that never come on, saturated: that hardly ever "
+        "leave an end of their range, as shares. Moved: by a step, as a share of the weights' length (median).",
+        headings,
+        rows,
+    )
+
+
+def steps_by_stage(subject: Subject) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for row in subject.facts["watched"]():
+        for name, (_, weight, update) in row.tensors.items():
+            if weight > 0:
+                found.setdefault(stage_of(name).replace(".stages.", ".", 1), []).append(update / weight)
+    return {name: float(np.median(each)) for name, each in found.items()}

@@ -1,0 +1,245 @@
+"""A training's verdict: well, or what is wrong, why one thinks so, and what to try.
+
+Each illness has marks: vital signs beyond a limit. The limits were set on one data set and tested on another by
+``bench/zoo.py``, whose figures are in ``bench/RESULTS.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..planning.plan import Recipe
+from ..wording import count_noun, number_text, percent_text
+from .vitals import Signs
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What one vital sign stands for.
+
+    Attributes:
+        title: for people. usual: what healthy trainings show. meaning: in a sentence. power: whether the sign is a
+            logarithm to the base 10, of which people are shown the number itself.
+    """
+
+    title: str
+    usual: str
+    meaning: str
+    power: bool = False
+
+    def shown(self, value: float) -> str:
+        return number_text(10**value if self.power else value, 3)
+
+
+# In the order of the page.
+SIGNS = {
+    "train_loss": Sign("training loss", "below 1", "at the end, as a share of the naive answer's"),
+    "best_loss": Sign("validation loss", "below 1", "the lowest one, as a share of the naive answer's"),
+    "broken": Sign("unusable steps", "0", "1 where a loss or a gradient was not a finite number"),
+    "gradient": Sign("length of the gradient", "0.01 to 10", "of all weights, in the middle of training", True),
+    "update_adam": Sign("step of AdamW", "0.001 to 0.01", "how far a step moves a matrix, beside its length", True),
+    "update_muon": Sign("step of Muon", "0.002 to 0.02", "how far a step moves a matrix, beside its length", True),
+    "update_fixed": Sign(
+        "step of Muon on kernels", "0.03 to 0.1", "of kernels of fixed length, which only turn", True
+    ),
+    "update_peak": Sign("largest step", "below 0.05", "of all watched, beside the length of what moved", True),
+    "standing_stages": Sign("stages that stand still", "0", "none of whose weights ever moved"),
+    "batch": Sign("examples in a batch", "16 or more", "one step learns from so many", True),
+    "noise": Sign(
+        "noise of a batch", "below 100", "chance in a step's gradient, beside what all examples agree on", True
+    ),
+    "input_size": Sign("size of the input", "0.1 to 1", "root mean square of what the input layers return", True),
+    "largest_stage": Sign("size of the largest stage", "1 to 10", "root mean square of what it returns", True),
+    "backward_gain": Sign(
+        "gradient at the first stage", "0.1 to 10", "its length beside that of the gradient at the last stage", True
+    ),
+    "dead_units": Sign("dead units", "0", "largest share of a stage's units that no example ever brings on"),
+    "saturated_units": Sign(
+        "saturated units", "0", "largest share of a stage's units that hardly leave an end of their range"
+    ),
+    "one_field": Sign(
+        "the one field that matters most", "below 0.7", "what is lost without it, beside all that was learned"
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A vital sign beyond a limit. A sign that can't be told (NaN) is not beyond any.
+
+    Attributes:
+        sign: its name. limit: beyond which it counts. above: whether beyond is above, else below.
+    """
+
+    sign: str
+    limit: float
+    above: bool = True
+
+    def is_met(self, signs: Signs) -> bool:
+        value = signs.get(self.sign, math.nan)
+        return value > self.limit if self.above else value < self.limit
+
+
+@dataclass(frozen=True)
+class Illness:
+    """One way for a training to be ill.
+
+    Attributes:
+        word: its name. marks: alternatives, of each of which all must be met. what: is wrong. why: one thinks so, of
+            the signs. advice: what to try, of the recipe.
+    """
+
+    word: str
+    marks: Sequence[Sequence[Mark]]
+    what: str
+    why: Callable[[Signs], str]
+    advice: Callable[[Recipe], str]
+
+    def is_met(self, signs: Signs) -> bool:
+        return any(all(mark.is_met(signs) for mark in every) for every in self.marks)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a training is well.
+
+    Attributes:
+        word: ``"healthy"``, or the illness. what, why, advice: sentences; advice is "" for a healthy one.
+    """
+
+    word: str
+    what: str
+    why: str
+    advice: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return " ".join(filter(None, [self.what, self.why, self.advice]))
+
+
+def above(sign: str, limit: float) -> Mark:
+    return Mark(sign, limit)
+
+
+def below(sign: str, limit: float) -> Mark:
+    return Mark(sign, limit, above=False)
+
+
+# In this order: what comes first is often the cause of what comes later. Limits by ``bench/zoo.py fit``.
+ILLNESSES = (
+    Illness(
+        "wrong_loss_scale",
+        [[below("gradient", -6.0)]],
+        "The loss is scaled so small that its gradient drowns in rounding.",
+        lambda s: f"The gradient is {shown(s, 'gradient')} long; in healthy trainings it is 0.01 to 10.",
+        lambda recipe: "Take the factor off the loss, or check the weights of classes and examples.",
+    ),
+    Illness(
+        "frozen_stage",
+        [[above("standing_stages", 0.5)]],
+        "A part of the network does not learn.",
+        lambda s: f"The weights of {count_noun(round(s['standing_stages']), 'stage')} never moved while others did.",
+        lambda recipe: "Unless that is wanted, as with --start, let them learn.",
+    ),
+    Illness(
+        "rate_too_high",
+        [[above("update_peak", -1.2)], [above("broken", 0.5)]],
+        "The learning rate is too high.",
+        lambda s: f"A step moved the weights by up to {shown(s, 'update_peak')} of their own length; healthy trainings "
+        "stay below 0.05.",
+        lambda recipe: f"Try a tenth of it: --lr {number_text(recipe.lr / 10, 3)}.",
+    ),
+    Illness(
+        "unscaled_input",
+        [[above("input_size", 1.3)]],
+        "What enters the network is not scaled.",
+        lambda s: f"The input layers return values of about {shown(s, 'input_size')}; healthy are 0.1 to 1.",
+        lambda recipe: "Scale the input to a mean of 0 and a spread of 1, from training examples.",
+    ),
+    Illness(
+        "exploding_recurrence",
+        [[above("largest_stage", 2.5)]],
+        "Values grow from stage to stage, or from step to step, until they drown what is learned.",
+        lambda s: f"The largest stage returns values of about {shown(s, 'largest_stage')}; healthy are 1 to 10.",
+        lambda recipe: "Use cells with gates or a norm between stages, or begin with smaller weights.",
+    ),
+    Illness(
+        "vanishing_depth",
+        [[below("backward_gain", -5.0)]],
+        "The error fades on its way back through the layers, so the first ones learn next to nothing.",
+        lambda s: f"The gradient at the first stage is {shown(s, 'backward_gain')} of that at the last.",
+        lambda recipe: "Use fewer layers, residual connections, or activations that don't flatten.",
+    ),
+    Illness(
+        "dead_units",
+        [[above("dead_units", 0.35)]],
+        "Many hidden units are dead: no example brings them on, so they can't learn any more.",
+        lambda s: f"In one stage {percent_text(s['dead_units'])} of the units are.",
+        lambda recipe: f"Try a lower learning rate (--lr {number_text(recipe.lr / 3, 3)}), and begin biases at 0.",
+    ),
+    Illness(
+        "saturated_units",
+        [[above("saturated_units", 0.35)]],
+        "Many hidden units are saturated: they hardly leave the ends of their range, where gradients are next to 0.",
+        lambda s: f"In one stage {percent_text(s['saturated_units'])} of the units are.",
+        lambda recipe: "Begin with smaller weights, or put a norm before the activation.",
+    ),
+    Illness(
+        "tiny_batches",
+        [[below("batch", 0.8), above("noise", 0.8)]],
+        "Batches are so small that steps follow chance.",
+        lambda s: f"In a batch of {shown(s, 'batch')} chance is {shown(s, 'noise')} times what all examples agree on.",
+        lambda recipe: "Try --batch-size 64.",
+    ),
+    Illness(
+        "rate_too_low",
+        [[below(step, -3.5), above("train_loss", 0.7)] for step in ("update_adam", "update_muon")],
+        "The learning rate is too low.",
+        lambda s: f"A step moves the weights by only {shown(s, 'update_adam')} of their own length, and the training "
+        f"loss is still {shown(s, 'train_loss')} of the naive answer's.",
+        lambda recipe: f"Try ten times it: --lr {number_text(recipe.lr * 10, 3)}.",
+    ),
+    Illness(
+        "shuffled_labels",
+        [[above("best_loss", 0.9)]],
+        "Nothing that holds for new examples was learned: the inputs don't seem to say what the answer is.",
+        lambda s: f"The validation loss never fell below {shown(s, 'best_loss')} of the naive answer's.",
+        lambda recipe: "Check that each answer stands beside its own example, and that the inputs can tell it at all.",
+    ),
+    Illness(
+        "leak",
+        [[above("one_field", 1.2), below("best_loss", 0.2)]],
+        "The answer may be given away by one part of the input.",
+        lambda s: f"Without it {shown(s, 'one_field')} times all that was learned is lost, and the answers are nearly "
+        "perfect.",
+        lambda recipe: "Check that it is known before the answer is; if not, leave it out.",
+    ),
+)  # fmt: skip
+
+
+def judge(signs: Signs, recipe: Recipe) -> Verdict:
+    """The verdict that the signs of a training lead to: the first illness whose marks are met, or none."""
+    for illness in ILLNESSES:
+        if illness.is_met(signs):
+            return Verdict(illness.word, illness.what, illness.why(signs), illness.advice(recipe))
+    return Verdict("healthy", "The training is well.", _healthy_facts(signs))
+
+
+def _healthy_facts(signs: Signs) -> str:
+    """What speaks for it, with its numbers."""
+    steps = shown(signs, "update_muon") or shown(signs, "update_adam")
+    said = [
+        f"the lowest validation loss is {shown(signs, 'best_loss')} of the naive answer's",
+        f"a step moves the weights by {steps} of their length" if steps else "",
+        "no units are dead or saturated" if max(signs["dead_units"], signs["saturated_units"]) < 0.01 else "",
+    ]
+    found = [one for one in said if one]
+    return f"{'; '.join(found)}.".capitalize() if found else ""
+
+
+def shown(signs: Signs, name: str) -> str:
+    """A sign as people read it; empty where it can't be told."""
+    value = signs.get(name, math.nan)
+    return SIGNS[name].shown(value) if math.isfinite(value) else ""
