@@ -16,6 +16,7 @@ from torch import nn
 import pellucid
 from pellucid.data.batches.batch import Batch
 from pellucid.errors import UsageError
+from pellucid.runs import network_size
 from pellucid.runs.record import PLAN, check_decision
 from pellucid.runs.train import Trainer
 from pellucid.runs.transfer import StartingRun
@@ -218,14 +219,14 @@ def test_sizes_are_said_as_they_are_with_heads() -> None:
 def test_heads_are_decided_by_the_time_there_is(
     seconds: float, asked: int | None, heads: int, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pellucid.runs.train.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("pellucid.runs.network_size.time.monotonic", lambda: 100.0)
     decided: list[Any] = []
     trainer = Trainer.__new__(Trainer)
     trainer.plan = pellucid.plan(mixed_table("number"), budget="60s", **QUICK, **({"heads": asked} if asked else {}))
     trainer.sampler = type("Sampler", (), {"steps": 10})()
     trainer.decisions = type("Decisions", (), {"decide": lambda self, *one: decided.append(one)})()
-    trainer.largest_of = lambda *_: (0, Timing(0.01, 0.001), "timed")
-    found = trainer.size_with_heads(100.0 + seconds)
+    monkeypatch.setattr(network_size, "largest_of", lambda *_: (0, Timing(0.01, 0.001), "timed"))
+    found = network_size.size_with_heads(trainer, 100.0 + seconds)
     assert decided == [(0, "heads", heads, reason)]
     assert (found is None) == (heads == 1)
 

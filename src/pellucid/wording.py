@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -26,6 +26,16 @@ def count_noun(n: int, one: str, many: str | None = None) -> str:
     ('1 row', '2,000 classes')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def count_parts(counts: Mapping[str, int]) -> str:
+    """So many examples of each part of the data, in words.
+
+    >>> count_parts({"train": 256, "validation": 512}), count_parts({"train": 90, "validation": 0})
+    ('256 training and 512 validation examples', '90 training examples')
+    """
+    said = [f"{count:,} {'training' if part == 'train' else part}" for part, count in counts.items() if count]
+    return f"{join_words(said)} examples"
 
 
 def number_text(value: float, digits: int = 4) -> str:

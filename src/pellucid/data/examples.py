@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import field as kept
 from functools import cached_property
@@ -249,9 +249,7 @@ class Examples:
             # From the second reading on nothing is decoded, and all the same everything odd is said.
             for note in entry.meta["notes"]:
                 self.add_note(Note(**note))
-            arrays = {k: v for k, v in entry.arrays.items() if k != "bad"}
-            stored = Stored(arrays, entry.meta["meta"], entry.meta["n"], np.asarray(entry.arrays["bad"]))
-            self._stored[name] = stored, entry.digest
+            self._stored[name] = entry_values(entry), entry.digest
         return self._stored[name]
 
     def _stored_entry(self, name: str) -> CacheEntry:
@@ -487,8 +485,19 @@ def _decode_column(field: Field, column: Column, into: Into) -> tuple[Mapping[st
     kind, notes = kind_named(field.kind), list[Note]()
     with enough_memory(f"the {len(column):,} values of '{field.name}'", kind.smaller):
         made = kind.store(column, field.settings, notes.append, into=into)
-    meta = {"meta": dict(made.meta), "n": made.n, "notes": [asdict(note) for note in notes]}
-    return {**made.arrays, "bad": np.asarray(made.bad, np.int64)}, meta
+    return as_entry(made, notes)
+
+
+def as_entry(stored: Stored, notes: Sequence[Note] = ()) -> tuple[dict[str, np.ndarray], Any]:
+    """A column's compact values as they are kept, beside what was noted when they were made."""
+    meta = {"meta": dict(stored.meta), "n": stored.n, "notes": [asdict(note) for note in notes]}
+    return {**stored.arrays, "bad": np.asarray(stored.bad, np.int64)}, meta
+
+
+def entry_values(entry: CacheEntry) -> Stored:
+    """The compact values that ``as_entry`` made an entry of."""
+    arrays = {name: array for name, array in entry.arrays.items() if name != "bad"}
+    return Stored(arrays, entry.meta["meta"], entry.meta["n"], np.asarray(entry.arrays["bad"]))
 
 
 def _as_arrays(encoded: Encoded) -> tuple[dict[str, np.ndarray], Any]:

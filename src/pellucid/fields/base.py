@@ -26,6 +26,7 @@ from .column import Column
 from .encoded import Encoded, Into, Stored, allocate_in_memory
 from .files import name_files
 from .notes import Note, Report
+from .stored_rows import ENDS, check_arrays, check_ends, row_bytes, take_rows
 
 ROLES = ("input", "target", "id", "group", "weight", "split", "time", "series id", "known", "ignore")
 
@@ -106,6 +107,8 @@ class Kind(ABC):
 
     Class attributes:
         name: the word the user sees and types (``--kind zip=category``).
+        types: each stored array and the type of its entries; ``optional``: those that may not be there.
+        flat: the stored array with any number of entries an example, one example after the other; empty for none.
         joint: True when fields of this kind that lie on the same axis stand side by side in one array, (n, F) or
             (n, *positions, F), and share one input layer.
         axes: how many position axes a value brings along (0 number, 1 text, 2 image).
@@ -136,6 +139,9 @@ class Kind(ABC):
     """
 
     name: ClassVar[str]
+    types: ClassVar[tuple[tuple[str, str], ...]]
+    optional: ClassVar[tuple[str, ...]] = ()
+    flat: ClassVar[str] = ""
     joint: ClassVar[bool] = False
     axes: ClassVar[int] = 0
     family: ClassVar[str] = TABLE
@@ -208,6 +214,25 @@ class Kind(ABC):
     @abstractmethod
     def show(self, stored: Stored, row: int) -> str | bytes:
         """One raw value for a page: text, or the bytes of a PNG."""
+
+    def take(self, stored: Stored, rows: np.ndarray) -> Stored:  # (m,) -> m values
+        """The values of some rows, in their order, which encode as they do among all."""
+        return take_rows(stored, rows, self.flat)
+
+    def row_bytes(self, stored: Stored, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,)
+        """The bytes that the values of some rows take, as they are stored."""
+        return row_bytes(stored, rows, self.flat)
+
+    def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
+        """Raises FormError for values from a file that ``store`` never makes, of a field with this state."""
+        known = {name: one for name, one in self.types if name in stored.arrays or name not in self.optional}
+        check_arrays(stored, known, self.flat, self.entry_shapes(state))
+        if ENDS in known:
+            check_ends(stored.arrays[ENDS], stored.arrays[self.flat])
+
+    def entry_shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        """The shapes of the entries of stored arrays, of a field with this state; those of single values left out."""
+        return {}
 
     def curve(self, stored: Stored, row: int) -> list[float | None]:
         """One value as a line of numbers; only of kinds that are ``curves``."""

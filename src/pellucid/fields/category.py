@@ -21,6 +21,7 @@ from .missing_words import MARKERS, are_numbers, find_markers
 from .notes import AS_VALUE, OWN_VALUE, Note, Report
 from .same_value import match_values, unify_truths
 from .spelling import compare_words, say_known
+from .stored_rows import check_codes
 
 # So many different values are categories when they repeat.
 FEW_VALUES = 50
@@ -46,6 +47,7 @@ class Category(Kind):
     """int32 codes into a list of values; -1 where missing."""
 
     name = "category"
+    types = (("code", "i4"),)
     joint = True
     one_class = True
     predictable = True
@@ -119,6 +121,18 @@ class Category(Kind):
             start += len(text)
         _report_missing(column, counts, gone, report)
         return Stored({"code": code}, {"values": values}, n)
+
+    def take(self, stored: Stored, rows: np.ndarray) -> Stored:
+        """With the values that are among them alone: of a column of many words a few rows have few."""
+        code = np.asarray(stored.arrays["code"])[rows]
+        used = np.unique(code[code >= 0])
+        own = np.where(code >= 0, np.searchsorted(used, code), -1).astype(np.int32)
+        return Stored({"code": own}, {**stored.meta, "values": [stored.meta["values"][i] for i in used]}, len(rows))
+
+    def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
+        super().check_stored(stored, state)
+        forms.record({"values": forms.list_of(forms.text())}, forms.anything)(stored.meta, "meta")
+        check_codes(stored.arrays["code"], len(stored.meta["values"]))
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """The values in the training rows, in natural order, and how often each is there."""

@@ -33,6 +33,7 @@ class Channel(Kind):
     """
 
     name = "channel"
+    types = (("value", "f8"),)
     joint = True
     axes = 1
     family = "series"

@@ -96,6 +96,7 @@ class Date(Kind):
     """Seconds since 1970 (of times alone: since midnight), NaN where missing; encoded to a trend and cycles."""
 
     name = "date"
+    types = (("value", "f8"),)
     joint = True
     moment = True
     instead = "--kind {name}=number predicts it as days since 1970 (for dates written YYYY-MM-DD)"
@@ -148,6 +149,10 @@ class Date(Kind):
         stored[:] = value
         _report_unread(column, value, settings, report)
         return Stored({"value": stored}, {"clock": clock}, len(value))
+
+    def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
+        super().check_stored(stored, state)
+        forms.record({"clock": forms.flag})(stored.meta, "meta")
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """The range of the training dates, and which parts of the calendar differ among them."""

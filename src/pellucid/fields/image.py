@@ -58,6 +58,8 @@ class Image(Kind):
     """uint8 pixels, (n, H, W, C), all of one size."""
 
     name = "image"
+    types = (("pixels", "u1"), ("about", "i4"))
+    optional = ("about",)
     axes = 2
     family = "image"
     pictures = True
@@ -104,6 +106,9 @@ class Image(Kind):
             about = into("about", (len(column), len(pixels.ABOUT)), np.int32)
             arrays, bad = {"pixels": out, "about": about}, _store_files(column, size, out, about, report)
         return Stored(arrays, about_size(size), len(column), np.array(bad, np.int64))
+
+    def entry_shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        return {"pixels": (state["height"], state["width"], state["channels"]), "about": (len(pixels.ABOUT),)}
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """Mean and spread of each channel (0..1), and whether a mirrored image is still such an image."""

@@ -16,7 +16,7 @@ from ..wording import count_noun
 from .base import Guess, Kind, register
 from .category import column_words, missing_settings, natural_key, spell_as_known
 from .column import Column, drop_missing, thin_series
-from .encoded import Into, Stored, allocate_in_memory
+from .encoded import Into, Ragged, Stored, allocate_in_memory
 from .label_marks import (
     ALL_MARKS,
     FEW_LABELS,
@@ -34,6 +34,7 @@ from .label_marks import (
 from .missing_words import MARKERS
 from .notes import AS_MISSING, OWN_VALUE, Note, Report, report_some
 from .spelling import say_differences
+from .stored_rows import check_codes
 
 # Columns of an input; its labels start behind them.
 MISSING, OTHER, RESERVED = 0, 1, 2
@@ -52,6 +53,8 @@ class Labels(Kind):
     """Codes into a list of labels, row after row, and how many each row has; -1 where the cell is missing."""
 
     name = "labels"
+    types = (("code", "i4"), ("count", "i4"))
+    flat = "code"
     joint = True
     several_classes = True
     predictable = True
@@ -122,6 +125,28 @@ class Labels(Kind):
             text += f"; a cell with '{alone}' alone means no label" if (alone := empty_cell(settings)) else ""
             report(Note("info", text, f"column '{column.name}'", OWN_VALUE))
         return Stored({"code": code, "count": count}, {"values": values}, len(gone))
+
+    def take(self, stored: Stored, rows: np.ndarray) -> Stored:
+        """With the labels that are among them alone."""
+        count = np.asarray(stored.arrays["count"])
+        ends = np.cumsum(np.maximum(count, 0))
+        whole = Ragged(np.asarray(stored.arrays["code"]), ends)
+        code = np.concatenate([np.zeros(0, np.int32), *(whole[row] for row in rows.tolist())])
+        used = np.unique(code)
+        meta = {**stored.meta, "values": [stored.meta["values"][i] for i in used]}
+        arrays = {"code": np.searchsorted(used, code).astype(np.int32), "count": count[rows]}
+        return Stored(arrays, meta, len(rows))
+
+    def row_bytes(self, stored: Stored, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,)
+        return 4 + 4 * np.maximum(np.asarray(stored.arrays["count"])[rows], 0)
+
+    def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
+        super().check_stored(stored, state)
+        forms.record({"values": forms.list_of(forms.text())}, forms.anything)(stored.meta, "meta")
+        code, count = stored.arrays["code"], stored.arrays["count"]
+        check_codes(code, len(stored.meta["values"]), least=0)
+        if np.maximum(count, 0).sum() != len(code):
+            raise forms.FormError("its labels are not as many as its cells have")
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """The labels in the training rows, in natural order, and how often each is there among ``n`` rows."""

@@ -80,6 +80,7 @@ class Number(Kind):
     """float64 values, NaN where missing; encoded to about mean 0 and standard deviation 1."""
 
     name = "number"
+    types = (("value", "f8"),)
     joint = True
     amount = True
     predictable = True

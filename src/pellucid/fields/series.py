@@ -36,6 +36,8 @@ class Series(Kind):
     """
 
     name = "series"
+    types = (("values", "f8"), ("ends", "i8"))
+    flat = "values"
     joint = True
     axes = 1
     family = "series"

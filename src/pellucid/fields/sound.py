@@ -19,6 +19,7 @@ from .files import NEAR, Fetch, column_files, explain_none, name_files, row_nami
 from .mel import FLOOR, log_mel, mel_form, relative_level
 from .notes import AS_IT_SAYS, DECODES, LEFT_OUT, Note, Report, report_some
 from .recordings import (
+    ABOUT,
     CANCELLED,
     CUT_OFF,
     HIGHEST_RATE,
@@ -66,6 +67,8 @@ class Sound(Kind):
     """int16 samples of one channel at one rate, recordings of different lengths one after the other."""
 
     name = "sound"
+    types = (("samples", "i2"), ("ends", "i8"), ("about", "i4"))
+    flat = "samples"
     axes = 1
     family = "sound"
     along_time = True
@@ -111,6 +114,13 @@ class Sound(Kind):
         for note in _treated(arrays["about"], good, form, place, f"column '{column.name}'"):
             report(note)
         return Stored(arrays, {"rate": form.rate, "seconds": form.seconds}, len(paths), np.array(sorted(bad), np.int64))
+
+    def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
+        super().check_stored(stored, state)
+        forms.record({"rate": forms.one_of(state["rate"]), "seconds": _SECONDS})(stored.meta, "meta")
+
+    def entry_shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        return {"about": (len(ABOUT),)}
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """Mean and deviation of each band, decibels beside a recording's mean power; the frames of a long recording."""

@@ -53,6 +53,8 @@ class Text(Kind):
     """UTF-8 bytes; encoded to tokens of a byte-level BPE, so that no text is unknown."""
 
     name = "text"
+    types = (("bytes", "u1"), ("ends", "i8"))
+    flat = "bytes"
     axes = 1
     family = "text"
     prose = True
@@ -100,6 +102,14 @@ class Text(Kind):
         notes = (Note.left_out(why, column.place(row)) for row, why in column.faults.items())
         report_some(report, notes, len(column.faults), "texts can't be read and are left out", 20, LEFT_OUT)
         return Stored({"bytes": raw, "ends": ends}, {}, len(text), np.array(sorted(column.faults), np.int64))
+
+    def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
+        super().check_stored(stored, state)
+        try:
+            for row in range(stored.n):
+                _text_at(stored, row)
+        except UnicodeDecodeError:
+            raise forms.FormError("a text is not UTF-8") from None
 
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """A byte-level BPE of the training texts, and after how many tokens a text is cut.

@@ -75,8 +75,7 @@ def make_plan(
     heads_sizes = sizes
     if heads.value > 1:
         heads_sizes = sizes_for(hints, budget, options.get("size"), len(split.train), heads.value)
-    seed, own_split = int(options.get("seed") or 0), options.get("split_seed")
-    split_seed = seed if own_split is None else int(own_split)
+    seed, split_seed = seeds_of(options)
     changes = augmentation_for(data, split_seed, hints, options.get("augment"))
     rate = learning_rate(hints, options.get("lr"))
     recipe = recipe_of(hints, batch.value, rate.value)
@@ -100,6 +99,7 @@ def make_plan(
         *([folds] if folds.value else []),
         *([reference] if reference else []),
         *([solved] if solved else []),
+        *([Choice("examples", "none", "not kept in the run, as asked")] if options.get("examples") is False else []),
     ]
     return Plan(
         network=network.value,
@@ -123,6 +123,7 @@ def make_plan(
         heads=heads.value,
         heads_sizes=heads_sizes.value if heads.value > 1 else (),
         heads_epochs=0.0 if options.get("heads") else HEADS_EPOCHS,
+        examples=options.get("examples") is not False,
         choices=tuple(choices),
     )
 
@@ -144,6 +145,12 @@ def hints_for(kind: type[Trunk] | None, leading: Kind, folds: int, examples: int
         rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
         hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}
     return hints
+
+
+def seeds_of(options: Mapping[str, Any]) -> tuple[int, int]:
+    """The seed of a training and that of its split, which is the same unless it is asked for."""
+    seed, own = int(options.get("seed") or 0), options.get("split_seed")
+    return seed, seed if own is None else int(own)
 
 
 def recipe_of(hints: Mapping[str, Any], batch: int, rate: float) -> Recipe:

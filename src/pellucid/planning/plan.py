@@ -68,6 +68,7 @@ class Plan:
         folds: of the cross-validation that finds the number of steps; 0 for none.
         heads: of the network; 1 for a single one. heads_sizes: as ``sizes``, with them. heads_epochs: for fewer, by the
             clock, there are none.
+        examples: whether some are kept in the run.
         reference: whether a classical model learns beside it. solved: the one that the network begins with, by name.
         choices: all of it for people, each with its reason.
     """
@@ -95,6 +96,7 @@ class Plan:
     heads_sizes: tuple[int, ...] = ()
     heads_epochs: float = 0.0
     solved: str | None = None
+    examples: bool = True
     choices: tuple[Choice, ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
@@ -124,7 +126,7 @@ class Plan:
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         # What runs of earlier versions did not write down had these values then.
         newer = {"split_seed": data["seed"], "reference": False, "folds": 0, "heads": 1}
-        newer |= {"heads_sizes": (), "heads_epochs": 0.0}
+        newer |= {"heads_sizes": (), "heads_epochs": 0.0, "examples": True}
         newer |= dict.fromkeys(("start", "class_weights", "norm", "solved"))
         data = {**newer, **data}
         found = {f.name: data[f.name] for f in fields(cls)}

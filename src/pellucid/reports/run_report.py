@@ -14,6 +14,7 @@ from ..fields import Kind
 from ..references.base import reference_for
 from ..training.evaluate import Answers
 from ..tuning.selection import limit_validation
+from ..wording import count_parts
 from . import label_issues
 from .data_content import data_content, in_words, shown_inputs
 
@@ -180,6 +181,8 @@ def protocol_text(run: Run, data: Examples, split: Split) -> str:
         )
     if run.score.times:
         lines.append(run.score.say_blocks())
+    if kept := run.record.get("kept"):
+        lines.append(f"{count_parts(kept)} are kept in the run.".capitalize())
     if run.plan.class_weights:
         lines.append("Class weights are used in the training loss, not in scores.")
     return " ".join(lines)

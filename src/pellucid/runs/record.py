@@ -178,9 +178,10 @@ PLAN = record(
         "heads": whole(1, MOST_HEADS),
         "heads_sizes": list_of(whole(0, 1000)),
         "heads_epochs": number(0),
+        "examples": flag,
     },
     anything,
-    optional=("split_seed", "reference", "start", "norm", "solved", "heads", "heads_sizes", "heads_epochs"),
+    optional=("split_seed", "reference", "start", "norm", "solved", "heads", "heads_sizes", "heads_epochs", "examples"),
 )
 
 LAYER = record({"kind": one_of(*KINDS), "fields": list_of(text()), "settings": map_of(anything)})
@@ -220,8 +221,10 @@ BEGUN = record(
         "network": maybe(NETWORK),
         "decisions": list_of(check_decision),
         "versions": map_of(anything),
+        "kept": record({"train": whole(), "validation": whole()}),
     },
     anything,
+    optional=("kept",),
 )
 
 MEASURED = maybe(number())

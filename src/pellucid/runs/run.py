@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from ..training.schedule import with_rates
 from ..trunks import Custom
 from ..wording import count_noun, score_text
 from .forecasts import ForecastPieces, forecast_pieces
+from .kept_examples import Kept, open_kept
 from .learning import say_learning, worse_than_baseline
 from .load import load_network
 from .prediction_pieces import PredictionPieces
@@ -124,6 +126,14 @@ class Run:
                     times_off=pl.col("confidence") if number else other,
                 )
             return table.to_dicts()
+
+    @cached_property
+    def kept(self) -> Kept | None:
+        """Examples of training and validation that the run keeps; None where it keeps none, and after a pickle.
+
+        ``run.kept.examples("validation")`` is read as any data is, wherever the run's own data may be.
+        """
+        return open_kept(self.folder, self.record, self.network.fields)
 
     @property
     def importance(self) -> list[dict[str, Any]]:

@@ -6,8 +6,6 @@ The way to a step: ``train`` or ``resume`` → ``Trainer.run`` → ``Loop.run`` 
 from __future__ import annotations
 
 import contextlib
-import copy
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,10 +45,12 @@ from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_
 from ..trunks import Trunk
 from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate
 from ..tuning.selection import limit_validation, say_watched
-from ..tuning.sizing import Timing, decide_threads, explain_out_of_memory, largest_within_budget, time_steps
+from ..tuning.sizing import Timing, explain_out_of_memory
 from .clock import RunClock, finishing_seconds, was_extended
 from .finish import finish_training
+from .kept_examples import keep_examples
 from .load import build_network, load_checkpoint_into
+from .network_size import choose_size
 from .paths import check_free, free_path, new_folder, run_path
 from .prepare import (
     Job,
@@ -272,11 +272,12 @@ class Trainer:
         check_metric(planned_output(self.plan, self.targets).task, self.loader, self.split)
         self.record = initial_record(self.data, self.split, self.plan, self.fields)
         self.write_record()
+        keep_examples(self)
         say_watched(len(self.watched), len(self.split.validation), self.listener)
         # Before the first step, so that the schedule knows what it took.
         self.fit_reference()
         self.solved = solve_part(self)
-        trunk, timing = self.choose_size()
+        trunk, timing = choose_size(self)
         with self.guard_memory():
             state = self.fresh_state(trunk, timing)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
@@ -341,6 +342,7 @@ class Trainer:
             own, size = self.own, self.decisions.at(0, "size")
             self.cross_validation = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
         self.fit_reference()
+        keep_examples(self)
         self.record["status"] = "training"
         if more is not None:
             self.record["live"] = self.decisions.live = True
@@ -475,63 +477,6 @@ class Trainer:
         if self.folder.lasting:
             found.save_to(self.folder)
         return found
-
-    def choose_size(self) -> tuple[Trunk, Timing | None]:
-        """The trunk at the size that the budget allows, and a timing of its steps under a budget of time."""
-        deadline, recipe = self.clock.deadline(0), self.plan.recipe
-        if self.own is not None:
-            self.decide_heads(self.plan.heads, "as planned")
-            reason = f"as in {self.plan.start['run']}" if self.plan.start else "custom trunk"
-            self.decisions.decide(0, "size", "own", reason)
-            if deadline is None:
-                return self.own, None
-            # Timing moves weights: a copy is trained, and the user's own stays as it was passed.
-            thrown_away = self.make_network(copy.deepcopy(self.own)).to(self.device)
-            return self.own, decide_threads(
-                time_steps(thrown_away, self.sampler, recipe, counts=self.thread_counts), self.decisions
-            )
-        if deadline is None:
-            size = (self.plan.heads_sizes or self.plan.sizes)[0]
-            self.decide_heads(self.plan.heads, "as planned")
-            self.decisions.decide(0, "size", size, next(c.reason for c in self.plan.choices if c.name == "size"))
-            return planned_trunk(self.plan, size), None
-        size, timing, reason = self.size_with_heads(deadline) or self.largest_of(
-            self.plan.sizes, self.plan.usual, 1, deadline
-        )
-        self.decisions.decide(0, "size", size, reason)
-        return planned_trunk(self.plan, size), decide_threads(timing, self.decisions)
-
-    def largest_of(self, sizes: tuple[int, ...], usual: int, heads: int, deadline: float) -> tuple[int, Timing, str]:
-        """The largest of some sizes with time for what the recipe aims at, its timing, and why."""
-
-        def make(size: int) -> Network:
-            trunk = planned_trunk(self.plan, size)
-            network = planned_network(self.plan, self.inputs, self.targets, trunk, heads, self.solved)
-            return network.to(self.device)
-
-        left = deadline - time.monotonic()
-        return largest_within_budget(sizes, usual, make, self.sampler, self.plan.recipe, left, self.thread_counts)
-
-    def size_with_heads(self, deadline: float) -> tuple[int, Timing, str] | None:
-        """The size of a network with the planned heads; None where there are none, or no time for them."""
-        sizes, heads = self.plan.heads_sizes, self.plan.heads
-        if heads == 1:
-            return None
-        found, least = self.largest_of(sizes, sizes[len(sizes) // 2], heads, deadline), self.plan.heads_epochs
-        epochs = max(deadline - time.monotonic(), 0.0) / (found[1].step * self.sampler.steps)
-        if epochs < least:
-            # Rounded down, or 14.97 would be no fewer than 15.
-            whole = math.floor(10 * epochs) / 10
-            time_left = f"time for only {whole:g} epochs, under {least:g}" if whole else "no time"
-            self.decide_heads(1, f"with {heads} there is {time_left}")
-            return None
-        self.decide_heads(heads, f"with them there is time for {least:g} epochs and more" if least else "as asked")
-        return found
-
-    def decide_heads(self, heads: int, reason: str) -> None:
-        """Decide on the number of heads, where the plan has several."""
-        if self.plan.heads > 1:
-            self.decisions.decide(0, "heads", heads, reason)
 
     def make_clock(self, started: float) -> RunClock:
         """The clock of a run that began at ``started``, of ``time.monotonic``."""

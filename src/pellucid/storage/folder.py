@@ -107,6 +107,10 @@ class Folder:
             rename_durably(passing, path)
         self._list_files({**files, name: new})
 
+    def write_made(self, name: str, make: Callable[[], bytes]) -> None:
+        """Write or replace a file, as ``write`` does, with what ``make`` makes now."""
+        self.write(name, make())
+
     def write_json(self, name: str, obj: Any) -> None:
         """Write or replace a file of strict JSON (see ``to_json``), as ``write`` does."""
         self.write(name, (to_json(obj, indent=1) + "\n").encode())

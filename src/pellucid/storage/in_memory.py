@@ -34,25 +34,30 @@ class InMemory:
 
     def __init__(self, files: Mapping[str, bytes] | None = None):
         self._files = dict(files or {})
-        # Values that wait to be made into JSON until somebody reads them: a record is written four times in a training,
+        # What waits to be made into bytes until somebody reads it: a record is written four times in a training,
         # which was 40% of the overhead of a small fit (docs/LOG.md, 2026-11-22).
-        self._objects: dict[str, Any] = {}
+        self._objects: dict[str, Callable[[], bytes]] = {}
         self._lines: dict[str, list[dict[str, Any]]] = {}
 
     def write(self, name: str, data: bytes) -> None:
         self._files[name] = bytes(data)
+        self._objects.pop(name, None)
+
+    def write_made(self, name: str, make: Callable[[], bytes]) -> None:
+        """Keep what makes a file's content; it is called when the file is first read."""
+        self._files[name] = b""
+        self._objects[name] = make
 
     def write_json(self, name: str, obj: Any) -> None:
         """Keep a value; it is made into JSON, as it is by then, when the file is first read."""
-        self._files[name] = b""
-        self._objects[name] = obj
+        self.write_made(name, lambda: (to_json(obj, indent=1) + "\n").encode())
 
     def read(self, name: str) -> bytes:
         """The file's content. Raises PellucidError when there is no such file."""
         if name not in self._files:
             raise PellucidError(f"'{name}' is missing", where=str(self.path))
         if name in self._objects:
-            self.write(name, (to_json(self._objects.pop(name), indent=1) + "\n").encode())
+            self.write(name, self._objects[name]())
         return self._files[name]
 
     def read_json(self, name: str) -> Any:

@@ -8,3 +8,5 @@ HISTORY_LINES, HISTORY_TABLE = "history.jsonl", "history.parquet"
 SUSPECTS = "suspects.parquet"
 # The tensors of the network's solved part, and what it says of the rows that the run learns from and is scored on.
 SOLVED = "solved.safetensors"
+# Examples of training and of validation, for whoever looks into the run where its data is gone.
+KEPT = "kept.safetensors"

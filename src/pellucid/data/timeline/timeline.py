@@ -32,6 +32,7 @@ class Timeline:
         start: (S,) the moment of a series' first place, in seconds since 1970; 0 where there is no step.
         names: of the series; one empty name where there is but one.
         step: between two places. doubles: one of ``DOUBLES``.
+        skipped: (S,) how many places of each series lie before its first one here; None for none.
     """
 
     place: np.ndarray
@@ -41,6 +42,7 @@ class Timeline:
     names: tuple[str, ...]
     step: Step
     doubles: str = "first"
+    skipped: np.ndarray | None = None
 
     @property
     def places(self) -> int:
@@ -98,7 +100,7 @@ class Timeline:
         """When places are, in seconds since 1970, also after the end of the last series; the step's number without
         dates."""
         one = self.series_of(place)
-        steps = place - self.first[one]
+        steps = place - self.first[one] + (0 if self.skipped is None else self.skipped[one])
         return steps.astype(np.float64) if self.step == ROWS else self.step.moments(self.start[one], steps)
 
 
