@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +38,8 @@ from pellucid.training.schedule import schedule_factor
 from pellucid.trunks import TRUNKS, Features, Stage
 from pellucid.trunks.base import Inside
 from pellucid.trunks.layers import assign_salts
+from pellucid.views.verdict import ILLNESSES as KNOWN
+from pellucid.views.verdict import judge
 from pellucid.views.vitals import Course, Watched, vital_signs, watch_step
 
 KEPT = Path(__file__).with_name("zoo.jsonl")
@@ -357,6 +360,57 @@ def train_all(part: str) -> None:
                 file.write(json.dumps(line) + "\n")
 
 
+def fit() -> None:
+    """For each mark the middle between what healthy trainings of the first data set show and what ill ones do.
+
+    Between their nearest, or, where they overlap, between the nearest healthy one and the median of the ill.
+    """
+    rows = [(illness, signs) for (data, _, illness, _), signs in kept().items() if data == DATA[0]]
+    print(f"{'illness':22s} {'sign':16s}   limit  middle          healthy              ill")
+    for illness in KNOWN:
+        for mark in [mark for marks in illness.marks for mark in marks]:
+            own = values_of(rows, lambda name, word=illness.word: name == word, mark.sign)
+            well = values_of(rows, lambda name: name.startswith("healthy"), mark.sign)
+            side = 1 if mark.above else -1
+            near, far = (side * well).max(), (side * own).min()
+            middle = side * (near + (far if far > near else np.median(side * own))) / 2
+            ranges = " ".join(f"{part.min():7.2f} to {part.max():6.2f}" for part in (well, own))
+            print(f"{illness.word:22s} {mark.sign:16s} {mark.limit:7.2f} {middle:7.2f} {ranges}")
+
+
+def values_of(rows: list[tuple[str, dict[str, float]]], chosen: Callable[[str], bool], sign: str) -> np.ndarray:
+    found = [signs[sign] for illness, signs in rows if chosen(illness)]
+    return np.array([value for value in found if value is not None], np.float64)
+
+
+def report() -> None:
+    """Recall and false alarms by data set, and what is confused with what."""
+    for data in DATA:
+        named: dict[str, Counter[str]] = defaultdict(Counter)
+        for (own, _, illness, _), signs in kept().items():
+            if own == data:
+                known = {name: math.nan if value is None else value for name, value in signs.items()}
+                truth = "healthy" if illness.startswith("healthy") else illness
+                named[truth][judge(known, Recipe()).word] += 1
+        ill = {word: counts for word, counts in named.items() if word != "healthy"}
+        total, right = sum(c.total() for c in ill.values()), sum(c[word] for word, c in ill.items())
+        well = named["healthy"]
+        alarms = well.total() - well["healthy"]
+        seen = total - sum(c["healthy"] for c in ill.values())
+        print(f"{data}{' (limits set on it)' if data == DATA[0] else ''}: named rightly {share(right, total)}, "
+              f"called ill at all {share(seen, total)}, false alarms {share(alarms, well.total())}")  # fmt: skip
+        for word, counts in sorted(named.items()):
+            told = ", ".join(f"{name} {n}" for name, n in counts.most_common())
+            print(f"    {word:22s} {told}")
+
+
+def share(k: int, n: int) -> str:
+    """A share with its 95 % interval (Wilson, 1927)."""
+    z = 1.96
+    middle, half = (k + z * z / 2) / (n + z * z), z * math.sqrt(k * (n - k) / n + z * z / 4) / (n + z * z)
+    return f"{k}/{n} = {k / n:.1%} ({max(middle - half, 0):.1%} to {min(middle + half, 1):.1%})"
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("train", "fit", "report"))
@@ -364,3 +418,5 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     if asked.what == "train":
         train_all(asked.part)
+    else:
+        {"fit": fit, "report": report}[asked.what]()

@@ -131,7 +131,7 @@ def below(sign: str, limit: float) -> Mark:
 ILLNESSES = (
     Illness(
         "wrong_loss_scale",
-        [[below("gradient", -6.0)]],
+        [[below("gradient", -5.5)]],
         "The loss is scaled so small that its gradient drowns in rounding.",
         lambda s: f"The gradient is {shown(s, 'gradient')} long; in healthy trainings it is 0.01 to 10.",
         lambda recipe: "Take the factor off the loss, or check the weights of classes and examples.",
@@ -145,7 +145,7 @@ ILLNESSES = (
     ),
     Illness(
         "rate_too_high",
-        [[above("update_peak", -1.2)], [above("broken", 0.5)]],
+        [[above("update_peak", -1.0)], [above("broken", 0.5)]],
         "The learning rate is too high.",
         lambda s: f"A step moved the weights by up to {shown(s, 'update_peak')} of their own length; healthy trainings "
         "stay below 0.05.",
@@ -153,49 +153,49 @@ ILLNESSES = (
     ),
     Illness(
         "unscaled_input",
-        [[above("input_size", 1.3)]],
+        [[above("input_size", 1.4)]],
         "What enters the network is not scaled.",
         lambda s: f"The input layers return values of about {shown(s, 'input_size')}; healthy are 0.1 to 1.",
         lambda recipe: "Scale the input to a mean of 0 and a spread of 1, from training examples.",
     ),
     Illness(
         "exploding_recurrence",
-        [[above("largest_stage", 2.5)]],
+        [[above("largest_stage", 2.9)]],
         "Values grow from stage to stage, or from step to step, until they drown what is learned.",
         lambda s: f"The largest stage returns values of about {shown(s, 'largest_stage')}; healthy are 1 to 10.",
         lambda recipe: "Use cells with gates or a norm between stages, or begin with smaller weights.",
     ),
     Illness(
         "vanishing_depth",
-        [[below("backward_gain", -5.0)]],
+        [[below("backward_gain", -4.7)]],
         "The error fades on its way back through the layers, so the first ones learn next to nothing.",
         lambda s: f"The gradient at the first stage is {shown(s, 'backward_gain')} of that at the last.",
         lambda recipe: "Use fewer layers, residual connections, or activations that don't flatten.",
     ),
     Illness(
         "dead_units",
-        [[above("dead_units", 0.35)]],
+        [[above("dead_units", 0.34)]],
         "Many hidden units are dead: no example brings them on, so they can't learn any more.",
         lambda s: f"In one stage {percent_text(s['dead_units'])} of the units are.",
         lambda recipe: f"Try a lower learning rate (--lr {number_text(recipe.lr / 3, 3)}), and begin biases at 0.",
     ),
     Illness(
         "saturated_units",
-        [[above("saturated_units", 0.35)]],
+        [[above("saturated_units", 0.31)]],
         "Many hidden units are saturated: they hardly leave the ends of their range, where gradients are next to 0.",
         lambda s: f"In one stage {percent_text(s['saturated_units'])} of the units are.",
         lambda recipe: "Begin with smaller weights, or put a norm before the activation.",
     ),
     Illness(
         "tiny_batches",
-        [[below("batch", 0.8), above("noise", 0.8)]],
+        [[below("batch", 0.75), above("noise", 0.8)]],
         "Batches are so small that steps follow chance.",
         lambda s: f"In a batch of {shown(s, 'batch')} chance is {shown(s, 'noise')} times what all examples agree on.",
         lambda recipe: "Try --batch-size 64.",
     ),
     Illness(
         "rate_too_low",
-        [[below(step, -3.5), above("train_loss", 0.7)] for step in ("update_adam", "update_muon")],
+        [[below(step, -3.5), above("train_loss", 0.85)] for step in ("update_adam", "update_muon")],
         "The learning rate is too low.",
         lambda s: f"A step moves the weights by only {shown(s, 'update_adam')} of their own length, and the training "
         f"loss is still {shown(s, 'train_loss')} of the naive answer's.",
@@ -203,14 +203,14 @@ ILLNESSES = (
     ),
     Illness(
         "shuffled_labels",
-        [[above("best_loss", 0.9)]],
+        [[above("best_loss", 0.86)]],
         "Nothing that holds for new examples was learned: the inputs don't seem to say what the answer is.",
         lambda s: f"The validation loss never fell below {shown(s, 'best_loss')} of the naive answer's.",
         lambda recipe: "Check that each answer stands beside its own example, and that the inputs can tell it at all.",
     ),
     Illness(
         "leak",
-        [[above("one_field", 1.2), below("best_loss", 0.2)]],
+        [[above("one_field", 1.5), below("best_loss", 0.2)]],
         "The answer may be given away by one part of the input.",
         lambda s: f"Without it {shown(s, 'one_field')} times all that was learned is lost, and the answers are nearly "
         "perfect.",
