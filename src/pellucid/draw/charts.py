@@ -10,7 +10,7 @@ import numpy as np
 
 from ..wording import number_text, percent_text, value_and_spread
 from .markup import Markup, tag
-from .svg import HEIGHT, WIDTH, Frame, Scale, draw_box, draw_label, draw_path, draw_rule, svg_element
+from .svg import HEIGHT, WIDTH, Frame, Scale, draw_box, draw_label, draw_name, draw_path, draw_rule, svg_element
 from .ticks import finite_values, shorten_text, text_width, tick_texts
 
 Values = Sequence[float | None] | np.ndarray
@@ -23,6 +23,12 @@ MOST_POINTS = 1500
 
 # Points of a curve up to which each has a dot.
 FEW_POINTS = 12
+
+# Pixels of a curve's name at its end.
+_LONGEST_NAME = 120.0
+
+# Strokes of a rug that are drawn.
+_MOST_STROKES = 200
 
 # Points of a line: one for each pixel of the chart, about.
 MOST_STEPS = 400
@@ -37,6 +43,8 @@ def line_chart(
     as_percent: bool = False,
     level: tuple[str, float] | None = None,
     mark: tuple[float, float, str] | None = None,
+    rug: Values = (),
+    faint: Sequence[Values] = (),
 ) -> Markup:
     """Named curves, each ``name: (x, y)``; up to four are named at their ends, more in a legend.
 
@@ -45,11 +53,14 @@ def line_chart(
         as_percent: y is a share of 1, shown in percent.
         level: name and height of a dashed line to compare with.
         mark: (x, y, text) of a point worth seeing.
+        rug: x of data, each a stroke on the axis.
+        faint: y of unnamed curves over the x of the first, thin behind the others.
     """
     curves = {name: thin_points(finite_values(x), finite_values(y)) for name, (x, y) in series.items()}
-    every_y = np.concatenate([y for _, y in curves.values()] + [finite_values([level[1]] if level else [])])
+    behind = [thin_points(finite_values(next(iter(series.values()))[0]), finite_values(y)) for y in faint if series]
+    every_y = np.concatenate([y for _, y in (*curves.values(), *behind)] + [finite_values([level[1]] if level else [])])
     direct = len(curves) <= 4
-    right = 12 + max((text_width(name) for name in curves), default=0) if direct and len(curves) > 1 else 16
+    right = 12 + min(_LONGEST_NAME, max(map(text_width, curves), default=0)) if direct and len(curves) > 1 else 16
     frame = Frame.around(
         Scale.over_values(np.concatenate([x for x, _ in curves.values()] or [np.zeros(1)]), margin=0),
         Scale.over_values(every_y, log),
@@ -57,18 +68,18 @@ def line_chart(
         x_label=x_label,
         y_label=y_label,
         percent_y=as_percent,
-        height=270 if direct else 290,
     )
+    legend, below = ([], 0.0) if direct else _draw_legend(list(curves), frame.height + 6)
     return frame.draw(
+        _draw_rug(frame, rug),
         _draw_level(frame, level) if level else [],
-        [
-            draw_path([(frame.x(a), frame.y(b)) for a, b in zip(*xy, strict=True)], f"line c{_colour_class(i)}")
-            for i, xy in enumerate(curves.values())
-        ],
+        [_draw_curve(frame, *xy, "line faint c0") for xy in behind],
+        [_draw_curve(frame, *xy, f"line c{_colour_class(i)}") for i, xy in enumerate(curves.values())],
         [dot for i, (x, y) in enumerate(curves.values()) for dot in _point_dots(frame, x, y, i)],
         _draw_mark(frame, *mark) if mark else [],
-        (_end_labels(frame, curves) if direct else _draw_legend(frame, list(curves))) if len(curves) > 1 else [],
+        _end_labels(frame, curves) if direct and len(curves) > 1 else legend,
         about=f"{y_label or 'values'} of {', '.join(curves)} by {x_label or 'x'}",
+        below=below,
     )
 
 
@@ -234,20 +245,44 @@ def _end_labels(frame: Frame, curves: Mapping[str, tuple[np.ndarray, np.ndarray]
         real = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         if len(real):
             wanted.append((frame.y(y[real[-1]]), frame.x(x[real[-1]]), name, _colour_class(i)))
+    heights: list[float] = []
+    for height, *_ in sorted(wanted):
+        heights.append(max(heights[-1] + 14 if heights else 0.0, height))
+    # Pushed below the axis they would meet its numbers.
+    up = max(0.0, heights[-1] - frame.y.start) if heights else 0.0
+    # They are bold, and so wider than measured.
+    room = 0.9 * (frame.width - frame.x.end - 6)
+    return [
+        draw_name(end + 6, y - up + 4, name, room, class_=f"name c{c}")
+        for y, (_, end, name, c) in zip(heights, sorted(wanted), strict=True)
+    ]
+
+
+def _draw_curve(frame: Frame, x: np.ndarray, y: np.ndarray, class_: str) -> Markup:
+    return draw_path([(frame.x(a), frame.y(b)) for a, b in zip(x, y, strict=True)], class_)
+
+
+def _draw_rug(frame: Frame, rug: Values) -> list[Markup]:
+    """Strokes on the axis where data lie; of many every so-manieth, in their order."""
+    known = np.sort(finite_values(rug))
+    known = known[(known >= frame.x.low) & (known <= frame.x.high)]
+    if len(known) > _MOST_STROKES:
+        known = known[np.linspace(0, len(known) - 1, _MOST_STROKES).astype(int)]
+    bottom = frame.y.start
+    return [draw_rule(frame.x(x), bottom - 7, frame.x(x), bottom, "rug") for x in known]
+
+
+def _draw_legend(names: list[str], top: float) -> tuple[list[Markup], float]:
+    """The curves' names in as many lines as they take, and how high these are."""
     out: list[Markup] = []
-    lowest = 0.0
-    for height, end, name, c in sorted(wanted):
-        lowest = max(lowest + 14, height)
-        out.append(draw_label(end + 6, lowest + 4, name, class_=f"name c{c}"))
-    return out
-
-
-def _draw_legend(frame: Frame, names: list[str]) -> list[Markup]:
-    out, x = [], frame.x.start
+    x, y = 4.0, top
     for i, name in enumerate(names):
-        out += [draw_box(x, 4, 10, 10, f"fill c{_colour_class(i)}", rx=2), draw_label(x + 14, 13, name)]
-        x += 28 + text_width(name)
-    return out
+        width = min(text_width(name), WIDTH / 2 - 30)
+        if x > 4 and x + 14 + width > WIDTH:
+            x, y = 4.0, y + 16
+        out += [draw_box(x, y, 10, 10, f"fill c{_colour_class(i)}", rx=2), draw_name(x + 14, y + 9, name, width)]
+        x += 30 + width
+    return out, y - top + 22
 
 
 def _draw_level(frame: Frame, level: tuple[str, float]) -> list[Markup]:
@@ -260,11 +295,10 @@ def _draw_mark(frame: Frame, x: float, y: float, text: str) -> list[Markup]:
     px, py = frame.x(x), frame.y(y)
     late = px > (frame.x.start + frame.x.end) / 2
     below = py < frame.y.end + 30
+    room = (px if late else frame.width - px) - 8
+    at = px - 2 if late else px + 2
     dot = tag("circle", cx=px, cy=py, r=4.0, class_="mark")
-    return [
-        dot,
-        draw_label(px - 2 if late else px + 2, py + 20 if below else py - 10, text, "end" if late else None, "strong"),
-    ]
+    return [dot, draw_name(at, py + 20 if below else py - 10, text, room, "end" if late else None, "strong halo")]
 
 
 def _draw_bar(row: Bar, scale: Scale, y: float, name: str, text: str) -> list[Markup]:

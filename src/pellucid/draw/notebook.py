@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .markup import Markup, join_markup, tag
-from .style import CHARTS, DARK, FONTS, LIGHT
+from .style import CHARTS, DARK, FONTS, LIGHT, VIEWS
 
 NAME = "pellucid-view"
 
@@ -95,4 +95,4 @@ def _themes() -> str:
     )
 
 
-STYLE = _themes() + TABLES.replace("\n", "") + scope_css(CHARTS, f".{NAME}")
+STYLE = _themes() + TABLES.replace("\n", "") + scope_css(CHARTS + VIEWS, f".{NAME}")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from .signed import ABOVE, AMOUNT, BELOW, MISSING
+
 LIGHT = """
 --paper:#faf9f6;--card:#fff;--ink:#1b2130;--muted:#636b7b;--line:#e7e3da;--soft:#f2efe8;--accent:#0a7a72;
---c0:#a9afbb;--c1:#2868c8;--c2:#d9691d;--c3:#0f8a7e;--c4:#7b52c4;--c5:#c23a68;--c6:#85791a;--over:#fff
+--c0:#a9afbb;--c1:#2868c8;--c2:#d9691d;--c3:#0f8a7e;--c4:#7b52c4;--c5:#c23a68;--c6:#85791a;--over:#fff;
+--above-ground:#f0913f;--below-ground:#6ea6ef
 """
 
 DARK = """
 --paper:#11141a;--card:#191d26;--ink:#e6e9f0;--muted:#98a1b3;--line:#2a303c;--soft:#222834;--accent:#4fd1c5;
---c0:#5c6575;--c1:#6fa3f5;--c2:#f2985a;--c3:#4cc7b8;--c4:#b095f0;--c5:#f083a6;--c6:#cfc25a;--over:#0d1016
+--c0:#5c6575;--c1:#6fa3f5;--c2:#f2985a;--c3:#4cc7b8;--c4:#b095f0;--c5:#f083a6;--c6:#cfc25a;--over:#0d1016;
+--above-ground:#a8500f;--below-ground:#2b62b5
 """
 
 FONTS = """
---sans:Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Roboto,"Noto Sans","Liberation Sans",sans-serif;
+--sans:Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Roboto,"Noto Sans","Liberation Sans",
+"DejaVu Sans",sans-serif;
 --serif:"Iowan Old Style","Palatino Linotype",Palatino,Charter,"Source Serif 4",Georgia,"Liberation Serif",serif;
 --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace
 """
@@ -28,6 +33,7 @@ CHARTS = """
 .chart{display:block;width:100%;height:auto;max-width:560px;overflow:visible}
 .chart text{font:11.5px var(--sans);fill:var(--muted);font-variant-numeric:tabular-nums}
 .chart .strong{fill:var(--ink)}
+.chart .halo{paint-order:stroke;stroke:var(--card);stroke-width:3.5;stroke-linejoin:round}
 .chart .title{fill:var(--muted);font-size:11px}
 .chart .name{fill:var(--c);font-weight:600}
 .chart .grid{stroke:var(--line)}
@@ -41,8 +47,45 @@ CHARTS = """
 .chart .count{fill:var(--ink)}
 .chart .over{fill:var(--over);font-weight:600}
 .chart .none{fill:var(--muted);fill-opacity:.35}
+.chart .faint{stroke-width:1;stroke-opacity:.45}
+.chart .rug{stroke:var(--ink);stroke-opacity:.35}
+.chart .above{fill:ABOVE}.chart .below{fill:BELOW}.chart .amount{fill:AMOUNT}.chart .missing{fill:MISSING}
+.chart .edge{fill:none;stroke:var(--line)}
+.chart .clear{fill:#000;fill-opacity:0}
+.chart .above-ground{fill:var(--above-ground)}.chart .below-ground{fill:var(--below-ground)}
+.chart .missing-ground{fill:var(--c0)}
+.chart .word{font-size:13px}
 .c0{--c:var(--c0)}.c1{--c:var(--c1)}.c2{--c:var(--c2)}.c3{--c:var(--c3)}.c4{--c:var(--c4)}.c5{--c:var(--c5)}
 .c6{--c:var(--c6)}
+"""
+
+for _name, _colour in {"ABOVE": ABOVE, "BELOW": BELOW, "AMOUNT": AMOUNT, "MISSING": MISSING}.items():
+    CHARTS = CHARTS.replace(_name, "#" + bytes(_colour).hex())
+
+# What views draw beside charts; a word's ``--c`` is the ground it stands on, ``--a`` how much of it is seen.
+VIEWS = """
+.view{margin:0 0 2.2em}
+.view h3{display:flex;flex-wrap:wrap;align-items:baseline;gap:.2em .7em}
+.view .block{margin:1.1em 0}
+.view .small{font-size:.82rem}
+.badge{font:600 .74rem/1.5 var(--sans);padding:.05em .6em;border-radius:99px;border:1px solid currentColor;
+white-space:nowrap}
+.badge.exact,.badge.checked{color:var(--accent)}
+.badge.suggestive{color:var(--c6)}
+.badge.failed{color:var(--c5)}
+.words{line-height:1.95;max-width:46em;overflow-wrap:anywhere;margin:0 0 .7em}
+.word{color:var(--ink);padding:.12em .28em;border-radius:4px;unicode-bidi:isolate;-webkit-box-decoration-break:clone;
+box-decoration-break:clone;background:color-mix(in srgb,var(--c) var(--a),transparent)}
+.word.above-ground{--c:var(--above-ground)}.word.below-ground{--c:var(--below-ground)}
+.word.missing-ground{--c:var(--c0)}
+.left-out{color:var(--muted);font-size:.88em}
+.chart.key{width:280px;max-width:100%}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,130px),1fr));gap:12px;max-width:860px}
+.gallery figure{margin:0;border:1px solid var(--line);border-radius:10px;overflow:hidden;background:var(--card)}
+.gallery figure img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:var(--soft)}
+.gallery figcaption{padding:8px 10px;font-size:.82rem;line-height:1.45;overflow-wrap:anywhere}
+.gallery figcaption b{display:block;font-weight:600}
+.gallery figcaption span{display:block;color:var(--muted)}
 """
 
 PAGE = """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .markup import Markup, tag
-from .ticks import finite_values, linear_ticks, log_ticks, text_width, tick_texts
+from .ticks import finite_values, linear_ticks, log_ticks, one_line, shorten_text, text_width, tick_texts
 
 # Pixels at which text has the page's size; charts grow and shrink with their column.
 WIDTH, HEIGHT = 460, 270
@@ -34,6 +34,7 @@ class Scale:
         low, high = (float(real.min()), float(real.max())) if len(real) else (0.0, 1.0)
         # The air is a share of the axis: of a logarithmic one a factor.
         if log and low > 0:
+            low, high = max(low, 1e-280), min(high, 1e280)
             air = (high / low) ** margin if high > low else 1.5
             return cls(low / air, high * air, log=True)
         air = (high - low) * margin if high - low > 1e-12 * max(abs(low), abs(high)) else abs(high) / 10 or 0.5
@@ -95,12 +96,20 @@ class Frame:
         return out
 
     def _axis_labels(self) -> list[Markup]:
-        out = [draw_label(4, 12, self.y_label, class_="title")] if self.y_label else []
-        middle = (self.x.start + self.x.end) / 2
-        return out + ([draw_label(middle, self.height - 5, self.x_label, "middle", "title")] if self.x_label else [])
+        out = [draw_name(4, 12, self.y_label, self.width - 8, class_="title")] if self.y_label else []
+        middle = self.width / 2 if text_width(self.x_label) > self.x.end - self.x.start else self._middle()
+        return out + (
+            [draw_name(middle, self.height - 5, self.x_label, self.width - 10, "middle", "title")]
+            if self.x_label
+            else []
+        )
 
-    def draw(self, *marks: Markup | list[Markup] | None, about: str) -> Markup:
-        return svg_element(self.width, self.height, *self.axes(), *marks, about=about)
+    def _middle(self) -> float:
+        return (self.x.start + self.x.end) / 2
+
+    def draw(self, *marks: Markup | list[Markup] | None, about: str, below: float = 0) -> Markup:
+        """The whole drawing; ``below`` are pixels kept for a legend under it."""
+        return svg_element(self.width, self.height + below, *self.axes(), *marks, about=about)
 
 
 def _log_value(value: float) -> float:
@@ -124,6 +133,16 @@ def draw_rule(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup
 
 def draw_label(x: float, y: float, text: str, anchor: str | None = None, class_: str | None = None) -> Markup:
     return tag("text", text, x=float(x), y=float(y), text_anchor=anchor, class_=class_)
+
+
+def draw_name(
+    x: float, y: float, text: str, width: float, anchor: str | None = None, class_: str | None = None
+) -> Markup:
+    """A label that is cut to ``width`` pixels; cut, it has the whole text as its title."""
+    text = one_line(text)
+    short = shorten_text(text, width)
+    tip = tag("title", text) if short != text else None
+    return tag("text", tip, short, x=float(x), y=float(y), text_anchor=anchor, class_=class_)
 
 
 def draw_box(x: float, y: float, width: float, height: float, class_: str, title: str = "", **more: object) -> Markup:

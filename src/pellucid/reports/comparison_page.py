@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from ..draw.charts import Bar, bar_chart, line_chart
 from ..draw.markup import Markup, tag
+from ..draw.page import html_document
 from ..wording import (
     duration_text,
     memory_text,
@@ -16,7 +17,7 @@ from ..wording import (
     value_and_spread,
     with_interval,
 )
-from .page import html_document, page_foot
+from .page import page_foot
 from .sections.base import capitalise_text, card, card_grid, facts_list, html_table, table_cell
 
 COLUMNS = (

@@ -7,17 +7,14 @@ from typing import Any
 
 from ..draw.charts import Bar, bar_chart
 from ..draw.markup import Markup, join_markup, tag
-from ..draw.style import CHARTS, PAGE, VARIABLES
+from ..draw.page import REPORT, html_document
 from ..wording import metric_text, value_and_spread
 from .content import Content
 from .sections import SECTIONS, Section
 from .sections.base import as_percent, capitalise_text, facts_list
 
 # What a page says in its head that it is.
-REPORT, EVALUATION = "Pellucid report", "Pellucid evaluation"
-
-# The browser itself refuses all else.
-POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+EVALUATION = "Pellucid evaluation"
 
 
 def report_page(content: Content, maker: str = REPORT) -> str:
@@ -40,21 +37,6 @@ def report_page(content: Content, maker: str = REPORT) -> str:
         page_foot(content.get("protocol"), content.get("versions", {})),
     )
     return html_document(content["title"], body, maker)
-
-
-def html_document(title: str, body: Markup, maker: str = REPORT) -> str:
-    """A whole page, with its style inside. ``maker``: what it says it is."""
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="generator", content=maker),
-        tag("title", title),
-        tag("style", Markup(VARIABLES + CHARTS + PAGE)),
-    )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _page_top(content: Content) -> list[Markup]:

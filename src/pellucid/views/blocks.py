@@ -12,11 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from ..draw.charts import line_chart
+from ..draw.gallery import drawn_gallery, example_gallery
+from ..draw.heat import heat_map
 from ..draw.markup import Markup, tag
 from ..draw.notebook import view_table
+from ..draw.photo import photo_beside_map
+from ..draw.signed_bars import signed_bars
+from ..draw.weighted_sum import weighted_sum
+from ..draw.words import drawn_words, flowing_words
 from ..wording import number_text
 
 Cell = str | float | int | None
+
+# Cells of a table that a page shows, and curves that are drawn; JSON has all of them.
+MOST_CELLS, MOST_CURVES = 4000, 12
 
 
 class Block(ABC):
@@ -29,8 +39,12 @@ class Block(ABC):
         """The headings and the rows of the table that says the same."""
 
     def draw(self) -> Markup | None:
-        """The drawing; None where the table is all there is."""
+        """The drawing on a page; None where the table is all there is."""
         return None
+
+    def picture(self) -> Markup | None:
+        """The drawing as SVG, for a file; None where there is none."""
+        return self.draw()
 
     def to_json(self) -> dict[str, Any]:
         headings, rows = self.table()
@@ -44,15 +58,19 @@ class Block(ABC):
     def html(self) -> Markup:
         """The drawing with its caption, and the table behind it; or the table."""
         headings, rows = self.table()
+        shown = rows[: max(1, MOST_CELLS // max(1, len(headings)))]
         numeric = [all(isinstance(row[i], float | int | None) for row in rows) for i in range(len(headings))]
         listed = view_table(
-            headings, [[_cell_text(cell) for cell in row] for row in rows], ["n" if one else "" for one in numeric]
+            headings, [[_cell_text(cell) for cell in row] for row in shown], ["n" if one else "" for one in numeric]
         )
+        more = f"{len(rows) - len(shown):,} more rows are in the JSON." if len(shown) < len(rows) else None
+        listed = listed if rows else tag("p", "There is nothing to list.", class_="quiet")
+        table = tag("div", listed, tag("p", more, class_="caption") if more else None, class_="scroll")
         drawn = self.draw()
         about = tag("p", self.caption, class_="caption") if self.caption else None
         if drawn is None:
-            return tag("div", about, tag("div", listed, class_="scroll"), class_="block")
-        behind = tag("details", tag("summary", "as a table"), tag("div", listed, class_="scroll"), class_="numbers")
+            return tag("div", about, table, class_="block")
+        behind = tag("details", tag("summary", "as a table"), table, class_="numbers")
         return tag("div", drawn, about, behind, class_="block")
 
 
@@ -80,7 +98,12 @@ class Table(Block):
 
 @dataclass(frozen=True)
 class Bars(Block):
-    """Named values as bars from zero, in the order given. low, high: ends of whiskers. unit: behind each number."""
+    """Named values as bars from zero, in the order given.
+
+    Attributes:
+        low, high: ends of whiskers. unit: behind each number. signed: whether what is above zero speaks for something
+            and what is below against it; without, all bars have one colour.
+    """
 
     caption: str
     names: Sequence[str]
@@ -89,6 +112,7 @@ class Bars(Block):
     unit: str = ""
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
+    signed: bool = True
 
     def table(self) -> tuple[Sequence[str], Sequence[Sequence[Cell]]]:
         label = f"{self.value_label} ({self.unit})" if self.unit else self.value_label
@@ -98,6 +122,9 @@ class Bars(Block):
         rows: list[list[Cell]] = [[n, float(v), float(a), float(b)] for n, v, a, b in every]
         return ("", label, "low", "high"), rows
 
+    def draw(self) -> Markup | None:
+        return signed_bars(self.names, self.values, self.low, self.high, unit=self.unit, signed=self.signed)
+
 
 @dataclass(frozen=True)
 class Curves(Block):
@@ -105,7 +132,7 @@ class Curves(Block):
 
     Attributes:
         x: (k,). curves: by name, (k,) each, NaN for gaps. rug: where on the axis the data lie. mark: (x, y, text) of a
-            point worth seeing. log: a logarithmic y axis.
+            point worth seeing. log: a logarithmic y axis. faint: (k,) each, curves without a name behind the others.
     """
 
     caption: str
@@ -116,11 +143,25 @@ class Curves(Block):
     rug: Sequence[float] = ()
     mark: tuple[float, float, str] | None = None
     log: bool = False
+    faint: Sequence[Sequence[float]] = ()
 
     def table(self) -> tuple[Sequence[str], Sequence[Sequence[Cell]]]:
         every = list(self.curves.values())
         rows = [[float(x), *(float(y[i]) for y in every)] for i, x in enumerate(self.x)]
         return (self.x_label or "x", *self.curves), rows
+
+    def draw(self) -> Markup | None:
+        if not len(self.x) or not self.curves:
+            return None
+        return line_chart(
+            {name: (self.x, self.curves[name]) for name in list(self.curves)[:MOST_CURVES]},
+            x_label=self.x_label,
+            y_label=self.y_label,
+            log=self.log,
+            mark=self.mark,
+            rug=self.rug,
+            faint=self.faint,
+        )
 
 
 @dataclass(frozen=True)
@@ -146,6 +187,16 @@ class Heat(Block):
         rows: list[list[Cell]] = [[name, *map(float, row)] for name, row in zip(names, self.values, strict=True)]
         return (self.row_label, *columns), rows
 
+    def draw(self) -> Markup | None:
+        return heat_map(
+            self.values,
+            self.row_names,
+            self.column_names,
+            row_label=self.row_label,
+            column_label=self.column_label,
+            signed=self.signed,
+        )
+
 
 @dataclass(frozen=True)
 class Picture(Block):
@@ -165,6 +216,9 @@ class Picture(Block):
         order = np.argsort(-abs(self.values), axis=None, kind="stable")[:20]
         at = zip(*np.unravel_index(order, self.values.shape), strict=True)
         return ("row", "column", "value"), [[int(r) + 1, int(c) + 1, float(self.values[r, c])] for r, c in at]
+
+    def draw(self) -> Markup | None:
+        return photo_beside_map(self.pixels, self.values)
 
 
 @dataclass(frozen=True)
@@ -186,6 +240,12 @@ class Gallery(Block):
         rows = [[t, *own, *[""] * (most - len(own))] for t, own in zip(self.titles, lines, strict=True)]
         return ("example", *[""] * most), rows
 
+    def draw(self) -> Markup | None:
+        return example_gallery(self.titles, self.pixels, self.lines)
+
+    def picture(self) -> Markup | None:
+        return drawn_gallery(self.titles, self.pixels, self.lines)
+
 
 @dataclass(frozen=True)
 class Words(Block):
@@ -197,6 +257,12 @@ class Words(Block):
 
     def table(self) -> tuple[Sequence[str], Sequence[Sequence[Cell]]]:
         return ("word", "value"), [[w, float(v)] for w, v in zip(self.words, self.values, strict=True)]
+
+    def draw(self) -> Markup | None:
+        return flowing_words(self.words, self.values)
+
+    def picture(self) -> Markup | None:
+        return drawn_words(self.words, self.values)
 
 
 @dataclass(frozen=True)
@@ -222,3 +288,6 @@ class Sum(Block):
         rows += [["bias", None, None, float(self.bias)], ["sum", None, None, float(self.total)]]
         rows += [[name, None, None, float(value)] for name, value in self.after]
         return ("from", "weight w", "value x", "w · x"), rows
+
+    def draw(self) -> Markup | None:
+        return weighted_sum(self.terms, self.rest, self.bias, self.total, self.after)
