@@ -268,6 +268,13 @@ class Kind(ABC):
         """One raw value for a page, as the bytes of a sound file; nothing of kinds that can't be heard."""
         return b""
 
+    def words(self, stored: Stored, row: int, state: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
+        """The words of one value, and of each of its encoded tokens (T,) which word it is of; -1 for none.
+
+        Only of kinds that are ``prose``.
+        """
+        raise PellucidError(f"{self.noun} has no words")
+
     @property
     def noun(self) -> str:
         """What a value is, in a sentence."""

@@ -153,6 +153,22 @@ class Text(Kind):
     def show(self, stored: Stored, row: int) -> str:
         return _text_at(stored, row)
 
+    def words(self, stored: Stored, row: int, state: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
+        """The words that the network reads: those behind its last token are cut."""
+        text = _text_at(stored, row)
+        words = pl.Series([text]).str.extract_all(WORD).explode().drop_nulls().to_list()
+        of = np.full(len(text) + 1, -1)
+        at = 0
+        for i, word in enumerate(words):
+            start = text.index(word, at)
+            # A space belongs to the word behind it, as in the tokens.
+            of[at : start + len(word)] = i
+            at = start + len(word)
+        encoding = load_tokenizer(state["tokenizer"]).encode(text)
+        ends = [max(end - 1, 0) for _, end in encoding.offsets[: int(state["longest"]) - 1]]
+        found = np.array([-1, *of[ends]], np.int64)
+        return words[: int(found.max(initial=-1)) + 1], found
+
 
 def vocabulary_for(size: int) -> int:
     """Entries for ``size`` bytes of training text: a power of two, so many that each is met often enough.

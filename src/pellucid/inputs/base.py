@@ -9,9 +9,11 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.batches.batch import Padded
 from ..errors import PellucidError
 from ..fields import Field
 from ..trunks import TRUNKS, Features, Inside, Need
@@ -124,6 +126,74 @@ class Input(nn.Module):
         """The encoded values mirrored left to right, where the plan says that the target stays true; else None."""
         return None
 
+    # -- looking inside: what stands at each place of an example, and what each field says
+
+    def as_numbers(self, value: Any) -> Tensor | None:  # -> (B, *places, C)
+        """What stands at each place of encoded values, as numbers that have a gradient; None where nothing has a place.
+
+        Places are the pixels of a photo, the tokens of a text, the steps of a series.
+        """
+        return None
+
+    def with_numbers(self, value: Any, numbers: Tensor) -> Any:  # (B, *places, C)
+        """Encoded values with other numbers at their places, which the layer reads as it reads ``value``."""
+        raise NotImplementedError(f"a {self.kind} field has no places")
+
+    def fit_places(self, value: Any, like: Any) -> Any:
+        """Encoded values of other examples on as many places as the one example ``like`` has; shorter ones repeat."""
+        if not isinstance(value, Padded):
+            return value
+        return tile_padded(value, like.values.shape[1])
+
+    def hide_places(self, numbers: Tensor, filler: Tensor, hidden: Tensor) -> Tensor:
+        # (B, *places, C), the same or fewer axes, (B, *places) -> (B, *places, C)
+        """The numbers with ``filler`` where ``hidden`` holds."""
+        return torch.where(hidden.unsqueeze(-1), filler, numbers)
+
+    def usual_numbers(self, numbers: Tensor, others: Tensor) -> Tensor:  # (1, *places, C), (N, *places, C) -> (C,)
+        """What stands at a place of examples on average; ``numbers`` are those of the example that is looked into."""
+        return others.flatten(0, -2).mean(0)
+
+    def sum_places(self, parts: Tensor) -> Tensor:  # (B, *places, C) -> (B, *places)
+        """What each place has of an answer, from what each of its numbers has."""
+        return parts.sum(-1)
+
+    def leave_out(self, value: Any, filler: Tensor, hidden: Tensor) -> Any:  # of one example, (C,), (B, *places)
+        """One example B times, each time without the places where ``hidden`` holds: ``filler`` stands there."""
+        numbers = self.as_numbers(value)
+        assert numbers is not None
+        shape = len(hidden), *numbers.shape[1:]
+        return self.with_numbers(
+            repeat_value(value, len(hidden)), self.hide_places(numbers.expand(shape), filler, hidden)
+        )
+
+    def place_axis(self, count: int, patched: bool) -> tuple[np.ndarray, str]:  # -> (count,)
+        """Where places lie along time, and in which unit; ``patched``: of what ``forward`` returns, else of numbers."""
+        return np.arange(1.0, count + 1), "position"
+
+    @property
+    def cell(self) -> tuple[int, ...]:
+        """Places that each position of what ``forward`` returns spans, along each axis of positions."""
+        return ()
+
+    @property
+    def swapped(self) -> list[str]:
+        """Names of what ``swap_fields`` swaps: the fields."""
+        return [field.name for field in self.fields]
+
+    def swap_fields(self, value: Any, other: Any, chosen: Tensor) -> Any:  # (B, F) bool
+        """Encoded values of B examples with the chosen fields of ``other``, as many encoded values."""
+        if chosen.shape[1] == 1:
+            return swap_examples(value, other, chosen[:, 0])
+        if isinstance(value, Padded):
+            # Of another length a field is cut, or repeats.
+            moved = tile_padded(other, value.values.shape[1], value.lengths)
+            swapped = torch.where(chosen.unsqueeze(1), moved.values, value.values)
+            # Once all are swapped it is the other example.
+            return swap_examples(Padded(swapped, value.lengths), other, chosen.all(1))
+        columns = torch.repeat_interleave(chosen, torch.tensor(self.sizes), 1)  # (B, F * P)
+        return torch.where(columns, other, value)
+
 
 INPUTS: dict[str, type[Input]] = {}
 
@@ -140,3 +210,38 @@ def scaled_uniform(*shape: int, fan_in: int) -> nn.Parameter:
     """A parameter of this shape, uniform in ±1/sqrt(fan_in), as torch.nn.Linear starts."""
     bound = fan_in**-0.5
     return nn.Parameter(torch.empty(*shape).uniform_(-bound, bound))
+
+
+def repeat_value(value: Any, times: int) -> Any:
+    """The encoded value of one example, B times."""
+    if isinstance(value, Padded):
+        return Padded(repeat_value(value.values, times), repeat_value(value.lengths, times))
+    return value.expand(times, *value.shape[1:])
+
+
+def tile_padded(value: Padded, places: int, lengths: Tensor | None = None, lead: int = 0) -> Padded:
+    """Sequences on so many places: longer ones cut, shorter ones repeated, but for the first ``lead`` entries.
+
+    Args:
+        lengths: (B,) that they get; all places where not said.
+    """
+    step = torch.arange(places).unsqueeze(0)  # (1, T)
+    again = (value.lengths - lead).clamp_min(1).unsqueeze(1)  # (B, 1)
+    index = torch.where(step < lead, step, lead + (step - lead) % again).clamp_max(max(value.values.shape[1] - 1, 0))
+    index = index.view(*index.shape, *[1] * (value.values.ndim - 2)).expand(-1, -1, *value.values.shape[2:])
+    full = torch.full_like(value.lengths, places) if lengths is None else lengths
+    return Padded(value.values.gather(1, index), full)
+
+
+def swap_examples(value: Any, other: Any, chosen: Tensor) -> Any:  # (B,) bool
+    """Encoded values of B examples, with those of ``other`` where ``chosen`` holds."""
+    if isinstance(value, Padded):
+        longest = max(value.values.shape[1], other.values.shape[1])
+        one, two = (lengthen(each.values, longest) for each in (value, other))
+        return Padded(swap_examples(one, two, chosen), torch.where(chosen, other.lengths, value.lengths))
+    return torch.where(chosen.view(-1, *[1] * (value.ndim - 1)), other, value)
+
+
+def lengthen(x: Tensor, length: int) -> Tensor:  # (B, T, ...) -> (B, length, ...)
+    """Sequences with zeros behind them."""
+    return torch.cat([x, x.new_zeros(len(x), length - x.shape[1], *x.shape[2:])], 1)

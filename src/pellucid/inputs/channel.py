@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -76,15 +77,51 @@ class Channel(Input):
         x = nn.functional.pad(x, (0, 0, -self.steps % self.patch, 0))
         return Features(self.layer(x.unflatten(1, (-1, self.patch)).flatten(2)), key=key)
 
+    # -- looking inside
+
+    def as_numbers(self, value: Tensor) -> Tensor:  # (B, T, C + K) -> (B, T, C + K)
+        return value
+
+    def with_numbers(self, value: Tensor, numbers: Tensor) -> Tensor:  # (B, T, C + K), (B, T, C + K) -> the same
+        return numbers
+
+    def fit_places(self, value: Tensor, like: Tensor) -> Tensor:  # (N, T, C + K), (1, T, C + K) -> (N, T, C + K)
+        """Other stretches at the level and with the spread of this one: their shape alone is another."""
+        count = self.channels
+        own, other = (level_and_spread(one[..., :count], self.context) for one in (like, value))
+        moved = (value[..., :count] - other[0]) / other[1] * own[1] + own[0]
+        return torch.cat([moved, value[..., count:]], 2)
+
+    def usual_numbers(self, numbers: Tensor, others: Tensor) -> Tensor:  # (1, T, C + K), (N, T, C + K) -> (C + K,)
+        """The stretch's own mean: that of training may be far from anything in it."""
+        return numbers[:, : self.context].flatten(0, 1).nanmean(0).nan_to_num()
+
+    def hide_places(self, numbers: Tensor, filler: Tensor, hidden: Tensor) -> Tensor:
+        # (B, T, C + K), the same or fewer axes, (B, T) -> (B, T, C + K)
+        """What was measured is hidden; the calendar is known."""
+        calendar = torch.arange(numbers.shape[2]) >= self.channels
+        return torch.where(hidden.unsqueeze(2) & ~calendar, filler, numbers)
+
+    def place_axis(self, count: int, patched: bool) -> tuple[np.ndarray, str]:
+        wide = self.patch if patched else 1
+        last = (np.arange(count) - count + 0.5) * wide + 0.5
+        return last + self.steps - self.context, "steps from now"
+
+    @property
+    def swapped(self) -> list[str]:
+        return [*super().swapped, *(["calendar"] if self.calendar else [])]
+
+    def swap_fields(self, value: Tensor, other: Tensor, chosen: Tensor) -> Tensor:
+        # (B, T, C + K), the same, (B, F) -> (B, T, C + K)
+        columns = torch.arange(value.shape[2]).clamp_max(self.channels)
+        return torch.where(chosen[:, columns].unsqueeze(1), other, value)
+
+    # -- features
+
     def columns_of(self, value: Tensor) -> Tensor:  # (B, T, C + K) -> (B, T, columns) or (B * C, T, columns)
         """What is told of every step."""
         own, calendar = value[..., : self.channels], value[..., self.channels :]
-        past = own[:, : self.context]
-        known = past.isfinite()
-        count = known.sum(1, keepdim=True).clamp_min(1)
-        level = torch.where(known, past, 0.0).sum(1, keepdim=True) / count  # (B, 1, C)
-        spread = (torch.where(known, past - level, 0.0).square().sum(1, keepdim=True) / count).sqrt()
-        spread = torch.where(spread > 1e-6, spread, 1.0)
+        level, spread = level_and_spread(own, self.context)
         missing = ~own.isfinite()
         scaled = torch.where(missing, 0.0, (own - level) / spread)
         told = torch.stack([scaled, missing.to(scaled.dtype), level.expand_as(scaled).tanh(),
@@ -94,3 +131,13 @@ class Channel(Input):
             return torch.cat([told.flatten(2), calendar], -1)
         each = told.permute(0, 2, 1, 3).flatten(0, 1)  # (B * C, T, 4)
         return torch.cat([each, calendar.repeat_interleave(self.channels, 0)], -1)
+
+
+def level_and_spread(own: Tensor, context: int) -> tuple[Tensor, Tensor]:  # (B, T, C) -> (B, 1, C), (B, 1, C)
+    """The mean and the spread of what is known of the first ``context`` steps; a spread of 1 where nothing varies."""
+    past = own[:, :context]
+    known = past.isfinite()
+    count = known.sum(1, keepdim=True).clamp_min(1)
+    level = torch.where(known, past, 0.0).sum(1, keepdim=True) / count
+    spread = (torch.where(known, past - level, 0.0).square().sum(1, keepdim=True) / count).sqrt()
+    return level, torch.where(spread > 1e-6, spread, 1.0)

@@ -111,6 +111,17 @@ class Image(Input):
     def mirror_value(self, value: Tensor) -> Tensor | None:  # (B, H, W, C) -> (B, H, W, C)
         return value.flip(2) if self.chosen["mirror"] else None
 
+    def as_numbers(self, value: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
+        return value.to(self.mean.dtype)
+
+    def with_numbers(self, value: Tensor, numbers: Tensor) -> Tensor:  # (B, H, W, C), (B, H, W, C) -> (B, H, W, C)
+        return numbers
+
+    @property
+    def cell(self) -> tuple[int, ...]:
+        # Rows are read whole.
+        return (self.patch, self.patch) if self.positions == 2 else (1, self.size[1])
+
 
 def pad_to(x: Tensor, multiple: int) -> Tensor:  # (B, H, W, C) -> (B, H', W', C)
     """The grid with zeros below and to the right, so that both sides are multiples of ``multiple``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -70,12 +71,24 @@ class Series(Input):
     def frames(self, value: Padded, key: Tensor | None = None) -> tuple[Tensor, Tensor]:  # -> (B, T, C'), (B,)
         """Values without gaps, with channels that say where there were some; and the length of each series."""
         x = value.values
+        # Frames already: see ``with_numbers``.
+        if x.shape[2] > len(self.fields):
+            return x, value.lengths
         real = torch.arange(x.shape[1], device=x.device) < value.lengths.unsqueeze(1)  # (B, T)
         missing = x.isnan()
         x = x.masked_fill(missing | ~real.unsqueeze(-1), 0.0)
         if self.gaps:
             x = torch.cat([x, (missing & real.unsqueeze(-1)).to(x.dtype)], -1)
         return x, value.lengths
+
+    def as_numbers(self, value: Padded) -> Tensor:  # (B, T, C) -> (B, T, C')
+        return self.frames(value)[0]
+
+    def with_numbers(self, value: Padded, numbers: Tensor) -> Padded:  # (B, T, C), (B, T, C') -> (B, T, C')
+        return Padded(numbers, value.lengths)
+
+    def place_axis(self, count: int, patched: bool) -> tuple[np.ndarray, str]:
+        return (np.arange(count) + 0.5) * (self.patch if patched else 1) + 0.5, "step"
 
     def forward(self, value: Padded, key: Tensor | None = None) -> Features:  # -> (B, T/P, D) or (B, D)
         x, lengths = self.frames(value, key)

@@ -96,8 +96,11 @@ class Sound(Input):
         """Scaled frames (B, T, C), 0 beyond each recording's end, and how many of them are real (B,).
 
         Args:
-            value: samples (B, S) int16 with their lengths. key: (B,), in training, that changes are drawn from.
+            value: samples (B, S) int16 with their lengths, or frames already, with theirs (see ``with_numbers``).
+            key: (B,), in training, that changes are drawn from.
         """
+        if value.values.ndim == 3:
+            return value.values, value.lengths
         # The halves of a GPU's short numbers would not do: a spectrum spans a hundred decibels.
         with torch.autocast(value.values.device.type, enabled=False):
             level, lengths = self.decibels(value)
@@ -120,6 +123,16 @@ class Sound(Input):
         spectrum = torch.fft.rfft(x.unfold(1, form.frame, form.hop) * self.window, form.spectrum)  # (B, T, F)
         power = (spectrum.real.square() + spectrum.imag.square()) @ self.filters
         return 10 * power.clamp_min(10 ** (FLOOR / 10)).log10(), lengths
+
+    def as_numbers(self, value: Padded[Tensor]) -> Tensor:  # (B, S) -> (B, T, C)
+        return self.frames(value)[0]
+
+    def with_numbers(self, value: Padded[Tensor], numbers: Tensor) -> Padded[Tensor]:  # (B, S), (B, T, C) -> (B, T, C)
+        return Padded(numbers, self.frames(value)[1])
+
+    def place_axis(self, count: int, patched: bool) -> tuple[np.ndarray, str]:
+        tall = self.patch[0] if patched else 1
+        return (np.arange(count) + 0.5) * tall * self.form.hop / self.form.rate, "seconds"
 
     # -- features
 

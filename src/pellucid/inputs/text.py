@@ -15,7 +15,7 @@ from ..data.batches.batch import Padded
 from ..fields import Field
 from ..trunks import Features, Need
 from ..trunks.keyed_random import uniform_numbers
-from .base import Input, register
+from .base import Input, register, tile_padded
 
 # That pairs of neighbouring tokens are hashed into; pairs that share one share a vector.
 PAIR_BUCKETS = 1 << 15
@@ -70,9 +70,12 @@ class Text(Input):
         return self
 
     def forward(self, value: Padded, key: Tensor | None = None) -> Features:  # (B, T) -> (B, T, D) or (B, E)
-        tokens = value.values.long()
+        tokens = value.values
         places = torch.arange(tokens.shape[1], device=tokens.device)
         mask = places < value.lengths.unsqueeze(1)  # (B, T)
+        if tokens.is_floating_point():
+            return Features(self.join_vectors(tokens, mask), mask if self.positions else None, key)
+        tokens = tokens.long()
         if key is not None and self.chosen["drop"] > 0:
             draw = uniform_numbers(key.unsqueeze(1) + (places + 1) * 0x1000193, salt=13)
             kept = mask & (draw >= self.chosen["drop"])
@@ -88,9 +91,65 @@ class Text(Input):
     def token_bag(self, tokens: Tensor, mask: Tensor) -> Tensor:  # (B, T), (B, T) -> (B, E)
         """The mean vector of the tokens where ``mask`` holds, and that of their neighbouring pairs, added."""
         both = mask[:, 1:] & mask[:, :-1]
-        pairs = (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIR_BUCKETS  # (B, T - 1)
+        pairs = pair_numbers(tokens)
         single = weighted_bag(tokens, mask, self.table)
         return single + weighted_bag(pairs, both, self.pairs) if pairs.shape[1] else single
+
+    # -- looking inside
+
+    def as_numbers(self, value: Padded) -> Tensor:  # (B, T) -> (B, T, D), or (B, T, 2 E)
+        """Each token's vector; in a bag beside it that of the pair which begins at the token."""
+        tokens = value.values.long()
+        own = nn.functional.embedding(tokens, self.table)
+        if self.positions:
+            return own
+        pairs = nn.functional.embedding(pair_numbers(tokens), self.pairs)
+        there = torch.arange(1, tokens.shape[1], device=tokens.device) < value.lengths.unsqueeze(1)  # (B, T - 1)
+        pairs = nn.functional.pad(pairs.masked_fill(~there.unsqueeze(2), 0.0), (0, 0, 0, 1))
+        return torch.cat([own, pairs], 2)
+
+    def with_numbers(self, value: Padded, numbers: Tensor) -> Padded:  # (B, T), (B, T, C) -> (B, T, C)
+        return Padded(numbers, value.lengths)
+
+    def join_vectors(self, x: Tensor, mask: Tensor) -> Tensor:  # (B, T, C), (B, T) -> (B, T, D) or (B, E)
+        """What the layer makes of the vectors that ``as_numbers`` gives."""
+        if self.positions:
+            return x
+        own, pairs = (x * mask.unsqueeze(2)).chunk(2, 2)
+        count = mask.sum(1, keepdim=True)
+        return own.sum(1) / count.clamp_min(1) + pairs.sum(1) / (count - 1).clamp_min(1)
+
+    def fit_places(self, value: Padded, like: Padded) -> Padded:
+        # Every text begins with the same token.
+        return tile_padded(value, like.values.shape[1], lead=1)
+
+    def hide_places(self, numbers: Tensor, filler: Tensor, hidden: Tensor) -> Tensor:
+        # (B, T, C), the same or fewer axes, (B, T) -> (B, T, C)
+        if self.positions:
+            return super().hide_places(numbers, filler, hidden)
+        # A pair goes with either of its tokens.
+        pairs = hidden | nn.functional.pad(hidden[:, 1:], (0, 1))
+        half = numbers.shape[2] // 2
+        both = torch.cat([hidden.unsqueeze(2).expand(-1, -1, half), pairs.unsqueeze(2).expand(-1, -1, half)], 2)
+        return torch.where(both, filler, numbers)
+
+    def sum_places(self, parts: Tensor) -> Tensor:  # (B, T, C) -> (B, T)
+        if self.positions:
+            return parts.sum(2)
+        own, pairs = (part.sum(2) for part in parts.chunk(2, 2))
+        # Half of a pair's belongs to each of its tokens; behind the last one begins none.
+        return own + pairs / 2 + nn.functional.pad(pairs[:, :-1], (1, 0)) / 2
+
+    def leave_out(self, value: Padded, filler: Tensor, hidden: Tensor) -> Padded:  # (1, T), (C,), (B, T) -> (B, T)
+        """The text without these tokens, as if they had never been written."""
+        kept = ~hidden & (torch.arange(hidden.shape[1]) < value.lengths.unsqueeze(1))
+        tokens, mask = pack_left(value.values.expand(len(hidden), -1), kept)
+        return Padded(tokens.masked_fill(~mask, 0), mask.sum(1))
+
+
+def pair_numbers(tokens: Tensor) -> Tensor:  # (B, T) -> (B, T - 1)
+    """The bucket of each pair of neighbouring tokens."""
+    return (tokens[:, :-1] * 1_000_003 + tokens[:, 1:] * 8_191) % PAIR_BUCKETS
 
 
 def pack_left(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # (B, T), (B, T) -> (B, T), (B, T)

@@ -54,6 +54,7 @@ class SolvedPart(nn.Module):
     Class attributes:
         name: what it is called, ``"random convolutions"``; also a key of ``SOLVED``.
         settings: names and defaults of what is decided about it before it is solved, as JSON.
+        smooth: whether what it says has a gradient with respect to its inputs.
 
     Args:
         inputs, targets: the network's fields, fitted.
@@ -61,6 +62,7 @@ class SolvedPart(nn.Module):
 
     name: ClassVar[str]
     settings: ClassVar[Mapping[str, Any]] = {}
+    smooth: ClassVar[bool] = True
 
     def __init__(self, inputs: Sequence[Field], targets: Sequence[Field], **settings: Any):
         super().__init__()

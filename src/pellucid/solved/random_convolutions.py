@@ -55,6 +55,8 @@ class RandomConvolutions(SolvedPart):
 
     name = "random convolutions"
     settings: ClassVar[Mapping[str, Any]] = {"dilations": 1, "thresholds": 1, "seed": 0}
+    # Shares of values above a threshold.
+    smooth = False
 
     coefficients: Tensor
     intercept: Tensor

@@ -89,6 +89,11 @@ class Subject:
         return self.task.explain(self.raw.numpy(), self.which)  # type: ignore[no-any-return]
 
     @cached_property
+    def found(self) -> dict[str, Any]:
+        """What several views need, once one of them has worked it out: checks, shuffled networks."""
+        return {}
+
+    @cached_property
     def opened(self) -> list[Opened]:
         """The network opened on the example and, where answers are averaged with it, on its mirror image."""
         assert self.example is not None
