@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,8 @@ from pellucid.fields.encoded import Windows
 from pellucid.metrics.future import OF_FUTURES, Outcome
 from pellucid.runs.forecasts import RECENT
 from pellucid.solved.forecast_ridge import folds_of
-from pellucid.solved.linear_forecast import (
-    LinearForecast,
-    Past,
-    Variant,
-    best_penalty,
-    fill_past,
-    moved_sums,
-    solve_weights,
-    sum_examples,
-)
+from pellucid.solved.forecast_sums import best_penalty, moved_sums, solve_weights, sum_examples
+from pellucid.solved.linear_forecast import LinearForecast, Past, Variant, fill_past
 from pellucid.tasks.future import FutureTask, conformal_quantiles
 from pellucid.training.arrays import WindowRows
 from pellucid.training.loader import Loader
@@ -359,8 +352,10 @@ def test_conformal_quantiles_lie_a_little_further_out() -> None:
 # -- the ridge
 
 
-def ridge_parts(channels: int = 2, **options: Any) -> tuple[Any, Loader, Past, Any]:
-    data = read(hourly(260, channels), horizon=6, context=20, split="160h,50h,50h", **options)
+def ridge_parts(channels: int = 2, frame: Any = None, **options: Any) -> tuple[Any, Loader, Past, Any]:
+    data = read(
+        hourly(260, channels) if frame is None else frame, horizon=6, context=20, split="160h,50h,50h", **options
+    )
     fields = list(data.fitted().values())
     inputs, targets = [f for f in fields if f.is_input], [f for f in fields if f.role == "target"]
     return data, Loader.of(data, fields, torch.device("cpu")), Past.of(inputs, targets), data.split()
@@ -380,6 +375,80 @@ def test_ridge_is_that_of_scikit_learn(offset: int, length: int, extras: bool) -
     y = (LinearForecast(past, own).goals(batch, last, scale) - shift)[:, 0].double().numpy()
     known = Ridge(0.01 * len(x), fit_intercept=False).fit(moved, y)
     assert moved @ weight == pytest.approx(moved @ known.coef_.T, abs=2e-4)
+
+
+def holes(n: int, channels: int, share: float, seed: int = 7) -> pl.DataFrame:
+    """``hourly`` with single values missing, and a stretch of the first channel."""
+    frame, gone = hourly(n, channels), np.random.default_rng(seed).random((n, channels)) < share
+    gone[60:75, 0] = True
+    columns = [pl.Series(f"c{c}", np.where(gone[:, c], np.nan, frame[f"c{c}"].to_numpy())) for c in range(channels)]
+    return frame.with_columns(columns).fill_nan(None)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3])
+@pytest.mark.parametrize(
+    "own",
+    [
+        Variant(20, 1, 0.01, extras=False),
+        Variant(12, 5, 0.3, extras=True, shared=False, scaled=True),
+        Variant(16, 16, 1e-4, bent=True),
+    ],
+)
+def test_what_is_not_known_counts_in_no_sum(own: Variant, share: float) -> None:
+    """At each step the ridge of scikit-learn, of the examples whose goal is known there."""
+    from sklearn.linear_model import Ridge
+
+    _, loader, past, split = ridge_parts(2, frame=holes(260, 2, share))
+    found = solve_weights(past, sum_examples(past, own, loader, split.train), own)
+    batch = loader.batch(torch.from_numpy(split.train))
+    x, last, scale = LinearForecast(past, own).features(batch, own.length)
+    shift = x[..., own.length - own.offset : own.length].mean(2, keepdim=True)
+    moved = torch.cat([x[..., : own.length] - shift, x[..., own.length :]], 2).double().numpy()  # (B, C, D)
+    y = (LinearForecast(past, own).goals(batch, last, scale) - shift).double().numpy()  # (B, C, H)
+    known = np.isfinite(y)
+    assert 0 < (~known).sum() < known.size / 2
+    for channels in [[0, 1]] if own.shared else [[0], [1]]:
+        weight = found[0 if own.shared else channels[0]].double().numpy()
+        for h in range(past.horizon):
+            at = known[:, channels, h]
+            penalty = own.penalty * at.sum() / len(channels)
+            same = Ridge(penalty, fit_intercept=False).fit(moved[:, channels][at], y[:, channels, h][at])
+            assert moved[:, channels] @ weight[:, h] == pytest.approx(moved[:, channels] @ same.coef_, abs=1e-3)
+
+
+def test_sums_of_gaps_tell_the_error_of_what_is_known() -> None:
+    _, loader, past, split = ridge_parts(2, frame=holes(260, 2, 0.05))
+    own = Variant(14, 7, extras=False)
+    learned, watched = (sum_examples(past, own, loader, rows).joined() for rows in (split.train, split.validation))
+    error, penalty, weight = best_penalty(past, learned, watched, own)
+    member = LinearForecast(past, Variant(14, 7, penalty, extras=False)).eval()
+    member.weight.copy_(weight)
+    batch = loader.batch(torch.from_numpy(split.validation))
+    off = (member(batch) - batch.target[:, :6])[batch.target[:, :6].isfinite()]
+    assert float(off.square().sum()) == pytest.approx(error, rel=1e-3)
+
+
+def test_examples_with_gaps_beyond_memory_are_left_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, loader, past, split = ridge_parts(1, frame=holes(260, 1, 0.2))
+    whole = sum_examples(past, Variant(20), loader, split.train)
+    monkeypatch.setattr("pellucid.solved.forecast_sums.MOST_KEPT", 10 * (past.context + past.extra_count + 1))
+    some = sum_examples(past, Variant(20), loader, split.train)
+    assert len(some.gaps[0]) == 10 < len(whole.gaps[0])
+    assert float(some.used) == float(whole.used) - len(whole.gaps[0]) + 10
+    assert (some.known[0] == float(some.used) - some.gaps[0].gone.sum(0)).all()
+
+
+def test_weights_are_the_same_to_the_last_bit_wherever_memory_lies() -> None:
+    for share in (0.0, 0.05):
+        _, loader, past, split = ridge_parts(1, frame=holes(260, 1, share) if share else hourly(260))
+        sums = sum_examples(past, Variant(20), loader, split.train)
+        assert bool(len(sums.gaps[0])) == (share > 0)
+        held, found = [], set()
+        for i in range(60):
+            held.append(torch.zeros(7 * i + 3))
+            again = replace(sums, features=sums.features.clone(), both=sums.both.clone())
+            found.add(solve_weights(past, again, Variant(20, penalty=1e-4)).numpy().tobytes())
+        assert len(found) == 1
 
 
 def test_sums_tell_the_error_without_a_pass() -> None:

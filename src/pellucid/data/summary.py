@@ -81,8 +81,10 @@ def _summarise_target(data: Examples, target: Field) -> dict[str, str]:
 def _summarise_forecast(ahead: Forecast, data: Examples) -> dict[str, str]:
     """How far is forecast, and from what."""
     past = steps_in_words(ahead.context, ahead.step)
-    others = [f.name for f in data.fields.values() if f.role == "input"]
+    others = [f.name for f in data.inputs if f.role == "input" and f.traits.moments]
+    static = [f.name for f in data.inputs if not f.traits.moments]
     besides = [f"the past of {join_words(others, 4)}"] if others else []
+    besides += [f"{join_words(static, 4)} of each series"] if static else []
     besides += [f"{join_words(ahead.known, 4)}, known ahead"] if ahead.known else []
     known = f"; besides {join_words(besides)}" if besides else ""
     return {"what": f"the next {ahead.ahead()}", "from": f"the {past} before{known}"}

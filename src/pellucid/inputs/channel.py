@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..fields import Field
+from ..fields.channel import columns_of
 from ..trunks import Features, Need
 from .base import Input, register
 
@@ -44,7 +45,7 @@ class Channel(Input):
         ahead = any(f.role == "known" for f in fields)
         self.calendar, self.context = int(own["calendar"]), int(own["context"])
         self.steps = self.context + (int(own["horizon"]) if ahead else 0)
-        self.apart, self.channels = bool(own["apart"]), len(fields)
+        self.apart, self.channels = bool(own["apart"]), sum(columns_of(f) for f in fields)
         # Values and whether they are missing, and of each channel level and spread.
         self.columns = (1 if self.apart else self.channels) * 4 + self.calendar
 

@@ -20,8 +20,9 @@ from ..data.timeline.windows import forecast_of, least_history
 from ..errors import PellucidError, UsageError, enough_memory
 from ..fields import Note
 from ..reports.forecast_content import CHANNEL, SERIES, moment_columns
+from ..solved.linear_forecast import KEY
 from ..tasks.future import HIGH, LOW, FutureTask
-from ..training.arrays import WindowRows
+from ..training.arrays import IndexedRows, WindowRows
 from ..training.evaluate import autocast
 from ..training.loader import Loader
 from ..wording import count_noun
@@ -71,11 +72,10 @@ def recent_rows(data: Examples) -> bytes:
     rows = np.flatnonzero((line.place >= 0) & (place >= ends[line.series_of(place)] - keep))
     found: dict[str, Any] = {}
     for field in data.fields.values():
-        if field.traits.moments:
-            found[field.name] = pl.Series(np.asarray(data.stored_values(field.name).arrays["value"])[rows]).fill_nan(
-                None
-            )
-        elif field.role in ("time", "series id"):
+        if field.is_input and field.traits.amount and "words" not in field.settings:
+            value = np.asarray(data.stored_values(field.name).arrays["value"])[rows]
+            found[field.name] = pl.Series(value).fill_nan(None)
+        elif field.is_input or field.role in ("time", "series id"):
             series = data.column(field.name).series()
             assert series is not None
             found[field.name] = series[rows]
@@ -167,7 +167,8 @@ def _rounds(run: Run, data: Examples, line: Timeline, rounds: int) -> Iterator[n
     """Answers of one horizon after the other, each from the answers before it."""
     network, task = run.network, run.network.output.task
     loader = Loader.of(data, run.fields, network.device)
-    windows = next(iter(loader.arrays.values()))
+    _extend_static(loader, line, len(data))
+    windows = loader.arrays[KEY]
     assert isinstance(windows, WindowRows)
     # Both are written into below.
     windows.values, windows.places = windows.values.clone(), windows.places.clone()
@@ -187,6 +188,21 @@ def _rounds(run: Run, data: Examples, line: Timeline, rounds: int) -> Iterator[n
         for i, column in enumerate(columns):
             windows.values[places.flatten(), column] = values[:, i]
         windows.places[rows] += task.horizon
+
+
+def _extend_static(loader: Loader, line: Timeline, rows: int) -> None:
+    """Give the places where forecasts start what is said of their series: by its last row before."""
+    place = line.place[:rows]
+    one = line.series_of(np.maximum(place, 0))
+    before = np.flatnonzero((place >= 0) & (place < line.place[rows:][one]))
+    last = np.zeros(len(line.names), np.int64)
+    # Written in the order of time, so that the latest stays.
+    before = before[np.argsort(place[before], kind="stable")]
+    last[one[before]] = before
+    index = torch.from_numpy(np.concatenate([np.arange(rows), last])).to(loader.home)
+    for key, array in loader.arrays.items():
+        if not isinstance(array, WindowRows):
+            loader.arrays[key] = IndexedRows(array, index)
 
 
 def _as_predictions(

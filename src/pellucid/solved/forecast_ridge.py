@@ -20,17 +20,9 @@ from ..outputs import Output
 from ..outputs.future import Future, level_and_scale
 from ..storage import forms
 from .base import Measure, Rows, SolvedPart, register
-from .linear_forecast import (
-    AT_ONCE,
-    KEY,
-    VARIANT,
-    LinearForecast,
-    Past,
-    Variant,
-    choose_variant,
-    solve_weights,
-    sum_examples,
-)
+from .forecast_sums import AT_ONCE, choose_variant, solve_weights, sum_examples
+from .gaps import usual_rounds
+from .linear_forecast import KEY, VARIANT, LinearForecast, Past, Variant
 
 # Folds of which each is left out in turn; series, from which on whole series are left out and no stretches of time.
 FOLDS, MANY_SERIES = 4, 8
@@ -183,7 +175,9 @@ class ForecastRidge(SolvedPart):
         some, way = spread_evenly(train, AT_ONCE), Variant(1)
         sum_examples(self.past, way, rows, some[:1])
         began = time.perf_counter()
-        sum_examples(self.past, way, rows, some)
+        gaps = sum_examples(self.past, way, rows, some).joined().gaps[0]
+        # What is not known costs some rounds more.
+        usual_rounds(gaps)
         each = (time.perf_counter() - began) / len(some)
         passes = len(self._ways()) * (1 + CHOOSING + FOLDS)
         most = max(int(seconds / passes / each), FEWEST_EXAMPLES) * len(self.past.channels)

@@ -1,4 +1,4 @@
-"""One linear forecast: what it reads of the past, its weights, and sums of examples from which these are solved.
+"""One linear forecast: what it reads of the past, and its weights.
 
 B batch, T steps of the past, H steps ahead, C channels, D features, K folds.
 """
@@ -6,30 +6,18 @@ B batch, T steps of the past, H steps ahead, C channels, D features, K folds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data.batches.batch import Batch
 from ..fields import Field
-from ..fields.channel import AXIS
+from ..fields.channel import AXIS, columns_of
 from ..outputs.future import level_and_scale
 from ..storage import forms
-from .base import Rows
 
 KEY = f"channel:{AXIS}"
-
-# Penalties that are tried, for each example.
-PENALTIES = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
-
-# Of the error, that extras and weights of each channel must save on validation: what is simpler holds longer.
-GAIN = 0.01
-
-# Examples in a batch; weights, up to which channels may have some of their own.
-AT_ONCE, MOST_WEIGHTS = 1024, 20_000_000
 
 # Of the context, look-backs that are tried.
 SHARES = (0.66, 0.4, 0.25, 0.12)
@@ -94,7 +82,7 @@ class Past:
     @classmethod
     def of(cls, inputs: Sequence[Field], targets: Sequence[Field]) -> Past:
         own = targets[0].settings
-        channels = [f for f in inputs if f.traits.moments]
+        roles = [f.role for f in inputs if f.traits.moments for _ in range(columns_of(f))]
         steps = {name: int(own[name]) for name in ("context", "horizon", "calendar")}
         return cls(
             **steps,
@@ -102,9 +90,9 @@ class Past:
             rhythms=tuple(int(lag) for lag in own["rhythms"]),
             relative=bool(own["relative"]),
             channels=tuple(int(f.settings["place"]) for f in targets),
-            known=tuple(i for i, f in enumerate(channels) if f.role == "known"),
-            others=tuple(i for i, f in enumerate(channels) if f.role == "input"),
-            total=len(channels),
+            known=tuple(i for i, role in enumerate(roles) if role == "known"),
+            others=tuple(i for i, role in enumerate(roles) if role == "input"),
+            total=len(roles),
         )
 
     @property
@@ -178,10 +166,9 @@ class LinearForecast(nn.Module):
         return torch.cat(parts, 2), last, scale
 
     def goals(self, batch: Batch, last: Tensor, scale: Tensor) -> Tensor:  # (B, C), (B, C) -> (B, C, H)
-        """What came, as the map is to say it; what is not known as the last known value before it."""
+        """What came, as the map is to say it; NaN where that is not known."""
         true: Tensor = batch.target[:, : self.past.horizon]  # type: ignore[index]
         true = true.asinh() if self.own.bent else true
-        true = fill_past(torch.cat([last.unsqueeze(1), true], 1))[:, 1:]
         return ((true - last.unsqueeze(1)) / scale.unsqueeze(1)).transpose(1, 2)
 
     def forward(self, batch: Batch, fold: Tensor | None = None) -> Tensor:  # (B,) -> (B, H, C)
@@ -202,126 +189,6 @@ class LinearForecast(nn.Module):
             own = fold == k
             found[own] = torch.einsum("bcd,cdh->bch", x[own], self.fold_weight[k].expand(x.shape[1], -1, -1))
         return found
-
-
-@dataclass
-class Sums:
-    """Sums over examples: of features (C, D, D), of features by goals (C, D, H), of goals (C, H); and how many."""
-
-    features: Tensor
-    both: Tensor
-    goals: Tensor
-    count: int
-
-    def joined(self) -> Sums:
-        """All channels as one."""
-        features, both, goals = (one.sum(0, keepdim=True) for one in (self.features, self.both, self.goals))
-        return Sums(features, both, goals, self.count)
-
-    def each(self) -> list[Sums]:
-        """Every channel for itself."""
-        every = range(len(self.features))
-        return [Sums(self.features[c : c + 1], self.both[c : c + 1], self.goals[c : c + 1], self.count) for c in every]
-
-
-def sum_examples(past: Past, own: Variant, rows: Rows, which: np.ndarray) -> Sums:
-    """Sums over some examples, of the whole context and all extras, as a variant scales or bends them."""
-    reader = LinearForecast(past, replace(own, length=past.context, extras=True))
-    channels, size = len(past.channels), past.context + past.extra_count + 1
-    found = Sums(
-        torch.zeros(channels, size, size, dtype=torch.float64),
-        torch.zeros(channels, size, past.horizon, dtype=torch.float64),
-        torch.zeros(channels, past.horizon, dtype=torch.float64),
-        len(which),
-    )
-    for start in range(0, len(which), AT_ONCE):
-        batch = rows.batch(torch.from_numpy(which[start : start + AT_ONCE]).to(rows.home))
-        x, last, scale = reader.features(batch, past.context)
-        y = reader.goals(batch, last, scale)
-        if past.relative and not own.scaled:
-            # Of many series each counts by its own scale.
-            unit: Tensor = batch.target[:, past.horizon].unsqueeze(2)  # type: ignore[index]
-            x, y = x / unit, y / unit
-        x, y = x.transpose(0, 1), y.transpose(0, 1)  # (C, B, D), (C, B, H)
-        found.features += (x.transpose(1, 2) @ x).double().cpu()
-        found.both += (x.transpose(1, 2) @ y).double().cpu()
-        found.goals += y.double().square().sum(1).cpu()
-    return found
-
-
-def choose_variant(past: Past, learned: Sums, watched: Sums, way: Variant) -> tuple[Variant, Tensor]:
-    """The variant with the least squared error on the watched examples, and its weights (1 or C, D, H)."""
-    joined, seen = learned.joined(), watched.joined()
-
-    def tried(own: Variant) -> tuple[float, Variant, Tensor]:
-        error, penalty, weight = best_penalty(past, joined, seen, own)
-        return error * (1 + GAIN * own.extras), replace(own, penalty=penalty), weight
-
-    # One after the other, each with the best of those before: all together would be as many as their product.
-    best = tried(replace(way, length=past.context, offset=1, extras=False))
-    steps: list[list[dict[str, Any]]] = [
-        [{"extras": True}] if past.extra_count else [],
-        [{"offset": one} for one in sorted({past.season, past.context}) if one > 1],
-        [{"length": one} for one in past.lengths() if one < past.context],
-    ]
-    for others in steps:
-        start = best[1]
-        for change in others:
-            own = replace(start, **change)
-            found = tried(replace(own, offset=min(own.offset, own.length)))
-            best = min(best, found, key=lambda one: one[0])
-    channels = len(past.channels)
-    if channels > 1 and best[2].numel() * channels <= MOST_WEIGHTS:
-        own = replace(best[1], shared=False)
-        each = [best_penalty(past, one, two, own) for one, two in zip(learned.each(), watched.each(), strict=True)]
-        if sum(error for error, _, _ in each) * (1 + GAIN) < best[0]:
-            # Each with the penalty that serves it; the record tells the usual one.
-            penalty = float(np.median([one for _, one, _ in each]))
-            return replace(own, penalty=penalty), torch.cat([weight for _, _, weight in each])
-    return best[1], best[2]
-
-
-def best_penalty(past: Past, learned: Sums, watched: Sums, own: Variant) -> tuple[float, float, Tensor]:
-    """The least squared error on the watched examples over all penalties, the penalty, the weights (1, D, H)."""
-    a, b, _ = moved_sums(past, learned, own)
-    av, bv, yv = moved_sums(past, watched, own)
-    values, vectors = torch.linalg.eigh(a)
-    values, inner = values.clamp_min(0), vectors.T @ b  # (D,), (D, H)
-    both, square = vectors.T @ bv, vectors.T @ av @ vectors
-    errors = []
-    for penalty in PENALTIES:
-        weight = inner / (values + penalty * learned.count).unsqueeze(1)
-        errors.append(float(yv.sum() - 2 * (weight * both).sum() + (weight * (square @ weight)).sum()))
-    at = int(np.argmin(errors))
-    weight = vectors @ (inner / (values + PENALTIES[at] * learned.count).unsqueeze(1))
-    return errors[at], PENALTIES[at], weight.float().unsqueeze(0)
-
-
-def solve_weights(past: Past, sums: Sums, own: Variant) -> Tensor:  # -> (1 or C, D, H)
-    """The weights of a variant that is decided."""
-    found = []
-    for one in [sums.joined()] if own.shared else sums.each():
-        a, b, _ = moved_sums(past, one, own)
-        a = a + own.penalty * one.count * torch.eye(len(a), dtype=a.dtype)
-        found.append(torch.linalg.lstsq(a, b).solution.float())
-    return torch.stack(found)
-
-
-def moved_sums(past: Past, sums: Sums, own: Variant) -> tuple[Tensor, Tensor, Tensor]:  # (D, D), (D, H), (H,)
-    """Sums of one channel, of a shorter past, the mean of whose last values is taken off, as it is from the goals."""
-    size = past.context + past.extra_count + 1
-    extras = range(past.context, size - 1) if own.extras else range(0)
-    keep = torch.tensor([*range(past.context - own.length, past.context), *extras, size - 1])
-    a, b, y = sums.features[0][keep][:, keep], sums.both[0][keep], sums.goals[0]
-    mean, off = torch.zeros(2, len(keep), dtype=a.dtype)
-    mean[own.length - own.offset : own.length] = 1 / own.offset
-    # Each value less the mean m x: x' = x - 1 (m x), and y' = y - m x.
-    off[: own.length] = 1.0
-    am = a @ mean
-    square = mean @ am
-    moved = a - torch.outer(off, am) - torch.outer(am, off) + square * torch.outer(off, off)
-    goal = b - am.unsqueeze(1) - torch.outer(off, mean @ b) + (off * square).unsqueeze(1)
-    return moved, goal, y - 2 * (mean @ b) + square
 
 
 def fill_past(past: Tensor) -> Tensor:  # (B, T, C) -> (B, T, C)

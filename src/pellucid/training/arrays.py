@@ -180,7 +180,25 @@ class WindowRows:
         return found if self.scale is None else torch.cat([found, self.scale.index_select(0, rows).unsqueeze(1)], 1)
 
 
-Rows = DenseRows | RaggedRows | FileRows | RaggedFileRows | WindowRows
+class IndexedRows:
+    """The entries of other rows by an index, so that one of them stands for several examples.
+
+    Args:
+        rows: which are gathered from. index: (n,) the entry of each example, where the rows live.
+    """
+
+    def __init__(self, rows: Rows, index: Tensor):
+        self.rows, self.index = rows, index
+        self.example_values: int = rows.example_values
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def gather(self, rows: Tensor) -> Tensor | Padded[Tensor]:  # (B,) -> (B, ...)
+        return self.rows.gather(self.index.index_select(0, rows))
+
+
+Rows = IndexedRows | DenseRows | RaggedRows | FileRows | RaggedFileRows | WindowRows
 
 
 def rows_of(array: Encoded, home: torch.device) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,14 +10,13 @@ import numpy as np
 
 from ...errors import PellucidError, UsageError, unknown_name
 from ...fields import Column, Field, Note, kind_named
-from ...fields.channel import Channel
-from ...fields.notes import LEFT_OUT
+from ...fields.channel import columns_of
 from ...wording import count_noun, join_words
-from ..schema import PLACEHOLDER
 from ..source import Contents, ReadOptions
 from ..splits.by_time import seconds_of
 from ..splits.by_window import ends_of, part_places
 from ..splits.time_spans import Span, is_span
+from .columns import Say, channel_values, fields_of_series
 from .findings import note_moments
 from .forecast import Forecast, steps_in_words
 from .moments import row_moments, row_series, settle_step, timeline_of
@@ -25,11 +24,6 @@ from .rhythm import find_season
 from .step import ROWS, Step
 from .timeline import Timeline
 from .windows import calendar_of
-
-# The kind of what is forecast.
-CHANNEL = Channel()
-
-Say = Callable[[Note], None]
 
 # Steps of the past that a forecast looks at, at most unless told otherwise; a longer season is looked at as well.
 CONTEXT = 512
@@ -101,9 +95,9 @@ def recognise_forecast(
     line = timeline_of(columns, about)
     if fields is not None and not _regular(line):
         return None
-    made, why = _channels(columns, options, about, say)
+    made, why = fields_of_series(columns, options, about, series, say)
     targets = [f for f in made if f.role == "target"]
-    values = line.arrange(_values(columns, targets[0]))
+    values = line.arrange(channel_values(columns, targets[0]))
     season = asked.season or find_season(values, line)
     horizon = _horizon(asked.horizon, season, line, where)
     _check_longest(asked.season, "season", line, where)
@@ -121,7 +115,7 @@ def recognise_forecast(
     parted = (
         f"as '{options.split.column}' says"
         if by_column
-        else _parts_in_words(line, options, about, where, [_values(columns, f) for f in targets])
+        else _parts_in_words(line, options, about, where, [channel_values(columns, f) for f in targets])
     )
     _say_short(line, about, say)
     return Recognised(about, made, why, len(line.names), parted)
@@ -134,8 +128,9 @@ def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> 
     shared |= {"calendar": len(about.calendar), "relative": len(line.names) > 1}
     shared["rhythms"] = sorted({lag for lag in (about.season, *about.step.rhythms()) if 1 < lag <= about.context})
     # Read apart where nothing else is told of any of them.
-    shared["apart"] = len(channels) > 1 and all(f.role == "target" for f in channels)
-    places = {f.name: i for i, f in enumerate(channels)}
+    shared["apart"] = len(channels) > 1 and all(f.role == "target" for f in fields if f.is_input)
+    ends = np.cumsum([columns_of(f) for f in channels]).tolist()
+    places = {f.name: end - columns_of(f) for f, end in zip(channels, ends, strict=True)}
     return [
         f.with_(settings={**f.settings, **shared, "place": places[f.name]}) if f.traits.moments else f for f in fields
     ]
@@ -226,11 +221,6 @@ def _series_columns(
     )
 
 
-def _values(columns: Mapping[str, Column], field: Field) -> np.ndarray:  # (n,)
-    stored = field.traits.store(columns[field.name], field.settings, lambda note: None)
-    return np.asarray(stored.arrays["value"])
-
-
 def _horizon(asked: str | int | None, season: int, line: Timeline, where: str) -> int:
     """Steps ahead: as asked, in steps or as a span of time; else the rhythm's."""
     longest = int(line.lengths.max())
@@ -286,77 +276,3 @@ def _context(line: Timeline, about: Forecast) -> int:
     half = int(np.median(line.lengths)) // 2
     wanted = max(CONTEXT, 2 * about.season if about.season <= CONTEXT else 0)
     return max(2, min(wanted, max(half, about.season)))
-
-
-# -- columns
-
-
-def _channels(
-    columns: Mapping[str, Column], options: ReadOptions, about: Forecast, say: Say
-) -> tuple[list[Field], str]:
-    """The fields of all columns for a forecast, and why the targets are the targets.
-
-    Raises:
-        PellucidError: when no column of numbers is left to forecast.
-    """
-    asked = options.target
-    goals = () if asked is None else (asked,) if isinstance(asked, str) and asked in columns else tuple(
-        part.strip() for one in ((asked,) if isinstance(asked, str) else asked)
-        for part in ([one] if one in columns else one.split(","))
-    )  # fmt: skip
-    for name in goals:
-        if name not in columns:
-            raise UsageError(unknown_name("column", name, columns))
-    fields: list[Field] = []
-    fields += [_field(column, options, about, goals) for column in columns.values()]
-    targets = [f for f in fields if f.role == "target"]
-    if lost := [name for name in goals if name not in {f.name for f in targets}]:
-        raise PellucidError(f"'{lost[0]}' can't be forecast: it holds no numbers", fix="name another with --target")
-    if not targets:
-        raise PellucidError("there is no column of numbers to forecast", fix="name one with --target")
-    # Whoever names some has named all.
-    fields = _known_ahead(fields, columns, about, say) if goals and not options.forecast.known else fields
-    for field in fields:
-        if field.role == "ignore" and field.name not in options.ignore:
-            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT))
-    return fields, "as you asked" if goals else "every column of numbers is forecast"
-
-
-def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequence[str]) -> Field:
-    """The field of one column for a forecast."""
-    name = column.name
-    if name == about.time:
-        why = f"says when, {about.every}" if about.every else "says when"
-        guess = kind_named("date").recognise(column)
-        # Numbers that order rows are no dates.
-        return Field(name, "date" if guess else "number", "time", why, guess.settings if guess else {})
-    if name in about.series:
-        return Field(name, "category", "series id", "says which series a row is of")
-    if name in options.ignore:
-        return Field(name, PLACEHOLDER, "ignore", "as asked")
-    guess = CHANNEL.recognise_numbers(column)
-    if guess is None:
-        return Field(name, PLACEHOLDER, "ignore", "words, which forecasts do not read")
-    role = "known" if name in options.forecast.known else "target" if not goals or name in goals else "input"
-    why = {"known": "; known ahead", "input": "; its past is read"}.get(role, "")
-    return Field(name, CHANNEL.name, role, guess.reason + why, guess.settings)
-
-
-def _known_ahead(fields: Sequence[Field], columns: Mapping[str, Column], about: Forecast, say: Say) -> list[Field]:
-    """Columns that go on where all targets end are known ahead, and are read so."""
-    ends = {f.name: _last_value(_values(columns, f)) for f in fields if f.traits.moments}
-    goal = max(ends[f.name] for f in fields if f.role == "target")
-    made = []
-    for field in fields:
-        if field.role == "input" and ends[field.name] > goal and not about.series:
-            more = count_noun(ends[field.name] - goal, "row")
-            say(Note("info", f"goes on {more} after the target ends", f"column '{field.name}'", "read as known ahead",
-                     "--known names such columns"))  # fmt: skip
-            field = field.with_(role="known", reason=field.reason.replace("its past is read", "known ahead"))
-        made.append(field)
-    return made
-
-
-def _last_value(values: np.ndarray) -> int:
-    known = np.flatnonzero(np.isfinite(values))
-    return int(known[-1]) if len(known) else -1

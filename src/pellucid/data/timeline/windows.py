@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import PellucidError
 from ...fields import Field
+from ...fields.channel import columns_of
 from ...fields.encoded import Stored, Windows
 from .calendar import calendar_features, calendar_names
 from .forecast import Forecast
@@ -26,7 +27,8 @@ def input_windows(data: Examples, fields: Sequence[Field]) -> Windows:
     about, line = forecast_of(data)
     calendar = calendar_features(line.moments(np.arange(line.places)), about.calendar)
     values = np.concatenate([_by_place(data, fields, about.fill or None), calendar], 1)
-    ahead = np.array([field.role == "known" for field in fields] + [True] * (values.shape[1] - len(fields)))
+    known = np.repeat([field.role == "known" for field in fields], [columns_of(field) for field in fields])
+    ahead = np.concatenate([known, np.ones(calendar.shape[1], bool)])
     after = about.horizon if any(field.role == "known" for field in fields) else 0
     return Windows(values, *_limits(line), about.context, after, ahead)
 
@@ -56,9 +58,12 @@ def _by_place(data: Examples, fields: Sequence[Field], fill: str | None = None) 
     """Encoded channels in order of time; the past may be filled, in the user's units, what is to come never."""
     line = forecast_of(data)[1]
     raw = np.stack([np.asarray(data.stored_values(f.name).arrays["value"], np.float64) for f in fields], 1)
-    values = fill_missing(line.arrange(raw), line, fill)
+    values = line.arrange(raw)
+    # A word is none that 0 would stand for.
+    filled = [fill is not None and not (fill == "zero" and columns_of(f) > 1) for f in fields]
+    values[:, filled] = fill_missing(values[:, filled], line, fill)
     each = [(f, Stored({"value": own}, {}, len(own))) for f, own in zip(fields, values.T, strict=True)]
-    return np.stack([np.asarray(f.traits.encode(stored, f.state or {})) for f, stored in each], 1)
+    return np.concatenate([np.asarray(f.traits.encode(s, f.state or {})).reshape(len(values), -1) for f, s in each], 1)
 
 
 def _limits(line: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,) each
