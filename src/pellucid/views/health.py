@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,34 +15,47 @@ from ..errors import PellucidError
 from .base import Part, Subject, register
 from .blocks import Block, Curves, Table
 from .result import Badge, Result
+from .telling_part import harm_text, telling_part
 from .verdict import SIGNS, Verdict, judge
-from .vitals import Course, Signs, optimizer_kinds, rms, stage_of, unit_shares, vital_signs
+from .vitals import Course, Signs, Watched, rms, stage_of, unit_shares, vital_signs, watched_kinds
 
 # Bytes that the insides of the examples may take, and how many examples at least and at most.
 MOST_BYTES, FEWEST, MOST = 200_000_000, 16, 256
+
+BADGE = Badge(
+    "suggestive",
+    "The signs are exact. The verdict follows from limits that were set on trainings of one data set and tested on "
+    "those of another (bench/RESULTS.md), not on this one.",
+)
 
 # What moves weights, for people.
 MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "Muon, kernels of fixed length"}
 
 
+@register("verdict", "Is it well?", place=15, needs=("training", "validation"))
+def verdict(subject: Subject) -> Result:
+    """The verdict on the training, in a sentence."""
+    found = judge_subject(subject)
+    return Result("verdict", "Is it well?", found.sentence, BADGE, caption="More: --health.")
+
+
 @register("health", "Health", place=30, needs=("training", "validation"), asked=True)
 def health(subject: Subject) -> Result:
     """The vital signs of the training, the verdict they lead to, and the courses they are from."""
-    course = course_of(subject)
-    training, validation = (look_at(subject, part) for part in (subject.training, subject.validation))
+    course, training, validation = examine(subject)
     signs = vital_signs(subject.network, training, validation, course)
-    verdict = judge(signs, course.recipe)
-    badge = Badge(
-        "suggestive",
-        "The signs are exact. The verdict follows from limits that were set on trainings of one data set and tested "
-        "on those of another (bench/RESULTS.md), not on this one.",
-    )
+    found = name_part(subject, judge(signs, course.recipe), validation, course)
     return Result(
         "health",
         "Health",
-        verdict.sentence,
-        badge,
-        [signs_table(signs), *loss_curves(course), *update_curves(subject, course), stages_table(subject, validation)],
+        found.sentence,
+        BADGE,
+        [
+            signs_table(signs),
+            *loss_curves(course),
+            *update_curves(subject, course),
+            stages_table(subject, validation, course),
+        ],
         {"signs": np.array(list(signs.values()), np.float64)},
         method="Each step's change of the weights beside the weights; hidden units on kept examples; gradients of "
         "kept training examples.",
@@ -50,28 +64,61 @@ def health(subject: Subject) -> Result:
     )
 
 
+def judge_subject(subject: Subject) -> Verdict:
+    """The verdict alone."""
+    course, training, validation = examine(subject)
+    signs = vital_signs(subject.network, training, validation, course)
+    return name_part(subject, judge(signs, course.recipe), validation, course)
+
+
+def examine(subject: Subject) -> tuple[Course, Batch, Batch]:
+    """The course of the training, and some kept examples of training and of validation."""
+    training, validation = (look_at(subject, part) for part in (subject.training, subject.validation))
+    return course_of(subject), training, validation
+
+
+def name_part(subject: Subject, found: Verdict, validation: Batch, course: Course) -> Verdict:
+    """A verdict about one part of the input says which it is."""
+    if found.word != "leak":
+        return found
+    return replace(found, why=f"{harm_text(telling_part(subject.network, validation, course.naive))}. {found.why}")
+
+
 def course_of(subject: Subject) -> Course:
     """What is known of the run's training beside its network."""
     facts = subject.facts
-    history, plan = facts["history"](), facts["plan"]
-    rows = [row for row in history if "validation_loss" in row]
+    rows = [row for row in facts["history"]() if row.get("validation_loss") is not None]
     if not rows:
         raise PellucidError("health can't be told: the run has no history with a validation loss")
-    naive = (facts["record"].get("learning") or {}).get("baseline_loss")
-    if naive is None:
-        naive = first_loss(rows)
-    assert subject.training is not None
+    history = [
+        {
+            name: row["step"] if name == "step" else number_or_nan(row[name])
+            for name in ("step", "loss", "validation_loss")
+        }
+        for row in rows
+    ]
+    # Of a run that has not ended: the first validation loss, before the network knew anything.
+    known = (facts["record"].get("learning") or {}).get("baseline_loss")
+    naive = history[0]["validation_loss"] if known is None else float(known)
     watched = facts["watched"]()
+    assert subject.training is not None
     return Course(
-        [{"step": r["step"], "loss": number_or_nan(r["loss"]), "validation_loss": number_or_nan(r["validation_loss"])}
-         for r in rows],
-        watched, plan.recipe, naive, len(subject.training),
-    )  # fmt: skip
+        history,
+        [watched_step(row) for row in watched],
+        facts["plan"].recipe,
+        naive,
+        len(subject.training),
+        sum(row["skipped"] for row in watched),
+    )
 
 
-def first_loss(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Of a run that has not ended: the first validation loss, before the network knew anything."""
-    return next((v for row in rows if math.isfinite(v := number_or_nan(row["validation_loss"]))), math.nan)
+def watched_step(row: Mapping[str, Any]) -> Watched:
+    """A step as the run keeps it: of the weights' move, the share of their length."""
+    tensors = {
+        name: (number_or_nan(own["gradient"]), own["weight"] or 0.0, (own["update"] or 0.0) * (own["weight"] or 0.0))
+        for name, own in row["tensors"].items()
+    }
+    return Watched(row["step"], number_or_nan(row["loss"]), number_or_nan(row["gradient"]), tensors)
 
 
 def number_or_nan(value: Any) -> float:
@@ -87,13 +134,6 @@ def look_at(subject: Subject, part: Part | None) -> Batch:
         value.numel() * value.element_size() for stage in opened for value in (stage.features.x, *stage.inside.values())
     )
     return part.batch(range(min(len(part), max(FEWEST, min(MOST, MOST_BYTES // max(size, 1))))))
-
-
-def judge_subject(subject: Subject) -> Verdict:
-    """The verdict alone."""
-    course = course_of(subject)
-    training, validation = (look_at(subject, part) for part in (subject.training, subject.validation))
-    return judge(vital_signs(subject.network, training, validation, course), course.recipe)
 
 
 # -- what is shown
@@ -125,7 +165,7 @@ def loss_curves(course: Course) -> list[Block]:
 
 def update_curves(subject: Subject, course: Course) -> list[Block]:
     """How far each step moved the weights, by what moves them: the median of their tensors."""
-    kinds = optimizer_kinds(subject.network, course.recipe)
+    kinds = watched_kinds(subject.network, course)
     curves: dict[str, list[float]] = {}
     for kind, title in MOVERS.items():
         own = [n for n, k in kinds.items() if k == kind]
@@ -142,12 +182,12 @@ def update_curves(subject: Subject, course: Course) -> list[Block]:
     return [Curves(caption, x, curves, "step", "share of its length", log=True)]
 
 
-def stages_table(subject: Subject, validation: Batch) -> Block:
+def stages_table(subject: Subject, validation: Batch, course: Course) -> Block:
     """Of each stage how large what it returns is, its dead and saturated units, and how far its weights moved."""
     with torch.no_grad():
         opened = subject.network.open(validation)
     shares = unit_shares(opened)
-    moved = steps_by_stage(subject)
+    moved = steps_by_stage(course)
     rows: list[list[Any]] = []
     for stage in opened:
         dead, full = shares.get(stage.name, (None, None))
@@ -161,9 +201,9 @@ def stages_table(subject: Subject, validation: Batch) -> Block:
     )
 
 
-def steps_by_stage(subject: Subject) -> dict[str, float]:
+def steps_by_stage(course: Course) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for row in subject.facts["watched"]():
+    for row in course.watched:
         for name, (_, weight, update) in row.tensors.items():
             if weight > 0:
                 found.setdefault(stage_of(name).replace(".stages.", ".", 1), []).append(update / weight)

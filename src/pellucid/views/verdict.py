@@ -60,7 +60,7 @@ SIGNS = {
         "saturated units", "0", "largest share of a stage's units that hardly leave an end of their range"
     ),
     "one_field": Sign(
-        "the one field that matters most", "below 0.7", "what is lost without it, beside all that was learned"
+        "the part that matters most", "below 1", "what is lost with another example's, beside all that was learned"
     ),
 }  # fmt: skip
 
@@ -212,8 +212,7 @@ ILLNESSES = (
         "leak",
         [[above("one_field", 1.5), below("best_loss", 0.2)]],
         "The answer may be given away by one part of the input.",
-        lambda s: f"Without it {shown(s, 'one_field')} times all that was learned is lost, and the answers are nearly "
-        "perfect.",
+        lambda s: "The answers are nearly perfect.",
         lambda recipe: "Check that it is known before the answer is; if not, leave it out.",
     ),
 )  # fmt: skip

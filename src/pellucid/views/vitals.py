@@ -6,8 +6,8 @@ B batch, n examples, K hidden units.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.batches.batch import Batch, Padded
+from ..data.batches.batch import Batch
 from ..network import Network
 from ..planning.plan import Recipe
 from ..training.loop import micro_batches
 from ..training.optimizer import split_parameters
 from ..trunks.glossary import shown_as
 from ..trunks.opened import Opened, OpenedStage
+from .telling_part import telling_part
 
 # A gelu's value below this sum is next to nothing.
 DEAD_GELU = -2.5
@@ -37,9 +38,6 @@ TINY = 1e-30
 
 # What moves weights that may be of any length.
 FREE = ("adam", "muon")
-
-# Side of the patches by which a photo's pixels are swapped with another's.
-PATCH = 4
 
 
 # Vital signs by name; NaN for one that can't be told.
@@ -90,7 +88,7 @@ def vital_signs(network: Network, training: Batch, validation: Batch, course: Co
         **step_signs(network, course),
         **unit_signs(network, validation),
         **gradient_signs(network, training, course.recipe.batch_size),
-        **field_signs(network, validation, course.naive),
+        "one_field": telling_part(network, validation, course.naive).harm,
     }
 
 
@@ -120,7 +118,7 @@ def loss_signs(course: Course) -> dict[str, float]:
 
 def step_signs(network: Network, course: Course) -> dict[str, float]:
     """How far steps move weights, by what moves them; and stages that stand still while others move."""
-    kinds = optimizer_kinds(network, course.recipe)
+    kinds = watched_kinds(network, course)
     middle = course.watched[len(course.watched) // 4 :] or course.watched
     ratios: dict[str, list[float]] = {kind: [] for kind in ("adam", "muon", "fixed")}
     moved: dict[str, float] = {}
@@ -144,6 +142,20 @@ def step_signs(network: Network, course: Course) -> dict[str, float]:
         "standing_stages": float(sum(v == 0 for v in stages)) if any(stages) else 0.0,
         "gradient": float(np.median(gradients)) if gradients else math.nan,
     }
+
+
+def watched_kinds(network: Network, course: Course) -> dict[str, str]:
+    """What moves each of the names that were watched: weights, or modules where a network has very many weights.
+
+    Those that several optimizers move together are left out.
+    """
+    every = optimizer_kinds(network, course.recipe)
+    found = {}
+    for name in {name for row in course.watched for name in row.tensors}:
+        own = {kind for weight, kind in every.items() if weight == name or weight.startswith(f"{name}.")}
+        if len(own) == 1:
+            found[name] = own.pop()
+    return found
 
 
 def optimizer_kinds(network: Network, recipe: Recipe) -> dict[str, str]:
@@ -260,41 +272,6 @@ def gradient_noise(network: Network, training: Batch, batch_size: int, parts: in
     # Less than a tenth of what is seen can't be told from nothing.
     agreed = max(seen - spread / (size * len(each)), seen / 10, TINY)
     return spread / batch_size / agreed
-
-
-def field_signs(network: Network, validation: Batch, naive: float) -> dict[str, float]:
-    """How much of what was learned hangs on the one column, or patch of a photo, that matters most."""
-    with torch.no_grad():
-        loss = float(network.loss(validation))
-        learned = naive - loss
-        if not math.isfinite(loss) or learned < 0.2 * naive:
-            return {"one_field": 0.0}
-        worth = [float(network.loss(other)) - loss for other in swapped_batches(validation)]
-    return {"one_field": max(worth, default=0.0) / learned}
-
-
-def swapped_batches(batch: Batch) -> Iterator[Batch]:
-    """The batch once for each column, patch or whole input, in which that comes from another example."""
-    # Neighbours often have the same answer: folders of classes are read one by one.
-    other_rows = torch.from_numpy(np.random.default_rng(0).permutation(len(batch.rows)))
-    for key, value in batch.inputs.items():
-        if isinstance(value, Padded) or not isinstance(value, Tensor):
-            continue
-        for at in parts_of(value):
-            index = (slice(None), *at)
-            other = value.clone()
-            other[index] = value[other_rows][index]
-            yield replace(batch, inputs={**batch.inputs, key: other})
-
-
-def parts_of(value: Tensor) -> list[tuple[slice | int, ...]]:
-    """Places in one example's array that are swapped together: columns of a table, patches of a photo, else all."""
-    if value.ndim == 2:
-        return [(i,) for i in range(value.shape[1])]
-    if value.ndim == 4:
-        rows, columns = (range(0, n, PATCH) for n in value.shape[1:3])
-        return [(slice(r, r + PATCH), slice(c, c + PATCH)) for r in rows for c in columns]
-    return [()]
 
 
 def log10(value: float) -> float:
