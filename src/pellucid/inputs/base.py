@@ -17,6 +17,7 @@ from ..data.batches.batch import Padded
 from ..errors import PellucidError
 from ..fields import Field
 from ..trunks import TRUNKS, Features, Inside, Need
+from ..wording import join_words
 
 
 class Input(nn.Module):
@@ -42,6 +43,7 @@ class Input(nn.Module):
     changes: ClassVar[tuple[str, ...]] = ()
 
     out_width: int
+    positions: int = 0
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__()
@@ -100,6 +102,25 @@ class Input(nn.Module):
     def open(self, value: Any) -> tuple[Features, Inside]:  # -> (B, *positions, out_width)
         """``forward``'s result and what went on inside, by the names of ``trunks.glossary``."""
         return self(value), {}
+
+    def unit_names(self) -> list[str]:
+        """What each number of the vector, or of each position, that it makes comes from."""
+        several = self.positions == 0 and len(self.fields) > 1 and self.out_width % len(self.fields) == 0
+        each = self.out_width // len(self.fields) if several else self.out_width
+        if not several:
+            name = join_words((field.name for field in self.fields), 3)
+            return [f"{name} · {k}" for k in range(each)]
+        return [f"{field.name} · {k}" for field in self.fields for k in range(each)]
+
+    def term_name(self, source: Sequence[int]) -> str:
+        """What one term of its weighted sums comes from.
+
+        Args:
+            source: of a map of its own for each field (field, number); of a table its row; of a map the number that
+                is read; of a convolution the channel, and how far from the middle.
+        """
+        name = join_words((field.name for field in self.fields), 3)
+        return f"{name} · {source[0]}" + (f" at {shift_text(source[1:])}" if source[1:] else "")
 
     def reach(self, positions: int, need: Need) -> int:
         """Positions of a sequence that matter together, where the layer knows how many there are; else 0."""
@@ -204,6 +225,15 @@ def register(layer: type[Input]) -> type[Input]:
         raise ValueError(f"two input layers read '{layer.kind}'")
     INPUTS[layer.kind] = layer
     return layer
+
+
+def shift_text(shift: Sequence[int]) -> str:
+    """How far from its own place a sum reads, in steps along each axis.
+
+    >>> shift_text((-1, 0)), shift_text((2,))
+    ('(-1, 0)', '+2')
+    """
+    return f"{shift[0]:+d}" if len(shift) == 1 else f"({', '.join(map(str, shift))})"
 
 
 def scaled_uniform(*shape: int, fan_in: int) -> nn.Parameter:

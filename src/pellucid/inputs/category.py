@@ -54,6 +54,13 @@ class Category(Input):
         self.out_width = each if positions else len(self.fields) * each
         return self
 
+    def term_name(self, source: Sequence[int]) -> str:
+        row = source[0]
+        field = int((self.starts <= row).sum()) - 1
+        code = row - int(self.starts[field])
+        words = ["missing", "unknown", *self.fields[field].state["values"]]  # type: ignore[index]
+        return f"{self.fields[field].name} = {words[code]}"
+
     def forward(self, value: Tensor, key: Tensor | None = None) -> Features:  # (B, F) -> (B, F * E) or (B, F, D)
         if key is not None and self.chosen["unknown"] > 0:
             value = drop_to_unknown(value, key, self.chosen["unknown"], to=1)

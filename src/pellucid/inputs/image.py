@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..fields import Field
 from ..trunks import Features, Need
 from .augment import Warp, cover_square
-from .base import Input, register
+from .base import Input, register, shift_text
 
 # Of a photo's side: how far it moves at most, and the square that is covered.
 SHIFT_SHARE, COVER_SHARE = 0.125, 0.4
@@ -99,6 +99,17 @@ class Image(Input):
         else:
             x = self.layer(x.flatten(2 if self.positions else 1))
         return Features(x, key=key)
+
+    def term_name(self, source: Sequence[int]) -> str:
+        _, width, channels = self.size
+        colours = ("red", "green", "blue") if channels == 3 else ("brightness",)
+        # Moved over the photo, the map reads a channel somewhere; else one pixel of all.
+        if len(source) > 1:
+            return f"{colours[source[0]]} at {shift_text(source[1:])}"
+        place, channel = divmod(source[0], channels)
+        row, column = divmod(place, width)
+        where = f"column {column + 1}" if self.positions else f"row {row + 1}, column {column + 1}"
+        return f"{colours[channel]}, {where}"
 
     def augment_pixels(self, value: Tensor, key: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
         """The photos moved and mirrored, each by its key; as they are where neither is on."""

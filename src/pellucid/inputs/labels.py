@@ -47,6 +47,14 @@ class Labels(Input):
         self.out_width = each if positions else len(self.fields) * each
         return self
 
+    def term_name(self, source: Sequence[int]) -> str:
+        words = [
+            f"{field.name}: {word}"
+            for field in self.fields
+            for word in ("missing", "another label", *field.state["values"])  # type: ignore[index]
+        ]
+        return words[source[0]]
+
     def forward(self, value: Tensor, key: Tensor | None = None) -> Features:  # (B, F * W) -> (B, F * E) or (B, F, D)
         drop = key is not None and self.chosen["unknown"] > 0
         parts = value.split(self.sizes, 1)

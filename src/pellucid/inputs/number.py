@@ -82,6 +82,19 @@ class Number(Input):
         self.out_width = each if positions else count * each
         return self
 
+    def unit_names(self) -> list[str]:
+        if not self.is_plain:
+            return super().unit_names()
+        names = [field.name for field in self.fields]
+        bins = [f"{name}, bin {k + 1}" for name in names for k in range(self.low.shape[1])]
+        return [*names, *bins, *(f"{names[i]} missing" for i in self.gaps.tolist())]
+
+    def term_name(self, source: Sequence[int]) -> str:
+        field, k = source
+        bins = self.low.shape[1]
+        what = f"how far bin {k + 1} is filled" if k < bins else "itself, scaled" if k == bins else "missing"
+        return f"{self.fields[field].name}: {what}"
+
     @property
     def is_plain(self) -> bool:
         """Whether fields are not embedded."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -87,6 +88,11 @@ class Text(Input):
                 tokens, mask = pack_left(tokens, mask)
             return Features(nn.functional.embedding(tokens, self.table), mask, key)
         return Features(self.token_bag(tokens, mask), key=key)
+
+    def term_name(self, source: Sequence[int]) -> str:
+        field = self.fields[0]
+        text = field.traits.decode(np.array([[source[0]]]), field.state or {})[0]
+        return f"'{text}'" if text else f"token {source[0]}"
 
     def token_bag(self, tokens: Tensor, mask: Tensor) -> Tensor:  # (B, T), (B, T) -> (B, E)
         """The mean vector of the tokens where ``mask`` holds, and that of their neighbouring pairs, added."""

@@ -292,6 +292,9 @@ ANSWER = Option("answer", "The answer that is explained: a class, a label, a tar
 
 UNIT = Option("unit", "Open one hidden unit: layer2.17.", Text(of="unit"), unset="none", metavar="STAGE.N")  # fmt: skip
 
+AT = Option("at", "Where the unit is opened: a position or row,column, counted from 1.", Text(of="at"),
+            unset="where it is highest", metavar="N,…")  # fmt: skip
+
 WEIGHT_OPENED = Option("weight", "Open one weight: trunk.layer2.first.weight[17,3,1,1].", Text(of="weight"),
                        unset="none", metavar="NAME[I,…]")  # fmt: skip
 
@@ -314,7 +317,7 @@ SET = Option("set", "What if a column, or a weight, had another value: area=90."
 PNG = Option("png", "Write each view's pictures to this folder.", Text(of="path"), unset="none", command=True,
              metavar="FOLDER")  # fmt: skip
 
-INSPECT = (ANSWER, UNIT, WEIGHT_OPENED, CURVES, HEALTH, WITHOUT, MOVE, MASK, SET)
+INSPECT = (ANSWER, UNIT, AT, WEIGHT_OPENED, CURVES, HEALTH, WITHOUT, MOVE, MASK, SET)
 
 MORE = Option(
     "more",

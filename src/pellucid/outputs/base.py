@@ -97,6 +97,10 @@ class Output(nn.Module):
         """``forward``'s result and what went on inside, by the names of ``trunks.glossary``."""
         return self(f, batch), {}
 
+    def unit_of(self, index: int) -> int:
+        """Which row of the output's linear map makes the number ``index`` of a raw answer; of heads, of each head."""
+        return index
+
     @abstractmethod
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, R) -> (B,)
         """The loss of each example; the caller divides their sum by ``count`` of the whole batch.

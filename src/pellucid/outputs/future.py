@@ -79,6 +79,9 @@ class Future(Output):
             point, spread = level + point, scale.log() + spread
         return torch.cat([point.flatten(1), spread.flatten(1)], 1)
 
+    def unit_of(self, index: int) -> int:
+        return index // len(self.fields) if self.apart else index
+
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, 2 H C) -> (B,)
         target: Tensor = batch.target  # type: ignore[assignment]
         shape = len(raw), self.horizon, len(self.fields)

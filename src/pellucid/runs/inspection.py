@@ -11,6 +11,7 @@ import torch
 from ..errors import PellucidError, UsageError, unknown_name
 from ..options import check_options
 from ..training.loader import Loader
+from ..training.state import TrainState
 from ..views import VIEWS
 from ..views.base import Part, Subject, View
 from ..views.result import Result
@@ -73,7 +74,19 @@ def _facts(run: Run) -> Mapping[str, Any]:
         "history": lambda: run.history,
         "watched": lambda: getattr(run, "watched", []),
         "moments": lambda: getattr(run, "moments", []),
+        "state": lambda: _last_state(run),
     }
+
+
+def _last_state(run: Run) -> TrainState | None:
+    """Where the training stood at its last checkpoint, on a network of its own; None where the run keeps none."""
+    try:
+        _, tensors, meta, _ = run.folder.load_checkpoint()
+        state = TrainState(copy.deepcopy(run.network).cpu().float(), run.plan.recipe)
+        state.restore(tensors, meta, run.folder.path)
+    except PellucidError:
+        return None
+    return state
 
 
 def view_named(word: str) -> View:
@@ -114,6 +127,7 @@ def make_views(subject: Subject, asked: Mapping[str, Mapping[str, Any]] | None =
 # Options that ask for views by themselves: the view's word, and what it calls the option.
 ASKED = {
     "unit": ("unit", "name"),
+    "at": ("unit", "at"),
     "weight": ("weight", "name"),
     "curves": ("curves", None),
     "health": ("health", None),

@@ -30,11 +30,12 @@ class Stage(nn.Module):
     Attributes:
         activation: the function that makes ``activation`` of ``pre_activation``, by name; what a dead unit is follows
             from it. unit_map: the name of the linear map whose rows are the stage's hidden units; none of either where
-            it is "".
+            it is "". head_map: that of the map which reads what attention heads have gathered, side by side.
     """
 
     activation: str = ""
     unit_map: str = ""
+    head_map: str = ""
 
     # torch's fused layers hide what this package exists to show, hence two ways through each stage. The open one is
     # slower and runs on inspected samples alone; where one way can do both, ``forward`` calls ``open``.
@@ -45,6 +46,10 @@ class Stage(nn.Module):
     def open(self, f: Features) -> tuple[Features, Inside]:  # (B, *positions, D) -> (B, *positions', D')
         """``forward``'s result (equal to rounding, proven in a test) and what went on inside, by name."""
         raise NotImplementedError
+
+    def cells(self) -> dict[str, Any]:
+        """Its recurrent cells (``recurrent.Direction``) by the way that stands before the names of what they show."""
+        return {}
 
     def start(self, batch: int, like: Tensor) -> State:
         """The state before the first step, for ``batch`` sequences; dtype and device as ``like``'s."""

@@ -5,6 +5,8 @@ B batch, T time, H W grid, D width, K width of one direction's state, S sequence
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -18,6 +20,18 @@ from .layers import Dropout, LastNorm, check_build, layer_norm, pick_size
 
 CELLS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
+# The gates of a cell in the order of their rows in its weights, each with its activation.
+GATES: dict[str, dict[str, str]] = {
+    "gru": {"reset_gate": "sigmoid", "update_gate": "sigmoid", "candidate": "tanh"},
+    "lstm": {"input_gate": "sigmoid", "forget_gate": "sigmoid", "candidate": "tanh", "output_gate": "sigmoid"},
+}
+
+# How they make the next state.
+FORMULAS = {
+    "gru": "hidden = (1 - update gate) × candidate + update gate × hidden before",
+    "lstm": "cell = forget gate × cell before + input gate × candidate; hidden = output gate × tanh(cell)",
+}
+
 # The ladder of ``of_size``: width and depth, each step about twice the multiplications of the one before.
 SIZES = ((32, 1), (48, 1), (64, 1), (64, 2), (96, 2), (128, 2), (192, 2), (256, 2), (384, 2), (512, 2))
 
@@ -29,12 +43,12 @@ class Direction(nn.Module):
         cell: ``"gru"`` (Cho 2014, as torch has it) or ``"lstm"`` (Hochreiter 1997, with a forget gate).
         width: D.
         hidden: K.
-        backward: from the end to the start.
+        backward: from the end to the start. along: the axis of positions that it runs along.
     """
 
-    def __init__(self, cell: str, width: int, hidden: int, backward: bool = False):
+    def __init__(self, cell: str, width: int, hidden: int, backward: bool = False, along: int = 0):
         super().__init__()
-        self.cell, self.hidden, self.backward_ = cell, hidden, backward
+        self.cell, self.hidden, self.backward_, self.along = cell, hidden, backward, along
         self.layer: Any = CELLS[cell](width, hidden, batch_first=True)
         init_cell(self.layer)
 
@@ -72,6 +86,42 @@ class Direction(nn.Module):
         from_x = F.linear(x, own.weight_ih_l0, own.bias_ih_l0)  # (S, 3 or 4 K)
         from_h = F.linear(state[0], own.weight_hh_l0, own.bias_hh_l0)
         return (lstm_gates if self.cell == "lstm" else gru_gates)(from_x, from_h, state)
+
+    def gate_rows(self, unit: int) -> dict[str, int]:
+        """Which row of the cell's weights makes each gate of a unit, by the gate's name."""
+        return {gate: i * self.hidden + unit for i, gate in enumerate(GATES[self.cell])}
+
+    def activation_of(self, gate: str) -> str:
+        """The function, by name, that makes a gate of its sum."""
+        return GATES[self.cell][gate]
+
+    def state_factor(self, gate: str) -> str:
+        """The gate that what the state says to ``gate`` is multiplied by; "" where it is heard as it is."""
+        return "reset_gate" if self.cell == "gru" and gate == "candidate" else ""
+
+    @property
+    def formula(self) -> str:
+        """How the gates make the next state, in words."""
+        return FORMULAS[self.cell]
+
+    def state_names(self) -> tuple[str, ...]:
+        """What it carries from one step to the next, by the names of the glossary."""
+        return ("hidden",) if self.cell == "gru" else ("cell", "hidden")
+
+    def next_state(self, gates: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+        """One unit's next state in plain numbers. ``gates``: by their names with spaces; ``before``: the old state."""
+        if self.cell == "gru":
+            update = gates["update gate"]
+            return {"hidden": (1 - update) * gates["candidate"] + update * before["hidden"]}
+        cell = gates["forget gate"] * before["cell"] + gates["input gate"] * gates["candidate"]
+        return {"cell": cell, "hidden": gates["output gate"] * math.tanh(cell)}
+
+    def silence_unit(self, unit: int) -> None:
+        """Set a unit's candidate to 0 for good, and with it its state: it starts at 0, and nothing enters it."""
+        row = self.gate_rows(unit)["candidate"]
+        with torch.no_grad():
+            for weight in self.layer.parameters():
+                weight[row] = 0.0
 
     def _reverse_lines(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D) -> (S, T, D)
         """Backward, each sequence reversed inside its own length, padding left in place; forward, as it is.
@@ -123,12 +173,12 @@ def init_cell(layer: Any) -> None:
 class Sweep(nn.Module):
     """x + dropout(cells along the sequence of norm(x)); two-way: half of the width runs forward, half backward."""
 
-    def __init__(self, cell: str, width: int, causal: bool, dropout: float):
+    def __init__(self, cell: str, width: int, causal: bool, dropout: float, along: int = 0):
         super().__init__()
         self.norm, self.dropout = layer_norm(width), Dropout(dropout)
         ways = {"ahead": False} if causal else {"ahead": False, "back": True}
         self.ways: Any = nn.ModuleDict(
-            {way: Direction(cell, width, width // len(ways), backward) for way, backward in ways.items()}
+            {way: Direction(cell, width, width // len(ways), backward, along) for way, backward in ways.items()}
         )
 
     def forward(self, x: Tensor, mask: Tensor | None, key: Tensor | None) -> Tensor:
@@ -166,6 +216,9 @@ class RecurrentSequenceStage(Stage):
         y, inside = self.sweep.open(f.x, f.mask, f.key)
         return f.with_(x=y), inside
 
+    def cells(self) -> dict[str, Any]:
+        return dict(self.sweep.ways.items())
+
     def start(self, batch: int, like: Tensor) -> State:
         """The cell's state before the first step, (B, K)."""
         return self.sweep.ways["ahead"].start(batch, like)
@@ -183,7 +236,7 @@ class RecurrentGridStage(Stage):
 
     def __init__(self, cell: str, width: int, dropout: float):
         super().__init__()
-        self.rows, self.columns = (Sweep(cell, width, False, dropout) for _ in range(2))
+        self.rows, self.columns = (Sweep(cell, width, False, dropout, along) for along in (1, 0))
 
     def forward(self, f: Features) -> Features:  # (B, H, W, D) -> (B, H, W, D)
         x = self.rows(f.x, f.mask, f.key)
@@ -195,6 +248,10 @@ class RecurrentGridStage(Stage):
         x, columns = self.columns.open(x.transpose(1, 2), self._sweep_grid(f), f.key)
         inside = {f"rows.{k}": v for k, v in rows.items()}
         return f.with_(x=x.transpose(1, 2)), inside | {f"columns.{k}": v.transpose(1, 2) for k, v in columns.items()}
+
+    def cells(self) -> dict[str, Any]:
+        own = {"rows": self.rows, "columns": self.columns}
+        return {f"{name}.{way}": cell for name, sweep in own.items() for way, cell in sweep.ways.items()}
 
     def _sweep_grid(self, f: Features) -> Tensor | None:  # (B, H, W, D) -> (B, W, H)
         """The mask with columns as lines; None without one."""

@@ -22,7 +22,7 @@ SIZES = ((32, 2), (48, 2), (64, 2), (64, 4), (96, 4), (128, 4), (192, 4), (256, 
 class TransformerStage(Stage):
     """x + attention(norm(x)), then x + W2 squared_relu(W1 norm(x)); both branches zero at the start (So 2021)."""
 
-    activation, unit_map = "squared relu", "into"
+    activation, unit_map, head_map = "squared relu", "into", "attention.out"
 
     def __init__(self, width: int, head: int, causal: bool, dropout: float):
         super().__init__()

@@ -1,0 +1,423 @@
+"""The network's own arithmetic opened: units, weights, losses, what a stage is worth, and what-if."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_network import JOINS, NAMES, batch_of, fitted, network_of
+from test_open import opened_heads, randomised
+from torch import nn
+
+import pellucid
+from pellucid.data.batches.batch import Batch, Padded
+from pellucid.errors import PellucidError, UsageError
+from pellucid.network import Network
+from pellucid.planning.plan import Recipe
+from pellucid.training.loader import Loader
+from pellucid.training.optimizer import Optimizer
+from pellucid.training.state import TrainState
+from pellucid.trunks import TRUNKS, Custom, Dense
+from pellucid.trunks.layers import GroupedBatchNorm
+from pellucid.views import VIEWS, Part, Subject
+from pellucid.views.addresses import Scene, find_unit, find_weight, known_stems
+from pellucid.views.cell_gates import open_cell
+from pellucid.views.gradient_terms import gradient_terms
+from pellucid.views.unit import unit
+from pellucid.views.weight import copy_to_learn, weight
+
+
+def state_of(net: nn.Module) -> dict[str, Any]:
+    """All that a view must leave as it was."""
+    return {
+        "weights": {name: value.clone() for name, value in net.state_dict().items()},
+        "modes": [m.training for m in net.modules()],
+        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in net.modules()],
+        "own": [sorted(m.__dict__) for m in net.modules()],
+        "grads": [(p.grad is None, p.requires_grad) for p in net.parameters()],
+    }
+
+
+def assert_untouched(net: nn.Module, before: dict[str, Any]) -> None:
+    after = state_of(net)
+    assert all(torch.equal(after["weights"][k], v) for k, v in before["weights"].items())
+    assert all(after[name] == before[name] for name in ("modes", "hooks", "own", "grads"))
+
+
+def learned_statistics(net: Network) -> Network:
+    for module in net.modules():
+        if isinstance(module, GroupedBatchNorm):
+            nn.init.uniform_(module.var, 0.5, 2.0)
+            nn.init.uniform_(module.mean, -0.5, 0.5)
+    return net
+
+
+def subject_of_net(net: Network, row: int = 2) -> Subject:
+    return Subject(net, batch_of(net, [row]), title="row 3")
+
+
+def subject_of_data(source: Any, trunk: Any, row: int = 0, **options: Any) -> Subject:
+    """A network of real data with its kept examples, and one of validation's as the example."""
+    data = pellucid.read(source, **options)
+    net = learned_statistics(randomised(data.network(trunk, seed=1))).eval()
+    split = data.split()
+    loader = Loader.of(data, net.fields, torch.device("cpu"))
+    training, validation = (Part(data, loader, np.asarray(rows)) for rows in (split.train, split.validation))
+    example = validation.batch([row])
+    return Subject(net, example, data, validation.title(row), None, training, validation)
+
+
+def units_of(net: Network, scene: Scene) -> list[str]:
+    names = [f"{stem}.{k}" for stem in known_stems(scene) for k in (0, 3) if stem != "output"]
+    names += [f"output.{value}" for value in net.output.task.values]
+    return names + [f"{stage.name}.head0" for stage in scene.opened if "attention" in stage.inside]
+
+
+# -- one unit
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("join", ["a table", "photos", "texts", "photo and text", "recordings and a number"])
+def test_sums_are_those_of_the_forward_pass(join: str, name: str) -> None:
+    net = learned_statistics(randomised(network_of(JOINS[join], name))).eval()
+    before, subject = state_of(net), subject_of_net(net)
+    scene = Scene.of(net, subject.example)
+    seen = set()
+    for full in units_of(net, scene):
+        try:
+            result = unit(subject, full)
+        except PellucidError as error:
+            assert "are no weighted sums" in str(error)  # noqa: PT017
+            continue
+        assert result.badge.level == "exact", full
+        assert result.badge.figures["relative error"] <= 1e-5
+        seen.add(full.rpartition(".")[0])
+    assert len(seen) >= 4
+    assert_untouched(net, before)
+
+
+def test_a_sum_of_a_dense_layer_is_the_one_by_hand() -> None:
+    net = randomised(network_of(JOINS["a table"], "dense")).eval()
+    subject = subject_of_net(net)
+    result, stage = unit(subject, "layer2.17"), net.trunk.stages["layer2"]
+    with torch.no_grad():
+        x = net.open(subject.example)["trunk.layer1"].features.x
+        read = stage.norm(x)[0]
+        total = float(stage.into(read)[17])
+        value = float(net.open(subject.example)["trunk.layer2"].inside["activation"][0, 17])
+    np.testing.assert_allclose(result.arrays["weights"], stage.into.weight[17].detach(), rtol=1e-6)
+    np.testing.assert_allclose(result.arrays["values"], read, rtol=1e-5, atol=1e-6)
+    assert float(result.arrays["total"]) == pytest.approx(total, rel=1e-6)
+    assert float(result.arrays["value"]) == pytest.approx(value, rel=1e-6)
+    _, rows = result.blocks[0].table()
+    assert rows[-1][0] == "gelu"
+    assert rows[-1][3] == pytest.approx(value, rel=1e-6)
+    listed = sum(row[3] for row in rows[:-2])
+    assert listed == pytest.approx(total, rel=1e-5), "the terms, the rest and the bias add up"
+
+
+def test_a_convolution_is_opened_where_it_is_highest_or_asked() -> None:
+    net = learned_statistics(randomised(network_of(JOINS["photos"], "convolutional"))).eval()
+    subject = subject_of_net(net)
+    first = net.open(subject.example)["trunk.layer2"].inside["first"][0, ..., 5].detach()
+    assert float(unit(subject, "layer2.5").arrays["value"]) == pytest.approx(float(first.max()), rel=1e-6)
+    row, column = first.shape[0], 1
+    asked = unit(subject, "layer2.5", at=f"{row},{column}")
+    assert float(asked.arrays["value"]) == pytest.approx(float(first[-1, 0]), rel=1e-6)
+    assert f"row {row}, column {column}" in asked.sentence
+    # At the edge of the grid, what lies outside of it is 0.
+    assert (asked.arrays["values"].reshape(-1, 3, 3)[:, :, 0] == 0).all()
+    for wrong in ("9,9", "1", "0,0", "up"):
+        with pytest.raises(UsageError, match="is at no position"):
+            unit(subject, "layer2.5", at=wrong)
+
+
+@pytest.mark.parametrize("cell", ["recurrent", "lstm"])
+@pytest.mark.parametrize("join", ["photos", "texts"])
+def test_gates_make_the_state(cell: str, join: str) -> None:
+    net = randomised(network_of(JOINS[join], cell)).eval()
+    batch = batch_of(net, [2, 5])
+    inside = net.open(batch)["trunk.layer1"].inside
+    for way in (name.rpartition(".")[0] for name in inside if name.endswith(".hidden")):
+        # Every step of one unit, the first and the last included.
+        hidden = inside[f"{way}.hidden"][0, ..., 3].detach()
+        subject = Subject(net, batch_of(net, [2]), title="row 3")
+        for at in np.ndindex(tuple(net.open(subject.example)["trunk.layer1"].features.x.shape[1:-1])):
+            result = unit(subject, f"layer1.{way}.3", at=",".join(str(i + 1) for i in at))
+            assert result.badge.level == "exact", (way, at)
+            assert float(result.arrays["value"]) == pytest.approx(float(hidden[at]), abs=1e-5)
+    assert unit(subject, "layer1.0").title == f"Unit layer1.{next(iter(net.trunk.stages['layer1'].cells()))}.0"
+
+
+def test_a_causal_cell_and_padding_are_opened_too() -> None:
+    net = randomised(network_of(JOINS["texts"], "lstm")).eval()
+    scene = Scene.of(net, batch_of(net, [0, 5]))
+    for example in (0, 1):
+        for number in range(4):
+            place = find_unit(scene, f"layer1.back.{number}").highest(example)
+            assert open_cell(scene, find_unit(scene, f"layer1.back.{number}"), place).residual < 1e-5
+
+
+def test_a_head_is_opened_where_it_looks_hardest() -> None:
+    net = randomised(network_of(JOINS["texts"], "transformer")).eval()
+    subject = subject_of_net(net)
+    looks = net.open(subject.example)["trunk.layer1"].inside["attention"][0, 0].detach()
+    result = unit(subject, "layer1.head0")
+    np.testing.assert_allclose(result.arrays["attention"], looks[int(looks.amax(1).argmax())], atol=1e-6)
+    assert result.badge.level == "exact"
+    with pytest.raises(UsageError, match="there is no head 9 in 'layer1': it has 1"):
+        unit(subject, "layer1.head9")
+    with pytest.raises(UsageError, match="has no attention heads"):
+        unit(subject, "norm.head0")
+
+
+def test_an_output_of_several_heads_and_a_solved_part_is_followed_to_the_answer() -> None:
+    net, opened = opened_heads(Dense(32, depth=2))
+    subject = Subject(net, batch_of(net, [2]), title="row 3")
+    result = unit(subject, "output.blue")
+    assert result.badge.level == "exact"
+    assert "head" in result.sentence
+    _, rows = result.blocks[0].table()
+    assert rows[-1][3] == pytest.approx(opened.answer[2, 0].item(), rel=1e-5)
+    assert rows[-1][0] == "joined with the other 2 heads"
+
+
+def test_a_module_of_ones_own_is_opened() -> None:
+    module = nn.Sequential(nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 16), nn.Tanh())
+    net = Network([fitted("number")[0]], Custom(module, 16, reads=(0,)), fitted("category", "answer", "target")[0])
+    subject = subject_of_net(randomised(net).eval())
+    inside = net.open(subject.example)["trunk.module"].inside
+    for address, shown in (("module.module.0.7", "module.1"), ("module.module.2.7", "module.3")):
+        result = unit(subject, address)
+        assert result.badge.level == "exact"
+        assert float(result.arrays["value"]) == pytest.approx(inside[shown][0, 7].item(), rel=1e-6)
+
+
+def test_names_that_are_not_there_suggest_others() -> None:
+    net = randomised(network_of(JOINS["photos"], "convolutional")).eval()
+    subject = subject_of_net(net)
+    for wrong, right in (
+        ("layr2.3", "Did you mean 'layer2.3'"),
+        ("layer2", "Did you mean 'layer2.0'"),
+        ("output.bleu", "Did you mean"),
+        ("layer2.24000", "there is no unit 24,000 in 'layer2': it has"),
+        ("pooled.0", "are no weighted sums"),
+    ):
+        with pytest.raises(PellucidError, match=right):
+            unit(subject, wrong)
+    with pytest.raises(PellucidError, match="needs an example"):
+        unit(Subject(net), "layer2.3")
+
+
+def test_kept_examples_that_excite_a_unit_most_are_found(photos: Path, table: Path, texts: Path) -> None:
+    for source, trunk, name in (
+        (photos, TRUNKS["convolutional"].of_size(0), "layer2.3"),
+        (table, TRUNKS["dense"].of_size(0), "layer1.5"),
+        (texts, TRUNKS["transformer"].of_size(0), "layer1.head0"),
+    ):
+        subject = subject_of_data(source, trunk)
+        part = subject.training
+        assert part is not None
+        values = unit(subject, name).arrays["kept"]
+        assert len(values) == len(part)
+        one = np.array([find_unit(Scene.of(subject.network, part.batch([row])), name).each().max() for row in range(9)])
+        np.testing.assert_allclose(values[:9], one, atol=1e-5)
+        best = int(values.argmax())
+        alone = unit(Subject(subject.network, training=part), name)
+        assert f"On {part.title(best)}" in alone.sentence
+        gallery = alone.blocks[-1]
+        assert gallery.titles[0] == f"highest: {part.title(best)}"
+        assert len(gallery.titles) == 27
+        assert len({t.partition(": ")[2] for t in gallery.titles}) == 27, "no example twice"
+        if source is photos:
+            assert all(p is not None and min(p.shape[:2]) >= 5 for p in gallery.pixels)
+
+
+def test_photos_are_cut_to_what_a_unit_sees(photos: Path) -> None:
+    subject = subject_of_data(photos, TRUNKS["convolutional"].of_size(0))
+    sizes = {p.shape[:2] for p in unit(subject, "inputs.0.2").blocks[-1].pixels}
+    assert sizes == {(5, 5)}, "a 3 x 3 convolution, in the least that is shown"
+
+
+# -- one weight
+
+
+def largest_entry(slope: torch.Tensor) -> tuple[int, ...]:
+    return tuple(map(int, np.unravel_index(int(slope.abs().argmax()), tuple(slope.shape))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("join", ["a table", "photos", "texts", "photo and text", "labels and dates"])
+def test_terms_of_a_gradient_add_up_and_agree_with_central_differences(
+    join: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Losses are worked out in float32, whatever the network is of: too coarse for differences.
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    net = copy_to_learn(
+        learned_statistics(
+            randomised(network_of(JOINS[join], name, ("category", "number", "labels")[len(join) % 3]))
+        ).double()
+    )
+    batch = as_double(batch_of(net, [0, 1, 2, 3]))
+    slopes = dict(
+        zip(dict(net.named_parameters()), torch.autograd.grad(net.loss(batch), list(net.parameters())), strict=True)
+    )
+    rooms: dict[str, int] = {}
+    for full, slope in slopes.items():
+        # Some of every room, of every form.
+        room = f"{full.partition('.')[0]}{slope.ndim}"
+        rooms[room] = rooms.get(room, 0) + 1
+        if rooms[room] > 2:
+            continue
+        index = largest_entry(slope)
+        terms = gradient_terms(net, batch, full, index)
+        assert terms.slope == pytest.approx(slope[index].item(), rel=1e-6, abs=1e-12), full
+        assert terms.residual <= 1e-6, full
+        assert terms.products.sum() == pytest.approx(slope[index].item(), rel=1e-6, abs=1e-12), full
+        assert len(terms.examples) == len(terms.products) == len(terms.places)
+        weight, step = net.get_parameter(full), 1e-5
+        kept, losses = weight[index].item(), []
+        with torch.no_grad():
+            for sign in (1, -1):
+                weight[index] = kept + sign * step
+                losses.append(net.loss(batch).item())
+            weight[index] = kept
+        assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(terms.slope, rel=1e-5, abs=1e-7), full
+    assert len(rooms) >= 4
+
+
+def as_double(batch: Batch) -> Batch:
+    def double(value: Any) -> Any:
+        if isinstance(value, Padded):
+            return Padded(double(value.values), value.lengths)
+        return value.double() if value.is_floating_point() else value
+
+    return replace(batch, inputs={k: double(v) for k, v in batch.inputs.items()}, target=double(batch.target))
+
+
+def test_terms_of_a_linear_map_are_the_ones_by_hand() -> None:
+    net = copy_to_learn(randomised(network_of(JOINS["a table"], "dense")))
+    batch = batch_of(net, [0, 1, 2, 3])
+    terms = gradient_terms(net, batch, "output.layer.weight", (2, 5))
+    with torch.no_grad():
+        x = net.open(batch)["trunk.norm"].features.x
+        chance = net(batch).softmax(1)
+        delta = (chance[:, 2] - (batch.target == 2).float()) / 4
+    np.testing.assert_allclose(terms.deltas, delta, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(terms.values, x[:, 5], rtol=1e-5)
+    assert terms.examples.tolist() == [0, 1, 2, 3]
+    bias = gradient_terms(net, batch, "output.layer.bias", (2,))
+    np.testing.assert_allclose(bias.deltas, delta, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "weight_name", "matrix"),
+    [
+        ("convolutional", "trunk.layer2.first.weight[3,2,1,1]", True),
+        ("convolutional", "layer2.first_norm.weight[3]", False),
+        ("transformer", "layer1.attention.qkv.weight[7,3]", True),
+        ("recurrent", "layer1.sweep.ways.ahead.layer.weight_hh_l0[7,3]", True),
+        ("dense", "output.layer.weight[1,3]", False),
+        ("dense", "inputs.0.layer.bias[4]", False),
+    ],
+)
+def test_a_step_of_a_weight_is_the_optimizers(photos: Path, trunk: str, weight_name: str, matrix: bool) -> None:
+    subject = subject_of_data(photos, TRUNKS[trunk].of_size(0))
+    net, part = subject.network, subject.training
+    assert part is not None
+    before = state_of(net)
+    result = weight(subject, weight_name)
+    assert_untouched(net, before)
+    assert result.badge.level == "exact"
+    full, index = find_weight(net, weight_name)
+    other = copy.deepcopy(net)
+    optimizer, batch = Optimizer(other, Recipe()), part.batch(range(min(64, len(part))))
+    other.loss(batch).backward()
+    kept = other.get_parameter(full)[index].item()
+    assert float(result.arrays["gradient"]) == pytest.approx(other.get_parameter(full).grad[index].item(), rel=2e-4)
+    optimizer.step(1.0)
+    # To the last bit.
+    assert result.arrays["step"].tolist() == [kept, other.get_parameter(full)[index].item()]
+    assert ("(Muon)" in result.sentence) is matrix
+    formula = [block for block in result.blocks if "formula" in block.caption]
+    assert len(formula) == (not matrix)
+    if formula:
+        assert formula[0].table()[1][-1][1] == pytest.approx(result.arrays["step"][1], rel=1e-6)
+    assert "fresh optimizer" in result.sentence
+    # The loss around it: the middle is the loss, and the tangent touches it there.
+    at, losses, tangent = (result.arrays[k] for k in ("at", "losses", "tangent"))
+    assert len(at) == 11
+    assert at[5] == pytest.approx(kept)
+    assert losses[5] == pytest.approx(tangent[5], rel=1e-5)
+    with torch.no_grad():
+        probe = copy.deepcopy(net)
+        probe.get_parameter(full)[index] = at[9]
+        assert losses[9] == pytest.approx(float(probe.loss(batch)), rel=1e-6)
+
+
+def test_a_step_goes_on_from_the_kept_state(photos: Path) -> None:
+    subject = subject_of_data(photos, TRUNKS["dense"].of_size(0))
+    part = subject.training
+    assert part is not None
+
+    def trained() -> TrainState:
+        state = TrainState(copy.deepcopy(subject.network), Recipe(clip=0.5))
+        for _ in range(3):
+            state.optimizer.clear()
+            state.network.loss(part.batch(range(20))).backward()
+            state.optimizer.step(1.0)
+            state.step += 1
+        return state
+
+    history = [{"lr_factor": 0.25}]
+    known = replace(subject, facts={"state": trained, "history": lambda: history})
+    result = weight(known, "output.layer.weight[1,3]")
+    state, batch = trained(), part.batch(range(min(64, len(part))))
+    state.optimizer.clear()
+    state.network.loss(batch).backward()
+    norm = state.optimizer.norm()
+    assert norm > 0.5
+    torch._foreach_mul_([p.grad for p in state.optimizer.parameters], 0.5 / norm)
+    kept = state.network.output.layer.weight[1, 3].item()
+    state.optimizer.step(0.25)
+    assert result.arrays["step"].tolist() == [kept, state.network.output.layer.weight[1, 3].item()]
+    assert "the step after step 3" in result.sentence
+    assert "not the weights that answer" in result.blocks[2].caption
+    assert result.blocks[3].table()[1][-1][1] == pytest.approx(result.arrays["step"][1], rel=1e-6)
+
+
+def test_weights_that_are_not_there_suggest_others(photos: Path) -> None:
+    subject = subject_of_data(photos, TRUNKS["convolutional"].of_size(0))
+    for wrong, right in (
+        ("layer2.frist.weight[0,0,0,0]", "Did you mean 'trunk.layer2.first.weight'"),
+        ("layer2.first.weight[0,0]", "places count from 0, up to"),
+        ("layer2.first.weight[999,0,0,0]", "places count from 0, up to"),
+        ("output.layer.weight", r"output.layer.weight\[0,0\]"),
+        ("", "there is no weight to look at"),
+    ):
+        with pytest.raises(UsageError, match=right):
+            weight(subject, wrong)
+    assert VIEWS["weight"].missing(replace(subject, training=None)) == "the run keeps no training examples"
+
+
+def test_weights_of_heads_and_of_ones_own_modules_are_opened() -> None:
+    net = copy_to_learn(opened_heads(Dense(32, depth=2))[0])
+    module = nn.Sequential(nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 16), nn.LayerNorm(16))
+    own = Network([fitted("number")[0]], Custom(module, 16, reads=(0,)), fitted("category", "answer", "target")[0])
+    own = copy_to_learn(randomised(own))
+    for network, names in (
+        (net, ["output.layer.weight", "output.layer.bias", "heads.signs", "trunk.stages.layer1.into.weight"]),
+        (own, ["trunk.stages.module.module.0.weight", "trunk.stages.module.module.3.weight"]),
+    ):
+        batch = batch_of(network, [0, 1, 2, 3])
+        for name in names:
+            (slope,) = torch.autograd.grad(network.loss(batch), network.get_parameter(name))
+            terms = gradient_terms(network, batch, name, largest_entry(slope))
+            assert terms.slope == pytest.approx(slope.flatten()[slope.abs().argmax()].item(), rel=1e-5)
+            assert terms.residual <= 1e-6, name
+            assert terms.whole is (name.endswith("signs") or "module.3" in name)
