@@ -672,6 +672,8 @@ RESUMED: dict[str, Harm] = {
     "threads in words": decided("threads", "all"),
     "threads by the million": decided("threads", 10**6),
     "evaluations every 0 steps": decided("evaluate every", 0),
+    "looks every -1 steps": decided("watch every", -1),
+    "looks every 1.5 steps": decided("watch every", 1.5),
     "a history that is a pipe": instead("history.jsonl", os.mkfifo),
     "a history that is a link": instead("history.jsonl", linked),
     "a history of 40 GB": instead("history.jsonl", sparse(40 << 30)),

@@ -20,6 +20,7 @@ from pellucid.errors import Interrupted, PellucidError
 from pellucid.runs.train import Trainer
 from pellucid.storage import Folder
 from pellucid.storage import atomic as disk
+from pellucid.storage.names import HEALTH_LINES, HEALTH_TABLE
 from pellucid.storage.names import HISTORY_LINES as HISTORY
 from pellucid.training import loop
 from pellucid.training import pacer as pace
@@ -42,6 +43,8 @@ def left_behind(path: Path) -> dict[str, Any]:
         "meta": {k: v for k, v in meta.items() if k not in (*CLOCKS, "lines")}
         | {"best_row": without_clocks(meta["best_row"])},
         "rows": [row for row in rows if row["event"] == "evaluated"],
+        "looks": folder.lines(HEALTH_LINES),
+        "health": folder.read(HEALTH_TABLE),
         "decisions": [d for d in record["decisions"] if d["name"] != "size"],
         "score": record["score"],
         "validation": record["validation"],

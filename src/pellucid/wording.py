@@ -95,7 +95,12 @@ def metric_text(name: str) -> str:
 
 def decision_name(name: str) -> str:
     """What a decision of a training is about, as people know it; files keep the name that old runs have."""
-    return {"rehearsal": "steps by cross-validation", "evaluate every": "steps between evaluations"}.get(name, name)
+    known = {
+        "rehearsal": "steps by cross-validation",
+        "evaluate every": "steps between evaluations",
+        "watch every": "steps between looks inside",
+    }
+    return known.get(name, name)
 
 
 def percent_text(share: float, digits: int = 1) -> str:

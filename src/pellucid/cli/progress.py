@@ -331,6 +331,9 @@ class JsonLines(Display):
     def evaluated(self, row: Mapping[str, Any]) -> None:
         print_json({"event": "evaluated", **row})
 
+    def watched(self, row: Mapping[str, Any]) -> None:
+        print_json({"event": "watched", **row})
+
     def began(self, network: str, seed: int, place: int, places: int) -> None:
         print_json({"event": "began", "network": network, "seed": seed, "place": place, "places": places})
 

@@ -17,6 +17,7 @@ from ..training.state import TrainState
 from ..tuning.cross_validation import out_of_fold_answers
 from ..tuning.selection import select_weights
 from .forecasts import RECENT, recent_rows
+from .health import write_health
 from .learning import learning_facts
 from .run import Run
 from .scoring import score_answers
@@ -71,6 +72,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
         job.folder.write(RECENT, recent_rows(job.data))
     if (added := added_facts(job, output.task, scored, seen)) is not None:
         job.record["solved"] = added
+    write_health(job.folder)
     run = Run(job.folder, job.record, network.eval())
     if job.folder.lasting:
         write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES)

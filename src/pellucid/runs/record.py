@@ -136,6 +136,7 @@ DECISION = record({"step": STEPS, "name": text(), "value": anything, "reason": t
 DECIDED = {
     "schedule": check_schedule,
     "evaluate every": whole(1),
+    "watch every": whole(),
     "micro batch": whole(1),
     "threads": whole(1, 4096),
     "heads": whole(1, MOST_HEADS),

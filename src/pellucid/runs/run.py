@@ -29,7 +29,7 @@ from ..planning.device import best_device
 from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
-from ..storage.names import HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED, SUSPECTS
+from ..storage.names import HEALTH_LINES, HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED, SUSPECTS
 from ..tasks.each_target import METRICS, score_each_target
 from ..tasks.future import FutureTask
 from ..tasks.number import NumberTask
@@ -39,6 +39,7 @@ from ..training.schedule import with_rates
 from ..trunks import Custom
 from ..wording import count_noun, score_text
 from .forecasts import ForecastPieces, forecast_pieces
+from .health import read_health
 from .kept_examples import Kept, open_kept
 from .learning import say_learning, worse_than_baseline
 from .load import load_network
@@ -136,6 +137,21 @@ class Run:
         return open_kept(self.folder, self.record, self.network.fields)
 
     @property
+    def watched(self) -> list[dict[str, Any]]:
+        """What some steps of the training looked like from inside, a row a look; none after a pickle.
+
+        ``step`` (made before the one looked at: it is that of its batch), ``loss`` of the batch, ``gradient`` (its
+        whole length, before it was clipped), ``lr_factor`` (the schedule's share of the learning rates), ``clipped``
+        (share of the steps since the row before whose gradient was clipped), ``skipped`` (steps since then that were
+        not finite and not made, this one among them), and ``tensors``: by name ``gradient`` and ``weight`` (lengths),
+        ``update`` (how far the step moved it, as a share of ``weight``: what the optimizer really did) and
+        ``nonfinite`` (share of its gradient). None stands for what is not finite, and for the share of weights that are
+        all 0. Networks of more than 128 tensors
+        are looked at by modules.
+        """
+        return read_health(self.folder)
+
+    @property
     def importance(self) -> list[dict[str, Any]]:
         """What each input is worth on validation, the most first; empty where that was not measured.
 
@@ -189,7 +205,8 @@ class Run:
             # The record, which says "done", comes last: a crash before it leaves no run that looks whole.
             for name in [*(n for n in self.folder.names() if n != RECORD), RECORD]:
                 folder.write(name, self.folder.read(name))
-            folder.append(HISTORY_LINES, self.folder.lines(HISTORY_LINES), sync=True)
+            for name in (HISTORY_LINES, HEALTH_LINES):
+                folder.append(name, self.folder.lines(name), sync=True)
         return Run(folder, self.record, self.network)
 
     def report(self, data: Any = None, *, redraw: bool = False) -> Report:

@@ -42,12 +42,14 @@ from ..training.schedule import end_of
 from ..training.state import TrainState
 from ..training.status_line import with_progress
 from ..training.threads import ThreadTuner, restore_threads, thread_counts, use_threads
+from ..training.watch import Watch, decide_looks
 from ..trunks import Trunk
 from ..tuning.cross_validation import ANSWERS_FILE, MARKS, CrossValidation, cross_validate
 from ..tuning.selection import limit_validation, say_watched
 from ..tuning.sizing import Timing, explain_out_of_memory
 from .clock import RunClock, finishing_seconds, was_extended
 from .finish import finish_training
+from .health import HealthLines
 from .kept_examples import keep_examples
 from .load import build_network, load_checkpoint_into
 from .network_size import choose_size
@@ -243,6 +245,7 @@ class Trainer:
         self.reference: Reference | None = None
         self.solved: SolvedPart | None = None
         self.decisions = Decisions((), self.write_decision)
+        self.health = HealthLines(folder, listener.watched)
 
     @classmethod
     def from_record(
@@ -285,6 +288,7 @@ class Trainer:
         every = between_evaluations(steps, self.sampler.steps, timing.step if timing else 0.0, state.evaluating)
         why = f"about {EVALUATIONS} times in all, at most {EVALUATION_SHARE:.0%} of the time"
         self.decisions.decide(0, "evaluate every", every, why)
+        decide_looks(self.decisions, 0, steps, state, timing.step if timing else 0.0)
         pace = self.make_pacer(state)
         pace.begin_schedule(0, steps, self.decisions, reason)
         return self.make_loop(state, pace)
@@ -319,6 +323,7 @@ class Trainer:
                     fix=f"first: pellucid resume {shell_quote(where)}",
                 )
             self.folder.truncate_lines(HISTORY_LINES, lambda row: False)
+            self.health.drop_from(0, self.listener.said)
             self.decisions = Decisions((), self.write_decision)
             return self.start(started)
         # Before anything is computed: rounding depends on it.
@@ -335,6 +340,7 @@ class Trainer:
         # Evaluations after the checkpoint come again, decisions stay: the steps until then must be the same.
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["event"] == "decided" or row["step"] <= kept)
+        self.health.drop_from(state.step if resumed else 0, self.listener.said)
         # As if the run had begun that much earlier and never stopped: the time between sittings does not count.
         self.clock = self.make_clock(started - state.seconds)
         # What cross-validation found is not for a longer training: one interrupted would choose among other weights.
@@ -366,6 +372,7 @@ class Trainer:
             self.decisions.decide(state.step, "seconds", seconds, f"{more} more, as asked")
         pace, state.stale = self.make_pacer(state), 0
         steps = self.clock.more_steps(more, rest, self.sampler.steps, state.step, state.seconds, state.evaluating)
+        decide_looks(self.decisions, state.step, max(steps, 1), state)
         pace.begin_schedule(state.step, max(steps, 1), self.decisions, f"{more} more, as asked")
         self.save_checkpoint(state)
 
@@ -385,6 +392,7 @@ class Trainer:
             self.write_row,
             self.listener,
             look,
+            watch=Watch(state, self.decisions, self.health.add),
         )
 
     def run(self, loop: Loop) -> Run:
@@ -405,6 +413,11 @@ class Trainer:
                 where = self.folder.path
                 fix = f"continue with: pellucid resume {shell_quote(where)}"
                 raise Interrupted(stop.what, where=str(where), fix=fix) from None
+            except PellucidError:
+                # What a training that gave up looked like is what one wants to see of it.
+                with contextlib.suppress(PellucidError):
+                    self.health.write()
+                raise
         with self.guard_memory(loop):
             return finish_training(self, loop.state)
 
@@ -537,6 +550,7 @@ class Trainer:
     def save_checkpoint(self, state: TrainState) -> None:
         """Write a checkpoint, unless the run is in memory. Raises PellucidError when a weight is not finite."""
         state.check_finite()
+        self.health.write()
         if not self.folder.lasting:
             return
         # The rows up to here are durable before the checkpoint is, which says how many they are.

@@ -5,6 +5,8 @@ RECORD, WEIGHTS = "run.json", "weights.safetensors"
 COMPARISON = "comparison.json"
 # While it trains, and once it has finished.
 HISTORY_LINES, HISTORY_TABLE = "history.jsonl", "history.parquet"
+# What was seen of some of its steps from inside: while it trains, and once it has finished.
+HEALTH_LINES, HEALTH_TABLE = "health.jsonl", "health.parquet"
 SUSPECTS = "suspects.parquet"
 # The tensors of the network's solved part, and what it says of the rows that the run learns from and is scored on.
 SOLVED = "solved.safetensors"

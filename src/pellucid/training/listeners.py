@@ -68,6 +68,13 @@ class Listener:
         schedule multiplies both with.
         """
 
+    def watched(self, row: Mapping[str, Any]) -> None:
+        """A step was looked at from inside: lengths of gradients and weights, and how far the step moved these.
+
+        ``step, loss, gradient, lr_factor, clipped, skipped`` and ``tensors``: by name ``gradient, weight, update,
+        nonfinite``; see ``Run.watched``.
+        """
+
     def finished(self, run: Any) -> None:
         """The run is scored and saved."""
 
@@ -103,6 +110,10 @@ class Several(Listener):
     def evaluated(self, row: Mapping[str, Any]) -> None:
         for one in self.listeners:
             one.evaluated(row)
+
+    def watched(self, row: Mapping[str, Any]) -> None:
+        for one in self.listeners:
+            one.watched(row)
 
     def finished(self, run: Any) -> None:
         for one in self.listeners:

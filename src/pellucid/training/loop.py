@@ -27,6 +27,7 @@ from .schedule import Points, end_of, schedule_factor, schedule_phase
 from .state import TrainState
 from .step_graph import StepGraph
 from .threads import use_threads
+from .watch import Watch
 
 # In a row, without a finite gradient, after which a training gives up: a single one may come from one extreme row, so
 # many are a learning rate that is too large, and no later step would mend the weights.
@@ -55,7 +56,7 @@ class Loop:
         save: writes a checkpoint. record: writes a line of the history. listener: is told.
         look_first: evaluate before the first step too, because something is known there: learned weights (``--start``),
             or a solved part.
-        stop: asked before every step; True saves and raises Interrupted.
+        watch: looks at some of the steps. stop: asked before every step; True saves and raises Interrupted.
     """
 
     state: TrainState
@@ -68,6 +69,7 @@ class Loop:
     listener: Listener = field(default_factory=Listener)
     look_first: bool = False
     stop: Callable[[], bool] = lambda: False
+    watch: Watch | None = None
 
     def __post_init__(self) -> None:
         self.graph = StepGraph(self.state.network, self._run_backward)
@@ -110,8 +112,17 @@ class Loop:
         state.optimizer.clear()
         seed_step(state.network.device, self.sampler.seed, state.step)
         loss = self.compute_gradients(batch)
-        if self.keep_if_finite(loss):
+        norm = state.optimizer.norm()
+        finite = self.keep_if_finite(loss, norm)
+        looked_at = self.watch if self.watch is not None and self.watch.is_due(finite=finite) else None
+        if looked_at:
+            looked_at.before(loss, norm, factor, finite=finite)
+        if finite:
+            self.clip_gradient(norm)
             state.optimizer.step(factor)
+        if looked_at:
+            looked_at.after()
+        state.since_look += 1
         # A skipped step counts too: batches and schedule are functions of the step, and the same batch would come
         # again.
         state.step += 1
@@ -166,18 +177,18 @@ class Loop:
         loss.backward()
         return loss.detach()
 
-    def keep_if_finite(self, loss: Tensor) -> bool:
-        """Whether loss and gradient are finite, so that the step may move the weights; clips the gradient if asked.
+    def keep_if_finite(self, loss: Tensor, norm: Tensor) -> bool:
+        """Whether loss and the ``norm`` of the gradient are finite, so that the step may move the weights.
 
         Raises:
             PellucidError: after ``MOST_SKIPPED_STEPS`` in a row that were not.
         """
-        state, clip = self.state, self.state.recipe.clip
-        norm = state.optimizer.norm()
+        state = self.state
         # One number for both, because on a GPU this is the one wait of a step; small next to a step there.
         if not math.isfinite(float(loss + norm)):
             state.put_back_buffers()
             state.skipped += 1
+            state.passed_over += 1
             if state.skipped >= MOST_SKIPPED_STEPS:
                 raise PellucidError(
                     f"the loss or its gradient was not finite for {MOST_SKIPPED_STEPS} steps in a row,"
@@ -188,9 +199,14 @@ class Loop:
         state.skipped = 0
         state.loss_sum += loss
         state.loss_count += 1
+        return True
+
+    def clip_gradient(self, norm: Tensor) -> None:
+        """Shorten the gradient, which is as long as ``norm``, to the recipe's length, if it has one."""
+        state, clip = self.state, self.state.recipe.clip
         if clip and norm > clip:
             torch._foreach_mul_([p.grad for p in state.optimizer.parameters if p.grad is not None], clip / norm)
-        return True
+            state.clipped += 1
 
     def evaluate(self, share: float) -> None:
         """A line of the history: training loss since the last one, loss and metric on validation, learning rates.

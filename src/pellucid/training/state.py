@@ -25,6 +25,9 @@ AVERAGE_EVERY_STEPS = 4
 # Of the weights in their average, at the least: it remembers some 50 updates, 200 steps.
 LEAST_EMA_RATE = 1 / 50
 
+# Counted from one look of a training's watch to the next.
+LOOKED = ("since_look", "clipped", "passed_over")
+
 # What a checkpoint says beside its tensors. A stranger may have written it, so every value has a form.
 META = record(
     {
@@ -37,8 +40,9 @@ META = record(
         "loss_count": whole(),
         "best_row": anything,
         "lines": whole(),
+        **dict.fromkeys(LOOKED, whole()),
     },
-    optional=["lines"],
+    optional=["lines", *LOOKED],
 )
 
 
@@ -55,6 +59,8 @@ class TrainState:
         step: steps made. seconds: spent so far, over all sittings, from the first word to the last step.
         evaluating: seconds that an evaluation takes. lowest: validation loss.
         stale: evaluations since the validation loss last improved. skipped: steps in a row that were not finite.
+        since_look, clipped, passed_over: steps since one was last looked at (see ``Watch``), how many of those had
+            their gradient clipped, how many were not finite.
         loss_sum, loss_count: of training losses since the last evaluation.
     """
 
@@ -74,6 +80,7 @@ class TrainState:
         self.stale = 0
         self.lowest = float("inf")
         self.skipped = 0
+        self.since_look = self.clipped = self.passed_over = 0
         device = network.device
         # On the device, because reading it there would wait for every step.
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
@@ -139,7 +146,7 @@ class TrainState:
 
     def meta(self) -> dict[str, Any]:
         """A checkpoint's numbers beside its arrays, as JSON, which has no infinity: None for no loss yet."""
-        names = ("step", "seconds", "evaluating", "stale", "lowest", "skipped", "loss_count", "best_row")
+        names = ("step", "seconds", "evaluating", "stale", "lowest", "skipped", "loss_count", "best_row", *LOOKED)
         found = {name: getattr(self, name) for name in names}
         return found | {"lowest": None if self.lowest == float("inf") else self.lowest}
 
@@ -162,7 +169,8 @@ class TrainState:
             raise damage_error(f"it is damaged ({error})", path) from None
         copy_into(named, {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
         for name in self.meta():
-            setattr(self, name, meta[name])
+            # Checkpoints of earlier versions have no looks.
+            setattr(self, name, meta.get(name, 0) if name in LOOKED else meta[name])
         self.lowest = float("inf") if meta["lowest"] is None else meta["lowest"]
 
 
