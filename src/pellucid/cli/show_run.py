@@ -130,12 +130,12 @@ def show_metrics(values: Mapping[str, float], out: Console) -> None:
         print_block(table, out)
 
 
-def show_page(path: Path | None, out: Console) -> None:
+def show_page(path: Path | None, out: Console, name: str = "report") -> None:
     """Where a page is that can be opened in a browser."""
     if path is not None:
         out.print()
         # Never broken in two: it is there to be copied.
-        out.print(Text.assemble(("  report    ", "dim"), str(path)), soft_wrap=True)
+        out.print(Text.assemble((f"  {name:<10}", "dim"), str(path)), soft_wrap=True)
 
 
 def show_run_steps(folder: Path, example: str, out: Console) -> None:

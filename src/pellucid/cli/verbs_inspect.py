@@ -20,19 +20,29 @@ def inspect(run: str, data: Any, **typed: Any) -> None:
     which the first row is looked into. Each view says whether what it shows is exact, checked on this network,
     suggestive, or failed its test.
     """
-    from . import console, show_views
-    from .verbs import check_force, load_run
+    from ..runs.inspection import ASKED
+    from . import console, show_run, show_views
+    from . import output_file as output
+    from .verbs import check_force, load_run, write_page
 
     options = typed_options("inspect", typed)
-    check_force(bool(options.get("force")), options.get("out"))
+    force, out_path = bool(options.get("force")), options.get("out")
+    check_force(force, out_path)
+    inputs = [] if data is None else [data] if isinstance(data, str) else data
+    page = None if out_path is None else output.check_output(out_path, run, inputs, force, output.PAGES)
     found = load_run(run)
     source = None if data is None else standard_input(data)
     asked = {name: value for name, value in options.items() if name in _TAKEN}
     results = found.inspect(source, texts=list(options.get("texts", ())), **asked)
     if "png" in options:
         show_views.write_pictures(results, Path(options["png"]))
+    # A program that reads JSON finds no files that it did not ask for; one unit's page is not in the place of all.
+    unasked = not options.get("json") and not any(options.get(name) for name in ASKED)
+    place = write_page(results, page, force) if page is not None or unasked else None
     if options.get("json"):
         for result in results:
             console.print_json(result.to_json())
         return
-    show_views.show_results(results, console.make_console(sys.stdout))
+    out = console.make_console(sys.stdout)
+    show_views.show_results(results, out)
+    show_run.show_page(place, out, "page")

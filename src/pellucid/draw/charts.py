@@ -143,7 +143,9 @@ def bar_chart(rows: Iterable[Bar], *, as_percent: bool = False, top: float | Non
     )
 
 
-def histogram(values: Values, *, x_label: str = "", zero: bool = False, height: int = HEIGHT) -> Markup:
+def histogram(
+    values: Values, *, x_label: str = "", y_label: str = "examples", zero: bool = False, height: int = HEIGHT
+) -> Markup:
     """How often values fall where; ``zero`` marks the zero.
 
     The outermost half per cent on each side is counted at the edge, so that one far value does not squeeze the rest.
@@ -157,7 +159,7 @@ def histogram(values: Values, *, x_label: str = "", zero: bool = False, height: 
     bins = int(np.clip(np.sqrt(len(real)), 8, 40))
     count, edge = np.histogram(real.clip(low, high), bins, (low, high))
     y = Scale(0, float(count.max(initial=1)) * 1.06)
-    frame = Frame.around(Scale(float(low), float(high)), y, x_label=x_label, y_label="examples", height=height)
+    frame = Frame.around(Scale(float(low), float(high)), y, x_label=x_label, y_label=y_label, height=height)
     blocks = [
         draw_box(
             frame.x(a),

@@ -88,6 +88,35 @@ box-decoration-break:clone;background:color-mix(in srgb,var(--c) var(--a),transp
 .gallery figcaption span{display:block;color:var(--muted)}
 """
 
+# Of a page of a network looked into: the stages as a row of boxes, each of which opens its own by ``:target``.
+SPINE = """
+.inside .view h3{font:500 1.4rem/1.3 var(--serif);margin-bottom:.5em}
+.inside .example{max-width:320px}
+.spine{display:flex;flex-wrap:wrap;gap:12px 30px;list-style:none;padding:0;margin:0 0 1.2em;scroll-margin-top:60px}
+.spine li{position:relative;display:flex;margin:0}
+.spine li+li::before{content:"→";position:absolute;left:-22px;top:50%;transform:translateY(-50%);color:var(--muted)}
+.spine a{display:block;width:168px;padding:10px 14px;border:1px solid var(--line);border-radius:10px;
+background:var(--card);color:var(--ink);text-decoration:none;line-height:1.4}
+.spine a:hover{border-color:var(--accent)}
+.spine b,.spine span{display:block;overflow-wrap:anywhere}
+.spine b{font-weight:600}
+.spine span{color:var(--muted);font-size:.82rem}
+.spine .part{display:block;width:100%;margin:.5em 0 0}
+.opened{display:none;margin:0 0 1.2em;scroll-margin-top:20px}
+.opened:target{display:block;border-color:var(--accent)}
+.opened h4{font:600 .88rem/1.4 var(--sans);margin:1.4em 0 .5em}
+code{font:.86em var(--mono);color:var(--muted);overflow-wrap:anywhere}
+.levels,.commands{margin:0}
+.levels div{display:grid;grid-template-columns:8.5em minmax(0,1fr);margin:.5em 0}
+.levels dd,.commands dd{margin:0}
+.commands div{margin:0 0 1em}
+.commands dt{color:var(--muted);font-size:.9rem}
+.commands pre,.opened pre{background:var(--soft);border-radius:8px;padding:.5em .9em}
+:focus-visible{outline:2px solid var(--accent);outline-offset:3px;border-radius:4px}
+@media (max-width:640px){.spine a{width:auto;min-width:140px}.levels div{grid-template-columns:1fr}}
+@media print{.opened{display:block;break-inside:avoid}.opened .quiet:last-child{display:none}}
+"""
+
 PAGE = """
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..errors import PellucidError, UsageError, unknown_name
-from ..options import check_options
+from ..options import INSPECT, check_options
+from ..reports.report_file import Report
 from ..training.loader import Loader
 from ..training.state import TrainState
 from ..views import VIEWS
 from ..views.base import Part, Subject, View
 from ..views.result import Result
+from .inside_file import example_name, source_words, write_inside
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -145,7 +150,25 @@ def inspect_run(
     form = {name: value for name, value in options.items() if name not in ASKED}
     asked = asked_views(check_options("inspect", {name: v for name, v in options.items() if name in ASKED}))
     subject = subject_of(run, source, texts=texts, answer=answer, **form)
-    return Inspection(make_views(subject, asked))
+    write = partial(
+        write_inside,
+        run,
+        subject,
+        source=source_words(source, texts),
+        name=example_name(subject, source),
+        options=options_left(subject),
+    )
+    return Inspection(make_views(subject, asked), write)
+
+
+def options_left(subject: Subject) -> dict[str, str]:
+    """What more can be asked of a subject: each option of ``inspect`` whose view can be made, and what it shows."""
+    found = {}
+    for option in INSPECT:
+        view = VIEWS.get(ASKED[option.name][0]) if option.name in ASKED else None
+        if (view and view.missing(subject) is None) or (option.name not in ASKED and subject.example is not None):
+            found[option.name] = option.help.partition(":")[0].rstrip(".")
+    return found
 
 
 def asked_views(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -166,6 +189,24 @@ class Inspection(list[Result]):
     """
 
     __module__ = "pellucid"
+
+    def __init__(self, results: Iterable[Result] = (), write: Callable[..., Path] | None = None) -> None:
+        super().__init__(results)
+        self._write = write
+
+    def report(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Report:
+        """Write the page: the stages of the network, these results with their badges, and how to open any other.
+
+        Args:
+            path: of the file; beside the run's own when left out, ``inside.html`` or ``inside-NAME.html`` of an
+                example. force: replace a file that is no such page.
+
+        Raises:
+            PellucidError: when there is such a file, or none can be written.
+        """
+        if self._write is None:
+            raise UsageError("these results were not made by run.inspect(), and have no page")
+        return Report(self._write(results=self, path=path, force=force))
 
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,13 +13,16 @@ from .base import Subject, register
 from .blocks import Table
 from .result import Badge, Result
 
+# What of a weight's name is its stage's: ``inputs.0``, ``parts.0.layer1``, ``trunk.layer1``, ``output``.
+_OWNERS = re.compile(r"inputs\.[^.]+|links\.[^.]+|parts\.[^.]+\.[^.]+|trunk\.[^.]+|[^.]+")
+
 
 @register("anatomy", "The network", place=10)
 def anatomy(subject: Subject) -> Result:
     """Every stage with its address, shape and parameters; they add up to the network's."""
     network = subject.network
     opened = subject.opened[0] if subject.example is not None else sample_opened(subject)
-    counts = stage_parameters(network, list(opened.stages) if opened else [])
+    counts = stage_parameters(network, list(opened.stages) if opened else stages_with_weights(network))
     rows: list[list[str | float | int | None]] = []
     for name, count in counts.items():
         stage = opened.stages.get(name) if opened else None
@@ -62,6 +66,16 @@ def stage_parameters(network: object, stages: list[str]) -> Mapping[str, int]:
         key = own or address.partition(".")[0]
         found[key] = found.get(key, 0) + parameter.numel()
     return found
+
+
+def stages_with_weights(network: object) -> list[str]:
+    """The addresses of the stages that have weights, where no example was there to pass them."""
+    every = dict.fromkeys(stage_address(name) for name, _ in network.named_parameters())  # type: ignore[attr-defined]
+    found = {_OWNERS.match(address)[0]: None for address in every}  # type: ignore[index]
+    order = ("inputs", "parts", "links", "entry", "heads", "trunk", "output")
+    # What has no place of its own comes last.
+    known = {name: place for place, name in enumerate(order)}
+    return sorted(found, key=lambda one: known.get(one.partition(".")[0], len(known)))
 
 
 def stage_address(name: str) -> str:

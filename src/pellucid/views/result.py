@@ -12,6 +12,7 @@ import numpy as np
 from ..draw.markup import Markup, tag
 from ..errors import UsageError
 from ..storage import to_json
+from ..wording import number_text
 from .blocks import Block
 
 Level = Literal["exact", "checked", "suggestive", "failed"]
@@ -81,13 +82,18 @@ class Result:
     def html(self) -> Markup:
         """A fragment of a page: heading, sentence, badge, drawings with the table behind each, source."""
         about = " ".join(filter(None, [self.method, self.paper and f"({self.paper})"]))
+        figures = "; ".join(f"{name.replace('_', ' ')} {number_text(v, 3)}" for name, v in self.badge.figures.items())
         return tag(
             "article",
             tag("h3", self.title, badge_mark(self.badge)),
             tag("p", self.sentence, class_="said"),
             tag("p", self.caption, class_="quiet") if self.caption else None,
             [block.html() for block in self.blocks],
-            tag("p", f"{self.badge.reason} {about}".strip(), class_="quiet small"),
+            tag(
+                "p",
+                " ".join(filter(None, [self.badge.reason, figures and f"({figures}.)", about])),
+                class_="quiet small",
+            ),
             class_="view",
         )
 
