@@ -105,10 +105,22 @@ def run_training(data: Data | None, options: dict[str, Any], as_json: bool, quie
         if data is not None and "like" not in options:
             # Read here and not in ``train``, so that what was found is shown before the planning.
             with Waiting("reading the data", as_json or quiet):
-                source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+                source = _read_to_train(data, options)
             ear.data_read(source)
         done = pellucid.train(source, **options, listeners=(ear,), started=click.get_current_context().obj)
     show_outcome(done, data, as_json, quiet)
+
+
+def _read_to_train(data: Data, options: dict[str, Any]) -> Any:
+    """The data as its options say, which are taken out of ``options``, and as the output asked for needs them."""
+    import pellucid
+
+    found = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+    if "output" not in options:
+        return found
+    from ..runs.prepare import as_output_asks
+
+    return as_output_asks(found, options["output"])
 
 
 def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> None:
@@ -147,7 +159,7 @@ def compare(data: Data, **typed: Any) -> None:
     check_free(options, "-compare")
     with progress.choose_display(as_json, quiet, turns=True) as ear:
         with Waiting("reading the data", as_json or quiet):
-            source = pellucid.read(data, **{name: options.pop(name) for name in _READ & set(options)})
+            source = _read_to_train(data, options)
         ear.data_read(source)
         done = pellucid.compare(source, **options, listeners=(ear,))
     out = console.make_console(sys.stdout)

@@ -28,6 +28,7 @@ from .schema import PLACEHOLDER, check_names, fields_of, named_columns
 from .series.wide import gather_series
 from .source import Contents, ForecastOptions, ReadOptions, Source, check_width
 from .splits import preview, spec
+from .timeline.dated import note_forecast
 from .timeline.recognise import Recognised, recognise_forecast
 
 # In the order of ``read_data``.
@@ -203,6 +204,8 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
         series = recognise_forecast(found, None if asked else fields, options, source.name, notes.append)
     if series is not None:
         return _series_reading(source, found, options, series, notes, check)
+    if check and not options.forecast.refused:
+        note_forecast(found, fields, options, notes.append)
     if check:
         notes += checks.columns(found.columns, fields)
     goal = next((f for f in fields if f.role == "target"), None)

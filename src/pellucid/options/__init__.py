@@ -3,6 +3,7 @@
 from .budget import MOST, Budget
 from .table import (
     CHANGES_KNOWN,
+    FORECAST,
     FORM,
     INSPECT,
     MOST_HEADS,
@@ -17,6 +18,7 @@ from .table import (
 
 __all__ = [
     "CHANGES_KNOWN",
+    "FORECAST",
     "FORM",
     "INSPECT",
     "MOST",

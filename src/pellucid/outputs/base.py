@@ -28,6 +28,7 @@ class Output(nn.Module):
         task_type: what its answers are.
         settings: names and defaults of the choices ``plan`` may make for it, as JSON.
         positive: names of buffers that no training leaves at 0 or below; a file in which they are is damaged.
+        remedy: what a user can do who asked for it where it suits no target.
         halved: by how much ``selection_losses`` must be less after half as many steps, for these to be chosen.
 
     Args:
@@ -38,6 +39,7 @@ class Output(nn.Module):
     task_type: ClassVar[type[Task]]
     positive: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[Mapping[str, Any]] = {}
+    remedy: ClassVar[str] = ""
     halved: ClassVar[float] = 0.0
 
     # Whether what it says is added to what a solved part says; set by the network.
@@ -156,7 +158,10 @@ def output_for(target: Field, inputs: Sequence[Field], name: str | None = None) 
             raise UsageError(unknown_name("output", name, OUTPUTS))
         reason = OUTPUTS[name].accepts(target, inputs)
         if reason is None:
-            raise PellucidError(f"the output '{name}' cannot predict '{target.name}', {kind_named(target.kind).noun}")
+            what = f"the output '{name}' cannot predict '{target.name}', {kind_named(target.kind).noun}"
+            rows = target.traits.moments
+            fix = "leave --horizon or --output out" if rows else "name another with --output, or leave it out"
+            raise PellucidError(what, fix=OUTPUTS[name].remedy or fix)
         return OUTPUTS[name], reason
     for output in OUTPUTS.values():
         reason = output.accepts(target, inputs)

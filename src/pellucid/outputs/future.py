@@ -41,6 +41,7 @@ class Future(Output):
 
     name = "future"
     task_type = FutureTask
+    remedy = "say how far ahead: --horizon 24"
     settings: ClassVar[Mapping[str, Any]] = {"loss": None}
 
     def __init__(self, fields: Sequence[Field], **settings: Any):

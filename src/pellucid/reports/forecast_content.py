@@ -15,6 +15,7 @@ from ..data.timeline.timeline import Timeline
 from ..data.timeline.windows import forecast_of
 from ..tasks.future import COVERAGE, HIGH, LOW, FutureTask
 from ..training.evaluate import Answers
+from .forecast_moments import notable_moments
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -84,34 +85,44 @@ def forecast_in_units(task: FutureTask, answers: Answers) -> tuple[np.ndarray, .
 
 def forecast_content(run: Run, data: Examples, rows: np.ndarray, answers: Answers, loader: Loader) -> dict[str, Any]:
     """Some test forecasts with the past before them, for drawing, and errors by step beside the baseline."""
-    task, (about, line) = run.network.output.task, forecast_of(data)
+    task, about = run.network.output.task, forecast_of(data)[0]
     some = np.unique(np.linspace(0, len(rows) - 1, min(DRAWN, len(rows))).astype(int))
-    value, low, high, true = forecast_in_units(task, (answers[0][some], answers[1][some]))
-    past_steps = min(PAST * about.horizon, about.context)
-    drawn = []
-    for i, at in enumerate(some.tolist()):
-        place, channel = int(line.place[rows[at]]), i % len(task.fields)
-        first = max(place - past_steps, int(line.first[line.series_of(np.array([place]))[0]]))
-        stored = np.asarray(data.stored_values(task.fields[channel].name).arrays["value"])
-        past = line.arrange(stored)[first:place]
-        drawn.append({
-            "title": forecast_title(data, int(rows[at])),
-            "of": task.fields[channel].name,
-            "past": past.tolist(),
-            **{name: own[i, :, channel].tolist()
-               for name, own in (("true", true), ("value", value), ("low", low), ("high", high))},
-        })  # fmt: skip
+    shown = [(at, i % len(task.fields)) for i, at in enumerate(some.tolist())]
+    notable = notable_moments(task, data, rows, answers)
+    worst = [one["forecast"] for one in notable["worst"][:1]]
     assert loader.target is not None
     naive, name = task.naive_answers(loader.target, rows, rows)
     target = answers[1].numpy()
     return {
-        "drawn": drawn,
+        "drawn": [draw_forecast(task, data, rows, answers, *one) for one in shown],
+        "worst_drawn": [draw_forecast(task, data, rows, answers, *one) for one in worst],
+        "notable": notable,
+        "channels": len(task.fields),
         "coverage": COVERAGE,
         "steps": {
             "network": task.error_by_step(*task.read_answers(answers[0], target)),
             "baseline": {"name": name, "error": task.error_by_step(*task.read_answers(naive, target))["error"]},
         },
         "step": str(about.step),
+    }
+
+
+def draw_forecast(
+    task: FutureTask, data: Examples, rows: np.ndarray, answers: Answers, at: int, channel: int
+) -> dict[str, Any]:
+    """The forecast of one channel that starts at ``rows[at]``, with the past before it."""
+    about, line = forecast_of(data)
+    value, low, high, true = forecast_in_units(task, (answers[0][at : at + 1], answers[1][at : at + 1]))
+    place = int(line.place[rows[at]])
+    past_steps = min(PAST * about.horizon, about.context)
+    first = max(place - past_steps, int(line.first[line.series_of(np.array([place]))[0]]))
+    past = line.arrange(np.asarray(data.stored_values(task.fields[channel].name).arrays["value"]))[first:place]
+    told = (("true", true), ("value", value), ("low", low), ("high", high))
+    return {
+        "title": forecast_title(data, int(rows[at])),
+        "of": task.fields[channel].name,
+        "past": past.tolist(),
+        **{name: own[0, :, channel].tolist() for name, own in told},
     }
 
 

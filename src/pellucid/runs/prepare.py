@@ -17,7 +17,8 @@ from ..errors import PellucidError, UsageError
 from ..fields import Encoded, Field, kind_named
 from ..fields.category import count_whole_numbers
 from ..network import trunk_from
-from ..options import READ, check_options
+from ..options import FORECAST, READ, check_options
+from ..outputs import OUTPUTS
 from ..planning.make import make_plan
 from ..planning.plan import Plan
 from ..tasks.base import Task
@@ -79,11 +80,22 @@ def read_if_needed(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict
             raise UsageError(
                 f"this data has been read already, and {', '.join(late)} belong to reading", fix="give them to read()"
             )
-        return data, rest
+        return as_output_asks(data, rest.get("output")), rest
     if data is None:
         raise PellucidError("there is no data to train on", fix="name a folder or a table")
-    found = read(data, **{k: v for k, v in checked.items() if k in reading})
+    found = as_output_asks(read(data, **{k: v for k, v in checked.items() if k in reading}), rest.get("output"))
     return found if rest.get("start") is None else keep_kind(found, StartingRun.of(rest["start"]).fields), rest
+
+
+def as_output_asks(data: Dataset, output: str | None) -> Dataset:
+    """The data, read again as rows where they were taken for a series and the output asked for answers a row each."""
+    own = data.target
+    asked = {o.name for o in FORECAST} & set(data.options)
+    if output not in OUTPUTS or own is None or data.reading.forecast is None or asked:
+        return data
+    if OUTPUTS[output].accepts(own, data.inputs) is not None:
+        return data
+    return _read_again(data, horizon="0")
 
 
 def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
@@ -102,8 +114,13 @@ def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     if not count_whole_numbers(data.column(own.name)):
         return data
     kinds = {**asked, own.name: before[own.name]}
-    options = {**data.options, "kinds": kinds, "cache": data.cache.folder or False, "check": not data.unchecked}
-    return read(data.source, **options)
+    return _read_again(data, kinds=kinds)
+
+
+def _read_again(data: Dataset, **options: Any) -> Dataset:
+    """The data with other options of reading."""
+    own = {**data.options, "cache": data.cache.folder or False, "check": not data.unchecked, **options}
+    return read(data.source, **own)
 
 
 def decoded_otherwise(data: Dataset, fields: Sequence[Field]) -> dict[str, Field]:

@@ -14,6 +14,9 @@ from .timeline import DOUBLES, FILLS
 # A stranger's file may ask for any number.
 MOST_STEPS = 1_000_000
 
+# Seconds from 1970 to the years 1 and 9999, nearly.
+FARTHEST = 2.6e11
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -26,7 +29,8 @@ class Forecast:
         known: columns that are known ahead.
         step: between two moments.
         doubles: what is done with several rows of a moment. fill: how missing values are filled; empty for not at all.
-        coarser: rows were brought to a step that was asked for. calendar: what is told of it, see ``calendar_names``.
+        coarser: rows were brought to a step that was asked for; origin: a moment where one begins.
+        calendar: what is told of it, see ``calendar_names``.
     """
 
     horizon: int
@@ -40,6 +44,7 @@ class Forecast:
     doubles: str = "first"
     fill: str = ""
     coarser: bool = False
+    origin: float = 0.0
     calendar: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -86,5 +91,8 @@ FORM = forms.record(
         "doubles": forms.one_of(*DOUBLES),
         "fill": forms.one_of("", *FILLS),
         "coarser": forms.flag,
-    }
+        "origin": forms.number(-FARTHEST, FARTHEST),
+    },
+    # Of older runs every step began with 1970.
+    optional=["origin"],
 )

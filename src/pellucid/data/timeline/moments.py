@@ -69,7 +69,8 @@ def timeline_of(
     """
     time, _ = row_moments(columns, about.time, field)
     series, names = row_series(columns, about.series, known)
-    line = build_timeline(time, series, names, about.step, doubles=about.doubles, coarser=about.coarser)
+    origin = about.origin if about.coarser else None
+    line = build_timeline(time, series, names, about.step, doubles=about.doubles, origin=origin)
     if too_empty(line):
         raise PellucidError(
             f"with a row {about.every} most of its {line.places:,} moments would have none",

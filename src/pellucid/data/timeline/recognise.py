@@ -17,6 +17,7 @@ from ..splits.by_time import seconds_of
 from ..splits.by_window import ends_of, part_places
 from ..splits.time_spans import Span, is_span
 from .columns import Say, channel_values, fields_of_series
+from .dated import is_dated_series, is_regular, usual_horizon
 from .findings import note_moments
 from .forecast import Forecast, steps_in_words
 from .moments import row_moments, row_series, settle_step, timeline_of
@@ -27,18 +28,6 @@ from .windows import calendar_of
 
 # Steps of the past that a forecast looks at, at most unless told otherwise; a longer season is looked at as well.
 CONTEXT = 512
-
-# Of its series, that a horizon may be which nobody asked for.
-HORIZON_SHARE = 0.1
-
-# Without a rhythm that people live by.
-USUAL_HORIZON = 12
-
-# Moments from which on a dated table is taken for a series that is to be forecast; columns, up to which.
-FEWEST_MOMENTS, MOST_COLUMNS = 40, 200
-
-# Of the moments, that may have several rows or none, for that.
-ODD_SHARE = 0.05
 
 # Of the rows, from which on doubles mean several series and not mistakes.
 MANY_DOUBLES = 0.05
@@ -71,7 +60,7 @@ def recognise_forecast(
         PellucidError: when a forecast is asked for and can't be made; it says what is in its way.
     """
     asked = options.forecast
-    if fields is not None and not _looks_like_series(found, fields, options):
+    if fields is not None and (options.target or not is_dated_series(found, fields, options)):
         return None
     columns = {name: column.load_values() for name, column in found.columns.items()}
     time = _time_column(columns, options, where)
@@ -89,11 +78,11 @@ def recognise_forecast(
     if asked.every and not dates:
         raise UsageError("--every needs a column of dates", fix="name it with --time, or leave --every out")
     doubles = asked.doubles or ("mean" if asked.every else "first")
-    about = Forecast(
-        1, 1, step, time=time, series=tuple(ids), doubles=doubles, fill=asked.fill or "", coarser=bool(asked.every)
-    )
+    origin = step.origin(float(np.nanmin(moments))) if asked.every and np.isfinite(moments).any() else 0.0
+    about = Forecast(1, 1, step, time=time, series=tuple(ids), doubles=doubles, fill=asked.fill or "",
+                     coarser=bool(asked.every), origin=origin)  # fmt: skip
     line = timeline_of(columns, about)
-    if fields is not None and not _regular(line):
+    if fields is not None and not is_regular(line):
         return None
     made, why = fields_of_series(columns, options, about, series, say)
     targets = [f for f in made if f.role == "target"]
@@ -155,26 +144,6 @@ def _say_short(line: Timeline, about: Forecast, say: Say) -> None:
         say(Note("warning", f"{what}: what is left of them for each set is little or nothing", "", "kept for training"))
 
 
-def _looks_like_series(found: Contents, fields: Sequence[Field], options: ReadOptions) -> bool:
-    """Whether a table that nobody says anything about is a dated series: one column of dates, else numbers."""
-    used = [f for f in fields if f.role not in ("ignore",) or f.name not in options.ignore]
-    if options.target or options.kinds or options.weights or not 1 < len(used) <= MOST_COLUMNS or not found.named:
-        return False
-    if options.split.by not in ("chance", "time") or found.files or any(f.role in ("split", "weight") for f in fields):
-        return False
-    dates = [f for f in used if f.traits.moment]
-    others = [f for f in used if not f.traits.moment]
-    numbers = all(found.columns[f.name].surely_no_text or f.traits.amount for f in others)
-    return len(dates) == 1 and numbers and len(found) >= FEWEST_MOMENTS
-
-
-def _regular(line: Timeline) -> bool:
-    """Whether nearly all moments have one row."""
-    rows = int((line.place >= 0).sum())
-    empty, single = float((line.row < 0).mean()), len(np.unique(line.place[line.place >= 0]))
-    return line.step != ROWS and empty <= ODD_SHARE and single >= (1 - ODD_SHARE) * rows
-
-
 def _time_column(columns: Mapping[str, Column], options: ReadOptions, where: str) -> str:
     """The column that says when; empty where none does, so that rows follow one another as they are."""
     named = options.forecast.time or (options.split.column if options.split.by == "time" else None)
@@ -225,9 +194,7 @@ def _horizon(asked: str | int | None, season: int, line: Timeline, where: str) -
     """Steps ahead: as asked, in steps or as a span of time; else the rhythm's."""
     longest = int(line.lengths.max())
     if asked is None:
-        natural = line.step.rhythms()
-        usual = natural[0] if natural else season if season > 1 else USUAL_HORIZON
-        return max(1, min(usual, int(HORIZON_SHARE * longest)))
+        return usual_horizon(line, season)
     text = str(asked)
     steps = _steps_of(text, line.step)
     if steps + 2 > longest:

@@ -78,6 +78,21 @@ class Step:
             return np.busday_count(first, own).astype(np.int64)
         return np.rint((moments - origin) / self.amount).astype(np.int64)
 
+    def origin(self, first: float) -> float:
+        """Where steps begin that rows are brought to, of which the first is at ``first``: its midnight, its month."""
+        return (
+            first - first % DAY if self.unit == "second" else float(_month_starts(month_numbers(np.array([first])))[0])
+        )
+
+    def begins(self, moments: np.ndarray, origin: float) -> np.ndarray:  # (n,) -> (n,)
+        """When the step begins that each moment falls into, where one begins at ``origin``; NaN for NaN."""
+        if self.unit == "second":
+            return origin + np.floor((moments - origin) / self.amount + 1e-9) * self.amount
+        found, known = np.full(len(moments), np.nan), np.isfinite(moments)
+        first, size = month_numbers(np.array([origin])), int(self.amount)
+        found[known] = _month_starts(first + (month_numbers(moments[known]) - first) // size * size)
+        return found
+
     def moments(self, origin: np.ndarray, steps: np.ndarray) -> np.ndarray:  # (m,), (m,) -> (m,)
         """The moments so many steps after each ``origin``, in seconds since 1970; NaN where there is no step."""
         if self.unit == "second":
@@ -155,6 +170,10 @@ def _months_of(moments: np.ndarray, series: np.ndarray) -> int:
 
 def month_numbers(moments: np.ndarray) -> np.ndarray:  # (n,) -> (n,) int64
     return np.floor(moments / DAY).astype(np.int64).astype("M8[D]").astype("M8[M]").astype(np.int64)
+
+
+def _month_starts(numbers: np.ndarray) -> np.ndarray:  # (n,) -> (n,) seconds since 1970
+    return numbers.astype("M8[M]").astype("M8[s]").astype(np.float64)
 
 
 def weekday_numbers(moments: np.ndarray) -> np.ndarray:  # (n,) -> (n,) 0 Monday .. 6 Sunday

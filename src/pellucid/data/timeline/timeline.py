@@ -111,7 +111,7 @@ def build_timeline(
     step: Step,
     *,
     doubles: str = "first",
-    coarser: bool = False,
+    origin: float | None = None,
 ) -> Timeline:  # (n,), (n,) -> timeline
     """Put rows at their places.
 
@@ -119,7 +119,7 @@ def build_timeline(
         time: (n,) seconds since 1970 or other numbers that order rows, NaN for none.
         series: (n,) number of the series of each row, -1 for none.
         step: between two places; with ``ROWS`` each different moment of a series is the next place.
-        coarser: rows belong to the step that they fall into, not to the nearest.
+        origin: where a step begins, where rows belong to the step that they fall into; None for the nearest.
     """
     place = np.full(len(time), -1, np.int64)
     known = np.flatnonzero(np.isfinite(time) & (series >= 0))
@@ -133,10 +133,10 @@ def build_timeline(
         count = np.cumsum(new) - 1
         within = count - count[starts][np.searchsorted(starts, np.arange(len(order)), side="right") - 1]
         first_moment = np.zeros(len(names))
-    elif coarser and step.unit == "second":
-        # From a whole number of steps on: hours begin at the full hour, days at midnight.
-        first_moment = np.floor(first_moment / step.amount) * step.amount
-        within = np.floor((moments - first_moment[own]) / step.amount + 1e-9).astype(np.int64)
+    elif origin is not None:
+        # Of all series alike: hours begin at the full hour, days at midnight, weeks on the weekday of the first row.
+        first_moment = step.begins(first_moment, origin)
+        within = step.places(step.begins(moments, origin), first_moment[own])
     else:
         within = step.places(moments, first_moment[own])
     length = np.zeros(len(names), np.int64)

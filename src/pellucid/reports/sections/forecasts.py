@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from ...draw.charts import line_chart
 from ...draw.forecast import forecast_chart
 from ...draw.markup import Markup, join_markup, tag
-from ...wording import number_text, percent_text
+from ...wording import count_noun, number_text, percent_text
 from ..content import Content
-from .base import behind_table, card, card_grid, scored_on, section
+from .base import behind_table, card, card_grid, html_table, scored_on, section, table_cell
 
 # Steps whose figures stand in the table behind a chart.
 MOST_LINES = 24
@@ -26,14 +26,54 @@ def forecasts_section(content: Content) -> Markup | None:
     share = f"{found['coverage']:.0%}"
     lead = f"Grey: the past; green: what came, of {scored_on(content)}, spread evenly over its time. Blue: what was "
     lead += f"forecast, with the interval that is to hold {share} of what comes."
-    figures = [
-        card(f"{one['of']}, {one['title']}", forecast_chart(
-            one["past"], one["value"], one["low"], one["high"], one["true"], x_label=f"steps ({found['step']})",
-            y_label=one["of"],
-        ))
-        for one in found["drawn"]
-    ]  # fmt: skip
-    return join_markup([tag("p", lead, class_="quiet"), card_grid(*_step_cards(found["steps"], share), *figures)])
+    figures = [_figure(one, found["step"]) for one in found["drawn"]]
+    cards = [*_step_cards(found["steps"], share), *_moment_cards(found, share), *figures]
+    return join_markup([tag("p", lead, class_="quiet"), card_grid(*cards)])
+
+
+def _figure(one: Mapping[str, Any], step: str, title: str = "") -> Markup:
+    """One forecast, drawn."""
+    chart = forecast_chart(
+        one["past"], one["value"], one["low"], one["high"], one["true"], x_label=f"steps ({step})", y_label=one["of"]
+    )
+    return card(title + f"{one['of']}, {one['title']}", chart)
+
+
+def _moment_cards(found: Mapping[str, Any], share: str) -> list[Markup]:
+    """The moments of the largest errors with a picture of the worst, and those farthest outside their intervals."""
+    # Reports of older runs tell none.
+    notable, several = found.get("notable") or {}, found.get("channels", 1) > 1
+    cards = []
+    if worst := notable.get("worst"):
+        note = "Errors as a multiple of what the series differs from a season before, of different forecasts."
+        cards.append(
+            card(
+                "Largest errors", [_moments_table(worst, "error", several), tag("p", note, class_="caption")], wide=True
+            )
+        )
+    if surprising := notable.get("surprising"):
+        note = f"What came lay outside the {share} interval, by so many widths of it."
+        table = _moments_table(surprising, "outside by", several)
+        cards.append(card("Most surprising", [table, tag("p", note, class_="caption")], wide=True))
+    return [*cards, *(_figure(one, found["step"], "The largest error: ") for one in found.get("worst_drawn", ()))]
+
+
+def _moments_table(moments: Sequence[Mapping[str, Any]], by: str, channels: bool) -> Markup:
+    """A line a moment, with its series and its channel where there are several."""
+    keys = [("series", "series")] if any(one["series"] for one in moments) else []
+    keys += [("of", "channel")] if channels else []
+    rows = []
+    for one in moments:
+        figures = [number_text(one["value"]), f"{number_text(one['low'])} to {number_text(one['high'])}",
+                   number_text(one["true"]), number_text(one["by"])]  # fmt: skip
+        cells = [table_cell(one[key]) for key, _ in keys] + [table_cell(f"{one['when']}, {_steps_ahead(one['step'])}")]
+        rows.append([*cells, *(table_cell(text, "n") for text in figures)])
+    head = [*(title for _, title in keys), "time", "predicted", "interval", "actual", by]
+    return tag("div", html_table(head, rows, numbers=4), class_="scroll")
+
+
+def _steps_ahead(step: int) -> str:
+    return f"{count_noun(step, 'step')} ahead"
 
 
 def _step_cards(steps: Mapping[str, Any], share: str) -> list[Markup]:
