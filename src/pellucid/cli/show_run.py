@@ -66,6 +66,15 @@ def score_sentence(scored: Any) -> Text:
     return text.append(f"; {reference.label}: {score_text(reference.value)}") if reference else text
 
 
+def show_verdict(done: Any, out: Console) -> None:
+    """What is wrong with a training, where something is; the report says that it is well."""
+    found = getattr(done, "verdict", None)
+    # Of a network that is no better than the baseline, or was trained too shortly, that is said already.
+    if found is None or found.word in ("healthy", "too_short") or done.say_warning():
+        return
+    print_block(Text(found.sentence, style="yellow"), out)
+
+
 def show_score(scored: Any, out: Console, examples: str) -> None:
     """The score once, as a sentence; ``examples``: what it was measured on."""
     if warning := getattr(scored, "say_warning", str)():

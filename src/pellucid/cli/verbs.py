@@ -136,6 +136,7 @@ def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> No
         out.print(show_run.score_sentence(done), soft_wrap=True)
     else:
         show_run.show_score(done, out, "test examples")
+        show_run.show_verdict(done, out)
         show_run.show_label_issues(done, out)
         show_run.show_run_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
 

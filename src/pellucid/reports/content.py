@@ -163,6 +163,7 @@ class Content(TypedDict, total=False):
     decisions: Sequence[Mapping[str, Any]]  # a ``Choice`` made while training, and the ``step`` of it
     metric: MetricContent
     history: Sequence[Mapping[str, Any]]  # as ``Run.history``; the metric under its name, or as ``metric``
+    verdict: str | None
     watched: int  # validation examples that training looked on; all when left out
     confusion: Confusion
     residuals: Residuals

@@ -22,6 +22,7 @@ from .learning import learning_facts
 from .run import Run
 from .scoring import score_answers
 from .solved_part import added_facts, left_out_answers
+from .verdict import judge_run
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -74,6 +75,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
         job.record["solved"] = added
     write_health(job.folder)
     run = Run(job.folder, job.record, network.eval())
+    job.record["verdict"] = judge_run(run, job.folder.lines(HISTORY_LINES))
     if job.folder.lasting:
         write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES)
     else:

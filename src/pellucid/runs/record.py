@@ -267,6 +267,8 @@ LEARNING = record(
     }
 )
 
+VERDICT = maybe(record(dict.fromkeys(("word", "what", "why", "advice"), text(2_000))))
+
 SOLVED = record(
     {
         "name": text(200),
@@ -297,6 +299,7 @@ DONE = record(
         "no reference": text(),
         "targets": list_of(EACH_TARGET),
         "learning": LEARNING,
+        "verdict": VERDICT,
         "solved": SOLVED,
     },
     anything,
@@ -310,6 +313,7 @@ DONE = record(
         "no reference",
         "targets",
         "learning",
+        "verdict",
     ),
 )
 

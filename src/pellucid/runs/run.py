@@ -37,6 +37,7 @@ from ..training.evaluate import predict_raw
 from ..training.loader import Loader
 from ..training.schedule import with_rates
 from ..trunks import Custom
+from ..views.verdict import Verdict
 from ..wording import count_noun, score_text
 from .forecasts import ForecastPieces, forecast_pieces
 from .health import read_health
@@ -181,8 +182,14 @@ class Run:
             },
             **({"importance": self.importance} if self.importance else {}), **said_of(s),
             **said_of_targets(self.targets),
-            **({"warning": warning} if (warning := self.say_warning()) else {}),
+            **({"warning": warning} if (warning := self.say_warning()) else {}), "verdict": r.get("verdict"),
         }  # fmt: skip
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the training went well, with ``what``, ``why`` and ``advice``; None where it can't be told."""
+        found = self.record.get("verdict")
+        return Verdict(**found) if found else None
 
     @property
     def targets(self) -> list[dict[str, Any]]:

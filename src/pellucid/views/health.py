@@ -44,7 +44,7 @@ def health(subject: Subject) -> Result:
     """The vital signs of the training, the verdict they lead to, and the courses they are from."""
     course, training, validation = examine(subject)
     signs = vital_signs(subject.network, training, validation, course)
-    found = name_part(subject, judge(signs, course.recipe), validation, course)
+    found = refine(subject, judge(signs, course.recipe), validation, course)
     return Result(
         "health",
         "Health",
@@ -68,7 +68,7 @@ def judge_subject(subject: Subject) -> Verdict:
     """The verdict alone."""
     course, training, validation = examine(subject)
     signs = vital_signs(subject.network, training, validation, course)
-    return name_part(subject, judge(signs, course.recipe), validation, course)
+    return refine(subject, judge(signs, course.recipe), validation, course)
 
 
 def examine(subject: Subject) -> tuple[Course, Batch, Batch]:
@@ -77,11 +77,29 @@ def examine(subject: Subject) -> tuple[Course, Batch, Batch]:
     return course_of(subject), training, validation
 
 
-def name_part(subject: Subject, found: Verdict, validation: Batch, course: Course) -> Verdict:
-    """A verdict about one part of the input says which it is."""
-    if found.word != "leak":
+def refine(subject: Subject, found: Verdict, validation: Batch, course: Course) -> Verdict:
+    """A verdict beside what else is known: which part gives the answer away, whether anything was learned."""
+    record = subject.facts["record"]
+    if found.word == "leak":
+        return replace(found, why=f"{harm_text(telling_part(subject.network, validation, course.naive))}. {found.why}")
+    if found.word not in ("shuffled_labels", "rate_too_low"):
         return found
-    return replace(found, why=f"{harm_text(telling_part(subject.network, validation, course.naive))}. {found.why}")
+    if (learning := record.get("learning") or {}).get("few"):
+        why = f"It had {record['steps']:,} steps; at least {learning['enough']:,} are needed."
+        return Verdict("too_short", "The training was too short to tell whether it is well.", why, "Give it more time.")
+    if found.word == "shuffled_labels" and is_ahead(subject):
+        why = f"{found.why} Still, it is better than the baseline on new examples."
+        return Verdict("healthy", "The training is well, but the inputs say little about the answer.", why)
+    return found
+
+
+def is_ahead(subject: Subject) -> bool:
+    """Whether the run's score, with its interval, is better than the baseline."""
+    score, baseline = (subject.facts["record"].get(name) for name in ("score", "baseline"))
+    if not score or not baseline:
+        return False
+    ends = score.get("low"), score.get("high")
+    return all(end is not None and subject.task.is_better(end, baseline["value"]) for end in ends)
 
 
 def course_of(subject: Subject) -> Course:

@@ -145,7 +145,7 @@ ILLNESSES = (
     ),
     Illness(
         "rate_too_high",
-        [[above("update_peak", -1.0)], [above("broken", 0.5)]],
+        [[above("update_peak", -1.0), above("input_size", 0.5)], [above("broken", 0.5)]],
         "The learning rate is too high.",
         lambda s: f"A step moved the weights by up to {shown(s, 'update_peak')} of their own length; healthy trainings "
         "stay below 0.05.",

@@ -33,7 +33,8 @@ def training_section(content: Content) -> Markup | None:
         _rate_chart(history, x, by),
         _decisions_table(content),
     ]
-    return join_markup([tag("p", took, class_="quiet") if took else None, card_grid(*cards)])
+    said = [tag("p", verdict) if (verdict := content.get("verdict")) else None]
+    return join_markup([*said, tag("p", took, class_="quiet") if took else None, card_grid(*cards)])
 
 
 def _loss_chart(history: Sequence[Mapping[str, Any]], x: np.ndarray, by: str) -> Markup | None:
