@@ -20,7 +20,7 @@ from pellucid.errors import Interrupted, PellucidError
 from pellucid.runs.train import Trainer
 from pellucid.storage import Folder
 from pellucid.storage import atomic as disk
-from pellucid.storage.names import HEALTH_LINES, HEALTH_TABLE
+from pellucid.storage.names import HEALTH_LINES, HEALTH_TABLE, MOMENTS
 from pellucid.storage.names import HISTORY_LINES as HISTORY
 from pellucid.training import loop
 from pellucid.training import pacer as pace
@@ -45,6 +45,7 @@ def left_behind(path: Path) -> dict[str, Any]:
         "rows": [row for row in rows if row["event"] == "evaluated"],
         "looks": folder.lines(HEALTH_LINES),
         "health": folder.read(HEALTH_TABLE),
+        "moments": {name: folder.read(name) for name in folder.names() if name.startswith(MOMENTS)},
         "decisions": [d for d in record["decisions"] if d["name"] != "size"],
         "score": record["score"],
         "validation": record["validation"],

@@ -38,6 +38,8 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     Without a test set the score is validation's, and the run says so.
     """
     give_back()
+    # Before the weights are chosen: the end of the training is not the best of it.
+    job.moments.end(state)
     network, output = state.network, state.network.output
     # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
     among = {"the average"} if job.cross_validation else None

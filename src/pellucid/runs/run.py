@@ -29,7 +29,7 @@ from ..planning.device import best_device
 from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
 from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
-from ..storage.names import HEALTH_LINES, HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED, SUSPECTS
+from ..storage.names import HEALTH_LINES, HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED
 from ..tasks.each_target import METRICS, score_each_target
 from ..tasks.future import FutureTask
 from ..tasks.number import NumberTask
@@ -44,11 +44,13 @@ from .health import read_health
 from .kept_examples import Kept, open_kept
 from .learning import say_learning, worse_than_baseline
 from .load import load_network
+from .moments import Moment, run_moments
 from .prediction_pieces import PredictionPieces
 from .predictions import Predictions
 from .record import check_whole, damage_as_error, read_record
 from .results import Evaluation, said_of, said_of_targets
 from .solved_part import say_added
+from .suspects import read_suspects
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -113,21 +115,7 @@ class Run:
     @property
     def suspects(self) -> list[dict[str, Any]]:
         """Examples whose label the network doubts, the surest first, validation before train; see ``LabelIssue``."""
-        import polars as pl
-
-        if not self.folder.exists(SUSPECTS):
-            return []
-        with damage_as_error(self.path / SUSPECTS):
-            table = pl.read_parquet(self.folder.read(SUSPECTS))
-            # Files once had how far off a number is under confidence.
-            if "times_off" not in table.columns:
-                other = pl.lit(None, pl.Float64)
-                number = table["given"].dtype.is_float()
-                table = table.with_columns(
-                    confidence=other if number else pl.col("confidence"),
-                    times_off=pl.col("confidence") if number else other,
-                )
-            return table.to_dicts()
+        return read_suspects(self.folder)
 
     @cached_property
     def kept(self) -> Kept | None:
@@ -151,6 +139,15 @@ class Run:
         are looked at by modules.
         """
         return read_health(self.folder)
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The network after 0, 1, 3, 10, 30, 100, … steps of its training, and at the end; none after a pickle.
+
+        Each has a ``step``, and ``load()``, which gives the weights by name. They are those of the training itself:
+        the run's own are chosen among these at some step and their average.
+        """
+        return run_moments(self.folder, self.network)
 
     @property
     def importance(self) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ from .finish import finish_training
 from .health import HealthLines
 from .kept_examples import keep_examples
 from .load import build_network, load_checkpoint_into
+from .moments import MomentFiles
 from .network_size import choose_size
 from .paths import check_free, free_path, new_folder, run_path
 from .prepare import (
@@ -291,6 +292,9 @@ class Trainer:
         decide_looks(self.decisions, 0, steps, state, timing.step if timing else 0.0)
         pace = self.make_pacer(state)
         pace.begin_schedule(0, steps, self.decisions, reason)
+        self.moments = MomentFiles(self.folder, state)
+        if less := self.moments.say_room():
+            self.listener.said(less)
         return self.make_loop(state, pace)
 
     def fresh_state(self, trunk: Trunk, timing: Timing | None) -> TrainState:
@@ -341,6 +345,8 @@ class Trainer:
         kept = state.step if resumed else -1
         self.folder.truncate_lines(HISTORY_LINES, lambda row: row["event"] == "decided" or row["step"] <= kept)
         self.health.drop_from(state.step if resumed else 0, self.listener.said)
+        self.moments = MomentFiles(self.folder, state)
+        self.moments.go_back(state)
         # As if the run had begun that much earlier and never stopped: the time between sittings does not count.
         self.clock = self.make_clock(started - state.seconds)
         # What cross-validation found is not for a longer training: one interrupted would choose among other weights.
@@ -393,6 +399,7 @@ class Trainer:
             self.listener,
             look,
             watch=Watch(state, self.decisions, self.health.add),
+            before_step=self.moments.look,
         )
 
     def run(self, loop: Loop) -> Run:
@@ -551,6 +558,7 @@ class Trainer:
         """Write a checkpoint, unless the run is in memory. Raises PellucidError when a weight is not finite."""
         state.check_finite()
         self.health.write()
+        self.moments.write(state)
         if not self.folder.lasting:
             return
         # The rows up to here are durable before the checkpoint is, which says how many they are.

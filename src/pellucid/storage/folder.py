@@ -97,15 +97,22 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file so that a crash at any moment leaves the old version or the new one."""
-        path = self._path_of(name)
+        self.write_all({name: data})
+
+    def write_all(self, contents: Mapping[str, bytes]) -> None:
+        """Write or replace some files, each as ``write`` does; one after the other they would take longer."""
+        paths = {name: self._path_of(name) for name in contents}
         files = self._read_manifest()
-        new = version_of(data)
+        new = {name: version_of(data) for name, data in contents.items()}
         # All versions that were good so far stay so until the rename: a crash may have left any of them.
-        before = accepted_versions(files[name]) if name in files else [None]
-        with write_fresh(path, data) as passing:
-            self._list_files({**files, name: {**new, "or": [v for v in before if v != new]}})
-            rename_durably(passing, path)
-        self._list_files({**files, name: new})
+        before = {name: accepted_versions(files[name]) if name in files else [None] for name in contents}
+        both = {name: {**one, "or": [v for v in before[name] if v != one]} for name, one in new.items()}
+        with contextlib.ExitStack() as stack:
+            passing = {name: stack.enter_context(write_fresh(paths[name], data)) for name, data in contents.items()}
+            self._list_files({**files, **both})
+            for name, path in paths.items():
+                rename_durably(passing[name], path)
+        self._list_files({**files, **new})
 
     def write_made(self, name: str, make: Callable[[], bytes]) -> None:
         """Write or replace a file, as ``write`` does, with what ``make`` makes now."""

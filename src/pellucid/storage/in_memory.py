@@ -43,6 +43,10 @@ class InMemory:
         self._files[name] = bytes(data)
         self._objects.pop(name, None)
 
+    def write_all(self, contents: Mapping[str, bytes]) -> None:
+        for name, data in contents.items():
+            self.write(name, data)
+
     def write_made(self, name: str, make: Callable[[], bytes]) -> None:
         """Keep what makes a file's content; it is called when the file is first read."""
         self._files[name] = b""

@@ -13,6 +13,7 @@ from ..errors import PellucidError
 from . import atomic
 from .atomic import FRESH, is_file, is_folder, os_errors_as, read_bytes
 from .manifest import MANIFEST
+from .names import MOMENTS
 
 LOCK, CHECKPOINTS = ".lock", "checkpoints"
 
@@ -89,6 +90,6 @@ def is_half_written(path: Path) -> bool:
 def sweep_drafts(path: Path) -> None:
     """Remove half-written files that a crash left behind in a run folder; only the holder of its lock may."""
     with os_errors_as("clean up", path):
-        for folder in (path, *filter(is_folder, [path / CHECKPOINTS])):
+        for folder in (path, *filter(is_folder, [path / CHECKPOINTS, path / MOMENTS])):
             for left in filter(is_half_written, list(folder.iterdir())):
                 atomic.system.unlink(left)

@@ -56,7 +56,8 @@ class Loop:
         save: writes a checkpoint. record: writes a line of the history. listener: is told.
         look_first: evaluate before the first step too, because something is known there: learned weights (``--start``),
             or a solved part.
-        watch: looks at some of the steps. stop: asked before every step; True saves and raises Interrupted.
+        watch: looks at some of the steps.
+        stop: asked before every step; True saves and raises Interrupted. before_step: called before every step.
     """
 
     state: TrainState
@@ -70,6 +71,7 @@ class Loop:
     look_first: bool = False
     stop: Callable[[], bool] = lambda: False
     watch: Watch | None = None
+    before_step: Callable[[TrainState], None] = lambda state: None
 
     def __post_init__(self) -> None:
         self.graph = StepGraph(self.state.network, self._run_backward)
@@ -96,6 +98,7 @@ class Loop:
             if self.stop():
                 self.save(state)
                 raise Interrupted(f"stopped after step {state.step:,}; everything up to there is saved")
+            self.before_step(state)
             self.train_step(self.sampler.batch(state.step), schedule_factor(points, state.step))
             if state.step % self.pace.every == 0 or state.step == end_of(points):
                 self.evaluate(schedule_factor(points, state.step))

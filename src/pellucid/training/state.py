@@ -55,6 +55,7 @@ class TrainState:
     Attributes:
         weights, average, best: the network's tensors by name (but for its solved part's), their running average, the
             best by validation.
+        unknown: names of buffers that calibration has yet to choose.
         best_row: the evaluation that found the best; empty before the first.
         step: steps made. seconds: spent so far, over all sittings, from the first word to the last step.
         evaluating: seconds that an evaluation takes. lowest: validation loss.
@@ -72,7 +73,7 @@ class TrainState:
         self.average = {k: v.clone() for k, v in self.weights.items()}
         self.best = {k: v.clone() for k, v in self.weights.items()}
         # Buffers may hold NaN on purpose (thresholds that calibration has not chosen yet): those are not looked at.
-        self._unknown = {k for k, v in self.weights.items() if v.is_floating_point() and not v.isfinite().all()}
+        self.unknown = {k for k, v in self.weights.items() if v.is_floating_point() and not v.isfinite().all()}
         self.best_row: dict[str, Any] = {}
         self.step = 0
         self.seconds = 0.0
@@ -118,7 +119,7 @@ class TrainState:
     def check_finite(self) -> None:
         """Raises PellucidError when a weight to be saved is NaN or infinite, unless it was so from the start."""
         saved = [*self.weights.items(), *self.average.items(), *self.best.items(), *self.optimizer.tensors().items()]
-        known = [value for name, value in saved if value.is_floating_point() and name not in self._unknown]
+        known = [value for name, value in saved if value.is_floating_point() and name not in self.unknown]
         if not torch.stack([value.isfinite().all() for value in known]).all():
             raise PellucidError(
                 f"the weights are not finite at step {self.step:,}; they are not saved",

@@ -184,6 +184,7 @@ def explain_out_of_memory(
     # Outside of the handler, where Python no longer holds the error and what its frames hold.
     if loop is not None:
         del loop.state
+        loop.watch = None
     smaller = largest_in_memory(size, make, sampler, recipe)
     fix = (
         f"train with --size {smaller}, which it does hold" if smaller is not None else "smaller ones do not fit either"
