@@ -7,53 +7,43 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from ..views.blocks import Block, Cell
 from ..wording import number_text
-from .console import print_block
+from .show_blocks import show_block
 
 STYLES = {"exact": "green", "checked": "green", "suggestive": "yellow", "failed": "red"}
 
-# Rows of a table that a terminal shows; the page has all of them.
-MOST_ROWS = 24
-
 
 def show_results(results: Sequence[Any], out: Console) -> None:
-    """Each result: its title with its badge, its sentence, its tables."""
+    """Each result: its title with its badge, its sentence, its blocks, and why the badge is what it is."""
     for result in results:
         out.print()
-        out.print(Text.assemble((result.title, "bold"), "  ", (result.badge.level, STYLES[result.badge.level])))
+        level = result.badge.level
+        out.print(Text.assemble((result.title, "bold"), "  ", (f"[{level}]", STYLES[level])), soft_wrap=True)
         out.print(Text(result.sentence), soft_wrap=True)
+        if result.caption:
+            out.print(Text(result.caption, style="dim"), soft_wrap=True)
         for block in result.blocks:
             show_block(block, out)
+        out.print()
+        out.print(Text(badge_reason(result.badge), style="dim"), soft_wrap=True)
 
 
-def show_block(block: Block, out: Console) -> None:
-    headings, rows = block.table()
-    if block.caption:
-        out.print(Text(block.caption, style="dim"), soft_wrap=True)
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for i, heading in enumerate(headings):
-        numeric = all(isinstance(row[i], float | int | None) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:MOST_ROWS]:
-        table.add_row(*map(_cell_text, row))
-    print_block(table, out)
-    if len(rows) > MOST_ROWS:
-        out.print(Text(f"  and {len(rows) - MOST_ROWS:,} more", style="dim"))
+def badge_reason(badge: Any) -> str:
+    """Why a badge is what it is, with its figures.
 
-
-def _cell_text(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    return number_text(cell, 4) if isinstance(cell, float) else f"{cell:,}" if isinstance(cell, int) else cell
+    >>> from pellucid.views import Badge
+    >>> badge_reason(Badge("checked", "It passed.", {"rank_correlation": 0.25}))
+    'checked: It passed. (rank correlation 0.25)'
+    """
+    figures = ", ".join(f"{name.replace('_', ' ')} {number_text(v, 3)}" for name, v in badge.figures.items())
+    return f"{badge.level}: {badge.reason}" + (f" ({figures})" if figures else "")
 
 
 def write_pictures(results: Sequence[Any], folder: Path) -> None:
     """A PNG of each result that draws something, named by its view."""
     folder.mkdir(parents=True, exist_ok=True)
     for result in results:
-        if any(block.draw() is not None for block in result.blocks):
+        if any(block.picture() is not None for block in result.blocks):
             result.save(folder / f"{result.view}.png")

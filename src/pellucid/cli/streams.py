@@ -17,8 +17,9 @@ HANDLER = "pellucid.plain"
 
 # Signs of ours, and of most languages' typography, that ASCII says nearly as well.
 PLAIN = {
-    **dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏┤│", "|"), **dict.fromkeys("–—−‐‑·", "-"),
+    **dict.fromkeys("█▉▊▋▌▐▓", "#"), **dict.fromkeys("▍▎▏┤│", "|"), **dict.fromkeys("–—−‐‑·", "-"),
     **dict.fromkeys("\xa0\u2007\u2009\u202f", " "), **dict.fromkeys("‘’‚", "'"), **dict.fromkeys("“”„", '"'),
+    **dict.fromkeys("▁▂", "_"), **dict.fromkeys("▃▄▅", "-"), **dict.fromkeys("▆▇", "^"), "░": ".", "▒": ":",
     "…": "...", "✗": "x", "✓": "+", "■": "*", "•": "*", "→": "->", "×": "x", "±": "+/-", "≤": "<=", "≥": ">=", "≈": "~",
     "µ": "u", "²": "2", "═": "=", "─": "-", "━": "-", "╸": "-", "╺": "-", "\ufeff": "",
 }  # fmt: skip

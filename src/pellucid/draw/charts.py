@@ -249,7 +249,7 @@ def _end_labels(frame: Frame, curves: Mapping[str, tuple[np.ndarray, np.ndarray]
             wanted.append((frame.y(y[real[-1]]), frame.x(x[real[-1]]), name, _colour_class(i)))
     heights: list[float] = []
     for height, *_ in sorted(wanted):
-        heights.append(max(heights[-1] + 14 if heights else 0.0, height))
+        heights.append(max(heights[-1] + 14 if heights else 9.0, height))
     # Pushed below the axis they would meet its numbers.
     up = max(0.0, heights[-1] - frame.y.start) if heights else 0.0
     # They are bold, and so wider than measured.

@@ -128,7 +128,7 @@ def short_text(value: float) -> str:
 
 def signed_text(value: float) -> str:
     """The same with its sign."""
-    return f"+{short_text(value)}" if value > 0 else short_text(value)
+    return f"+{short_text(value)}" if 0 < value < np.inf else short_text(value)
 
 
 def colour_key(x: float, y: float) -> list[Markup]:

@@ -7,13 +7,13 @@ from .signed import ABOVE, AMOUNT, BELOW, MISSING
 LIGHT = """
 --paper:#faf9f6;--card:#fff;--ink:#1b2130;--muted:#636b7b;--line:#e7e3da;--soft:#f2efe8;--accent:#0a7a72;
 --c0:#a9afbb;--c1:#2868c8;--c2:#d9691d;--c3:#0f8a7e;--c4:#7b52c4;--c5:#c23a68;--c6:#85791a;--over:#fff;
---above-ground:#f0913f;--below-ground:#6ea6ef
+--above-ground:#f0913f;--below-ground:#6ea6ef;--doubt:#746910
 """
 
 DARK = """
 --paper:#11141a;--card:#191d26;--ink:#e6e9f0;--muted:#98a1b3;--line:#2a303c;--soft:#222834;--accent:#4fd1c5;
 --c0:#5c6575;--c1:#6fa3f5;--c2:#f2985a;--c3:#4cc7b8;--c4:#b095f0;--c5:#f083a6;--c6:#cfc25a;--over:#0d1016;
---above-ground:#a8500f;--below-ground:#2b62b5
+--above-ground:#a8500f;--below-ground:#2b62b5;--doubt:#cfc25a
 """
 
 FONTS = """
@@ -71,9 +71,10 @@ VIEWS = """
 .badge{font:600 .74rem/1.5 var(--sans);padding:.05em .6em;border-radius:99px;border:1px solid currentColor;
 white-space:nowrap}
 .badge.exact,.badge.checked{color:var(--accent)}
-.badge.suggestive{color:var(--c6)}
+.badge.suggestive{color:var(--doubt)}
 .badge.failed{color:var(--c5)}
-.words{line-height:1.95;max-width:46em;overflow-wrap:anywhere;margin:0 0 .7em}
+.words{line-height:1.95;max-width:46em;overflow-wrap:anywhere;margin:0 0 .7em;
+padding-inline:.3em}
 .word{color:var(--ink);padding:.12em .28em;border-radius:4px;unicode-bidi:isolate;-webkit-box-decoration-break:clone;
 box-decoration-break:clone;background:color-mix(in srgb,var(--c) var(--a),transparent)}
 .word.above-ground{--c:var(--above-ground)}.word.below-ground{--c:var(--below-ground)}
