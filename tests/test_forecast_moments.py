@@ -67,7 +67,7 @@ def test_they_are_those_that_a_plain_loop_finds(channels: int, seed: int) -> Non
             ):
                 taken.append((one, place))
                 wanted.append((float(value), line.names[one], f"c{c}", h + 1))
-        told = [(one["by"], one["series"], one["of"], one["step"]) for one in found[name]]
+        told = [(one["by"], one["whose"], one["of"], one["step"]) for one in found[name]]
         assert [one[1:] for one in told] == [one[1:] for one in wanted]
         np.testing.assert_allclose([one[0] for one in told], [one[0] for one in wanted], rtol=1e-5)
         assert len(told) == MOST_MOMENTS

@@ -80,5 +80,5 @@ def _moment(
     when = moment_text(moment) if line.step.unit != "row" else data.place(row) if row >= 0 else f"step {moment:,.0f}"
     mean, std = (float(task.learned[name][channel]) for name in ("mean", "std"))
     units = {name: float(value) * std + mean for name, value in told.items() if name != "by"}
-    about = {"series": line.names[int(line.series_of(place)[0])], "when": when, "of": task.fields[channel].name}
+    about = {"whose": line.names[int(line.series_of(place)[0])], "when": when, "of": task.fields[channel].name}
     return {**about, **units, "by": told["by"], "step": step + 1, "forecast": (i, channel)}

@@ -60,7 +60,7 @@ def _moment_cards(found: Mapping[str, Any], share: str) -> list[Markup]:
 
 def _moments_table(moments: Sequence[Mapping[str, Any]], by: str, channels: bool) -> Markup:
     """A line a moment, with its series and its channel where there are several."""
-    keys = [("series", "series")] if any(one["series"] for one in moments) else []
+    keys = [("whose", "series")] if any(one["whose"] for one in moments) else []
     keys += [("of", "channel")] if channels else []
     rows = []
     for one in moments:
