@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from test_network import JOINS, NAMES, batch_of, fitted, network_of
@@ -16,6 +17,7 @@ from torch import nn
 
 import pellucid
 from pellucid.data.batches.batch import Batch, Padded
+from pellucid.data.read_new import read_new
 from pellucid.errors import PellucidError, UsageError
 from pellucid.network import Network
 from pellucid.planning.plan import Recipe
@@ -30,6 +32,8 @@ from pellucid.views.cell_gates import open_cell
 from pellucid.views.gradient_terms import gradient_terms
 from pellucid.views.unit import unit
 from pellucid.views.weight import copy_to_learn, weight
+from pellucid.views.what_if import what_if
+from pellucid.wording import number_text
 
 
 def state_of(net: nn.Module) -> dict[str, Any]:
@@ -421,3 +425,179 @@ def test_weights_of_heads_and_of_ones_own_modules_are_opened() -> None:
             assert terms.slope == pytest.approx(slope.flatten()[slope.abs().argmax()].item(), rel=1e-5)
             assert terms.residual <= 1e-6, name
             assert terms.whole is (name.endswith("signs") or "module.3" in name)
+
+
+# -- what if
+
+
+def raw_after(subject: Subject, **options: Any) -> np.ndarray:
+    before = state_of(subject.network)
+    result = what_if(subject, **options)
+    assert_untouched(subject.network, before)
+    np.testing.assert_allclose(result.arrays["before"], subject.raw, atol=1e-6)
+    assert result.badge.level == "exact"
+    return result.arrays["after"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("join", ["a table", "photos", "photo and text"])
+def test_a_unit_at_nothing_is_a_network_whose_next_map_does_not_read_it(join: str, name: str) -> None:
+    net = learned_statistics(randomised(network_of(JOINS[join], name))).eval()
+    subject = subject_of_net(net)
+    cut = copy.deepcopy(net)
+    stage = cut.trunk.stages["layer2" if "layer2" in cut.trunk.stages else "layer1"]
+    units, layer = [1, 2, 3, 5], 2 if "layer2" in cut.trunk.stages else 1
+    with torch.no_grad():
+        if cells := stage.cells():
+            # Nothing enters their states.
+            first = next(iter(cells.values()))
+            for one in first.layer.parameters():
+                one[[first.gate_rows(k)["candidate"] for k in units]] = 0
+        elif stage.unit_map == "first":
+            stage.second.weight[:, units] = 0
+        else:
+            stage.out.weight[:, units] = 0
+        expected = cut.predict(subject.example)[0]
+    after = raw_after(subject, without=[f"layer{layer}.{k}" for k in units])
+    np.testing.assert_allclose(after, expected, atol=2e-5, rtol=1e-4)
+    assert not np.allclose(after, subject.raw, atol=1e-6)
+
+
+def test_a_head_at_nothing_is_an_attention_that_does_not_read_it() -> None:
+    trunk = TRUNKS["transformer"](32, 2, head=8)
+    net = randomised(Network([fitted("text")[0]], trunk, fitted("category", "answer", "target")[0], seed=1)).eval()
+    subject, cut = subject_of_net(net), copy.deepcopy(net)
+    with torch.no_grad():
+        cut.trunk.stages["layer1"].attention.out.weight[:, 8:16] = 0
+        cut.trunk.stages["layer2"].out.weight[:, [3, 4]] = 0
+    # Several at once are applied together.
+    after = raw_after(subject, without=["layer1.head1", "layer2.3", "layer2.4"])
+    np.testing.assert_allclose(after, cut.predict(subject.example)[0].detach(), atol=2e-5)
+
+
+def test_stages_are_left_out_or_held_at_their_mean(photos: Path) -> None:
+    subject = subject_of_data(photos, TRUNKS["transformer"].of_size(0))
+    cut = copy.deepcopy(subject.network)
+    del cut.trunk.stages["layer1"]
+    after = raw_after(subject, without="layer1")
+    np.testing.assert_allclose(after, cut.predict(subject.example)[0].detach(), atol=1e-5)
+    assert "layer1 left out" in what_if(subject, without="layer1").sentence
+    subject = subject_of_data(photos, TRUNKS["convolutional"].of_size(0))
+    part = subject.validation
+    assert part is not None
+    everything = part.batch()
+    with torch.no_grad():
+        last = subject.network.open(everything)["trunk.layer3"].features
+        mean = subject.network.output.layer(last.x.mean((0, 1, 2)))
+    after = raw_after(subject, without="layer3")
+    np.testing.assert_allclose(after, mean, atol=1e-4)
+    assert "held at its mean" in what_if(subject, without="layer3").sentence
+    bare = replace(subject, training=None, validation=None)
+    with pytest.raises(PellucidError, match="the run keeps no examples"):
+        what_if(bare, without="layer3")
+    # With a unit of another stage at once.
+    both = raw_after(subject, without=["layer1.2", "layer3"])
+    np.testing.assert_allclose(both, mean, atol=1e-4)
+
+
+def test_a_weight_is_set(photos: Path) -> None:
+    subject = subject_of_data(photos, TRUNKS["dense"].of_size(0))
+    other = copy.deepcopy(subject.network)
+    with torch.no_grad():
+        other.output.layer.weight[1, 3] = 5.5
+    after = raw_after(subject, values=["output.layer.weight[1,3]=5.5"])
+    np.testing.assert_allclose(after, other.predict(subject.example)[0].detach(), atol=1e-6)
+    with pytest.raises(UsageError, match="is no number that a weight can be"):
+        what_if(subject, values="output.layer.weight[1,3]=much")
+
+
+def test_photos_are_moved_and_covered(photos: Path) -> None:
+    subject = subject_of_data(photos, TRUNKS["convolutional"].of_size(0))
+    assert subject.example is not None
+    (key,) = subject.network.input_keys()
+    pixels = np.array(subject.example.inputs[key])
+
+    def answer(own: np.ndarray) -> np.ndarray:
+        batch = replace(subject.example, inputs={key: torch.from_numpy(own.copy())})
+        return subject.network.predict(batch)[0].detach().numpy()
+
+    moved = np.concatenate([pixels[:, :, :2][:, :, ::-1], pixels[:, :, :-2]], 2)
+    np.testing.assert_allclose(raw_after(subject, move="2,0"), answer(moved), atol=1e-5)
+    covered = pixels.copy()
+    covered[:, 2, 3] = np.round(np.array(subject.network.fields[0].state["mean"]) * 255)
+    np.testing.assert_allclose(raw_after(subject, mask="3,4"), answer(covered), atol=1e-5)
+    for options, message in (
+        ({"move": "9,0"}, "can't be moved by 9,0"),
+        ({"move": "left"}, "says no move"),
+        ({"mask": "9,1"}, "there is no patch 9,1"),
+        ({"mask": "nose"}, "Unknown word or column 'nose'"),
+        ({}, "there is nothing to change"),
+        ({"without": "layr3"}, "Did you mean 'layer3'"),
+        ({"without": "output.above"}, "is an answer, which can't be left out"),
+        ({"values": "brightness"}, "sets nothing"),
+        ({"values": "image=3"}, "which can't be typed|Unknown column"),
+    ):
+        with pytest.raises(PellucidError, match=message):
+            what_if(subject, **options)
+
+
+def test_columns_are_set_as_their_kind_reads_them(table: Path) -> None:
+    subject = subject_of_data(table, TRUNKS["dense"].of_size(0))
+    data, part = subject.data, subject.validation
+    assert data is not None
+    assert part is not None
+    row = int(part.rows[0])
+
+    def answer_with(**cells: Any) -> np.ndarray:
+        frame = pl.read_csv(table)[row : row + 1].with_columns(**{k: pl.lit(v) for k, v in cells.items()})
+        other = read_new(frame, subject.network.fields, False)
+        fields = [f for f in subject.network.fields if f.is_input]
+        batch = Loader.of(other, fields, torch.device("cpu")).batch(torch.tensor([0]))
+        return subject.network.predict(batch)[0].detach().numpy()
+
+    np.testing.assert_allclose(raw_after(subject, values="x=1.25"), answer_with(x=1.25), atol=1e-5)
+    np.testing.assert_allclose(
+        raw_after(subject, values=["x=1.25", "colour=blue"]), answer_with(x=1.25, colour="blue"), atol=1e-5
+    )
+    np.testing.assert_allclose(raw_after(subject, values="y=NA"), answer_with(y=None), atol=1e-5)
+    np.testing.assert_allclose(raw_after(subject, mask="y"), answer_with(y=None), atol=1e-5)
+    for options, message in (
+        ({"values": "colour=bleu"}, "Unknown value of 'colour' 'bleu'. Did you mean 'blue'"),
+        ({"values": "color=blue"}, "Unknown column 'color'. Did you mean 'colour'"),
+        ({"values": "x=much"}, "'much' can't be read for 'x', a number"),
+        ({"move": "1,0"}, "there is no photo to move"),
+        ({"mask": "1,1"}, "Unknown word or column|there is no photo to cover"),
+    ):
+        with pytest.raises(PellucidError, match=message):
+            what_if(subject, **options)
+    assert "far outside" in what_if(subject, values="x=1,000,000").sentence
+
+
+def test_words_are_left_out(texts: Path) -> None:
+    subject = subject_of_data(texts, TRUNKS["transformer"].of_size(0), row=3)
+    data, part = subject.data, subject.validation
+    assert data is not None
+    assert part is not None
+    text = str(data.fields["review"].traits.show(data.stored_values("review"), int(part.rows[3])))
+    word = text.split()[2]
+    rest = " ".join(one for one in text.split() if one != word)
+    np.testing.assert_allclose(
+        raw_after(subject, mask=word.upper()), raw_after(subject, values=f"review={rest}"), atol=1e-6
+    )
+    assert not np.allclose(raw_after(subject, mask=word), subject.raw)
+    known = next(one for one in text.split() if one != word)
+    with pytest.raises(UsageError, match=f"Did you mean '{known}'"):
+        what_if(subject, mask=known + "e")
+    # A text may be empty.
+    assert np.isfinite(raw_after(subject, mask="review")).all()
+
+
+def test_numbers_are_told_in_their_units(numbers: Path) -> None:
+    subject = subject_of_data(numbers, TRUNKS["dense"].of_size(0), target="price")
+    result = what_if(subject, values="x=2")
+    _, rows = result.blocks[0].table()
+    assert rows[0][0] == "price"
+    low, high = (float(subject.task.to_units(result.arrays[k])[0]) for k in ("before", "after"))
+    assert rows[0][1].startswith(number_text(low))
+    assert rows[0][3] == number_text(high - low)
+    assert f"price goes from {number_text(low)} to {number_text(high)}" in result.sentence

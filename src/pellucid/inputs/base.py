@@ -143,6 +143,14 @@ class Input(nn.Module):
         """The layer as JSON, its weights and the fields' states left out."""
         return {"kind": self.kind, "fields": [f.name for f in self.fields], "settings": self.chosen}
 
+    def move_value(self, value: Any, right: int, down: int) -> Any:
+        """Encoded values with what they show moved by so many pixels; only of layers that read pictures."""
+        raise PellucidError(f"{self.fields[0].traits.noun} can't be moved")
+
+    def cover_value(self, value: Any, rows: slice, columns: slice) -> Any:
+        """Encoded values with some of the pixels at their mean in training; only of layers that read pictures."""
+        raise PellucidError(f"{self.fields[0].traits.noun} can't be covered")
+
     def mirror_value(self, value: Any) -> Any | None:
         """The encoded values mirrored left to right, where the plan says that the target stays true; else None."""
         return None

@@ -119,6 +119,15 @@ class Image(Input):
         height, width, _ = self.size
         return Warp.draw(key, height, width, shift=shift, mirror=mirror).move_pixels(value)
 
+    def move_value(self, value: Tensor, right: int, down: int) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
+        one = torch.ones(len(value), dtype=torch.int64)
+        return Warp(one < 0, down * one, right * one).move_pixels(torch.as_tensor(value))
+
+    def cover_value(self, value: Tensor, rows: slice, columns: slice) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
+        covered = torch.as_tensor(value).clone()
+        covered[:, rows, columns] = self.mean.round().clamp(0, 255).to(covered.dtype)
+        return covered
+
     def mirror_value(self, value: Tensor) -> Tensor | None:  # (B, H, W, C) -> (B, H, W, C)
         return value.flip(2) if self.chosen["mirror"] else None
 

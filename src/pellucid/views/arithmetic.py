@@ -69,12 +69,14 @@ class Recording(TorchFunctionMode):
         network: whose parameters are told by name.
 
     Attributes:
-        products: all weighted sums, in order.
+        products: all weighted sums, in order. count: tensors made so far; numbers: of each, by its id, its number.
     """
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.products: list[Product] = []
+        self.count = 0
+        self.numbers: dict[int, int] = {}
         self.names = {id(p): name for name, p in network.named_parameters()}
         self._made: dict[int, Made] = {}
         self._children: dict[int, list[Tensor]] = {}
@@ -110,6 +112,8 @@ class Recording(TorchFunctionMode):
         changed = self.changed(made, result)
         if changed is not result and product is not None:
             product.output = changed
+        self.numbers[id(changed)] = self.count
+        self.count += 1
         self._made[id(changed)] = made
         self._kept += [changed, made]
         for parent in parents:
@@ -132,15 +136,21 @@ class Recording(TorchFunctionMode):
 
     def places_in_parameter(self, used: Tensor) -> Tensor:
         """Of each entry of a parameter, seen in whatever way, its flat place in the parameter."""
+        return self.origin(used)[1]
+
+    def origin(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
+        """What a tensor was before it was only moved, and of each of its entries the flat place in that."""
         way: list[Made] = []
-        while id(used) not in self.names and (made := self.made(used)) is not None:
+        while id(tensor) not in self.names and (made := self.made(tensor)) is not None:
+            if made.word != "" or made.function in SIDE_BY_SIDE or made.product is not None:
+                break
             way.append(made)
-            used = made.parents[0]
-        index = torch.arange(used.numel()).view(used.shape)
+            tensor = made.parents[0]
+        index = torch.arange(tensor.numel()).view(tensor.shape)
         for made in reversed(way):
             index = made.function(index, *made.args[1:], **made.kwargs)
             index = index if made.item is None else index[made.item]
-        return index
+        return tensor, index
 
     # -- back from a value to the sum that it was made of
 

@@ -93,7 +93,7 @@ def _compute_gradients(network: Network, optimizer: Optimizer, batch: Batch) -> 
         loss.backward()  # type: ignore[no-untyped-call]
     for p in optimizer.parameters:
         p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-    return float(loss)
+    return loss.item()
 
 
 def _clip(optimizer: Optimizer, most: float) -> None:

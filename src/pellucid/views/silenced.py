@@ -1,0 +1,84 @@
+"""Units set to 0 while a network computes, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.batches.batch import Batch
+from ..errors import UsageError
+from ..network import Network
+from .addresses import Scene, Unit, cells_of, find_unit
+from .arithmetic import Made, Recording
+
+
+class Silenced(Recording):
+    """A recording that sets some values to 0 as they are made, so that all that follows is made of these.
+
+    Args:
+        places: by the number of what is made, the flat places in it.
+    """
+
+    def __init__(self, network: nn.Module, places: Mapping[int, Tensor]):
+        super().__init__(network)
+        self.places = places
+
+    def changed(self, made: Made, result: Tensor) -> Tensor:
+        own = self.places.get(self.count)
+        if own is None:
+            return result
+        gone = torch.zeros(result.numel(), dtype=torch.bool)
+        gone[own] = True
+        return result.masked_fill(gone.view(result.shape), 0.0)
+
+
+def silent_answer(network: Network, batch: Batch, names: Sequence[str]) -> Tensor:  # -> (B, R)
+    """The raw answers with some units at 0.
+
+    Args:
+        network: a copy: recurrent units are silenced in its weights. names: of units and heads.
+
+    Raises:
+        UsageError: for a name that is not there, or an answer's own unit.
+    """
+    scene = Scene.of(network, batch)
+    rest: list[Unit] = []
+    for unit in (find_unit(scene, name) for name in names):
+        if unit.answer is not None:
+            raise UsageError(
+                f"'{unit.name}' is an answer, which can't be left out", fix="leave out what stands before it"
+            )
+        if unit.cell is not None and unit.stage is not None:
+            cells_of(unit.stage)[unit.cell].silence_unit(unit.number)
+        else:
+            rest.append(unit)
+    places: dict[int, list[Tensor]] = {}
+    for unit in rest:
+        for number, own in _made_where(scene, unit):
+            places.setdefault(number, []).append(own)
+    with torch.no_grad(), Silenced(network, {number: torch.cat(own) for number, own in places.items()}):
+        return network.open(batch).answer
+
+
+def _made_where(scene: Scene, unit: Unit) -> list[tuple[int, Tensor]]:
+    """The numbers of what a unit's values were made as, and the flat places in it."""
+    recording: Any = scene.recording
+    if unit.head:
+        assert unit.stage is not None
+        mixed = unit.stage.inside["mixed"]
+        index = torch.arange(mixed.numel()).view(mixed.shape)[:, unit.number].flatten()
+        tensors = [(mixed, index)]
+    else:
+        start, tensors = 0, []
+        for values in unit.uses or [unit.values]:
+            own = unit.flat.flatten() - start
+            tensors.append((values, own[(own >= 0) & (own < values.numel())]))
+            start += values.numel()
+    found = []
+    for values, index in tensors:
+        origin, moved = recording.origin(values)
+        found.append((recording.numbers[id(origin)], moved.flatten()[index]))
+    return found
