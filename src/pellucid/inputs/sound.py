@@ -155,7 +155,7 @@ class Sound(Input):
         return self
 
     def forward(self, value: Padded[Tensor], key: Tensor | None = None) -> Features:
-        # (B, S) -> (B, T/P, C/Q, D), (B, T/P, D) or (B, D)
+        # (B, ...) -> (B, T/P, C/Q, D), (B, T/P, D) or (B, D)
         x, lengths = self.frames(value, key)
         if self.positions == 0:
             return Features(self.layer(summarise(x, lengths)), key=key)

@@ -70,7 +70,7 @@ class Text(Input):
         self.out_width = width
         return self
 
-    def forward(self, value: Padded, key: Tensor | None = None) -> Features:  # (B, T) -> (B, T, D) or (B, E)
+    def forward(self, value: Padded, key: Tensor | None = None) -> Features:  # (B, T, ...) -> (B, T, D) or (B, E)
         tokens = value.values
         places = torch.arange(tokens.shape[1], device=tokens.device)
         mask = places < value.lengths.unsqueeze(1)  # (B, T)

@@ -107,7 +107,7 @@ def strongest(names: Sequence[str], values: np.ndarray, about: str = "") -> str:
     found = [f"'{names[high]}' adds most ({number_text(float(values[high]), 3)})"] if values[high] > 0 else []
     if values[low] < 0:
         found.append(f"'{names[low]}' takes most away ({number_text(float(values[low]), 3)})")
-    return about + (" and ".join(found) or "nothing adds to it")
+    return about + (" and ".join(found) or "no part adds to it")
 
 
 def cells_between(fine: tuple[int, ...], coarse: tuple[int, ...]) -> tuple[int, ...]:

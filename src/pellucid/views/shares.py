@@ -76,7 +76,7 @@ def shares(subject: Subject) -> Result:
     return Result(
         "shares",
         "What each part has of the answer",
-        f"{explained.noun[:1].upper()}{explained.noun[1:]} is {number_text(total, 4)} = {sum_text}. {drawn.said}.",
+        f"{capital(explained.noun)} is {number_text(total, 4)} = {sum_text}. {capital(drawn.said)}.",
         shares_badge(found, explained),
         blocks,
         {"shares": values, "bias": np.array(constant), "solved": np.array((found.solved or 0.0) * explained.scale),
@@ -86,6 +86,10 @@ def shares(subject: Subject) -> Result:
         caption="A position has already heard others: hidden layers before the last have mixed what stands beside it "
         f"into it. {drawn.note}".strip(),
     )  # fmt: skip
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def shares_badge(found: Shares, explained: Explained) -> Badge:

@@ -1,0 +1,280 @@
+"""Whether a map of what a network looked at is true of this network: tested on kept examples.
+
+Three tests. *Hiding:* once what a map puts first is hidden, the answer falls faster than when as much is hidden at
+random; under two fills, neither of which the map was made with. *Shuffling:* a network whose trained weights are
+shuffled within each tensor has another map (Adebayo et al., "Sanity Checks for Saliency Maps", 2018). *Knowing:* on
+kept validation examples the network is better than the naive answer; else it has learned nothing to look at.
+
+U units of an example, S variants of it, n examples.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..network import Network
+from ..wording import number_text
+from .base import Part, Subject
+from .result import Badge, Level
+from .variants import Sample, kept_samples, predict_all, spread
+
+# Kept validation examples that a map is tested on, and whether the network knows anything is.
+TESTED, KNOWN = 12, 128
+
+# Of the units: hidden at a time.
+SHARES = (0.1, 0.3, 0.6)
+
+# Random orders of each example, that the map's is compared with.
+RANDOM_ORDERS = 2
+
+# Rank correlations with the map of a shuffled network, at most: of the last layer, of all.
+MOST_LAST, MOST_ALL = 0.7, 0.5
+
+# Standard errors by which hiding must beat chance, under each fill. Units of an example, and examples, at least.
+SURE, FEWEST_UNITS, FEWEST_TESTED = 2.0, 4, 3
+
+FILLS = ("mean", "swap")
+
+
+@dataclass(frozen=True)
+class Map:
+    """What a method says of one example: of each unit (U,), and as fine as it is shown (m,)."""
+
+    units: np.ndarray
+    fine: np.ndarray
+
+
+# Of an example, of any network like the subject's; None where it has too few units.
+MapOf = Callable[[Network, Sample], Map | None]
+
+# (S,) answers to an example with the units of (S, U) hidden, filled by one of ``FILLS``.
+HiddenAnswers = Callable[[Sample, np.ndarray, str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Mean answers while units are hidden, or shown again, in one order; lower and higher are better."""
+
+    deletion: float
+    insertion: float
+
+
+def checked_badge(
+    subject: Subject, name: str, map_of: MapOf, hidden_answers: HiddenAnswers, units: str, said: str = ""
+) -> Badge:
+    """The badge of a kind of map on this network; worked out once a subject.
+
+    Args:
+        name: of the kind. units: a name for what is hidden and how; maps over the same are compared with the same
+            random orders. said: stands before what was tested.
+    """
+    key = f"check {name}"
+    if key not in subject.found:
+        subject.found[key] = test_map(subject, map_of, hidden_answers, units)
+    level, reason, figures = subject.found[key]
+    return Badge(level, f"{said} {reason}".strip(), figures)
+
+
+def test_map(
+    subject: Subject, map_of: MapOf, hidden_answers: HiddenAnswers, units: str
+) -> tuple[Level, str, dict[str, float]]:
+    """The level, why, and the figures."""
+    if subject.validation is None or subject.training is None:
+        return "suggestive", "Not tested: the run keeps no examples to test it on.", {}
+    samples = tested_samples(subject, subject.validation)
+    maps = [map_of(subject.network, sample) for sample in samples]
+    tested = [(s, m) for s, m in zip(samples, maps, strict=True) if m is not None and len(m.units) >= FEWEST_UNITS]
+    if len(tested) < FEWEST_TESTED:
+        return "suggestive", "Not tested: the examples have too few parts to put in an order.", {}
+    figures: dict[str, float] = {"examples": len(tested)}
+    chance = chance_curves(subject, tested, hidden_answers, units)
+    faults = hiding_faults(tested, hidden_answers, chance, figures)
+    faults += shuffling_faults(subject, tested, map_of, figures)
+    low = better_than_naive(subject)
+    figures["better than the naive answer by at least"] = low
+    if low <= 0:
+        faults.append("on kept validation examples the network is no better than the naive answer")
+    about = tested_text(figures)
+    if faults:
+        return "failed", f"Failed its test: {'; '.join(faults)} ({about}).", figures
+    return "checked", f"Passed its test: {about}.", figures
+
+
+def tested_samples(subject: Subject, part: Part) -> list[Sample]:
+    if "tested" not in subject.found:
+        subject.found["tested"] = kept_samples(subject, part, TESTED)
+    return subject.found["tested"]  # type: ignore[no-any-return]
+
+
+def tested_text(figures: dict[str, float]) -> str:
+    gains = [number_text(figures[f"hiding, {fill} fill: gain"], 2) for fill in FILLS]
+    return (
+        f"on {figures['examples']:.0f} kept examples, hiding what it puts first lowers the answer more than hiding as "
+        f"much at random, by {gains[0]} (filled with the mean) and {gains[1]} (with another example) of the answer's "
+        f"spread; its rank correlation with the map of a network with its last layer shuffled is "
+        f"{figures['rank correlation, its last layer shuffled']:.2f}, with all layers shuffled "
+        f"{figures['rank correlation, all layers shuffled']:.2f}"
+    )
+
+
+# ---------------------------------------------------------------- hiding
+
+
+def chance_curves(
+    subject: Subject, tested: Sequence[tuple[Sample, Map]], hidden_answers: HiddenAnswers, units: str
+) -> dict[tuple[int, str], list[Curves]]:
+    """What random orders do to each tested example under each fill; worked out once for all maps over the same."""
+    found: dict[tuple[int, str], list[Curves]] = subject.found.setdefault(f"chance {units}", {})
+    for sample, own in tested:
+        rng = np.random.default_rng(sample.row)
+        orders = [rng.permutation(len(own.units)) for _ in range(RANDOM_ORDERS)]
+        for fill in FILLS:
+            if (sample.row, fill) not in found:
+                found[sample.row, fill] = hiding_curves(sample, orders, fill, hidden_answers)
+    return found
+
+
+def hiding_faults(
+    tested: Sequence[tuple[Sample, Map]],
+    hidden_answers: HiddenAnswers,
+    chance: Mapping[tuple[int, str], Sequence[Curves]],
+    figures: dict[str, float],
+) -> list[str]:
+    """Why a map fails by hiding, under each fill; none where it passes."""
+    faults = []
+    for fill in FILLS:
+        gains, found = [], []
+        for sample, made in tested:
+            own = hiding_curves(sample, [np.argsort(-made.units, kind="stable")], fill, hidden_answers)[0]
+            others = chance[sample.row, fill]
+            random = Curves(*np.mean([(c.deletion, c.insertion) for c in others], 0).tolist())
+            gains.append(random.deletion - own.deletion)
+            found.append((own.deletion, random.deletion, own.insertion, random.insertion))
+        # In units of what it does to hide the half or to show it.
+        size = max(float(np.std(np.array(found)[:, [1, 3]])), 1e-9)
+        gain, error = float(np.mean(gains)) / size, float(np.std(gains, ddof=1) / len(gains) ** 0.5) / size
+        names = ("deletion", "deletion at random", "insertion", "insertion at random")
+        figures |= {f"{what}, {fill} fill": float(v) for what, v in zip(names, np.mean(found, 0), strict=True)}
+        figures |= {f"hiding, {fill} fill: gain": gain, f"hiding, {fill} fill: error": error}
+        if not gain > SURE * error:
+            how = "the mean" if fill == "mean" else "another example"
+            faults.append(f"filled with {how}, hiding what it puts first does no more than hiding at random")
+    return faults
+
+
+def hiding_curves(
+    sample: Sample, orders: Sequence[np.ndarray], fill: str, hidden_answers: HiddenAnswers
+) -> list[Curves]:
+    """What the answer is on average while units are hidden in each of some orders, and while they are shown again."""
+    units = len(orders[0])
+    counts = sorted({min(max(1, round(share * units)), units - 1) for share in SHARES})
+    ranks = np.stack([np.argsort(order) for order in orders])  # (O, U), the place of each unit in an order
+    hidden = ranks[:, None] < np.array(counts)[:, None]  # (O, K, U)
+    both = np.stack([hidden, ~hidden])  # (2, O, K, U)
+    said = hidden_answers(sample, both.reshape(-1, units), fill).reshape(both.shape[:3]).mean(2)
+    return [Curves(float(a), float(b)) for a, b in said.T]
+
+
+# ---------------------------------------------------------------- shuffling
+
+
+def shuffling_faults(
+    subject: Subject, tested: Sequence[tuple[Sample, Map]], map_of: MapOf, figures: dict[str, float]
+) -> list[str]:
+    """Why a map fails by shuffling the network's weights; none where it passes."""
+    faults = []
+    for which, what, most in (("last", "its last layer shuffled", MOST_LAST), ("all", "all layers shuffled", MOST_ALL)):
+        other = shuffled_network(subject, which)
+        moved = [map_of(other, sample) for sample, _ in tested]
+        correlation = mean_correlation([own.fine for _, own in tested], [m.fine for m in moved if m is not None])
+        figures[f"rank correlation, {what}"] = correlation
+        if not correlation < most:
+            faults.append(f"it is much the same for a network with {what}")
+    return faults
+
+
+def mean_correlation(own: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> float:
+    """How alike the maps of two networks are, of the same examples: of signed or of plain sizes, whichever is more."""
+    sizes = [unusual_sizes(maps) for maps in (own, moved)]
+    found = [(rank_correlation(one, two), correlation(a, b)) for one, two, a, b in zip(own, moved, *sizes, strict=True)]
+    return float(np.mean(found, 0).max())
+
+
+def unusual_sizes(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The rank of each place by its size, less what it usually is in other examples of as many places.
+
+    By sizes, because an edge detector finds the same edges and any sign. Less what is usual, because where nothing ever
+    differs between examples, as in a black border, no network has anything to say.
+    """
+    ranks = [ranks_of(abs(values)) for values in maps]
+    found = []
+    for k, own in enumerate(ranks):
+        others = [r for j, r in enumerate(ranks) if j != k and len(r) == len(own)]
+        found.append(own - np.mean(others, 0) if others else own)
+    return found
+
+
+def shuffled_network(subject: Subject, which: str) -> Network:
+    """A copy whose trained weights are shuffled within each tensor: of the output alone, or of all layers.
+
+    The untrained network would not do: branches that start as nothing add nothing to it.
+    """
+    key = f"shuffled {which}"
+    if key not in subject.found:
+        other = copy.deepcopy(subject.network).eval()
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for p in (other.output if which == "last" else other).parameters():
+                p.copy_(p.flatten()[torch.randperm(p.numel(), generator=generator)].view(p.shape))
+        subject.found[key] = other
+    return subject.found[key]  # type: ignore[no-any-return]
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's, with equal values on their mean rank; 0 where one of them never varies."""
+    return correlation(ranks_of(a), ranks_of(b))
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    size = a.std() * b.std()
+    return float(((a - a.mean()) * (b - b.mean())).mean() / size) if size > 0 else 0.0
+
+
+def ranks_of(values: np.ndarray) -> np.ndarray:  # (U,) -> (U,)
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return (last - (count - 1) / 2)[place]
+
+
+# ---------------------------------------------------------------- knowing
+
+
+def better_than_naive(subject: Subject) -> float:
+    """By how much the network is better than the naive answer on kept validation examples, at least (95%).
+
+    In its main metric; 0 where that is not known.
+    """
+    if "knows" not in subject.found:
+        subject.found["knows"] = _measure_knowing(subject)
+    return float(subject.found["knows"])
+
+
+def _measure_knowing(subject: Subject) -> float:
+    part, training, task = subject.validation, subject.training, subject.task
+    if part is None or training is None or part.loader.target is None or training.loader.target is None:
+        return 0.0
+    chosen = spread(len(part), KNOWN)
+    rows = part.rows[chosen]
+    raw, target = predict_all(subject.network, part, chosen).numpy(), part.loader.targets(rows).numpy()
+    if task.constant:
+        same, _ = task.naive_answer(training.loader.targets(training.rows).numpy())
+        naive = np.broadcast_to(same, raw.shape)
+    else:
+        naive, _ = task.naive_answers(part.loader.target, part.rows[:0], rows)
+    low = task.paired_difference(raw, naive, target)[1]
+    return float(low) if np.isfinite(low) else 0.0

@@ -1,0 +1,121 @@
+"""Which pixels, words or steps spoke for the answer: expected gradients, and each part left out in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..network import Network
+from ..wording import join_words, percent_text
+from .badges import Map, MapOf, checked_badge
+from .base import Subject, register
+from .blocks import Block, Picture
+from .gradients import TOLERANCE, Attribution, expected_gradients
+from .hiding import hidden_by_places, left_out, references
+from .place_blocks import draw_named, draw_places, draw_words, is_photo, photo_pixels, strongest
+from .places import Places, layers_with_places, places_of
+from .result import Badge, Result
+from .variants import Sample, own_sample
+
+# Kept training examples that stand in the example's stead, and of them those of the test.
+REFERENCES, TEST_REFERENCES = 16, 8
+
+
+def suits(subject: Subject) -> str | None:
+    if layers_with_places(subject.network):
+        return None
+    return "it needs photos, texts, series or recordings: see 'fields' for columns of a table"
+
+
+@register("pixels", "Which pixels, words or steps spoke for it", place=50, needs=("example", "training"), suits=suits)
+def pixels(subject: Subject) -> Result:
+    """What each pixel, word or step has added to the answer, and what the answer loses when a part is left out.
+
+    Both are in the units of the answer: of a class's logit, or of the number.
+    """
+    sample, explained, network = own_sample(subject), subject.explained, subject.network
+    layers = layers_with_places(network)
+    blocks: list[Block] = []
+    arrays: dict[str, np.ndarray] = {}
+    said, gaps = [], []
+    for i in layers:
+        names = join_words([f"'{field.name}'" for field in network.layers[i].fields], 3)
+        about = f"in {names} " if len(layers) > 1 else ""
+        found, places = evidence_of(subject, sample, i), places_of(network, i, sample)
+        added = map_of_parts(network, i, found) * explained.scale
+        left = left_out(subject, sample, places) * explained.scale
+        arrays |= {f"added.{i}": added, f"left_out.{i}": left}
+        blocks += draw_places(network, i, sample, added, f"What each part {about}has added: orange for, blue against")
+        blocks += draw_left_out(network, sample, places, left, f"What is lost when a part {about}is left out")
+        gaps.append(found.gap)
+        said.append(strongest(places.names, places.sums(added), about))
+    solved = network.solved
+    note = f" What the {solved.name} say is not in it." if solved is not None and not solved.smooth else ""
+    return Result(
+        "pixels",
+        "Which pixels, words or steps spoke for it",
+        f"For {explained.noun}, {'; '.join(filter(None, said))}.",
+        evidence_badge(subject, max(gaps)),
+        blocks,
+        {**arrays, "gap": np.array(gaps)},
+        method="Expected gradients: the answer's mean slope on the way from kept training examples to this one, times "
+        "how far each place moves on it; beside it forward passes without each part.",
+        paper="Erion et al., 2021",
+        caption=f"Compared with {min(REFERENCES, len(subject.training or ()))} kept training examples.{note}",
+    )
+
+
+def evidence_badge(subject: Subject, gap: float) -> Badge:
+    """Tested on this network; the gap of this very example beside it."""
+    said = f"The parts add up to the answer within {percent_text(gap)}."
+    i = layers_with_places(subject.network)[0]
+    found = checked_badge(subject, "pixels", tested_map(subject, i), hidden_by_places(subject, i), f"places {i}")
+    figures = {**found.figures, "gap": gap}
+    if gap > TOLERANCE and found.level == "checked":
+        return Badge("failed", f"{said} That is more than {percent_text(TOLERANCE)}. {found.reason}", figures)
+    return Badge(found.level, f"{said} {found.reason}", figures)
+
+
+# ---------------------------------------------------------------- the maps
+
+
+def evidence_of(subject: Subject, sample: Sample, i: int) -> Attribution:
+    assert subject.training is not None
+    return expected_gradients(subject.network, sample, i, references(subject, subject.training, i, REFERENCES))
+
+
+def map_of_parts(network: Network, i: int, found: Attribution) -> np.ndarray:  # -> (*places)
+    return network.layers[i].sum_places(found.parts.unsqueeze(0))[0].numpy().astype(np.float64)
+
+
+def tested_map(subject: Subject, i: int) -> MapOf:
+    """The map of one input, in its units, as ``badges`` tests it."""
+
+    def make_map(network: Network, sample: Sample) -> Map:
+        assert subject.training is not None
+        others = references(subject, subject.training, i, TEST_REFERENCES)
+        found = expected_gradients(network, sample, i, others, most=2)
+        places, values = places_of(network, i, sample), map_of_parts(network, i, found)
+        units = places.sums(values)
+        return Map(units, units if network.layers[i].fields[0].traits.prose else values.ravel())
+
+    return make_map
+
+
+# ---------------------------------------------------------------- the drawing
+
+
+def draw_left_out(network: Network, sample: Sample, places: Places, left: np.ndarray, caption: str) -> list[Block]:
+    layer = network.layers[places.layer]
+    if is_photo(layer):
+        # Squares are numbered row by row.
+        grid = left.reshape(-1, int(places.unit[0].max()) + 1)
+        return [Picture(caption, photo_pixels(network, places.layer, sample), fit_squares(grid, places.unit))]
+    if layer.fields[0].traits.prose:
+        return draw_words(places, left, caption)
+    return [draw_named(places.names, left, caption, "lost")]
+
+
+def fit_squares(grid: np.ndarray, unit: np.ndarray) -> np.ndarray:  # (r, c), (H, W) -> (r, c) or (H, W)
+    """A value a square, as a map that covers the photo: by pixel where squares are not all of one size."""
+    even = all(n % k == 0 for n, k in zip(unit.shape, grid.shape, strict=True))
+    return grid if even else grid.ravel()[unit]

@@ -1,0 +1,108 @@
+"""Expected gradients: what each place of an input has added to an answer, against other examples in its stead.
+
+R references, M nodes between each of them and the example; *places are the pixels, tokens or steps of an input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.batches.batch import Batch
+from ..inputs.base import repeat_value
+from ..network import Network
+from .variants import Sample, answers, at_once, variants
+
+# Nodes on the way from a reference to the example: as few as add up, doubled until they do.
+FEWEST_NODES, MOST_NODES = 2, 16
+
+# Of the difference that is explained: how far the parts may be from adding up to it.
+TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What each place has added.
+
+    Attributes:
+        parts: (*places, C). total: the answer less the mean answer to the references, which the parts add up to.
+        gap: how far they don't, as a share of ``total``. base: that mean answer. steps: gradients that were taken.
+    """
+
+    parts: Tensor
+    total: float
+    gap: float
+    base: float
+    steps: int
+
+
+def expected_gradients(
+    network: Network, sample: Sample, i: int, references: Any, *, nodes: int = FEWEST_NODES, most: int = MOST_NODES
+) -> Attribution:
+    """The mean over references of integrated gradients (Erion et al., 2021) at one input; the others stay as they are.
+
+    Each way is summed by Gauss's nodes, and nodes are doubled until the parts add up to within ``TOLERANCE``.
+
+    Args:
+        i: the input's number. references: encoded values of other examples. nodes, most: to begin with, and to end.
+    """
+    layer, key = network.layers[i], network.input_keys()[i]
+    own = sample.batch.inputs[key]
+    with torch.no_grad():
+        others = layer.fit_places(references, own)
+        end, start = layer.as_numbers(own), layer.as_numbers(others)
+    assert end is not None
+    assert start is not None
+    # Gaps of the example stay gaps, and gaps of others are what stands in the example.
+    start = torch.where(end.isnan() | start.isnan(), end, start)
+    baseline = variants(sample.batch, len(start), {key: layer.with_numbers(others, start)})
+    quiet = silence_solved(network, baseline)
+    base = float(answers(network, quiet, sample.index).mean())
+    own_batch = variants(sample.batch, 1, {key: layer.with_numbers(own, end)})
+    total = float(answers(network, silence_solved(network, own_batch), sample.index)[0]) - base
+    taken = 0
+    while True:
+        parts = integrate(network, sample, i, start, end, nodes)
+        taken += nodes * len(start)
+        # A difference of next to nothing has no share: rounding is measured by the answer itself.
+        size = max(abs(total), 1e-3 * max(abs(base), abs(base + total)), 1e-6)
+        gap = abs(float(parts.sum(dtype=torch.float64)) - total) / size
+        if gap <= TOLERANCE or nodes >= most:
+            return Attribution(parts, total, gap, base, taken)
+        nodes *= 2
+
+
+def silence_solved(network: Network, batch: Batch) -> Batch:
+    """The batch with nothing from a solved part that has no gradient: the parts can't add up to what that says."""
+    if network.solved is None or network.solved.smooth:
+        return batch
+    return replace(batch, solved=torch.zeros(len(batch), network.solved.answers))
+
+
+def integrate(network: Network, sample: Sample, i: int, start: Tensor, end: Tensor, nodes: int) -> Tensor:
+    """(*places, C), the mean over references of the way times the mean gradient on it."""
+    layer, key = network.layers[i], network.input_keys()[i]
+    own = sample.batch.inputs[key]
+    places, shares = np.polynomial.legendre.leggauss(nodes)
+    at, weight = torch.from_numpy((places + 1) / 2).float(), torch.from_numpy(shares / 2).float()
+    way = (end - start).nan_to_num()  # (R, *places, C)
+    axes = [1] * (way.ndim - 1)
+    found = torch.zeros_like(way[0])
+    one = variants(sample.batch, 1, {})
+    size = max(1, at_once(one) // nodes)
+    for first in range(0, len(way), size):
+        piece = slice(first, first + size)
+        some = way[piece].unsqueeze(1)  # (r, 1, *places, C)
+        # The gap between the place on the way and the example is what a reference moves it by.
+        point = (start[piece].unsqueeze(1) + at.view(1, -1, *axes) * some).flatten(0, 1).requires_grad_()
+        count = len(point)
+        batch = variants(sample.batch, count, {key: layer.with_numbers(repeat_value(own, count), point)})
+        answer = network.predict(silence_solved(network, batch))[:, sample.index]
+        slope = torch.autograd.grad(answer.sum(), point)[0].nan_to_num()
+        mean = (slope.unflatten(0, (-1, nodes)) * weight.view(1, -1, *axes)).sum(1)
+        found += (mean * way[piece]).sum(0)
+    return found / len(way)
