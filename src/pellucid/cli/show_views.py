@@ -38,7 +38,9 @@ def badge_reason(badge: Any) -> str:
     'checked: It passed. (rank correlation 0.25)'
     """
     figures = ", ".join(f"{name.replace('_', ' ')} {number_text(v, 3)}" for name, v in badge.figures.items())
-    return f"{badge.level}: {badge.reason}" + (f" ({figures})" if figures else "")
+    # Of a test there are many; its sentence has those that count, the page has all.
+    shown = bool(figures) and len(badge.figures) <= MOST_FIGURES
+    return f"{badge.level}: {badge.reason}" + (f" ({figures})" if shown else "")
 
 
 def write_pictures(results: Sequence[Any], folder: Path) -> None:

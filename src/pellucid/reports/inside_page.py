@@ -177,7 +177,10 @@ def _commands_part(content: InsideContent, stages: Sequence[SpineStage]) -> Mark
         "mask": "WORD",
         "set": "COLUMN=VALUE",
     }
+    # The place of a unit goes with the unit.
     for option, about in content.options.items():
+        if option == "at":
+            continue
         lines.append((" ".join(filter(None, [f"{content.command} --{option}", known.get(option)])), about))
     rows = [tag("div", tag("dt", capitalise_text(about)), tag("dd", tag("pre", line))) for line, about in lines]
     note = "In a terminal, where Pellucid is installed; other numbers and names in the place of these open other parts."

@@ -136,7 +136,7 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Map
         "plan": run.plan.lines(),
         "decisions": record["decisions"],
         "history": history,
-        "verdict": run.verdict and run.verdict.sentence,
+        "verdict": run.verdict.sentence if run.verdict else None,
         "metric": {"name": task.metric, "higher_is_better": task.higher, "percent": task.percent},
         "use": usage_content(run, data),
         "protocol": protocol_text(run, data, split),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..draw.markup import Markup, tag
+from ..draw.notebook import view_table
 from ..errors import UsageError
 from ..storage import to_json
 from ..wording import number_text
@@ -82,18 +83,14 @@ class Result:
     def html(self) -> Markup:
         """A fragment of a page: heading, sentence, badge, drawings with the table behind each, source."""
         about = " ".join(filter(None, [self.method, self.paper and f"({self.paper})"]))
-        figures = "; ".join(f"{name.replace('_', ' ')} {number_text(v, 3)}" for name, v in self.badge.figures.items())
         return tag(
             "article",
             tag("h3", self.title, badge_mark(self.badge)),
             tag("p", self.sentence, class_="said"),
             tag("p", self.caption, class_="quiet") if self.caption else None,
             [block.html() for block in self.blocks],
-            tag(
-                "p",
-                " ".join(filter(None, [self.badge.reason, figures and f"({figures}.)", about])),
-                class_="quiet small",
-            ),
+            tag("p", f"{self.badge.reason} {about}".strip(), class_="quiet small"),
+            figures_table(self.badge),
             class_="view",
         )
 
@@ -127,6 +124,15 @@ class Result:
                 f"a view can't be written as '{path.suffix or path.name}'", fix="choose .html, .json, .svg or .png"
             )
         return path
+
+
+def figures_table(badge: Badge) -> Markup | None:
+    """The figures of a badge's test, folded away; None where there are none."""
+    if not badge.figures:
+        return None
+    rows = [[name.replace("_", " "), number_text(value, 3)] for name, value in badge.figures.items()]
+    listed = view_table(["", "figure"], rows, ["", "n"])
+    return tag("details", tag("summary", "figures of the test"), tag("div", listed, class_="scroll"), class_="numbers")
 
 
 def badge_mark(badge: Badge) -> Markup:
