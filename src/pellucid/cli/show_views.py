@@ -15,6 +15,10 @@ from .show_blocks import show_block
 STYLES = {"exact": "green", "checked": "green", "suggestive": "yellow", "failed": "red"}
 
 
+# Figures of a badge that are told behind its reason.
+MOST_FIGURES = 4
+
+
 def show_results(results: Sequence[Any], out: Console) -> None:
     """Each result: its title with its badge, its sentence, its blocks, and why the badge is what it is."""
     for result in results:

@@ -20,6 +20,7 @@ from ..views import VIEWS
 from ..views.base import Part, Subject, View
 from ..views.result import Result
 from .inside_file import example_name, source_words, write_inside
+from .kept_tests import KeptTests
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -80,6 +81,7 @@ def _facts(run: Run) -> Mapping[str, Any]:
         "watched": lambda: getattr(run, "watched", []),
         "moments": lambda: getattr(run, "moments", []),
         "state": lambda: _last_state(run),
+        "tests": KeptTests(run),
     }
 
 

@@ -41,6 +41,10 @@ SURE, FEWEST_UNITS, FEWEST_TESTED = 2.0, 4, 3
 FILLS = ("mean", "swap")
 
 
+# The level of a badge, why, and the figures of its test by name.
+Tested = tuple[Level, str, dict[str, float]]
+
+
 @dataclass(frozen=True)
 class Map:
     """What a method says of one example: of each unit (U,), and as fine as it is shown (m,)."""
@@ -67,22 +71,21 @@ class Curves:
 def checked_badge(
     subject: Subject, name: str, map_of: MapOf, hidden_answers: HiddenAnswers, units: str, said: str = ""
 ) -> Badge:
-    """The badge of a kind of map on this network; worked out once a subject.
+    """The badge of a kind of map on this network; worked out once a run.
 
     Args:
         name: of the kind. units: a name for what is hidden and how; maps over the same are compared with the same
             random orders. said: stands before what was tested.
     """
-    key = f"check {name}"
-    if key not in subject.found:
-        subject.found[key] = test_map(subject, map_of, hidden_answers, units)
-    level, reason, figures = subject.found[key]
+    tests = subject.facts.get("tests", subject.found)
+    key = f"check {name}" if subject.which is None else f"check {name} for {subject.which}"
+    if key not in tests:
+        tests[key] = test_map(subject, map_of, hidden_answers, units)
+    level, reason, figures = tests[key]
     return Badge(level, f"{said} {reason}".strip(), figures)
 
 
-def test_map(
-    subject: Subject, map_of: MapOf, hidden_answers: HiddenAnswers, units: str
-) -> tuple[Level, str, dict[str, float]]:
+def test_map(subject: Subject, map_of: MapOf, hidden_answers: HiddenAnswers, units: str) -> Tested:
     """The level, why, and the figures."""
     if subject.validation is None or subject.training is None:
         return "suggestive", "Not tested: the run keeps no examples to test it on.", {}
