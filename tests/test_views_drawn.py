@@ -341,6 +341,8 @@ def test_a_picture_of_a_block_is_not_empty(tmp_path: Path, block: Block) -> None
 def test_a_picture_that_cant_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(PellucidError, match="can't be written"):
         shown(common_blocks()[1:2]).save(tmp_path / "not there" / "x.svg")
+    with pytest.raises(PellucidError, match="can't be written"):
+        shown(common_blocks()[1:2]).save(tmp_path / "not there" / "x.html")
     with pytest.raises(UsageError, match=r"choose \.html"):
         shown(common_blocks()[1:2]).save(tmp_path / "x.bmp")
 

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from ..errors import PellucidError
 from ..wording import number_text
 from .show_blocks import show_block
 
@@ -49,7 +50,10 @@ def badge_reason(badge: Any) -> str:
 
 def write_pictures(results: Sequence[Any], folder: Path) -> None:
     """A PNG of each result that draws something, named by its view."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PellucidError(f"the folder can't be made: {error.strerror}", where=str(folder)) from error
     for result in results:
         if any(block.picture() is not None for block in result.blocks):
             result.save(folder / f"{result.view}.png")

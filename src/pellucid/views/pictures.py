@@ -12,7 +12,7 @@ from ..draw.literal import drawing_text, literal_drawing
 from ..draw.markup import Markup, tag
 from ..draw.svg import WIDTH, draw_label, svg_element
 from ..draw.ticks import shorten_text, text_width
-from ..errors import PellucidError, UsageError
+from ..errors import UsageError
 from .blocks import Block
 from .result import Result
 
@@ -29,18 +29,14 @@ _GROUND = "#ffffff"
 _PLAIN_FONT = "Aileron"
 
 
-def save_picture(result: Result, path: Path) -> None:
-    """Write a result as SVG or PNG, by what the name ends in.
+def picture_bytes(result: Result, ending: str) -> bytes:
+    """A result as the content of a file that ends in ``.svg`` or ``.png``.
 
     Raises:
-        UsageError: when nothing of it is drawn. PellucidError: when the file can't be written.
+        UsageError: when nothing of it is drawn.
     """
     svg = picture_svg(result)
-    content = svg.encode() if path.suffix == ".svg" else svg_to_png(svg)
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise PellucidError(f"the picture can't be written: {error.strerror}", where=str(path)) from error
+    return svg.encode() if ending == ".svg" else svg_to_png(svg)
 
 
 def picture_svg(result: Result) -> str:

@@ -10,8 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ..draw.markup import Markup, tag
+<<<<<<< HEAD
 from ..draw.notebook import view_table
 from ..errors import UsageError
+=======
+from ..errors import PellucidError, UsageError
+>>>>>>> aa309b83 (x)
 from ..storage import to_json
 from ..wording import number_text
 from .blocks import Block
@@ -106,23 +110,27 @@ class Result:
         """Write it as what the name ends in: ``.html``, ``.json``, ``.svg`` or ``.png``; its path.
 
         Raises:
-            UsageError: for another ending, or a picture of a result that draws nothing.
+            UsageError: for another ending, or a picture of a result that draws nothing. PellucidError: when the file
+                can't be written.
         """
-        from .pictures import save_picture
+        from ..draw.page import standalone_page
+        from .pictures import picture_bytes
 
         path = Path(path)
         if path.suffix == ".json":
-            path.write_text(to_json(self.to_json()), encoding="utf-8")
+            content = to_json(self.to_json()).encode()
         elif path.suffix == ".html":
-            from ..draw.page import standalone_page
-
-            path.write_text(standalone_page(self.title, self.html()), encoding="utf-8")
+            content = standalone_page(self.title, self.html()).encode()
         elif path.suffix in (".svg", ".png"):
-            save_picture(self, path)
+            content = picture_bytes(self, path.suffix)
         else:
             raise UsageError(
                 f"a view can't be written as '{path.suffix or path.name}'", fix="choose .html, .json, .svg or .png"
             )
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise PellucidError(f"it can't be written: {error.strerror}", where=str(path)) from error
         return path
 
 
