@@ -3,6 +3,7 @@
 ETTh1: 7 channels, ``--split 360d,120d,120d`` (the papers' months of 30 days), every window of test, standardised.
 Prices (Lago et al., 2021): 24 hours from midnight, the last 728 days test, the 364 before validation, trained once.
 M4 (Makridakis et al., 2020): official test; MASE and sMAPE by the whole series before it, intervals at 95%.
+windows: a synthetic series of a million hours; what its windows cost in memory, an epoch's order and batches, answers.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from common import arguments, data_file, made_once, report, spread
 
 import pellucid
+from pellucid.data.batches.order import shuffled_batches
 from pellucid.runs.solved_part import solved_answers
 from pellucid.training.evaluate import predict_raw
 from pellucid.training.loader import Loader
@@ -162,14 +165,75 @@ def official(found: dict[str, Any], who: str, season: int) -> tuple[float, float
     return float(mean[0]), float(mean[1]), float(mean[2])
 
 
+def hours(count: int) -> pl.DataFrame:
+    """A series with the rhythms of a day and a week, by the hour."""
+    rng, hour = np.random.default_rng(0), np.arange(count)
+    wave = np.sin(2 * np.pi * hour / 24) + np.sin(2 * np.pi * hour / 168) + 0.3 * rng.normal(size=count)
+    return pl.DataFrame({"when": np.datetime64("1900-01-01", "us") + hour * np.timedelta64(3600, "s"), "x": wave})
+
+
+def windows(given: Any) -> None:
+    clock = time.perf_counter
+    frame = hours(given.rows)
+    began = clock()
+    data = pellucid.read(frame, horizon=24, context=168, cache=False)
+    split, network = data.split(0), data.network("mlp")
+    rows = [["read and parted", f"{clock() - began:.2f} s", f"{sum(map(len, split.parts().values())):,} windows"]]
+    before = start_peak()
+    began = clock()
+    loader = Loader.of(data, network.fields, torch.device("cpu"))
+    seconds, more = clock() - began, (peak_memory() - before) / 1e6
+    rows.append(
+        ["the loader", f"{seconds:.2f} s", f"peak {more:.0f} MB more; the series {8 * given.rows / 1e6:.0f} MB"]
+    )
+    before = start_peak()
+    began = clock()
+    order = shuffled_batches(split.train, seed=0, epoch=0, batch_size=128)
+    rows.append(["the order of an epoch", f"{clock() - began:.2f} s", f"{len(order):,} batches of 128"])
+    began = clock()
+    for part in order:
+        loader.batch(torch.from_numpy(part))
+    seconds, more = clock() - began, (peak_memory() - before) / 1e6
+    each = f"{1e6 * seconds / len(split.train):.1f} µs a window, peak {more:.0f} MB more"
+    rows.append(["the batches of an epoch", f"{seconds:.1f} s", each])
+    # Answers of all windows would be a table of their own.
+    some = split.test[: given.rows // 10]
+    before = start_peak()
+    began = clock()
+    raw, _ = predict_raw(network, loader, some)
+    seconds, more = clock() - began, (peak_memory() - before) / 1e6
+    kept = raw.nbytes / 1e6
+    text = f"{len(some) / seconds:,.0f} windows a second, peak {more:.0f} MB more; answers {kept:.0f} MB"
+    rows.append([f"answers to {len(some):,} windows", f"{seconds:.1f} s", text])
+    note = f"One channel of {given.rows:,} hours, 24 ahead from 168 before, an untrained dense network, one process."
+    report("Forecasts: windows", ("what", "took", ""), rows, note, given.write)
+
+
+def start_peak() -> int:
+    """Resident memory of this process in bytes, from which its peak is counted anew."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory_of("VmRSS")
+
+
+def peak_memory() -> int:
+    """The most resident memory since ``start_peak``, in bytes."""
+    return memory_of("VmHWM")
+
+
+def memory_of(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(name))) * 1024
+
+
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("what", choices=("etth1", "prices", "m4"))
+    parser.add_argument("what", choices=("etth1", "prices", "m4", "windows"))
     parser.add_argument("--budget", default="2m")
     parser.add_argument("--networks", default="mlp")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the series of windows")
     given = parser.parse_args()
-    {"etth1": etth1, "prices": prices, "m4": m4}[given.what](given)
+    {"etth1": etth1, "prices": prices, "m4": m4, "windows": windows}[given.what](given)
 
 
 if __name__ == "__main__":

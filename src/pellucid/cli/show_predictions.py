@@ -23,6 +23,7 @@ from .console import eighths_bar, grouped_number, make_console, plain_grid, prin
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..runs.forecast_pieces import ForecastPieces
     from ..runs.prediction_pieces import PredictionPieces
 
 # Predictions shown on a terminal; --out writes all of them.
@@ -33,7 +34,7 @@ SEVERAL = "labels"
 
 
 def answer_pieces(
-    pieces: PredictionPieces, table: Path | None, force: bool, as_json: bool, progress: AnswerProgress
+    pieces: PredictionPieces | ForecastPieces, table: Path | None, force: bool, as_json: bool, progress: AnswerProgress
 ) -> None:
     """Make all predictions, a piece at a time, and print them or write them where they were asked for.
 
@@ -74,7 +75,7 @@ class AnswerProgress:
     def reading(self) -> None:
         """The data is being read."""
 
-    def each(self, pieces: PredictionPieces) -> Iterator[Predictions]:
+    def each(self, pieces: PredictionPieces | ForecastPieces) -> Iterator[Predictions]:
         """The pieces, with what was answered so far."""
         yield from pieces
 
@@ -91,11 +92,10 @@ class AnswerBar(AnswerProgress):
     def reading(self) -> None:
         self.task = self.bar.add_task("reading", total=None)
 
-    def each(self, pieces: PredictionPieces) -> Iterator[Predictions]:
+    def each(self, pieces: PredictionPieces | ForecastPieces) -> Iterator[Predictions]:
         self.bar.update(self.task, description=f"predicting {count_noun(len(pieces), 'row')}", total=len(pieces))
-        for piece in pieces:
-            self.bar.advance(self.task, len(piece))
-            yield piece
+        pieces.advance = lambda rows: self.bar.advance(self.task, rows)
+        yield from pieces
 
     def stop(self) -> None:
         self.bar.stop()

@@ -65,14 +65,11 @@ def _as_dates(series: pl.Series, line: Timeline) -> pl.Series:
     return (series * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
 
 
-def moment_columns(line: Timeline, places: np.ndarray) -> list[str]:  # (S, H) -> S H
-    """When places are, in words that can be read back: dates, or the number of the step in its series."""
-    flat = places.ravel()
+def moment_words(line: Timeline, places: np.ndarray, step: np.ndarray) -> list[str]:  # (m,), (m,) -> m
+    """When places are, in words that can be read back: dates, or how many steps ahead, ``step`` counted from 0."""
     if line.step.unit == "row":
-        # Rows without a step have no moments: counted from the first one ahead.
-        ahead = np.broadcast_to(np.arange(1, places.shape[1] + 1), places.shape).ravel()
-        return [f"+{step:,}" for step in ahead.tolist()]
-    return [moment_text(moment) for moment in line.moments(flat).tolist()]
+        return [f"+{one + 1:,}" for one in step.tolist()]
+    return [moment_text(moment) for moment in line.moments(places).tolist()]
 
 
 def forecast_in_units(task: FutureTask, answers: Answers) -> tuple[np.ndarray, ...]:  # (n, H, C) each

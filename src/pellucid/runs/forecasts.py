@@ -1,32 +1,25 @@
 """What a run forecasts: one row a step ahead, of each series and channel.
 
-S series, H steps that are answered at once, C channels.
+S series.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import torch
 
 from ..data.splits.by_window import known_ends
 from ..data.timeline.forecast import Forecast, steps_in_words
 from ..data.timeline.timeline import Timeline
 from ..data.timeline.windows import forecast_of, least_history
-from ..errors import PellucidError, UsageError, enough_memory
+from ..errors import PellucidError, UsageError
 from ..fields import Note
-from ..reports.forecast_content import CHANNEL, SERIES, moment_columns
-from ..solved.linear_forecast import KEY
-from ..tasks.future import HIGH, LOW, FutureTask
-from ..training.arrays import IndexedRows, WindowRows
-from ..training.evaluate import autocast
-from ..training.loader import Loader
+from ..tasks.future import FutureTask
 from ..wording import count_noun
-from .predictions import INPUT, ROW, Predictions
+from .forecast_pieces import ForecastPieces
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -37,30 +30,6 @@ RECENT = "recent.parquet"
 
 # Of one forecast, at most: a mistyped number would fill memory.
 MOST_STEPS = 1_000_000
-
-
-class StepAnswers:
-    """Makes words of a step's answer: (n, 3) what comes and the ends of its interval, in the user's units."""
-
-    def decode(self, raw: np.ndarray) -> list[dict[str, Any]]:  # (n, 3) -> n answers
-        return [dict(zip(("value", "low", "high"), row, strict=True)) for row in np.asarray(raw, float).tolist()]
-
-    def tabulate(self, raw: np.ndarray) -> dict[str, np.ndarray]:  # (n, 3) -> three columns
-        return dict(zip(("value", "low", "high"), np.asarray(raw, float).T, strict=True))
-
-
-class ForecastPieces:
-    """A forecast as ``PredictionPieces`` are: gone through once or more, with notes; nothing in it fails."""
-
-    def __init__(self, found: Predictions, notes: Sequence[Note]):
-        self.found, self.notes = found, list(notes)
-        self.errors: Mapping[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self.found)
-
-    def __iter__(self) -> Iterator[Predictions]:
-        yield self.found
 
 
 def recent_rows(data: Examples) -> bytes:
@@ -102,13 +71,11 @@ def forecast_pieces(run: Run, source: Any, steps: int | None, like: str, **optio
     rounds = -(-ahead // task.horizon)
     line = extend(data, task, rounds * task.horizon)
     _check_known(data, line, ahead, about)
-    with enough_memory("the forecast", "forecast fewer steps at once"):
-        raw = np.concatenate(list(_rounds(run, data, line, rounds)), 1)[:, :ahead]  # (S, steps, C, 3)
     notes = list(data.notes)
     if rounds > 1:
         text = f"the run forecasts {about.ahead()} at once; beyond that it goes on from its own answers"
         notes.append(Note("warning", f"{text}, and intervals are too narrow"))
-    return ForecastPieces(_as_predictions(task, line, len(data), raw, notes, like), notes)
+    return ForecastPieces(run, data, line, ahead, like, notes)
 
 
 def _past_of(run: Run, source: Any) -> Any:
@@ -161,68 +128,3 @@ def _check_known(data: Examples, line: Timeline, steps: int, about: Forecast) ->
                     where="the rows that the forecast follows",
                     fix=f"add rows with '{name}' and without the target, or give fewer --steps",
                 )
-
-
-def _rounds(run: Run, data: Examples, line: Timeline, rounds: int) -> Iterator[np.ndarray]:  # (S, H, C, 3) each
-    """Answers of one horizon after the other, each from the answers before it."""
-    network, task = run.network, run.network.output.task
-    loader = Loader.of(data, run.fields, network.device)
-    _extend_static(loader, line, len(data))
-    windows = loader.arrays[KEY]
-    assert isinstance(windows, WindowRows)
-    # Both are written into below.
-    windows.values, windows.places = windows.values.clone(), windows.places.clone()
-    rows = torch.arange(len(data), len(data) + len(line.names), device=loader.home)
-    columns = [int(f.settings["place"]) for f in task.fields]
-    for _ in range(rounds):
-        found = []
-        for part in rows.split(loader.at_once):
-            with torch.inference_mode(), autocast(network.device):
-                found.append(network(loader.batch(part)).float().cpu())
-        raw = torch.cat(found)
-        point, _ = task.split_answer(raw)
-        every = np.concatenate([point[..., None], task.quantiles(raw, (LOW, HIGH))], -1)
-        yield task.to_units(every)
-        places = windows.places[rows].unsqueeze(1) + torch.arange(task.horizon, device=loader.home)  # (S, H)
-        values = torch.from_numpy(point).to(loader.home).flatten(0, 1)
-        for i, column in enumerate(columns):
-            windows.values[places.flatten(), column] = values[:, i]
-        windows.places[rows] += task.horizon
-
-
-def _extend_static(loader: Loader, line: Timeline, rows: int) -> None:
-    """Give the places where forecasts start what is said of their series: by its last row before."""
-    place = line.place[:rows]
-    one = line.series_of(np.maximum(place, 0))
-    before = np.flatnonzero((place >= 0) & (place < line.place[rows:][one]))
-    last = np.zeros(len(line.names), np.int64)
-    # Written in the order of time, so that the latest stays.
-    before = before[np.argsort(place[before], kind="stable")]
-    last[one[before]] = before
-    index = torch.from_numpy(np.concatenate([np.arange(rows), last])).to(loader.home)
-    for key, array in loader.arrays.items():
-        if not isinstance(array, WindowRows):
-            loader.arrays[key] = IndexedRows(array, index)
-
-
-def _as_predictions(
-    task: FutureTask, line: Timeline, rows: int, raw: np.ndarray, notes: Sequence[Note], like: str
-) -> Predictions:
-    """Answers (S, steps, C, 3) as one row a series, step and channel."""
-    series, steps, channels = raw.shape[:3]
-    start = line.place[rows:]
-    when = moment_columns(line, start[:, None] + np.arange(steps))  # S * steps
-    about: dict[str, Any] = {ROW: np.arange(series * steps * channels)}
-    if series > 1:
-        about[SERIES] = np.repeat(np.array(line.names), steps * channels)
-    about["time"] = np.repeat(np.array(when), channels)
-    about["step"] = np.tile(np.repeat(np.arange(1, steps + 1), channels), series)
-    if channels > 1:
-        about[CHANNEL] = np.tile(np.array([f.name for f in task.fields]), series * steps)
-    frame = pl.DataFrame({name: pl.Series(name, values) for name, values in about.items()})
-    shown = [name for name in (SERIES, "time", CHANNEL) if name in frame.columns]
-    title = pl.concat_str([pl.col(name).cast(pl.String) for name in shown], separator=", ").alias(INPUT)
-    # Right behind the row's number, so that a screen shows the title and none of the columns that it is made of.
-    frame = frame.select(ROW, title, pl.exclude(ROW))
-    answers = StepAnswers()
-    return Predictions(answers, raw.reshape(-1, 3).astype(np.float32), frame, {}, notes, like)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class PredictionPieces:
 
     Attributes:
         data: what was read. errors: by row, why there is no prediction.
+        advance: hears of so many more rows that were answered.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class PredictionPieces:
     ):
         self.network, self.task, self.data, self.loader = network, task, data, loader
         self.width, self.like = width, like
+        self.advance: Callable[[int], None] = lambda rows: None
         self._answered = np.zeros(len(data), bool)
         self._answered[rows] = True
         problems = data.input_problems() if len(rows) < len(data) else {}
@@ -75,6 +77,7 @@ class PredictionPieces:
             about[INPUT] = pl.Series(INPUT, self.data.short_titles(rows), pl.String)
             errors = {row - start: self.errors[row] for row in rows[~self._answered[start:stop]].tolist()}
             raw, frame = self._answers(rows), pl.DataFrame(about)
+            self.advance(len(rows))
             yield Predictions(task, raw, frame, errors, self.notes, self.like, failing=bool(self.errors))
 
     def _answers(self, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m, R)
