@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from conftest import write_table
 from test_network import JOINS, NAMES, batch_of, fitted, network_of
 from test_open import opened_heads, randomised
 from torch import nn
@@ -20,6 +21,7 @@ from pellucid.data.batches.batch import Batch, Padded
 from pellucid.data.read_new import read_new
 from pellucid.errors import PellucidError, UsageError
 from pellucid.network import Network
+from pellucid.outputs import OUTPUTS
 from pellucid.planning.plan import Recipe
 from pellucid.training.loader import Loader
 from pellucid.training.optimizer import Optimizer
@@ -30,9 +32,11 @@ from pellucid.views import VIEWS, Part, Subject
 from pellucid.views.addresses import Scene, find_unit, find_weight, known_stems
 from pellucid.views.cell_gates import open_cell
 from pellucid.views.gradient_terms import gradient_terms
+from pellucid.views.loss import loss, losses
 from pellucid.views.unit import unit
 from pellucid.views.weight import copy_to_learn, weight
 from pellucid.views.what_if import what_if
+from pellucid.views.worth import worth
 from pellucid.wording import number_text
 
 
@@ -49,7 +53,9 @@ def state_of(net: nn.Module) -> dict[str, Any]:
 
 def assert_untouched(net: nn.Module, before: dict[str, Any]) -> None:
     after = state_of(net)
-    assert all(torch.equal(after["weights"][k], v) for k, v in before["weights"].items())
+    # Buffers that calibration has not chosen yet are NaN.
+    for name, value in before["weights"].items():
+        np.testing.assert_array_equal(after["weights"][name], value)
     assert all(after[name] == before[name] for name in ("modes", "hooks", "own", "grads"))
 
 
@@ -601,3 +607,153 @@ def test_numbers_are_told_in_their_units(numbers: Path) -> None:
     assert rows[0][1].startswith(number_text(low))
     assert rows[0][3] == number_text(high - low)
     assert f"price goes from {number_text(low)} to {number_text(high)}" in result.sentence
+
+
+# -- the loss
+
+
+def labelled(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(5)
+    rows = [[f"{x:.3f}", f"{y:.3f}", ";".join(w for w, v in (("up", x > 0), ("right", y > 0), ("far", x * y > 1)) if v)]
+            for x, y in rng.normal(size=(120, 2))]  # fmt: skip
+    return write_table(tmp_path / "tags.csv", ["x", "y", "tags"], rows)
+
+
+def test_losses_are_opened_for_every_kind_of_answer(table: Path, numbers: Path, tmp_path: Path) -> None:
+    for source, target in ((table, "label"), (numbers, "price"), (labelled(tmp_path), "tags")):
+        subject = subject_of_data(source, TRUNKS["dense"].of_size(0), target=target)
+        part, before = subject.validation, state_of(subject.network)
+        assert part is not None
+        result = losses(subject)
+        assert_untouched(subject.network, before)
+        assert result.badge.level == "exact"
+        with torch.no_grad():
+            own = subject.network.losses(part.batch())
+        np.testing.assert_allclose(result.arrays["losses"], own, rtol=1e-4, atol=1e-6)
+        _, rows = result.blocks[0].table()
+        worst = int(own.argmax())
+        assert rows[0][:2] == ["worst", part.title(worst)]
+        assert rows[0][4] == pytest.approx(float(own[worst]), rel=1e-4)
+        if len(part) > 9:
+            assert rows[9][:2] == ["best", part.title(int(own.argmin()))]
+        for row in range(5):
+            one = loss(replace(subject, example=part.batch([row])))
+            assert one.badge.level == "exact"
+            assert one.arrays["loss"] == pytest.approx(float(own[row]), rel=1e-4, abs=1e-6)
+
+
+def test_a_loss_of_classes_is_a_softmax_and_a_logarithm() -> None:
+    net = randomised(network_of(JOINS["a table"], "dense")).eval()
+    task = net.output.task
+    raw = np.array([1.0, 0.0, -1.0, 2.0], np.float32)
+    opened = task.open_loss(raw, np.array(2))
+    chance = np.exp(-1.0) / np.exp(raw.astype(float)).sum()
+    assert opened.total == pytest.approx(-np.log(chance), rel=1e-9)
+    assert opened.rows[0][0] == task.values[2]
+    assert opened.rows[0][3] == pytest.approx(chance, rel=1e-9)
+    assert sum(row[3] for row in opened.rows) == pytest.approx(1)
+    assert [row[4] is None for row in opened.rows] == [False, True, True, True]
+    assert f"= {number_text(-np.log(chance))}" in opened.sentence
+    # A class that was thought next to impossible has a finite loss.
+    assert np.isfinite(task.open_loss(np.array([0, 0, -2000, 0], np.float32), np.array(2)).total)
+
+
+def test_a_loss_of_numbers_is_told_in_units(numbers: Path) -> None:
+    subject = subject_of_data(numbers, TRUNKS["dense"].of_size(0), target="price")
+    part = subject.validation
+    assert part is not None
+    _, rows = loss(subject).blocks[0].table()
+    name, said, true, off, square, scaled = rows[0]
+    assert name == "price"
+    shown = subject.data.fields["price"].traits.show(subject.data.stored_values("price"), int(part.rows[0]))
+    assert true == pytest.approx(float(shown), rel=1e-4)
+    assert off == pytest.approx(said - true)
+    assert square == pytest.approx(off**2)
+    assert scaled == pytest.approx(square / subject.task.learned["std"][0] ** 2)
+
+
+def test_a_forecast_is_opened_step_by_step() -> None:
+    field = fitted("channel", "load", "target")[0]
+    task = OUTPUTS["future"]([field]).task
+    raw, target = np.zeros(2 * 3, np.float32), np.array([[1.0], [np.nan], [3.0], [1.0]], np.float32)
+    opened = task.open_loss(raw, target)
+    assert opened.total is None
+    assert [row[0] for row in opened.rows] == ["load, step 1", "load, step 3"]
+    mean, std = task.learned["mean"][0], task.learned["std"][0]
+    assert opened.rows[1][1:4] == pytest.approx([mean, 3 * std + mean, -3 * std])
+
+
+def test_a_loss_needs_what_is_right(table: Path) -> None:
+    subject = subject_of_data(table, TRUNKS["dense"].of_size(0))
+    assert subject.example is not None
+    assert VIEWS["loss"].missing(subject) is None
+    unknown = replace(subject, example=replace(subject.example, target=None))
+    assert "is not known" in (VIEWS["loss"].missing(unknown) or "")
+    told = replace(unknown, facts={"target": lambda: subject.example.target})
+    assert VIEWS["loss"].missing(told) is None
+    assert loss(told).arrays["loss"] == pytest.approx(loss(subject).arrays["loss"])
+
+
+# -- what a stage is worth
+
+
+@pytest.mark.parametrize("trunk", ["dense", "convolutional", "transformer", "recurrent"])
+def test_scores_without_a_stage_are_those_of_a_plain_loop(photos: Path, trunk: str) -> None:
+    subject = subject_of_data(photos, TRUNKS[trunk].of_size(0))
+    net, part, before = subject.network, subject.validation, state_of(subject.network)
+    assert part is not None
+    result = worth(subject)
+    assert_untouched(net, before)
+    batch, found = part.batch(), []
+    with torch.no_grad():
+        opened = net.open(batch)
+    for name in net.trunk.stages:
+        cut = copy.deepcopy(net)
+        places = list(opened.stages)
+        given = opened[places[places.index(f"trunk.{name}") - 1]].features.x
+        out = opened[f"trunk.{name}"].features.x
+        if given.shape == out.shape:
+            del cut.trunk.stages[name]
+        else:
+            mean = out.mean(0, keepdim=True)
+            cut.trunk.stages[name].register_forward_hook(
+                lambda module, own, result, mean=mean: result.with_(x=mean.expand_as(result.x))
+            )
+        with torch.no_grad():
+            found.append(net.output.task.measure(cut.predict(batch), batch.target))
+    table = result.blocks[-1].table()[1]
+    assert [row[0] for row in table] == [*net.trunk.stages, "image"]
+    np.testing.assert_allclose(result.arrays["scores"][: len(found)], found, atol=1e-6)
+    np.testing.assert_allclose(result.arrays["lost"], result.arrays["score"] - result.arrays["scores"], atol=1e-6)
+    assert all(low <= lost + 1e-9 and lost <= high + 1e-9 for _, _, _, lost, low, high in table)
+
+
+def test_inputs_are_shuffled_one_by_one(table: Path) -> None:
+    subject = subject_of_data(table, TRUNKS["dense"].of_size(0))
+    net, part = subject.network, subject.validation
+    assert part is not None
+    rows = {row[0]: row for row in worth(subject).blocks[-1].table()[1]}
+    mixing = np.random.default_rng(0).permutation(len(part))
+    batch, other = part.batch(), part.batch(mixing)
+    for name, key, column in (("x", "number", 0), ("y", "number", 1), ("colour", "category", 0)):
+        mixed = batch.inputs[key].clone()
+        mixed[:, column] = other.inputs[key][:, column]
+        with torch.no_grad():
+            raw = net.predict(replace(batch, inputs={**batch.inputs, key: mixed}))
+        assert rows[name][2] == pytest.approx(net.output.task.measure(raw, batch.target)), name
+    assert VIEWS["worth"].missing(replace(subject, validation=None)) == "the run keeps no validation examples"
+
+
+def test_a_stage_that_does_all_the_work_is_worth_most() -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"x": rng.normal(size=200), "noise": rng.normal(size=200)}).with_columns(
+        pl.when(pl.col("x").abs() > 0.67).then(pl.lit("far")).otherwise(pl.lit("near")).alias("label")
+    )
+    run = pellucid.train(frame, target="label", network="mlp", budget="60steps", heads=1)
+    data = pellucid.read(frame, target="label")
+    loader = Loader.of(data, run.network.fields, torch.device("cpu"))
+    part = Part(data, loader, np.asarray(data.split().validation))
+    result = worth(Subject(run.network.eval(), validation=part))
+    rows = {row[0]: row for row in result.blocks[-1].table()[1]}
+    assert rows["x"][3] > 0.1 > abs(rows["noise"][3])
+    assert "The input worth most is x" in result.sentence

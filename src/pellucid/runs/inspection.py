@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import copy
+<<<<<<< HEAD
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+=======
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+>>>>>>> 835975e6 (x)
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,12 +48,14 @@ def subject_of(
     network = run.network if run.network.device.type == "cpu" else copy.deepcopy(run.network).cpu()
     network = network.float().eval()
     example = data = None
-    title = ""
+    title, facts = "", dict(_facts(run))
     if source is not None or len(texts):
         data, loader, row = _first_example(run, list(texts) if len(texts) else source, texts=bool(len(texts)), **form)
         example, title = loader.batch(torch.tensor([row])), data.short_title(row)
+        if not len(texts):
+            facts["target"] = functools.cache(lambda: _known_target(run, source, row, **form))
     training, validation = (_kept_part(run, part) for part in ("train", "validation"))
-    return Subject(network, example, data, title, answer, training, validation, _facts(run))
+    return Subject(network, example, data, title, answer, training, validation, facts)
 
 
 def _first_example(run: Run, source: Any, **options: Any) -> tuple[Examples, Loader, int]:
@@ -60,6 +67,18 @@ def _first_example(run: Run, source: Any, **options: Any) -> tuple[Examples, Loa
             problems[0] if problems else "there is no example that can be read", where=str(source)[:200]
         )
     return data, Loader.of(data, run.fields, torch.device("cpu")), int(good[0])
+
+
+def _known_target(run: Run, source: Any, row: int, **options: Any) -> torch.Tensor | None:
+    """What is right of an example, (1, ...), where its table says so; else None."""
+    try:
+        data = run._read_new(source, need_target=True, **options)
+        if row >= len(data) or not data.usable_mask()[row]:
+            return None
+        target = Loader.of(data, run.network.fields, torch.device("cpu")).batch(torch.tensor([row])).target
+    except PellucidError:
+        return None
+    return target if isinstance(target, torch.Tensor) and bool(target.isfinite().any()) else None
 
 
 def _kept_part(run: Run, part: str) -> Part | None:

@@ -25,6 +25,7 @@ from ..metrics.score import Score, plain_name
 from ..storage import forms
 from ..wording import metric_text
 from .explained import Explained
+from .opened_loss import OpenedLoss
 
 # Raw answers or targets: whatever NumPy reads as an array, a tensor on the CPU too.
 Values = Any
@@ -154,6 +155,10 @@ class Task(ABC):
         Raises:
             UsageError: for one that is not there; it suggests those that are.
         """
+
+    @abstractmethod
+    def open_loss(self, raw: np.ndarray, target: np.ndarray) -> OpenedLoss:  # (R,), (...)
+        """How the loss of one raw answer comes about, as it is worked out on validation, before calibration."""
 
     def count_classes(self, target: Values) -> dict[str, int]:  # (n, ...)
         """How many examples are of each class or have each label; empty for answers that are no classes."""

@@ -16,9 +16,11 @@ from ..fields import Field, kind_named
 from ..metrics.base import Metric, fold_name, normalised_weights
 from ..metrics.classes import OF_CLASSES, f1_of
 from ..metrics.curves import choose_thresholds
+from ..wording import number_text, percent_text
 from .base import Task, Values, measure_all
 from .calibration import cross_entropy, fit_temperature, reliability_bins, softmax
 from .explained import Explained, explain_logit
+from .opened_loss import OpenedLoss
 from .two_classes import curves_of
 
 
@@ -101,6 +103,37 @@ class CategoryTask(Task):
             raise UsageError(unknown_name("class", which, self.values))
         index = int(np.argmax(raw)) if which is None else self.values.index(which)
         return explain_logit(index, self.values[index])
+
+    def open_loss(self, raw: np.ndarray, target: np.ndarray) -> OpenedLoss:  # (C,), ()
+        logits, true = np.asarray(raw, np.float64), int(target)
+        raised = np.exp(logits - logits.max())
+        chance = raised / raised.sum()
+        cost = -np.log(np.maximum(chance, np.finfo(float).tiny))
+        order = [true, *(int(i) for i in np.argsort(-logits, kind="stable") if i != true)]
+        rows = [
+            [
+                self.values[i],
+                float(logits[i]),
+                float(raised[i]),
+                float(chance[i]),
+                float(cost[i]) if i == true else None,
+            ]
+            for i in order
+        ]
+        said = f"'{self.values[true]}' was right and got the probability {number_text(float(chance[true]))}"
+        sentence = f"{said}, so the loss is -log {number_text(float(chance[true]))} = {number_text(float(cost[true]))}."
+        if (heat := float(self.learned["temperature"])) != 1:
+            own = float(self.probabilities(raw[None])[0, true])
+            sentence += (
+                f" What people are told is calibrated (logits divided by {number_text(heat)}): {percent_text(own)}."
+            )
+        caption = (
+            "Logits as powers of e (shares of the largest), divided by their sum (softmax), are probabilities. "
+            "The loss is -log of the right one."
+        )
+        return OpenedLoss(
+            sentence, ("class", "logit", "e^logit", "probability", "loss"), rows, float(cost[true]), caption
+        )
 
     def choose_thresholds(
         self, raw: Values, target: Values, weight: np.ndarray | None = None

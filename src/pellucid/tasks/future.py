@@ -17,8 +17,10 @@ from ..fields import Encoded, Field
 from ..fields.encoded import Windows
 from ..metrics.base import normalised_weights
 from ..metrics.future import OF_FUTURES, Outcome
+from ..wording import number_text
 from .base import Task, Values, measure_all
 from .explained import Explained, explain_number
+from .opened_loss import OpenedLoss
 
 # Shares of what comes that lie below the lines of a forecast: of 50%, 90% and 95% intervals, and where these are of a
 # normal distribution.
@@ -150,6 +152,25 @@ class FutureTask(Task):
         found = explain_number(h * len(names) + c, channel, self.learned["std"][c], self.learned["mean"][c])
         ahead = "1 step" if h == 0 else f"{h + 1:,} steps"
         return replace(found, noun=f"'{channel}' {ahead} ahead")
+
+    def open_loss(self, raw: np.ndarray, target: np.ndarray) -> OpenedLoss:  # (2 H C,), (H + 1, C)
+        guess, spread = (self.to_units(one)[0] if i == 0 else one[0] * self.learned["std"] for i, one in
+                         enumerate(self.split_answer(raw[None])))  # fmt: skip
+        true = self.to_units(self.split_target(target[None])[0])[0]  # (H, C)
+        rows: list[list[Any]] = [
+            [f"{field.name}, step {h + 1:,}", float(guess[h, c]), float(true[h, c]), float(guess[h, c] - true[h, c]),
+             float(spread[h, c])]
+            for c, field in enumerate(self.fields) for h in range(self.horizon) if np.isfinite(true[h, c])
+        ]  # fmt: skip
+        off = np.array([abs(float(row[3])) for row in rows])
+        sentence = "None of what comes is known." if not rows else (
+            f"What comes is off by {number_text(float(off.mean()))} on average, most at {rows[int(off.argmax())][0]}."
+        )  # fmt: skip
+        caption = (
+            "The loss is made of how far each step is off, and of how well the error that was expected fits "
+            "(the pinball loss)."
+        )
+        return OpenedLoss(sentence, ("step", "predicted", "true", "off by", "error expected"), rows, None, caption)
 
     # -- words
 

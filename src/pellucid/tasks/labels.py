@@ -15,11 +15,12 @@ from ..fields import Field
 from ..fields.labels import join_labels
 from ..metrics.base import normalised_weights
 from ..metrics.labels import OF_LABELS, average_precision
-from ..wording import join_words
+from ..wording import count_noun, join_words, number_text
 from .base import Task, Values, measure_all
 from .calibration import binary_cross_entropy, fit_temperature, reliability_bins, sigmoid
 from .category import hit_shares
 from .explained import Explained, explain_logit
+from .opened_loss import OpenedLoss
 
 # Logits that are tried as thresholds: probabilities from 0.03 to 99.97%.
 GRID = np.linspace(-8, 8, 161, dtype=np.float32)
@@ -130,6 +131,27 @@ class LabelsTask(Task):
             raise UsageError(unknown_name("label", which, self.values))
         index = int(np.argmax(raw)) if which is None else self.values.index(which)
         return explain_logit(index, self.values[index])
+
+    def open_loss(self, raw: np.ndarray, target: np.ndarray) -> OpenedLoss:  # (C,), (C,)
+        logits, true = np.asarray(raw, np.float64), np.asarray(target) > 0.5
+        # As one function, which stays exact where a probability is next to 0 or 1.
+        cost = np.logaddexp(0.0, np.where(true, -logits, logits))
+        total, chance = float(cost.mean()), sigmoid(logits)
+        order = np.argsort(-cost, kind="stable")
+        rows = [
+            [self.values[i], float(logits[i]), float(chance[i]), "yes" if true[i] else "no", float(cost[i])]
+            for i in order
+        ]
+        worst = self.values[int(order[0])]
+        sentence = (
+            f"The loss is {number_text(total)}, the mean over {count_noun(len(cost), 'label')}; '{worst}' has the "
+            f"largest, {number_text(float(cost[order[0]]))}."
+        )
+        caption = (
+            "A logit makes a probability by itself (sigmoid). The loss of a label is -log of the probability that was "
+            "given to what is right: that it is there, or that it is not."
+        )
+        return OpenedLoss(sentence, ("label", "logit", "probability", "is there", "loss"), rows, total, caption)
 
     def count_classes(self, target: Values) -> dict[str, int]:
         counts = (np.asarray(target) > 0.5).sum(0)

@@ -16,9 +16,10 @@ from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
 from ..metrics.score import Score, plain_name
 from ..storage import forms
-from ..wording import join_words, rounded_number, score_text
+from ..wording import join_words, number_text, rounded_number, score_text
 from .base import Task, Values, measure_all
 from .explained import Explained, explain_number
+from .opened_loss import OpenedLoss
 from .ranges import COVERAGE, THIRDS, Range, check_range, coverage_by_third, fit_range
 from .several_targets import each_target, residuals_of
 
@@ -110,6 +111,25 @@ class NumberTask(Task):
             raise UsageError(unknown_name("target", which, names))
         index = 0 if which is None else names.index(which)
         return explain_number(index, names[index], self.learned["std"][index], self.learned["mean"][index])
+
+    def open_loss(self, raw: np.ndarray, target: np.ndarray) -> OpenedLoss:  # (R,), (R,)
+        guess, true = (np.asarray(one, np.float64).reshape(-1) for one in (raw, target))
+        units = [self.to_units(one[None])[0] for one in (guess, true)]
+        off, square = units[0] - units[1], (guess - true) ** 2
+        rows: list[list[Any]] = [
+            [field.name, float(units[0][r]), float(units[1][r]), float(off[r]), float(off[r] ** 2), float(square[r])]
+            for r, field in enumerate(self.fields)
+        ]
+        total = float(square.mean())
+        each = [f"'{f.name}' is off by {number_text(float(o))}" for f, o in zip(self.fields, off, strict=True)]
+        sentence = (
+            f"{join_words(each, 3)}, so the loss is {number_text(total)}: the squared error in standard deviations of "
+            "the training values"
+        )
+        sentence += ", the mean over targets." if len(rows) > 1 else "."
+        headings = ("target", "predicted", "true", "off by", "squared", "squared, in standard deviations")
+        caption = "Squares count an error twice as large four times as much."
+        return OpenedLoss(sentence, headings, rows, total, caption)
 
     def to_units(self, raw: Values) -> np.ndarray:  # (n, R) -> (n, R)
         """Standardised numbers in the user's units, float64."""
