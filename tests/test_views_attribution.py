@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from subjects import subject_of
 from test_network import JOINS, NAMES, batch_of, fitted, network_of
 from test_open import randomised
 
+import pellucid
+from pellucid.data.batches.batch import Batch, Padded
+from pellucid.inputs import base as inputs_base
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS
 from pellucid.trunks import Dense
-from pellucid.views import VIEWS, Subject, badges, gradients, where
+from pellucid.views import VIEWS, Subject, badges, fields, gradients, variants, where
 from pellucid.views.place_blocks import fit_cells
 from pellucid.views.variants import Sample
 
@@ -37,8 +42,7 @@ def assert_untouched(before: list[Any], net: Network) -> None:
     assert before[2] == after[2]
     for (w, g, r), (w2, g2, r2) in zip(before[1], after[1], strict=True):
         assert torch.equal(w, w2)
-        assert g is None
-        assert g2 is None
+        assert g is g2
         assert r == r2
 
 
@@ -252,3 +256,136 @@ def test_shuffled_networks_have_the_same_weights_elsewhere() -> None:
         assert torch.equal(p.flatten().sort().values, b.flatten().sort().values)
         assert torch.equal(p, a) != name.startswith("output.")
         assert torch.equal(p, b) == bool((p == p.flatten()[0]).all()) or p.numel() < 3
+
+
+# -- fields
+
+
+KEPT = list(range(2, 12))
+
+
+def others_of(net: Network) -> dict[str, Any]:
+    return batch_of(net, KEPT).inputs
+
+
+@pytest.mark.parametrize("name", ["dense", "transformer"])
+@pytest.mark.parametrize("join", JOINS)
+def test_shares_of_fields_add_up(join: str, name: str) -> None:
+    """Complete against the mean answer to the references, whatever the kinds of the fields."""
+    net = randomised(network_of(JOINS[join], name)).eval()
+    before = state_of(net)
+    sample, players = Sample(batch_of(net, [1]), None, 1, 2), fields.players_of(net)
+    found = fields.swap_fields(net, sample, players, others_of(net), 64)
+    with torch.no_grad():
+        answer = float(net.predict(sample.batch)[0, 2])
+        base = float(np.mean([float(net.predict(batch_of(net, [r]))[0, 2]) for r in KEPT]))
+    assert found.references == len(KEPT)
+    assert found.base == pytest.approx(base, abs=1e-5)
+    assert found.base + found.shares.sum() == pytest.approx(answer, abs=1e-5)
+    assert len(found.shares) == len(found.errors) == len(players)
+    assert_untouched(before, net)
+
+
+def test_of_a_sum_each_field_has_its_own() -> None:
+    """Where the answer is linear in the fields, each has its weight times how far it is from the mean."""
+    answer, numbers = fitted("number", "price", "target")[0], [fitted("number", f"n{i}")[0] for i in range(3)]
+    net = Network(numbers, Dense(16, depth=1, norm=False), answer).eval()
+    with torch.no_grad():
+        net.output.layer.weight.normal_(generator=torch.Generator().manual_seed(0))
+    values = torch.randn(11, 3, generator=torch.Generator().manual_seed(1))
+    key = net.input_keys()[0]
+    sample, others = Sample(Batch({key: values[:1]}, None, np.zeros(1)), None, 0, 0), {key: values[1:]}
+    found = fields.swap_fields(net, sample, fields.players_of(net), others, 64)
+    for k in range(3):
+        changed = values[:1].repeat(10, 1)
+        changed[:, k] = values[1:, k]
+        moved = variants.answers(net, variants.variants(sample.batch, 10, {key: changed}), 0)
+        own = variants.answers(net, sample.batch, 0)[0] - moved.mean()
+        assert found.shares[k] == pytest.approx(own, abs=1e-5)
+
+
+def test_what_is_usual() -> None:
+    assert inputs_base.usual_value(torch.tensor([[1.0, 2.0], [3.0, float("nan")]])).tolist() == [[2.0, 2.0]]
+    assert inputs_base.usual_value(torch.tensor([[1, 5], [1, 6], [2, 6]])).tolist() == [[1, 6]]
+    assert inputs_base.usual_value(torch.tensor([[[0]], [[255]]], dtype=torch.uint8)).dtype == torch.uint8
+    texts = Padded(torch.tensor([[1, 0, 0], [2, 2, 0], [3, 3, 3]]), torch.tensor([1, 2, 3]))
+    assert inputs_base.usual_value(texts).values.tolist() == [[2, 2, 0]]
+
+
+# -- examples near by, and curves
+
+
+@pytest.fixture(scope="module")
+def of_table(table: Path) -> Subject:
+    data = pellucid.read(table, target="label")
+    run = pellucid.train(data, network="mlp", size=0, steps=150, save=False)
+    return subject_of(run.network, data, 5)
+
+
+def test_the_nearest_examples(of_table: Subject) -> None:
+    subject, before = of_table, state_of(of_table.network)
+    result = VIEWS["nearest"](subject)
+    assert_untouched(before, subject.network)
+    part, net = subject.training, subject.network
+    assert part is not None
+    with torch.no_grad():
+        raw = net.predict(part.batch())
+        vectors = net.output_input(part.batch()).x.flatten(1)
+        own = net.output_input(subject.example).x.flatten()
+    own, vectors = ((v - vectors.mean(0)) / vectors.std(0, unbiased=False).clamp_min(1e-9) for v in (own, vectors))
+    likeness = torch.nn.functional.cosine_similarity(vectors, own.unsqueeze(0)).numpy()
+    np.testing.assert_allclose(result.arrays["likeness"], likeness, atol=1e-4)
+    says = raw.argmax(1).numpy() == int(subject.raw.argmax())
+    for name, chosen in (("the same answer", says), ("another answer", ~says)):
+        rows = [r for r in np.argsort(-likeness) if chosen[r] and part.rows[r] != 5][:3]
+        assert result.arrays[name].tolist() == part.rows[rows].tolist()
+    for block in result.blocks:
+        assert len(block.titles) == 3
+        assert all(any(line.startswith("true: ") for line in lines) for lines in block.lines)
+        assert all(any(line.startswith("colour: ") for line in lines) for lines in block.lines)
+    assert "likeness" in result.sentence
+
+
+def test_the_nearest_photos_are_shown(photos: Path) -> None:
+    data = pellucid.read(photos)
+    run = pellucid.train(data, size=0, steps=5, save=False)
+    result = VIEWS["nearest"](subject_of(run.network, data, 3, (40, 40)))
+    assert all(p.shape == (8, 8, 3) and p.dtype == np.uint8 for block in result.blocks for p in block.pixels)
+
+
+def test_curves_are_the_answers_to_changed_rows(of_table: Subject, table: Path, tmp_path: Path) -> None:
+    subject, before = of_table, state_of(of_table.network)
+    result = VIEWS["curves"](subject)
+    assert_untouched(before, subject.network)
+    import polars as pl
+
+    names = [block.caption.partition(";")[0] for block in result.blocks]
+    assert set(names) == {"x", "y", "colour"}
+    spans = [np.ptp(result.arrays[f"answer.{name}"]) for name in names]
+    assert spans == sorted(spans, reverse=True)
+    block = next(b for b in result.blocks if b.caption == "x")
+    # The same row written anew with the first and the last value of the curve.
+    rows = pl.read_csv(table)
+    changed = [rows[5].with_columns(x=pl.lit(v)) for v in (block.x[0], block.x[-1])]
+    pl.concat([*changed, rows]).write_csv(tmp_path / "changed.csv")
+    data = pellucid.read(tmp_path / "changed.csv", target="label")
+    again = subject_of(subject.network, data, 0, (2, 10))
+    answers = subject.answers(again.training.batch()).numpy()
+    own = block.curves["this row"]
+    np.testing.assert_allclose([own[0], own[-1]], answers, atol=1e-4)
+    assert block.mark is not None
+    assert block.mark[0] == pytest.approx(float(rows["x"][5]), abs=1e-5)
+    assert block.mark[1] == pytest.approx(float(subject.raw[subject.explained.index]), abs=1e-5)
+    assert len(block.curves) == 21
+    assert len(block.rug) > 20
+
+
+def test_views_say_what_they_need(photos: Path, of_table: Subject) -> None:
+    bare = Subject(of_table.network, of_table.example)
+    for word in ("pixels", "fields", "nearest", "curves"):
+        assert "training" in str(VIEWS[word].missing(bare))
+    assert "see 'fields'" in str(VIEWS["pixels"].missing(of_table))
+    photo = network_of(("image",), "convolutional")
+    with_kept = Subject(photo, batch_of(photo, [0]), training=of_table.training)
+    assert "see 'pixels'" in str(VIEWS["fields"].missing(with_kept))
+    assert "no columns" in str(VIEWS["curves"].missing(with_kept))

@@ -257,6 +257,26 @@ def repeat_value(value: Any, times: int) -> Any:
     return value.expand(times, *value.shape[1:])
 
 
+def example_count(value: Any) -> int:
+    """Examples in an encoded value."""
+    return len(value.values if isinstance(value, Padded) else value)
+
+
+def usual_value(value: Any) -> Any:
+    """One encoded value that is usual among some: means of numbers, the commonest of whole ones.
+
+    Of sequences it is the one of middle length.
+    """
+    if isinstance(value, Padded):
+        middle = value.lengths.argsort(stable=True)[len(value.lengths) // 2]
+        return Padded(value.values[middle, None], value.lengths[middle, None])
+    if value.dtype == torch.uint8:
+        return value.float().mean(0, keepdim=True).round().to(torch.uint8)
+    if value.is_floating_point():
+        return value.nanmean(0, keepdim=True)
+    return value.mode(0, keepdim=True).values
+
+
 def tile_padded(value: Padded, places: int, lengths: Tensor | None = None, lead: int = 0) -> Padded:
     """Sequences on so many places: longer ones cut, shorter ones repeated, but for the first ``lead`` entries.
 

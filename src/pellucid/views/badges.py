@@ -21,7 +21,7 @@ from ..network import Network
 from ..wording import number_text
 from .base import Part, Subject
 from .result import Badge, Level
-from .variants import Sample, kept_samples, predict_all, spread
+from .variants import Sample, input_numbers, kept_samples, predict_all, spread
 
 # Kept validation examples that a map is tested on, and whether the network knows anything is.
 TESTED, KNOWN = 12, 128
@@ -38,6 +38,9 @@ MOST_LAST, MOST_ALL = 0.7, 0.5
 # Standard errors by which hiding must beat chance, under each fill. Units of an example, and examples, at least.
 SURE, FEWEST_UNITS, FEWEST_TESTED = 2.0, 4, 3
 
+# Shuffled networks that maps of fewer parts than this are compared with, of examples of fewer numbers; else one.
+SHUFFLES, FEW_PARTS, FEW_NUMBERS = 3, 64, 1000
+
 FILLS = ("mean", "swap")
 
 
@@ -47,10 +50,15 @@ Tested = tuple[Level, str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Map:
-    """What a method says of one example: of each unit (U,), and as fine as it is shown (m,)."""
+    """What a method says of one example: of each unit (U,), and as fine as it is shown (m,).
+
+    ``signed``: whether sizes without their sign are no claim, as of columns: what is far from usual counts more, for or
+    against, in any network that adds up columns.
+    """
 
     units: np.ndarray
     fine: np.ndarray
+    signed: bool = False
 
 
 # Of an example, of any network like the subject's; None where it has too few units.
@@ -192,20 +200,27 @@ def shuffling_faults(
     """Why a map fails by shuffling the network's weights; none where it passes."""
     faults = []
     for which, what, most in (("last", "its last layer shuffled", MOST_LAST), ("all", "all layers shuffled", MOST_ALL)):
-        other = shuffled_network(subject, which)
-        moved = [map_of(other, sample) for sample, _ in tested]
-        correlation = mean_correlation([own.fine for _, own in tested], [m.fine for m in moved if m is not None])
-        figures[f"rank correlation, {what}"] = correlation
-        if not correlation < most:
+        own = [m.fine for _, m in tested]
+        # Of maps with few parts a single other network may be alike by chance.
+        few = max(map(len, own)) < FEW_PARTS and input_numbers(tested[0][0].batch) < FEW_NUMBERS
+        times = SHUFFLES if few else 1
+        found = []
+        for seed in range(times):
+            moved = [map_of(shuffled_network(subject, which, seed), sample) for sample, _ in tested]
+            found.append(mean_correlation(own, [m.fine for m in moved if m is not None], tested[0][1].signed))
+        likeness = float(np.mean(found))
+        figures[f"rank correlation, {what}"] = likeness
+        if not likeness < most:
             faults.append(f"it is much the same for a network with {what}")
     return faults
 
 
-def mean_correlation(own: Sequence[np.ndarray], moved: Sequence[np.ndarray]) -> float:
+def mean_correlation(own: Sequence[np.ndarray], moved: Sequence[np.ndarray], signed: bool = False) -> float:
     """How alike the maps of two networks are, of the same examples: of signed or of plain sizes, whichever is more."""
     sizes = [unusual_sizes(maps) for maps in (own, moved)]
     found = [(rank_correlation(one, two), correlation(a, b)) for one, two, a, b in zip(own, moved, *sizes, strict=True)]
-    return float(np.mean(found, 0).max())
+    each = np.mean(found, 0)
+    return float(each[0] if signed else each.max())
 
 
 def unusual_sizes(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -222,17 +237,23 @@ def unusual_sizes(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
     return found
 
 
-def shuffled_network(subject: Subject, which: str) -> Network:
+def shuffled_network(subject: Subject, which: str, seed: int = 0) -> Network:
     """A copy whose trained weights are shuffled within each tensor: of the output alone, or of all layers.
 
     The untrained network would not do: branches that start as nothing add nothing to it.
     """
-    key = f"shuffled {which}"
+    key = f"shuffled {which} {seed}"
     if key not in subject.found:
         other = copy.deepcopy(subject.network).eval()
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for p in (other.output if which == "last" else other).parameters():
+            # What a solved part says is added behind the last layer, by maps that nothing trained.
+            solved = (
+                []
+                if other.solved is None
+                else [b for b in other.solved.buffers() if b.ndim > 1 and b.is_floating_point()]
+            )
+            for p in [*(other.output if which == "last" else other).parameters(), *solved]:
                 p.copy_(p.flatten()[torch.randperm(p.numel(), generator=generator)].view(p.shape))
         subject.found[key] = other
     return subject.found[key]  # type: ignore[no-any-return]

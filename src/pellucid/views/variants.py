@@ -92,8 +92,12 @@ def answers(network: Network, batch: Batch, index: int) -> np.ndarray:  # -> (B,
 
 def at_once(batch: Batch) -> int:
     """How many examples like these are answered together."""
-    numbers = sum((v.values if isinstance(v, Padded) else v).shape[1:].numel() for v in batch.inputs.values())  # type: ignore[union-attr]
-    return max(1, min(MOST_AT_ONCE, NUMBERS_AT_ONCE // max(numbers, 1)))
+    return max(1, min(MOST_AT_ONCE, NUMBERS_AT_ONCE // max(input_numbers(batch), 1)))
+
+
+def input_numbers(batch: Batch) -> int:
+    """Numbers of one example."""
+    return sum((v.values if isinstance(v, Padded) else v).shape[1:].numel() for v in batch.inputs.values())  # type: ignore[union-attr]
 
 
 def cut_batch(batch: Batch, piece: slice) -> Batch:

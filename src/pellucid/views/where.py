@@ -37,9 +37,10 @@ def photo_layers(network: Network) -> list[int]:
 
 def shape_of_layer(network: Network, i: int) -> tuple[int, ...]:
     """The positions that a photo's layer makes."""
-    height, width, channels = network.layers[i].size
+    layer: Any = network.layers[i]
+    height, width, channels = layer.size
     with torch.no_grad():
-        return tuple(network.layers[i](torch.zeros(1, height, width, channels)).x.shape[1:-1])
+        return tuple(layer(torch.zeros(1, height, width, channels)).x.shape[1:-1])
 
 
 @register("where", "Where in the photo it looked", place=40, needs=("example",), suits=suits)
@@ -89,7 +90,7 @@ def said_of_map(values: np.ndarray, name: str, shape: tuple[int, ...]) -> str:
 
 
 def over_photo(network: Network, i: int, values: np.ndarray) -> np.ndarray:  # (h, w) -> (h, w) or (H, W)
-    layer = network.layers[i]
+    layer: Any = network.layers[i]
     cells = cells_between(shape_of_layer(network, i), values.shape)
     return fit_cells(values, tuple(a * b for a, b in zip(cells, layer.cell, strict=True)), layer.size[:2])
 
@@ -121,7 +122,8 @@ def tested_map(i: int, name: str) -> MapOf:
         values = stage_maps(network, sample.batch, i, sample.index)[name]
         if values.size < FEWEST_UNITS:
             return None
-        height, width = network.layers[i].size[:2]
+        layer: Any = network.layers[i]
+        height, width = layer.size[:2]
         return Map(to_squares(over_photo(network, i, values), height, width), values.ravel())
 
     return make_map
