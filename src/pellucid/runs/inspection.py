@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import copy
-<<<<<<< HEAD
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-=======
-import functools
-from collections.abc import Iterator, Mapping, Sequence
->>>>>>> 835975e6 (x)
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,7 +48,7 @@ def subject_of(
         data, loader, row = _first_example(run, list(texts) if len(texts) else source, texts=bool(len(texts)), **form)
         example, title = loader.batch(torch.tensor([row])), data.short_title(row)
         if not len(texts):
-            facts["target"] = functools.cache(lambda: _known_target(run, source, row, **form))
+            facts["target"] = cache(lambda: _known_target(run, source, row, **form))
     training, validation = (_kept_part(run, part) for part in ("train", "validation"))
     return Subject(network, example, data, title, answer, training, validation, facts)
 

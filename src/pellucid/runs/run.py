@@ -39,14 +39,10 @@ from ..training.schedule import with_rates
 from ..trunks import Custom
 from ..views.verdict import Verdict
 from ..wording import count_noun, score_text
-<<<<<<< HEAD
-from .forecasts import ForecastPieces, forecast_pieces
-from .health import read_health
-from .kept_examples import Kept, open_kept
-=======
 from .forecast_pieces import ForecastPieces
 from .forecasts import forecast_pieces
->>>>>>> 0c65b650 (x)
+from .health import read_health
+from .kept_examples import Kept, open_kept
 from .learning import say_learning, worse_than_baseline
 from .load import load_network
 from .moments import Moment, run_moments

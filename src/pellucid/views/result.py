@@ -10,12 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..draw.markup import Markup, tag
-<<<<<<< HEAD
 from ..draw.notebook import view_table
-from ..errors import UsageError
-=======
 from ..errors import PellucidError, UsageError
->>>>>>> aa309b83 (x)
 from ..storage import to_json
 from ..wording import number_text
 from .blocks import Block
