@@ -70,7 +70,7 @@ def show_verdict(done: Any, out: Console) -> None:
     """What is wrong with a training, where something is; the report says that it is well."""
     found = getattr(done, "verdict", None)
     # Of a network that is no better than the baseline, or was trained too shortly, that is said already.
-    if found is None or found.word in ("healthy", "too_short") or done.say_warning():
+    if found is None or not found.advice or found.word == "too_short" or done.say_warning():
         return
     print_block(Text(found.sentence, style="yellow"), out)
 

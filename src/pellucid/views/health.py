@@ -12,6 +12,7 @@ import torch
 
 from ..data.batches.batch import Batch
 from ..errors import PellucidError
+from ..wording import count_noun
 from .base import Part, Subject, register
 from .blocks import Block, Curves, Table
 from .result import Badge, Result
@@ -20,13 +21,16 @@ from .verdict import SIGNS, Verdict, judge
 from .vitals import Course, Signs, Watched, rms, stage_of, unit_shares, vital_signs, watched_kinds
 
 # Bytes that the insides of the examples may take, and how many examples at least and at most.
-MOST_BYTES, FEWEST, MOST = 200_000_000, 16, 256
+MOST_BYTES, FEWEST, MOST = 50_000_000, 16, 128
 
 BADGE = Badge(
     "suggestive",
     "The signs are exact. The verdict follows from limits that were set on trainings of one data set and tested on "
     "those of another (bench/RESULTS.md), not on this one.",
 )
+
+# What weights are called that no step has moved: of a run with a start, and of a solved part.
+FROZEN, ALONE = "the frozen trunk", " alone"
 
 # What moves weights, for people.
 MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "Muon, kernels of fixed length"}
@@ -82,11 +86,14 @@ def refine(subject: Subject, found: Verdict, validation: Batch, course: Course) 
     record = subject.facts["record"]
     if found.word == "leak":
         return replace(found, why=f"{harm_text(telling_part(subject.network, validation, course.naive))}. {found.why}")
-    if found.word not in ("shuffled_labels", "rate_too_low"):
-        return found
-    if (learning := record.get("learning") or {}).get("few"):
-        why = f"It had {record['steps']:,} steps; at least {learning['enough']:,} are needed."
+    chosen, learning = (record.get("chosen") or {}).get("weights", ""), record.get("learning") or {}
+    if found.word != "healthy" and learning.get("few"):
+        why = f"It had {count_noun(record['steps'], 'step')}; at least {learning['enough']:,} are needed."
         return Verdict("too_short", "The training was too short to tell whether it is well.", why, "Give it more time.")
+    if found.word != "healthy" and (chosen == FROZEN or chosen.endswith(ALONE)):
+        # Its weights are those from before the first step, which signs of a training are not for.
+        why = "No later weights did better on validation."
+        return Verdict("not_used", f"What answers is {chosen}, as before the first step.", why)
     if found.word == "shuffled_labels" and is_ahead(subject):
         why = f"{found.why} Still, it is better than the baseline on new examples."
         return Verdict("healthy", "The training is well, but the inputs say little about the answer.", why)
