@@ -23,6 +23,7 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS
 from pellucid.planning.plan import Recipe
+from pellucid.runs.inspection import subject_of
 from pellucid.training.loader import Loader
 from pellucid.training.optimizer import Optimizer
 from pellucid.training.state import TrainState
@@ -34,7 +35,7 @@ from pellucid.views.cell_gates import open_cell
 from pellucid.views.gradient_terms import gradient_terms
 from pellucid.views.loss import loss, losses
 from pellucid.views.unit import unit
-from pellucid.views.weight import copy_to_learn, weight
+from pellucid.views.weight import chosen_rows, copy_to_learn, weight
 from pellucid.views.what_if import what_if
 from pellucid.views.worth import worth
 from pellucid.wording import number_text
@@ -749,7 +750,7 @@ def test_a_stage_that_does_all_the_work_is_worth_most() -> None:
     frame = pl.DataFrame({"x": rng.normal(size=200), "noise": rng.normal(size=200)}).with_columns(
         pl.when(pl.col("x").abs() > 0.67).then(pl.lit("far")).otherwise(pl.lit("near")).alias("label")
     )
-    run = pellucid.train(frame, target="label", network="mlp", budget="60steps", heads=1)
+    run = pellucid.train(frame, target="label", network="mlp", budget="60steps", heads=1, save=False)
     data = pellucid.read(frame, target="label")
     loader = Loader.of(data, run.network.fields, torch.device("cpu"))
     part = Part(data, loader, np.asarray(data.split().validation))
@@ -757,3 +758,48 @@ def test_a_stage_that_does_all_the_work_is_worth_most() -> None:
     rows = {row[0]: row for row in result.blocks[-1].table()[1]}
     assert rows["x"][3] > 0.1 > abs(rows["noise"][3])
     assert "The input worth most is x" in result.sentence
+
+
+# -- of a run
+
+
+def test_a_run_hands_its_checkpoint_and_what_is_right_to_the_views(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = pellucid.train(table, target="label", network="mlp", budget="20steps", name="run")
+    subject = subject_of(run, table)
+    state = subject.facts["state"]()
+    assert state.step == 20
+    assert state.weights.keys() == run.network.weights().keys()
+    # Each look gets a state of its own, and the run stays as it is.
+    again = subject.facts["state"]()
+    assert again.network is not state.network
+    assert all(torch.equal(again.weights[k], v) for k, v in state.weights.items() if not v.isnan().any())
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    data = pellucid.read(table, target="label")
+    loader = Loader.of(data, run.network.fields, torch.device("cpu"))
+    known = replace(subject, training=Part(data, loader, np.asarray(data.split().train)))
+    result = weight(known, "output.layer.weight[0,1]")
+    assert "the step after step 20" in result.sentence
+    assert before == {path: path.read_bytes() for path in before}
+    # The table says what is right.
+    first = pl.read_csv(table)["label"][0]
+    assert f"'{first}' was right" in loss(subject).sentence
+    bare = subject_of(run, pl.read_csv(table).drop("label"))
+    assert VIEWS["loss"].missing(bare) is not None
+    for path in (run.path / "checkpoints").iterdir():
+        path.unlink()
+    assert subject_of(pellucid.load(run.path)).facts["state"]() is None
+    found = pellucid.load(run.path).inspect(table, unit="layer1.3", set=("x=1",), without=("layer2",))
+    assert [one.view for one in found] == ["unit", "what-if"]
+    assert "layer2 left out" in found["what-if"].sentence
+
+
+def test_of_long_sequences_fewer_examples_are_looked_at(texts: Path) -> None:
+    subject = subject_of_data(texts, TRUNKS["dense"].of_size(0))
+    part = subject.training
+    assert part is not None
+    assert chosen_rows(part).tolist() == list(range(min(64, len(part))))
+    part.loader.lengths = np.full(len(part.loader.lengths), 512)
+    assert len(chosen_rows(part)) == 16

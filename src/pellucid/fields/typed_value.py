@@ -31,7 +31,10 @@ def encode_typed(field: Field, text: str | None) -> tuple[Encoded, str]:
     stored = kind.store(Column(field.name, pl.Series(field.name, [text], pl.String)), field.settings, notes.append)
     named = text is not None and text.strip().lower() not in MISSING
     if named and (len(stored.bad) or (not kind.prose and missing_rows(stored).any())):
-        raise UsageError(f"'{str(text)[:60]}' can't be read for '{field.name}', {kind.noun}")
+        raise UsageError(
+            f"'{str(text)[:60]}' can't be read for '{field.name}', {kind.noun}",
+            fix="write it as the cells of the column are written",
+        )
     if kind.classed and named:
         known = list(state["values"])
         same = match_values(stored.meta["values"], known)

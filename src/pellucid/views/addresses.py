@@ -168,14 +168,14 @@ def _stage_unit(scene: Scene, stage: OpenedStage, number: int, head: bool) -> Un
         size = tuple(stage.features.x.shape[1:-1])
         name = f"{stage.name}.{HEAD}{number}"
         return Unit(name, stage, number, strongest, flat, _grid(size), real, head=True)
-    if (cells := cells_of(stage)) and not _sums_of_stage(scene, stage):
+    if (cells := cells_of(stage)) and not sums_of_stage(scene, stage):
         total = sum(cell.hidden for cell in cells.values())
         _check_number(stage.name, number, total)
         for way, cell in cells.items():
             if number < cell.hidden:
                 return _cell_unit(scene, stage, way, number)
             number -= cell.hidden
-    values = _sums_of_stage(scene, stage)
+    values = sums_of_stage(scene, stage)
     if values is None:
         short = stage.name.removeprefix("trunk.")
         able = [one for one in known_stems(scene) if one != short]
@@ -187,7 +187,7 @@ def _stage_unit(scene: Scene, stage: OpenedStage, number: int, head: bool) -> Un
     return _unit_in(scene, f"{stage.name}.{number}", stage, number, values)
 
 
-def _sums_of_stage(scene: Scene, stage: OpenedStage) -> Tensor | None:  # -> (B, *positions, K)
+def sums_of_stage(scene: Scene, stage: OpenedStage) -> Tensor | None:  # -> (B, *positions, K)
     """The values of a stage's units, each made of one weighted sum; None where there are none such."""
     path = getattr(stage.module, "unit_map", "")
     shown = [stage.inside[key] for key in (path, "activation") if key in stage.inside] if path else []

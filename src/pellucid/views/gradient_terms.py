@@ -5,6 +5,7 @@ B examples.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,9 +76,10 @@ def gradient_terms(network: Network, batch: Batch, parameter: str, index: tuple[
     )
     total = 0.0 if slope is None else float(slope.flatten()[flat])
     found = _Terms(network, len(batch.rows))
+    uses = Counter(product.parameter for product in own)
     for use, (product, delta) in enumerate(zip(own, slopes, strict=True)):
         if delta is not None:
-            where = use if sum(p.parameter == product.parameter for p in own) > 1 else None
+            where = use if uses[product.parameter] > 1 else None
             found.add_product(recording, product, delta, parameter, flat, where)
     loss = float(shares.detach().sum())
     # Scales of normalisations, the signs of heads: in no weighted sum, so each example's own share is told.

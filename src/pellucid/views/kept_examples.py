@@ -45,7 +45,7 @@ def example_lines(part: Part, row: int) -> list[str]:
     return lines
 
 
-def in_batches(part: Part, most: int = 128) -> list[np.ndarray]:
+def in_batches(part: Part, most: int = 256) -> list[np.ndarray]:
     """All rows of a part, counted in ``part.rows``, in batches that memory holds."""
     size = max(1, min(part.loader.at_once, most))
     return [np.arange(start, min(start + size, len(part))) for start in range(0, len(part), size)]

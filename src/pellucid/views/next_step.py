@@ -121,8 +121,8 @@ def _adam_terms(optimizer: Optimizer, weight: Tensor, index: tuple[int, ...], fa
                 ("running mean m of g", m_hat),
                 ("running mean v of g²", v_hat),
                 ("learning rate", rate),
-                ("learning rate × m / √v, taken off", moved),
-                (f"decay: learning rate × {decay:g} × w, taken off", -rate * decay * old),
+                ("- learning rate × m / √v moves it by", moved),
+                (f"decay, - learning rate × {decay:g} × w, moves it by", -rate * decay * old),
                 ("the weight after it", old * (1 - rate * decay) + moved),
             ]
     return []

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..inputs.base import shift_text
 from ..network import Network
-from .addresses import Scene
+from .addresses import Scene, sums_of_stage
 from .anatomy import stage_address
 from .products import Product, Source
 
@@ -45,9 +45,9 @@ def tensor_names(scene: Scene) -> dict[int, str]:
     shown: list[tuple[Tensor, str]] = []
     for stage in scene.opened:
         short = stage.name.removeprefix("trunk.")
+        units = sums_of_stage(scene, stage) if stage.inside else None
         for key, value in stage.inside.items():
-            hidden = key == getattr(stage.module, "unit_map", "") or key.rpartition(".")[2] == "activation"
-            shown.append((value, f"{short} unit" if hidden else f"{short} {key.replace('_', ' ')}"))
+            shown.append((value, f"{short} unit" if value is units else f"{short} {key.replace('_', ' ')}"))
         shown.append((stage.features.x, short if short == "pooled" else f"{short} output"))
     found: dict[int, str] = {}
     for tensor, name in shown:

@@ -124,11 +124,10 @@ def open_unit(scene: Scene, found: Unit, place: int) -> Opening:
     total, bias = float(product.output.detach().flatten()[opened.place]), product.bias_at(opened.place)
     after = [*opened.after, *_after_output(scene, found)]
     before = f", {' and '.join(done)} first" if done else ""
-    caption = f"What is read comes from {_origin(names)}{before}. The largest of {count_noun(len(names), 'product')}."
+    listed = count_noun(len(names), "product")
+    caption = f"What is read comes from {_origin(names)}{before}. Listed are the largest of {listed}."
     then = ", ".join(f"{word} {number_text(number)}" for word, number in opened.after)
-    sentence = f"{count_noun(len(names), 'product')} and the bias add up to {number_text(total)}" + (
-        f"; then {then}." if then else "."
-    )
+    sentence = f"{listed} and the bias add up to {number_text(total)}" + (f"; then {then}." if then else ".")
     sentence += _largest_term(names, weights * values)
     return Opening(
         sentence,

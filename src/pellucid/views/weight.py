@@ -14,7 +14,7 @@ from ..network import Network
 from ..wording import count_noun, number_text
 from .addresses import find_weight
 from .anatomy import stage_address
-from .base import Subject, register
+from .base import Part, Subject, register
 from .blocks import Block, Curves, Table
 from .gradient_terms import GradientTerms, gradient_terms, largest_terms
 from .next_step import Step, next_step
@@ -22,6 +22,9 @@ from .result import Badge, Result
 
 # Kept training examples that the loss is the mean of, and terms of the gradient that are listed.
 EXAMPLES, TERMS = 64, 12
+
+# Of long sequences fewer examples, so that there are about so many positions.
+POSITIONS = 8192
 
 # Values of the weight at which the loss is worked out.
 POINTS = 11
@@ -44,7 +47,7 @@ def weight(subject: Subject, name: str = "") -> Result:
     assert part is not None
     if part.loader.target is None:
         raise PellucidError("a weight needs examples whose answer is known, and the kept ones have none")
-    rows = np.arange(min(EXAMPLES, len(part)))
+    rows = chosen_rows(part)
     batch = part.batch(rows)
     network = copy_to_learn(subject.network)
     terms = gradient_terms(network, batch, parameter, index)
@@ -71,6 +74,14 @@ def weight(subject: Subject, name: str = "") -> Result:
         paper="Rumelhart, Hinton and Williams, 1986",
         caption="The loss says how wrong the answers are: training moves every weight against its slope, the gradient.",
     )  # fmt: skip
+
+
+def chosen_rows(part: Part) -> np.ndarray:
+    """The kept examples that the loss is the mean of: the first ``EXAMPLES``, fewer of long sequences."""
+    rows = np.arange(min(EXAMPLES, len(part)))
+    lengths = part.loader.lengths
+    longest = 1 if lengths is None else int(lengths[part.rows[rows]].max())
+    return rows[: max(8, POSITIONS // max(longest, 1))]
 
 
 def copy_to_learn(network: Network) -> Network:

@@ -131,8 +131,8 @@ def _say(task: Any, score: float, stages: Sequence[Worth], inputs: Sequence[Wort
     name = metric_text(task.metric)
     said = f"On {count_noun(count, 'kept validation example')} the {name} is {score_text(score)}."
     for what, each in (("stage", stages), ("input", inputs)):
-        if each:
-            most = max(each, key=lambda one: one.lost)
+        most = max(each, key=lambda one: one.lost, default=None)
+        if most is not None and most.lost > 0:
             said += f" The {what} worth most is {most.name}: {most.how}, the {name} is {score_text(most.score)}."
     idle = [one.name for one in stages if one.high <= 0]
     return said + (f" It is no worse without {' or '.join(idle[:3])}." if idle else "")
