@@ -190,7 +190,7 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     """Open the source and find out everything that can be known without decoding it."""
     found = source.load()
     check_width(len(found.columns), source.name)
-    check_names(found.columns, options)
+    check_names(found.columns, options, found.kinds)
     if options.label_from is not None and not found.pattern:
         what = f"'{source.name}' is no folder or archive of files whose names could tell a class"
         raise UsageError(what, fix="leave --label-from out")

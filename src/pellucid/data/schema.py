@@ -52,7 +52,7 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
     Raises:
         UsageError: when an option names a column or a kind that is not there.
     """
-    check_names(found.columns, options)
+    check_names(found.columns, options, found.kinds)
     fields = {name: _make_field(column, found, options) for name, column in found.columns.items()}
     targets, why = _choose_targets(fields, found, options)
     flags = len(targets) > 1 and all(is_flag(found.columns[t]) and t not in options.kinds for t in targets)
@@ -86,12 +86,18 @@ def _how_to_use(field: Field) -> str:
     return f"to use it: {_kind_option(field.name, field.kind)}"
 
 
-def check_names(columns: Iterable[str], options: ReadOptions) -> None:
-    """Every column that an option names must be there."""
+def check_names(columns: Iterable[str], options: ReadOptions, kinds: Mapping[str, str] | None = None) -> None:
+    """Every column that an option names must be there.
+
+    Args:
+        kinds: that the layout tells. Of a column that became several channels, ``x_1`` and so on, the kind was asked
+            for under its own name.
+    """
     targets = asked_targets(options.target, columns)
     if len(set(targets)) < len(targets):
         raise UsageError(f"a target is named twice in '{','.join(targets)}'")
-    named = [*targets, options.split.column, options.weights, *options.kinds, *options.ignore]
+    named = [*targets, options.split.column, options.weights, *options.ignore]
+    named += [name for name, kind in options.kinds.items() if (kinds or {}).get(f"{name}_1") != kind]
     for name in named:
         if name is not None and name not in columns:
             raise UsageError(unknown_name("column", name, columns))

@@ -296,9 +296,34 @@ def decode_files(
 
 def to_wav(samples: np.ndarray, rate: int) -> bytes:  # (S,) int16
     """The bytes of a WAV file of 16 bits, one channel."""
-    data = np.ascontiguousarray(samples, "<i2").tobytes()
-    parts = (16, 1, 1, rate, 2 * rate, 2, 16)
+    return _wav_bytes(np.ascontiguousarray(samples, "<i2"), 1, rate)
+
+
+def pack_samples(samples: np.ndarray, rate: int) -> bytes:  # (S,), (S, C) or (C, S)
+    """Samples in memory as the bytes of a WAV file: whole numbers of 8, 16 or 32 bits as such, others as they are.
+
+    Whole numbers of 64 bits, as lists of them have, are taken for 16 bits where they fit.
+    """
+    # There are more samples than channels.
+    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+        samples = samples.T
+    kind = samples.dtype
+    if kind.kind == "f":
+        return _wav_bytes(np.ascontiguousarray(samples, "<f4"), 3, rate)
+    if kind == np.uint8 or kind.itemsize == 4:
+        return _wav_bytes(np.ascontiguousarray(samples, "u1" if kind == np.uint8 else "<i4"), 1, rate)
+    fits = np.abs(samples.astype(np.float64)).max(initial=0) <= 1 << 15
+    bits = 16 if fits else 32
+    whole = samples.clip(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    return _wav_bytes(np.ascontiguousarray(whole, f"<i{bits // 8}"), 1, rate)
+
+
+def _wav_bytes(samples: np.ndarray, form: int, rate: int) -> bytes:  # (S,) or (S, C)
+    """A WAV file. ``form``: 1 for whole numbers, 3 for floating point."""
+    data, width = samples.tobytes(), samples.itemsize
+    channels = samples.shape[1] if samples.ndim == 2 else 1
+    parts = (16, form, channels, rate, width * channels * rate, width * channels, 8 * width)
     sizes = (4, 2, 2, 4, 4, 2, 2)
-    form = b"".join(part.to_bytes(size, "little") for part, size in zip(parts, sizes, strict=True))
-    body = b"WAVEfmt " + form + b"data" + len(data).to_bytes(4, "little") + data
+    head = b"".join(part.to_bytes(size, "little") for part, size in zip(parts, sizes, strict=True))
+    body = b"WAVEfmt " + head + b"data" + len(data).to_bytes(4, "little") + data
     return b"RIFF" + len(body).to_bytes(4, "little") + body

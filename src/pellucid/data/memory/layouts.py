@@ -21,6 +21,7 @@ from ..series.series_file import SERIES_KIND
 from ..source import Contents, ReadOptions, Source, layout
 from ..tables.header import unique_names
 from .columns import NAME, SIDE, MemoryColumns, array_of_values, is_image
+from .sequences import add_sequences
 
 SHAPES = "pass X as (n, F), (n, H, W) or (n, H, W, C) and y as (n,)"
 
@@ -53,7 +54,7 @@ def input_target_pair(source: Any, options: ReadOptions) -> Source | None:
 def data_frame(source: Any, options: ReadOptions) -> Source | None:
     """A data frame (Polars, pandas, Arrow), a dict of columns, or an array of numbers or records."""
     memory = MemoryColumns()
-    if not _add_table(source, memory):
+    if not _add_table(source, memory, options):
         if not (isinstance(source, np.ndarray) or hasattr(source, "detach")) or not source.ndim:
             return None
         _add_inputs(source, memory, options)
@@ -77,7 +78,7 @@ def item_sequence(source: Any, options: ReadOptions) -> Source | None:
     if not items or isinstance(items[0], (str, os.PathLike)):
         return None
     if all(isinstance(item, Mapping) for item in items):
-        _add_rows(items, memory)
+        _add_rows(items, memory, options)
     elif all(isinstance(item, (tuple, list)) and len(item) == 2 for item in items):
         _add_inputs([item[0] for item in items], memory, options)
         _add_targets([item[1] for item in items], goals)
@@ -117,7 +118,7 @@ def are_images(source: Any) -> bool:
     return is_image(source) or isinstance(source, np.ndarray) or hasattr(source, "detach")
 
 
-def _add_table(source: Any, memory: MemoryColumns) -> bool:
+def _add_table(source: Any, memory: MemoryColumns, options: ReadOptions) -> bool:
     """Add the columns of a data frame or a dict; whether it is one."""
     # pandas, known by what it can do: it is never imported here.
     if hasattr(source, "iloc") and hasattr(source, "columns"):
@@ -136,9 +137,15 @@ def _add_table(source: Any, memory: MemoryColumns) -> bool:
         if found is None:
             return False
         names, columns = found
-    for name, values in zip(unique_names(names, memory.notes, NAME), columns, strict=True):
-        memory.add_column(name, values)
+    _add_columns(unique_names(names, memory.notes, NAME), columns, memory, options)
     return True
+
+
+def _add_columns(names: Sequence[str], columns: Sequence[Any], memory: MemoryColumns, options: ReadOptions) -> None:
+    done = add_sequences(names, columns, memory, options)
+    for name, values in zip(names, columns, strict=True):
+        if name not in done:
+            memory.add_column(name, values)
 
 
 def _is_single(value: Any) -> bool:
@@ -164,10 +171,10 @@ def _polars_columns(source: Any) -> tuple[list[str], list[Any]] | None:
 def _add_inputs(x: Any, memory: MemoryColumns, options: ReadOptions) -> None:
     """Add what predictions are made from, under made-up names where it has none."""
     if not isinstance(x, (list, tuple)) and not hasattr(x, "dtype"):
-        if _add_table(x, memory):
+        if _add_table(x, memory, options):
             return
     elif isinstance(x, (list, tuple)) and x and all(isinstance(item, Mapping) for item in x):
-        _add_rows(x, memory)
+        _add_rows(x, memory, options)
         return
     if (series := series_in_memory(x, options)) is not None:
         columns, about = series
@@ -207,7 +214,7 @@ def _input_name(array: np.ndarray) -> str:
 
 def _add_targets(y: Any, goals: MemoryColumns) -> None:
     """Add what is to be predicted: one column, or several numbers."""
-    if not isinstance(y, (list, tuple)) and not hasattr(y, "dtype") and _add_table(y, goals):
+    if not isinstance(y, (list, tuple)) and not hasattr(y, "dtype") and _add_table(y, goals, ReadOptions()):
         _merge_flags(goals)
         return
     name = str(getattr(y, "name", None) or "target")
@@ -270,10 +277,10 @@ def _keep_items(source: Any, notes: list[Note]) -> list[Any]:
     return found
 
 
-def _add_rows(items: Sequence[Mapping[Any, Any]], memory: MemoryColumns) -> None:
+def _add_rows(items: Sequence[Mapping[Any, Any]], memory: MemoryColumns, options: ReadOptions) -> None:
     """Add the columns of rows; a value that a row lacks is missing."""
-    for name in dict.fromkeys(key for item in items for key in item):
-        memory.add_column(str(name), [item.get(name) for item in items])
+    keys = list(dict.fromkeys(key for item in items for key in item))
+    _add_columns([str(key) for key in keys], [[item.get(key) for item in items] for key in keys], memory, options)
 
 
 def _example_count(values: Any) -> int:

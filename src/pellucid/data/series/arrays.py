@@ -1,4 +1,4 @@
-"""Series in memory: arrays (n, T) and (n, C, T), lists of arrays of different lengths.
+"""Series in memory: arrays (n, T), (n, C, T) and (n, T, C), lists of arrays of different lengths.
 
 n series, C channels, T values of one.
 """
@@ -37,12 +37,13 @@ def series_in_memory(x: Any, options: ReadOptions) -> tuple[dict[str, pl.Series]
         return _of_unlike_lengths(x, forced)
     if array.dtype.kind not in "iuf" or not array.size:
         return None
-    if forced:
-        array = _as_examples(array, sum(name.startswith(f"{CHANNEL}_") for name in options.names))
+    known = sum(name.startswith(f"{CHANNEL}_") for name in options.names)
+    given = array.shape
+    array = _channels_first(_as_examples(array, known) if forced else array, known)
     if array.ndim == 2 and (forced or are_series(array)):
-        return _columns([[row] for row in array]), _about(array.shape, forced, "column_1", "number")
+        return _columns([[row] for row in array]), _about(given, array, forced, "column_1", "number")
     if array.ndim == 3 and (forced or _look_like_channels(array)):
-        return _columns(list(array)), _about(array.shape, forced, "image", "image")
+        return _columns(list(array)), _about(given, array, forced, "image", "image")
     return None
 
 
@@ -90,6 +91,8 @@ def _of_unlike_lengths(x: Any, forced: bool) -> tuple[dict[str, pl.Series], str]
     items = _items(x)
     if items is None or len({one.ndim for one in items}) > 1:
         return None
+    if items[0].ndim == 2 and len({len(one) for one in items}) > 1 and len({one.shape[1] for one in items}) == 1:
+        items = [one.T for one in items]
     rows = [[one] if one.ndim == 1 else list(one) for one in items]
     if len({len(row) for row in rows}) > 1:
         return None
@@ -105,9 +108,25 @@ def _of_unlike_lengths(x: Any, forced: bool) -> tuple[dict[str, pl.Series], str]
 
 def _as_examples(array: np.ndarray, channels: int) -> np.ndarray:
     """The array with an axis of examples, where a single series was given."""
-    if array.ndim == 1 or (array.ndim == 2 and channels > 1 and len(array) == channels):
+    if array.ndim == 1 or (array.ndim == 2 and channels > 1 and channels in array.shape):
         return array[None]
     return array
+
+
+def _channels_first(array: np.ndarray, channels: int) -> np.ndarray:  # (n, C, T) or (n, T, C) -> (n, C, T)
+    """The array with time on its last axis: where a run's channels are, else where neighbours are alike.
+
+    Args:
+        channels: that a run reads; 0 where nobody knows.
+    """
+    if array.ndim != 3:
+        return array
+    turned = array.swapaxes(1, 2)
+    if channels:
+        return turned if array.shape[1] != channels == array.shape[2] else array
+    looks = array.dtype.kind in "iuf" and array.size and not _look_like_channels(array) and _look_like_channels(turned)
+    # Photos have as many channels as series may.
+    return turned if looks and _no_pixels(array) else array
 
 
 def _look_like_channels(array: np.ndarray) -> bool:  # (n, C, T)
@@ -127,8 +146,9 @@ def _columns(rows: Sequence[Sequence[np.ndarray]]) -> dict[str, pl.Series]:
     return {name: list_series(name, [np.asarray(row[i]) for row in rows]) for i, name in enumerate(names)}
 
 
-def _about(shape: tuple[int, ...], forced: bool, name: str, kind: str) -> str:
-    """What an array is taken for, and how to have it read otherwise."""
+def _about(given: tuple[int, ...], array: np.ndarray, forced: bool, name: str, kind: str) -> str:  # (n, T), (n, C, T)
+    """What an array of the shape ``given`` is taken for, and how to have it read otherwise."""
+    shape = array.shape
     channels = f" of {count_noun(shape[1], 'channel')}" if len(shape) == 3 else ""
-    text = f"{shape} is read as {shape[0]:,} series{channels}, {shape[-1]:,} values long"
+    text = f"{given} is read as {shape[0]:,} series{channels}, {shape[-1]:,} values long"
     return text if forced else f"{text}, since neighbouring values are alike; otherwise: kinds={{'{name}': '{kind}'}}"
