@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .state import TrainState
 
 # Looks in a training, about, and their share of its time at the most.
-LOOKS, LOOK_SHARE = 200, 0.02
+LOOKS, LOOK_SHARE = 200, 0.01
 
 # Steps between looks where no step was timed. Beside 25 steps of the smallest network a look takes 2% of the time;
 # a training that is shorter than 500 steps has 20 looks all the same, which take a few milliseconds together.
