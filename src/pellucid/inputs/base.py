@@ -175,7 +175,7 @@ class Input(nn.Module):
         return tile_padded(value, like.values.shape[1])
 
     def hide_places(self, numbers: Tensor, filler: Tensor, hidden: Tensor) -> Tensor:
-        # (B, *places, C), the same or fewer axes, (B, *places) -> (B, *places, C)
+        # (B, *places, C), (...), (B, *places) -> (B, *places, C)
         """The numbers with ``filler`` where ``hidden`` holds."""
         return torch.where(hidden.unsqueeze(-1), filler, numbers)
 
@@ -187,7 +187,7 @@ class Input(nn.Module):
         """What each place has of an answer, from what each of its numbers has."""
         return parts.sum(-1)
 
-    def leave_out(self, value: Any, filler: Tensor, hidden: Tensor) -> Any:  # of one example, (C,), (B, *places)
+    def leave_out(self, value: Any, filler: Tensor, hidden: Tensor) -> Any:  # (...), (C,), (B, *places)
         """One example B times, each time without the places where ``hidden`` holds: ``filler`` stands there."""
         numbers = self.as_numbers(value)
         assert numbers is not None

@@ -98,7 +98,7 @@ class Channel(Input):
         return numbers[:, : self.context].flatten(0, 1).nanmean(0).nan_to_num()
 
     def hide_places(self, numbers: Tensor, filler: Tensor, hidden: Tensor) -> Tensor:
-        # (B, T, C + K), the same or fewer axes, (B, T) -> (B, T, C + K)
+        # (B, T, C + K), (...), (B, T) -> (B, T, C + K)
         """What was measured is hidden; the calendar is known."""
         calendar = torch.arange(numbers.shape[2]) >= self.channels
         return torch.where(hidden.unsqueeze(2) & ~calendar, filler, numbers)

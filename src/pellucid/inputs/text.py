@@ -130,7 +130,7 @@ class Text(Input):
         return tile_padded(value, like.values.shape[1], lead=1)
 
     def hide_places(self, numbers: Tensor, filler: Tensor, hidden: Tensor) -> Tensor:
-        # (B, T, C), the same or fewer axes, (B, T) -> (B, T, C)
+        # (B, T, C), (...), (B, T) -> (B, T, C)
         if self.positions:
             return super().hide_places(numbers, filler, hidden)
         # A pair goes with either of its tokens.

@@ -6,15 +6,15 @@ import numpy as np
 
 from ..network import Network
 from ..wording import join_words, percent_text
-from .badges import Map, MapOf, checked_badge
+from .badges import FEW_NUMBERS, Map, MapOf, checked_badge
 from .base import Subject, register
 from .blocks import Block, Picture
-from .gradients import TOLERANCE, Attribution, expected_gradients
+from .gradients import MOST_NODES, TOLERANCE, Attribution, expected_gradients
 from .hiding import hidden_by_places, left_out, references
 from .place_blocks import draw_named, draw_places, draw_words, is_photo, photo_pixels, strongest
 from .places import Places, layers_with_places, places_of
 from .result import Badge, Result
-from .variants import Sample, own_sample
+from .variants import Sample, input_numbers, own_sample
 
 # Kept training examples that stand in the example's stead, and of them those of the test.
 REFERENCES, TEST_REFERENCES = 16, 8
@@ -80,7 +80,10 @@ def evidence_badge(subject: Subject, gap: float) -> Badge:
 
 def evidence_of(subject: Subject, sample: Sample, i: int) -> Attribution:
     assert subject.training is not None
-    return expected_gradients(subject.network, sample, i, references(subject, subject.training, i, REFERENCES))
+    # Of small examples nodes cost next to nothing.
+    most = (4 if input_numbers(sample.batch) < FEW_NUMBERS else 1) * MOST_NODES
+    others = references(subject, subject.training, i, REFERENCES)
+    return expected_gradients(subject.network, sample, i, others, most=most)
 
 
 def map_of_parts(network: Network, i: int, found: Attribution) -> np.ndarray:  # -> (*places)

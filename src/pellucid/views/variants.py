@@ -103,7 +103,8 @@ def input_numbers(batch: Batch) -> int:
 def cut_batch(batch: Batch, piece: slice) -> Batch:
     """Some of a batch's examples."""
     inputs = {key: cut_value(value, piece) for key, value in batch.inputs.items()}
-    return Batch(inputs, None, batch.rows[piece])
+    solved = None if batch.solved is None else batch.solved[piece]
+    return Batch(inputs, None, batch.rows[piece], solved=solved)
 
 
 def cut_value(value: Any, piece: slice) -> Any:
