@@ -6,6 +6,7 @@ B batch, F category fields, E embedding width, D trunk width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import torch
@@ -42,7 +43,7 @@ class Category(Input):
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
         sizes = [len(field.state["values"]) + RESERVED for field in fields]  # type: ignore[index]
-        starts = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+        starts = torch.tensor(list(accumulate(sizes[:-1], initial=0)))
         self.total = sum(sizes)
         self.register_buffer("starts", starts)  # (F,)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -66,10 +67,10 @@ class Image(Input):
         state = fields[0].state
         assert state is not None
         self.size = int(state["height"]), int(state["width"]), int(state["channels"])
-        mean, std = torch.tensor(state["mean"]), torch.tensor(state["std"])
+        mean, std = np.float32(state["mean"]), np.float32(state["std"])
         # Pixels are bytes, the state's figures shares of white. A channel that never varies keeps a finite scale.
-        self.register_buffer("mean", mean.float() * 255)  # (C,)
-        self.register_buffer("scale", 1 / (std.float().clamp_min(0.02) * 255))  # (C,)
+        self.register_buffer("mean", torch.tensor(mean * np.float32(255)))  # (C,)
+        self.register_buffer("scale", torch.tensor(1 / (np.maximum(std, np.float32(0.02)) * np.float32(255))))  # (C,)
 
     def build(self, positions: int, need: Need) -> Image:
         height, width, channels = self.size

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import PellucidError, shell_quote
 from ..fields import Field
@@ -69,7 +70,7 @@ def build_network(
 
     with damage_as_error(path / "run.json"):
         # First without memory (torch's device "meta"): a stranger's record may ask for more than there is.
-        with torch.device("meta"), warnings.catch_warnings():
+        with torch.device("meta"), NoValues(), warnings.catch_warnings():
             # torch warns of tensors without entries, as a hostile record may ask for.
             warnings.simplefilter("ignore")
             outline = build_module()
@@ -77,6 +78,21 @@ def build_network(
             check_tensors(outline.state_dict(), tensors, path / WEIGHTS)
         check_network_room(outline)
         return build_module()
+
+
+# Names of torch's functions that give as many numbers as the largest tensor they are given.
+AS_LARGE = {"normal_", "mul", "div", "__mul__", "__rmul__", "__truediv__", "__rdiv__", "__rtruediv__"}
+
+
+class NoValues(TorchFunctionMode):
+    """A mode in which first weights are not worked out: on the device "meta" torch would load its compiler for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if func.__name__ not in AS_LARGE:
+            return func(*args, **named)
+        given = [value for value in (*args, *named.values()) if isinstance(value, torch.Tensor)]
+        return max(given, key=torch.Tensor.numel)
 
 
 def check_network_room(network: nn.Module) -> None:
