@@ -38,9 +38,9 @@ from pellucid.training.schedule import schedule_factor
 from pellucid.trunks import TRUNKS, Features, Stage
 from pellucid.trunks.base import Inside
 from pellucid.trunks.layers import assign_salts
-from pellucid.views.verdict import ILLNESSES as KNOWN
-from pellucid.views.verdict import judge
-from pellucid.views.vitals import Course, Watched, vital_signs, watch_step
+from pellucid.views.training.verdict import ILLNESSES as KNOWN
+from pellucid.views.training.verdict import judge
+from pellucid.views.training.vitals import Course, Watched, vital_signs, watch_step
 
 KEPT = Path(__file__).with_name("zoo.jsonl")
 DATA = ("digits", "breast-cancer")

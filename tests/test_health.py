@@ -19,9 +19,9 @@ from pellucid.network import Network
 from pellucid.planning.plan import Recipe
 from pellucid.training.loader import Loader
 from pellucid.trunks import TRUNKS
-from pellucid.views.telling_part import telling_part
-from pellucid.views.verdict import ILLNESSES, SIGNS, judge
-from pellucid.views.vitals import Course, Watched, gradient_noise, optimizer_kinds, saturated_share, step_signs
+from pellucid.views.training.telling_part import telling_part
+from pellucid.views.training.verdict import ILLNESSES, SIGNS, judge
+from pellucid.views.training.vitals import Course, Watched, gradient_noise, optimizer_kinds, saturated_share, step_signs
 
 BENCH = Path(__file__).parent.parent / "bench"
 

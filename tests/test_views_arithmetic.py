@@ -30,10 +30,10 @@ from pellucid.training.state import TrainState
 from pellucid.trunks import TRUNKS, Custom, Dense
 from pellucid.trunks.layers import GroupedBatchNorm
 from pellucid.views import VIEWS, Part, Subject
-from pellucid.views.addresses import Scene, find_unit, find_weight, known_stems
-from pellucid.views.cell_gates import open_cell
-from pellucid.views.gradient_terms import gradient_terms
 from pellucid.views.loss import loss, losses
+from pellucid.views.sums.addresses import Scene, find_unit, find_weight, known_stems
+from pellucid.views.sums.cell_gates import open_cell
+from pellucid.views.sums.gradient_terms import gradient_terms
 from pellucid.views.unit import unit
 from pellucid.views.weight import chosen_rows, copy_to_learn, weight
 from pellucid.views.what_if import what_if

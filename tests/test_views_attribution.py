@@ -18,9 +18,10 @@ from pellucid.inputs import base as inputs_base
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS
 from pellucid.trunks import Dense
-from pellucid.views import VIEWS, Subject, badges, fields, gradients, variants, where
-from pellucid.views.place_blocks import fit_cells
-from pellucid.views.variants import Sample
+from pellucid.views import VIEWS, Subject, fields, where
+from pellucid.views.attribution import badges, gradients, variants
+from pellucid.views.attribution.place_blocks import fit_cells
+from pellucid.views.attribution.variants import Sample
 
 TARGETS = ("category", "number", "labels")
 

@@ -13,8 +13,8 @@ from subjects import subject_of
 
 import pellucid
 from pellucid.views import VIEWS, Subject, evidence, fields, places
-from pellucid.views.hiding import references
-from pellucid.views.variants import Sample
+from pellucid.views.attribution.hiding import references
+from pellucid.views.attribution.variants import Sample
 
 ROWS, LOOKED = 400, 40
 

@@ -12,7 +12,7 @@ from ..errors import PellucidError
 from ..storage import WEIGHTS, forms, to_json
 from ..storage.atomic import read_bytes, replace_file
 from ..storage.forms import FormError
-from ..views.badges import Tested
+from ..views.attribution.badges import Tested
 from ..views.result import LEVELS
 
 if TYPE_CHECKING:

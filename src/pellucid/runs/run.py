@@ -37,7 +37,7 @@ from ..training.evaluate import predict_raw
 from ..training.loader import Loader
 from ..training.schedule import with_rates
 from ..trunks import Custom
-from ..views.verdict import Verdict
+from ..views.training.verdict import Verdict
 from ..wording import count_noun, score_text
 from .forecast_pieces import ForecastPieces
 from .forecasts import forecast_pieces

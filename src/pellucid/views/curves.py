@@ -14,11 +14,11 @@ from ..data import Examples
 from ..inputs.base import repeat_value
 from ..network import has_no_positions
 from ..wording import number_text
+from .attribution.hiding import references
+from .attribution.variants import Sample, answers, own_sample, take_rows, variants
 from .base import Part, Subject, register
 from .blocks import Bars, Block, Curves
-from .hiding import references
 from .result import Badge, Result
-from .variants import Sample, answers, own_sample, take_rows, variants
 
 # Columns that are drawn, values of each, other rows whose curves stand beside, and values that are marked as data.
 MOST_COLUMNS, STEPS, OTHER_ROWS, RUG = 30, 16, 20, 100

@@ -6,15 +6,15 @@ import numpy as np
 
 from ..network import Network
 from ..wording import join_words, percent_text
-from .badges import FEW_NUMBERS, Map, MapOf, checked_badge
+from .attribution.badges import FEW_NUMBERS, Map, MapOf, checked_badge
+from .attribution.gradients import MOST_NODES, TOLERANCE, Attribution, expected_gradients
+from .attribution.hiding import hidden_by_places, left_out, references
+from .attribution.place_blocks import draw_named, draw_places, draw_words, is_photo, photo_pixels, strongest
+from .attribution.places import Places, layers_with_places, places_of
+from .attribution.variants import Sample, input_numbers, own_sample
 from .base import Subject, register
 from .blocks import Block, Picture
-from .gradients import MOST_NODES, TOLERANCE, Attribution, expected_gradients
-from .hiding import hidden_by_places, left_out, references
-from .place_blocks import draw_named, draw_places, draw_words, is_photo, photo_pixels, strongest
-from .places import Places, layers_with_places, places_of
 from .result import Badge, Result
-from .variants import Sample, input_numbers, own_sample
 
 # Kept training examples that stand in the example's stead, and of them those of the test.
 REFERENCES, TEST_REFERENCES = 16, 8

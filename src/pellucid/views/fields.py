@@ -16,13 +16,13 @@ from ..inputs.base import example_count, repeat_value, usual_value
 from ..network import Network
 from ..tasks.explained import Explained
 from ..wording import number_text
-from .badges import FEW_NUMBERS, Map, MapOf, checked_badge
+from .attribution.badges import FEW_NUMBERS, Map, MapOf, checked_badge
+from .attribution.hiding import OTHERS, other_reference, references
+from .attribution.place_blocks import strongest
+from .attribution.variants import Sample, answers, input_numbers, own_sample, take_rows, variants
 from .base import Part, Subject, register
 from .blocks import Bars
-from .hiding import OTHERS, other_reference, references
-from .place_blocks import strongest
 from .result import Badge, Result
-from .variants import Sample, answers, input_numbers, own_sample, take_rows, variants
 
 # Forward passes, and input numbers that pass, at most; references at least and at most.
 MOST_PASSES, MOST_NUMBERS, LEAST, MOST = 6000, 4_000_000, 4, 64

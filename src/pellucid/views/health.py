@@ -16,9 +16,9 @@ from ..wording import count_noun
 from .base import Part, Subject, register
 from .blocks import Block, Curves, Table
 from .result import Badge, Result
-from .telling_part import harm_text, telling_part
-from .verdict import SIGNS, Verdict, judge
-from .vitals import Course, Signs, Watched, rms, stage_of, unit_shares, vital_signs, watched_kinds
+from .training.telling_part import harm_text, telling_part
+from .training.verdict import SIGNS, Verdict, judge
+from .training.vitals import Course, Signs, Watched, rms, stage_of, unit_shares, vital_signs, watched_kinds
 
 # Bytes that the insides of the examples may take, and how many examples at least and at most.
 MOST_BYTES, FEWEST, MOST = 50_000_000, 16, 128

@@ -14,11 +14,11 @@ from torch import Tensor
 from ..data.batches.batch import Batch
 from ..network import Network
 from ..wording import number_text, plain_text
+from .attribution.place_blocks import is_photo
+from .attribution.variants import spread
 from .base import Part, Subject, register
 from .blocks import Block, Gallery
-from .place_blocks import is_photo
 from .result import Badge, Result
-from .variants import spread
 
 # Examples that are shown with the same and with another answer, and lines of each.
 SHOWN, MOST_LINES, MOST_LETTERS = 3, 6, 120

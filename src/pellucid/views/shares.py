@@ -17,12 +17,12 @@ from ..network import Network, has_no_positions
 from ..tasks.explained import Explained
 from ..trunks import Features
 from ..wording import count_noun, join_words, number_text
+from .attribution.place_blocks import cells_between, draw_named, draw_positions, strongest
+from .attribution.places import words_of
+from .attribution.variants import Sample, own_sample, turn_back
 from .base import Subject, register
 from .blocks import Bars, Block
-from .place_blocks import cells_between, draw_named, draw_positions, strongest
-from .places import words_of
 from .result import Badge, Result
-from .variants import Sample, own_sample, turn_back
 
 # Of the answer: how far rounding may leave the sum from it.
 ROUNDING = 1e-5

@@ -14,15 +14,15 @@ from torch import Tensor
 from ..data.batches.batch import Batch
 from ..errors import PellucidError, UsageError
 from ..wording import count_noun, number_text
-from .addresses import Scene, Unit, find_unit
 from .base import Part, Subject, register
 from .blocks import Block, Gallery, Sum, Table
-from .cell_gates import Gate, open_cell
-from .head import open_head
 from .kept_examples import example_lines, in_batches, picture_input, pictures_of, three_ways
-from .products import residual_of
 from .result import Badge, Result
-from .term_names import position_text, term_names
+from .sums.addresses import Scene, Unit, find_unit
+from .sums.cell_gates import Gate, open_cell
+from .sums.head import open_head
+from .sums.products import residual_of
+from .sums.term_names import position_text, term_names
 
 # Of a sum, the products that are listed.
 TERMS = 12

@@ -12,13 +12,13 @@ from ..data.batches.batch import Batch
 from ..errors import PellucidError, UsageError
 from ..network import Network
 from ..wording import count_noun, number_text
-from .addresses import find_weight
 from .anatomy import stage_address
 from .base import Part, Subject, register
 from .blocks import Block, Curves, Table
-from .gradient_terms import GradientTerms, gradient_terms, largest_terms
-from .next_step import Step, next_step
 from .result import Badge, Result
+from .sums.addresses import find_weight
+from .sums.gradient_terms import GradientTerms, gradient_terms, largest_terms
+from .sums.next_step import Step, next_step
 
 # Kept training examples that the loss is the mean of, and terms of the gradient that are listed.
 EXAMPLES, TERMS = 64, 12

@@ -15,14 +15,14 @@ from ..data.batches.batch import Batch
 from ..errors import PellucidError, UsageError, unknown_name
 from ..network import Network
 from ..wording import join_words, number_text, percent_text
-from .addresses import find_weight
 from .base import Subject, register
 from .blocks import Bars, Block, Table
-from .changes import Changed, split_value
+from .changes.changed_examples import Changed, split_value
+from .changes.left_out import Traffic, take_out, trunk_stages, watch_stages
+from .changes.silenced import silent_answer
 from .kept_examples import in_batches
-from .left_out import Traffic, take_out, trunk_stages, watch_stages
 from .result import Badge, Result
-from .silenced import silent_answer
+from .sums.addresses import find_weight
 
 # Of what is answered, the values that are listed.
 MOST_ANSWERS = 8

@@ -11,14 +11,14 @@ from torch import nn
 from ..data.batches.batch import Batch
 from ..network import Network
 from ..trunks import Features
-from .badges import FEWEST_UNITS, Map, MapOf, checked_badge
+from .attribution.badges import FEWEST_UNITS, Map, MapOf, checked_badge
+from .attribution.hiding import hidden_by_places
+from .attribution.place_blocks import cells_between, fit_cells, is_photo, photo_pixels
+from .attribution.places import to_squares
+from .attribution.variants import Sample, own_sample, turn_back
 from .base import Subject, register
 from .blocks import Block, Picture
-from .hiding import hidden_by_places
-from .place_blocks import cells_between, fit_cells, is_photo, photo_pixels
-from .places import to_squares
 from .result import Badge, Result
-from .variants import Sample, own_sample, turn_back
 
 # Finer stages that are tested, finest first.
 MOST_FINER = 3

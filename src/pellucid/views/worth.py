@@ -16,8 +16,8 @@ from ..network import Network
 from ..wording import count_noun, join_words, metric_text, score_text
 from .base import Part, Subject, register
 from .blocks import Bars, Block, Table
+from .changes.left_out import each_taken_out, watch_stages
 from .kept_examples import in_batches
-from .left_out import each_taken_out, watch_stages
 from .result import Badge, Result
 
 # Inputs that are shuffled one by one; of more, those of one kind are shuffled together.

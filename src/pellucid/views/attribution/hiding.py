@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs.base import repeat_value
-from .base import Part, Subject
+from ...inputs.base import repeat_value
+from ..base import Part, Subject
 from .places import Places, places_of
 from .variants import Sample, answers, spread, take_rows, variants
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.batches.batch import Batch
-from ..inputs.base import repeat_value
-from ..network import Network
+from ...data.batches.batch import Batch
+from ...inputs.base import repeat_value
+from ...network import Network
 from .variants import Sample, answers, at_once, variants
 
 # Nodes on the way from a reference to the example: as few as add up, doubled until they do.

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.batches.batch import Batch
-from ..network import Network
-from ..planning.plan import Recipe
-from ..training.loop import micro_batches
-from ..training.optimizer import split_parameters
-from ..trunks.glossary import shown_as
-from ..trunks.opened import Opened, OpenedStage
+from ...data.batches.batch import Batch
+from ...network import Network
+from ...planning.plan import Recipe
+from ...training.loop import micro_batches
+from ...training.optimizer import split_parameters
+from ...trunks.glossary import shown_as
+from ...trunks.opened import Opened, OpenedStage
 from .telling_part import telling_part
 
 # A gelu's value below this sum is next to nothing.

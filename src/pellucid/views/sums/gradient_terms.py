@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.batches.batch import Batch
-from ..network import Network
-from ..trunks.opened import Opened
+from ...data.batches.batch import Batch
+from ...network import Network
+from ...trunks.opened import Opened
 from .arithmetic import Recording, recorded
 from .products import Product
 from .term_names import position_text

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..inputs.base import shift_text
-from ..network import Network
+from ...inputs.base import shift_text
+from ...network import Network
+from ..anatomy import stage_address
 from .addresses import Scene, sums_of_stage
-from .anatomy import stage_address
 from .products import Product, Source
 
 

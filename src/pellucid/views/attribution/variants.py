@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Examples
-from ..data.batches.batch import Batch, Padded
-from ..inputs.base import repeat_value
-from ..network import Network
-from .base import Part, Subject
+from ...data import Examples
+from ...data.batches.batch import Batch, Padded
+from ...inputs.base import repeat_value
+from ...network import Network
+from ..base import Part, Subject
 
 # Input numbers in a batch that is answered, about: activations of more don't stay in the processor's cache.
 NUMBERS_AT_ONCE, MOST_AT_ONCE = 400_000, 256

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.batches.batch import Batch, Padded
-from ..inputs import Input
-from ..network import Network
-from ..wording import number_text
+from ...data.batches.batch import Batch, Padded
+from ...inputs import Input
+from ...network import Network
+from ...wording import number_text
 
 # Columns or squares that are tried at once; of more, blocks of them, and then those of the worst block.
 AT_ONCE = 64

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..network import Network
-from ..wording import number_text
-from .base import Part, Subject
-from .result import Badge, Level
+from ...network import Network
+from ...wording import number_text
+from ..base import Part, Subject
+from ..result import Badge, Level
 from .variants import Sample, input_numbers, kept_samples, predict_all, spread
 
 # Kept validation examples that a map is tested on, and whether the network knows anything is.

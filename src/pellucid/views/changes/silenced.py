@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..data.batches.batch import Batch
-from ..errors import UsageError
-from ..network import Network
-from .addresses import Scene, Unit, cells_of, find_unit
-from .arithmetic import Made, Recording
+from ...data.batches.batch import Batch
+from ...errors import UsageError
+from ...network import Network
+from ..sums.addresses import Scene, Unit, cells_of, find_unit
+from ..sums.arithmetic import Made, Recording
 
 
 class Silenced(Recording):

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.batches.batch import Batch
-from ..network import Network
-from ..trunks import Features, Stage
+from ...data.batches.batch import Batch
+from ...network import Network
+from ...trunks import Features, Stage
 
 
 @dataclass

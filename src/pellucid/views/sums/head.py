@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from ..wording import number_text
+from ...wording import number_text
+from ..blocks import Bars, Block, Sum
 from .addresses import Scene, Unit
-from .blocks import Bars, Block, Sum
 from .term_names import position_text
 
 # Positions that are listed.

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..planning.plan import Recipe
-from ..wording import count_noun, number_text, percent_text
+from ...planning.plan import Recipe
+from ...wording import count_noun, number_text, percent_text
 from .vitals import Signs
 
 

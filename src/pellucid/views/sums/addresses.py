@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import PellucidError, UsageError, unknown_name
-from ..network import Network
-from ..trunks.opened import Opened, OpenedStage
-from .anatomy import stage_address
+from ...errors import PellucidError, UsageError, unknown_name
+from ...network import Network
+from ...trunks.opened import Opened, OpenedStage
+from ..anatomy import stage_address
 from .arithmetic import Recording, recorded
 from .products import Product
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Examples
-from ..inputs import Input
-from ..network import Network
+from ...data import Examples
+from ...inputs import Input
+from ...network import Network
 from .variants import Sample
 
 # Units of an example at most: of a photo's side, along time, words.

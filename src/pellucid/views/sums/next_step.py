@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data.batches.batch import Batch
-from ..network import Network
-from ..planning.plan import Recipe
-from ..training.optimizer import Optimizer
-from .base import Subject
+from ...data.batches.batch import Batch
+from ...network import Network
+from ...planning.plan import Recipe
+from ...training.optimizer import Optimizer
+from ..base import Subject
 
 # What torch's AdamW adds to the root of the mean square.
 EPSILON = 1e-8

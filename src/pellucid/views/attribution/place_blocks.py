@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..inputs import Input
-from ..network import Network
-from ..wording import number_text
-from .blocks import Bars, Block, Curves, Heat, Picture, Words
+from ...inputs import Input
+from ...network import Network
+from ...wording import number_text
+from ..blocks import Bars, Block, Curves, Heat, Picture, Words
 from .places import Places, grouped_words, places_of, words_of
 from .variants import Sample
 

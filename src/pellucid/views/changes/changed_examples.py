@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.batches.batch import Batch, Padded
-from ..errors import PellucidError, UsageError, unknown_name
-from ..fields import Field, Ragged
-from ..fields.typed_value import encode_typed
-from ..inputs import Input
-from .base import Subject
+from ...data.batches.batch import Batch, Padded
+from ...errors import PellucidError, UsageError, unknown_name
+from ...fields import Field, Ragged
+from ...fields.typed_value import encode_typed
+from ...inputs import Input
+from ..base import Subject
 
 # Into so many rows and columns a photo is cut to be covered.
 GRID = 8

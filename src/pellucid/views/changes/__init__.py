@@ -1,0 +1,1 @@
+"""Examples and networks changed for a question, and as they were before."""
