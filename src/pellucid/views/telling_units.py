@@ -1,0 +1,106 @@
+"""The hidden units that an answer hangs on most, and one of them opened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import PellucidError
+from ..trunks.opened import OpenedStage
+from ..wording import count_noun, number_text, percent_text
+from .base import Subject, register
+from .blocks import Bars, Block
+from .result import Badge, Result
+from .unit import unit
+
+# Units that are listed.
+MOST = 10
+
+# Of the answer, by which its parts may miss it.
+TOLERANCE = 1e-5
+
+
+def suits(subject: Subject) -> str | None:
+    return None if last_stage(subject) is not None else "its trunk shows no stages"
+
+
+@register("units", "Hidden units that tell most", place=80, needs=("example",), suits=suits)
+def telling_units(subject: Subject) -> Result:
+    """What each unit of the trunk's last stage has of the answer, and the one that has most, opened."""
+    stage = last_stage(subject)
+    assert stage is not None
+    parts = unit_parts(subject, stage)
+    order = np.argsort(-abs(parts))[:MOST]
+    short = stage.name.removeprefix("trunk.")
+    names = [f"{short}.{k}" for k in order]
+    first = number_text(float(parts[order[0]]), 3)
+    what = subject.explained.name
+    bars = Bars(
+        f"What units of the last hidden stage add to {what}: above zero for it, below against.",
+        names,
+        parts[order].tolist(),
+        value_label="adds",
+    )
+    rest = answer_without(subject, stage)
+    total = float(subject.opened[0].answer[0, subject.explained.index].detach())
+    residual = abs(total - rest - float(parts.sum())) / max(abs(total), abs(rest), float(abs(parts).max()), 1e-30)
+    exact = residual <= TOLERANCE
+    reason = (
+        f"The parts and {number_text(rest, 3)}, the answer without these units, add up to the answer."
+        if exact
+        else f"Slope times value: what follows is not straight; the parts are {percent_text(residual)} off."
+    )
+    return Result(
+        "units",
+        "Hidden units that tell most",
+        f"Of {count_noun(len(parts), 'unit')} of the last hidden stage, {names[0]} has most of {what}: {first}.",
+        Badge("exact" if exact else "suggestive", reason, {"relative error": residual}),
+        [bars, *opened_unit(subject, names[0])],
+        {"parts": parts},
+        method="Each unit's value times the slope of the answer, over all positions.",
+        paper="Shrikumar et al., 2016: gradient × input",
+        caption=f"Below, {names[0]} is opened: the weighted sum that it is. Others: --unit {names[-1]}.",
+    )
+
+
+def last_stage(subject: Subject) -> OpenedStage | None:
+    """The trunk's last stage, opened on the example; None where it shows none with positions or units."""
+    if subject.example is None:
+        return None
+    stages = [s for s in subject.opened[0] if s.name.startswith("trunk.")]
+    return stages[-1] if stages else None
+
+
+def unit_parts(subject: Subject, stage: OpenedStage) -> np.ndarray:  # -> (D,)
+    """Each unit's value times the slope of the explained answer, summed over positions."""
+    with torch.enable_grad():
+        opened = subject.network.open(subject.example)  # type: ignore[arg-type]
+        x: Tensor = opened[stage.name].features.x  # (1, *positions, D)
+        if not x.requires_grad:
+            return np.zeros(x.shape[-1])
+        (slope,) = torch.autograd.grad(opened.answer[0, subject.explained.index], x, allow_unused=True)
+    products = torch.zeros_like(x) if slope is None else slope * x.detach()
+    return products.flatten(0, -2).sum(0).double().numpy()  # type: ignore[no-any-return]
+
+
+def answer_without(subject: Subject, stage: OpenedStage) -> float:
+    """The explained answer where the stage returns nothing but zeros."""
+    assert stage.module is not None
+    hook = stage.module.register_forward_hook(lambda module, args, f: f.with_(x=torch.zeros_like(f.x)))
+    try:
+        with torch.no_grad():
+            return float(subject.network(subject.example)[0, subject.explained.index])
+    finally:
+        hook.remove()
+
+
+def opened_unit(subject: Subject, name: str) -> list[Block]:
+    """The weighted sum of one unit; nothing where it is made of several."""
+    try:
+        # Kept examples that excite it are a view of their own.
+        return list(unit(replace(subject, training=None, validation=None), name).blocks)
+    except PellucidError:
+        return []

@@ -1,0 +1,64 @@
+"""The units and weights that are opened in advance: parts that add up, and gradients that are autograd's."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from subjects import subject_of
+
+import pellucid
+from pellucid.network import Network
+from pellucid.trunks import TRUNKS
+from pellucid.views import VIEWS
+
+
+def make_subject(trunk: str, seed: int = 0):  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(200, 4))
+    table = {f"c{i}": x[:, i] for i in range(4)} | {"y": np.array(["a", "b", "c"])[rng.integers(0, 3, 200)]}
+    data = pellucid.read(pl.DataFrame(table), target="y")
+    fields = data.fitted(0)
+    network = Network(
+        [f for f in fields.values() if f.is_input],
+        TRUNKS[trunk].of_size(0),
+        [f for f in fields.values() if f.role == "target"],
+        seed=seed,
+    )
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(seed)))
+    return subject_of(network, data)
+
+
+@pytest.mark.parametrize("trunk", ["dense", "recurrent", "transformer", "convolutional"])
+def test_what_units_add_is_the_slope_of_the_answer_times_their_value(trunk: str) -> None:
+    subject = make_subject(trunk)
+    found = VIEWS["units"](subject)
+    parts = found.arrays["parts"]
+    stage = next(s for s in reversed(list(subject.opened[0])) if s.name.startswith("trunk."))
+    assert parts.shape == (stage.features.x.shape[-1],)
+    bias = subject.network.output.layer.bias[subject.explained.index].item()
+    assert found.badge.level == "exact"
+    assert parts.sum() + bias == pytest.approx(float(subject.raw[subject.explained.index]), abs=1e-4)
+    largest = int(abs(parts).argmax())
+    assert f"{stage.name.removeprefix('trunk.')}.{largest}" in found.sentence
+    assert all(p.grad is None for p in subject.network.parameters())
+
+
+@pytest.mark.parametrize("trunk", ["dense", "recurrent"])
+def test_three_weights_are_the_steepest_of_their_matrices(trunk: str) -> None:
+    subject = make_subject(trunk, 1)
+    before = {n: p.detach().clone() for n, p in subject.network.named_parameters()}
+    found = VIEWS["weights"](subject)
+    assert len(found.arrays["gradients"]) == 3
+    loss = subject.network.loss(subject.training.batch(range(64)))
+    named = dict(subject.network.named_parameters())
+    slopes = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    largest = [
+        float(g.abs().max()) for g, p in zip(slopes, named.values(), strict=True) if g is not None and p.ndim > 1
+    ]
+    for slope in abs(found.arrays["gradients"]):
+        assert min(abs(np.array(largest) - slope)) < 1e-6
+    assert all(torch.equal(before[n], p) for n, p in subject.network.named_parameters())
