@@ -15,7 +15,7 @@ from pellucid.cli import show_blocks, show_views
 from pellucid.cli.console import Calm, make_console
 from pellucid.cli.show_blocks import signed_bar, small_curve
 from pellucid.cli.streams import plain_sign
-from pellucid.views.blocks import Bars, Block, Curves, Heat, Sum, Words
+from pellucid.views.blocks import Bars, Block, Curves, Gallery, Heat, Sum, Words
 
 BLOCKS = [*common_blocks(), *odd_blocks()]
 NAMES = [f"{i}-{type(block).__name__}" for i, block in enumerate(BLOCKS)]
@@ -135,3 +135,10 @@ def test_the_examples_in_it_run() -> None:
         tried = doctest.testmod(module)
         assert tried.failed == 0
         assert tried.attempted
+
+
+def test_examples_are_listed_one_after_the_other_on_a_terminal() -> None:
+    block = Gallery("Nearest", ["line 1", "line 2"], [None, None], [["likeness 0.95", "answer: 5"], ["x" * 200]])
+    text = on_terminal(block)
+    assert "likeness 0.95 · answer: 5" in text
+    assert text.count("x") >= 200

@@ -17,7 +17,7 @@ from ..draw.signed import SignedScale, short_text, signed_text
 from ..draw.signed_bars import largest_places
 from ..draw.words import shown_words
 from ..errors import visible_text
-from ..views.blocks import Bars, Block, Cell, Curves, Heat, Picture, Sum, Words
+from ..views.blocks import Bars, Block, Cell, Curves, Gallery, Heat, Picture, Sum, Words
 from ..wording import count_noun, number_text
 from .console import eighths_bar, hanging_indent, plain_grid
 
@@ -255,6 +255,19 @@ def show_picture(block: Picture, out: Console) -> None:
         _show_strongest(values, "row", "column", every, every, out)
 
 
+def show_gallery(block: Gallery, out: Console) -> None:
+    """Each example on lines of its own, what is said of it one after the other."""
+    if not out.is_terminal:
+        show_table(block, out)
+        return
+    out.print()
+    lines = block.lines or [()] * len(block.titles)
+    for title, own in list(zip(block.titles, lines, strict=True))[:MOST_ROWS]:
+        said = " · ".join(map(visible_text, own))
+        out.print(Padding(Text.assemble((visible_text(title), "bold"), f"  {said}"), (0, 0, 0, 2)))
+    _say_rest(len(block.titles) - MOST_ROWS, out)
+
+
 def show_words(block: Words, out: Console) -> None:
     """The text with its words in colour, and the strongest with their numbers."""
     scale = SignedScale.over_values(block.values)
@@ -328,6 +341,7 @@ _SHOWN: dict[type[Block], Callable[..., None]] = {
     Sum: show_sum,
     Heat: show_heat,
     Picture: show_picture,
+    Gallery: show_gallery,
     Words: show_words,
     Curves: show_curves,
 }

@@ -9,6 +9,7 @@ from typing import Any
 from ..options import FORM, INSPECT
 from .parse import typed_options
 from .standard_input import standard_input
+from .waiting import Waiting
 
 _TAKEN = {option.name for option in (*INSPECT, *FORM)}
 
@@ -33,7 +34,8 @@ def inspect(run: str, data: Any, **typed: Any) -> None:
     found = load_run(run)
     source = None if data is None else standard_input(data)
     asked = {name: value for name, value in options.items() if name in _TAKEN}
-    results = found.inspect(source, texts=list(options.get("texts", ())), **asked)
+    with Waiting("looking inside", bool(options.get("json"))):
+        results = found.inspect(source, texts=list(options.get("texts", ())), **asked)
     if "png" in options:
         show_views.write_pictures(results, Path(options["png"]))
     # A program that reads JSON finds no files that it did not ask for; one unit's page is not in the place of all.

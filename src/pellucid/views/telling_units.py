@@ -36,33 +36,36 @@ def telling_units(subject: Subject) -> Result:
     order = np.argsort(-abs(parts))[:MOST]
     short = stage.name.removeprefix("trunk.")
     names = [f"{short}.{k}" for k in order]
-    first = number_text(float(parts[order[0]]), 3)
-    what = subject.explained.name
-    bars = Bars(
-        f"What units of the last hidden stage add to {what}: above zero for it, below against.",
-        names,
-        parts[order].tolist(),
-        value_label="adds",
-    )
+    explained = subject.explained
     rest = answer_without(subject, stage)
-    total = float(subject.opened[0].answer[0, subject.explained.index].detach())
+    total = float(subject.opened[0].answer[0, explained.index].detach())
     residual = abs(total - rest - float(parts.sum())) / max(abs(total), abs(rest), float(abs(parts).max()), 1e-30)
     exact = residual <= TOLERANCE
     reason = (
-        f"The parts and {number_text(rest, 3)}, the answer without these units, add up to the answer."
+        f"The parts and {number_text(float(explained.to_units(rest)), 3)}, without these units, add up to it."
         if exact
         else f"Slope times value: what follows is not straight; the parts are {percent_text(residual)} off."
     )
+    values = parts * explained.scale
+    bars = Bars(
+        f"What units of the last hidden stage add to {explained.noun}: above zero for it, below against.",
+        names,
+        values[order].tolist(),
+        value_label="adds",
+    )
+    opened = opened_unit(subject, names[0])
+    below = f"Below, {names[0]} is opened: the weighted sum that it is. " if opened else ""
     return Result(
         "units",
         "Hidden units that tell most",
-        f"Of {count_noun(len(parts), 'unit')} of the last hidden stage, {names[0]} has most of {what}: {first}.",
+        f"Of {count_noun(len(parts), 'unit')} of the last hidden stage, {names[0]} adds most to {explained.noun}: "
+        f"{number_text(float(values[order[0]]), 3)}.",
         Badge("exact" if exact else "suggestive", reason, {"relative error": residual}),
-        [bars, *opened_unit(subject, names[0])],
-        {"parts": parts},
+        [bars, *opened],
+        {"parts": values},
         method="Each unit's value times the slope of the answer, over all positions.",
         paper="Shrikumar et al., 2016: gradient × input",
-        caption=f"Below, {names[0]} is opened: the weighted sum that it is. Others: --unit {names[-1]}.",
+        caption=f"{below}Open any: --unit {names[0]}.",
     )
 
 

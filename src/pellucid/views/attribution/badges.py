@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ...activity import activity
 from ...network import Network
 from ...wording import number_text
 from ..base import Part, Subject
@@ -94,6 +95,7 @@ def checked_badge(
     return Badge(level, f"{said} {reason}".strip(), figures)
 
 
+@activity("testing explanations on this network")
 def test_map(subject: Subject, map_of: MapOf, hidden_answers: HiddenAnswers, units: str) -> Tested:
     """The level, why, and the figures."""
     if subject.validation is None or subject.training is None:
