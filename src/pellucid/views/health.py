@@ -33,7 +33,7 @@ BADGE = Badge(
 FROZEN, ALONE = "the frozen trunk", " alone"
 
 # What moves weights, for people.
-MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "Muon, kernels of fixed length"}
+MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "kernels"}
 
 
 @register("verdict", "Is it well?", place=15, needs=("training", "validation"))
@@ -179,10 +179,13 @@ def loss_curves(course: Course) -> list[Block]:
     curves = {
         "training": [row["loss"] for row in rows],
         "validation": [row["validation_loss"] for row in rows],
-        "naive answer": [course.naive] * len(rows),
+        "naive": [course.naive] * len(rows),
     }
-    best = int(np.nanargmin(curves["validation"]))
     every = np.array([v for own in curves.values() for v in own if math.isfinite(v)])
+    seen = np.nan_to_num(curves["validation"], nan=math.inf)
+    if not np.isfinite(seen).any():
+        return []
+    best = int(seen.argmin())
     log = bool(every.min() > 0 and every.max() / every.min() > 20)
     mark = (x[best], curves["validation"][best], "lowest on validation")
     return [Curves("Loss, beside that of the naive answer.", x, curves, "step", "loss", mark=mark, log=log)]
@@ -203,7 +206,10 @@ def update_curves(subject: Subject, course: Course) -> list[Block]:
     if not curves:
         return []
     x = [float(row.step) for row in course.watched]
-    caption = "How far one step moves a weight matrix, as a share of the matrix's own length (median)."
+    caption = (
+        "How far one step moves a weight matrix, as a share of the matrix's own length (median): by AdamW, by Muon, and "
+        "by Muon where kernels keep their length."
+    )
     return [Curves(caption, x, curves, "step", "share of its length", log=True)]
 
 

@@ -154,7 +154,7 @@ def _curve_block(value: float, terms: GradientTerms, at: np.ndarray, losses: np.
     return Curves(
         "The loss of these examples if only this weight were another; the straight line has the gradient as its slope.",
         at.tolist(),
-        {"loss": losses.tolist(), "by the gradient": tangent.tolist()},
+        {"loss": losses.tolist(), "tangent": tangent.tolist()},
         "the weight",
         "loss",
         mark=(value, terms.loss, "now"),

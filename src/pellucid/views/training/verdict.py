@@ -44,7 +44,7 @@ SIGNS = {
     "update_fixed": Sign(
         "step of Muon on kernels", "0.03 to 0.1", "of kernels of fixed length, which only turn", True
     ),
-    "update_peak": Sign("largest step", "below 0.05", "of all watched, beside the length of what moved", True),
+    "update_peak": Sign("largest step", "below 0.1", "of all watched, beside the length of what moved", True),
     "standing_stages": Sign("stages that stand still", "0", "none of whose weights ever moved"),
     "batch": Sign("examples in a batch", "16 or more", "one step learns from so many", True),
     "noise": Sign(
@@ -148,7 +148,7 @@ ILLNESSES = (
         [[above("update_peak", -1.0), above("input_size", 0.5)], [above("broken", 0.5)]],
         "The learning rate is too high.",
         lambda s: f"A step moved the weights by up to {shown(s, 'update_peak')} of their own length; healthy trainings "
-        "stay below 0.05.",
+        "stay below 0.1.",
         lambda recipe: f"Try a tenth of it: --lr {number_text(recipe.lr / 10, 3)}.",
     ),
     Illness(
