@@ -207,7 +207,7 @@ def update_curves(subject: Subject, course: Course) -> list[Block]:
         return []
     x = [float(row.step) for row in course.watched]
     caption = (
-        "How far one step moves a weight matrix, as a share of the matrix's own length (median): by AdamW, by Muon, and "
+        "How far one step moves a weight matrix, as a share of its own length (median): by AdamW, by Muon, and "
         "by Muon where kernels keep their length."
     )
     return [Curves(caption, x, curves, "step", "share of its length", log=True)]
