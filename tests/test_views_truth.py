@@ -12,7 +12,8 @@ import torch
 from subjects import subject_of
 
 import pellucid
-from pellucid.views import VIEWS, Subject, evidence, fields, places
+from pellucid.views import VIEWS, Subject, evidence, fields
+from pellucid.views.attribution import places
 from pellucid.views.attribution.hiding import references
 from pellucid.views.attribution.variants import Sample
 

@@ -200,12 +200,19 @@ def _pack_moments(
     cut = stretches.cut(line)
     starts = stretches.first[stretches.first > line.first[line.series_of(stretches.first)]]
     values = {}
+    # What is the same all along a series is that of the row before, where there is a gap.
+    known = np.maximum.accumulate(np.where(line.row >= 0, np.arange(len(line.row)), 0))
+    rows_of = line.row[known[places]][order]
     for field in fields:
-        own = line.arrange(np.asarray(data.stored_values(field.name).arrays["value"], np.float64))
+        stored = data.stored_values(field.name)
+        if not field.traits.moments:
+            values[field.name] = kind_named(field.kind).take(stored, rows_of)
+            continue
+        own = line.arrange(np.asarray(stored.arrays["value"], np.float64))
         if about.fill:
             filled = fill_missing(own[:, None].copy(), line, about.fill)[:, 0]
             own[starts] = filled[starts]
-        values[field.name] = Stored({"value": own[places][order]}, {}, len(order))
+        values[field.name] = Stored({"value": own[places][order]}, dict(stored.meta), len(order))
     arrays = {PLACE: order, LENGTHS: cut.lengths, START: cut.start, SKIPPED: cut.skipped}
     return line.row[places][order], arrays, list(cut.names), values  # type: ignore[return-value]
 

@@ -76,8 +76,9 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     if (added := added_facts(job, output.task, scored, seen)) is not None:
         job.record["solved"] = added
     write_health(job.folder)
+    # By a run of its own: what it reads of kept examples is not for the caller's to hold on to.
+    job.record["verdict"] = judge_run(Run(job.folder, job.record, network.eval()), job.folder.lines(HISTORY_LINES))
     run = Run(job.folder, job.record, network.eval())
-    job.record["verdict"] = judge_run(run, job.folder.lines(HISTORY_LINES))
     if job.folder.lasting:
         write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES)
     else:

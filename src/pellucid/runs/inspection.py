@@ -39,9 +39,8 @@ def subject_of(
     Raises:
         PellucidError: when nothing in ``source`` can be read.
     """
-    # In float32 on the CPU, so that what is shown is the same everywhere; a copy, as views may change its mode.
-    network = run.network if run.network.device.type == "cpu" else copy.deepcopy(run.network).cpu()
-    network = network.float().eval()
+    # On the CPU, so that what is shown is the same everywhere.
+    network = (run.network if run.network.device.type == "cpu" else copy.deepcopy(run.network).cpu()).eval()
     example = data = None
     title, facts = "", dict(_facts(run))
     if source is not None or len(texts):

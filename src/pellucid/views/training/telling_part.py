@@ -42,7 +42,7 @@ def telling_part(network: Network, batch: Batch, naive: float) -> TellingPart:
     with torch.no_grad():
         loss = float(network.loss(batch))
         learned = naive - loss
-        if not math.isfinite(loss) or learned < LEARNED * naive:
+        if not math.isfinite(loss) or learned < LEARNED * naive or learned <= 0:
             return TellingPart("", 0.0)
         # Neighbours often have the same answer: folders of classes are read one by one.
         others = torch.from_numpy(np.random.default_rng(0).permutation(len(batch.rows)))
