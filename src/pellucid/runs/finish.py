@@ -10,7 +10,7 @@ from torch import Tensor
 from ..reports.files import write_history, write_report
 from ..reports.importance import weigh_inputs
 from ..storage import WEIGHTS
-from ..storage.names import HISTORY_LINES
+from ..storage.names import HEALTH_LINES, HISTORY_LINES
 from ..training.evaluate import Answers, predict_raw
 from ..training.memory import give_back
 from ..training.state import TrainState
@@ -70,6 +70,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
         "steps": state.step,
         "seconds": job.clock.elapsed(),
         "lines": len(job.folder.lines(HISTORY_LINES)),
+        "looked at": len(job.folder.lines(HEALTH_LINES)),
     }
     if job.data.reading.forecast is not None:
         job.folder.write(RECENT, recent_rows(job.data))

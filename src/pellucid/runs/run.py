@@ -240,7 +240,7 @@ class Run:
                 fix="save it: run.save(path), and load it with pellucid.load(path, trunk=module)",
             )
         # The curves stay behind, so their number of lines does too: a load would look for them.
-        record = {name: value for name, value in self.record.items() if name != "lines"}
+        record = {name: value for name, value in self.record.items() if name not in ("lines", "looked at")}
         solved = {"solved": self.folder.read(SOLVED)} if self.network.solved is not None else {}
         return {"record": to_json(record).encode(), "weights": self.folder.read(WEIGHTS), **solved}
 
@@ -592,6 +592,7 @@ def damage_sentences(folder: Folder, record: Mapping[str, Any]) -> list[str]:
     """What is missing or damaged in a run beside the two files it is loaded from, in a sentence each."""
     try:
         check_whole(folder, HISTORY_LINES, record.get("lines", 0))
+        check_whole(folder, HEALTH_LINES, record.get("looked at", 0))
     except PellucidError as error:
         return sorted({str(error), *folder.verify((RECORD, WEIGHTS))})
     return folder.verify((RECORD, WEIGHTS))
