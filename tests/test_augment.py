@@ -200,6 +200,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pellucid.Run]:
     return {name: pellucid.train(data, augment=name, name=name, **how) for name in ("auto", "mirror")}
 
 
+@pytest.mark.slow
 def test_a_position_is_learned_where_nothing_is_mirrored(found):
     assert found["auto"].score.value > 0.9
     assert found["mirror"].score.value < 0.5
@@ -216,6 +217,7 @@ def test_answers_follow_the_choice(found):
         assert (np.abs(one - two).max() < 1e-3) == mirrored
 
 
+@pytest.mark.slow
 def test_a_run_from_before_is_done_again_bit_for_bit(found):
     """Before there was a choice, photos of numbers were mirrored: its record has the settings and another line."""
     path = found["mirror"].path

@@ -169,6 +169,7 @@ def test_a_planned_network_with_heads_has_fewer_weights_than_the_usual_one() -> 
     assert most < sum(p.numel() for p in Dense.of_size(plan.usual).build(0).parameters())
 
 
+@pytest.mark.slow
 def test_too_little_time_leaves_one_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pellucid.planning.make.HEADS_EPOCHS", 1e9)
     options = {"target": "target", "reference": False, "out": tmp_path}
@@ -211,6 +212,7 @@ def test_a_run_with_heads_does_all_that_a_run_does(kind: str, tmp_path: Path) ->
     assert more.record["network"]["output"]["settings"]["heads"] == 8
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_the_same_to_the_last_bit(tmp_path: Path, always: None) -> None:  # noqa: F811
     table = tmp_path / "t.csv"
     mixed_table("category").write_csv(table)

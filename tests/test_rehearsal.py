@@ -123,6 +123,7 @@ class Stop(pellucid.Listener):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_what_was_rehearsed_is_not_for_a_longer_training(tmp_path):
     data = pellucid.read(table(), target="label", cache=False)
     options = {"folds": 2, "steps": 60, "reference": False, "out": str(tmp_path)}

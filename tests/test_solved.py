@@ -291,6 +291,7 @@ def test_a_replay_is_the_same_to_the_last_bit(lines: type[Linear], tmp_path: Pat
     assert longer.record["steps"] == 60
 
 
+@pytest.mark.slow
 def test_a_run_can_start_from_one_with_a_solved_part(lines: type[Linear], tmp_path: Path) -> None:
     run = trained(tmp_path)
     other = rows_of_two(seed=3)

@@ -105,6 +105,7 @@ def test_stopped_before_its_first_step_it_starts_from_the_run_again(first):
     assert [row["step"] for row in resumed.history].count(0) == 1
 
 
+@pytest.mark.slow
 def test_text_brings_its_vocabulary(tmp_path):
     words = {"good": "fine great lovely", "bad": "awful poor broken", "odd": "strange weird curious"}
 

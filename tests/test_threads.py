@@ -231,6 +231,7 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pellucid.training.loop.REPORT_SECONDS", 0.005)
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_is_a_decision_that_is_replayed(
     two_threads: None, restless: None, table: Path, tmp_path: Path
 ) -> None:
@@ -250,6 +251,7 @@ def test_the_number_of_threads_is_a_decision_that_is_replayed(
     assert histories[0].equals(histories[1])
 
 
+@pytest.mark.slow
 def test_a_training_by_steps_keeps_the_number_it_finds(two_threads: None, table: Path, tmp_path: Path) -> None:
     run = pellucid.train(table, target="label", network="mlp", steps=10, folds=0, out=tmp_path)
     assert not [d for d in run.record["decisions"] if d["name"] == "threads"]

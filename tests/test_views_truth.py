@@ -138,6 +138,7 @@ def test_the_column_that_alone_decides_comes_first(seed: int) -> None:
     assert VIEWS["curves"](subject).blocks[0].caption.startswith("c3")
 
 
+@pytest.mark.slow
 def test_labels_shuffled_before_training_earn_no_badge() -> None:
     """Of networks that could learn nothing at most one in twenty may be called checked."""
     levels = []

@@ -81,7 +81,7 @@ def build_network(
 
 
 # Names of torch's functions that give as many numbers as the largest tensor they are given.
-AS_LARGE = {"normal_", "mul", "div", "__mul__", "__rmul__", "__truediv__", "__rdiv__", "__rtruediv__"}
+AS_LARGE = {"normal_", "mul", "div", "log", "logit", "__mul__", "__rmul__", "__truediv__", "__rdiv__", "__rtruediv__"}
 
 
 class NoValues(TorchFunctionMode):
