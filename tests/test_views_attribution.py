@@ -17,11 +17,13 @@ from pellucid.data.batches.batch import Batch, Padded
 from pellucid.inputs import base as inputs_base
 from pellucid.network import Network
 from pellucid.outputs import OUTPUTS
-from pellucid.trunks import Dense
-from pellucid.views import VIEWS, Subject, fields, where
+from pellucid.trunks import Convolutional, Dense
+from pellucid.views import VIEWS, Subject, evidence, fields, where
 from pellucid.views.attribution import badges, gradients, variants
 from pellucid.views.attribution.place_blocks import fit_cells
 from pellucid.views.attribution.variants import Sample
+from pellucid.views.blocks import Bars, Picture
+from pellucid.views.result import Badge
 
 TARGETS = ("category", "number", "labels")
 
@@ -107,6 +109,23 @@ def test_several_heads_have_no_shares() -> None:
     output = OUTPUTS["category"]([fitted("category", "answer", "target")[0]], heads=3)
     net = Network([fitted("number")[0]], Dense(32, depth=1), output)
     assert VIEWS["shares"].missing(bare_subject(net)) is not None
+
+
+@pytest.mark.parametrize("depth", [3, 4, 5])
+def test_a_single_cell_is_no_map(depth: int) -> None:
+    """One square of one colour says nothing about where; bars still add up."""
+    answer = fitted("category", "answer", "target")[0]
+    net = randomised(Network([fitted("image")[0]], Convolutional(8, depth=depth), answer)).eval()
+    subject = bare_subject(net)
+    maps = where.stage_maps(net, subject.example, 0, subject.explained.index)
+    shown = VIEWS["where"](subject)
+    assert all(not isinstance(b, Picture) or b.values.size > 1 for b in shown.blocks)
+    assert len(shown.blocks) == sum(v.size > 1 for v in shown.arrays.values())
+    found = VIEWS["shares"](subject)
+    alone = list(maps.values())[-1].size == 1
+    assert sum(isinstance(b, Picture) for b in found.blocks) == (not alone)
+    assert isinstance(found.blocks[-1], Bars)
+    assert alone == (depth > 3)
 
 
 def test_cells_beyond_the_photo_are_cut() -> None:
@@ -222,6 +241,43 @@ def test_captum_agrees() -> None:
         batch.inputs[key].float(), reference.float(), target=0, n_steps=64, method="gausslegendre"
     )
     torch.testing.assert_close(found.parts, theirs[0].float(), atol=1e-4, rtol=1e-3)
+
+
+def test_a_gap_is_rough_and_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that miss the answer by more than 2% say so, and what was tested on others is not contradicted."""
+    subject = bare_subject(randomised(network_of(("image",), "convolutional")))
+    for level, wanted in (("checked", "suggestive"), ("suggestive", "suggestive"), ("failed", "failed")):
+        found = Badge(
+            level, "Passed its test: on 12 examples." if level == "checked" else "Not so.", {"examples": 12.0}
+        )
+        monkeypatch.setattr(evidence, "checked_badge", lambda *_, found=found: found)
+        near, far = (evidence.evidence_badge(subject, gap) for gap in (0.01, 0.3))
+        assert near.level == level
+        assert far.level == wanted
+        assert far.figures["gap"] == 0.3
+    monkeypatch.setattr(evidence, "checked_badge", lambda *_: Badge("checked", "Passed its test: well.", {}))
+    reason = evidence.evidence_badge(subject, 0.3).reason
+    assert "within 30.0%" in reason
+    assert "more than 2.0%" in reason
+    assert "passed its test" in reason
+    assert "ailed" not in reason
+
+
+def test_an_example_without_a_slope_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As forecasts with almost no past: no number is made up, and none is NaN."""
+    net = randomised(network_of(("image",), "convolutional")).eval()
+    references = references_of(net, 0, [2, 4])
+    predict = net.predict
+    # The square root of nothing has a value and no slope.
+    monkeypatch.setattr(net, "predict", lambda batch: predict(batch) + (0 * batch.inputs["image:image"].sum()).sqrt())
+    found = gradients.expected_gradients(net, Sample(batch_of(net, [1]), None, 1, 0), 0, references)
+    assert not found.told
+    assert found.gap == 1
+    assert bool((found.parts == 0).all())
+    badge = evidence.evidence_badge(bare_subject(net), found.gap, found.told)
+    assert badge.level == "suggestive"
+    assert "can't be told" in badge.reason
+    assert np.isfinite(list(badge.figures.values())).all()
 
 
 # -- badges

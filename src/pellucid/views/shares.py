@@ -181,7 +181,10 @@ def draw_shares(network: Network, sample: Sample, found: Shares, values: np.ndar
         note = f"Of {whole} only the share of the whole is exact: see 'pixels' for what is in it." if whole else ""
         bars = draw_named(names, values.ravel(), caption, "share")
         return Drawn([bars], {f"{len(names):,} inputs": total}, strongest(names, values.ravel()), note)
-    blocks = draw_positions(network, 0, sample, values, cells_between(found.layer, values.shape), caption)
+    # The one cell of a grid would cover all of it in one colour.
+    alone = values.ndim == 2 and values.size == 1
+    cells = cells_between(found.layer, values.shape)
+    blocks = [] if alone else draw_positions(network, 0, sample, values, cells, caption)
     if layers[0].fields[0].traits.prose and sample.data is not None:
         words, of = words_of(layers[0], sample.data, sample.row)
         own, of = values[: len(of)], of[: len(values)]

@@ -59,6 +59,9 @@ def where(subject: Subject) -> Result:
         for name, badge in chosen.items():
             values = maps[name] * explained.scale
             arrays[f"{i}.{name}"] = values
+            # One cell would cover the whole photo in one colour.
+            if values.size == 1:
+                continue
             caption = f"{about}stage {name}, {' × '.join(map(str, values.shape))} cells: {badge.level}"
             blocks.append(Picture(caption, pixels, over_photo(network, i, values)))
         name, badge = list(chosen.items())[-1]

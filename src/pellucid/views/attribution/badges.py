@@ -43,6 +43,9 @@ SURE, FEWEST_UNITS, FEWEST_TESTED = 2.0, 4, 3
 # one.
 SHUFFLES, FEW_PARTS, FEW_NUMBERS = 6, 64, 1000
 
+# Examples whose maps of many parts are compared with those of shuffled networks: each map has parts enough by itself.
+SHUFFLED = 6
+
 FILLS = ("mean", "swap")
 
 
@@ -107,6 +110,10 @@ def test_map(subject: Subject, map_of: MapOf, hidden_answers: HiddenAnswers, uni
         return "suggestive", "Not tested: the examples have too few parts to put in an order.", {}
     figures: dict[str, float] = {"examples": len(tested)}
     chance = chance_curves(subject, tested, hidden_answers, units)
+    if not np.isfinite([(c.deletion, c.insertion) for found in chance.values() for c in found]).all():
+        return "suggestive", "It can't be told: with parts hidden the network has no answer that is a number.", {}
+    if hiding_tests(tested) < FEWEST_TESTED:
+        return "suggestive", "It can't be told: of next to all examples the maps say that no part matters more.", {}
     faults = hiding_faults(tested, hidden_answers, chance, figures)
     faults += shuffling_faults(subject, tested, map_of, figures)
     low = better_than_naive(subject)
@@ -153,14 +160,40 @@ def chance_curves(
     return found
 
 
+def claimed_gain(units: np.ndarray) -> float:  # (U,) -> ()
+    """What a map says that hiding in its order takes from the answer beyond hiding at random, on average.
+
+    Next to nothing where no part has more than others, as where an example holds no evidence: its order is chance.
+    """
+    falling = np.cumsum(np.sort(units)[::-1])
+    counts = np.array(hidden_counts(len(units)))
+    return float((falling[counts - 1] - counts / len(units) * units.sum()).mean())
+
+
+def claim_weights(tested: Sequence[tuple[Sample, Map]]) -> np.ndarray:  # -> (n,), with a sum of 1
+    """How much each example counts: by what its map claims. Of maps that claim nothing, all alike."""
+    claims = np.array([claimed_gain(made.units) for _, made in tested])
+    return claims / claims.sum() if claims.sum() > 0 else np.full(len(claims), 1 / len(claims))
+
+
+def hiding_tests(tested: Sequence[tuple[Sample, Map]]) -> float:
+    """How many examples the test by hiding rests on: all where they count alike (Kish's effective number)."""
+    return float(1 / (claim_weights(tested) ** 2).sum())
+
+
 def hiding_faults(
     tested: Sequence[tuple[Sample, Map]],
     hidden_answers: HiddenAnswers,
     chance: Mapping[tuple[int, str], Sequence[Curves]],
     figures: dict[str, float],
 ) -> list[str]:
-    """Why a map fails by hiding, under each fill; none where it passes."""
-    faults = []
+    """Why a map fails by hiding, under each fill; none where it passes.
+
+    Examples count by what their maps claim, which is settled before anything is hidden: a map that is chance gains
+    nothing however they count.
+    """
+    faults, weights = [], claim_weights(tested)
+    effective = float(1 / (weights**2).sum())
     for fill in FILLS:
         gains, found = [], []
         for sample, made in tested:
@@ -171,7 +204,9 @@ def hiding_faults(
             found.append((own.deletion, random.deletion, own.insertion, random.insertion))
         # In units of what it does to hide the half or to show it.
         size = max(float(np.std(np.array(found)[:, [1, 3]])), 1e-9)
-        gain, error = float(np.mean(gains)) / size, float(np.std(gains, ddof=1) / len(gains) ** 0.5) / size
+        mean = float(weights @ gains)
+        off = weights**2 @ (np.array(gains) - mean) ** 2 * effective / (effective - 1)
+        gain, error = mean / size, float(off) ** 0.5 / size
         names = ("deletion", "deletion at random", "insertion", "insertion at random")
         figures |= {f"{what}, {fill} fill": float(v) for what, v in zip(names, np.mean(found, 0), strict=True)}
         figures |= {f"hiding, {fill} fill: gain": gain, f"hiding, {fill} fill: error": error}
@@ -181,12 +216,17 @@ def hiding_faults(
     return faults
 
 
+def hidden_counts(units: int) -> list[int]:
+    """How many units are hidden at a time, a few first."""
+    return sorted({min(max(1, round(share * units)), units - 1) for share in SHARES})
+
+
 def hiding_curves(
     sample: Sample, orders: Sequence[np.ndarray], fill: str, hidden_answers: HiddenAnswers
 ) -> list[Curves]:
     """What the answer is on average while units are hidden in each of some orders, and while they are shown again."""
     units = len(orders[0])
-    counts = sorted({min(max(1, round(share * units)), units - 1) for share in SHARES})
+    counts = hidden_counts(units)
     ranks = np.stack([np.argsort(order) for order in orders])  # (O, U), the place of each unit in an order
     hidden = ranks[:, None] < np.array(counts)[:, None]  # (O, K, U)
     both = np.stack([hidden, ~hidden])  # (2, O, K, U)
@@ -202,16 +242,21 @@ def shuffling_faults(
 ) -> list[str]:
     """Why a map fails by shuffling the network's weights; none where it passes."""
     faults = []
+    assert subject.validation is not None
     for which, what, most in (("last", "its last layer shuffled", MOST_LAST), ("all", "all layers shuffled", MOST_ALL)):
-        own = [m.fine for _, m in tested]
         # Of maps with few parts a single other network may be alike by chance: then the next is asked.
-        few = max(map(len, own)) < FEW_PARTS and input_numbers(tested[0][0].batch) < FEW_NUMBERS
+        few = max(len(m.fine) for _, m in tested) < FEW_PARTS and input_numbers(tested[0][0].batch) < FEW_NUMBERS
         # Layers before the last have found what matters, and their finding stays: for or against what is another thing.
         signed = which == "last" or tested[0][1].signed
         likeness = 1.0
         for seed in range(SHUFFLES if few else 1):
-            moved = [map_of(shuffled_network(subject, which, seed), sample) for sample, _ in tested]
-            found = mean_correlation(own, [m.fine for m in moved if m is not None], signed)
+            chosen = tested if few else [tested[k] for k in spread(len(tested), SHUFFLED)]
+            made = [(own, map_of(shuffled_network(subject, which, seed), sample)) for sample, own in chosen]
+            # A shuffled network need not have a slope everywhere.
+            pairs = [(own.fine, moved.fine) for own, moved in made if moved is not None]
+            if len(pairs) < FEWEST_TESTED:
+                continue
+            found = mean_correlation([own for own, _ in pairs], [moved for _, moved in pairs], signed)
             likeness = min(likeness, found)
             if likeness < most:
                 break

@@ -30,7 +30,9 @@ class Attribution:
 
     Attributes:
         parts: (*places, C). total: the answer less the mean answer to the references, which the parts add up to.
-        gap: how far they don't, as a share of ``total``. base: that mean answer. steps: gradients that were taken.
+        gap: how far they don't, as a share of ``total``; 1 where that can't be told. base: that mean answer. steps:
+            gradients that were taken. told: whether the answers and slopes are numbers, which those of an example with
+            next to no values need not be; else the parts are 0.
     """
 
     parts: Tensor
@@ -38,6 +40,7 @@ class Attribution:
     gap: float
     base: float
     steps: int
+    told: bool = True
 
 
 def expected_gradients(
@@ -68,6 +71,8 @@ def expected_gradients(
     while True:
         parts = integrate(network, sample, i, start, end, nodes)
         taken += nodes * len(start)
+        if not (np.isfinite([base, total]).all() and bool(parts.isfinite().all())):
+            return Attribution(torch.zeros_like(parts), 0.0, 1.0, 0.0, taken, told=False)
         # A difference of next to nothing has no share: rounding is measured by the answer itself.
         size = max(abs(total), 1e-3 * max(abs(base), abs(base + total)), 1e-6)
         gap = abs(float(parts.sum(dtype=torch.float64)) - total) / size
@@ -102,7 +107,9 @@ def integrate(network: Network, sample: Sample, i: int, start: Tensor, end: Tens
         count = len(point)
         batch = variants(sample.batch, count, {key: layer.with_numbers(repeat_value(own, count), point)})
         answer = network.predict(silence_solved(network, batch))[:, sample.index]
-        slope = torch.autograd.grad(answer.sum(), point)[0].nan_to_num()
+        slope = torch.autograd.grad(answer.sum(), point)[0]
+        # A gap has no slope; anything else without one is not to be passed off as a place that adds nothing.
+        slope = torch.where(point.isnan(), 0.0, slope)
         mean = (slope.unflatten(0, (-1, nodes)) * weight.view(1, -1, *axes)).sum(1)
         found += (mean * way[piece]).sum(0)
     return found / len(way)
