@@ -9,7 +9,6 @@ from typing import Any
 from ..options import FORM, INSPECT
 from .parse import typed_options
 from .standard_input import standard_input
-from .waiting import Waiting
 
 _TAKEN = {option.name for option in (*INSPECT, *FORM)}
 
@@ -25,6 +24,7 @@ def inspect(run: str, data: Any, **typed: Any) -> None:
     from . import console, show_run, show_views
     from . import output_file as output
     from .verbs import check_force, load_run, write_page
+    from .waiting import Waiting
 
     options = typed_options("inspect", typed)
     force, out_path = bool(options.get("force")), options.get("out")
