@@ -117,6 +117,34 @@ def test_each_illness_is_named_by_its_own_marks_and_says_what_to_try() -> None:
             assert found.advice.endswith(".")
 
 
+def test_the_reason_is_that_of_the_mark_that_is_met() -> None:
+    well = dict.fromkeys(SIGNS, 0.0) | {"batch": 2.0, "update_peak": -2.3, "train_loss": 0.9}
+    broken = judge(well | {"broken": 1.0}, Recipe())
+    assert broken.word == "rate_too_high"
+    assert "finite" in broken.why
+    assert "0.005" not in broken.why
+    slow = judge(well | {"update_adam": -2.0, "update_muon": -4.0}, Recipe())
+    assert slow.word == "rate_too_low"
+    assert "0.0001 " in slow.why
+    other = judge(well | {"update_adam": -4.0, "update_muon": math.nan}, Recipe())
+    assert "0.0001 " in other.why
+
+
+def test_the_only_input_gives_nothing_away() -> None:
+    """All that was learned hangs on it, and that is no leak."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=256)
+    network, loader, rows = linear_network({"c0": x, "y": np.where(x > 0, "yes", "no")}, 0)
+    batch = loader.batch(torch.from_numpy(rows))
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    for _ in range(100):
+        optimizer.zero_grad()
+        network.loss(batch).backward()
+        optimizer.step()
+    assert float(network.loss(batch).detach()) < 0.3 * math.log(2)
+    assert telling_part(network, batch, math.log(2)).harm == 0.0
+
+
 def test_signs_that_cannot_be_told_are_no_illness() -> None:
     found = judge(dict.fromkeys(SIGNS, math.nan), Recipe())
     assert found.word == "healthy"

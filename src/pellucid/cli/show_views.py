@@ -15,7 +15,6 @@ from .show_blocks import show_block
 
 STYLES = {"exact": "green", "checked": "green", "suggestive": "yellow", "failed": "red"}
 
-
 # Figures of a badge that are told behind its reason.
 MOST_FIGURES = 4
 

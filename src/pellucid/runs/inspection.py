@@ -39,8 +39,10 @@ def subject_of(
     Raises:
         PellucidError: when nothing in ``source`` can be read.
     """
-    # On the CPU, so that what is shown is the same everywhere.
-    network = (run.network if run.network.device.type == "cpu" else copy.deepcopy(run.network).cpu()).eval()
+    # On the CPU, so that what is shown is the same everywhere; the caller's own network stays as it is.
+    network = run.network
+    if network.device.type != "cpu" or network.training:
+        network = copy.deepcopy(network).cpu().eval()
     example = data = None
     title, facts = "", dict(_facts(run))
     if source is not None or len(texts):

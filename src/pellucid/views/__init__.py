@@ -1,6 +1,7 @@
 """Looking inside a network: each view a pure function of a network and examples, one file each, registered."""
 
-from . import (
+# Each view's file registers it when it is loaded.
+from . import (  # noqa: F401
     anatomy,
     curves,
     evidence,
@@ -19,24 +20,5 @@ from . import (
 )
 from .base import VIEWS, Part, Subject, View
 from .result import Badge, Result
-
-# Each view's file registers it when it is loaded.
-_ALL = (
-    anatomy,
-    curves,
-    evidence,
-    fields,
-    health,
-    loss,
-    nearest,
-    shares,
-    telling_units,
-    telling_weights,
-    unit,
-    weight,
-    what_if,
-    where,
-    worth,
-)
 
 __all__ = ["VIEWS", "Badge", "Part", "Result", "Subject", "View"]

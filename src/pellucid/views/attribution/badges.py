@@ -48,7 +48,6 @@ SHUFFLED = 6
 
 FILLS = ("mean", "swap")
 
-
 # The level of a badge, why, and the figures of its test by name.
 Tested = tuple[Level, str, dict[str, float]]
 

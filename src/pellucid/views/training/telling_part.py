@@ -46,10 +46,12 @@ def telling_part(network: Network, batch: Batch, naive: float) -> TellingPart:
             return TellingPart("", 0.0)
         # Neighbours often have the same answer: folders of classes are read one by one.
         others = torch.from_numpy(np.random.default_rng(0).permutation(len(batch.rows)))
-        found = []
+        parts = []
         for layer, key in zip(network.layers, network.input_keys(), strict=True):
             harm = _harm(network, batch, key, others)
-            found += [(harm(index) - loss, name) for name, index in input_parts(layer, batch.inputs[key], harm)]
+            parts += [(name, harm, index) for name, index in input_parts(layer, batch.inputs[key], harm)]
+        # The only part is all that the network reads: of course everything hangs on it.
+        found = [(harm(index) - loss, name) for name, harm, index in parts] if len(parts) > 1 else []
     most, name = max(found, default=(0.0, ""))
     return TellingPart(name, most / learned)
 

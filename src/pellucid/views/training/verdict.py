@@ -127,6 +127,26 @@ def below(sign: str, limit: float) -> Mark:
     return Mark(sign, limit, above=False)
 
 
+def _why_too_high(signs: Signs) -> str:
+    if signs.get("broken", 0.0) > 0.5:
+        return "In some steps the loss or its gradient was not a finite number."
+    peak = shown(signs, "update_peak")
+    return f"A step moved the weights by up to {peak} of their own length; healthy trainings stay below 0.1."
+
+
+def _why_too_low(signs: Signs) -> str:
+    # Of two optimizers the one whose steps are the smaller.
+    name = min(STEPS, key=lambda step: value if math.isfinite(value := signs.get(step, math.nan)) else math.inf)
+    loss = shown(signs, "train_loss")
+    return (
+        f"A step moves the weights by only {shown(signs, name)} of their own length, and the training loss is still "
+        f"{loss} of the naive answer's."
+    )
+
+
+# Signs of how far a step moves weights of any length.
+STEPS = ("update_adam", "update_muon")
+
 # In this order: what comes first is often the cause of what comes later. Limits by ``bench/zoo.py fit``.
 ILLNESSES = (
     Illness(
@@ -147,8 +167,7 @@ ILLNESSES = (
         "rate_too_high",
         [[above("update_peak", -1.0), above("input_size", 0.5)], [above("broken", 0.5)]],
         "The learning rate is too high.",
-        lambda s: f"A step moved the weights by up to {shown(s, 'update_peak')} of their own length; healthy trainings "
-        "stay below 0.1.",
+        _why_too_high,
         lambda recipe: f"Try a tenth of it: --lr {number_text(recipe.lr / 10, 3)}.",
     ),
     Illness(
@@ -195,10 +214,9 @@ ILLNESSES = (
     ),
     Illness(
         "rate_too_low",
-        [[below(step, -3.5), above("train_loss", 0.85)] for step in ("update_adam", "update_muon")],
+        [[below(step, -3.5), above("train_loss", 0.85)] for step in STEPS],
         "The learning rate is too low.",
-        lambda s: f"A step moves the weights by only {shown(s, 'update_adam')} of their own length, and the training "
-        f"loss is still {shown(s, 'train_loss')} of the naive answer's.",
+        _why_too_low,
         lambda recipe: f"Try ten times it: --lr {number_text(recipe.lr * 10, 3)}.",
     ),
     Illness(
