@@ -145,6 +145,18 @@ def test_the_only_input_gives_nothing_away() -> None:
     assert telling_part(network, batch, math.log(2)).harm == 0.0
 
 
+def test_what_is_called_healthy_is_what_healthy_trainings_showed() -> None:
+    lines = (BENCH / "zoo.jsonl").read_text(encoding="utf-8").splitlines()
+    well = [row["signs"] for row in map(json.loads, lines) if row["illness"].startswith("healthy")]
+    assert len(well) == 288
+    for name, sign in SIGNS.items():
+        seen = [sign.number(signs[name]) for signs in well if signs[name] is not None]
+        # Rounded outwards to two digits.
+        assert sign.low <= min(seen) <= max(seen) <= sign.high
+        assert sign.high <= 1.06 * max(seen)
+        assert sign.low >= 0.94 * min(seen) or sign.low == 0
+
+
 def test_signs_that_cannot_be_told_are_no_illness() -> None:
     found = judge(dict.fromkeys(SIGNS, math.nan), Recipe())
     assert found.word == "healthy"

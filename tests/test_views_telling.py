@@ -7,11 +7,15 @@ import polars as pl
 import pytest
 import torch
 from subjects import subject_of
+from test_network import batch_of, fitted
+from test_open import randomised
 
 import pellucid
+from pellucid.inputs import INPUTS
 from pellucid.network import Network
 from pellucid.trunks import TRUNKS
-from pellucid.views import VIEWS
+from pellucid.views import VIEWS, Subject
+from pellucid.views.blocks import Sum
 
 
 def make_subject(trunk: str, seed: int = 0):  # type: ignore[no-untyped-def]
@@ -45,6 +49,33 @@ def test_what_units_add_is_the_slope_of_the_answer_times_their_value(trunk: str)
     largest = int(abs(parts).argmax())
     assert f"{stage.name.removeprefix('trunk.')}.{largest}" in found.sentence
     assert all(p.grad is None for p in subject.network.parameters())
+
+
+def test_of_a_mirrored_photo_the_parts_are_those_of_both_images() -> None:
+    photo, answer = fitted("image")[0], fitted("category", "answer", "target")[0]
+    net = randomised(Network([INPUTS["image"]([photo], mirror=True)], "transformer", answer)).eval()
+    subject = Subject(net, batch_of(net, [1]))
+    found = VIEWS["units"](subject)
+    index = subject.explained.index
+    bias = net.output.layer.bias[index].item()
+    one = float(net(subject.example)[0, index].detach())
+    both = float(subject.raw[index])
+    assert abs(one - both) > 1e-3
+    assert found.badge.level == "exact"
+    assert found.arrays["parts"].sum() + bias == pytest.approx(both, abs=1e-4)
+
+
+@pytest.mark.parametrize("trunk", ["dense", "recurrent", "transformer", "convolutional"])
+def test_a_unit_is_opened_only_where_its_sum_is_what_the_stage_returns(trunk: str) -> None:
+    subject = make_subject(trunk)
+    found = VIEWS["units"](subject)
+    sums = [block for block in found.blocks if isinstance(block, Sum)]
+    stage = next(s for s in reversed(list(subject.opened[0])) if s.name.startswith("trunk."))
+    returned = stage.features.x[..., int(abs(found.arrays["parts"]).argmax())].flatten().detach().numpy()
+    for block in sums:
+        end = block.after[-1][1] if block.after else block.total
+        assert min(abs(returned - end)) < 1e-4
+    assert ("is opened" in found.caption) == bool(sums)
 
 
 @pytest.mark.parametrize("trunk", ["dense", "recurrent"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..network import Network
@@ -21,6 +23,8 @@ REFERENCES, TEST_REFERENCES = 16, 8
 
 # The same for the test of large examples, and nodes: as many slopes as of 8 references at 2 nodes, which are too few.
 DEAR_REFERENCES, DEAR_NODES = 4, 4
+
+WORST_FIRST = ("failed", "suggestive", "checked", "exact")
 
 
 def suits(subject: Subject) -> str | None:
@@ -82,8 +86,7 @@ def evidence_badge(subject: Subject, gap: float, told: bool = True) -> Badge:
         )
         return Badge("suggestive", reason, {"gap": gap})
     said = f"The parts add up to the answer within {percent_text(gap)}."
-    i = layers_with_places(subject.network)[0]
-    found = checked_badge(subject, "pixels", tested_map(subject, i), hidden_by_places(subject, i), f"places {i}")
+    found = tested_badge(subject)
     figures = {**found.figures, "gap": gap}
     if gap > TOLERANCE and found.level == "checked":
         reason = (
@@ -92,6 +95,19 @@ def evidence_badge(subject: Subject, gap: float, told: bool = True) -> Badge:
         )
         return Badge("suggestive", reason, figures)
     return Badge(found.level, f"{said} {found.reason}", figures)
+
+
+def tested_badge(subject: Subject) -> Badge:
+    """Of several inputs the worst of their badges, with its name."""
+    layers = layers_with_places(subject.network)
+    found = [
+        checked_badge(subject, f"pixels {i}", tested_map(subject, i), hidden_by_places(subject, i), f"places {i}")
+        for i in layers
+    ]
+    worst = min(range(len(layers)), key=lambda k: WORST_FIRST.index(found[k].level))
+    names = join_words([f"'{field.name}'" for field in subject.network.layers[layers[worst]].fields], 3)
+    said = f"Of {names}: " if len(layers) > 1 else ""
+    return replace(found[worst], reason=said + found[worst].reason)
 
 
 # ---------------------------------------------------------------- the maps

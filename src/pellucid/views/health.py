@@ -166,11 +166,21 @@ def look_at(subject: Subject, part: Part | None) -> Batch:
 
 def signs_table(signs: Signs) -> Block:
     rows = [
-        [about.title, about.shown(signs[name]), about.usual, about.meaning]
+        [
+            about.title,
+            about.shown(signs[name]),
+            about.usual,
+            "" if about.is_usual(signs[name]) else "outside",
+            about.meaning,
+        ]
         for name, about in SIGNS.items()
         if math.isfinite(signs.get(name, math.nan))
     ]
-    return Table("Vital signs, beside what healthy trainings show.", ("sign", "here", "healthy", "meaning"), rows)
+    caption = (
+        "Vital signs, beside what 288 small healthy trainings showed. One outside that range is not ill by itself: "
+        "larger networks and other data differ."
+    )
+    return Table(caption, ("sign", "here", "healthy", "", "meaning"), rows)
 
 
 def loss_curves(course: Course) -> list[Block]:

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.batches.batch import Batch
 from ..errors import PellucidError
 from ..trunks.opened import OpenedStage
 from ..wording import count_noun, number_text, percent_text
 from .base import Subject, register
-from .blocks import Bars, Block
+from .blocks import Bars, Block, Sum
 from .result import Badge, Result
 from .unit import unit
 
@@ -37,8 +38,7 @@ def telling_units(subject: Subject) -> Result:
     short = stage.name.removeprefix("trunk.")
     names = [f"{short}.{k}" for k in order]
     explained = subject.explained
-    rest = answer_without(subject, stage)
-    total = float(subject.opened[0].answer[0, explained.index].detach())
+    rest, total = answer_without(subject, stage), float(subject.raw[explained.index])
     residual = abs(total - rest - float(parts.sum())) / max(abs(total), abs(rest), float(abs(parts).max()), 1e-30)
     exact = residual <= TOLERANCE
     reason = (
@@ -53,8 +53,8 @@ def telling_units(subject: Subject) -> Result:
         values[order].tolist(),
         value_label="adds",
     )
-    opened = opened_unit(subject, names[0])
-    below = f"Below, {names[0]} is opened: the weighted sum that it is. " if opened else ""
+    opened = opened_unit(subject, stage, int(order[0]))
+    below = f"Below, {names[0]} is opened: the weighted sum that it is. Others: --unit {names[-1]}." if opened else ""
     return Result(
         "units",
         "Hidden units that tell most",
@@ -65,7 +65,7 @@ def telling_units(subject: Subject) -> Result:
         {"parts": values},
         method="Each unit's value times the slope of the answer, over all positions.",
         paper="Shrikumar et al., 2016: gradient × input",
-        caption=f"{below}Open any: --unit {names[0]}.",
+        caption=below,
     )
 
 
@@ -78,9 +78,13 @@ def last_stage(subject: Subject) -> OpenedStage | None:
 
 
 def unit_parts(subject: Subject, stage: OpenedStage) -> np.ndarray:  # -> (D,)
-    """Each unit's value times the slope of the explained answer, summed over positions."""
+    """Each unit's value times the slope of the explained answer, summed over positions; of both images their mean."""
+    return np.mean([one_sided_parts(subject, stage, batch) for batch in both_sides(subject)], 0)  # type: ignore[no-any-return]
+
+
+def one_sided_parts(subject: Subject, stage: OpenedStage, batch: Batch) -> np.ndarray:  # -> (D,)
     with torch.enable_grad():
-        opened = subject.network.open(subject.example)  # type: ignore[arg-type]
+        opened = subject.network.open(batch)
         x: Tensor = opened[stage.name].features.x  # (1, *positions, D)
         if not x.requires_grad:
             return np.zeros(x.shape[-1])
@@ -89,21 +93,33 @@ def unit_parts(subject: Subject, stage: OpenedStage) -> np.ndarray:  # -> (D,)
     return products.flatten(0, -2).sum(0).double().numpy()  # type: ignore[no-any-return]
 
 
+def both_sides(subject: Subject) -> list[Batch]:
+    """The example and, where ``predict`` averages with it, its mirror image."""
+    assert subject.example is not None
+    mirrored = subject.network.mirror_batch(subject.example)
+    return [subject.example, *([] if mirrored is None else [mirrored])]
+
+
 def answer_without(subject: Subject, stage: OpenedStage) -> float:
     """The explained answer where the stage returns nothing but zeros."""
     assert stage.module is not None
     hook = stage.module.register_forward_hook(lambda module, args, f: f.with_(x=torch.zeros_like(f.x)))
     try:
         with torch.no_grad():
-            return float(subject.network(subject.example)[0, subject.explained.index])
+            return float(subject.network.predict(subject.example)[0, subject.explained.index])  # type: ignore[arg-type]
     finally:
         hook.remove()
 
 
-def opened_unit(subject: Subject, name: str) -> list[Block]:
-    """The weighted sum of one unit; nothing where it is made of several."""
+def opened_unit(subject: Subject, stage: OpenedStage, number: int) -> list[Block]:
+    """The weighted sum of one unit; nothing where what the stage returns is not that sum, as behind a residual."""
     try:
         # Kept examples that excite it are a view of their own.
-        return list(unit(replace(subject, training=None, validation=None), name).blocks)
+        name = f"{stage.name.removeprefix('trunk.')}.{number}"
+        found = unit(replace(subject, training=None, validation=None), name).blocks
     except PellucidError:
         return []
+    ends = [block.after[-1][1] if block.after else block.total for block in found if isinstance(block, Sum)]
+    returned = stage.features.x[..., number].detach().flatten().numpy()
+    same = bool(ends) and np.isclose(returned, ends[-1], rtol=1e-4, atol=1e-6).any()
+    return list(found) if same else []

@@ -20,49 +20,57 @@ class Sign:
     """What one vital sign stands for.
 
     Attributes:
-        title: for people. usual: what healthy trainings show. meaning: in a sentence. power: whether the sign is a
-            logarithm to the base 10, of which people are shown the number itself.
+        title: for people. low, high: the least and the most that healthy trainings show, as people are shown it.
+            meaning: in a sentence. power: whether the sign is a logarithm to the base 10, of which people are shown
+            the number itself.
     """
 
     title: str
-    usual: str
+    low: float
+    high: float
     meaning: str
     power: bool = False
 
+    def number(self, value: float) -> float:
+        """The number that people are shown."""
+        return 10**value if self.power else value
+
     def shown(self, value: float) -> str:
-        return number_text(10**value if self.power else value, 3)
+        return number_text(self.number(value), 3)
+
+    @property
+    def usual(self) -> str:
+        """What healthy trainings show, for people."""
+        return range_text(self.low, self.high) if self.low < self.high else number_text(self.low, 3)
+
+    def is_usual(self, value: float) -> bool:
+        return self.low <= self.number(value) <= self.high
 
 
-# In the order of the page.
+def range_text(low: float, high: float) -> str:
+    return f"{number_text(low, 2)} to {number_text(high, 2)}"
+
+
+# In the order of the page. What is healthy is what the 288 healthy trainings of ``bench/zoo.py`` showed.
 SIGNS = {
-    "train_loss": Sign("training loss", "below 1", "at the end, as a share of the naive answer's"),
-    "best_loss": Sign("validation loss", "below 1", "the lowest one, as a share of the naive answer's"),
-    "broken": Sign("unusable steps", "0", "1 where a loss or a gradient was not a finite number"),
-    "gradient": Sign("length of the gradient", "0.01 to 10", "of all weights, in the middle of training", True),
-    "update_adam": Sign("step of AdamW", "0.001 to 0.01", "how far a step moves a matrix, beside its length", True),
-    "update_muon": Sign("step of Muon", "0.002 to 0.02", "how far a step moves a matrix, beside its length", True),
-    "update_fixed": Sign(
-        "step of Muon on kernels", "0.03 to 0.1", "of kernels of fixed length, which only turn", True
-    ),
-    "update_peak": Sign("largest step", "below 0.1", "of all watched, beside the length of what moved", True),
-    "standing_stages": Sign("stages that stand still", "0", "none of whose weights ever moved"),
-    "batch": Sign("examples in a batch", "16 or more", "one step learns from so many", True),
-    "noise": Sign(
-        "noise of a batch", "below 100", "chance in a step's gradient, beside what all examples agree on", True
-    ),
-    "input_size": Sign("size of the input", "0.1 to 1", "root mean square of what the input layers return", True),
-    "largest_stage": Sign("size of the largest stage", "1 to 10", "root mean square of what it returns", True),
-    "backward_gain": Sign(
-        "gradient at the first stage", "0.1 to 10", "its length beside that of the gradient at the last stage", True
-    ),
-    "dead_units": Sign("dead units", "0", "largest share of a stage's units that no example ever brings on"),
-    "saturated_units": Sign(
-        "saturated units", "0", "largest share of a stage's units that hardly leave an end of their range"
-    ),
-    "one_field": Sign(
-        "the part that matters most", "below 1", "what is lost with another example's, beside all that was learned"
-    ),
-}  # fmt: skip
+    "train_loss": Sign("training loss", 0, 0.73, "at the end, as a share of the naive answer's"),
+    "best_loss": Sign("validation loss", 0, 0.75, "the lowest one, as a share of the naive answer's"),
+    "broken": Sign("unusable steps", 0, 0, "1 where a loss or a gradient was not a finite number"),
+    "gradient": Sign("length of the gradient", 0.0036, 4.1, "of all weights, in the middle of training", True),
+    "update_adam": Sign("step of AdamW", 0.0008, 0.013, "how far a step moves a matrix, beside its length", True),
+    "update_muon": Sign("step of Muon", 0.0013, 0.023, "how far a step moves a matrix, beside its length", True),
+    "update_fixed": Sign("step of Muon on kernels", 0.019, 0.12, "of kernels of fixed length, which only turn", True),
+    "update_peak": Sign("largest step", 0.0027, 0.081, "of all watched, beside the length of what moved", True),
+    "standing_stages": Sign("stages that stand still", 0, 0, "none of whose weights ever moved"),
+    "batch": Sign("examples in a batch", 15.9, 128, "one step learns from so many", True),
+    "noise": Sign("noise of a batch", 0.0029, 230, "chance in a step's gradient, beside what examples agree on", True),
+    "input_size": Sign("size of the input", 0.24, 1.3, "root mean square of what the input layers return", True),
+    "largest_stage": Sign("size of the largest stage", 1, 79, "root mean square of what it returns", True),
+    "backward_gain": Sign("gradient at the first stage", 0.14, 41, "its length beside that at the last stage", True),
+    "dead_units": Sign("dead units", 0, 0, "largest share of a stage's units that no example ever brings on"),
+    "saturated_units": Sign("saturated units", 0, 0, "largest share of a stage's units that hardly leave an end"),
+    "one_field": Sign("the part that matters most", 0, 1.3, "what is lost without it, beside all that was learned"),
+}
 
 
 @dataclass(frozen=True)
@@ -127,11 +135,15 @@ def below(sign: str, limit: float) -> Mark:
     return Mark(sign, limit, above=False)
 
 
+def beside(signs: Signs, name: str) -> str:
+    """A sign as people read it, beside what healthy trainings show."""
+    return f"{shown(signs, name)} (healthy: {SIGNS[name].usual})"
+
+
 def _why_too_high(signs: Signs) -> str:
     if signs.get("broken", 0.0) > 0.5:
         return "In some steps the loss or its gradient was not a finite number."
-    peak = shown(signs, "update_peak")
-    return f"A step moved the weights by up to {peak} of their own length; healthy trainings stay below 0.1."
+    return f"A step moved the weights by up to {beside(signs, 'update_peak')} of their own length."
 
 
 def _why_too_low(signs: Signs) -> str:
@@ -153,7 +165,7 @@ ILLNESSES = (
         "wrong_loss_scale",
         [[below("gradient", -5.5)]],
         "The loss is scaled so small that its gradient drowns in rounding.",
-        lambda s: f"The gradient is {shown(s, 'gradient')} long; in healthy trainings it is 0.01 to 10.",
+        lambda s: f"The gradient is {beside(s, 'gradient')} long.",
         lambda recipe: "Take the factor off the loss, or check the weights of classes and examples.",
     ),
     Illness(
@@ -174,14 +186,14 @@ ILLNESSES = (
         "unscaled_input",
         [[above("input_size", 1.4)]],
         "What enters the network is not scaled.",
-        lambda s: f"The input layers return values of about {shown(s, 'input_size')}; healthy are 0.1 to 1.",
+        lambda s: f"The input layers return values of about {beside(s, 'input_size')}.",
         lambda recipe: "Scale the input to a mean of 0 and a spread of 1, from training examples.",
     ),
     Illness(
         "exploding_recurrence",
         [[above("largest_stage", 2.9)]],
         "Values grow from stage to stage, or from step to step, until they drown what is learned.",
-        lambda s: f"The largest stage returns values of about {shown(s, 'largest_stage')}; healthy are 1 to 10.",
+        lambda s: f"The largest stage returns values of about {beside(s, 'largest_stage')}.",
         lambda recipe: "Use cells with gates or a norm between stages, or begin with smaller weights.",
     ),
     Illness(
