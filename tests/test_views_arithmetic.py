@@ -522,7 +522,7 @@ def test_photos_are_moved_and_covered(photos: Path) -> None:
     subject = subject_of_data(photos, TRUNKS["convolutional"].of_size(0))
     assert subject.example is not None
     (key,) = subject.network.input_keys()
-    pixels = np.array(subject.example.inputs[key])
+    pixels = subject.example.inputs[key].numpy()
 
     def answer(own: np.ndarray) -> np.ndarray:
         batch = replace(subject.example, inputs={key: torch.from_numpy(own.copy())})

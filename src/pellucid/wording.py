@@ -206,3 +206,7 @@ def plain_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain_text(v) for v in value)
     return str(value)
+
+
+def capitalise_text(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
+
 from ..options import FORM, INSPECT
 from .parse import typed_options
 from .standard_input import standard_input
@@ -23,7 +25,7 @@ def inspect(run: str, data: Any, **typed: Any) -> None:
     from ..runs.inspection import ASKED
     from . import console, show_run, show_views
     from . import output_file as output
-    from .verbs import check_force, load_run, write_page
+    from .verbs import check_force, write_page
     from .waiting import Waiting
 
     options = typed_options("inspect", typed)
@@ -31,7 +33,7 @@ def inspect(run: str, data: Any, **typed: Any) -> None:
     check_force(force, out_path)
     inputs = [] if data is None else [data] if isinstance(data, str) else data
     page = None if out_path is None else output.check_output(out_path, run, inputs, force, output.PAGES)
-    found = load_run(run)
+    found = open_run(run)
     source = None if data is None else standard_input(data)
     asked = {name: value for name, value in options.items() if name in _TAKEN}
     with Waiting("looking inside", bool(options.get("json"))):
@@ -48,3 +50,17 @@ def inspect(run: str, data: Any, **typed: Any) -> None:
     out = console.make_console(sys.stdout)
     show_views.show_results(results, out)
     show_run.show_page(place, out, "page")
+
+
+def open_run(run: str) -> Any:
+    """A run by its folder or name; one that has not finished as of its last checkpoint, which is said."""
+    from ..runs.unfinished import is_unfinished, open_unfinished
+    from .verbs import find_run, load_run
+
+    path = find_run(run)
+    if not is_unfinished(path):
+        return load_run(run)
+    found = open_unfinished(path)
+    text = f"this training has not finished: what is shown is as of step {found.step:,}"
+    click.echo(click.style("! ", fg="yellow") + text, file=sys.stderr)
+    return found

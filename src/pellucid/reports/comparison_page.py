@@ -9,6 +9,7 @@ from ..draw.charts import Bar, bar_chart, line_chart
 from ..draw.markup import Markup, tag
 from ..draw.page import html_document
 from ..wording import (
+    capitalise_text,
     duration_text,
     memory_text,
     metric_text,
@@ -18,7 +19,7 @@ from ..wording import (
     with_interval,
 )
 from .page import page_foot
-from .sections.base import capitalise_text, card, card_grid, facts_list, html_table, table_cell
+from .sections.base import card, card_grid, facts_list, html_table, table_cell
 
 COLUMNS = (
     "network",

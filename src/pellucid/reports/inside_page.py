@@ -12,12 +12,12 @@ from ..errors import shell_quote
 from ..views.anatomy import sample_opened
 from ..views.base import Subject
 from ..views.result import LEVELS, Badge, Result, badge_mark
-from ..wording import number_text
+from ..wording import capitalise_text, number_text
 from .data_content import in_words, shown_inputs
 from .inside_stages import SpineStage, spine, spine_stages
 from .page import page_foot
 from .run_report import answer_text
-from .sections.base import capitalise_text, example_figure
+from .sections.base import example_figure
 
 # What a page says in its head that it is.
 INSIDE = "Pellucid inside"
@@ -97,7 +97,8 @@ def _page_top(content: InsideContent) -> list[Markup]:
         tag("h1", _title(content)),
         tag("p", lead, class_="lead"),
     ]  # fmt: skip
-    if subject.data is not None and content.row is not None:
+    # What stands in the row of a moment is the first value to be forecast, and not what is read.
+    if subject.data is not None and content.row is not None and subject.data.timeline is None:
         parts.append(tag("figure", example_figure(shown_inputs(subject.data, content.row)), class_="example"))
     return parts
 

@@ -8,10 +8,10 @@ from typing import Any
 from ..draw.charts import Bar, bar_chart
 from ..draw.markup import Markup, join_markup, tag
 from ..draw.page import REPORT, html_document
-from ..wording import metric_text, value_and_spread
+from ..wording import capitalise_text, metric_text, value_and_spread
 from .content import Content
 from .sections import SECTIONS, Section
-from .sections.base import as_percent, capitalise_text, facts_list
+from .sections.base import as_percent, facts_list
 
 # What a page says in its head that it is.
 EVALUATION = "Pellucid evaluation"

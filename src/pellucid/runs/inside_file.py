@@ -48,7 +48,7 @@ def write_inside(
             where=str(place),
             fix="choose another name",
         )
-    row = None if subject.data is None else int(subject.data.usable_rows()[0])
+    row = None if subject.example is None else int(subject.example.rows[0])
     html = inside_page(
         InsideContent(subject, results, str(run.path), source, name, row, options, run.record["versions"])
     )

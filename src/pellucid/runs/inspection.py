@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def subject_of(
     run: Run, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **form: Any
 ) -> Subject:
-    """What is looked into: the run's network, and the first example of ``source`` that can be read.
+    """What is looked into: the run's network, and the first example of ``source`` that can be read, or its last moment.
 
     Args:
         source: whatever ``predict`` takes; None to look into the network alone. form: how a table is
@@ -62,7 +62,9 @@ def _first_example(run: Run, source: Any, **options: Any) -> tuple[Examples, Loa
         raise PellucidError(
             problems[0] if problems else "there is no example that can be read", where=str(source)[:200]
         )
-    return data, Loader.of(data, run.fields, torch.device("cpu")), int(good[0])
+    # Of a table of moments the newest, which the most is known before.
+    row = good[0] if data.timeline is None else good[-1]
+    return data, Loader.of(data, run.fields, torch.device("cpu")), int(row)
 
 
 def _known_target(run: Run, source: Any, row: int, **options: Any) -> torch.Tensor | None:
@@ -79,10 +81,14 @@ def _known_target(run: Run, source: Any, row: int, **options: Any) -> torch.Tens
 
 def _kept_part(run: Run, part: str) -> Part | None:
     """Examples that the run keeps; None where it keeps none, as runs from before they were kept."""
-    kept = getattr(run, "kept", None)
-    if kept is None:
+    try:
+        kept = run.kept
+        if kept is None:
+            return None
+        data = kept.examples(part)
+    # ``run.damage`` says so: what needs no kept examples can be seen all the same.
+    except PellucidError:
         return None
-    data = kept.examples(part)
     rows = data.usable_rows()
     return Part(data, Loader.of(data, run.network.fields, torch.device("cpu")), rows) if len(rows) else None
 
@@ -166,6 +172,10 @@ def inspect_run(
     """See ``Run.inspect``."""
     form = {name: value for name, value in options.items() if name not in ASKED}
     asked = asked_views(check_options("inspect", {name: v for name, v in options.items() if name in ASKED}))
+    if answer is not None and source is None and not len(texts):
+        raise UsageError(
+            "--answer says which answer to an example is explained, and there is none", fix="give an example"
+        )
     subject = subject_of(run, source, texts=texts, answer=answer, **form)
     write = partial(
         write_inside,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import PellucidError
-from ..storage import WEIGHTS, forms, to_json
+from ..network import Network
+from ..storage import forms, to_json
 from ..storage.atomic import read_bytes, replace_file
 from ..storage.forms import FormError
 from ..views.attribution.badges import Tested
@@ -37,7 +38,7 @@ class KeptTests(dict[str, Tested]):
     def __init__(self, run: Run):
         super().__init__()
         self._path = run.path / BADGES if run.folder.lasting else None
-        self._made = f"{__version__} {hashlib.sha256(run.folder.read(WEIGHTS)).hexdigest()}"
+        self._made = f"{__version__} {weights_digest(run.network)}"
         if self._path is None:
             return
         with contextlib.suppress(PellucidError, OSError, ValueError, FormError):
@@ -54,3 +55,12 @@ class KeptTests(dict[str, Tested]):
         # A run that can't be written to is looked into all the same.
         with contextlib.suppress(PellucidError, OSError):
             replace_file(self._path, to_json({"made": self._made, "tests": tests}).encode())
+
+
+def weights_digest(network: Network) -> str:
+    """The SHA-256 of a network's weights, of whatever file or checkpoint they are from."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.weights().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -40,7 +40,9 @@ MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "kernels"}
 def verdict(subject: Subject) -> Result:
     """The verdict on the training, in a sentence."""
     found = judge_subject(subject)
-    return Result("verdict", "Is it well?", found.sentence, BADGE, caption="More: --health.")
+    return Result(
+        "verdict", "Is it well?", found.sentence, BADGE, caption="All vital signs: pellucid inspect RUN --health."
+    )
 
 
 @register("health", "Health", place=30, needs=("training", "validation"), asked=True)

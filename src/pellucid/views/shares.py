@@ -16,7 +16,7 @@ from ..data.batches.batch import Batch
 from ..network import Network, has_no_positions
 from ..tasks.explained import Explained
 from ..trunks import Features
-from ..wording import count_noun, join_words, number_text
+from ..wording import capitalise_text, count_noun, join_words, number_text
 from .attribution.place_blocks import cells_between, draw_named, draw_positions, strongest
 from .attribution.places import words_of
 from .attribution.variants import Sample, own_sample, turn_back
@@ -76,7 +76,7 @@ def shares(subject: Subject) -> Result:
     return Result(
         "shares",
         "What each part has of the answer",
-        f"{capital(explained.noun)} is {number_text(total, 4)} = {sum_text}. {capital(drawn.said)}.",
+        f"{capitalise_text(explained.noun)} is {number_text(total, 4)} = {sum_text}. {capitalise_text(drawn.said)}.",
         shares_badge(found, explained),
         blocks,
         {"shares": values, "bias": np.array(constant), "solved": np.array((found.solved or 0.0) * explained.scale),
@@ -86,10 +86,6 @@ def shares(subject: Subject) -> Result:
         caption="A position has already heard others: hidden layers before the last have mixed what stands beside it "
         f"into it. {drawn.note}".strip(),
     )  # fmt: skip
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def shares_badge(found: Shares, explained: Explained) -> Badge:

@@ -144,10 +144,6 @@ def card_grid(*cards: Markup | None) -> Markup:
     return tag("div", cards, class_="grid")
 
 
-def capitalise_text(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def facts_list(pairs: Sequence[tuple[str, Any]]) -> Markup:
     return tag(
         "dl", [tag("div", tag("dt", name), tag("dd", plain_text(value))) for name, value in pairs], class_="facts"

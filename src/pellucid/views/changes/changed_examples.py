@@ -150,7 +150,7 @@ class Changed:
             words = [own for one in self._proses() for own in re.findall(r"\w+", self._text_of(one))]
             known = list(dict.fromkeys([*words, *self.fields()]))
             raise UsageError(unknown_name("word or column", word, known))
-        self.done.append(f"without the word '{word}'")
+        self.done.append(f"the word '{word}' left out")
 
     def move(self, by: str) -> None:
         """Move the photo by "right,down" pixels; what comes in over an edge is the picture reflected there."""
