@@ -122,12 +122,9 @@ def blurred_baseline(network: Network, sample: Sample) -> np.ndarray:
 
 def random(network: Network, sample: Sample) -> np.ndarray:
     # Of another network another map.
-    number = int(next(p for p in network.output.parameters()).double().abs().sum() * 1e6) % 2**31
-    first = int(next(p for p in network.parameters()).double().flatten()[:7].sum() * 1e6) % 2**31
-    size = network.layers[0].size[:2]
-    return np.random.default_rng(
-        [sample.row, number, first, zlib.crc32(next(network.parameters()).detach().numpy().tobytes())]
-    ).normal(size=size)
+    ends = next(network.parameters()), next(network.output.parameters())
+    seeds = [zlib.crc32(end.detach().cpu().numpy().tobytes()) for end in ends]
+    return np.random.default_rng([sample.row, *seeds]).normal(size=network.layers[0].size[:2])
 
 
 def map_of(make: Callable[[Network, Sample], np.ndarray]) -> MapOf:
