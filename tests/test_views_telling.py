@@ -78,6 +78,13 @@ def test_a_unit_is_opened_only_where_its_sum_is_what_the_stage_returns(trunk: st
     assert ("is opened" in found.caption) == bool(sums)
 
 
+def test_a_trunk_that_adds_nothing_has_no_telling_units() -> None:
+    subject = make_subject("dense")
+    with torch.no_grad():
+        subject.network.output.layer.weight.zero_()
+    assert "adds nothing" in str(VIEWS["units"].missing(subject))
+
+
 @pytest.mark.parametrize("trunk", ["dense", "recurrent"])
 def test_three_weights_are_the_steepest_of_their_matrices(trunk: str) -> None:
     subject = make_subject(trunk, 1)

@@ -25,7 +25,10 @@ TOLERANCE = 1e-5
 
 
 def suits(subject: Subject) -> str | None:
-    return None if last_stage(subject) is not None else "its trunk shows no stages"
+    stage = last_stage(subject)
+    if stage is None:
+        return "its trunk shows no stages"
+    return None if unit_parts(subject, stage).any() else "its trunk adds nothing to this answer"
 
 
 @register("units", "Hidden units that tell most", place=80, needs=("example",), suits=suits)
