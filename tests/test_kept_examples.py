@@ -93,7 +93,7 @@ MAKE: dict[str, tuple[Callable[[Path], Any], dict[str, Any]]] = {
 def answers(run: pellucid.Run, data: Any, rows: np.ndarray) -> list[torch.Tensor]:
     """Raw answers and targets, in batches of these very rows."""
     loader = Loader.of(data, run.network.fields, run.network.device)
-    return [*predict_raw(run.network, loader, rows), *predict_raw(run.network, loader, rows[:3], mirrored=True)]
+    return [*predict_raw(run.network, loader, rows), *predict_raw(run.network, loader, rows[:3], final=True)]
 
 
 def assert_kept_as_read(run: pellucid.Run, data: pellucid.Dataset) -> None:

@@ -192,7 +192,7 @@ def seen(
     feed = Loader(encode_groups(data, [f for f in fields if f.role == "input"]), target, torch.device("cpu"))
     chosen, weights = data.split()[part], data.row_weights()
     assert weights is not None
-    return run.network, *predict_raw(run.network, feed, chosen, mirrored=True), weights[chosen]
+    return run.network, *predict_raw(run.network, feed, chosen, final=True), weights[chosen]
 
 
 @pytest.mark.parametrize(("target", "metric"), [("kind", None), ("kind", "auc"), ("price", None), ("price", "mae")])

@@ -230,14 +230,14 @@ class ComparisonRunner:
         """
         rows = limit_validation(self.split).validation
         feed = Loader.of(self.data, run.network.fields, run.network.device)
-        on_validation = predict_raw(run.network, feed, rows, mirrored=True)
+        on_validation = predict_raw(run.network, feed, rows, final=True)
         raw, true, judged = out_of_fold_answers(CrossValidation.of(run.folder), feed, rows, *on_validation)
         kept = {"raw": raw.cpu().numpy(), "true": true.cpu().numpy(), "rows": judged}
         self.folder.save_tensors(f"{key}.safetensors", kept, {})
 
         def answer_seconds(some: np.ndarray) -> float:
             return median(
-                time_acts(lambda: predict_raw(run.network, feed, some, size=EXAMPLES_AT_ONCE, mirrored=True)[0].cpu())
+                time_acts(lambda: predict_raw(run.network, feed, some, size=EXAMPLES_AT_ONCE, final=True)[0].cpu())
             )
 
         many = rows[:EXAMPLES_AT_ONCE]

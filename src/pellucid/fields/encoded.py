@@ -82,7 +82,39 @@ class Windows:
         return found if self.scale is None else np.concatenate([found, self.scale[rows][:, None]], 1)
 
 
-Encoded = np.ndarray | Ragged | Windows
+@dataclass(frozen=True)
+class Passages:
+    """n passages of documents, rows one after the other: example i is the tokens from the end of the one before it.
+
+    Attributes:
+        values: (total,) int32 tokens of all passages, one after the other.
+        ends: (n,) int64, where each one ends.
+        low: (n,) int64, where its document begins: what stands before is another's.
+        sizes: (n, 2) float32, tokens and bytes of each: what sums of losses are divided by.
+        span: T, tokens of a window that is learned from.
+        vocabulary: V, how many different tokens there may be.
+    """
+
+    values: np.ndarray
+    ends: np.ndarray
+    low: np.ndarray
+    sizes: np.ndarray
+    span: int
+    vocabulary: int
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @property
+    def starts(self) -> np.ndarray:  # (n,)
+        return np.concatenate([[0], self.ends[:-1]]).astype(np.int64) if len(self.ends) else self.ends
+
+    @property
+    def lengths(self) -> np.ndarray:  # (n,)
+        return self.ends - self.starts
+
+
+Encoded = np.ndarray | Ragged | Windows | Passages
 
 
 @dataclass(frozen=True)

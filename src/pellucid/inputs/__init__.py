@@ -7,6 +7,7 @@ from .date import Date
 from .image import Image
 from .labels import Labels
 from .number import Number
+from .passage import Passage
 from .series import Series
 from .sound import Sound
 from .text import Text
@@ -20,6 +21,7 @@ __all__ = [
     "Input",
     "Labels",
     "Number",
+    "Passage",
     "Series",
     "Sound",
     "Text",

@@ -5,5 +5,6 @@ from .category import Category
 from .future import Future
 from .labels import Labels
 from .number import Number
+from .tokens import Tokens
 
-__all__ = ["OUTPUTS", "Category", "Future", "Labels", "Number", "Output", "output_for"]
+__all__ = ["OUTPUTS", "Category", "Future", "Labels", "Number", "Output", "Tokens", "output_for"]

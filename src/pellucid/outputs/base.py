@@ -42,6 +42,9 @@ class Output(nn.Module):
     remedy: ClassVar[str] = ""
     halved: ClassVar[float] = 0.0
 
+    # Whether its final answers are written one token after the other, which takes long.
+    writes: ClassVar[bool] = False
+
     # Whether what it says is added to what a solved part says; set by the network.
     adds = False
 
@@ -111,6 +114,18 @@ class Output(nn.Module):
             raw: answers. batch: its target is what was right.
             f: what the answers were made from; None of answers that were kept.
         """
+
+    def keep(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, ...) -> (B, R)
+        """What is kept of a batch's answers for losses and metrics; all of them, unless they are too many."""
+        return raw
+
+    def final_answers(self, network: Any, batch: Batch) -> Tensor:  # -> (B, R)
+        """What is kept of a batch's answers as they are predicted, rather than looked at while training.
+
+        Args:
+            network: that this is the output of.
+        """
+        return self.keep(network.predict(batch).float(), batch)
 
     def count(self, batch: Batch) -> float:
         """By how much the summed losses of a batch are divided: examples, or whatever the loss is a mean of.

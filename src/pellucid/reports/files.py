@@ -70,7 +70,7 @@ def write_history(run: Run, history: str) -> list[dict[str, Any]]:
 
     Where there was no validation set the training rows were looked at, and their figures are called so.
     """
-    rows, metric = run.folder.lines(history), run.network.output.task.metric
+    rows, metric = run.folder.lines(history), run.network.output.task.watched.name
     watched = run.record["data"]["split"]["validation"]
     names = {} if watched else {"validation_loss": "training_loss", metric: f"training {metric}"}
     evaluated = [

@@ -51,7 +51,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.record["looks"] = int(job.record.get("looks", 0)) + tested
     job.write_record()
     output.calibrate(*_known_errors(job, network, raw, true))
-    seen = predict_raw(network, job.loader, job.split.test, mirrored=True) if tested else (raw, true)
+    seen = predict_raw(network, job.loader, job.split.test, final=True) if tested else (raw, true)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
     weights = {k: v.cpu().contiguous().numpy() for k, v in network.weights().items()}

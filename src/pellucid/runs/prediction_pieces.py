@@ -86,6 +86,6 @@ class PredictionPieces:
         good = self._answered[rows]
         if good.any() and self.loader is not None:
             with enough_memory(f"{good.sum():,} examples at once", "give fewer of them at a time"):
-                found = predict_raw(self.network, self.loader, rows[good], size=self.loader.at_once, mirrored=True)[0]
+                found = predict_raw(self.network, self.loader, rows[good], size=self.loader.at_once, final=True)[0]
             raw[good] = found.numpy()
         return raw

@@ -57,7 +57,7 @@ def draw_report(run: Run, data: Any = None) -> None:
         restore_answers(loader, run.folder)
 
     def answer(rows: np.ndarray) -> Any:
-        return predict_raw(run.network, loader, rows, mirrored=True)
+        return predict_raw(run.network, loader, rows, final=True)
 
     watched = limit_validation(split).validation if len(split.validation) else split.train
     # Test is shown, not looked at once more: nothing is chosen by it, and the score stays what was written down.

@@ -528,7 +528,7 @@ class Run:
             size = max(loader.at_once, least)
             over = len(rows) % size
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
-            raw, true = predict_raw(self.network, loader, filled, size=size, mirrored=True)
+            raw, true = predict_raw(self.network, loader, filled, size=size, final=True)
             return raw[: len(rows)], true[: len(rows)]
 
     def _naive_answers(self, loader: Loader, rows: np.ndarray, raw: torch.Tensor) -> np.ndarray:  # -> (n, R)

@@ -180,11 +180,17 @@ class Task(ABC):
             **{name: Shown(number) for name, number in numbers.items()},
         )
 
-    def metric_of_weights(self, raw: Values, target: Values) -> Judge:
-        """A function of weights (S, n) that gives the main metric of these answers under each, (S,)."""
+    @property
+    def watched(self) -> Metric:
+        """The metric that weights are chosen by: the main one, unless that needs answers which are written at the end."""
+        return self.measured
+
+    def metric_of_weights(self, raw: Values, target: Values, metric: Metric | None = None) -> Judge:
+        """A function of weights (S, n) that gives a metric, the main one, of these answers under each, (S,)."""
         # The bootstrap, sample weights and metrics by rank then need nothing of their own.
         answers, truth = self.read_answers(raw, target)
-        return self.measured.judge(self.judged_answers(self.measured, answers), truth)
+        metric = metric or self.measured
+        return metric.judge(self.judged_answers(metric, answers), truth)
 
     def judged_answers(self, metric: Metric, answers: np.ndarray) -> np.ndarray:  # (n, ...) -> (n, ...)
         """The answers of ``read_answers`` as one metric is to read them."""
@@ -217,6 +223,11 @@ class Task(ABC):
     def measure(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> float:
         """The main metric. ``weight``: (n,) how much each example counts."""
         return float(self.metric_of_weights(raw, target)(normalised_weights(weight, len(raw))[None])[0])
+
+    def measure_watched(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> float:
+        """The metric that is watched while training; arguments as of ``measure``."""
+        judge = self.metric_of_weights(raw, target, self.watched)
+        return float(judge(normalised_weights(weight, len(raw))[None])[0])
 
     def score(
         self,

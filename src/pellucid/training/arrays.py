@@ -12,7 +12,7 @@ from torch import Tensor
 from ..data.batches.batch import Padded
 from ..errors import PellucidError
 from ..fields import Encoded, Ragged
-from ..fields.encoded import Windows
+from ..fields.encoded import Passages, Windows
 
 # Larger maps are read from their file, row by row. A map brings in up to 2 MB at every look, so an epoch in random
 # order would soon hold the whole file; of small ones that is wanted.
@@ -37,7 +37,7 @@ class DenseRows:
     def __len__(self) -> int:
         return len(self.values)
 
-    def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, ...)
+    def gather(self, rows: Tensor, key: Tensor | None = None) -> Tensor:  # (B,) -> (B, ...)
         return self.values.index_select(0, rows)
 
 
@@ -61,7 +61,7 @@ class RaggedRows:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def gather(self, rows: Tensor) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
+    def gather(self, rows: Tensor, key: Tensor | None = None) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
         own = self.lengths.index_select(0, rows)  # (B,)
         most = max(int(own.max()), 1)
         # Of long sequences an index would take eight bytes for each of their values.
@@ -123,7 +123,7 @@ class FileRows:
             self._file.read_into(found[i : i + 1], row)
         return found
 
-    def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, ...)
+    def gather(self, rows: Tensor, key: Tensor | None = None) -> Tensor:  # (B,) -> (B, ...)
         return torch.from_numpy(self[rows.numpy()])
 
 
@@ -143,7 +143,7 @@ class RaggedFileRows:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def gather(self, rows: Tensor) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
+    def gather(self, rows: Tensor, key: Tensor | None = None) -> Padded[Tensor]:  # (B,) -> (B, T, ...)
         own = self.lengths[rows.numpy()]  # (B,)
         found = np.zeros((len(own), max(int(own.max()), 1), *self._file.shape[1:]), self._file.dtype)
         for i, (start, size) in enumerate(zip(self.starts[rows.numpy()].tolist(), own.tolist(), strict=True)):
@@ -171,13 +171,80 @@ class WindowRows:
     def __len__(self) -> int:
         return len(self.places)
 
-    def gather(self, rows: Tensor) -> Tensor:  # (B,) -> (B, T, C) or (B, T + 1, C)
+    def gather(self, rows: Tensor, key: Tensor | None = None) -> Tensor:  # (B,) -> (B, T, C) or (B, T + 1, C)
         index = self.places.index_select(0, rows).unsqueeze(1) + self.offsets  # (B, T)
         low, high = (end.index_select(0, rows).unsqueeze(1) for end in (self.low, self.high))
         outside = (index < low) | (index >= high)  # (B, T)
         found = self.values[index.clamp(0, max(len(self.values) - 1, 0))]  # (B, T, C)
         found = found.masked_fill(outside.unsqueeze(2) | self.hidden, torch.nan)
         return found if self.scale is None else torch.cat([found, self.scale.index_select(0, rows).unsqueeze(1)], 1)
+
+
+class PassageRows:
+    """Passages of documents, one an example: the tokens themselves, or those before them; see ``encoded.Passages``.
+
+    In training a window of T tokens begins up to T - 1 tokens before its passage, as far as what lies there is learned
+    from too: where is a function of the example's key, so that in time every token is met at every place.
+
+    Args:
+        passages: n of them. home: the device they live on. before: give the token before each one, as a network reads
+            them, with ``first`` before a document.
+    """
+
+    def __init__(self, passages: Passages, home: torch.device, *, before: bool = False, first: int = 1):
+        self.values = place_array(passages.values if len(passages.values) else np.zeros(1, np.int32), home)
+        self.starts, self.ends, self.low = (place_array(a, home) for a in (passages.starts, passages.ends, passages.low))
+        self.sizes = place_array(passages.sizes, home)  # (n, 2)
+        self.span, self.before, self.first, self.home = passages.span, before, first, home
+        # How many tokens before each passage are learned from too: none until ``learn_from`` knows the rows.
+        self.room = torch.zeros(len(passages), dtype=torch.int64, device=home)
+        # Tokens before each passage that are read and not answered.
+        self.lead = 0
+        # Answers are a number for each token of the vocabulary, which a batch must hold as well.
+        self.example_values = passages.span * max(passages.vocabulary // 4, 64)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def learn_from(self, rows: np.ndarray) -> None:  # (m,)
+        """Let windows begin earlier, in passages that are learned from as well: ``rows``."""
+        starts, low = self.starts.cpu().numpy(), self.low.cpu().numpy()
+        own = np.zeros(len(starts) + 1, bool)
+        own[rows] = True
+        # A stretch of neighbouring rows begins at a document's beginning, or behind a row that is not learned from.
+        begins = ~np.concatenate([[False], own[:-2]]) | (starts == low)
+        first = np.maximum.accumulate(np.where(begins, np.arange(len(starts)), 0))
+        room = np.minimum(starts - starts[first], self.span - 1)
+        self.room = torch.from_numpy(np.where(own[:-1], room, 0)).to(self.home)
+
+    def gather(self, rows: Tensor, key: Tensor | None = None) -> Padded[Tensor]:  # (B,), (B,) -> (B, T)
+        start, end = self.starts.index_select(0, rows), self.ends.index_select(0, rows)  # (B,)
+        low, lead = self.low.index_select(0, rows), None
+        if key is not None:
+            room = self.room.index_select(0, rows)
+            # A passage longer than a window is met in full: windows may begin behind its first token too.
+            places = room + (end - start - self.span).clamp_min(0) + 1
+            start = start - room + key.to(self.home) % places
+            end = torch.minimum(start + self.span, end)
+        elif self.lead:
+            lead = torch.minimum(start - low, start.new_tensor(self.lead))
+            start = start - lead
+        own = end - start  # (B,)
+        steps = torch.arange(max(int(own.max()), 1), device=self.home)  # (T,)
+        index = start.unsqueeze(1) + steps  # (B, T)
+        beyond = steps >= own.unsqueeze(1)
+        if self.before:
+            found = self.values[(index - 1).clamp(0, len(self.values) - 1)]
+            found = found.masked_fill(index == low.unsqueeze(1), self.first)
+        else:
+            found = self.values[index.clamp_max(len(self.values) - 1)]
+            # What was read before the passage alone is no answer of its own.
+            beyond = beyond if lead is None else beyond | (steps < lead.unsqueeze(1))
+        return Padded(found.masked_fill(beyond, 0), own)
+
+    def kept(self, rows: Tensor) -> Tensor:  # (B,) -> (B, 2)
+        """What is kept of a target: how many tokens and bytes it has."""
+        return self.sizes.index_select(0, rows)
 
 
 class IndexedRows:
@@ -194,11 +261,11 @@ class IndexedRows:
     def __len__(self) -> int:
         return len(self.index)
 
-    def gather(self, rows: Tensor) -> Tensor | Padded[Tensor]:  # (B,) -> (B, ...)
-        return self.rows.gather(self.index.index_select(0, rows))
+    def gather(self, rows: Tensor, key: Tensor | None = None) -> Tensor | Padded[Tensor]:  # (B,) -> (B, ...)
+        return self.rows.gather(self.index.index_select(0, rows), key)
 
 
-Rows = IndexedRows | DenseRows | RaggedRows | FileRows | RaggedFileRows | WindowRows
+Rows = IndexedRows | DenseRows | RaggedRows | FileRows | RaggedFileRows | WindowRows | PassageRows
 
 
 def rows_of(array: Encoded, home: torch.device) -> Rows:
@@ -208,6 +275,8 @@ def rows_of(array: Encoded, home: torch.device) -> Rows:
     """
     if isinstance(array, Windows):
         return WindowRows(array, home)
+    if isinstance(array, Passages):
+        return PassageRows(array, home, before=True)
     values = array.values if isinstance(array, Ragged) else array
     in_file = home.type == "cpu" and isinstance(values, np.memmap) and values.nbytes > MAPPED_BYTES
     if isinstance(array, Ragged):
@@ -217,7 +286,7 @@ def rows_of(array: Encoded, home: torch.device) -> Rows:
 
 def encoded_bytes(array: Encoded) -> int:
     """Bytes of all values, those that say where sequences end left out."""
-    return array.values.nbytes if isinstance(array, Ragged | Windows) else array.nbytes
+    return array.values.nbytes if isinstance(array, Ragged | Windows | Passages) else array.nbytes
 
 
 def place_array(array: np.ndarray, home: torch.device) -> Tensor:

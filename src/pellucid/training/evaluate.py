@@ -36,14 +36,15 @@ def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | 
 
 @torch.inference_mode()
 def predict_raw(
-    network: Network, loader: Loader, rows: np.ndarray, *, size: int | None = None, mirrored: bool = False
+    network: Network, loader: Loader, rows: np.ndarray, *, size: int | None = None, final: bool = False
 ) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
     """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off.
 
     Where memory lacks, what is left is answered in batches half as large.
 
     Args:
-        size: examples in a batch; None leaves it to the loader. mirrored: see ``Network.predict``.
+        size: examples in a batch; None leaves it to the loader. final: as they are predicted, see
+            ``Output.final_answers``.
 
     Raises:
         RuntimeError, MemoryError: when memory does not hold a single example.
@@ -59,7 +60,9 @@ def predict_raw(
         try:
             batch = loader.batch(part)
             with autocast(network.device):
-                raw.append((network.predict(batch) if mirrored else network(batch)).float())
+                output = network.output
+                found = output.final_answers(network, batch) if final else output.keep(network(batch).float(), batch)
+            raw.append(found)
         except (RuntimeError, MemoryError) as error:
             if len(part) == 1 or not no_memory(error):
                 raise
@@ -69,14 +72,15 @@ def predict_raw(
             waiting = [smaller for one in (*waiting, part) for smaller in one.split(half)]
             continue
         order.append(part)
-        if isinstance(batch.target, Tensor):
-            target.append(batch.target)
+        known = loader.kept_target(batch, part)
+        if isinstance(known, Tensor):
+            target.append(known)
     network.train(training)
     # Batches are sorted by length, so that little is padded: put back into the order that was asked for.
     places = torch.cat(order).cpu()
     index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
-    known = torch.cat(target)[index] if target else torch.empty(0)
-    return torch.cat(raw)[index].cpu(), known.cpu()
+    true = torch.cat(target)[index] if target else torch.empty(0)
+    return torch.cat(raw)[index].cpu(), true.cpu()
 
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:

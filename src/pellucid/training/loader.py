@@ -5,7 +5,8 @@ B batch, n examples, m of them, T time (longest of the batch).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from torch import Tensor
 from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
 from ..fields import Encoded, Field, Ragged
-from ..fields.encoded import Windows
-from .arrays import DenseRows, Rows, WindowRows, encoded_bytes, place_array, rows_of
+from ..fields.encoded import Passages, Windows
+from .arrays import DenseRows, PassageRows, Rows, WindowRows, encoded_bytes, place_array, rows_of
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -98,21 +99,45 @@ class Loader:
 
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
         """The examples ``rows`` (B,), a tensor where the data lives, on the device; ``key`` (B,) as in ``Features``."""
-        inputs = {name: self._to_device(array.gather(rows)) for name, array in self.arrays.items()}
-        target = None if self._targets is None else self._to_device(self._targets.gather(rows))
+        inputs = {name: self._to_device(array.gather(rows, key)) for name, array in self.arrays.items()}
+        target = None if self._targets is None else self._to_device(self._targets.gather(rows, key))
         weight = None if self.weight is None else self._to_device(self.weight.index_select(0, rows))
         solved = None if self.solved is None else self._to_device(self.solved.index_select(0, rows))
         return Batch(inputs, target, rows, None if key is None else self._to_device(key), weight, solved)  # type: ignore[arg-type]
 
     def targets(self, rows: np.ndarray | Tensor) -> Tensor:  # (m,) -> (m, ...)
-        """The targets of some examples, where the data lives.
+        """The targets of some examples, where the data lives; of passages what is kept of them, (m, 2).
 
         Raises:
             ValueError: for a loader without targets, or with targets of different lengths.
         """
+        if isinstance(self._targets, PassageRows):
+            return self._targets.kept(torch.as_tensor(rows, device=self.home))
         if not isinstance(self._targets, DenseRows | WindowRows):
             raise ValueError("there is no target with one value an example")
         return self._targets.gather(torch.as_tensor(rows, device=self.home))
+
+    def kept_target(self, batch: Batch, rows: Tensor) -> Any:  # (B,) -> (B, ...)
+        """What is kept of a batch's targets beside the answers to them: all, or of passages their sizes."""
+        return self.targets(rows) if isinstance(self._targets, PassageRows) else batch.target
+
+    def learn_from(self, rows: np.ndarray) -> None:  # (m,)
+        """Say which rows are learned from; see ``PassageRows``."""
+        for array in (*self.arrays.values(), self._targets):
+            if isinstance(array, PassageRows):
+                array.learn_from(rows)
+
+    @contextlib.contextmanager
+    def reading_before(self, tokens: int) -> Iterator[None]:
+        """Let passages be answered with up to so many tokens of their document read before them."""
+        arrays = [array for array in (*self.arrays.values(), self._targets) if isinstance(array, PassageRows)]
+        for array in arrays:
+            array.lead = tokens
+        try:
+            yield
+        finally:
+            for array in arrays:
+                array.lead = 0
 
     def score_weights(self, rows: np.ndarray) -> np.ndarray | None:  # (m,) -> (m,)
         """How much each of ``rows`` counts in scores; None where all count the same."""
@@ -133,6 +158,8 @@ class Loader:
 
 
 def target_rows(target: Encoded, home: torch.device) -> Rows:
+    if isinstance(target, Passages):
+        return PassageRows(target, home)
     return DenseRows(target, home) if isinstance(target, np.ndarray) else rows_of(target, home)
 
 

@@ -227,7 +227,7 @@ class Loop:
             "epoch": state.step / self.sampler.steps,
             "loss": self._mean_loss(),
             "validation_loss": mean_loss(output, raw, target, weight),
-            task.metric: task.measure(raw, target, weight),
+            task.watched.name: task.measure_watched(raw, target, weight),
             **state.optimizer.rates(share),
             "lr_factor": share,
         }
@@ -249,7 +249,8 @@ class Loop:
         Patience watches the loss, not the metric, which is too coarse on small validation sets (docs/LOG.md).
         """
         state, task, loss = self.state, self.state.network.output.task, row["validation_loss"]
-        metric = task.metric
+        watched = task.watched
+        metric = watched.name
         if not (math.isfinite(loss) and math.isfinite(row[metric])):
             state.stale += 1
             return
@@ -259,7 +260,8 @@ class Loop:
             state.stale += 1
         old = state.best_row
         tied = bool(old) and row[metric] == old[metric] and loss < old["validation_loss"]
-        if not old or tied or task.is_better(row[metric], old[metric]):
+        better = bool(old) and (row[metric] > old[metric] if watched.higher else row[metric] < old[metric])
+        if not old or tied or better:
             state.keep_best(row)
 
     def _count_seconds(self) -> None:

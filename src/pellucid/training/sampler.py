@@ -29,6 +29,7 @@ class Sampler:
         # through them in order; any other is worked out anew.
         self._steps: list[tuple[np.ndarray, np.ndarray]] = []
         self.steps = len(self._epoch_batches(0))
+        loader.learn_from(rows)
 
     def _epoch_batches(self, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:  # (B,), (B,) each
         """The rows and keys of every step of an epoch."""

@@ -164,7 +164,7 @@ class TrainState:
         try:
             META(meta, "meta")
             if meta["best_row"]:
-                measured = {"validation_loss": number(), self.network.output.task.metric: number()}
+                measured = {"validation_loss": number(), self.network.output.task.watched.name: number()}
                 record({"step": whole(), **measured}, anything)(meta["best_row"], "best_row")
         except FormError as error:
             raise damage_error(f"it is damaged ({error})", path) from None

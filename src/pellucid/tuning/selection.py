@@ -75,19 +75,22 @@ def select_weights(
     found: dict[str, tuple[Tensor, Tensor]] = {}
 
     def rank_weights(name: str) -> tuple[float, float]:
-        value = metrics[name] if task.higher else -metrics[name]
+        value = metrics[name] if task.watched.higher else -metrics[name]
         loss = mean_loss(output, *found[name], weight)
         return (value, -loss) if math.isfinite(value) and math.isfinite(loss) else (-math.inf, -math.inf)
 
     for name, weights in candidates.items():
         with use_weights(state.weights, weights):
-            found[name] = predict_raw(network, loader, rows, mirrored=True)
-        metrics[name] = task.measure(*found[name], weight)
+            # What is written takes long: of the chosen weights alone, below.
+            found[name] = predict_raw(network, loader, rows, final=not output.writes)
+        metrics[name] = task.measure_watched(*found[name], weight)
     best = max(found, key=rank_weights)
     # What is simpler stays unless validation is sure of more: of four rows any is the best by chance.
     if alone and best != alone and not is_surely_better(output, found[best], found[alone]):
         best = alone
     copy_into(state.weights, candidates[best])
+    if output.writes:
+        found[best] = predict_raw(network, loader, rows, final=True)
     return {"weights": best, **metrics}, *found[best]
 
 

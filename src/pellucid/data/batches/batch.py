@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from ...fields import Encoded, Field, Ragged, input_groups, kind_named
+from ...fields import Encoded, Field, Ragged, input_groups
 from ...fields.encoded import Windows
+from ..documents.passages import encode_passages
 from ..timeline.windows import input_windows, target_windows
 from .encode import encode_group
 
@@ -96,11 +97,16 @@ def encode_groups(dataset: Examples, fields: Iterable[Field]) -> dict[str, Encod
     """
     named = {field.name: field for field in fields}
     return {
-        group.key: (input_windows if kind_named(group.kind).moments else encode_group)(
-            dataset, [named[name] for name in group.fields]
-        )
+        group.key: _encode_input(dataset, [named[name] for name in group.fields])
         for group in input_groups(named.values())
     }
+
+
+def _encode_input(dataset: Examples, fields: list[Field]) -> Encoded:
+    """What one input layer reads of all examples."""
+    if fields[0].traits.written:
+        return encode_passages(dataset, fields[0])
+    return (input_windows if fields[0].traits.moments else encode_group)(dataset, fields)
 
 
 def encode_target(dataset: Examples, fields: Field | Iterable[Field]) -> Encoded:
@@ -111,6 +117,8 @@ def encode_target(dataset: Examples, fields: Field | Iterable[Field]) -> Encoded
     targets = [fields] if isinstance(fields, Field) else list(fields)
     if targets[0].traits.moments:
         return target_windows(dataset, targets)
+    if targets[0].traits.written:
+        return encode_passages(dataset, targets[0])
     several = len(targets) > 1
     return shape_target(
         encode_group(dataset, targets) if several else dataset.encoded_values(targets[0].name, targets[0])

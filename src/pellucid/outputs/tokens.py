@@ -1,0 +1,73 @@
+"""The next token at every place: a language model.
+
+B batch, T places, V vocabulary, D width.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..data.batches.batch import Batch, Padded
+from ..fields import Field
+from ..fields.text import PADDING
+from ..tasks.tokens import TokensTask
+from ..trunks import Features, Need
+from .base import Output, register
+
+
+@register
+class Tokens(Output):
+    """One linear map to a number for each token of the vocabulary, at every place (Bengio et al., 2003).
+
+    Target: (B, T) tokens, 0 where there is no place or none is asked for. Raw answers are (B, T, V) logits; of them
+    only sums are kept, (B, 2): of the losses, and how many tokens were the likeliest.
+    """
+
+    name = "tokens"
+    task_type = TokensTask
+
+    @classmethod
+    def accepts(cls, target: Field, inputs: Any) -> str | None:
+        return "what comes next in a text" if target.traits.written else None
+
+    def need(self) -> Need:
+        return Need(every=True, causal=True)
+
+    def build(self, width: int) -> Tokens:
+        vocabulary = int((self.fields[0].state or {})["size"])
+        self.layer = nn.Linear(width, vocabulary)
+        nn.init.normal_(self.layer.weight, std=width**-0.5)
+        nn.init.zeros_(self.layer.bias)
+        return self
+
+    def forward(self, f: Features, batch: Batch) -> Tensor:  # (B, T, D) -> (B, T, V)
+        return self.layer(f.x)
+
+    def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, T, V) or (B, 2) -> (B,)
+        """Cross-entropy summed over an example's tokens; of what was kept, that sum."""
+        return raw[:, 0] if raw.ndim == 2 else self.token_losses(raw, batch).sum(1)
+
+    def token_losses(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, T, V) -> (B, T)
+        """The cross-entropy of each token, 0 where none is asked for."""
+        true = cast(Padded, batch.target).values.long()
+        return F.cross_entropy(raw.float().flatten(0, 1), true.flatten(), ignore_index=PADDING, reduction="none").view(
+            true.shape
+        )
+
+    def keep(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, T, V) -> (B, 2)
+        if batch.target is None:
+            return raw.new_zeros(len(raw), 2)
+        true = cast(Padded, batch.target).values
+        right = (raw.argmax(2) == true) & (true != PADDING)
+        return torch.stack([self.token_losses(raw, batch).sum(1), right.sum(1).to(raw.dtype)], 1)
+
+    def count(self, batch: Batch) -> float:
+        """The tokens of a batch; of what was kept, (n, 2), the sum of their number."""
+        target: Any = batch.target
+        if isinstance(target, Padded):
+            return float((target.values != PADDING).sum())
+        return float(target[:, 0].sum())
