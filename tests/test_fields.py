@@ -69,6 +69,10 @@ def _examples():
             [datetime.date(2020, 1, 1) + datetime.timedelta(days=17 * i) for i in range(20)],
             [datetime.date(2031, 5, 1 + i) for i in range(20)],
         ),
+        "passage": (
+            [f"the {word} fox, {'漢字 🦊 é ' * (i % 3)}שלום\n" for i, word in enumerate(["quick", "slow"] * 10)],
+            ["new wörds\n"] * 20,
+        ),
         "channel": ([0.5 * i * i for i in range(20)], [1e6] * 20),
         # Of mean 0 and deviation 1, so that they come back to the last bit.
         "series": ([[1.0, -1.0] * (2 + i % 3) for i in range(20)], [[float(i), 9.5, -3.0] for i in range(20)]),
@@ -77,7 +81,7 @@ def _examples():
 
 # What a layout decides of a column, where its values alone don't.
 STEPS = {"horizon": 3, "season": 2, "context": 8, "calendar": 0, "rhythms": [2], "relative": False, "apart": False}
-SETTINGS = {"channel": {**STEPS, "place": 0}}
+SETTINGS = {"channel": {**STEPS, "place": 0}, "passage": {"level": "characters", "context": 256}}
 
 
 EXAMPLES = _examples()
@@ -99,8 +103,8 @@ def test_every_kind_has_an_example():
 
 @every_kind
 def test_recognises_its_own(kind):
-    if kind.moments:
-        # Whether rows are moments is seen in the whole table.
+    if kind.of_all_rows:
+        # Whether rows are moments, or passages of documents, is seen in the whole source.
         assert kind.recognise(column_of(EXAMPLES[kind.name][0])) is None
         return
     found, guess = recognise(column_of(EXAMPLES[kind.name][0]))
@@ -201,7 +205,7 @@ def test_missing_values(kind, role):
     stored = kind.store(column_of(values), {}, quiet)
     state = kind.fit(stored, TRAIN, {}, role)
     decoded = kind.decode(kind.encode(stored, state), state)
-    assert decoded[2] == decoded[3] == ("" if kind.name == "text" else None)
+    assert decoded[2] == decoded[3] == ("" if kind.name in ("text", "passage") else None)
     assert isinstance(kind.show(stored, 2), str)
 
 

@@ -271,6 +271,7 @@ def columns() -> dict[str, tuple[Column, dict[str, Any]]]:
         "date": (Column("built", frame["built"]), {}),
         "labels": (Column("extras", frame["extras"]), {"separator": ";"}),
         "text": (Column("note", frame["note"]), {}),
+        "passage": (Column("note", frame["note"]), {"level": "bpe", "context": 8}),
         "series": (Column("pulse", cells(60)["pulse"]), {}),
         "image": (Column("photo", photo), {}),
     }

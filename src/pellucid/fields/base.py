@@ -78,7 +78,7 @@ class Field:
     @property
     def is_input(self) -> bool:
         """Whether the network reads it: an input, what is known ahead, or a target whose past is read."""
-        return self.role in ("input", "known") or (self.role == "target" and self.traits.moments)
+        return self.role in ("input", "known") or (self.role == "target" and self.traits.of_all_rows)
 
     def with_(self, **changes: Any) -> Field:
         return replace(self, **changes)
@@ -120,6 +120,8 @@ class Kind(ABC):
         moment: whether it is a date or a time. prose: words in their order. pictures: pixels, to be seen.
         moments: whether rows are the moments of series, so that an example is a stretch of rows (``encoded.Windows``),
             and the past of a target is read.
+        written: whether rows one after the other are documents, so that an example is a stretch of one and the past of
+            a target is read.
         curves: whether it is a series of numbers, to be drawn as a line. along_time: whether its input layer gives
             numbers along time (``Input.frames``), which random convolutions read.
         dear: whether encoding takes so long that what comes out is kept.
@@ -152,6 +154,7 @@ class Kind(ABC):
     prose: ClassVar[bool] = False
     pictures: ClassVar[bool] = False
     moments: ClassVar[bool] = False
+    written: ClassVar[bool] = False
     curves: ClassVar[bool] = False
     along_time: ClassVar[bool] = False
     dear: ClassVar[bool] = False
@@ -313,6 +316,11 @@ class Kind(ABC):
         return self.amount or self.one_class
 
     @property
+    def of_all_rows(self) -> bool:
+        """Whether rows follow one another, which is said of all of them and not of one column."""
+        return self.moments or self.written
+
+    @property
     def classed(self) -> bool:
         """Whether values are words that come again, one or several at a time."""
         return self.one_class or self.several_classes
@@ -336,7 +344,7 @@ def register(kind: type[Kind]) -> type[Kind]:
 def kind_named(name: str) -> Kind:
     if name not in KINDS:
         # Those that are said of a whole table are no kinds of a column.
-        said = [known for known, kind in KINDS.items() if not kind.moments]
+        said = [known for known, kind in KINDS.items() if not kind.of_all_rows]
         raise UsageError(unknown_name("kind of field", str(name), said))
     return KINDS[name]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class Text(Kind):
             "longest": forms.whole(1, 1 << 16),
         }
         own |= {"role": forms.one_of(role), "cut": forms.number(0, 1)}
-        return forms.all_of(forms.record(own, forms.anything), _tokenizer_form)
+        return forms.all_of(forms.record(own, forms.anything), tokenizer_form)
 
     def recognise(self, column: Column) -> Guess | None:
         series = column.series()
@@ -92,22 +92,18 @@ class Text(Kind):
     ) -> Stored:
         """``{"bytes": (total,) uint8, "ends": (n,) int64}``; a missing text is an empty one."""
         text = column.as_type(pl.String).fill_null("")
-        ends = into("ends", (len(text),), np.int64)
-        ends[:] = text.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
-        total = int(ends[-1]) if len(ends) else 0
-        raw = into("bytes", (total,), np.uint8)
-        raw[:] = np.frombuffer("".join(text.to_list()).encode(), np.uint8)
+        arrays = store_utf8(text, into)
         if empty := int((text.str.strip_chars() == "").sum()) - len(column.faults):
             report(Note("info", f"{empty:,} of {len(text):,} texts are empty", f"column '{column.name}'"))
         notes = (Note.left_out(why, column.place(row)) for row, why in column.faults.items())
         report_some(report, notes, len(column.faults), "texts can't be read and are left out", 20, LEFT_OUT)
-        return Stored({"bytes": raw, "ends": ends}, {}, len(text), np.array(sorted(column.faults), np.int64))
+        return Stored(arrays, {}, len(text), np.array(sorted(column.faults), np.int64))
 
     def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
         super().check_stored(stored, state)
         try:
             for row in range(stored.n):
-                _text_at(stored, row)
+                text_at(stored, row)
         except UnicodeDecodeError:
             raise forms.FormError("a text is not UTF-8") from None
 
@@ -116,14 +112,9 @@ class Text(Kind):
 
         Settings: ``vocabulary`` (entries), ``longest`` (tokens), ``lower`` (True takes capitals for small letters).
         """
-        lower = bool(settings.get("lower", False))
-        size = int(np.diff(stored.arrays["ends"], prepend=0)[rows].sum())
-        rows = np.asarray(rows)[:: max(1, math.ceil(size / CORPUS_BYTES))]
-        corpus = [_text_at(stored, row) for row in rows]
-        vocabulary = int(settings.get("vocabulary") or vocabulary_for(size)) - RESERVED
-        tokenizer = _train_tokenizer(corpus, max(256, vocabulary), lower)
+        tokenizer, token_counts = fit_tokenizer(stored, rows, settings)
         # And the start. Of no texts at all, a length of 1 keeps the quantile defined.
-        lengths = np.array([len(tokens) + 1 for tokens in _tokenize_texts(tokenizer, corpus)] or [1])
+        lengths = token_counts + 1 if len(token_counts) else np.ones(1, np.int64)
         longest = int(settings.get("longest") or min(MOST_TOKENS, math.ceil(np.quantile(lengths, 0.99))))
         return {
             "role": role,
@@ -136,26 +127,19 @@ class Text(Kind):
     def encode(self, stored: Stored, state: Mapping[str, Any]) -> Ragged:
         """int32 tokens: 1 (start), then at most ``longest`` - 1 of the text, so that none is empty; 0 is padding."""
         tokenizer, longest = load_tokenizer(state["tokenizer"]), int(state["longest"])
-        values, lengths = [], np.zeros(stored.n, np.int64)
-        for row, tokens in enumerate(_tokenize_texts(tokenizer, (_text_at(stored, row) for row in range(stored.n)))):
-            values.append(np.array([START - RESERVED, *tokens[: longest - 1]], np.int32))
-            lengths[row] = len(values[-1])
-        # Shifted all at once: one addition over the corpus instead of one a text.
-        flat = np.concatenate(values) + np.int32(RESERVED) if values else np.zeros(0, np.int32)
-        return Ragged(flat, np.cumsum(lengths))
+        texts = (text_at(stored, row) for row in range(stored.n))
+        return join_tokens([START - RESERVED, *tokens[: longest - 1]] for tokens in tokenize_texts(tokenizer, texts))
 
     def decode(self, encoded: np.ndarray | Ragged, state: Mapping[str, Any]) -> list[str]:
         """Texts of (n, T) padded tokens or of a Ragged; what was cut is not there."""
-        tokenizer = load_tokenizer(state["tokenizer"])
-        rows = [np.asarray(encoded[row]) for row in range(len(encoded))]
-        return tokenizer.decode_batch([(row[row >= RESERVED] - RESERVED).tolist() for row in rows])
+        return decode_tokens(load_tokenizer(state["tokenizer"]), encoded)
 
     def show(self, stored: Stored, row: int) -> str:
-        return _text_at(stored, row)
+        return text_at(stored, row)
 
     def words(self, stored: Stored, row: int, state: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
         """The words that the network reads: those behind its last token are cut."""
-        text = _text_at(stored, row)
+        text = text_at(stored, row)
         words = pl.Series([text]).str.extract_all(WORD).explode().drop_nulls().to_list()
         of = np.full(len(text) + 1, -1)
         at = 0
@@ -168,6 +152,46 @@ class Text(Kind):
         ends = [max(end - 1, 0) for _, end in encoding.offsets[: int(state["longest"]) - 1]]
         found = np.array([-1, *of[ends]], np.int64)
         return words[: int(found.max(initial=-1)) + 1], found
+
+
+def store_utf8(text: pl.Series, into: Into) -> dict[str, np.ndarray]:  # (n,)
+    """``{"bytes": (total,) uint8, "ends": (n,) int64}`` of texts none of which is missing."""
+    ends = into("ends", (len(text),), np.int64)
+    ends[:] = text.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+    raw = into("bytes", (int(ends[-1]) if len(ends) else 0,), np.uint8)
+    start = 0
+    for stretch in cut_series(text):
+        own = "".join(stretch.to_list()).encode()
+        raw[start : start + len(own)] = np.frombuffer(own, np.uint8)
+        start += len(own)
+    return {"bytes": raw, "ends": ends}
+
+
+def fit_tokenizer(stored: Stored, rows: np.ndarray, settings: Mapping[str, Any]) -> tuple[Tokenizer, np.ndarray]:
+    """A byte-level BPE of the texts in ``rows``, and how many tokens some of these texts, spread evenly, have.
+
+    Settings: ``vocabulary`` (entries), ``lower`` (True takes capitals for small letters).
+    """
+    size = int(np.diff(stored.arrays["ends"], prepend=0)[rows].sum())
+    rows = np.asarray(rows)[:: max(1, math.ceil(size / CORPUS_BYTES))]
+    corpus = [text_at(stored, row) for row in rows]
+    vocabulary = int(settings.get("vocabulary") or vocabulary_for(size)) - RESERVED
+    tokenizer = _train_tokenizer(corpus, max(256, vocabulary), bool(settings.get("lower", False)))
+    return tokenizer, np.array([len(tokens) for tokens in tokenize_texts(tokenizer, corpus)], np.int64)
+
+
+def join_tokens(texts: Iterable[Sequence[int]]) -> Ragged:
+    """Tokens as a tokenizer counts them, shifted behind the reserved ones, of many texts in one array."""
+    values = [np.array(tokens, np.int32) for tokens in texts]
+    # Shifted all at once: one addition over the corpus instead of one a text.
+    flat = np.concatenate(values) + np.int32(RESERVED) if values else np.zeros(0, np.int32)
+    return Ragged(flat, np.cumsum([len(one) for one in values], dtype=np.int64))
+
+
+def decode_tokens(tokenizer: Tokenizer, encoded: np.ndarray | Ragged) -> list[str]:
+    """The texts of (n, T) padded tokens or of a Ragged; reserved ones are passed over."""
+    rows = [np.asarray(encoded[row]) for row in range(len(encoded))]
+    return tokenizer.decode_batch([(row[row >= RESERVED] - RESERVED).tolist() for row in rows])
 
 
 def vocabulary_for(size: int) -> int:
@@ -221,7 +245,7 @@ def _empty_tokenizer(
     return tokenizer
 
 
-def _tokenizer_form(value: Any, where: str) -> None:
+def tokenizer_form(value: Any, where: str) -> None:
     """The form of a state with a tokenizer of the size it claims."""
     try:
         tokens = load_tokenizer(value["tokenizer"]).get_vocab_size()
@@ -246,7 +270,7 @@ def _train_tokenizer(corpus: list[str], vocabulary: int, lower: bool) -> Tokeniz
     return tokenizer
 
 
-def _tokenize_texts(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
+def tokenize_texts(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
     """Tokens of each text, many at a time on all cores."""
     batch: list[str] = []
     for text in texts:
@@ -257,7 +281,8 @@ def _tokenize_texts(tokenizer: Tokenizer, texts: Any) -> Iterator[list[int]]:
     yield from (encoding.ids for encoding in tokenizer.encode_batch_fast(batch))
 
 
-def _text_at(stored: Stored, row: int) -> str:
+def text_at(stored: Stored, row: int) -> str:
+    """One stored text."""
     return Ragged(stored.arrays["bytes"], stored.arrays["ends"])[row].tobytes().decode()
 
 
