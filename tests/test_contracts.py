@@ -111,7 +111,7 @@ def text_and_steps(trunk: str) -> tuple[Network, Loader]:
     return network, Loader({key: tokens}, ragged(LENGTHS), CPU)
 
 
-@pytest.mark.parametrize("trunk", ["transformer", "cnn", "lstm"])
+@pytest.mark.parametrize("trunk", ["transformer", "cnn", "lstm", "mlp"])
 def test_cutting_a_batch_of_sequences_changes_nothing_but_rounding(trunk: str) -> None:
     network, loader = text_and_steps(trunk)
     network.double()

@@ -27,6 +27,7 @@ from pellucid.trunks import (
     Transformer,
     Trunk,
     base,
+    buffers,
     convolutional,
     dense,
     layers,
@@ -36,7 +37,7 @@ from pellucid.trunks import (
 )
 from pellucid.trunks.layers import GROUP, assign_salts
 
-for _module in (base, layers, dense, convolutional, recurrent, transformer):
+for _module in (base, buffers, layers, dense, convolutional, recurrent, transformer):
     shapes.hold(_module)
 
 SHAPES = {0: (), 1: (9,), 2: (7, 6)}  # positions -> what the tests use
@@ -236,7 +237,9 @@ def test_the_dial_grows_a_trunk_at_every_step(name: str) -> None:
 def test_needs(name: str) -> None:
     trunk = TRUNKS[name].of_size(0)
     need = trunk.need(Need(every=True))
-    assert (need.positions, need.width, need.every) == (trunk.reads, trunk.width, True)
+    # One vector has no positions to answer at.
+    assert (need.positions, need.width, need.every) == (tuple(n for n in trunk.reads if n), trunk.width, True)
+    assert trunk.need(Need()).positions == trunk.reads
     assert need.longest == trunk.longest()
     assert all(TRUNKS[name].recipe(kind)["lr"] > 0 for kind in ("image", "text", "table"))
 
@@ -289,6 +292,44 @@ def test_any_module_is_a_trunk() -> None:
     assert trunk.need(Need()).positions == (0, 1)
     with pytest.raises(PellucidError, match="the custom trunk cannot be causal"):
         trunk.need(Need(causal=True))
+
+
+def test_a_trunk_of_one_vector_cannot_answer_at_every_position() -> None:
+    able = ", ".join(TRUNKS)
+    assert TRUNKS["dense"].of_size(0).need(Need(every=True)).positions == (1, 2)
+    assert Custom(nn.Identity(), width=4, reads=(0, 1)).need(Need(every=True)).positions == (1,)
+    with pytest.raises(PellucidError) as caught:
+        Custom(nn.Identity(), width=4, reads=(0,)).need(Need(every=True))
+    assert caught.value.what == "the custom trunk gives one vector, and this output answers at every position"
+    assert caught.value.fix == f"choose one of: {able}"
+    with pytest.raises(PellucidError) as caught:
+        Custom(nn.Identity(), width=4).need(Need(causal=True))
+    assert caught.value.fix == f"choose one of: {', '.join(CAUSAL)}"
+
+
+@pytest.mark.parametrize("size", range(10))
+@pytest.mark.parametrize("least", [0, 85, 86, 342])
+def test_a_causal_convolutional_trunk_sees_exactly_what_it_should(size: int, least: int) -> None:
+    """Which inputs have a gradient from the last position: an unbroken stretch, at least ``least``, and none before."""
+    trunk = Convolutional.of_size(size)
+    trunk.least = least
+    torch.manual_seed(0)
+    trunk.build(1, causal=True)
+    for parameter in trunk.parameters():
+        # Of the size that keeps values alive through all stages.
+        nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    layers = [stage for name, stage in trunk.stages.items() if name != "norm"]
+    seen = 1 + sum(stage.reach for stage in layers)
+    assert seen >= max(least, 85)
+    assert len(layers) == max(3, convolutional.stages_to_see(least))
+    x = torch.randn(1, seen + 7, trunk.width, requires_grad=True)
+    trunk(Features(x)).x[0, -1].sum().backward()
+    assert x.grad is not None
+    heard = x.grad[0].abs().sum(1) > 0
+    assert not heard[:7].any()
+    assert heard[7]
+    # And no hole between the taps: dilation grows slower than what five of them reach.
+    assert heard[7:].all()
 
 
 def test_what_attention_shows() -> None:
@@ -346,7 +387,7 @@ def test_stated_shapes_are_checked() -> None:
     for name in (
         "DenseStage.forward",
         "ConvolutionalGridStage.forward",
-        "ConvolutionalSequenceStage.step",
+        "ConvolutionalSequenceStage.read",
         "Attention.forward",
         "Trunk.forward",
     ):

@@ -15,12 +15,14 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ..errors import PellucidError, UsageError, unknown_name
+from .buffers import take_examples
 from .features import Features, Need
 
 # What a stage's open path shows: attention weights, gates, cell states, pre-activations.
 Inside = dict[str, Tensor]
 
-# What a causal stage carries from one step to the next: a tensor or a nest of tuples of tensors.
+# What a causal stage carries from one position to the next: a nest of tuples of tensors (B, ...) and buffers. Who goes
+# on from a state leaves it as it was.
 State = Any
 
 
@@ -55,9 +57,18 @@ class Stage(nn.Module):
         """The state before the first step, for ``batch`` sequences; dtype and device as ``like``'s."""
         raise NotImplementedError
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D'), the next state
-        """One position of a causal stage; a loop over positions equals ``forward`` (proven in a test)."""
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, D) -> (B, T, D'), the next state
+        """T more positions of a causal stage at once; equal to T steps, and from the start on to ``forward``."""
         raise NotImplementedError
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D'), the next state
+        """One position more of a causal stage; a loop over positions equals ``forward`` (proven in a test)."""
+        y, state = self.read(x.unsqueeze(1), state)
+        return y[:, 0], state
+
+    def take(self, state: State, index: Tensor) -> State:  # (N,) int64
+        """A state of the examples ``index``, in that order, each as often as it is named, as beams need it; a copy."""
+        return take_examples(state, index)
 
 
 class Trunk(nn.Module):
@@ -69,7 +80,7 @@ class Trunk(nn.Module):
     Class attributes:
         name: the word the user types; ``aliases``: other words for the same.
         reads: the numbers of position axes it can read, best first.
-        causal: whether it can be built causal (then every stage has ``start`` and ``step``).
+        causal: whether it can be built causal (then every stage has ``start``, ``read`` and ``step``).
         pointwise: whether each position is computed from itself alone.
     """
 
@@ -83,6 +94,8 @@ class Trunk(nn.Module):
     out_width: int
     # Positions of a sequence that each must see, at least: set before ``build`` by whoever knows (``Need.least``).
     least: int = 0
+    # Whether it was built so that it can go on position by position (``layers.check_build``).
+    goes_on: bool = False
     # An nn.ModuleDict, name -> Stage, in the order of the data's way; Any, because torch types its values too loosely.
     stages: Any
 
@@ -93,11 +106,21 @@ class Trunk(nn.Module):
             PellucidError: when the output's wish can't be met; names the trunks that can.
         """
         if want.causal and not self.causal:
-            able = ", ".join(name for name, trunk in TRUNKS.items() if trunk.causal)
             raise PellucidError(
-                f"the {self.name} trunk cannot be causal, as this output needs", fix=f"choose one of: {able}"
+                f"the {self.name} trunk cannot be causal, as this output needs", fix=f"choose one of: {_able(want)}"
             )
-        return replace(want, positions=self.reads, width=self.width, longest=self.longest())
+        # A vector has no positions to answer at.
+        positions = tuple(n for n in self.axes() if n or not want.every)
+        if not positions:
+            raise PellucidError(
+                f"the {self.name} trunk gives one vector, and this output answers at every position",
+                fix=f"choose one of: {_able(want)}",
+            )
+        return replace(want, positions=positions, width=self.width, longest=self.longest())
+
+    def axes(self) -> tuple[int, ...]:
+        """The numbers of position axes it can read, best first."""
+        return self.reads
 
     def longest(self) -> int | None:
         """The largest number of positions this trunk is meant for; None for any number."""
@@ -135,7 +158,7 @@ class Trunk(nn.Module):
         for name, stage in self.stages.items():
             f = stage(f)
             seen[name] = f
-        return f.with_(stages=seen)
+        return f.with_(stages=seen, turn=None)
 
     def open(
         self, f: Features
@@ -146,19 +169,50 @@ class Trunk(nn.Module):
         for name, stage in self.stages.items():
             f, inside[name] = stage.open(f)
             seen[name] = f
-        return f.with_(stages=seen), inside
+        return f.with_(stages=seen, turn=None), inside
 
     def start(self, batch: int, like: Tensor) -> State:
-        """The state of every stage before the first step, for ``batch`` sequences; dtype and device as ``like``'s."""
+        """The state of every stage before the first position, for ``batch`` sequences; dtype and device as ``like``'s.
+
+        Raises:
+            PellucidError: when the trunk was built to hear what comes after a position.
+
+        Example:
+            >>> state = trunk.start(1, prompt)                                          # doctest: +SKIP
+            >>> y, state = trunk.read(prompt, state)  # (1, T, out_width)               # doctest: +SKIP
+            >>> y, state = trunk.step(token, state)   # (1, out_width)                  # doctest: +SKIP
+        """
+        self.check_goes_on()
         return [stage.start(batch, like) for stage in self.stages.values()]
 
+    def check_goes_on(self) -> None:
+        """Raises PellucidError for a trunk that was not built to go on position by position."""
+        if not self.goes_on:
+            raise PellucidError(
+                f"this {self.name} trunk hears what comes after a position, so it can't go on position by position",
+                fix="build it with causal=True",
+            )
+
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, width) -> (B, T, out_width)
+        """T more positions of a causal trunk at once, as of a prompt, and the state after them; equal to T steps."""
+        if not x.shape[1]:
+            return x.new_empty(len(x), 0, self.out_width), state
+        return self._pass_on("read", x, state)
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, width) -> (B, out_width)
-        """One position of a causal trunk, and the state after it."""
+        """One position more of a causal trunk, and the state after it."""
+        return self._pass_on("step", x, state)
+
+    def _pass_on(self, way: str, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, ..., D) -> (B, ..., out_width)
         after = []
         for stage, own in zip(self.stages.values(), state, strict=True):
-            x, own = stage.step(x, own)
+            x, own = getattr(stage, way)(x, own)
             after.append(own)
         return x, after
+
+    def take(self, state: State, index: Tensor) -> State:  # (N,) int64
+        """A state of the examples ``index``, in that order, each as often as it is named, as beams need it; a copy."""
+        return [stage.take(own, index) for stage, own in zip(self.stages.values(), state, strict=True)]
 
     def pool(self, f: Features) -> Tensor:  # (B, *positions, D) -> (B, D)
         """One vector an example: the mean over real positions. Trunks with a better way override it."""
@@ -177,6 +231,15 @@ def mean_positions(f: Features) -> Tensor:  # (B, *positions, D) -> (B, D)
 
 
 TRUNKS: dict[str, type[Trunk]] = {}
+
+
+def _able(want: Need) -> str:
+    """The names of the trunks that can give what an output wants, for an error."""
+    return ", ".join(
+        name
+        for name, trunk in TRUNKS.items()
+        if (trunk.causal or not want.causal) and (max(trunk.reads) or not want.every)
+    )
 
 
 def register(trunk: type[Trunk]) -> type[Trunk]:
@@ -221,8 +284,8 @@ class Custom(Trunk):
         self.width, self.out_width, self._reads = width, out_width or width, tuple(reads)
         self.stages = nn.ModuleDict({"module": _Whole(module)})
 
-    def need(self, want: Need) -> Need:
-        return replace(super().need(want), positions=self._reads)
+    def axes(self) -> tuple[int, ...]:
+        return self._reads
 
     def build(self, positions: int, causal: bool = False) -> Custom:
         return self

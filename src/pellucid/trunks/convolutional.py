@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import Inside, Stage, State, Trunk, register
+from .buffers import PositionBuffer
 from .features import Features
 from .layers import (
     Dropout,
@@ -134,7 +135,7 @@ class ConvolutionalSequenceStage(Stage):
     def open(self, f: Features) -> tuple[Features, Inside]:
         """Inside: pre_activation, activation and added, each (B, T, C)."""
         quiet = hide_padding(self.norm(f.x), f.mask)
-        before = self._convolve_line(F.pad(quiet, (0, 0, self.reach - self.ahead, self.ahead)))
+        before = self._convolve_line(F.pad(quiet, (0, 0, self.reach - self.ahead, self.ahead)), self.dilation)
         after = F.gelu(before)
         added = self.out(self.dropout(after, f.key))
         inside = {"pre_activation": before, "activation": after, "added": added}
@@ -142,19 +143,23 @@ class ConvolutionalSequenceStage(Stage):
 
     def start(self, batch: int, like: Tensor) -> State:
         """The last ``reach`` normalised inputs, (B, reach, D): none yet, as if they were padding."""
-        return like.new_zeros(batch, self.reach, self.norm.normalized_shape[0])
+        return PositionBuffer(like.new_zeros(batch, self.reach, self.norm.normalized_shape[0]))
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, C)
-        window = torch.cat([state, self.norm(x).unsqueeze(1)], 1)  # (B, reach + 1, D)
-        added = self.out(F.gelu(self._convolve_line(window)[:, 0]))
-        return self.skip(x) + added, window[:, 1:]
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, D) -> (B, T, C)
+        state = state.append(self.norm(x))
+        window, dilation = state.values(), self.dilation  # (B, reach + T, D)
+        if x.shape[1] == 1:
+            # What lies under the taps is all that one position needs.
+            window, dilation = window[:, :: self.dilation], 1  # (B, K, D)
+        added = self.out(F.gelu(self._convolve_line(window, dilation)))
+        return self.skip(x) + added, state.keep_last(self.reach)
 
-    def _convolve_line(self, x: Tensor) -> Tensor:  # (B, T + reach, D) -> (B, T, C)
+    def _convolve_line(self, x: Tensor, dilation: int) -> Tensor:  # (B, T + reach, D) -> (B, T, C)
         """The dilated convolution along time; its padding is in ``x``."""
         # As a 2-D convolution one row high, because that one takes channels-last memory as it is.
         weight = self.convolution.weight.unsqueeze(2)  # (C, D, 1, K)
         row = x.transpose(1, 2).unsqueeze(2)  # (B, D, 1, T + reach)
-        y = F.conv2d(row, weight, self.convolution.bias, dilation=(1, self.dilation))
+        y = F.conv2d(row, weight, self.convolution.bias, dilation=(1, dilation))
         return y.squeeze(2).transpose(1, 2)
 
 

@@ -45,7 +45,7 @@ class DenseStage(Stage):
     def start(self, batch: int, like: Tensor) -> State:
         return ()
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, D) -> (B, T, D)
         return self._run_stage(x, None)[0], state
 
     def _run_stage(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (B, *positions, D) -> the same

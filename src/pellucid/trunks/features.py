@@ -41,12 +41,14 @@ class Features:
         mask: (B, *positions) bool, True where a position is real and not padding; None when all are.
         key: (B,) int64, one random key an example for dropout and augmentation; None outside training.
         stages: what each named stage returned, in order; detection, probes and views read the same list.
+        turn: cosines and sines of the rotary positions of x, made by the first stage that turns by them for all others.
     """
 
     x: Tensor
     mask: Tensor | None = None
     key: Tensor | None = None
     stages: Mapping[str, Features] = field(default_factory=dict)
+    turn: tuple[Tensor, Tensor] | None = None
 
     def with_(self, **changes: Any) -> Features:
         """The same with other attributes."""

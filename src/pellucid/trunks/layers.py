@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import PellucidError
 from .base import Inside, Stage, State, Trunk
+from .buffers import PositionBuffer
 from .features import Features
 from .keyed_random import hash_keys
 
@@ -29,6 +30,7 @@ def check_build(trunk: Trunk, positions: int, causal: bool) -> None:
         )
     if causal and positions == 2:
         raise PellucidError("a grid has no before and after, so nothing over it can be causal", fix="use a sequence")
+    trunk.goes_on = causal or trunk.pointwise
 
 
 def pick_size(sizes: tuple[tuple[int, ...], ...], size: int) -> tuple[int, ...]:
@@ -297,7 +299,7 @@ class LastNorm(Stage):
         """Nothing: each position is normalised by itself."""
         return ()
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, D) -> (B, T, D)
         return self.norm(x), state
 
 
@@ -339,6 +341,25 @@ def rotary_angles(positions: tuple[int, ...], width: int, like: Tensor, first: i
     axes = torch.meshgrid(*(torch.arange(first, first + n, device=like.device) for n in positions), indexing="ij")
     angle = torch.cat([axis.reshape(-1, 1) * speed for axis in axes], 1)  # (T, width / 2)
     return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
+
+
+class RotaryTable:
+    """The rotary positions of a sequence that grows: for all stages, and twice as far as was asked for.
+
+    Args:
+        width: of a head. like: whose dtype and device to use.
+    """
+
+    def __init__(self, width: int, like: Tensor):
+        self.width = width
+        self.turn = rotary_angles((0,), width, like)
+
+    def angles(self, first: int, count: int) -> tuple[Tensor, Tensor]:  # -> (count, width / 2), twice
+        """Cosines and sines of ``count`` positions from ``first`` on."""
+        end = first + count
+        if end > len(self.turn[0]):
+            self.turn = rotary_angles((2 * end,), self.width, self.turn[0])
+        return self.turn[0][first:end], self.turn[1][first:end]
 
 
 def rotate_pairs(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:  # (..., T, E) -> (..., T, E)
@@ -386,18 +407,25 @@ class Attention(nn.Module):
         inside = {"attention": weights, "query": q, "key": k, "value": v, "mixed": mixed}
         return self.out(mixed.transpose(1, 2).flatten(2)), inside
 
-    def start(self, batch: int, like: Tensor) -> State:
-        """The keys and values so far, (B, n, 0, E) each."""
-        empty = like.new_empty(batch, self.heads, 0, self.qkv.in_features // self.heads)
-        return empty, empty
+    def start(self, batch: int, like: Tensor, table: RotaryTable | None = None) -> State:
+        """The keys and values so far, (B, n, 0, E) each, and the table of rotary positions."""
+        width = self.qkv.in_features // self.heads
+        empty = like.new_empty(batch, self.heads, 0, width)
+        return PositionBuffer(empty), PositionBuffer(empty), table or RotaryTable(width, like)
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
-        keys, values = state
-        turn = rotary_angles((1,), values.shape[-1], x, first=keys.shape[2])
-        q, k, v = self._project_heads(x.unsqueeze(1), turn)
-        keys, values = torch.cat([keys, k], 2), torch.cat([values, v], 2)  # (B, n, t + 1, E)
-        y = F.scaled_dot_product_attention(q, keys, values)
-        return self.out(y.flatten(1)), (keys, values)
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, D) -> (B, T, D)
+        keys, values, table = state
+        before, new = len(keys), x.shape[1]
+        q, k, v = self._project_heads(x, table.angles(before, new))
+        keys, values = keys.append(k), values.append(v)  # (B, n, L, E)
+        # The last position sees all there are, the one before it one less.
+        sees = None
+        if before and new > 1:
+            sees = torch.ones(new, before + new, dtype=torch.bool, device=x.device).tril(before)  # (T, L)
+        y = F.scaled_dot_product_attention(
+            q, keys.values(), values.values(), sees, is_causal=new > 1 and sees is None
+        )  # (B, n, T, E)
+        return self.out(y.transpose(1, 2).flatten(2)), (keys, values, table)
 
     def _project_heads(
         self, x: Tensor, turn: tuple[Tensor, Tensor]

@@ -54,11 +54,7 @@ class Direction(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D), (S,) -> (S, T, K)
         """The state after every position, by torch's layer. ``lengths``: real positions; None for all."""
-        x = self._reverse_lines(x, lengths)
-        # Under autocast torch's layer computes in float16, whatever was asked for, and nothing scales its gradients.
-        with torch.autocast(x.device.type, enabled=False):
-            y = self.layer(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x)[0]
-        return self._reverse_lines(y, lengths)
+        return self._reverse_lines(self._run_layer(self._reverse_lines(x, lengths))[0], lengths)
 
     def open(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Inside]:  # (S, T, D) -> (S, T, K), inside
         """Every gate and state at every position, each (S, T, K)."""
@@ -74,6 +70,21 @@ class Direction(nn.Module):
         """The hidden state, and an LSTM's cell, before the first step: zeros (S, K)."""
         zero = like.new_zeros(batch, self.hidden)
         return (zero, zero) if self.cell == "lstm" else (zero,)
+
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (S, T, D) -> (S, T, K)
+        """The hidden state after each of T more positions, by torch's layer."""
+        # With an axis more, of the layers one after the other, of which torch's layer has one.
+        y, after = self._run_layer(x, tuple(one.unsqueeze(0) for one in state))
+        return y, tuple(one.squeeze(0) for one in after)
+
+    def _run_layer(self, x: Tensor, before: State | None = None) -> tuple[Tensor, State]:
+        # (S, T, D) -> (S, T, K), and the last state, (1, S, K) each
+        single = self.cell != "lstm"
+        # Under autocast torch's layer computes in float16, whatever was asked for, and nothing scales its gradients.
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+            y, after = self.layer(x, before[0] if before and single else before)
+        return y, (after,) if single else after
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (S, D) -> (S, K)
         """The hidden state after one more position."""
@@ -222,6 +233,10 @@ class RecurrentSequenceStage(Stage):
     def start(self, batch: int, like: Tensor) -> State:
         """The cell's state before the first step, (B, K)."""
         return self.sweep.ways["ahead"].start(batch, like)
+
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, D) -> (B, T, D)
+        y, state = self.sweep.ways["ahead"].read(self.sweep.norm(x), state)
+        return x + y, state
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
         y, state = self.sweep.ways["ahead"].step(self.sweep.norm(x), state)

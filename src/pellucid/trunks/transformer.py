@@ -13,7 +13,17 @@ from torch import Tensor, nn
 from ..errors import PellucidError
 from .base import Inside, Stage, State, Trunk, register
 from .features import Features
-from .layers import Attention, Dropout, LastNorm, check_build, layer_norm, pick_size, rotary_angles, zero_weights
+from .layers import (
+    Attention,
+    Dropout,
+    LastNorm,
+    RotaryTable,
+    check_build,
+    layer_norm,
+    pick_size,
+    rotary_angles,
+    zero_weights,
+)
 
 # The ladder of ``of_size``: width and depth, each step about twice the multiplications of the one before.
 SIZES = ((32, 2), (48, 2), (64, 2), (64, 4), (96, 4), (128, 4), (192, 4), (256, 5), (320, 6), (384, 8))
@@ -38,7 +48,7 @@ class TransformerStage(Stage):
     def forward(self, f: Features) -> Features:  # (B, *positions, D) -> (B, *positions, D)
         x, turn, mask = self._project_input(f)
         x = x + self.attention_dropout(self.attention(self.attention_norm(x), turn, mask), f.key)
-        return f.with_(x=self._run_mlp(x, f.key)[0].view(f.x.shape))
+        return f.with_(x=self._run_mlp(x, f.key)[0].view(f.x.shape), turn=turn)
 
     def open(self, f: Features) -> tuple[Features, Inside]:
         """Inside: attention (B, n, T, T); query, key, value and mixed (B, n, T, E); between (x after attention)
@@ -48,19 +58,19 @@ class TransformerStage(Stage):
         added, inside = self.attention.open(self.attention_norm(x), turn, mask)
         x = x + self.attention_dropout(added, f.key)
         y, more = self._run_mlp(x, f.key)
-        return f.with_(x=y.view(f.x.shape)), {**inside, "between": x, **more}
+        return f.with_(x=y.view(f.x.shape), turn=turn), {**inside, "between": x, **more}
 
-    def start(self, batch: int, like: Tensor) -> State:
-        """The attention's keys and values so far, (B, n, 0, E) each."""
-        return self.attention.start(batch, like)
+    def start(self, batch: int, like: Tensor, table: RotaryTable | None = None) -> State:
+        """The attention's keys and values so far, (B, n, 0, E) each, and the table of rotary positions."""
+        return self.attention.start(batch, like, table)
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, D) -> (B, D)
-        added, state = self.attention.step(self.attention_norm(x), state)
+    def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (B, T, D) -> (B, T, D)
+        added, state = self.attention.read(self.attention_norm(x), state)
         return self._run_mlp(x + added, None)[0], state
 
     def _project_input(self, f: Features) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
         # (B, *positions, D) -> (B, T, D), the angles (T, E / 2), the mask (B, T)
-        turn = rotary_angles(tuple(f.x.shape[1:-1]), self.head, f.x)
+        turn = f.turn or rotary_angles(tuple(f.x.shape[1:-1]), self.head, f.x)
         return f.x.flatten(1, -2), turn, None if f.mask is None else f.mask.flatten(1)
 
     def _run_mlp(self, x: Tensor, key: Tensor | None) -> tuple[Tensor, Inside]:  # (..., D) -> (..., D)
@@ -111,6 +121,15 @@ class Transformer(Trunk):
             self.stages[f"layer{i}"] = TransformerStage(self.width, self.head, causal, self.dropout)
         self.stages["norm"] = LastNorm(self.width)
         return self
+
+    def start(self, batch: int, like: Tensor) -> State:
+        """As any trunk's; all stages turn by one table."""
+        self.check_goes_on()
+        table = RotaryTable(self.head, like)
+        return [
+            stage.start(batch, like, table) if isinstance(stage, TransformerStage) else stage.start(batch, like)
+            for stage in self.stages.values()
+        ]
 
     def config(self) -> dict[str, Any]:
         own = {"width": self.width, "depth": self.depth, "head": self.head}
