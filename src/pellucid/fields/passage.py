@@ -74,7 +74,7 @@ class Passage(Kind):
     types = (("bytes", "u1"), ("ends", "i8"))
     flat = "bytes"
     axes = 1
-    family = "text"
+    family = "language"
     written = True
     dear = True
     predictable = True

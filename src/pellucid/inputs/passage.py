@@ -36,7 +36,7 @@ class Passage(Input):
     def __init__(self, fields: Sequence[Field], **settings: object):
         super().__init__(fields, **settings)
         self.vocabulary = int(fields[0].state["size"])  # type: ignore[index]
-        self.span = int(fields[0].settings["context"])
+        self.span = int(fields[0].state["context"])  # type: ignore[index]
 
     def reach(self, positions: int, need: Need) -> int:
         return self.span

@@ -8,19 +8,21 @@ import numpy as np
 
 from ...fields import Field, Ragged
 from ...fields.encoded import Passages
+from ...fields.passage import Passage
 
 if TYPE_CHECKING:
     from ..examples import Examples
+
+PASSAGE = Passage()
 
 
 def encode_passages(data: Examples, field: Field) -> Passages:
     """The tokens of every passage, and where its document begins."""
     encoded = data.encoded_values(field.name, field)
     assert isinstance(encoded, Ragged) and field.state is not None
-    size = np.diff(data.stored_values(field.name).arrays["ends"], prepend=0)
-    sizes = np.stack([encoded.lengths, size], 1).astype(np.float32)
+    sizes = PASSAGE.sizes(encoded, data.stored_values(field.name)).astype(np.float32)
     low = document_starts(encoded.starts, data.documents)
-    span, vocabulary = int(field.settings["context"]), int(field.state["size"])
+    span, vocabulary = int(field.state["context"]), int(field.state["size"])
     return Passages(encoded.values, encoded.ends, low, sizes, span, vocabulary)
 
 
