@@ -63,7 +63,8 @@ def test_windows_lie_in_what_is_learned_from_and_reach_all_of_it() -> None:
     allowed = {10 + i for row in learned for i in range(passages.starts[row], passages.ends[row])}
     assert {token for windows in seen.values() for one in windows for token in one} == allowed
     # Of five tokens a window of four begins at either place; of the last passage up to three tokens earlier.
-    assert len(seen[3]) == 2 and len(seen[5]) == 4
+    assert len(seen[3]) == 2
+    assert len(seen[5]) == 4
 
 
 def test_what_is_read_before_a_passage_is_not_answered() -> None:

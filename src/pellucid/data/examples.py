@@ -16,7 +16,7 @@ import numpy as np
 from ..activity import activity
 from ..errors import PellucidError, UsageError, enough_memory, unknown_name
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
-from ..fields.encoded import Into, allocate_in_memory, is_none, missing_rows
+from ..fields.encoded import Into, allocate_in_memory, is_none
 from ..fields.notes import LEFT_OUT
 from ..wording import count_noun
 from .cache.bundle import bundle_of, pack_columns, unpack_column
@@ -407,13 +407,16 @@ class Examples:
             yield "without a weight", np.isnan(weight)
         for target in self.targets:
             stored = self.stored_values(target.name)
-            gone = missing_rows(stored)
+            gone = target.traits.missing(stored)
             gone[stored.bad] = True
             yield f"without '{target.name}'", gone
             if target.state is None:
                 continue
             if text := kind_named(target.kind).describe_new_values(stored, target.state):
                 self.add_note(Note("warning", text, f"column '{target.name}'"))
+            # Of what is written, every value has a place.
+            if not target.traits.plain and target.traits.axes:
+                continue
             encoded = np.asarray(kind_named(target.kind).encode(stored, target.state))
             yield f"whose '{target.name}' was not in training", is_none(encoded) & ~gone
 

@@ -258,6 +258,10 @@ def _as_target(field: Field, column: Column, options: ReadOptions, say: Say, *, 
     elif field.traits.one_class and field.name not in options.kinds and _numbers_by_type(column):
         counts = count_whole_numbers(column)
         field = _said_classes(field, counts, say) if len(counts) > 1 else field
+    if field.traits.as_target and field.role != "ignore":
+        kind = kind_named(field.traits.as_target)
+        guess = kind.as_asked(column)
+        field = field.with_(kind=kind.name, reason=guess.reason, settings={**guess.settings, **field.settings})
     traits = field.traits
     if not traits.predictable and (traits.instead or field.role != "ignore"):
         another = "name another with --target, or set its kind: --kind {name}=category"

@@ -1,7 +1,7 @@
 """Kinds of values: one torch-free file each. Importing this package registers them in this order."""
 
 # The order is the order of a network's input layers.
-from . import number, category, text, image, labels, date, series, sound, channel, passage  # noqa: F401, I001
+from . import number, category, text, image, labels, date, series, sound, channel, passage, writing  # noqa: F401, I001
 from .base import KINDS, ROLES, Field, Group, Guess, Kind, input_groups, kind_named, kind_of_files, recognise
 from .category import target_guess
 from .column import Column

@@ -23,7 +23,7 @@ from ..errors import PellucidError, UsageError, unknown_name
 from ..storage import forms
 from ..wording import count_noun
 from .column import Column
-from .encoded import Encoded, Into, Stored, allocate_in_memory
+from .encoded import Encoded, Into, Stored, allocate_in_memory, missing_rows
 from .files import name_files
 from .notes import Note, Report
 from .stored_rows import ENDS, check_arrays, check_ends, row_bytes, take_rows
@@ -127,6 +127,7 @@ class Kind(ABC):
         dear: whether encoding takes so long that what comes out is kept.
         predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
             is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
+        as_target: the kind that a column of it becomes when it is to be predicted, where that is another.
         together: whether several targets of it are predicted side by side.
         stratified: what ``strata`` are, of which every part has the same share; empty where there are none.
         suffixes: how files end that hold one value each and that a cell names; empty where cells hold the values.
@@ -165,6 +166,7 @@ class Kind(ABC):
     suffixes: ClassVar[tuple[str, ...]] = ()
     file_noun: ClassVar[str] = ""
     folder_noun: ClassVar[str] = ""
+    as_target: ClassVar[str] = ""
     smaller: ClassVar[str] = "read fewer rows"
     try_it: ClassVar[str] = "new.csv"
     try_in_python: ClassVar[str] = ""
@@ -232,6 +234,10 @@ class Kind(ABC):
         check_arrays(stored, known, self.flat, self.entry_shapes(state))
         if ENDS in known:
             check_ends(stored.arrays[ENDS], stored.arrays[self.flat])
+
+    def missing(self, stored: Stored) -> np.ndarray:  # (n,) bool
+        """Where an example has no value, so that as a target there is nothing to learn from."""
+        return missing_rows(stored)
 
     def entry_shapes(self, state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """The shapes of the entries of stored arrays, of a field with this state; those of single values left out."""

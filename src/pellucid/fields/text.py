@@ -59,6 +59,7 @@ class Text(Kind):
     family = "text"
     prose = True
     dear = True
+    as_target = "writing"
     try_it = '--text "…"'
     try_in_python = 'texts=["…"]'
 

@@ -182,7 +182,7 @@ class Task(ABC):
 
     @property
     def watched(self) -> Metric:
-        """The metric that weights are chosen by: the main one, unless that needs answers which are written at the end."""
+        """The metric that weights are chosen by: the main one, unless answers are written at the end alone."""
         return self.measured
 
     def metric_of_weights(self, raw: Values, target: Values, metric: Metric | None = None) -> Judge:

@@ -76,6 +76,10 @@ class RaggedRows:
         found = self.values[index.clamp_max(len(self.values) - 1)]  # (B, T, ...)
         return Padded(found.masked_fill(beyond.view(*beyond.shape, *[1] * (found.ndim - 2)), 0), own)
 
+    def kept(self, rows: Tensor) -> Tensor:  # (B,) -> (B, 1)
+        """What is kept of a target: how long it is."""
+        return self.lengths.index_select(0, rows).unsqueeze(1).float()
+
 
 class ArrayFile:
     """The file of a mapped array, read from a place on, so that memory holds no more than what was asked for.
@@ -193,7 +197,9 @@ class PassageRows:
 
     def __init__(self, passages: Passages, home: torch.device, *, before: bool = False, first: int = 1):
         self.values = place_array(passages.values if len(passages.values) else np.zeros(1, np.int32), home)
-        self.starts, self.ends, self.low = (place_array(a, home) for a in (passages.starts, passages.ends, passages.low))
+        self.starts, self.ends, self.low = (
+            place_array(a, home) for a in (passages.starts, passages.ends, passages.low)
+        )
         self.sizes = place_array(passages.sizes, home)  # (n, 2)
         self.span, self.before, self.first, self.home = passages.span, before, first, home
         # How many tokens before each passage are learned from too: none until ``learn_from`` knows the rows.

@@ -17,7 +17,7 @@ from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
 from ..fields import Encoded, Field, Ragged
 from ..fields.encoded import Passages, Windows
-from .arrays import DenseRows, PassageRows, Rows, WindowRows, encoded_bytes, place_array, rows_of
+from .arrays import DenseRows, PassageRows, RaggedRows, Rows, WindowRows, encoded_bytes, place_array, rows_of
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -106,20 +106,20 @@ class Loader:
         return Batch(inputs, target, rows, None if key is None else self._to_device(key), weight, solved)  # type: ignore[arg-type]
 
     def targets(self, rows: np.ndarray | Tensor) -> Tensor:  # (m,) -> (m, ...)
-        """The targets of some examples, where the data lives; of passages what is kept of them, (m, 2).
+        """The targets of some examples, where the data lives; of sequences what is kept of them, (m, K).
 
         Raises:
             ValueError: for a loader without targets, or with targets of different lengths.
         """
-        if isinstance(self._targets, PassageRows):
+        if isinstance(self._targets, PassageRows | RaggedRows):
             return self._targets.kept(torch.as_tensor(rows, device=self.home))
         if not isinstance(self._targets, DenseRows | WindowRows):
             raise ValueError("there is no target with one value an example")
         return self._targets.gather(torch.as_tensor(rows, device=self.home))
 
     def kept_target(self, batch: Batch, rows: Tensor) -> Any:  # (B,) -> (B, ...)
-        """What is kept of a batch's targets beside the answers to them: all, or of passages their sizes."""
-        return self.targets(rows) if isinstance(self._targets, PassageRows) else batch.target
+        """What is kept of a batch's targets beside the answers to them: all, or of sequences their sizes."""
+        return self.targets(rows) if isinstance(batch.target, Padded) else batch.target
 
     def learn_from(self, rows: np.ndarray) -> None:  # (m,)
         """Say which rows are learned from; see ``PassageRows``."""

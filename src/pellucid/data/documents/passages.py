@@ -19,7 +19,8 @@ PASSAGE = Passage()
 def encode_passages(data: Examples, field: Field) -> Passages:
     """The tokens of every passage, and where its document begins."""
     encoded = data.encoded_values(field.name, field)
-    assert isinstance(encoded, Ragged) and field.state is not None
+    assert isinstance(encoded, Ragged)
+    assert field.state is not None
     sizes = PASSAGE.sizes(encoded, data.stored_values(field.name)).astype(np.float32)
     low = document_starts(encoded.starts, data.documents)
     span, vocabulary = int(field.state["context"]), int(field.state["size"])

@@ -12,7 +12,6 @@ import numpy as np
 
 from ...errors import PellucidError, shell_quote
 from ...fields import Field, Note, kind_named
-from ...fields.encoded import missing_rows
 from ...fields.notes import LEFT_OUT
 from ...fields.spelling import compare_words
 from ...wording import count_noun, join_words
@@ -62,7 +61,7 @@ def find_lost(found: Contents, fields: Sequence[Field], part: np.ndarray) -> np.
     lost = np.zeros(len(part), bool)
     for field in (f for f in fields if f.role in ("target", "weight")):
         stored = kind_named(field.kind).store(found.columns[field.name], field.settings, lambda note: None)
-        lost |= missing_rows(stored)
+        lost |= field.traits.missing(stored)
         if field.role == "target" and field.traits.one_class:
             lost |= find_strange(stored.arrays["code"], np.where(lost, -1, part))
     return lost

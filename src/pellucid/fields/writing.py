@@ -1,0 +1,108 @@
+"""A text that is written: a translation, a transcript, any answer in words. n examples, T tokens of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..storage import forms
+from .base import Guess, Kind, register
+from .column import Column
+from .encoded import Into, Ragged, Stored, allocate_in_memory
+from .notes import Report
+from .passage import BPE, CHARACTERS, LEVELS, Passage
+from .text import END, Text, text_at
+
+# Bytes of all texts from which on they are written in pieces of words.
+PIECES_FROM = 400_000
+
+# Tokens of a text that is written, at most, beside the longest of training.
+LONGER_FACTOR = 1.5
+
+PASSAGE, TEXT = Passage(), Text()
+
+
+@register
+class Writing(Kind):
+    """UTF-8 bytes; encoded to tokens as passages are (``fields.passage``), each text with the end behind it.
+
+    A column of texts that is predicted is of this kind. Nothing is cut.
+
+    Settings: ``level`` (one of ``passage.LEVELS``).
+    """
+
+    name = "writing"
+    types = (("bytes", "u1"), ("ends", "i8"))
+    flat = "bytes"
+    axes = 1
+    family = "text"
+    dear = True
+    predictable = True
+    prose = True
+    smaller = "read fewer or shorter texts"
+    try_it = '--text "…"'
+    try_in_python = 'texts=["…"]'
+
+    def settings(self) -> forms.Form:
+        return forms.record({"level": forms.one_of(*LEVELS)}, forms.anything)
+
+    def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
+        own = PASSAGE.state(role, settings)
+
+        def check(value: Any, where: str) -> None:
+            forms.record({"longest": forms.whole(1, 1 << 20)}, forms.anything)(value, where)
+            own({name: one for name, one in value.items() if name != "longest"}, where)
+
+        return check
+
+    def recognise(self, column: Column) -> Guess | None:
+        """Never by itself: it is what a text becomes that is to be predicted."""
+        return None
+
+    def as_asked(self, column: Column) -> Guess:
+        """Texts, written in characters, or in pieces of words where there are many."""
+        total = int(column.as_type(pl.String).fill_null("").str.len_bytes().sum())
+        level, what = (BPE, "pieces of words") if total >= PIECES_FROM else (CHARACTERS, CHARACTERS)
+        return Guess(1, f"{len(column):,} texts, written in {what}", settings={"level": level})
+
+    def store(
+        self, column: Column, settings: Mapping[str, Any], report: Report, *, into: Into = allocate_in_memory
+    ) -> Stored:
+        return TEXT.store(column, settings, report, into=into)
+
+    def missing(self, stored: Stored) -> np.ndarray:  # (n,) bool
+        """An empty text is none: nothing is learned from it."""
+        return np.diff(np.asarray(stored.arrays["ends"]), prepend=0) == 0
+
+    def check_stored(self, stored: Stored, state: Mapping[str, Any]) -> None:
+        super().check_stored(stored, state)
+        TEXT.check_stored(stored, state)
+
+    def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """What the tokens are, from the training texts alone, and how many a text that is written may have."""
+        state = PASSAGE.fit(stored, rows, {"level": CHARACTERS, **settings}, role)
+        some = rows[:: max(1, len(rows) // 20_000)]
+        lengths = self.encode(TEXT.take(stored, some), state).lengths
+        return state | {"longest": int(LONGER_FACTOR * max(int(lengths.max(initial=1)), 1)) + 8}
+
+    def encode(self, stored: Stored, state: Mapping[str, Any]) -> Ragged:
+        """int32 tokens of each text, and 2 (the end) behind them."""
+        own = PASSAGE.encode(stored, state)
+        values = np.insert(np.asarray(own.values), own.ends, np.int32(END)).astype(np.int32)
+        return Ragged(values, own.ends + np.arange(1, len(own) + 1))
+
+    def decode(self, encoded: np.ndarray | Ragged, state: Mapping[str, Any]) -> list[str]:
+        """Texts of (n, T) padded tokens or of a Ragged; start, end and padding are not shown."""
+        return PASSAGE.decode(encoded, state)
+
+    def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
+        return PASSAGE.describe_new_values(stored, state)
+
+    def show(self, stored: Stored, row: int) -> str:
+        return text_at(stored, row)
+
+    def describe_goal(self, columns: int, classes: int) -> str:
+        return "a text"
