@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from ...fields import Encoded, Field, Ragged, input_groups
-from ...fields.encoded import Windows
+from ...fields.encoded import Passages, Windows
 from ..documents.passages import encode_passages
 from ..timeline.windows import input_windows, target_windows
 from .encode import encode_group
@@ -73,6 +73,7 @@ def gather_batch(encoded: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, 
 def gather_rows(encoded: Encoded, rows: np.ndarray) -> np.ndarray | Padded[np.ndarray]:  # (B,) -> (B, ...)
     if isinstance(encoded, Windows):
         return encoded.gather(rows)
+    assert not isinstance(encoded, Passages), "windows of documents are gathered where the data lives"
     return pad_sequences(encoded, rows) if isinstance(encoded, Ragged) else encoded[rows]
 
 
