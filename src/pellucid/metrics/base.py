@@ -41,8 +41,8 @@ class Metric:
         name: as shown. words: what it may also be called; the first is shown where they are listed, and is what code
             goes by (``key``).
         judge: answers (n, C or R) and truth (n,) or (n, R) → the metric as a function of the examples' weights.
-            Answers are probabilities of classes (of labels, beside whether each is said), or numbers in the user's
-            units.
+            Answers are probabilities of classes (of labels, beside whether each is said), numbers in the user's
+            units, texts, or sums of an example.
         higher: whether more is better. percent: whether it is a share, read best in percent. slow: whether it takes
             its time for every class. limits: that it can't pass. decides: whether it goes by which class is said alone,
             not by how likely.
@@ -53,7 +53,7 @@ class Metric:
     """
 
     name: str
-    judge: Callable[[np.ndarray, Any], Judge]
+    judge: Callable[[Any, Any], Judge]
     words: tuple[str, ...] = ()
     higher: bool = True
     percent: bool = False

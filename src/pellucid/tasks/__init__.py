@@ -5,9 +5,10 @@ from .category import CategoryTask
 from .future import FutureTask
 from .labels import LabelsTask
 from .number import NumberTask
+from .tokens import TokensTask
 
 # By the name of the output that each belongs to.
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask)}
-TASKS["future"] = FutureTask
+TASKS |= {"future": FutureTask, "tokens": TokensTask}
 
-__all__ = ["TASKS", "CategoryTask", "FutureTask", "LabelsTask", "NumberTask", "Task"]
+__all__ = ["TASKS", "CategoryTask", "FutureTask", "LabelsTask", "NumberTask", "Task", "TokensTask"]
