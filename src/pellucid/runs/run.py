@@ -536,7 +536,7 @@ class Run:
         task = self.network.output.task
         if not task.constant:
             assert loader.target is not None
-            return task.naive_answers(loader.target, rows, rows)[0]
+            return task.naive_answers(loader.target, rows, rows, kept=self.record["naive"]["raw"])[0]
         naive = np.array(self.record["naive"]["raw"], np.float32)
         if naive.shape != raw.shape[1:]:
             raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")

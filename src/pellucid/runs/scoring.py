@@ -45,7 +45,7 @@ def score_answers(
         "score": task.score(raw, target, **how).to_json(),
         "baseline": task.score(naive, target, name, **how).to_json(),
         # What depends on the past is no one answer: it is found again in new data.
-        "naive": {"raw": naive[0].tolist() if task.constant else [], "name": name},
+        "naive": {"raw": task.keep_naive(naive, loader.target, learned), "name": name},
         "reference": reference_score(reference, task, raw, target, **how),
         "targets": each_target(
             task, given, loader.targets(learned).cpu().numpy(), loader.score_weights(learned), drawn

@@ -96,15 +96,29 @@ class Task(ABC):
         """
 
     def naive_answers(
-        self, target: Encoded, learned: np.ndarray, rows: np.ndarray, weight: np.ndarray | None = None
+        self,
+        target: Encoded,
+        learned: np.ndarray,
+        rows: np.ndarray,
+        weight: np.ndarray | None = None,
+        kept: Sequence[float] = (),
     ) -> tuple[np.ndarray, str]:  # (m,), (k,), (m,) -> (k, R), what it is
         """What whoever looks at nothing, or at the past alone, says of ``rows``; and what that is.
 
         Args:
             target: encoded, of all examples. learned: those of training. weight: (m,) how much each of them counts.
+            kept: of ``keep_naive``, where the examples are other than those that were learned from.
         """
         same, name = self.naive_answer(np.asarray(target)[learned], weight)
         return np.broadcast_to(same, (len(rows), *same.shape)), name
+
+    def keep_naive(self, naive: np.ndarray, target: Encoded, learned: np.ndarray) -> list[float]:  # (k, R), (m,)
+        """What a run keeps of what was learned for the naive answer: here the answer itself, where it is one.
+
+        Args:
+            naive: as ``naive_answers`` gives it. target, learned: as there.
+        """
+        return naive[0].tolist() if self.constant else []
 
     @abstractmethod
     def calibrate(self, raw: Values, target: Values) -> None:

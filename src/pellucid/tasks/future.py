@@ -96,7 +96,12 @@ class FutureTask(Task):
         raise NotImplementedError("what is naive depends on the past: see naive_answers")
 
     def naive_answers(
-        self, target: Encoded, learned: np.ndarray, rows: np.ndarray, weight: np.ndarray | None = None
+        self,
+        target: Encoded,
+        learned: np.ndarray,
+        rows: np.ndarray,
+        weight: np.ndarray | None = None,
+        kept: Sequence[float] = (),
     ) -> tuple[np.ndarray, str]:  # -> (m, R), what it is
         """The values a season before, or the last one where there is no rhythm."""
         assert isinstance(target, Windows)

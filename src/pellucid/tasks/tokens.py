@@ -52,7 +52,12 @@ class TokensTask(Task):
         raise NotImplementedError("what is naive depends on the tokens of a passage: see naive_answers")
 
     def naive_answers(
-        self, target: Encoded, learned: np.ndarray, rows: np.ndarray, weight: np.ndarray | None = None
+        self,
+        target: Encoded,
+        learned: np.ndarray,
+        rows: np.ndarray,
+        weight: np.ndarray | None = None,
+        kept: Sequence[float] = (),
     ) -> tuple[np.ndarray, str]:  # (k,), (m,), (k,) -> (m, 2), what it is
         """Each token as likely as its share of the training tokens, whatever stands before it (unigrams).
 
@@ -61,13 +66,17 @@ class TokensTask(Task):
         Args:
             target: the passages of all documents, with ``values`` (total,), ``ends`` (n,) and ``sizes`` (n, 2).
         """
-        counts = count_tokens(target, np.asarray(learned), self.size, weight)
+        counts = np.array(kept) if len(kept) else count_tokens(target, np.asarray(learned), self.size, weight)
         losses = math.log(counts.sum() + self.size) - np.log(counts + 1)  # (V,)
         likeliest, found = int(np.argmax(counts)), np.zeros((len(rows), 2))
         for tokens, row in gather_tokens(target, np.asarray(rows)):
             found[:, 0] += np.bincount(row, losses[tokens], len(rows))
             found[:, 1] += np.bincount(row, tokens == likeliest, len(rows))
         return found, "each token as often as in training"
+
+    def keep_naive(self, naive: np.ndarray, target: Encoded, learned: np.ndarray) -> list[float]:  # (k, 2), (m,)
+        """How often each token came in training."""
+        return count_tokens(target, np.asarray(learned), self.size).tolist()
 
     def calibrate(self, raw: Values, target: Values) -> None:
         """Nothing is learned: what is kept of an answer is its loss alone."""
