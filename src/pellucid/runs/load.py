@@ -15,14 +15,14 @@ from torch.overrides import TorchFunctionMode
 from ..errors import PellucidError, shell_quote
 from ..fields import Field
 from ..machine import total_memory
-from ..network import Network
+from ..network import SOLVED_PREFIX, Network
 from ..planning.device import best_device, check_device
 from ..storage import WEIGHTS, Files, damage_error
 from ..storage.names import HISTORY_LINES
 from ..training.listeners import Listener
 from ..training.state import TrainState, check_tensors, copy_into
 from .record import check_whole, damage_as_error
-from .solved_part import part_tensors
+from .solved_part import check_part, part_tensors
 
 
 def load_network(
@@ -107,8 +107,10 @@ def check_network_room(network: nn.Module) -> None:
 
 def load_weights(network: Network, tensors: Mapping[str, np.ndarray], path: Path) -> None:
     """Copy saved weights into a network. Raises PellucidError when they are another network's, or not finite."""
-    state, path = network.state_dict(), path / WEIGHTS
+    state, folder, path = network.state_dict(), path, path / WEIGHTS
     check_tensors(state, tensors, path)
+    if network.solved is not None:
+        check_part(network.solved, {k.removeprefix(SOLVED_PREFIX): v for k, v in tensors.items()}, folder)
     for name in network.output.positive:
         if not (tensors[f"output.{name}"] > 0).all():
             raise damage_error(f"it is damaged: output.{name} is not above 0", path)

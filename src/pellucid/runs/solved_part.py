@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..network import SOLVED_PREFIX, Network
 from ..planning.build import planned_output, planned_solved
 from ..solved import SolvedPart
 from ..storage import Files, damage_error
+from ..storage.forms import FormError
 from ..storage.names import SOLVED
 from ..training.evaluate import Answers, mean_loss
 from ..training.loader import Loader
@@ -129,6 +131,7 @@ def restore_part(job: Trainer, network: Network) -> None:
     tensors = read_part(job.folder)
     rows, answers = tensors.pop(ROWS, None), tensors.pop(ANSWERS, None)
     check_tensors(network.solved.state_dict(), tensors, job.folder.path / SOLVED)
+    check_part(network.solved, tensors, job.folder.path)
     copy_into(network.solved.state_dict(), {name: torch.from_numpy(value) for name, value in tensors.items()})
     if rows is None or answers is None:
         return
@@ -146,6 +149,18 @@ def read_part(folder: Files) -> dict[str, np.ndarray]:
     if not np.isfinite(tensors.get(ANSWERS, np.zeros(0))).all():
         raise damage_error("it is damaged: its answers are not finite", folder.path / SOLVED)
     return tensors
+
+
+def check_part(part: SolvedPart, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Raises PellucidError for values of its tensors, as they are named in its file, that no solving gives.
+
+    Args:
+        path: the run's folder, for the error.
+    """
+    try:
+        part.check_values(tensors)
+    except FormError as error:
+        raise damage_error(f"it is damaged ({error})", path / SOLVED) from None
 
 
 def part_tensors(folder: Files, record: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -54,8 +54,8 @@ class TokenReader:
         added = self.added_logits(tokens)
         if self.network.solved is None:
             return added
-        logits, self.solved_state = cast(Any, self.network.solved).read(tokens, self.solved_state)
-        return added + logits
+        said, self.solved_state = cast(Any, self.network.solved).read(tokens, self.solved_state)
+        return added + said[:, -1]
 
     def added_logits(self, tokens: Tensor) -> Tensor:  # (B, T) -> (B, V)
         """What the trunk adds to what a solved part says."""

@@ -1,6 +1,6 @@
 """Solved parts: classical models that are solved outright and that a network begins with, one file each."""
 
-from . import forecast_ridge  # noqa: F401
+from . import counted_ngrams, forecast_ridge  # noqa: F401
 from .base import SOLVED, SolvedPart, solved_for
 from .random_convolutions import RandomConvolutions
 

@@ -118,6 +118,12 @@ class SolvedPart(nn.Module):
     def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers as the output's own: logits, or standardised numbers."""
 
+    def check_values(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Raises forms.FormError for tensors of a file that no solving gives.
+
+        They come from a stranger's file; names, shapes and types are known to be right.
+        """
+
     def config(self) -> dict[str, Any]:
         """The part as JSON, its tensors left out."""
         return {"name": self.name, "settings": self.chosen}
