@@ -258,13 +258,15 @@ def test_checks_follow_from_the_fields_of_a_type(kind, good, bad):
 
 def test_choices_are_what_is_registered():
     from pellucid.fields import KINDS
+    from pellucid.fields.passage import LEVELS
     from pellucid.outputs import OUTPUTS
     from pellucid.trunks import trunk_named
 
     known = {o.name: o.to_json()["type"] for o in (*options.VERBS["train"], *options.VERBS["compare"])}
     assert sorted(known["output"]["choices"]) == sorted(OUTPUTS)
-    # Whether rows are moments is said by --horizon, for the whole table.
-    assert sorted(known["kinds"]["choices"]) == sorted(name for name, kind in KINDS.items() if not kind.moments)
+    # Whether rows are moments, or passages of texts, is said of all of them.
+    assert sorted(known["kinds"]["choices"]) == sorted(name for name, kind in KINDS.items() if not kind.of_all_rows)
+    assert known["level"]["choices"] == list(LEVELS)
     assert known["network"]["choices"] == known["networks"]["choices"]
     for name in known["network"]["choices"]:
         trunk_named(name)

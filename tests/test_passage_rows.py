@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid.data.documents.passages import document_starts
+from pellucid.data.documents.windows import document_starts
 from pellucid.fields.encoded import Passages
 from pellucid.training.arrays import PassageRows
 

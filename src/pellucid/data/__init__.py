@@ -5,6 +5,7 @@
 from .tables import layouts as _table_layouts  # noqa: F401
 from .memory import layouts as _memory_layouts  # noqa: F401
 from .folders import layouts as _folder_layouts  # noqa: F401
+from .documents import layouts as _document_layouts  # noqa: F401
 from .series import layouts as _series_layouts  # noqa: F401
 # isort: on
 

@@ -61,6 +61,7 @@ class Reading:
         classes: how many examples each class of a category target has, the commonest first.
         given: how many examples each part has, where the data gives the parts.
         parting: how rows come into parts; ``parted``: the same in words.
+        document: the column that says which document a row is a passage of; empty where rows are none.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Reading:
     files: bool = False
     untold: str = ""
     forecast: Forecast | None = None
+    document: str = ""
 
     def to_json(self) -> dict[str, Any]:
         plain = {k: v for k, v in vars(self).items() if k not in ("fields", "notes", "forecast")}
@@ -439,6 +441,23 @@ class Examples:
         entry = self.cache.get_or_build(key_of("timeline", self._key, about.to_json()), build_entry, self.add_note)
         arrays = {name: np.asarray(entry.arrays[name]) for name in ("place", "first", "last", "start")}
         return Timeline(**arrays, names=tuple(entry.meta["names"]), step=about.step, doubles=about.doubles)
+
+    # documents
+
+    @cached_property
+    def documents(self) -> np.ndarray | None:
+        """(n,) int64, which document each row is a passage of, counted in their order; None where rows are none."""
+        name = self.reading.document
+        if not name:
+            return None
+
+        def build_entry(_: Any) -> tuple[dict[str, np.ndarray], Any]:
+            names = self.column(name).series()
+            assert names is not None
+            return {"document": names.rle_id().to_numpy().astype(np.int64)}, {}
+
+        entry = self.cache.get_or_build(key_of("documents", self._key, name), build_entry, self.add_note)
+        return np.asarray(entry.arrays["document"])
 
     def note_dropped(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
         """Note that ``rows`` (sorted) take no part."""

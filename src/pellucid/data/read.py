@@ -28,6 +28,7 @@ from .schema import PLACEHOLDER, check_names, fields_of, named_columns
 from .series.wide import gather_series
 from .source import Contents, ForecastOptions, ReadOptions, Source, check_width
 from .splits import preview, spec
+from .splits.by_order import settle_parting
 from .timeline.dated import note_forecast
 from .timeline.recognise import Recognised, recognise_forecast
 
@@ -51,6 +52,7 @@ def read_data(
     image_size: int | tuple[int, int] | None = None,
     seconds: float | None = None,
     label_from: str | None = None,
+    level: str | None = None,
     weights: str | None = None,
     horizon: str | int | None = None,
     time: str | None = None,
@@ -69,10 +71,11 @@ def read_data(
 
     Args:
         source: a folder of images, recordings or texts (``root/class/*``, with train, val and test above or below the
-            classes or without, or with a table beside images or recordings that names them), also packed; a table (CSV,
-            TSV, Parquet, Arrow, JSON lines, a spreadsheet; compressed or not), several with the same columns (a list of
-            paths, a folder, an archive, a pattern such as ``"data/*.csv"``), an open file or buffer, a data frame, a
-            dict of columns, a list of rows or a pair ``(X, y)`` of arrays.
+            classes or without, or with a table beside images or recordings that names them), also packed; a text, or a
+            folder of texts or of source code, that is to be continued; a table (CSV, TSV, Parquet, Arrow, JSON lines, a
+            spreadsheet; compressed or not), several with the same columns (a list of paths, a folder, an archive, a
+            pattern such as ``"data/*.csv"``), an open file or buffer, a data frame, a dict of columns, a list of rows
+            or a pair ``(X, y)`` of arrays.
         target: the column to predict, or several of numbers (``"a,b"``); the obvious one when left out.
         kinds: kinds by column, where the recognised ones are wrong: ``{"zip": "category"}``.
         ignore: columns to leave out.
@@ -87,6 +90,7 @@ def read_data(
         seconds: after which the rest of a recording is not read; 30 when left out.
         label_from: how the names of files tell their class, ``"{label}_{speaker}_{index}"``; the other parts are
             columns that can be split by.
+        level: what a token of a text that is continued is: "characters", "bytes" or "bpe".
         weights: a column of numbers, 0 and more, that says how much each row counts in the loss and in scores.
         horizon: forecast so many steps ahead (24, or "1d"): rows are the moments of series. "0" for rows that are none.
         time: the column of dates that says when a row is. series: columns that say which series it is of.
@@ -94,7 +98,7 @@ def read_data(
         every: a step that rows are brought to ("1h"). fill: how missing values are filled ("last", "zero").
         doubles: which of several rows of a moment ("first", "last", "mean").
         season: steps after which the rhythm comes again. stride: steps between two forecasts.
-        context: steps of the past that a forecast looks at.
+        context: steps of the past that a forecast looks at; tokens of a passage of a text.
         cache: folder for decoded values; ``$PELLUCID_CACHE`` or ``~/.cache/pellucid`` when left out, False for none.
         check: False looks for nothing odd in the values, now or before training, which saves time.
 
@@ -109,7 +113,8 @@ def read_data(
     series_said = (horizon, time, series, known, every, fill, doubles, season, stride, context)
     # Columns of a data frame may have whole numbers for names.
     names = {"target": str(target) if isinstance(target, int) else target, "ignore": ignore, "kinds": kinds or {}}
-    checked = check_options("read", {**names, "seconds": seconds, **form, **_forecast_options(series_said)})
+    measures = {"seconds": seconds, "level": level}
+    checked = check_options("read", {**names, **measures, **form, **_forecast_options(series_said)})
     options = _read_options(checked, header, spec.parse_split(split), image_size, weights, label_from)
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
@@ -131,11 +136,13 @@ def read_data(
     # Values are kept under the bytes and the table's form alone: another target or split decodes nothing anew.
     reading = Reading.from_json(entry.meta)
     form = {name: checked[name] for name in form}
-    shape = [reading_code(), header, form, reading.named, label_from]
+    shape: list[Any] = [reading_code(), header, form, reading.named, label_from]
+    # Of texts the rows themselves depend on what is asked for.
+    shape += [reading.document, level, context] if reading.document else []
     data = Examples(source, reading, key_of(found.digest, shape, ()), found.load, values_cache)
     data.notes[:0], data.unchecked = notes, not check
     # Beside those of every table only what was said, so that records of tables stay what they were.
-    said = ("seconds", *FORECAST_NAMES)
+    said = ("seconds", "level", *FORECAST_NAMES)
     more = {name: checked[name] for name in said if checked.get(name) not in (None, ())}
     more = {name: list(value) if isinstance(value, tuple) else value for name, value in more.items()}
     more |= {} if label_from is None else {"label_from": label_from}
@@ -174,6 +181,7 @@ def _read_options(
         sheet=checked["sheet"],
         encoding=checked["encoding"],
         seconds=checked["seconds"],
+        level=checked["level"],
         label_from=label_from,
         forecast=ForecastOptions(**ahead),
     )
@@ -190,6 +198,7 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     """Open the source and find out everything that can be known without decoding it."""
     found = source.load()
     check_width(len(found.columns), source.name)
+    options = _settle_documents(found, options, source.name)
     check_names(found.columns, options, found.kinds)
     if options.label_from is not None and not found.pattern:
         what = f"'{source.name}' is no folder or archive of files whose names could tell a class"
@@ -197,10 +206,10 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     layouts.need_classes(found, source.name)
     notes = list(found.notes)
     found = replace(found, columns=settle_decimals(found, options.decimal, notes.append))
-    asked = options.forecast.asked
+    asked = options.forecast.asked and not found.document
     fields, why = ([], "") if asked else fields_of(found, options, notes.append)
     series = None
-    if asked or not options.forecast.refused:
+    if asked or not (options.forecast.refused or found.document):
         series = recognise_forecast(found, None if asked else fields, options, source.name, notes.append)
     if series is not None:
         return _series_reading(source, found, options, series, notes, check)
@@ -220,7 +229,21 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     if found.untold and goal is None:
         notes.append(Note("info", found.untold, source.name, fix=LABELS_FIX))
     untold = found.untold if goal is None else ""
-    return Reading(*about, classes, given, how, in_words, notes, columns, first, found.files, untold)
+    return Reading(*about, classes, given, how, in_words, notes, columns, first, found.files, untold,
+                   document=found.document)  # fmt: skip
+
+
+def _settle_documents(found: Contents, options: ReadOptions, where: str) -> ReadOptions:
+    """What was said, as documents are read; raises UsageError for what is said of other data alone."""
+    if not found.document:
+        if options.level is not None:
+            raise UsageError(f"'{where}' is no text to be continued, of which --level could say what a token is")
+        return options
+    if options.forecast.refused or replace(options.forecast, context=None).asked:
+        raise UsageError(
+            f"'{where}' is a text, which has no moments to forecast", fix="leave --horizon and its kin out"
+        )
+    return replace(options, split=settle_parting(found, options.split, options.ignore))
 
 
 def _series_reading(

@@ -12,7 +12,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from ..errors import PellucidError
+from ..errors import PellucidError, UsageError
 from ..fields import KINDS, Column, Field, Note, kind_named
 from ..fields.notation import POINT
 from ..options import check_options
@@ -21,6 +21,7 @@ from .archives import is_archive
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
 from .decimals import settle_decimals
+from .documents.new_documents import read_new_documents
 from .examples import Examples, Reading
 from .folders.layouts import media_files, need_classes
 from .folders.listing import MEDIA, may_be_text
@@ -61,7 +62,7 @@ def read_new(
 
     Args:
         source: whatever ``read_data`` takes; for images and recordings also files, a list of them, or a folder without
-            classes; for texts also a list of texts.
+            classes; for texts also a list of texts; for a run that continues texts any files of them.
         fields: the run's fields; those whose role is neither input nor target are passed over.
         texts: the source is a list of texts; otherwise strings are paths.
         weights: a column that says how much each row counts in scores.
@@ -79,6 +80,10 @@ def read_new(
         PellucidError: when a column is missing; it says which and which one was probably meant.
     """
     wanted = [f for f in fields if f.is_input or f.role in ("target", "time", "series id")]
+    if (written := next((f for f in wanted if f.traits.written), None)) is not None:
+        if weights is not None:
+            raise UsageError("passages of a text have no column of weights", fix="leave --weights out")
+        return read_new_documents(source, written, texts=texts, keep=keep, cache=cache, **form)
     # Of series the past of the target is read in any case.
     need_target = need_target or forecast is not None
     notes: list[Note] = []

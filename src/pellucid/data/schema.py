@@ -111,6 +111,9 @@ def check_names(columns: Iterable[str], options: ReadOptions, kinds: Mapping[str
     for kind in options.kinds.values():
         if kind_named(kind).moments:
             raise UsageError(f"a column is not made a {kind} by itself", fix="give --horizon: it is said of all rows")
+        if kind_named(kind).written:
+            what = f"a column is not made a {kind} by itself"
+            raise UsageError(what, fix="give the texts as files: a .txt, or a folder of them")
 
 
 def named_columns(options: ReadOptions) -> tuple[str, ...]:
@@ -141,6 +144,8 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
     forced = options.kinds.get(name) or found.kinds.get(name)
     # Before a kind is guessed: a column that says the parts is no input, whatever its values look like.
     settled = _split_by(column, options.split)
+    if name == found.document:
+        return Field(name, "category", "group", found.reasons[name])
     if settled is not None and (name not in options.kinds or name == options.split.column):
         return settled
     if name in found.beside and name not in options.kinds and name != found.target:
@@ -148,8 +153,9 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
     if forced:
         guess = kind_named(forced).as_asked(column)
         why = "as asked" if name in options.kinds else ""
-        reason = "; ".join(part for part in (why, guess.reason) if part)
-        settings = kind_named(forced).resize(guess.settings, options.image_size, options.seconds)
+        reason = "; ".join(part for part in (why, guess.reason, found.reasons.get(name, "")) if part)
+        told = {**guess.settings, **found.settings.get(name, {})}
+        settings = kind_named(forced).resize(told, options.image_size, options.seconds)
         if options.label_from is not None and name == found.target:
             settings = {**settings, NAMED_BY: options.label_from}
         if found.files and kind_named(forced).prose:

@@ -66,6 +66,7 @@ class ReadOptions:
         decimal: the mark before the decimals of numbers. delimiter: what stands between the cells of a text file.
         sheet: the name of a spreadsheet's sheet. encoding: of text files. forecast: what is said of series.
         spool: the folder in which large tables lie while they are read; it says nothing about the data.
+        level: what a token of a text is. documents: new data are texts for a run whose passages have these settings.
     """
 
     target: str | tuple[str, ...] | None = None
@@ -85,6 +86,8 @@ class ReadOptions:
     spool: Path | None = None
     seconds: float | None = None
     label_from: str | None = None
+    level: str | None = None
+    documents: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Contents:
         beside: columns that no network reads unless it is asked to: what files' names say beside the class.
         pattern: of files' names, that told the class.
         untold: what the source is, where there is nothing in it to predict and that is not for want of a name.
+        document: the column that says which document a row is a passage of; empty where rows are none.
+        settings, reasons: by column, of those whose kind the layout itself tells.
     """
 
     layout: str
@@ -123,6 +128,9 @@ class Contents:
     beside: frozenset[str] = frozenset()
     pattern: str = ""
     untold: str = ""
+    document: str = ""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..fields import Field, Note, kind_named
 from ..fields.notes import join_notes
+from ..fields.passage import BPE
 from ..wording import count_noun, join_words
 from .splits.split import given_parts
 from .splits.unusable import count_parts, say_parts
@@ -75,6 +76,8 @@ def _summarise_target(data: Examples, target: Field) -> dict[str, str]:
     about = {"name": goals, "kind": target.kind, "why": data.reading.why}
     if (ahead := data.reading.forecast) is not None:
         return about | _summarise_forecast(ahead, data)
+    if target.traits.written:
+        return about | {"what": _target_phrase(data, target), "from": _tokens_before(target)}
     return about | {"what": _target_phrase(data, target), "from": _inputs_phrase(data.inputs)}
 
 
@@ -88,6 +91,12 @@ def _summarise_forecast(ahead: Forecast, data: Examples) -> dict[str, str]:
     besides += [f"{join_words(ahead.known, 4)}, known ahead"] if ahead.known else []
     known = f"; besides {join_words(besides)}" if besides else ""
     return {"what": f"the next {ahead.ahead()}", "from": f"the {past} before{known}"}
+
+
+def _tokens_before(target: Field) -> str:
+    """What a text is continued from."""
+    level, context = target.settings["level"], int(target.settings["context"])
+    return f"up to {context:,} {'pieces of words' if level == BPE else level} before it"
 
 
 def prediction_phrase(about: Mapping[str, str]) -> str:

@@ -58,6 +58,10 @@ DECIMAL = Written(parse_decimal, "decimal separator", ",", (",", "."), annotatio
 ENCODING = Written(parse_encoding, "encoding", "cp932", annotation=str)
 DELIMITER = Written(parse_delimiter, "delimiter", ";", annotation=str)
 
+# A test holds them to those of passages.
+LEVELS_KNOWN = ("characters", "bytes", "bpe")
+LEVEL = Text("|".join(LEVELS_KNOWN), expected="expected characters, bytes or bpe", of="level", choices=LEVELS_KNOWN)
+
 DEVICE = Text(r"cpu|cuda(:\d+)?", expected="expected cpu, cuda or cuda:1", of="device")
 
 FOLDER_NAME = Text(r"[^/\\\x00-\x1f]{1,200}", (".", ".."), "expected a name for a folder, without slashes", "folder")
@@ -163,8 +167,8 @@ FORECAST = (
            metavar="N"),
     Option("stride", "Steps between two forecasts that are learned from and scored.", Whole(1, 1_000_000, "steps"),
            default=None, unset="1", metavar="N"),
-    Option("context", "Steps of the past that a forecast looks at.", Whole(1, 1_000_000, "steps"),
-           unset="512, fewer for short series", metavar="N"),
+    Option("context", "Steps of the past that a forecast looks at; tokens of a passage of a text.",
+           Whole(1, 1_000_000, "steps"), unset="512 steps, 256 tokens, fewer for short data", metavar="N"),
 )  # fmt: skip
 
 READ = (
@@ -184,6 +188,8 @@ READ = (
            Number(unit="seconds", most=600), unset="30", metavar="SECONDS"),
     Option("label_from", "How names of files tell the class, such as {label}_{speaker}_{index}.", Text(of="pattern"),
            unset="folders or a table tell it", metavar="PATTERN"),
+    Option("level", "What a token of a text is: characters, bytes or bpe (pieces of words).", LEVEL,
+           unset="characters; bytes for source code; bpe for long texts or many different characters", metavar="NAME"),
     *FORECAST,
 )  # fmt: skip
 

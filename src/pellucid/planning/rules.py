@@ -165,6 +165,8 @@ def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, 
     n, by = len(split.train), data.reading.parting.by
     # Rows of one group or time may not be split at random.
     alike = by == "chance" and not data.reading.given
+    if asked and (by == "order" or data.documents is not None):
+        raise UsageError("--folds parts rows at random, and passages of a text stand in order", fix="leave --folds out")
     if asked and by in ("group", "time"):
         fix = "leave --folds out"
         raise UsageError(f"--folds parts rows at random, and those of one {by} must stay together", fix=fix)

@@ -49,7 +49,7 @@ def token_rows(rows: Rows, key: str) -> TokenRows:
     """The tokens that a loader has for the input ``key``."""
     passages = rows.arrays[key]
     values, ends, low = (np.asarray(part.cpu()) for part in (passages.values, passages.ends, passages.low))
-    return TokenRows(values, ends, low, int(passages.context))
+    return TokenRows(values, ends, low, int(passages.span))
 
 
 def passage_tokens(value: Any) -> Any:  # Padded (B, T) -> (B, T)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...fields import Encoded, Field, Ragged, input_groups
 from ...fields.encoded import Passages, Windows
-from ..documents.passages import encode_passages
+from ..documents.windows import encode_passages
 from ..timeline.windows import input_windows, target_windows
 from .encode import encode_group
 

@@ -62,8 +62,8 @@ class SplitView:
 
     @cached_property
     def example_keys(self) -> np.ndarray | None:  # (m,) uint64, equal for usable rows with equal inputs
-        # Forecasts from rows with the same values start from other pasts.
-        if any(field.traits.moments for field in self.data.inputs):
+        # Forecasts from rows with the same values start from other pasts, and so do passages.
+        if any(field.traits.of_all_rows for field in self.data.inputs):
             return None
         key = np.zeros(len(self.data), np.uint64)
         for i, field in enumerate(self.data.inputs):

@@ -19,16 +19,17 @@ import numpy as np
 from ...errors import PellucidError
 from ...fields import Note
 from ...fields.encoded import Into
-from ...fields.files import MOST_BYTES, Unreadable
+from ...fields.files import MOST_BYTES, Fetch, Unreadable
 from ..archives import Member, archive_members
 from ..cache.cache import key_of, open_cache
 from ..cache.file_marks import FileMark
+from ..documents.names import language_of
 from ..tables.signatures import SAMPLE_BYTES
 from ..tables.spool import Spool
 from .listing import MEDIA, SIDECARS, TABLES, Listing, may_be_text, suffix_of
 
 # Of what is kept of an archive: raised when other files of it are.
-FORM = 3
+FORM = 4
 
 # Photos, or recordings, that are fewer than this share of the texts are no reason to take an archive, or a folder, for
 # one of these.
@@ -93,7 +94,20 @@ def _member_head(member: Member) -> bytes:
 
 
 def unpack_files(digest: str, path: Path, cache: Path | None) -> Listing:
-    """What lies in an archive, as if it were a folder.
+    """What lies in an archive, as if it were a folder; see ``unpack_content``."""
+    sizes, read_content, notes = unpack_content(digest, path, cache)
+    found = Listing(path.resolve(), notes=notes)
+    for name, size in sizes.items():
+        found.add(name, size, ())
+    found.settle_kind()
+    found.fetch, found.table = read_content, _Loose(read_content, cache)
+    return found
+
+
+def unpack_content(digest: str, path: Path, cache: Path | None) -> tuple[dict[str, int], Fetch, list[Note]]:
+    """The names of all files of an archive, sorted, with their sizes; what reads one of them; and what was odd.
+
+    Of files that nothing here reads the name alone is kept.
 
     Args:
         digest: of path and mark of the archive. cache: the cache's folder; None keeps everything in memory.
@@ -106,11 +120,7 @@ def unpack_files(digest: str, path: Path, cache: Path | None) -> Listing:
     entry = opened_cache.get_or_build(
         key_of("pack", FORM, digest), partial(_pack_archive, path, cache), cache_notes.append
     )
-    found = Listing(path.resolve(), notes=[*cache_notes, *(Note(**note) for note in entry.meta["notes"])])
-    place = {}
-    for name, size, block, start in sorted(entry.meta["files"]):
-        found.add(name, size, ())
-        place[name] = block, start, size
+    place = {name: (block, start, size) for name, size, block, start in sorted(entry.meta["files"])}
 
     def read_content(name: str) -> bytes:
         if name not in place:
@@ -118,9 +128,8 @@ def unpack_files(digest: str, path: Path, cache: Path | None) -> Listing:
         block, start, size = place[name]
         return entry.arrays[f"block_{block}"][start : start + size].tobytes()
 
-    found.settle_kind()
-    found.fetch, found.table = read_content, _Loose(read_content, cache)
-    return found
+    notes = [*cache_notes, *(Note(**note) for note in entry.meta["notes"])]
+    return {name: size for name, (_, _, size) in place.items()}, read_content, notes
 
 
 class _Loose:
@@ -138,14 +147,14 @@ class _Loose:
 
 
 def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str, np.ndarray], Any]:
-    """Every photo, recording, text and table of an archive: blocks of bytes and, by name, where each lies."""
+    """Every photo, recording, text, table and file of code in an archive: blocks of bytes and, by name, its place."""
     notes: list[Note] = []
     blocks: list[np.ndarray] = []
     # By name its size, block and start. Of two of one name the later counts, as it does when a tar is unpacked.
     files: dict[str, tuple[int, int, int]] = {}
     used = 0
     for member in archive_members(path, notes.append):
-        kept = suffix_of(member.name) in TABLES | {*MEDIA, *SIDECARS} or may_be_text(member.name)
+        kept = suffix_of(member.name) in TABLES | {*MEDIA, *SIDECARS} or language_of(member.name)
         data = _member_content(member, notes) if kept else b""
         if data is None:
             continue

@@ -22,6 +22,14 @@ PIECE_NAME = re.compile(
     r"(?:part|batch|chunk|shard|group|volume|vol|disc|disk|session|day|archive)[\W_]*\d+", re.IGNORECASE
 )
 
+# What parts of a book, a course or a diary are called.
+PART_OF_WORK = re.compile(
+    rf"{PIECE_NAME.pattern}|(?:chapter|ch|book|scene|act|section|sect|lecture|lesson|week|month|year|letter|issue)"
+    r"[\W_]*\d+", re.IGNORECASE,
+)  # fmt: skip
+
+DATED = re.compile(r"(1[5-9]|20)\d\d([-_. ]?\d\d){0,2}")
+
 # What sets for learning without labels call the folder of those.
 UNLABELLED = ("unsup", "unsupervised", "unlabeled", "unlabelled")
 
@@ -168,6 +176,15 @@ def _explain_swallowing(parts: list[list[str]], noun: str) -> str | None:
     if sum(inner.values()) < NEARLY_ALL * count or _are_numbered(inner) or all(one.startswith(name) for one in inner):
         return None
     return f"'{name}' holds nearly all {noun}s"
+
+
+def are_pieces(names: Sequence[str]) -> bool:
+    """Whether folders are called like numbered parts of one work, or after dates.
+
+    >>> are_pieces(["chapter1", "chapter2"]), are_pieces(["2021", "2022"]), are_pieces(["good", "bad"])
+    (True, True, False)
+    """
+    return all(PART_OF_WORK.fullmatch(name) for name in names) or all(DATED.fullmatch(name) for name in names)
 
 
 def _are_numbered(names: Sequence[str] | dict[str, object] | Counter[str] | defaultdict[str, set[str]]) -> bool:

@@ -38,6 +38,9 @@ ABOUT_WORDS = ("readme", "license", "licence", "copying", "changelog", "cmds", "
 
 NO_SUFFIX = "no suffix"
 
+# How names of hidden files begin, and of what macOS leaves in archives.
+HIDDEN = (".", "__MACOSX")
+
 # How files end that describe the photo or recording of the same name.
 SIDECARS = (".xml", ".txt")
 
@@ -151,11 +154,11 @@ def list_files(root: Path) -> Listing:
 
 def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]]:
     """(path, bytes, mark) of every file. A stack, not recursion: folders may be nested as deep as they like."""
-    stack, seen = [("", root)], {_file_identity(os.stat(root))}
+    stack, seen = [("", root)], {file_identity(os.stat(root))}
     while stack:
         inside, folder = stack.pop()
-        entries = _folder_entries(folder)
-        if inside and _is_made(folder, {entry.name for entry in entries}):
+        entries = folder_entries(folder)
+        if inside and is_made(folder, {entry.name for entry in entries}):
             found.made.append(inside)
             continue
         for entry in entries:
@@ -180,11 +183,16 @@ def _walk_files(root: str, found: Listing) -> Iterator[tuple[str, int, FileMark]
                 found.notes.append(Note.left_out(f"cannot be opened ({error.strerror})", path))
 
 
-def _folder_entries(folder: str) -> list[os.DirEntry[str]]:
-    """What lies in a folder, hidden files and what macOS leaves in archives excepted."""
+def folder_entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, hidden files and what macOS leaves in archives excepted. Raises PellucidError."""
+    return [entry for entry in all_entries(folder) if not entry.name.startswith(HIDDEN)]
+
+
+def all_entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder. Raises PellucidError where it may not be opened."""
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+            return list(entries)
     except OSError as error:
         raise PellucidError(
             f"the folder cannot be opened ({error.strerror})",
@@ -193,7 +201,7 @@ def _folder_entries(folder: str) -> list[os.DirEntry[str]]:
         ) from None
 
 
-def _is_made(folder: str, names: set[str]) -> bool:
+def is_made(folder: str, names: set[str]) -> bool:
     """Whether a folder is a run, a comparison or a cache."""
     place = Path(folder)
     return (MANIFEST in names and is_run_folder(place)) or (MARKER in names and is_marked(place))
@@ -204,7 +212,7 @@ def _folder_to_enter(
 ) -> list[tuple[str, str]]:
     """The folder to go into, unless a link led there before."""
     # By device and inode: a path grows with every turn of a link that leads back.
-    identity = _file_identity(entry.stat())
+    identity = file_identity(entry.stat())
     if identity in seen:
         found.notes.append(Note.left_out("links to a folder that was read already", path, "warning"))
         return []
@@ -212,7 +220,8 @@ def _folder_to_enter(
     return [(path, entry.path)]
 
 
-def _file_identity(about: os.stat_result) -> tuple[int, int]:
+def file_identity(about: os.stat_result) -> tuple[int, int]:
+    """What a file or folder is, whatever links lead to it."""
     return about.st_dev, about.st_ino
 
 

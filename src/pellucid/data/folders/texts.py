@@ -25,7 +25,7 @@ from ..tables.lines import is_table, numbers_in_columns
 from ..tables.signatures import SAMPLE_BYTES, meaning_of
 from ..tables.spool import Spool, chunks_of
 from ..tables.table import Chunk
-from ..tables.text_blocks import decode_text
+from ..tables.text_blocks import decode_text, encoding_in_words
 from ..unread import note_others
 from . import archive
 from .classes import classes_of
@@ -240,7 +240,7 @@ class _Texts:
             text = f"{count_noun(more, 'more file', 'more files')} can't be read and {'is' if more == 1 else 'are'}"
             found.append(Note("error", f"{text} left out", where, LEFT_OUT))
         for guess, paths in self._guessed.items():
-            text = f"{count_noun(len(paths), 'text is', 'texts are')} not UTF-8 and read as Western European ({guess}):"
+            text = f"{count_noun(len(paths), 'text is', 'texts are')} not UTF-8 and read as {encoding_in_words(guess)}:"
             found.append(Note("warning", f"{text} {join_words(paths, 3)}", where, AS_IT_SAYS))
         return found
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 
 from ...errors import PellucidError
 from ...fields import Column, Field, Note
@@ -13,6 +14,7 @@ from ...fields.category import column_words, natural_key
 from ...wording import count_noun
 from ..source import Contents
 from .by_column import parts_of_values, parts_of_words
+from .by_order import by_order
 from .by_time import by_time, ordering_values, time_column
 from .spec import SplitSpec
 from .unusable import count_parts, find_lost, say_parts
@@ -44,7 +46,9 @@ def preview_split(
         PellucidError: when the data can't be parted as asked.
     """
     if asked.by == "group":
-        return asked, {}, _preview_groups(found.columns[str(asked.column)], asked)
+        return asked, {}, _preview_groups(found, asked)
+    if asked.by == "order":
+        return asked, {}, _preview_order(found, asked)
     if asked.by == "time":
         asked = replace(asked, column=time_column(found.columns, asked, where))
         return _preview_by_time(found, fields, asked)
@@ -87,14 +91,29 @@ def _preview_by_column(column: Column, asked: SplitSpec) -> tuple[np.ndarray, st
     return np.array([place.get(word, -1) for word in text.to_list()], np.int64), how
 
 
-def _preview_groups(column: Column, asked: SplitSpec) -> str:
+def _preview_order(found: Contents, asked: SplitSpec) -> str:
+    """How passages of few documents are parted; of too few, training says so."""
+    names, passages = found.columns[found.document].series(), found.columns[str(found.target)].chunks()
+    size = np.concatenate([own.as_type(pl.String).str.len_chars().to_numpy() for own in passages])
+    assert names is not None
+    try:
+        return by_order(size, names.rle_id().to_numpy().astype(np.int64), asked)[1]
+    except PellucidError:
+        return asked.shares_text()
+
+
+def _preview_groups(found: Contents, asked: SplitSpec) -> str:
     """How many groups there are and how large, in a sentence. Raises PellucidError for a column without values."""
+    column = found.columns[str(asked.column)]
     text = column_words(column).drop_nulls()
     counts = text.alias("value").value_counts(name="count")["count"] if len(text) else text
     if not len(counts):
         raise PellucidError(f"column '{column.name}' has no values to keep together")
     low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
-    rows = count_noun(low, "row") if low == high else f"{low:,} to {high:,} rows"
+    noun = "passage" if column.name == found.document else "row"
+    rows = count_noun(low, noun) if low == high else f"{low:,} to {high:,} {noun}s"
+    if column.name == found.document:
+        return f"{asked.shares_text()}, each of {count_noun(len(counts), 'document')} ({rows}) in one set only"
     values = count_noun(len(counts), "value")
     return f"{asked.shares_text()}, each of {values} of '{column.name}' ({rows}) in one set only"
 

@@ -30,7 +30,7 @@ class SplitSpec:
     """How rows come into train, validation and test.
 
     Attributes:
-        by: ``"chance"``, ``"column"``, ``"group"`` or ``"time"``.
+        by: ``"chance"``, ``"column"``, ``"group"``, ``"time"`` or ``"order"``, in which passages of a text stand.
         column: that holds the parts, groups or times; None for none, or for the only column of times there is.
         shares: of train, validation and test.
         steps: of validation and test, the last ones of each series, for forecasts; empty for none.

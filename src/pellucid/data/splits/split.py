@@ -15,6 +15,7 @@ from ...fields.notes import LEFT_OUT
 from ...wording import count_noun
 from .by_column import parts_of_values, parts_of_words
 from .by_group import by_group
+from .by_order import carve_documents, order_parts
 from .by_time import by_time
 from .by_window import part_windows
 from .spec import PARTS, SplitSpec
@@ -87,6 +88,8 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
     if grouped:
         group = np.asarray(data.stored_values(str(parting.column)).arrays["code"])[rows]
         own, how = by_group(group, parting, seed, classes)
+    elif parting.by == "order":
+        own, how = order_parts(data, rows)
     elif given is not None:
         own, how = given[0][rows], given[1]  # (n,)
     else:
@@ -104,8 +107,11 @@ def split_data(data: Examples, seed: int, fractions: Sequence[float] | None = No
         check_given(data, given[0], part)
         check_labels(data, part)
     # A part that is missing here was asked for so: carving it out of train at random would part groups, or time.
-    if parting.by in ("group", "time"):
+    if parting.by in ("group", "time", "order"):
         return check_filled([rows[own == i] for i in range(3)], how, parting)
+    if data.documents is not None:
+        own, carved = carve_documents(data, rows, own, seed)
+        return check_filled([rows[own == i] for i in range(3)], how + carved, parting)
     return complete_given_split(own, rows, parting, seed, classes, how)
 
 

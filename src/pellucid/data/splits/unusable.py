@@ -60,6 +60,9 @@ def find_lost(found: Contents, fields: Sequence[Field], part: np.ndarray) -> np.
     """
     lost = np.zeros(len(part), bool)
     for field in (f for f in fields if f.role in ("target", "weight")):
+        # No passage is missing, and all texts need not be stored to know it.
+        if field.traits.written:
+            continue
         stored = kind_named(field.kind).store(found.columns[field.name], field.settings, lambda note: None)
         lost |= field.traits.missing(stored)
         if field.role == "target" and field.traits.one_class:

@@ -57,7 +57,7 @@ MARKS = (*(mark for mark in DELIMITERS if mark != ","), ",", BLANKS)
 
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?|nan|\d{4}-\d\d-\d\d.*", re.IGNORECASE)
 
-NO_LANGUAGE_MODEL = "language models, which continue a text, can't be trained yet"
+HOW_TO_CONTINUE = f"--target {TEXT} learns to continue them"
 
 
 def read_text_table(path: Path, where: str, options: ReadOptions) -> Table:
@@ -74,7 +74,7 @@ def read_text_table(path: Path, where: str, options: ReadOptions) -> Table:
     first = next(found, b"")
     if not first.strip() or is_table(first_lines(first).decode("utf-8", "replace"), options):
         return read_delimited(path, where, options)
-    reader = _LineReader(_has_name(first, options))
+    reader = _LineReader(text_name(first, options))
     pieces = chunks_of(reader.frames(chain([first], found)), partial(Spool, options.spool))
     if not pieces:
         raise PellucidError("there is a name for texts but no text below it", where=where)
@@ -84,7 +84,7 @@ def read_text_table(path: Path, where: str, options: ReadOptions) -> Table:
         about = "running text, as in a book, of which each line is read as a text"
     table = Table(about, [reader.name], pieces, places_in_file(where, reader.runs), notes, kinds={reader.name: TEXT})
     what = f"{count_noun(reader.count, 'line')} of text without labels: there is nothing to predict"
-    return replace(table, untold=f"{what}; {NO_LANGUAGE_MODEL}")
+    return replace(table, untold=f"{what}; {HOW_TO_CONTINUE}")
 
 
 def is_table(sample: str, options: ReadOptions) -> bool:
@@ -161,7 +161,7 @@ def _number_columns(records: Sequence[Sequence[str]]) -> int:
     )
 
 
-def _has_name(first: bytes, options: ReadOptions) -> str:
+def text_name(first: bytes, options: ReadOptions) -> str:
     """The name in the first line, where that is one of a column of texts; else empty."""
     line = first.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace").strip()
     known = {*TEXT_NAMES, *(name.casefold() for name in (*options.names, *options.named))}

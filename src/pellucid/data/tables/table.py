@@ -18,6 +18,9 @@ from ..cache.cache import MemoryCache
 # Of a wider table several columns are read at once, because every look at a file costs its whole list of names.
 WIDE_COLUMNS = 1_000
 
+# What rows are told by: where they lie in their file.
+ROW, LINE, CHARACTER = UNITS = ("row", "line", "character")
+
 # Read at once from one chunk of a wide table: 16 MB as float64.
 CELLS_AT_ONCE = 1 << 21
 
@@ -44,15 +47,16 @@ class Places:
 
     Attributes:
         files: how messages call them.
-        first, line, file: (r,) int64: the first row of each run, its line in the file, and which file that is.
-        lined: (files,) bool: whether a file has lines, counted from 1; else its rows are counted, from 0.
+        first, line, file: (r,) int64: the first row of each run, its line (row, character) in the file, and which file
+            that is.
+        unit: (files,) int64, in ``UNITS``: what is counted in a file, lines from 1, rows and characters from 0.
     """
 
     files: Sequence[str]
     first: np.ndarray
     line: np.ndarray
     file: np.ndarray
-    lined: np.ndarray
+    unit: np.ndarray
 
     def __call__(self, row: int) -> str:
         return self.names(np.array([row]))[0]
@@ -60,7 +64,7 @@ class Places:
     def names(self, rows: np.ndarray) -> list[str]:  # (m,) -> m places
         """Where each of some rows comes from: ``"prices.csv, line 12"``."""
         file, number = self.locate(rows)
-        starts = [f"{name}, {'line' if lined else 'row'} " for name, lined in zip(self.files, self.lined, strict=True)]
+        starts = [f"{name}, {UNITS[unit]} " for name, unit in zip(self.files, self.unit, strict=True)]
         return [f"{starts[own]}{at:,}" for own, at in zip(file.tolist(), number.tolist(), strict=True)]
 
     def locate(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (m,) -> (m,), (m,)
@@ -69,7 +73,7 @@ class Places:
         return self.file[run], self.line[run] + rows - self.first[run]
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        return {"first": self.first, "line": self.line, "file": self.file, "lined": self.lined}
+        return {"first": self.first, "line": self.line, "file": self.file, "unit": self.unit}
 
     def cell_place(self, column: str, row: int) -> str:
         return f"{self(row)}, column '{column}'"
@@ -90,7 +94,7 @@ def places_in_file(name: str, found: Sequence[Runs]) -> Places:
     before = np.cumsum([0, *(rows for rows, _, _ in found)])
     first = np.concatenate([own + start for (_, own, _), start in zip(found, before, strict=False)])
     line = np.concatenate([line for _, _, line in found])
-    return Places([name], first, line, np.zeros(len(first), np.int64), np.array([True]))
+    return Places([name], first, line, np.zeros(len(first), np.int64), np.array([UNITS.index(LINE)]))
 
 
 def stack_places(found: Sequence[Places], rows: Sequence[int], names: Sequence[str] | None = None) -> Places:
@@ -107,14 +111,14 @@ def stack_places(found: Sequence[Places], rows: Sequence[int], names: Sequence[s
         np.concatenate([places.first + start for places, start in zip(found, starts, strict=False)]),
         np.concatenate([places.line for places in found]),
         np.concatenate([places.file + start for places, start in zip(found, before, strict=False)]),
-        np.concatenate([places.lined for places in found]),
+        np.concatenate([places.unit for places in found]),
     )
 
 
 def counted_from(name: str, lined: bool = False) -> Places:
     """The places of rows that stand in one file without gaps, one a line, or in a file that has no lines."""
     start, zero = np.array([int(lined)]), np.zeros(1, np.int64)
-    return Places([name], zero, start, zero, np.array([lined]))
+    return Places([name], zero, start, zero, np.array([UNITS.index(LINE if lined else ROW)]))
 
 
 def kept_places(cache: MemoryCache, key: str, places: Callable[[], Places | None], say: Report) -> Places | None:

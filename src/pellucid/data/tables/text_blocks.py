@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -37,11 +38,16 @@ SCRIPTS = {"cp932": "Japanese", "euc_jp": "Japanese", "gb18030": "Chinese", "big
            "cp1251": "Cyrillic", "koi8_r": "Cyrillic", "cp1253": "Greek", "cp1255": "Hebrew", "cp1256": "Arabic",
            "cp1254": "Turkish", "cp874": "Thai"}  # fmt: skip
 
+WRONG_WORDS = "--encoding NAME, if words look wrong"
+
 # Bytes above 127 before a script is guessed.
 MIN_HIGH = 8
 
 # Of the bytes above 127, that stand beside another one where words are made of them.
 MANY_TOGETHER = 0.5
+
+# How bytes that are not of an encoding are decoded: by themselves in Western European, else as U+FFFD.
+WESTERN_BYTES = "western"
 
 # Bytes that stand for nothing in cp1252, so that a file with one of them is latin-1.
 UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
@@ -59,32 +65,43 @@ def utf8_blocks(
     check_text(path, where)
     encoding, found = encoding_of(path) if encoding is None else (encoding, "")
     if found:
-        what = f"Western European ({found})" if found in WESTERN else f"{SCRIPTS[found]} ({found})"
-        fix = "--encoding NAME, if words look wrong"
-        notes.append(Note("warning", f"is not UTF-8; read as {what}", where, fix=fix))
+        notes.append(Note("warning", f"is not UTF-8; read as {encoding_in_words(found)}", where, fix=WRONG_WORDS))
     decoded = _decode_chunks(path, encoding, where, notes)
     return _cut_at_records(_plain_ends(_without_zeros(decoded, where, notes)), quotes)
 
 
+def encoding_in_words(found: str) -> str:
+    """The script that an encoding which was found is of, and its name.
+
+    >>> encoding_in_words("cp1252"), encoding_in_words("koi8_r")
+    ('Western European (cp1252)', 'Cyrillic (koi8_r)')
+    """
+    return f"Western European ({found})" if found in WESTERN else f"{SCRIPTS[found]} ({found})"
+
+
 def encoding_of(path: Path) -> tuple[str, str]:
     """The name of the file's encoding, and again where it is a guess, else an empty text. Reads all of the file."""
-    with path.open("rb") as file:
-        start = file.read(4)
+    return find_encoding(partial(_byte_chunks, path))
+
+
+def find_encoding(chunks: Callable[[], Iterable[bytes]]) -> tuple[str, str]:
+    """The same of bytes wherever they lie; ``chunks`` gives them anew."""
+    start = next(iter(chunks()), b"")[:4]
     if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
         return "utf-32", ""
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16", ""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        for data in _byte_chunks(path):
+        for data in chunks():
             # ASCII is UTF-8, and asking for it is many times faster than decoding.
             if decoder.getstate()[0] or not data.isascii():
                 decoder.decode(data)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        if guess := _guess_script(next(_byte_chunks(path))):
+        if guess := _guess_script(next(iter(chunks()))):
             return guess, guess
-        odd = any(UNDEFINED.search(data) for data in _byte_chunks(path))
+        odd = any(UNDEFINED.search(data) for data in chunks())
         return ("latin-1", "latin-1") if odd else ("cp1252", "cp1252")
     return "utf-8", ""
 
@@ -137,7 +154,7 @@ def decode_text(data: bytes) -> tuple[str, str]:
         except UnicodeDecodeError:
             guess = _guess_script(data) or ("latin-1" if UNDEFINED.search(data) else "cp1252")
             bare = data.removeprefix(codecs.BOM_UTF8)
-            text = bare.decode("utf-8", "western") if guess in WESTERN else bare.decode(guess, "replace")
+            text = bare.decode("utf-8", WESTERN_BYTES) if guess in WESTERN else bare.decode(guess, "replace")
     # Half of a pair is no character, and no UTF-8 can hold it.
     text = text.encode("utf-8", "replace").decode()
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""), guess
@@ -159,7 +176,7 @@ def _decode_chunks(path: Path, encoding: str, where: str, notes: list[Note]) -> 
         return
     # Byte by byte: the rest may be UTF-8.
     western = encoding in WESTERN
-    decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)("western" if western else "replace")
+    decoder = codecs.getincrementaldecoder("utf-8" if western else encoding)(WESTERN_BYTES if western else "replace")
     unread = 0
     for data in chain(_byte_chunks(path), [b""]):
         text = decoder.decode(data, final=not data)
@@ -167,7 +184,7 @@ def _decode_chunks(path: Path, encoding: str, where: str, notes: list[Note]) -> 
         yield text.encode("utf-8", "replace")
     if unread:
         what = f"{count_noun(unread, 'character is', 'characters are')} not {encoding} and read as '\ufffd'"
-        notes.append(Note("warning", what, where, fix="--encoding NAME, if words look wrong"))
+        notes.append(Note("warning", what, where, fix=WRONG_WORDS))
 
 
 def _decode_western(error: UnicodeError) -> tuple[str, int]:
@@ -177,7 +194,7 @@ def _decode_western(error: UnicodeError) -> tuple[str, int]:
     return "".join(bytes([b]).decode("latin-1" if UNDEFINED.match(bytes([b])) else "cp1252") for b in odd), error.end
 
 
-codecs.register_error("western", _decode_western)
+codecs.register_error(WESTERN_BYTES, _decode_western)
 
 
 def _without_zeros(chunks: Iterable[bytes], where: str, notes: list[Note]) -> Iterator[bytes]:

@@ -1,0 +1,33 @@
+"""Passages of documents as a network reads and answers them. n passages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...fields import Field, Ragged
+from ...fields.encoded import Passages
+from ...fields.passage import Passage
+
+if TYPE_CHECKING:
+    from ..examples import Examples
+
+PASSAGE = Passage()
+
+
+def encode_passages(data: Examples, field: Field) -> Passages:
+    """The tokens of every passage, and where its document begins."""
+    encoded = data.encoded_values(field.name, field)
+    assert isinstance(encoded, Ragged)
+    assert field.state is not None
+    sizes = PASSAGE.sizes(encoded, data.stored_values(field.name)).astype(np.float32)
+    low = document_starts(encoded.starts, data.documents)
+    span, vocabulary = int(field.state["context"]), int(field.state["size"])
+    return Passages(encoded.values, encoded.ends, low, sizes, span, vocabulary)
+
+
+def document_starts(starts: np.ndarray, documents: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,)
+    """Where the document of each passage begins, of where passages begin and which document each is of."""
+    first = np.flatnonzero(np.diff(documents, prepend=-1) != 0)
+    return np.repeat(starts[first], np.diff(first, append=len(documents))).astype(np.int64)
