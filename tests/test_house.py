@@ -26,6 +26,7 @@ ROOMS = (
     ("fields",),
     ("options",),
     ("data", "samples"),
+    ("decoding",),
     ("trunks", "references", "tasks"),
     ("inputs", "outputs"),
     ("solved",),
@@ -55,6 +56,7 @@ TORCH_FREE = (
     "fields",
     "data",
     "samples",
+    "decoding",
     "tasks",
 )
 EXCEPTIONS = {

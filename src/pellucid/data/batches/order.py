@@ -13,7 +13,7 @@ import numpy as np
 WINDOW_BATCHES = 32
 
 # Salts: one stream of random numbers each, so that no two decisions about an example go together.
-_ORDER, _BATCHES, SPLIT_SALT, _KEYS, KEPT_SALT = 1, 2, 3, 4, 5
+_ORDER, _BATCHES, SPLIT_SALT, _KEYS, KEPT_SALT, TOKEN_SALT = 1, 2, 3, 4, 5, 6
 
 _ALL = (1 << 64) - 1
 

@@ -1,0 +1,1 @@
+"""From what a network says of each token to a text: sampling, beam search, CTC, where to stop; NumPy alone."""
