@@ -25,6 +25,8 @@ from pellucid.planning.plan import Plan
 from pellucid.solved import SOLVED, SolvedPart
 from pellucid.solved.base import Rows, register
 from pellucid.solved.ridge import PENALTIES, solve_features, solve_rows
+from pellucid.storage import Folder
+from pellucid.storage.forms import FormError
 from pellucid.training import loop as loops
 
 FILE = "solved.safetensors"
@@ -155,6 +157,10 @@ class Linear(SolvedPart):
 
     def facts(self) -> dict[str, Any]:
         return {"penalty": 1e-3}
+
+    def check_values(self, tensors: Mapping[str, np.ndarray]) -> None:
+        if not (tensors["shift"] >= 0).all():
+            raise FormError("shift is below 0")
 
     def forward(self, batch: Batch) -> Tensor:
         raw = batch.inputs["number"] @ self.coefficients + self.intercept  # type: ignore[operator]
@@ -393,6 +399,20 @@ def test_a_damaged_file_is_said(lines: type[Linear], tmp_path: Path, harm: str) 
     with pytest.raises(pellucid.PellucidError, match=r"missing|damaged|not this network's"):
         pellucid.load(run.path)
     shutil.rmtree(run.path)
+
+
+def test_values_that_no_solving_gives_are_refused(lines: type[Linear], tmp_path: Path) -> None:
+    trained(tmp_path)
+    data = pellucid.read(rows_of_two(), target="y", ignore=["z"])
+    with pytest.raises(Killed), killed_after(17):
+        trained(tmp_path, "cut")
+    for name, open_run in (("one", pellucid.load), ("cut", lambda path: pellucid.resume(path, data=data))):
+        folder = Folder(tmp_path / name)
+        tensors, meta = folder.load_tensors(FILE)
+        folder.save_tensors(FILE, {**tensors, "shift": -tensors["shift"]}, meta)
+        with pytest.raises(pellucid.PellucidError, match=r"it is damaged \(shift is below 0\)") as error:
+            open_run(folder.path)
+        assert FILE in str(error.value)
 
 
 def test_two_parts_of_one_name_are_refused(lines: type[Linear]) -> None:

@@ -20,13 +20,13 @@ class TokenRows:
 
     Attributes:
         values: (total,) the tokens of all rows, one after the other. ends: (n,) where each row ends in them.
-        document: (n,) int64, the same number for rows that are neighbours in one document.
+        low: (n,) int64, where the document of each row begins in them.
         reach: places of a window that a row is learned with: it begins less than so many before the row.
     """
 
     values: np.ndarray
     ends: np.ndarray
-    document: np.ndarray
+    low: np.ndarray
     reach: int
 
     @property
@@ -42,7 +42,7 @@ class TokenRows:
     @property
     def opens(self) -> np.ndarray:  # (n,) bool
         """Whether a row is the first of its document."""
-        return np.concatenate([[True], self.document[1:] != self.document[:-1]])[: len(self.ends)]
+        return self.starts == self.low
 
 
 def token_rows(rows: Rows, key: str) -> TokenRows:
@@ -126,11 +126,11 @@ def left_out_stretches(
 
     A window begins up to ``reach`` - 1 tokens before its row and holds ``reach`` tokens, within its document.
     """
-    starts, opens = text.starts, np.flatnonzero(text.opens)
-    document = np.searchsorted(opens, rows, "right") - 1
-    borders = np.concatenate([starts[opens], text.ends[-1:]])
-    low = np.maximum(starts[rows] - (text.reach - 1), borders[document])
-    high = np.minimum(np.maximum(text.ends[rows], starts[rows] + text.reach), borders[document + 1])
+    starts, own_low = text.starts[rows], text.low[rows]
+    documents = np.unique(text.low)
+    own_high = np.append(documents[1:], len(text.values))[np.searchsorted(documents, own_low)]
+    low = np.maximum(starts - (text.reach - 1), own_low)
+    high = np.minimum(np.maximum(text.ends[rows], starts + text.reach), own_high)
     found = np.zeros((folds, 2), np.int64)
     for k in range(folds):
         own = fold == k

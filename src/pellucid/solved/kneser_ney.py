@@ -88,13 +88,15 @@ def left_out_counts(
     nodes: np.ndarray, length: int, count: int, stretches: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:  # (M,), (K, 2) -> (e,), (e,)
     """How often each of ``count`` nodes touches what each fold leaves out, as keys and counts."""
-    found = [np.zeros(0, np.int64)]
+    keys, less = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for k, (low, high) in enumerate(stretches):
         # Sequences that end up to ``length`` - 1 places behind a stretch begin within it.
         own = nodes[low : high + length - 1 if high > low else low]
-        found.append(own[own >= 0] + np.int64((k + 1) * count))
-    keys, less = np.unique(np.concatenate(found), return_counts=True)
-    return keys, less.astype(np.int32)
+        often = np.bincount(own[own >= 0], minlength=count)
+        some = np.flatnonzero(often)
+        keys.append(some + (k + 1) * count)
+        less.append(often[some].astype(np.int32))
+    return np.concatenate(keys), np.concatenate(less)
 
 
 def continuation_counts(own: Counts, begins: np.ndarray, grown: GrownLevel, longer: Counts) -> Counts:  # (n,)

@@ -51,21 +51,42 @@ def grow_levels(
         first: the token whose sequences are marked by ``begins``.
     """
     nodes = tokens.astype(np.int32)
-    begins = np.arange(size) == first
+    begins = np.arange(size) == first  # (n,)
     for length in range(2, most + 1):
         places = np.flatnonzero(depth >= length)
         if not len(places):
             return
-        above = nodes[places - 1]
-        keys, index, counts = np.unique(
-            above.astype(np.int64) * size + tokens[places], return_inverse=True, return_counts=True
-        )
-        suffix = np.empty(len(keys), np.int32)
-        suffix[index] = nodes[places]
-        begins = begins[keys // size]
+        key = nodes[places - 1].astype(np.int64) * size + tokens[places]
+        keys, first_of, counts, index = group_keys(key, len(begins) * size)
+        suffix, begins = nodes[places[first_of]], begins[keys // size]
         nodes = np.full(len(tokens), -1, np.int32)
         nodes[places] = index
-        yield GrownLevel(length, keys, counts.astype(np.int32), suffix, begins, nodes)
+        yield GrownLevel(length, keys, counts, suffix, begins, nodes)
+
+
+def group_keys(keys: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # (M,) int64
+    """Different keys, rising; one place, and the number, of each; and which one of them is at each place.
+
+    Args:
+        keys: at least one, all of them below ``bound``. They are overwritten.
+    """
+    bits = len(keys).bit_length()
+    if bound << bits < 1 << 63:
+        # Keys and places sorted as one number: four times as fast as ``np.unique``, which sorts places by their keys.
+        keys <<= bits
+        keys |= np.arange(len(keys))
+        keys.sort()
+        place = (keys & ((1 << bits) - 1)).astype(np.int32 if bits < 32 else np.int64)
+        keys >>= bits
+    else:
+        place = np.argsort(keys)
+        keys = keys[place]
+    fresh = np.concatenate([[True], keys[1:] != keys[:-1]])
+    index = np.empty(len(keys), np.int32)
+    index[place] = np.cumsum(fresh, dtype=np.int32) - np.int32(1)
+    starts = np.flatnonzero(fresh)
+    counts = np.diff(starts, append=len(keys)).astype(np.int32)
+    return keys[starts], place[starts], counts, index
 
 
 def child_starts(keys: np.ndarray, above: int, size: int) -> np.ndarray:  # (n,) -> (m + 2,) int32
