@@ -98,6 +98,8 @@ def surprising_passages(
 
 def losses_by_document(data: Examples, rows: np.ndarray, answers: Answers) -> list[tuple[str, int, float]]:
     """The documents that are hardest to foretell: name, tokens, loss a token; none where there is one document."""
+    if data.documents is None:
+        return []
     documents = data.documents[rows]
     names, place = np.unique(documents, return_inverse=True)
     if len(names) < 2:
@@ -121,6 +123,10 @@ def written_samples(run: Run, rows: np.ndarray, loader: Loader) -> list[dict[str
     field = run.network.output.fields[0]
     prompt = field.traits.decode(true[:PROMPT].cpu().numpy()[None], field.state or {})[0]
     return [
-        {"temperature": one, "prompt": prompt, "text": "".join(Writer(run.network, temperature=one).write(prompt, WRITTEN))}
+        {
+            "temperature": one,
+            "prompt": prompt,
+            "text": "".join(Writer(run.network, temperature=one).write(prompt, WRITTEN)),
+        }
         for one in TEMPERATURES
     ]

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..data.batches.batch import Padded
-from ..fields.text import START
 from ..inputs.passage import Passage
 from ..network import Network
 
@@ -69,8 +68,3 @@ class TokenReader:
         y, self.state = self.network.trunk.read(x, self.state)
         self.count += tokens.shape[1]
         return cast(Any, self.network.output).layer(y[:, -1]).float()
-
-
-def with_start(tokens: Tensor) -> Tensor:  # (B, T) -> (B, T + 1)
-    """Tokens as they are at the beginning of a document."""
-    return torch.cat([torch.full_like(tokens[:, :1] if tokens.shape[1] else tokens.new_zeros(len(tokens), 1), START), tokens], 1)

@@ -1,6 +1,144 @@
-"""Writes on from a prompt: one token after the other, each a function of the seed, the example and its place.
+"""Writes on from a prompt, one token after the other: what is drawn is a function of the seed, the text and the place.
 
-B texts side by side, V vocabulary.
+B texts side by side, T tokens, V vocabulary.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..decoding.sampling import check_sampling, choose_tokens
+from ..decoding.stop import PieceStream, piece_bytes
+from ..errors import UsageError
+from ..fields import Field
+from ..fields.column import Column
+from ..fields.passage import BPE, BYTES, Passage
+from ..fields.text import RESERVED, START, load_tokenizer
+from ..network import Network
+from .token_reader import TokenReader
+
+# Tokens that are written unless asked otherwise, and at the most.
+USUAL_LENGTH, MOST_LENGTH = 400, 1_000_000
+
+# How bold it is unless asked otherwise: at 1 every tenth word of a small network is a slip.
+USUAL_TEMPERATURE = 0.8
+
+PASSAGE = Passage()
+
+
+class Writer:
+    """A language model that writes.
+
+    Args:
+        network: of a run on texts. seed: of what is drawn. temperature: by which logits are divided; at 0 the likeliest
+            token is written. top_p: only the likeliest tokens with this share of the probability together are drawn.
+        stop: texts that end the writing; none of them is written.
+
+    Raises:
+        UsageError: for a network that is no language model, for settings that mean nothing, for an empty stop text.
+
+    Example:
+        >>> for piece in Writer(run.network, seed=1).write("ROMEO:", 400):              # doctest: +SKIP
+        ...     print(piece, end="")
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        seed: int = 0,
+        temperature: float = USUAL_TEMPERATURE,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+    ):
+        if not network.output.fields[0].traits.written:
+            raise UsageError("this run writes no texts: it was not trained on texts alone", fix="use run.predict")
+        check_sampling(temperature, top_p)
+        self.network, self.field = network, network.output.fields[0]
+        self.seed, self.temperature, self.top_p, self.stop = seed, temperature, top_p, tuple(stop)
+        PieceStream(self.stop)
+
+    def write(self, prompt: str = "", length: int = USUAL_LENGTH, example: int = 0) -> Iterator[str]:
+        """What comes after a prompt, piece by piece, up to ``length`` tokens; the prompt itself is not among it.
+
+        Args:
+            example: a number for the text, so that several with one seed differ.
+
+        Raises:
+            UsageError: for a length that is not from 1 to ``MOST_LENGTH``.
+        """
+        if not 1 <= length <= MOST_LENGTH:
+            raise UsageError(f"{length:,} tokens can't be written", fix=f"choose a length from 1 to {MOST_LENGTH:,}")
+        return self._pieces(encode_prompt(self.field, prompt), length, example)
+
+    def _pieces(self, tokens: np.ndarray, length: int, example: int) -> Iterator[str]:
+        stream, bytes_of = PieceStream(self.stop), token_writer(self.field)
+        training = self.network.training
+        self.network.eval()
+        try:
+            reader = TokenReader(self.network)
+            logits = reader.read(torch.from_numpy(tokens)[None])
+            for step in range(length):
+                chosen = self._choose(logits, step, example)
+                if shown := stream.push(bytes_of(int(chosen[0]))):
+                    yield shown
+                if stream.stopped:
+                    return
+                # What comes after the last one is not asked.
+                if step + 1 < length:
+                    logits = reader.read(torch.from_numpy(chosen)[:, None])
+            if rest := stream.finish():
+                yield rest
+        finally:
+            self.network.train(training)
+
+    def _choose(self, logits: Tensor, step: int, example: int) -> np.ndarray:  # (1, V) -> (1,)
+        own = logits.double().cpu().numpy().copy()
+        # Padding, start and end of a document are nothing that could be written.
+        own[:, :RESERVED] = -np.inf
+        drawn = {"seed": self.seed, "temperature": self.temperature, "top_p": self.top_p}
+        return choose_tokens(own, np.array([example]), step, **drawn)
+
+
+def encode_prompt(field: Field, prompt: str) -> np.ndarray:  # -> (T,) int64
+    """The tokens of a prompt, as at the beginning of a document."""
+    import polars as pl
+
+    stored = PASSAGE.store(
+        Column("prompt", pl.Series("prompt", [prompt], pl.String)), field.settings, lambda note: None
+    )
+    tokens = PASSAGE.encode(stored, field.state or {})[0]
+    return np.concatenate([[START], tokens]).astype(np.int64)
+
+
+def unknown_signs(field: Field, prompt: str) -> str:
+    """What of a prompt training has not seen, in words; empty where it has seen all."""
+    import polars as pl
+
+    stored = PASSAGE.store(
+        Column("prompt", pl.Series("prompt", [prompt], pl.String)), field.settings, lambda note: None
+    )
+    return PASSAGE.describe_new_values(stored, field.state or {})
+
+
+def token_writer(field: Field) -> Callable[[int], bytes | str]:
+    """What is written for a token, by its number: bytes, which need not end where a letter does, or letters."""
+    state = field.state or {}
+    if state["level"] == BYTES:
+        return lambda token: bytes([token - RESERVED])
+    if state["level"] == BPE:
+        pieces = token_pieces(state["tokenizer"])
+        return lambda token: piece_bytes(pieces[token - RESERVED])
+    return lambda token: PASSAGE.decode(np.array([[token]]), state)[0]
+
+
+@lru_cache(maxsize=2)
+def token_pieces(tokenizer: str) -> list[str]:
+    """The pieces of a byte-level BPE by their numbers, as its vocabulary writes them."""
+    known = load_tokenizer(tokenizer).get_vocab()
+    return sorted(known, key=lambda piece: known[piece])

@@ -1,6 +1,20 @@
 """The sections of a report's page, one file each. Importing this package registers them."""
 
-from . import curves, data, errors, forecasts, importance, label_issues, network, plan, quality, targets, training, use  # noqa: F401
+from . import (
+    curves,
+    data,
+    errors,
+    forecasts,
+    importance,
+    label_issues,
+    language,
+    network,
+    plan,
+    quality,
+    targets,
+    training,
+    use,
+)  # noqa: F401
 from .base import SECTIONS, Section
 
 __all__ = ["SECTIONS", "Section"]
