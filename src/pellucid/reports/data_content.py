@@ -68,16 +68,24 @@ def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
     Args:
         rows: (n,) of training.
     """
-    if not len(rows) or not any(is_seen(f) for f in data.inputs):
+    if not len(rows) or not any(is_seen(f) for f in data.inputs) or task.fields[0].traits.written:
         return []
-    encoded = encode_target(data, task.fields)
     places = rows[np.linspace(0, len(rows) - 1, min(len(rows), 40 * SAMPLES)).astype(np.int64)]
-    truth = task.decode_target(np.asarray(encoded)[places])
+    truth = shown_targets(task, data, places)
     found: list[Worst] = []
     for i in one_of_each(truth)[:SAMPLES]:
         row = int(places[i])
         found.append({"shown": shown_inputs(data, row), "true": in_words(truth[i]), "where": data.short_title(row)})
     return found
+
+
+def shown_targets(task: Task, data: Examples, rows: np.ndarray) -> list[Any]:  # (n,)
+    """What is true of some examples; of texts that are written, these."""
+    goal = task.fields[0]
+    if goal.traits.axes and not goal.traits.moments:
+        stored = data.stored_values(goal.name)
+        return [goal.traits.show(stored, row) for row in rows.tolist()]
+    return task.decode_target(np.asarray(encode_target(data, task.fields))[rows])
 
 
 def one_of_each(values: Sequence[Any]) -> list[int]:

@@ -27,6 +27,7 @@ from .run_report import (
     report_summary,
     worst_answers,
 )
+from .text_content import passage_rows, text_content
 
 if TYPE_CHECKING:
     from ..data import Examples, Split
@@ -40,8 +41,8 @@ def write_report(
 ) -> None:
     """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
     evaluated, task = write_history(run, history), run.network.output.task
-    forecasts = not task.constant
-    rows_of = forecast_rows if forecasts else prediction_rows
+    goal = task.fields[0].traits
+    rows_of = forecast_rows if goal.moments else passage_rows if goal.written else prediction_rows
     run.folder.write("predictions.parquet", parquet_bytes(rows_of(run, data, split.test, test)))
     looked = limit_validation(split)
     how = score_grouping(data, split.test, feed.score_weights(split.test))
@@ -58,8 +59,10 @@ def write_report(
         content["suspects"] = write_suspects(run, data, looked, feed, validation)
     # What is shown as a wrong label is not shown again as an error of the network.
     shown = {one["row"] for one in content.get("suspects", {}).get("examples", ())}
-    if forecasts:
+    if goal.moments:
         content["forecasts"] = forecast_content(run, data, split.test, test, feed)
+    elif goal.written:
+        content["language"] = text_content(run, data, split.test, test, feed)
     else:
         content["worst"] = worst_answers(run, data, looked.validation, validation, but=shown)
     run.folder.write("report.html", report_page(content).encode())

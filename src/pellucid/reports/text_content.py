@@ -5,9 +5,11 @@ n passages, T places.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -42,6 +44,21 @@ def text_content(run: Run, data: Examples, rows: np.ndarray, answers: Answers, l
     }
 
 
+def passage_rows(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
+    """One line a test passage: where it is, its tokens and bytes, the loss a token, how many were the likeliest."""
+    raw, size = (part.numpy() for part in answers)
+    return pl.DataFrame(
+        {
+            "row": rows,
+            "input": data.short_titles(rows),
+            "tokens": size[:, 0].astype(np.int64),
+            "bytes": size[:, 1].astype(np.int64),
+            "loss": raw[:, 0] / np.maximum(size[:, 0], 1),
+            "right": raw[:, 1].astype(np.int64),
+        }
+    )
+
+
 @torch.inference_mode()
 def token_losses(run: Run, rows: np.ndarray, loader: Loader) -> tuple[Tensor, Tensor]:  # -> (n, T), (n, T)
     """The loss of each token of some passages, NaN behind their ends, and the tokens themselves."""
@@ -68,8 +85,8 @@ def losses_by_place(run: Run, rows: np.ndarray, loader: Loader) -> dict[str, lis
     losses, _ = token_losses(run, some, loader)
     places = losses.shape[1]
     edges = np.unique(np.geomspace(1, places + 1, BINS + 1).astype(int))
-    means = [float(losses[:, low - 1 : high - 1].nanmean()) for low, high in zip(edges, edges[1:], strict=False)]
-    middle = [(float(low) + float(high) - 1) / 2 for low, high in zip(edges, edges[1:], strict=False)]
+    means = [float(losses[:, low - 1 : high - 1].nanmean()) for low, high in itertools.pairwise(edges)]
+    middle = [(float(low) + float(high) - 1) / 2 for low, high in itertools.pairwise(edges)]
     kept = [(x, y) for x, y in zip(middle, means, strict=True) if np.isfinite(y)]
     return {"place": [x for x, _ in kept], "loss": [y for _, y in kept]}
 

@@ -142,7 +142,8 @@ def spread_rows(data: Examples, targets: Sequence[Field], rows: np.ndarray, seed
 
 def _answer_groups(data: Examples, targets: Sequence[Field], rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,) from 0
     """Which group of answers each row is of."""
-    if targets[0].traits.moments:
+    # Of what is written, rows stand in the order of their documents.
+    if targets[0].traits.moments or (not targets[0].traits.plain and targets[0].traits.axes):
         return np.arange(len(rows)) * RANKS // max(len(rows), 1)
     stored = [data.stored_values(f.name) for f in targets]
     if targets[0].traits.stratified:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -441,6 +441,22 @@ class Run:
         """
         pieces = self.predict_pieces(inputs, texts=texts, keep=keep, threshold=threshold, steps=steps, **options)
         return Predictions.joined(list(pieces), pieces.notes)
+
+    def write(self, prompt: str = "", length: int = 400, **how: Any) -> Iterator[str]:
+        """What a language model writes after a prompt, piece by piece; the prompt itself is not among it.
+
+        Args:
+            length: tokens, at the most. how: ``temperature``, ``top_p``, ``stop`` and ``seed``, see ``writing.Writer``.
+
+        Raises:
+            UsageError: for a run that is no language model, or settings that mean nothing.
+
+        Example:
+            >>> for piece in run.write("ROMEO:", length=400): print(piece, end="")      # doctest: +SKIP
+        """
+        from .writing import Writer
+
+        return Writer(self.network, **how).write(prompt, length)
 
     def inspect(
         self, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **options: Any

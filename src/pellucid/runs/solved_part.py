@@ -17,6 +17,7 @@ from torch import Tensor
 from ..activity import activity
 from ..data.splits.grouping import score_grouping
 from ..network import SOLVED_PREFIX, Network
+from ..outputs import Output
 from ..planning.build import planned_output, planned_solved
 from ..solved import SolvedPart
 from ..storage import Files, damage_error
@@ -74,9 +75,9 @@ def solve_part(job: Trainer) -> SolvedPart | None:
 
 def judge_part(job: Trainer, part: SolvedPart) -> dict[str, Any]:
     """The part's own loss and metric on validation, as JSON."""
-    raw, target = solved_answers(part, job.loader, job.watched)
-    weight = job.loader.score_weights(job.watched)
     output = planned_output(job.plan, job.targets)
+    raw, target = solved_answers(part, output, job.loader, job.watched)
+    weight = job.loader.score_weights(job.watched)
     return {
         "validation_loss": mean_loss(output, raw, target, weight),
         "validation": output.task.measure(raw, target, weight),
@@ -84,15 +85,16 @@ def judge_part(job: Trainer, part: SolvedPart) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def solved_answers(part: SolvedPart, loader: Loader, rows: np.ndarray) -> Answers:
-    """What a part says of some rows, and their targets, on the CPU."""
+def solved_answers(part: SolvedPart, output: Output, loader: Loader, rows: np.ndarray) -> Answers:
+    """What is kept of a part's answers to some rows, and their targets, on the CPU."""
     target = loader.targets(rows).cpu()
     if loader.solved is not None:
         return loader.solved[torch.from_numpy(rows).to(loader.home)].cpu(), target
     training, size = part.training, loader.at_once
     part.eval()
     parts = [torch.from_numpy(rows[start : start + size]).to(loader.home) for start in range(0, len(rows), size)]
-    found = torch.cat([part(loader.batch(one)).float().cpu() for one in parts])
+    batches = (loader.batch(one) for one in parts)
+    found = torch.cat([output.keep(part(batch).float(), batch).cpu() for batch in batches])
     part.train(training)
     return found, target
 
@@ -105,7 +107,8 @@ def left_out_answers(network: Network, loader: Loader, rows: np.ndarray) -> Answ
     network.eval()
     network.solved.train()
     parts = [torch.from_numpy(rows[start : start + size]).to(loader.home) for start in range(0, len(rows), size)]
-    found = torch.cat([network(loader.batch(one)).float().cpu() for one in parts])
+    batches = (loader.batch(one) for one in parts)
+    found = torch.cat([network.output.keep(network(batch).float(), batch).cpu() for batch in batches])
     network.train(training)
     return found, loader.targets(rows).cpu()
 
@@ -194,7 +197,8 @@ def added_facts(job: Trainer, task: Task, rows: np.ndarray, seen: Answers) -> di
         return None
     how = score_grouping(job.data, rows, job.loader.score_weights(rows))
     # Its answers are taken at their word, and the score calibrates whatever it is given.
-    own = task.uncalibrate(solved_answers(job.solved, job.loader, rows)[0].numpy())
+    output = planned_output(job.plan, job.targets)
+    own = task.uncalibrate(solved_answers(job.solved, output, job.loader, rows)[0].numpy())
     ahead = task.paired_difference(seen[0], own, seen[1], how["weight"], how["group"], how["moments"])
     return job.record["solved"] | {
         "score": task.score(own, seen[1], job.solved.name, **how).to_json(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,8 +102,8 @@ class Writer:
         own = logits.double().cpu().numpy().copy()
         # Padding, start and end of a document are nothing that could be written.
         own[:, :RESERVED] = -np.inf
-        drawn = {"seed": self.seed, "temperature": self.temperature, "top_p": self.top_p}
-        return choose_tokens(own, np.array([example]), step, **drawn)
+        how: dict[str, Any] = {"seed": self.seed, "temperature": self.temperature, "top_p": self.top_p}
+        return choose_tokens(own, np.array([example]), step, **how)
 
 
 def encode_prompt(field: Field, prompt: str) -> np.ndarray:  # -> (T,) int64

@@ -76,7 +76,7 @@ def group_keys(keys: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray, np
         keys <<= bits
         keys |= np.arange(len(keys))
         keys.sort()
-        place = (keys & ((1 << bits) - 1)).astype(np.int32 if bits < 32 else np.int64)
+        place: np.ndarray = (keys & ((1 << bits) - 1)).astype(np.int32 if bits < 32 else np.int64)
         keys >>= bits
     else:
         place = np.argsort(keys)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import PellucidError
 from ...fields import Field, Ragged
 from ...fields.encoded import Passages
 from ...fields.passage import Passage
@@ -23,9 +22,8 @@ def encode_passages(data: Examples, field: Field) -> Passages:
     assert isinstance(encoded, Ragged)
     assert field.state is not None
     sizes = PASSAGE.sizes(encoded, data.stored_values(field.name)).astype(np.float32)
-    documents = data.documents
-    if documents is None:
-        raise PellucidError("its rows are no passages of documents", where=data.name)
+    # Examples that were taken out of their documents, as those that a run keeps, stand each for itself.
+    documents = np.arange(len(encoded)) if data.documents is None else data.documents
     low = document_starts(encoded.starts, documents)
     span, vocabulary = int(field.state["context"]), int(field.state["size"])
     return Passages(encoded.values, encoded.ends, low, sizes, span, vocabulary)

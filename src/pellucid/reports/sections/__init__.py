@@ -1,6 +1,6 @@
 """The sections of a report's page, one file each. Importing this package registers them."""
 
-from . import (
+from . import (  # noqa: F401  # noqa: F401
     curves,
     data,
     errors,
@@ -14,7 +14,7 @@ from . import (
     targets,
     training,
     use,
-)  # noqa: F401
+)
 from .base import SECTIONS, Section
 
 __all__ = ["SECTIONS", "Section"]

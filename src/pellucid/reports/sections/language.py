@@ -22,8 +22,8 @@ def language_section(content: Content) -> Markup | None:
         return None
     unit = found["unit"]
     lead = (
-        f"What it writes after the beginning of a passage of {scored_on(content)}. The temperature says how bold it is: "
-        f"at 0 it would write the likeliest {unit} each time, at 1 each {unit} as often as it holds it likely."
+        f"What it writes after the beginning of a passage of {scored_on(content)}. The temperature says how bold it "
+        f"is: at 0 it would write the likeliest {unit} each time, at 1 each {unit} as often as it holds it likely."
     )
     samples = [_sample_card(one) for one in found["written"]]
     parts = [tag("p", lead, class_="quiet"), card_grid(*samples), card_grid(*_loss_cards(found))]
