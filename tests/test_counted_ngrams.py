@@ -276,10 +276,16 @@ def test_little_time_makes_a_low_order_and_little_room_too(monkeypatch: pytest.M
     train = np.arange(70)
     assert part.within(rows, train, 80, 1e9)["most"] == 8
     assert part.within(rows, train, 80, 0.0)["most"] == 2
-    monkeypatch.setattr(counted_ngrams, "MOST_BYTES", 4000)
+    monkeypatch.setattr(counted_ngrams, "MOST_BYTES", 12_000)
     small = solved_part(rows, range(70), [], SIZE)
-    assert small.order < 6
-    assert sum(value.nbytes for value in small.levels.state_dict().values()) < 8000
+    monkeypatch.undo()
+    larger = solved_part(rows, range(70), [], SIZE, most=small.order + 1)
+    assert level_bytes(small) <= 12_000 < level_bytes(larger)
+
+
+def level_bytes(part: CountedNgrams) -> int:
+    tensors = part.levels.state_dict()
+    return sum(value.nbytes for name, value in tensors.items() if not name.endswith("discounts"))
 
 
 # -- one token after the other

@@ -44,7 +44,7 @@ FOLDS = 8
 MOST_ORDER, USUAL_ORDER = 8, 6
 
 # By how much the loss of a shorter order may be larger for it to be taken: it takes much less room.
-NEARLY = 1.001
+NEARLY = 1.005
 
 # Tokens of validation that the order is chosen on, and of training that are counted to see how long that takes.
 MOST_COMPARED, MOST_TIMED = 1 << 18, 1 << 16
@@ -53,7 +53,7 @@ MOST_COMPARED, MOST_TIMED = 1 << 18, 1 << 16
 SLOWER = 1.5
 
 # Bytes of all keys and counts, at most, and as a share of this machine's memory.
-MOST_BYTES, MEMORY_SHARE = 1 << 29, 1 / 16
+MOST_BYTES, MEMORY_SHARE = 1 << 28, 1 / 16
 
 # Places that are answered together: what successors they have fits the processor's cache, about.
 PLACES_AT_ONCE = 1 << 12

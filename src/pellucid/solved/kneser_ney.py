@@ -39,7 +39,8 @@ class Counts:
 
     @property
     def bytes(self) -> int:
-        return self.every.nbytes + self.keys.nbytes + self.less.nbytes
+        """What it takes when it is kept, its keys in 32 bits."""
+        return 4 * len(self.every) + 8 * len(self.keys)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def count_levels(
     for grown in grow_levels(tokens, text.depth, size, most, START):
         longer = Counts(grown.counts, *left_out_counts(grown.nodes, grown.length, len(grown.keys), stretches))
         found = CountedLevel(keys, last, continuation_counts(last, begins, grown, longer))
-        taken += keys.nbytes + found.lower.bytes + START_BYTES * len(last.every)
+        taken += keys.nbytes + last.bytes + found.lower.bytes + START_BYTES * len(last.every)
         yield found
         keys, last, begins = grown.keys, longer, grown.begins
         if taken + keys.nbytes + last.bytes > room:

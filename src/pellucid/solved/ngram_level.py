@@ -56,9 +56,10 @@ class NgramLevel(TrieLevel):
             way = way + fold
             self._take_off(count, way, low, high, begin)
         aside = (way * (MOST_DISCOUNTS + 1)).index_select(0, which) + count.clamp_max(MOST_DISCOUNTS)
-        discount, count = self.discounts.view(-1).index_select(0, aside), count.float()
-        sums = (torch.segment_reduce(part, "sum", lengths=high - low, unsafe=True) for part in (count, discount))
-        total, spared = sums  # (P,)
+        discount = self.discounts.view(-1).index_select(0, aside)
+        # Thousands of successors, summed with 24 bits, would leave an error that shows.
+        sums = [torch.segment_reduce(x.double(), "sum", lengths=high - low, unsafe=True) for x in (count, discount)]
+        total, spared = (x.to(left.dtype) for x in sums)  # (P,)
         known = total > 0
         scale = torch.where(known, left / total, 0.0)
         # A key begins with its context; a place in ``found`` with the number of places before it.
