@@ -289,7 +289,7 @@ def test_misspelt_options_suggest(options, message):
             "x",
             "t.docx: it is one document (.docx), which can't be read\n  save them as plain text (.txt) first",
         ),
-        ("t.qqq", "x", "t.qqq: a file that ends in '.qqq' can't be read\n  known: folders of images"),
+        ("t.qqq", "\0\1", "t.qqq: a file that ends in '.qqq' can't be read\n  known: folders of images"),
     ],
 )
 def test_files_that_cannot_be_read(name, content, message, tmp_path):

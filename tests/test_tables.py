@@ -393,8 +393,8 @@ def test_tables_in_an_archive_are_one_table(name, tmp_path):
 
 def test_an_archive_without_tables(tmp_path):
     with pytest.raises(PellucidError) as error:
-        read_data(pack(tmp_path / "t.zip", {"a.md": "x"}))
-    assert str(error.value) == "t.zip: there is no table in the archive (it holds a.md)\n  put a table into it"
+        read_data(pack(tmp_path / "t.zip", {"a.bin": "x"}))
+    assert str(error.value) == "t.zip: there is no table in the archive (it holds a.bin)\n  put a table into it"
 
 
 # several files

@@ -118,7 +118,7 @@ def test_texts_without_a_label_are_no_class(tmp_path: Path) -> None:
 def test_one_class_and_none(tmp_path: Path) -> None:
     write(tmp_path / "r", {f"pos/{i}.txt": b"good it was" for i in range(5)})
     with pytest.raises(PellucidError, match=r"^r/: there is only one class, 'pos'.*\n  put the texts of each class in"):
-        pellucid.read(tmp_path / "r")
+        pellucid.read(tmp_path / "r", target="label")
 
 
 def test_folders_of_tables_are_no_texts(tmp_path: Path) -> None:
@@ -209,13 +209,13 @@ def test_names_that_are_asked_for_make_a_table() -> None:
 
 def test_a_file_of_lines(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
-    path.write_text("Well, no, then.\n\nYes, indeed.\r\nPerhaps it is so, I say\n", newline="")
+    path.write_text("review\nWell, no, then.\n\nYes, indeed.\r\nPerhaps it is so, I say\n", newline="")
     data = pellucid.read(path)
-    assert data.column("text").series().to_list() == ["Well, no, then.", "Yes, indeed.", "Perhaps it is so, I say"]
-    assert data.place(1) == "lines.txt, line 3"
-    what = "3 lines of text without labels: there is nothing to predict; language models"
+    assert data.column("review").series().to_list() == ["Well, no, then.", "Yes, indeed.", "Perhaps it is so, I say"]
+    assert data.place(1) == "lines.txt, line 4"
+    what = "3 lines of text without labels: there is nothing to predict; --target text learns to continue them"
     assert what in said(data)
-    with pytest.raises(PellucidError, match=rf"^lines: {what}.* can't be trained yet\n  to classify texts, give"):
+    with pytest.raises(PellucidError, match=rf"^lines: {what}\n  to classify texts, give"):
         pellucid.train(data, steps=1)
 
 
@@ -227,10 +227,10 @@ def test_a_name_above_lines_is_no_text(tmp_path: Path) -> None:
 def test_a_file_of_lines_larger_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pellucid.data.tables.text_blocks.BLOCK", 1 << 10)
     lines = [f"This is line {i}, {'and so on, ' * (i % 3)}of a text" for i in range(300)]
-    (tmp_path / "a.txt").write_text("\n".join(lines))
+    (tmp_path / "a.txt").write_text("\n".join(["text", *lines]))
     data = pellucid.read(tmp_path / "a.txt")
     assert data.column("text").series().to_list() == lines
-    assert data.place(299) == "a.txt, line 300"
+    assert data.place(299) == "a.txt, line 301"
 
 
 @pytest.mark.parametrize(

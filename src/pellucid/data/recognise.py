@@ -17,23 +17,19 @@ from ..errors import PellucidError, UsageError, shell_quote
 from ..fields import kind_named
 from ..fields.files import plain_path
 from ..wording import count_noun, join_words
+from .documents.layouts import document_of_copy
 from .folders import layouts, texts
 from .folders.listing import MEDIA, TEXTS, list_files, suffix_of
 from .memory.files import FileCopy, source_of_copy
 from .source import LAYOUTS, Contents, ReadOptions, Source
 from .tables import readers
-from .unread import explain_suffixes
+from .unread import UNREAD_ARCHIVES, UNREAD_SHEETS, explain_suffixes
 
 # The kind of files that an empty folder is most often meant for.
 OFTEN = "image"
 
-# Endings that no layout reads, so that the error can say what to do instead of what is known.
-UNREAD_ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
-
 # With one slash of two where it came as a ``Path``.
 WEB_ADDRESS = re.compile(r"(https?|ftps?|sftp|s3|gs|gcs|az|abfss?|hf|hdfs|kaggle|git|ssh):/", re.IGNORECASE)
-
-UNREAD_SHEETS = (".numbers", ".xlsm", ".xlsb")
 
 
 def recognise_source(source: Any, options: ReadOptions) -> Source:
@@ -51,7 +47,9 @@ def recognise_source(source: Any, options: ReadOptions) -> Source:
         if not os.path.exists(source):
             source = _matching_files(source)
     if isinstance(source, FileCopy):
-        found = None if source.path.suffix in readers.READERS else recognise_source(source.path, options)
+        found = document_of_copy(source.path, source.name, options)
+        if found is None and source.path.suffix not in readers.READERS:
+            found = recognise_source(source.path, options)
         return source_of_copy(source, found, options)
     for layout in LAYOUTS.values():
         if (found := layout(source, options)) is not None:

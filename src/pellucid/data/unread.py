@@ -13,6 +13,11 @@ from ..wording import count_noun, join_words
 # How photos are kept that a converter makes JPEG of.
 CONVERT = "save them as JPEG or PNG first (on a phone: share or export as 'most compatible')"
 
+# Endings that no layout reads, so that the error can say what to do instead of what is known.
+UNREAD_ARCHIVES = (".gz", ".xz", ".bz2", ".zst", ".7z", ".rar")
+
+UNREAD_SHEETS = (".numbers", ".xlsm", ".xlsb")
+
 
 @dataclass(frozen=True)
 class Unread:

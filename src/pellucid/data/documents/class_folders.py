@@ -41,7 +41,11 @@ def find_class_folders(paths: Sequence[str]) -> Folders:
     texts = [path for path in paths if may_be_text(path)]
     labels = classes_of(texts, "", (), "text").labels if texts else []
     counts = Counter(label for label in labels if label)
-    return Folders(list(counts), _why_not(counts, labels.count(None) / max(len(labels), 1)))
+    folders = [path.split("/")[:-1] for path in texts]
+    # Beside folders of classes lies what is in a folder that holds one; what has no label lies in its own.
+    above = {tuple(own[:i]) for own, label in zip(folders, labels, strict=True) if label for i in range(len(own))}
+    loose = sum(tuple(own) in above for own, label in zip(folders, labels, strict=True) if not label)
+    return Folders(list(counts), _why_not(counts, loose / max(len(labels), 1)))
 
 
 def _why_not(counts: Mapping[str, int], loose: float) -> str:

@@ -21,7 +21,7 @@ from ..tables.lines import is_table, numbers_in_columns, text_name
 from ..tables.readers import is_table_file
 from ..tables.signatures import SAMPLE_BYTES, meaning_of
 from ..tables.text_blocks import decode_text
-from ..unread import explain_suffixes
+from ..unread import UNREAD_ARCHIVES, UNREAD_SHEETS, explain_suffixes
 from .class_folders import find_class_folders
 from .content import packed_opener, plain_opener
 from .listing import LOOSE, DocumentListing, list_documents, list_given, list_packed
@@ -43,10 +43,15 @@ PAGES = (".html", ".htm")
 @layout_first
 def text_document(source: Any, options: ReadOptions) -> Source | None:
     """One file of text, whose content is no table; compressed or not."""
-    if not isinstance(source, Path) or not _may_be_document(source, options) or not _is_document(source, options):
+    return document_of_copy(source, source.name, options) if isinstance(source, Path) else None
+
+
+def document_of_copy(path: Path, name: str, options: ReadOptions) -> Source | None:
+    """The same of a file that messages call otherwise."""
+    if not _may_be_document(path, options) or not _is_document(path, options):
         return None
-    found = list_given([source], source.name)
-    return Source(source.name, found.digest, partial(_load_given, found, {str(source): source.name}, options))
+    found = list_given([path], name)
+    return Source(name, found.digest, partial(_load_given, found, {str(path): name}, options))
 
 
 @layout_first
@@ -142,8 +147,8 @@ def _may_be_document(path: Path, options: ReadOptions) -> bool:
         return False
     if options.documents is not None or (language_of(plain) and (suffix or plain == path.name)):
         return suffix not in MEDIA
-    unknown = not (plain != path.name or suffix in (*MEDIA, *COMPRESSED) or is_table_file(Path(plain)))
-    return unknown and explain_suffixes({suffix: 1}) is None
+    known = suffix in (*MEDIA, *UNREAD_ARCHIVES, *UNREAD_SHEETS) or is_table_file(Path(plain)) or plain != path.name
+    return not known and explain_suffixes({suffix: 1}) is None
 
 
 def _is_document(path: Path, options: ReadOptions) -> bool:

@@ -100,8 +100,7 @@ class DocumentListing:
         """Notes on what is left out, by why."""
         whys = (
             (self.hidden, "hidden file or folder is", "hidden files and folders are"),
-            (self.vendored, "folder of others' code or of what programs left is",
-             "folders of others' code or of what programs left are"),
+            (self.vendored, "folder of installed or compiled code is", "folders of installed or compiled code are"),
             (self.ignored, f"file or folder that {RULES} names is", f"files and folders that {RULES} names are"),
             (self.generated, "file made by a program is", "files made by programs are"),
             (self.made, "folder that Pellucid made is", "folders that Pellucid made are"),

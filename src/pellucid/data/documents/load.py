@@ -234,7 +234,8 @@ def _what(documents: Sequence[Document], given: bool) -> str:
     languages = Counter(language_of(document.name) or "other text" for document in documents)
     named = languages.most_common(MOST_LANGUAGES)
     others = len(documents) - sum(count for _, count in named)
-    shown = join_words([*(f"{count:,} {name}" for name, count in named), *([f"{others:,} others"] if others else [])])
+    rest = [count_noun(others, "other")] if others else []
+    shown = join_words([*(f"{count:,} {name}" for name, count in named), *rest])
     return f"{len(documents):,} documents" + (f" ({shown})" if len(languages) > 1 and not given else "")
 
 

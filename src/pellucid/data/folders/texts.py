@@ -36,6 +36,9 @@ from .patterns import read_names
 # The column that files make, and its kind: all layouts here are of texts.
 TEXT = "text"
 
+# How what comes next in the same texts is learned.
+INSTEAD = f"--target {TEXT} learns to continue them instead"
+
 # Files whose beginning is looked at, spread evenly, to know whether they are texts or tables.
 MOST_LOOKED_AT = 20
 
@@ -176,7 +179,7 @@ def _load_texts(files: Listing, options: ReadOptions) -> Contents:
         about += f", with {count_noun(len(parts.columns), 'column')} from their names"
     elif any(told.labels):
         about += f" {where} a folder for each class"
-    target, why = (parts.target, parts.why) if parts else (told.name, told.why)
+    target, why = (parts.target, parts.why) if parts else (told.name, f"{told.why}; {INSTEAD}")
     kinds = {TEXT: TEXT, target: "category"}
     made = Contents(about, columns, notes, True, kinds, target, why, added=(*columns,), needs_classes=True, files=True)
     return replace(made, beside=parts.beside, pattern=parts.pattern) if parts else made

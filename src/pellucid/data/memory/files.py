@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import PellucidError
+from ..documents.names import language_of
 from ..source import Contents, ReadOptions, Source
 from ..tables.readers import READERS, contents_of, read_table
 from ..tables.spool import Spool
@@ -91,7 +92,12 @@ def _suffix_of(name: str, first: bytes, path: Path) -> str:
     lower = name.lower()
     told = "".join(Path(lower).suffixes[-2:])
     for suffix in (told, Path(lower).suffix):
-        if suffix in READERS or suffix in (".zip", ".tar") or suffix.endswith((".gz", ".xz", ".bz2", ".zst", ".tgz")):
+        if (
+            suffix in READERS
+            or (suffix and language_of(f"a{suffix}"))
+            or suffix in (".zip", ".tar")
+            or suffix.endswith((".gz", ".xz", ".bz2", ".zst", ".tgz"))
+        ):
             return suffix
     if first.startswith(b"PK"):
         return _suffix_of_zip(path)
@@ -113,11 +119,10 @@ def source_of_copy(copy: FileCopy, found: Source | None, options: ReadOptions) -
     """A copy as a source: called as the file was, and known by its content.
 
     Args:
-        found: what the layouts make of its path.
+        found: what the layouts make of its path; None where it is a table.
     """
-    if copy.path.suffix in READERS:
+    if found is None:
         return Source(copy.name, copy.digest, partial(_load_table, copy, options))
-    assert found is not None
     return replace(found, name=copy.name, digest=copy.digest, load=partial(_load_kept, copy, found))
 
 
