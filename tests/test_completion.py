@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Path:
     [
         (("pellucid", "re"), ["read", "resume", "report"]),
         (("pellucid", "train", "x", "--split-"), ["--split-seed"]),
-        (("pellucid", "train", "x", "--network", "m"), ["mlp"]),
+        (("pellucid", "train", "x", "--network", "m"), ["mingru", "mlp"]),
         (("pellucid", "train", "x", "--augment", "mirror,s"), ["mirror,shift", "mirror,speed"]),
         (("pellucid", "train", "x", "--kind", "zip=c"), ["zip=category"]),
         (("pellucid", "train", "x", "--kind", "zip"), []),

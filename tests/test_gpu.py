@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
 
-NETWORKS = ("mlp", "cnn", "rnn", "lstm", "transformer")
+NETWORKS = ("mlp", "cnn", "rnn", "lstm", "mingru", "transformer")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from test_trunks import CAUSAL, made
 from torch import Tensor, nn
 
 from pellucid.errors import PellucidError
 from pellucid.trunks import TRUNKS, Custom, Features, Trunk
 from pellucid.trunks.buffers import LEAST_ROOM, PositionBuffer, take_examples
-from pellucid.trunks.layers import Attention, RotaryTable, rotary_angles
+from pellucid.trunks.layers import RotaryTable, rotary_angles
 
 # 61 positions are behind what five taps with dilation 16 reach only in parts, and more than one room of a buffer.
 LENGTH = 61
@@ -257,51 +255,3 @@ def test_all_stages_go_on_by_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
         assert count_calls(monkeypatch, lambda: go_on(trunk, x[:, 100:], [None] * 100, state)) == 0
         # The empty one, and one for each doubling.
         assert count_calls(monkeypatch, lambda: go_on(trunk, x, [None] * 200)) <= 1 + 8
-
-
-# -- what it costs
-
-
-def best_time(run: Callable[[], Any], times: int) -> float:
-    """Seconds of the fastest of several runs."""
-    found = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        run()
-        found.append(time.perf_counter() - begin)
-    return min(found)
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("name", CAUSAL)
-def test_a_prompt_is_read_ten_times_as_fast_as_it_is_stepped(name: str) -> None:
-    trunk = TRUNKS[name].of_size(3).build(1, causal=True).eval()
-    x = torch.randn(1, 1000, trunk.width)
-    read = best_time(lambda: trunk.read(x, trunk.start(1, x)), 3)
-    stepped = best_time(lambda: go_on(trunk, x, [None] * 1000), 1)
-    assert stepped > 10 * read
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("name", CAUSAL)
-def test_a_late_token_costs_at_most_twice_an_early_one_beyond_attention(name: str) -> None:
-    trunk = TRUNKS[name].of_size(3).build(1, causal=True).eval()
-    x = torch.randn(1, 2010, trunk.width)
-    own = []
-    for at in (50, 2000):
-        _, state = trunk.read(x[:, :at], trunk.start(1, x))
-        # The first step after a read makes room.
-        _, state = trunk.step(x[:, at], state)
-        taken = best_time(lambda at=at, state=state: go_on(trunk, x[:, at : at + 8], [None] * 8, state), 20) / 8  # type: ignore[misc]
-        own.append(taken - attention_time(trunk, at))
-    assert own[1] < 2 * own[0]
-
-
-def attention_time(trunk: Trunk, length: int) -> float:
-    """Seconds that the attention itself of one step takes over so many positions, in all stages."""
-    heads = [m for m in trunk.modules() if isinstance(m, Attention)]
-    if not heads:
-        return 0.0
-    width = heads[0].qkv.in_features // heads[0].heads
-    q, k = torch.randn(1, heads[0].heads, 1, width), torch.randn(1, heads[0].heads, length, width)
-    return len(heads) * best_time(lambda: F.scaled_dot_product_attention(q, k, k), 50)

@@ -31,13 +31,14 @@ from pellucid.trunks import (
     convolutional,
     dense,
     layers,
+    parallel_scan,
     recurrent,
     transformer,
     trunk_named,
 )
 from pellucid.trunks.layers import GROUP, assign_salts
 
-for _module in (base, buffers, layers, dense, convolutional, recurrent, transformer):
+for _module in (base, buffers, layers, dense, convolutional, parallel_scan, recurrent, transformer):
     shapes.hold(_module)
 
 SHAPES = {0: (), 1: (9,), 2: (7, 6)}  # positions -> what the tests use
@@ -276,7 +277,7 @@ def test_sizes_that_cannot_be_are_refused() -> None:
     for make, text in (
         (lambda: Transformer(100), "a transformer 100 wide can't have heads 32 wide"),
         (lambda: Recurrent(7), "a recurrent trunk can't be 7 wide: each direction takes half"),
-        (lambda: Recurrent(cell="gruu"), "Unknown cell 'gruu'. Did you mean 'gru'? Known: gru, lstm"),
+        (lambda: Recurrent(cell="gruu"), "Unknown cell 'gruu'. Did you mean 'gru'? Known: gru, lstm, mingru"),
         (lambda: Convolutional(dropout=1.0).build(2), "dropout 1.0 is not a share of values"),
     ):
         with pytest.raises(PellucidError) as caught:

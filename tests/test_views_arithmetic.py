@@ -148,7 +148,7 @@ def test_a_convolution_is_opened_where_it_is_highest_or_asked() -> None:
             unit(subject, "layer2.5", at=wrong)
 
 
-@pytest.mark.parametrize("cell", ["recurrent", "lstm"])
+@pytest.mark.parametrize("cell", ["recurrent", "lstm", "mingru"])
 @pytest.mark.parametrize("join", ["photos", "texts"])
 def test_gates_make_the_state(cell: str, join: str) -> None:
     net = randomised(network_of(JOINS[join], cell)).eval()

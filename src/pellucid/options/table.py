@@ -44,7 +44,7 @@ KINDS = Written(parse_kinds, "kinds", "zip=category", KINDS_KNOWN,
                 annotation=Mapping[str, str] | Sequence[str])  # fmt: skip
 PIXELS = Written(parse_pixels, "pixels", "48x32", annotation=int | str | tuple[int, int])
 # The names a user types; a test holds them, and the kinds and outputs below, to what is registered.
-NETWORKS_KNOWN = ("mlp", "cnn", "rnn", "gru", "lstm", "transformer")
+NETWORKS_KNOWN = ("mlp", "cnn", "rnn", "gru", "lstm", "mingru", "transformer")
 NETWORK = Written(check_network, "network", "cnn", NETWORKS_KNOWN)
 CLASS_WEIGHTS = Written(parse_class_weights, "class weights", "cat=2,dog=1", annotation=str | Mapping[str, float])
 THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3", annotation=float | str | Mapping[str, float])
@@ -194,7 +194,7 @@ READ = (
 )  # fmt: skip
 
 TRAIN = (
-    Option("network", "mlp, cnn, rnn, gru, lstm or transformer.", NETWORK, unset="chosen by the kind of data",
+    Option("network", "mlp, cnn, rnn, gru, lstm, mingru or transformer.", NETWORK, unset="chosen by the kind of data",
            metavar="NAME"),
     Option("budget", "What training may take, everything included: 30s, 5m, 10epochs, 500steps.", BUDGET,
            unset="until it stops improving, at most 10 minutes", metavar="BUDGET"),

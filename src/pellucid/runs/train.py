@@ -110,7 +110,8 @@ def train(
 
     Args:
         data: whatever ``read`` takes, or what it returned.
-        network: ``"mlp"``, ``"cnn"``, ``"rnn"``, ``"gru"``, ``"lstm"``, ``"transformer"``, or a trunk of your own.
+        network: ``"mlp"``, ``"cnn"``, ``"rnn"``, ``"gru"``, ``"lstm"``, ``"mingru"``, ``"transformer"``, or a trunk
+            of your own.
         budget: ``"30s"``, ``"5m"``, ``"10epochs"``, ``"500steps"``; also ``epochs`` or ``steps`` as numbers. A budget
             of time is wall clock from ``started`` (``time.time()``; now when left out) to the written score.
         listeners: are told how it goes. progress: whether a line says so; left out, in a notebook alone.

@@ -1,11 +1,11 @@
-"""The hidden layers of a network: four trunks that read and return ``(batch, *positions, width)``."""
+"""The hidden layers of a network: trunks that read and return ``(batch, *positions, width)``."""
 
 from .base import TRUNKS, Custom, Inside, Stage, Trunk, trunk_named
 from .convolutional import Convolutional
 from .dense import Dense
 from .features import Features, Need
 from .opened import Opened, OpenedStage
-from .recurrent import Lstm, Recurrent
+from .recurrent import Lstm, MinGru, Recurrent
 from .transformer import Transformer
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Features",
     "Inside",
     "Lstm",
+    "MinGru",
     "Need",
     "Opened",
     "OpenedStage",

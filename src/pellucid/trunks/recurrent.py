@@ -1,4 +1,4 @@
-"""The recurrent trunk: GRU and LSTM cells along a sequence, or along the rows and then the columns of a grid.
+"""The recurrent trunk: GRU, LSTM and minGRU cells along a sequence, or along the rows and then the columns of a grid.
 
 B batch, T time, H W grid, D width, K width of one direction's state, S sequences swept side by side.
 """
@@ -17,30 +17,39 @@ from ..errors import PellucidError, UsageError, unknown_name
 from .base import Inside, Stage, State, Trunk, register
 from .features import Features
 from .layers import Dropout, LastNorm, check_build, layer_norm, pick_size
+from .parallel_scan import MinGruLayer
 
-CELLS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM, "mingru": MinGruLayer}
 
 # The gates of a cell in the order of their rows in its weights, each with its activation.
 GATES: dict[str, dict[str, str]] = {
     "gru": {"reset_gate": "sigmoid", "update_gate": "sigmoid", "candidate": "tanh"},
     "lstm": {"input_gate": "sigmoid", "forget_gate": "sigmoid", "candidate": "tanh", "output_gate": "sigmoid"},
+    "mingru": {"candidate": "tanh", "update_gate": "sigmoid"},
 }
 
 # How they make the next state.
 FORMULAS = {
     "gru": "hidden = (1 - update gate) × candidate + update gate × hidden before",
     "lstm": "cell = forget gate × cell before + input gate × candidate; hidden = output gate × tanh(cell)",
+    "mingru": "hidden = (1 - update gate) × candidate + update gate × hidden before",
 }
 
 # The ladder of ``of_size``: width and depth, each step about twice the multiplications of the one before.
 SIZES = ((32, 1), (48, 1), (64, 1), (64, 2), (96, 2), (128, 2), (192, 2), (256, 2), (384, 2), (512, 2))
 
+# Of minGRU, a layer of which hears what came before it through its state alone: more layers rather than wider ones.
+# Characters of a play after 20 CPU seconds, 128 wide, loss by depth: 2 1.777, 3 1.756, 4 1.758; two layers of GRU 1.835
+# (docs/LOG.md, 2026-11-28).
+MINGRU_SIZES = ((32, 2), (48, 2), (64, 2), (64, 3), (96, 3), (128, 3), (192, 3), (256, 3), (384, 3), (512, 3))
+
 
 class Direction(nn.Module):
-    """One cell run along a sequence one way, fast (torch's layer) or open (the same weights, gate by gate).
+    """One cell run along a sequence one way, fast (by a layer) or open (the same weights, gate by gate).
 
     Args:
-        cell: ``"gru"`` (Cho 2014, as torch has it) or ``"lstm"`` (Hochreiter 1997, with a forget gate).
+        cell: ``"gru"`` (Cho 2014, as torch has it), ``"lstm"`` (Hochreiter 1997, with a forget gate) or ``"mingru"``
+            (Feng 2024, see ``parallel_scan``).
         width: D.
         hidden: K.
         backward: from the end to the start. along: the axis of positions that it runs along.
@@ -53,7 +62,7 @@ class Direction(nn.Module):
         init_cell(self.layer)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:  # (S, T, D), (S,) -> (S, T, K)
-        """The state after every position, by torch's layer. ``lengths``: real positions; None for all."""
+        """The state after every position, by the layer. ``lengths``: real positions; None for all."""
         return self._reverse_lines(self._run_layer(self._reverse_lines(x, lengths))[0], lengths)
 
     def open(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Inside]:  # (S, T, D) -> (S, T, K), inside
@@ -72,8 +81,8 @@ class Direction(nn.Module):
         return (zero, zero) if self.cell == "lstm" else (zero,)
 
     def read(self, x: Tensor, state: State) -> tuple[Tensor, State]:  # (S, T, D) -> (S, T, K)
-        """The hidden state after each of T more positions, by torch's layer."""
-        # With an axis more, of the layers one after the other, of which torch's layer has one.
+        """The hidden state after each of T more positions, by the layer."""
+        # torch's layers want an axis more: they may be several, one after the other.
         y, after = self._run_layer(x, tuple(one.unsqueeze(0) for one in state))
         return y, tuple(one.squeeze(0) for one in after)
 
@@ -94,7 +103,9 @@ class Direction(nn.Module):
     def _by_hand(self, x: Tensor, state: State) -> tuple[State, Inside]:  # (S, D) -> every gate (S, K)
         """The state after one more position, and its gates, from the layer's own weights."""
         own = self.layer
-        from_x = F.linear(x, own.weight_ih_l0, own.bias_ih_l0)  # (S, 3 or 4 K)
+        from_x = F.linear(x, own.weight_ih_l0, own.bias_ih_l0)  # (S, 2 to 4 K)
+        if self.cell == "mingru":
+            return mingru_gates(from_x, state)
         from_h = F.linear(state[0], own.weight_hh_l0, own.bias_hh_l0)
         return (lstm_gates if self.cell == "lstm" else gru_gates)(from_x, from_h, state)
 
@@ -105,6 +116,11 @@ class Direction(nn.Module):
     def activation_of(self, gate: str) -> str:
         """The function, by name, that makes a gate of its sum."""
         return GATES[self.cell][gate]
+
+    def maps(self) -> dict[str, Tensor]:
+        """The weights of the sums that its gates are made of, (gates * K, D or K), by what each reads: input, state."""
+        own = {"input": self.layer.weight_ih_l0}
+        return own if self.cell == "mingru" else {**own, "state": self.layer.weight_hh_l0}
 
     def state_factor(self, gate: str) -> str:
         """The gate that what the state says to ``gate`` is multiplied by; "" where it is heard as it is."""
@@ -117,11 +133,11 @@ class Direction(nn.Module):
 
     def state_names(self) -> tuple[str, ...]:
         """What it carries from one step to the next, by the names of the glossary."""
-        return ("hidden",) if self.cell == "gru" else ("cell", "hidden")
+        return ("cell", "hidden") if self.cell == "lstm" else ("hidden",)
 
     def next_state(self, gates: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
         """One unit's next state in plain numbers. ``gates``: by their names with spaces; ``before``: the old state."""
-        if self.cell == "gru":
+        if self.cell != "lstm":
             update = gates["update gate"]
             return {"hidden": (1 - update) * gates["candidate"] + update * before["hidden"]}
         cell = gates["forget gate"] * before["cell"] + gates["input gate"] * gates["candidate"]
@@ -167,6 +183,13 @@ def lstm_gates(from_x: Tensor, from_h: Tensor, state: State) -> tuple[State, Ins
     return (hidden, cell), {**gates, "cell": cell, "hidden": hidden}
 
 
+def mingru_gates(from_x: Tensor, state: State) -> tuple[State, Inside]:  # (S, 2 K) -> (S, K) each
+    """A minGRU's next state and its gates, from the map of the input: candidate and update side by side."""
+    candidate, update = torch.tanh(from_x.chunk(2, -1)[0]), torch.sigmoid(from_x.chunk(2, -1)[1])
+    hidden = (1 - update) * candidate + update * state[0]
+    return (hidden,), {"candidate": candidate, "update_gate": update, "hidden": hidden}
+
+
 def init_cell(layer: Any) -> None:
     """Set first weights: inputs Glorot, states orthogonal, gate by gate; biases 0, or 1 for what keeps a state."""
     k = layer.hidden_size
@@ -176,7 +199,7 @@ def init_cell(layer: Any) -> None:
         else:
             for gate in weight.detach().split(k):
                 (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
-    # The second gate: forget in an LSTM, update in a GRU. A cell that starts by remembering learns long lags
+    # The second gate: forget in an LSTM, update in the others. A cell that starts by remembering learns long lags
     # (Jozefowicz 2015).
     layer.bias_ih_l0.data[k : 2 * k] = 1.0
 
@@ -275,7 +298,7 @@ class RecurrentGridStage(Stage):
 
 @register
 class Recurrent(Trunk):
-    """Recurrent network: GRU or LSTM layers, residual, two-way unless causal.
+    """Recurrent network: GRU, LSTM or minGRU layers, residual, two-way unless causal.
 
     Padding must come at the end (of a sequence; of rows and columns): the backward direction starts at the last real
     position. One vector an example is the mean over real positions, so that every position's share can be shown.
@@ -283,7 +306,7 @@ class Recurrent(Trunk):
     Args:
         width: D, of what it reads and returns; even.
         depth: number of stages.
-        cell: ``"gru"`` or ``"lstm"``.
+        cell: ``"gru"``, ``"lstm"`` or ``"mingru"``, which computes all positions at once.
         dropout: share of what a sweep adds that is set to 0 while training.
         longest: at most how many positions it is meant for; time grows with their number (of a grid, with its sides).
     """
@@ -292,6 +315,8 @@ class Recurrent(Trunk):
     aliases: ClassVar[tuple[str, ...]] = ("rnn", "gru")
     reads = (1, 2)
     causal = True
+    # Width and depth at each of its sizes.
+    ladder: ClassVar[tuple[tuple[int, ...], ...]] = SIZES
 
     def __init__(self, width: int = 64, depth: int = 2, *, cell: str = "gru", dropout: float = 0.1, longest: int = 256):
         super().__init__()
@@ -327,7 +352,7 @@ class Recurrent(Trunk):
     @classmethod
     def of_size(cls, size: int) -> Recurrent:
         """Size 0 is 32 wide with 1 stage, 3 is 64 with 2, 5 is 128 with 2, 9 is 512 with 2; patches get finer too."""
-        width, depth = pick_size(SIZES, size)
+        width, depth = pick_size(cls.ladder, size)
         return cls(width, depth, longest=64 if size < 5 else 144 if size < 7 else 256)
 
     @classmethod
@@ -352,3 +377,26 @@ class Lstm(Recurrent):
         self, width: int = 64, depth: int = 2, *, cell: str = "lstm", dropout: float = 0.1, longest: int = 256
     ):
         super().__init__(width, depth, cell=cell, dropout=dropout, longest=longest)
+
+
+@register
+class MinGru(Recurrent):
+    """The recurrent trunk of minGRU cells: their gates hear the input alone, so all positions are computed at once.
+
+    (Feng et al., "Were RNNs all we needed?", 2024; see ``parallel_scan``.) A step of training on long sequences takes a
+    small part of the time that the other cells take.
+    """
+
+    name = "mingru"
+    aliases = ()
+    ladder = MINGRU_SIZES
+
+    def __init__(
+        self, width: int = 64, depth: int = 3, *, cell: str = "mingru", dropout: float = 0.1, longest: int = 256
+    ):
+        super().__init__(width, depth, cell=cell, dropout=dropout, longest=longest)
+
+    @classmethod
+    def of_size(cls, size: int) -> Recurrent:
+        """Size 0 is 32 wide with 2 stages, 3 is 64 with 3, 5 is 128 with 3, 9 is 512 with 3; patches get finer too."""
+        return super().of_size(size)

@@ -186,13 +186,16 @@ def sum_block(
 def _opening_of_cell(scene: Scene, found: Unit, place: int) -> Opening:
     cell = open_cell(scene, found, place)
     value = float(found.values.detach().flatten()[place])
+    heard = cell.hears_state
     rows: list[list[Any]] = [
-        [gate.name, gate.from_input, gate.factor * gate.from_state, gate.activation, gate.value] for gate in cell.gates
+        [gate.name, gate.from_input, *([gate.factor * gate.from_state] if heard else []), gate.activation, gate.value]
+        for gate in cell.gates
     ]
-    headings = ("gate", "sum of the input", "sum of the state", "then", "value")
+    headings = ("gate", "sum of the input", *(("sum of the state",) if heard else ()), "then", "value")
     states = Table(f"The new state: {cell.formula}.", ("state", "value"), [list(one) for one in cell.states])
-    blocks: list[Block] = [Table("Every gate is one weighted sum of the input and the old state.", headings, rows)]
-    blocks += [states, *(_gate_block(gate) for gate in cell.gates)]
+    of = "the input and the old state" if heard else "the input"
+    blocks: list[Block] = [Table(f"Every gate is one weighted sum of {of}.", headings, rows)]
+    blocks += [states, *(_gate_block(gate, heard) for gate in cell.gates)]
     says = ", ".join(f"{gate.name} {number_text(gate.value)}" for gate in cell.gates)
     sentence = f"its gates are {says}; they make its state {number_text(value)}."
     arrays = {f"{gate.name}.{what}": own for gate in cell.gates for what, own in _gate_arrays(gate)}
@@ -203,10 +206,11 @@ def _gate_arrays(gate: Gate) -> list[tuple[str, np.ndarray]]:
     return [("weights", gate.weights), ("values", gate.values)]
 
 
-def _gate_block(gate: Gate) -> Sum:
-    heard = f" The state is heard {number_text(gate.factor)} times." if gate.factor != 1 else ""
+def _gate_block(gate: Gate, hears_state: bool) -> Sum:
+    state = ", state are its own units before" if hears_state else ""
+    times = f" The state is heard {number_text(gate.factor)} times." if gate.factor != 1 else ""
     return sum_block(
-        f"{gate.name.capitalize()}: input is what is read at this step, state are its own units before.{heard}",
+        f"{gate.name.capitalize()}: input is what is read at this step{state}.{times}",
         gate.names, gate.weights, gate.values, gate.bias, gate.total, [(gate.activation, gate.value)],
     )  # fmt: skip
 

@@ -21,7 +21,8 @@ class Gate:
     """One gate at one step: σ(input · weights + factor × (state · weights)).
 
     Attributes:
-        name, activation: of it. value: what the forward pass has. from_input, from_state: both sums, biases in.
+        name, activation: of it. value: what the forward pass has. from_input, from_state: both sums, biases in; 0 of a
+            cell whose gates hear no state.
         factor: what the sum of the state is multiplied by. weights, values: (D + K,) of all terms. names: of them.
         bias: of both. residual: how far the terms are from the sums that the forward pass has.
     """
@@ -48,13 +49,14 @@ class OpenedCell:
     """A unit's gates at one step, the states that they are made with (name, value), and how far that is off.
 
     Attributes:
-        formula: how they make the new state, in words.
+        formula: how they make the new state, in words. hears_state: whether the gates are made of the old one too.
     """
 
     gates: list[Gate]
     states: list[tuple[str, float]]
     formula: str
     residual: float
+    hears_state: bool = True
 
 
 def open_cell(scene: Scene, unit: Unit, place: int) -> OpenedCell:
@@ -82,7 +84,7 @@ def open_cell(scene: Scene, unit: Unit, place: int) -> OpenedCell:
     off += [abs(_apply(g.activation, g.total) - g.value) for g in gates] + [g.residual for g in gates]
     listed = [(f"{name} {when}", value) for name, both in states.items() for when, value in
               zip(("before this step", "after it"), both, strict=True)]  # fmt: skip
-    return OpenedCell(gates, listed, cell.formula, max(off))
+    return OpenedCell(gates, listed, cell.formula, max(off), "state" in cell.maps())
 
 
 def _apply(activation: str, value: float) -> float:
@@ -109,17 +111,16 @@ def _steps(at: tuple[int, ...], axis: int, mask: Tensor | None, otherwise: int) 
 def _sums_of_step(
     scene: Scene, cell: Any, at: tuple[int, ...], shape: torch.Size, mask: Tensor | None
 ) -> list[tuple[Product, int]]:
-    """The cell's two products at this step, of the input and of the state, and the row of each that is this line's."""
+    """The cell's products at this step, of input and state, and the row of each that is this line's."""
     axis = 1 + cell.along
     names = {id(p): name for name, p in scene.network.named_parameters()}
-    own = cell.layer
     lines = [size for i, size in enumerate(shape[:-1]) if i != axis]
     line = int(np.ravel_multi_index([p for i, p in enumerate(at[:-1]) if i != axis], lines))
     step = at[axis]
     if cell.backward_:
         step = _steps(at, axis, mask, shape[axis]) - 1 - step
     found = []
-    for weight in (own.weight_ih_l0, own.weight_hh_l0):
+    for weight in cell.maps().values():
         products = [p for p in scene.recording.products if p.parameter == names[id(weight)]]
         found.append((products[step], line))
     return found
@@ -129,7 +130,7 @@ def _open_gate(
     name: str, activation: str, value: float, row: int, factor: float, sums: list[tuple[Product, int]]
 ) -> Gate:
     totals, weights, values, names, bias, residual = [], [], [], [], 0.0, 0.0
-    for (product, line), what, scale in zip(sums, ("input", "state"), (1.0, factor), strict=True):
+    for (product, line), what, scale in zip(sums, ("input", "state"), (1.0, factor), strict=False):
         place = line * product.units + row
         w, x, sources = product.terms(place)
         total, own = float(product.output.detach().flatten()[place]), product.bias_at(place)
@@ -141,6 +142,6 @@ def _open_gate(
         bias += scale * own
         names += [f"{what} {source[0]}" for source in sources]
     return Gate(
-        name.replace("_", " "), activation, value, totals[0], totals[1], factor, np.concatenate(weights),
+        name.replace("_", " "), activation, value, totals[0], sum(totals[1:]), factor, np.concatenate(weights),
         np.concatenate(values), names, bias, residual,
     )  # fmt: skip
