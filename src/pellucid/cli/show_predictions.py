@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..runs.forecast_pieces import ForecastPieces
     from ..runs.prediction_pieces import PredictionPieces
+    from ..runs.writing_pieces import WritingPieces
 
 # Predictions shown on a terminal; --out writes all of them.
 MOST_ROWS = 50
@@ -59,6 +60,17 @@ def answer_pieces(
     else:
         for piece in answered:
             print_rows(piece)
+
+
+def stream_texts(pieces: WritingPieces, progress: AnswerProgress) -> None:
+    """What is written after each text, as it is written, the text itself before it."""
+    progress.stop()
+    for place, prompt in enumerate(pieces.prompts):
+        sys.stdout.write("\n\n" * bool(place) + visible_text(prompt))
+        for piece in pieces.stream(place):
+            sys.stdout.write(visible_text(piece))
+            sys.stdout.flush()
+        sys.stdout.write("\n")
 
 
 def printed_json(pieces: Iterator[Predictions]) -> Iterator[Predictions]:

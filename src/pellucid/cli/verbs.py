@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import PellucidError, UsageError, shell_quote, visible_text
-from ..options import FORM, READ
+from ..options import FORM, READ, WRITE
 from .completion import PathType, RunType, completion_script
 from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
 from .standard_input import standard_input
@@ -18,6 +18,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _READ = {option.name for option in READ}
 
 _FORM = [option.name for option in FORM]
+
+_WRITE = [option.name for option in WRITE]
 
 # A name, or those of several files.
 Data = str | list[str]
@@ -257,19 +259,34 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     inputs = (*inputs, options["from"]) if "from" in options else inputs
     with show_predictions.choose_progress() as progress:
         network = load_run(run)
-        # A forecast follows what the run has seen.
-        follows = network.forecasts
+        # A forecast follows what the run has seen; a language model can begin with nothing.
+        follows = network.forecasts or network.writes
         texts = options.get("texts", ()) or (() if inputs or follows else texts_from_stdin())
         if not inputs and not texts and not follows:
             raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
         source = standard_input(list(inputs))
         progress.reading()
-        asked = {name: options[name] for name in ("keep", "threshold", "steps", *_FORM) if name in options}
+        named = (*_WRITE, "threshold", "steps") if network.writes else ("keep", "threshold", "steps", *_FORM)
+        check_writing(options, network.writes)
+        asked = {name: options[name] for name in named if name in options}
         pieces = network.predict_pieces(source, texts=list(texts), **asked)
-        show_predictions.answer_pieces(pieces, table, force, bool(options.get("json")), progress)
+        if network.writes and table is None and not options.get("json"):
+            show_predictions.stream_texts(pieces, progress)
+        else:
+            show_predictions.answer_pieces(pieces, table, force, bool(options.get("json")), progress)
     odd = [note for note in pieces.notes if note.level == "warning"]
     show_data.note_lines(odd, console.make_console(sys.stderr), most=5)
     _check_failures(pieces)
+
+
+def check_writing(options: dict[str, Any], writes: bool) -> None:
+    """Raises UsageError for options of writing for a run that does not; ``\\n`` in stop texts becomes a line's end."""
+    if not writes and (given := [name for name in _WRITE if name in options]):
+        flag = given[0].replace("_", "-")
+        raise UsageError(f"--{flag} is for language models, and this run writes no texts", fix=f"leave --{flag} out")
+    if "stop" in options:
+        # As a shell passes it, a line's end is two signs.
+        options["stop"] = [one.replace("\\n", "\n").replace("\\t", "\t") for one in options["stop"]]
 
 
 def _check_failures(pieces: Any) -> None:

@@ -282,6 +282,22 @@ PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="bes
 STEPS = Option("steps", "Steps ahead of a forecast; beyond the horizon it goes on from its own answers.",
                Whole(1, 1_000_000, "steps"), unset="the horizon", metavar="N")  # fmt: skip
 
+LENGTH = Option("length", "Of a language model: tokens that are written after the text.",
+                Whole(1, 1_000_000, "tokens"), unset="400", metavar="N")  # fmt: skip
+
+TEMPERATURE = Option("temperature", "How bold what is written is: 0 always the likeliest token, 1 as often as likely.",
+                     Number(least=0, most=100), unset="0.8", metavar="T")  # fmt: skip
+
+TOP_P = Option("top_p", "Draw only from the likeliest tokens that have this share of the probability together.",
+               Number(most=1), unset="1: from all", metavar="P")  # fmt: skip
+
+STOP = Option("stop", "Text that ends what is written.", Texts("text"), default=(), unset="none", metavar="TEXT",
+              many=True)  # fmt: skip
+
+DRAWN = Option("seed", "Seed of what is drawn.", Whole(), unset="0", metavar="N")
+
+WRITE = (LENGTH, TEMPERATURE, TOP_P, STOP, DRAWN)
+
 FROM = Option("from", "Rows that a forecast follows.", Text(of="path"), unset="the last that the run has seen",
               command=True, metavar="FILE")  # fmt: skip
 
@@ -346,7 +362,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, CUT, *FORM, PAGE, FORCE, JSON),
-    "predict": (TEXT, CUT, STEPS, FROM, KEEP, *FORM, TABLE, FORCE, JSON),
+    "predict": (TEXT, *WRITE, CUT, STEPS, FROM, KEEP, *FORM, TABLE, FORCE, JSON),
     "inspect": (TEXT, *INSPECT, *FORM, PAGE, FORCE, PNG, JSON),
     "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),

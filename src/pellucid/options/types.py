@@ -71,7 +71,7 @@ class Whole(ValueType):
 
 @dataclass(frozen=True)
 class Number(ValueType):
-    """A number above a bound, which is not allowed itself, and up to another, which is."""
+    """A number above a bound that is not allowed itself, or from ``least`` on; and up to one that is allowed."""
 
     form = "number"
     annotation = float
@@ -79,10 +79,14 @@ class Number(ValueType):
     above: float = 0
     unit: str = ""
     most: float | None = None
+    least: float | None = None
 
     def check(self, value: Any) -> float:
         number = check_number(value, "a number")
-        if not number > self.above:
+        if self.least is not None:
+            if not number >= self.least:
+                raise ValueError(f"expected a number from {self.least:g} on")
+        elif not number > self.above:
             raise ValueError(f"expected a number above {self.above:g}")
         if self.most is not None and number > self.most:
             raise ValueError(f"expected a number of at most {self.most:,.12g}")

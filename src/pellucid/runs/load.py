@@ -17,8 +17,8 @@ from ..fields import Field
 from ..machine import total_memory
 from ..network import SOLVED_PREFIX, Network
 from ..planning.device import best_device, check_device
-from ..storage import WEIGHTS, Files, damage_error
-from ..storage.names import HISTORY_LINES
+from ..storage import WEIGHTS, Files, Folder, damage_error
+from ..storage.names import HEALTH_LINES, HISTORY_LINES, RECORD
 from ..training.listeners import Listener
 from ..training.state import TrainState, check_tensors, copy_into
 from .record import check_whole, damage_as_error
@@ -135,3 +135,13 @@ def load_checkpoint_into(state: TrainState, folder: Files, listener: Listener) -
         folder.drop_checkpoints(after=step)
     check_whole(folder, HISTORY_LINES, meta.get("lines", 0))
     state.restore(tensors, meta, folder.path / "checkpoints")
+
+
+def damage_sentences(folder: Folder, record: Mapping[str, Any]) -> list[str]:
+    """What is missing or damaged in a run beside the two files it is loaded from, in a sentence each."""
+    try:
+        check_whole(folder, HISTORY_LINES, record.get("lines", 0))
+        check_whole(folder, HEALTH_LINES, record.get("looked at", 0))
+    except PellucidError as error:
+        return sorted({str(error), *folder.verify((RECORD, WEIGHTS))})
+    return folder.verify((RECORD, WEIGHTS))

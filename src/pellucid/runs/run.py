@@ -44,14 +44,16 @@ from .forecasts import forecast_pieces
 from .health import read_health
 from .kept_examples import Kept, open_kept
 from .learning import say_learning, worse_than_baseline
-from .load import load_network
+from .load import damage_sentences, load_network
 from .moments import Moment, run_moments
 from .prediction_pieces import PredictionPieces
 from .predictions import Predictions
-from .record import check_whole, damage_as_error, read_record
+from .record import damage_as_error, read_record
 from .results import Evaluation, said_of, said_of_targets
 from .solved_part import say_added
+from .sources import library_of, same_place
 from .suspects import read_suspects
+from .writing_pieces import WritingPieces, check_prompts
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -167,6 +169,11 @@ class Run:
     def forecasts(self) -> bool:
         """Whether it says what comes next, and so can predict from what it has seen."""
         return "forecast" in self.record["data"]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is a language model, which writes on from a text."""
+        return self.network.output.fields[0].traits.written
 
     def result(self) -> dict[str, Any]:
         """What ``train --json`` ends with: score, baseline and reference, seconds, steps and parameters."""
@@ -430,6 +437,7 @@ class Run:
         high``; an input that can't be read has ``error`` instead, and the others are predicted anyway.
 
         Args:
+            options: of a language model ``length``, ``temperature``, ``top_p``, ``stop``, ``seed``; else as for ``read``.
             steps: of a forecast, which goes on from its own answers beyond its horizon. Without ``inputs`` it follows
                 the last row that the run has seen; it has a row for each step, with ``value, low, high``.
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
@@ -490,8 +498,11 @@ class Run:
         threshold: Any = None,
         steps: int | None = None,
         **options: Any,
-    ) -> PredictionPieces | ForecastPieces:
+    ) -> PredictionPieces | ForecastPieces | WritingPieces:
         """``predict``, a piece at a time: for tables whose predictions are more than memory holds."""
+        if self.network.output.fields[0].traits.written:
+            check_prompts(inputs, {"threshold": threshold, "steps": steps})
+            return WritingPieces(self, texts, **options)
         task = self.task_for(threshold)
         if isinstance(task, FutureTask):
             return forecast_pieces(self, inputs, steps, library_of(inputs), **options)
@@ -574,20 +585,6 @@ def _restore_nan(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: math.nan if value is None else value for name, value in values.items()}
 
 
-def same_place(source: Any, other: str | list[str] | None) -> bool:
-    """Whether ``source``, a path or several, is the source of a run's data; False for what is no path."""
-    one, two = ([each] if isinstance(each, str | os.PathLike) else each for each in (source, other))
-    if not two or not isinstance(one, list | tuple) or not all(isinstance(each, str | os.PathLike) for each in one):
-        return False
-    return [os.path.realpath(each) for each in one] == [os.path.realpath(each) for each in two]
-
-
-def library_of(source: Any) -> str:
-    """The library of data frames that answers to ``source`` come in."""
-    # Known by what it can do: pandas is never imported here.
-    return "pandas" if hasattr(source, "iloc") else "polars"
-
-
 def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None = None) -> Run:
     """Open a finished run. Every file is checked against the manifest; nothing in it is ever executed.
 
@@ -602,13 +599,3 @@ def load(path: str | Path, *, trunk: nn.Module | None = None, device: str | None
     run = Run(folder, record, load_network(folder, record, trunk, device))
     run.damage = damage_sentences(folder, record)
     return run
-
-
-def damage_sentences(folder: Folder, record: Mapping[str, Any]) -> list[str]:
-    """What is missing or damaged in a run beside the two files it is loaded from, in a sentence each."""
-    try:
-        check_whole(folder, HISTORY_LINES, record.get("lines", 0))
-        check_whole(folder, HEALTH_LINES, record.get("looked at", 0))
-    except PellucidError as error:
-        return sorted({str(error), *folder.verify((RECORD, WEIGHTS))})
-    return folder.verify((RECORD, WEIGHTS))

@@ -64,6 +64,11 @@ class Writer:
         self.seed, self.temperature, self.top_p, self.stop = seed, temperature, top_p, tuple(stop)
         PieceStream(self.stop)
 
+    @property
+    def span(self) -> int:
+        """T, tokens that the network reads at once."""
+        return int((self.field.state or {})["context"])
+
     def write(self, prompt: str = "", length: int = USUAL_LENGTH, example: int = 0) -> Iterator[str]:
         """What comes after a prompt, piece by piece, up to ``length`` tokens; the prompt itself is not among it.
 
@@ -115,6 +120,11 @@ def encode_prompt(field: Field, prompt: str) -> np.ndarray:  # -> (T,) int64
     )
     tokens = PASSAGE.encode(stored, field.state or {})[0]
     return np.concatenate([[START], tokens]).astype(np.int64)
+
+
+def prompt_length(field: Field, prompt: str) -> int:
+    """How many tokens a prompt has."""
+    return len(encode_prompt(field, prompt)) - 1
 
 
 def unknown_signs(field: Field, prompt: str) -> str:
