@@ -96,6 +96,8 @@ class Network(nn.Module):
             output if isinstance(output, Output) else output_layer(output, [f for i in layers for f in i.fields])
         )
         trunk = trunk_named(trunk).of_size(3) if isinstance(trunk, str) else trunk
+        # Before it is built: what is added to may be weighed.
+        self.output.adds = solved is not None
         # The user's own generator goes on where it was, and the first weights depend on the seed alone.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
@@ -103,7 +105,6 @@ class Network(nn.Module):
         assign_salts(self)
         self.solved = solved
         if solved is not None:
-            self.output.adds = True
             with torch.no_grad():
                 for p in self.output.parameters():
                     p.zero_()
@@ -195,7 +196,7 @@ class Network(nn.Module):
         raw = self._added_answer(batch, f)
         if self.solved is None:
             return raw
-        return raw.float() + (self.solved(batch) if batch.solved is None else batch.solved)
+        return self.output.add_solved(raw.float(), self.solved(batch) if batch.solved is None else batch.solved, f)
 
     def _added_answer(self, batch: Batch, f: Features) -> Tensor:
         # Answers with the precision of 8 bits would tie, or be rounded. What the trunk returns does not tell: after a
@@ -278,7 +279,7 @@ class Network(nn.Module):
         if self.solved is None:
             return Opened(stages, raw)
         solved = self.solved(batch) if batch.solved is None else batch.solved
-        return Opened(stages, raw + solved, solved)
+        return Opened(stages, self.output.add_solved(raw, solved, f), solved)
 
     def _open_entry(self, read: list[Features], show: Callable[..., Features]) -> Features:
         """What the trunk reads, of what the input layers gave: see ``trunk_input``."""

@@ -98,6 +98,10 @@ class Output(nn.Module):
     def forward(self, f: Features, batch: Batch) -> Tensor:  # (B, D), or (B, *positions, D) if it needs every one
         """Raw answers (B, R): logits, or standardised numbers. ``batch`` is what was read, target and all."""
 
+    def add_solved(self, raw: Tensor, solved: Tensor, f: Features) -> Tensor:  # (B, R), (B, R) -> (B, R)
+        """A network's answer, of what its output layer says and what its solved part does; here their sum."""
+        return raw + solved
+
     def open(self, f: Features, batch: Batch) -> tuple[Tensor, Inside]:  # (B, D) -> (B, R)
         """``forward``'s result and what went on inside, by the names of ``trunks.glossary``."""
         return self(f, batch), {}

@@ -140,7 +140,9 @@ def hints_for(kind: type[Trunk] | None, leading: Kind, folds: int, examples: int
         hints |= SMALL_RECIPE | (SMALL_DENSE if dense else {})
     elif leading.tabular and dense:
         hints["bins"] = bins_for(examples)
-    hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / examples)
+    # A passage has hundreds of answers to learn from.
+    if not leading.written:
+        hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / examples)
     if started:
         rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
         hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}

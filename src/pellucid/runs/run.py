@@ -437,7 +437,7 @@ class Run:
         high``; an input that can't be read has ``error`` instead, and the others are predicted anyway.
 
         Args:
-            options: of a language model ``length``, ``temperature``, ``top_p``, ``stop``, ``seed``; else as for ``read``.
+            options: of a language model ``length``, ``temperature``, ``top_p``, ``stop`` and ``seed``.
             steps: of a forecast, which goes on from its own answers beyond its horizon. Without ``inputs`` it follows
                 the last row that the run has seen; it has a row for each step, with ``value, low, high``.
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..data.batches.batch import Padded
 from ..inputs.passage import Passage
 from ..network import Network
+from ..trunks import Features
 
 
 class TokenReader:
@@ -50,14 +51,15 @@ class TokenReader:
         A document begins with the token 1 (``fields.text.START``).
         """
         tokens = tokens.to(self.network.device)
-        added = self.added_logits(tokens)
-        if self.network.solved is None:
-            return added
-        said, self.solved_state = cast(Any, self.network.solved).read(tokens, self.solved_state)
-        return added + said[:, -1]
+        f = Features(self.read_features(tokens)[:, -1:])
+        raw = cast(Any, self.network.output).layer(f.x).float()  # (B, 1, V)
+        if self.network.solved is not None:
+            said, self.solved_state = cast(Any, self.network.solved).read(tokens, self.solved_state)
+            raw = self.network.output.add_solved(raw, said[:, -1:], f)
+        return raw[:, 0]
 
-    def added_logits(self, tokens: Tensor) -> Tensor:  # (B, T) -> (B, V)
-        """What the trunk adds to what a solved part says."""
+    def read_features(self, tokens: Tensor) -> Tensor:  # (B, T) -> (B, T', out_width)
+        """What the trunk makes of tokens, and of those before them where its context was full."""
         self.recent = torch.cat([self.recent, tokens], 1)[:, -self.span :]
         if self.count + tokens.shape[1] > self.span:
             # At least what is new, and half of what it was trained on.
@@ -67,4 +69,4 @@ class TokenReader:
         x = self.layer(Padded(tokens, torch.full((self.texts,), tokens.shape[1]))).x
         y, self.state = self.network.trunk.read(x, self.state)
         self.count += tokens.shape[1]
-        return cast(Any, self.network.output).layer(y[:, -1]).float()
+        return y

@@ -358,9 +358,10 @@ class Recurrent(Trunk):
     @classmethod
     def recipe(cls, family: str) -> dict[str, Any]:
         # What was measured, by family; for others there is a usual recipe.
-        measured = {
+        measured: dict[str, dict[str, Any]] = {
             "image": {"dropout": 0.0, "smoothing": 0.1, "batch_size": 128, "epochs": 5.0},
             "text": {"dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3, "size": 2},
+            "language": {"size": 3, "sizes": (0, 8), "epochs": 2.0},
         }
         own = {"lr": 3e-3, "matrix_lr": 0.01, "clip": 1.0}
         return {**own, **measured.get(family, {})}
