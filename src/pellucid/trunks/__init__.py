@@ -2,6 +2,7 @@
 
 from .base import TRUNKS, Custom, Inside, Stage, Trunk, trunk_named
 from .convolutional import Convolutional
+from .decoder import Decoder
 from .dense import Dense
 from .features import Features, Need
 from .opened import Opened, OpenedStage
@@ -12,6 +13,7 @@ __all__ = [
     "TRUNKS",
     "Convolutional",
     "Custom",
+    "Decoder",
     "Dense",
     "Features",
     "Inside",

@@ -42,6 +42,7 @@ class Features:
         key: (B,) int64, one random key an example for dropout and augmentation; None outside training.
         stages: what each named stage returned, in order; detection, probes and views read the same list.
         turn: cosines and sines of the rotary positions of x, made by the first stage that turns by them for all others.
+        memory: what another trunk has read, for a decoder to look at; None for all else.
     """
 
     x: Tensor
@@ -49,6 +50,7 @@ class Features:
     key: Tensor | None = None
     stages: Mapping[str, Features] = field(default_factory=dict)
     turn: tuple[Tensor, Tensor] | None = None
+    memory: Features | None = None
 
     def with_(self, **changes: Any) -> Features:
         """The same with other attributes."""

@@ -47,6 +47,14 @@ GLOSSARY = {
     "key": Shown(HEADS, "what each position is found by"),
     "value": Shown(HEADS, "what each position hands to those that look at it"),
     "mixed": Shown(HEADS, "what each position has gathered, by head"),
+    "memory_attention": Shown(
+        ("batch", "head", "position", "memory position"),
+        "what share of its look each position gives to each position of what was read",
+        0.0,
+        1.0,
+    ),
+    "memory_key": Shown(HEADS, "what each position of what was read is found by"),
+    "memory_value": Shown(HEADS, "what each position of what was read hands to those that look at it"),
     "between": Shown(("batch", "position", "unit"), "the features after attention, before the multilayer perceptron"),
     # -- recurrent cells
     "reset_gate": Shown(UNITS, "how much of the old state the candidate hears", 0.0, 1.0, units=True),
