@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -19,6 +19,10 @@ _LACKING = re.compile(
     "|could not (create|execute) a (primitive|memory object)$",
     re.IGNORECASE | re.MULTILINE,
 )
+
+
+# Characters of a name that is not known, and of a list of those that are, on one line.
+LONGEST_NAME, LONGEST_LIST = 60, 60
 
 
 def visible_text(text: str) -> str:
@@ -89,6 +93,37 @@ class OutOfMemory(PellucidError):
 
 class Interrupted(PellucidError):
     """Training was stopped from outside after its state was saved."""
+
+
+def near_names(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three names that ``word`` was probably meant to be, the nearest first."""
+    known = list(known)
+    # Capitals count as other letters there, so "MLP" for "mlp" is looked for by itself.
+    return [k for k in known if k.lower() == word.lower()] or get_close_matches(word, known, n=3, cutoff=0.6)
+
+
+def missing_name(what: str, word: str, known: Iterable[str], listing: str, near: Sequence[str] | None = None) -> str:
+    """Say on one line that ``word`` is not one of ``known``: with names near it; else all of them, or how to list them.
+
+    Args:
+        listing: what lists them, a sentence, where they are too many for the line. near: those that were probably
+            meant, where that is known better than by their letters.
+
+    >>> missing_name("stage", "layr2", ["layer1", "layer2"], "")
+    "Unknown stage 'layr2'. Did you mean 'layer2' or 'layer1'?"
+    >>> missing_name("stage", "nope", ["layer1", "layer2"], "")
+    "Unknown stage 'nope'. Known: layer1, layer2"
+    >>> missing_name("weight", "nope", [f"layer{i}.weight" for i in range(9)], "The page lists them.")
+    "Unknown weight 'nope'. The page lists them."
+    """
+    known = list(known)
+    near = near_names(word, known) if near is None else near
+    said = f"Unknown {what} '{word[:LONGEST_NAME]}'."
+    if near:
+        quoted = [f"'{one}'" for one in near]
+        return f"{said} Did you mean {' or '.join(filter(None, [', '.join(quoted[:-1]), quoted[-1]]))}?"
+    every = ", ".join(known)
+    return f"{said} Known: {every}" if 0 < len(every) <= LONGEST_LIST else f"{said} {listing}"
 
 
 def unknown_name(what: str, word: str, known: Iterable[str]) -> str:

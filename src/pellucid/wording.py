@@ -43,9 +43,13 @@ def number_text(value: float, digits: int = 4) -> str:
 
     >>> number_text(53940), number_text(0.98123), number_text(0.0000123), number_text(2.0)
     ('53,940', '0.9812', '1.23e-05', '2')
+    >>> number_text(-0.0)
+    '0'
     """
     if not math.isfinite(value):
         return "–"
+    # A zero that was worked out may have a sign, which nobody means.
+    value += 0
     # From 1e15 on, neighbouring floats lie more than a tenth apart: digits would be made up.
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
@@ -61,7 +65,10 @@ def score_text(value: float) -> str:
 
     >>> score_text(0.98123), score_text(17.1666), score_text(1234.567)
     ('0.9812', '17.17', '1,235')
+    >>> score_text(-0.0)
+    '0.0000'
     """
+    value += 0
     size = abs(value)
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 4
     return f"{value:,.{digits}f}"
@@ -210,3 +217,12 @@ def plain_text(value: Any) -> str:
 
 def capitalise_text(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def end_sentence(text: str) -> str:
+    """A text as a sentence: with a capital, and a full stop where it has no mark at its end yet.
+
+    >>> end_sentence("another unit?"), end_sentence("it is empty"), end_sentence("")
+    ('Another unit?', 'It is empty.', '')
+    """
+    return capitalise_text(text if not text or text[-1] in ".?!" else f"{text}.")

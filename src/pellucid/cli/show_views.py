@@ -34,6 +34,17 @@ def show_results(results: Sequence[Any], out: Console) -> None:
         out.print(Text(badge_reason(result.badge), style="dim"), soft_wrap=True)
 
 
+def show_left_out(missing: Sequence[Any], out: Console) -> None:
+    """What is not shown for want of something, a line for each reason, with what helps."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in missing:
+        reasons.setdefault((one.reason, one.remedy), []).append(one.title)
+    for (reason, remedy), titles in reasons.items():
+        helps = f" ({remedy})" if remedy else ""
+        out.print()
+        out.print(Text(f"Not shown, as {reason}{helps}: {', '.join(titles)}", style="dim"), soft_wrap=True)
+
+
 def badge_reason(badge: Any) -> str:
     """Why a badge is what it is, with its figures.
 

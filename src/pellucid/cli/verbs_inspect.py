@@ -49,6 +49,7 @@ def inspect(run: str, data: Any, **typed: Any) -> None:
         return
     out = console.make_console(sys.stdout)
     show_views.show_results(results, out)
+    show_views.show_left_out(results.left_out, out)
     show_run.show_page(place, out, "page")
 
 

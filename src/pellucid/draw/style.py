@@ -93,6 +93,9 @@ box-decoration-break:clone;background:color-mix(in srgb,var(--c) var(--a),transp
 SPINE = """
 .inside .view h3{font:500 1.4rem/1.3 var(--serif);margin-bottom:.5em}
 .inside .example{max-width:320px}
+.answers{margin:0;max-width:52em}
+.answers dt{font-weight:600}
+.answers dd{margin:.15em 0 1.1em;overflow-wrap:anywhere}
 .spine{display:flex;flex-wrap:wrap;gap:12px 30px;list-style:none;padding:0;margin:0 0 1.2em;scroll-margin-top:60px}
 .spine li{position:relative;display:flex;margin:0}
 .spine li+li::before{content:"→";position:absolute;left:-22px;top:50%;transform:translateY(-50%);color:var(--muted)}

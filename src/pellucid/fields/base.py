@@ -251,6 +251,10 @@ class Kind(ABC):
         """What of the values a fitted field has no place for, in words; empty when there is nothing to say."""
         return ""
 
+    def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
+        """What the network reads of a value that is missing or not read whole; "" of one that is read as it stands."""
+        return ""
+
     def resize(
         self, settings: Mapping[str, Any], size: tuple[int, int] | None, seconds: float | None
     ) -> Mapping[str, Any]:

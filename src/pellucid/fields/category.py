@@ -178,6 +178,10 @@ class Category(Kind):
         text += f"; {say_known(words, known)}"
         return f"{text}; {taken}" if taken else text
 
+    def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
+        missing = int(stored.arrays["code"][row]) < 0
+        return "'missing', which counts as a word of its own" if missing else ""
+
     def count_classes(self, column: Column, settings: Mapping[str, Any]) -> dict[str, int]:
         present = column_words(column, settings.get("missing", ())).drop_nulls().alias("value")
         table = present.value_counts(name="count").sort(["count", "value"], descending=[True, False])

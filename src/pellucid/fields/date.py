@@ -198,6 +198,10 @@ class Date(Kind):
             found.append(None if row[-1] > 0.5 else _decode_row(row, state))
         return found
 
+    def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
+        known = math.isfinite(float(stored.arrays["value"][row]))
+        return "" if known else "zeros for the date and its calendar, and a mark that it is missing"
+
     def show(self, stored: Stored, row: int) -> str:
         value = float(stored.arrays["value"][row])
         return write_date(value, bool(stored.meta["clock"])) if math.isfinite(value) else "missing"

@@ -197,6 +197,10 @@ class Labels(Kind):
         own = stored.arrays["code"][start : start + int(count[row])]
         return join_labels([stored.meta["values"][code] for code in own])
 
+    def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
+        missing = int(stored.arrays["count"][row]) < 0
+        return "'missing', which counts as a label of its own" if missing else ""
+
     def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         unseen = np.flatnonzero(_label_places(stored, state) < 0)
         counts = np.bincount(np.asarray(stored.arrays["code"]), minlength=len(stored.meta["values"]))

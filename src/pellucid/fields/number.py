@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ..storage import forms
-from ..wording import count_noun, rounded_number
+from ..wording import count_noun, number_text, rounded_number
 from .base import Guess, Kind, register
 from .column import Column, cut_series, drop_missing, thin_series
 from .encoded import Into, Stored, allocate_in_memory
@@ -223,10 +223,21 @@ class Number(Kind):
         far = int(((present < low - reach) | (present > high + reach)).sum())
         if far > FAR_SHARE * len(present):
             seen = f"from {format_number(low)} to {format_number(high)}"
-            findings.append(
-                f"{far:,} of {len(present):,} lie far outside the training data's range ({seen}): another unit?"
-            )
+            which = f"{far:,} of {len(present):,} lie" if len(present) > 1 else f"{format_number(present[0])} lies"
+            findings.append(f"{which} far outside the training data's range ({seen}): another unit?")
         return "; ".join(findings)
+
+    def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
+        if math.isfinite(float(stored.arrays["value"][row])):
+            return ""
+        usual = self.decode(np.zeros(1), state)[0] or 0.0
+        what = "the median" if state.get("scale") == "quantile" else "the mean"
+        learned = (
+            ", and a mark that it is missing"
+            if state["missing"]
+            else " (no training row had a gap here, so what the network makes of one was never learned)"
+        )
+        return f"{number_text(usual)}, {what} of training{learned}"
 
     def show(self, stored: Stored, row: int) -> str:
         value = float(stored.arrays["value"][row])

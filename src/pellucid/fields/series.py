@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..storage import forms
-from ..wording import count_noun
+from ..wording import count_noun, number_text
 from .base import Guess, Kind, register
 from .column import Column
 from .encoded import Into, Ragged, Stored, allocate_in_memory
@@ -136,6 +136,14 @@ class Series(Kind):
         values = series_at(stored, row)
         values = values[:: max(1, len(values) // (10 * MOST_SHOWN))]
         return [float(value) if np.isfinite(value) else None for value in values]
+
+    def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
+        gone = ~np.isfinite(series_at(stored, row))
+        if not gone.any():
+            return ""
+        usual = f"the mean of training, {number_text(state['mean'])}"
+        are = "which is missing" if gone.sum() == 1 else "which are missing"
+        return f"{usual}, for {gone.sum():,} of its {count_noun(len(gone), 'value')}, {are}"
 
     def describe_new_values(self, stored: Stored, state: Mapping[str, Any]) -> str:
         """Values that are missing, or far from those of training, where none were."""

@@ -12,6 +12,7 @@ import polars as pl
 
 from ..errors import PellucidError
 from ..storage import forms
+from ..wording import count_noun
 from .base import Guess, Kind, register
 from .column import Column, cut_series, thin_series
 from .encoded import Into, Ragged, Stored, allocate_in_memory
@@ -137,6 +138,17 @@ class Text(Kind):
 
     def show(self, stored: Stored, row: int) -> str:
         return text_at(stored, row)
+
+    def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
+        text, most = _text_at(stored, row), int(state["longest"]) - 1
+        if not text.strip():
+            return "no words: the text is empty"
+        count = len(load_tokenizer(state["tokenizer"]).encode(text).ids)
+        if count <= most:
+            return ""
+        words, _ = self.words(stored, row, state)
+        last = f", up to the word '{words[-1][:40]}'" if words else ""
+        return f"the first {most:,} of its {count_noun(count, 'token')}{last}; the rest is cut"
 
     def words(self, stored: Stored, row: int, state: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
         """The words that the network reads: those behind its last token are cut."""

@@ -29,6 +29,7 @@ class Input(nn.Module):
     Class attributes:
         kind: the field kind it reads.
         offers: the numbers of position axes it can make.
+        stand_in: what is read in the place of values that are missing inside of an example, for people.
         changes: what training may do to its values where the target stays true of them, for ``--augment``.
         settings: names and defaults of the choices ``plan`` may make for it (augmentation, dropout), as JSON.
         shaping: names of those settings which the shapes of its weights hang on: they go with weights that are learned.
@@ -41,6 +42,7 @@ class Input(nn.Module):
     shaping: ClassVar[tuple[str, ...]] = ()
     batch_size: ClassVar[int] = 512
     changes: ClassVar[tuple[str, ...]] = ()
+    stand_in: ClassVar[str] = ""
 
     out_width: int
     positions: int = 0
@@ -102,6 +104,13 @@ class Input(nn.Module):
     def open(self, value: Any) -> tuple[Features, Inside]:  # -> (B, *positions, out_width)
         """``forward``'s result and what went on inside, by the names of ``trunks.glossary``."""
         return self(value), {}
+
+    def describe_gaps(self, value: Any) -> dict[str, str]:
+        """Of one example how many of the values inside of it are missing, by field, in words; those with none left out.
+
+        What is read in their place is ``stand_in``.
+        """
+        return {}
 
     def unit_names(self) -> list[str]:
         """What each number of the vector, or of each position, that it makes comes from."""

@@ -15,10 +15,14 @@ from torch import Tensor, nn
 from ..fields import Field
 from ..fields.channel import columns_of
 from ..trunks import Features, Need
+from ..wording import count_noun
 from .base import Input, register
 
 # Patches of a stretch, at most: attention costs the square of their number, and more did not pay.
 MOST_PATCHES = 64
+
+# Below this spread a stretch counts as constant.
+LEAST_SPREAD = 1e-6
 
 
 @register
@@ -34,6 +38,7 @@ class Channel(Input):
     offers = (1, 0)
     settings: ClassVar = {}
     batch_size = 128
+    stand_in = "its mean over the stretch, and a mark"
 
     @classmethod
     def suggest_network(cls, examples: int) -> tuple[str, str]:
@@ -80,6 +85,19 @@ class Channel(Input):
 
     # -- looking inside
 
+    def describe_gaps(self, value: Tensor) -> dict[str, str]:  # (1, T, C + K)
+        gone = ~value[0, : self.context, : self.channels].isfinite()  # (T, C)
+        found, start = {}, 0
+        for field in self.fields:
+            own = gone[:, start : start + columns_of(field)].any(1).nonzero().flatten().tolist()
+            start += columns_of(field)
+            if own:
+                ago = count_noun(self.context - own[-1], "step")
+                many = f"the last of them {ago} back" if len(own) > 1 else f"{ago} back"
+                steps = f"{len(own):,} of {count_noun(self.context, 'step')}"
+                found[field.name] = f"{steps}, which {'is' if len(own) == 1 else 'are'} missing, {many}"
+        return found
+
     def as_numbers(self, value: Tensor) -> Tensor:  # (B, T, C + K) -> (B, T, C + K)
         return value
 
@@ -124,7 +142,8 @@ class Channel(Input):
         own, calendar = value[..., : self.channels], value[..., self.channels :]
         level, spread = level_and_spread(own, self.context)
         missing = ~own.isfinite()
-        scaled = torch.where(missing, 0.0, (own - level) / spread)
+        # A gap stands at the level from the start on: its NaN, hidden only at the end, would be in every slope.
+        scaled = (torch.where(missing, level, own) - level) / spread
         told = torch.stack([scaled, missing.to(scaled.dtype), level.expand_as(scaled).tanh(),
                             spread.log().expand_as(scaled).clamp(-5, 5) / 5], -1)  # (B, T, C, 4)  # fmt: skip
         calendar = calendar.nan_to_num()
@@ -140,5 +159,6 @@ def level_and_spread(own: Tensor, context: int) -> tuple[Tensor, Tensor]:  # (B,
     known = past.isfinite()
     count = known.sum(1, keepdim=True).clamp_min(1)
     level = torch.where(known, past, 0.0).sum(1, keepdim=True) / count
-    spread = (torch.where(known, past - level, 0.0).square().sum(1, keepdim=True) / count).sqrt()
-    return level, torch.where(spread > 1e-6, spread, 1.0)
+    variance = torch.where(known, past - level, 0.0).square().sum(1, keepdim=True) / count
+    # Before the root, whose slope at 0 is no number.
+    return level, torch.where(variance > LEAST_SPREAD**2, variance, 1.0).sqrt()

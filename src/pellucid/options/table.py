@@ -312,6 +312,9 @@ TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet fi
 ANSWER = Option("answer", "The answer that is explained: a class, a label, a target; of a forecast OT,24.",
                 Text(of="answer"), unset="the network's own", metavar="NAME")  # fmt: skip
 
+TRUE = Option("true", "What is right of the example, where its data doesn't say: a class, a number.",
+              Text(of="answer"), unset="as its data says", metavar="VALUE")  # fmt: skip
+
 UNIT = Option("unit", "Open one hidden unit: layer2.17.", Text(of="unit"), unset="none", metavar="STAGE.N")  # fmt: skip
 
 AT = Option("at", "Where the unit is opened: a position or row,column, counted from 1.", Text(of="at"),
@@ -339,7 +342,7 @@ SET = Option("set", "What if a column, or a weight, had another value: area=90."
 PNG = Option("png", "Write each view's pictures to this folder.", Text(of="path"), unset="none", command=True,
              metavar="FOLDER")  # fmt: skip
 
-INSPECT = (ANSWER, UNIT, AT, WEIGHT_OPENED, CURVES, HEALTH, WITHOUT, MOVE, MASK, SET)
+INSPECT = (ANSWER, TRUE, UNIT, AT, WEIGHT_OPENED, CURVES, HEALTH, WITHOUT, MOVE, MASK, SET)
 
 MORE = Option(
     "more",

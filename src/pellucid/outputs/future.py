@@ -104,8 +104,9 @@ def level_and_scale(past: Tensor) -> tuple[Tensor, Tensor]:  # (B, T, C) -> (B, 
     count = known.sum(1, keepdim=True).clamp_min(1)
     values = torch.where(known, past, 0.0)
     level = values.sum(1, keepdim=True) / count
-    spread = (torch.where(known, values - level, 0.0).square().sum(1, keepdim=True) / count).sqrt()
-    return level, torch.where(spread > LEAST_SCALE, spread, 1.0)
+    variance = torch.where(known, values - level, 0.0).square().sum(1, keepdim=True) / count
+    # Before the root, whose slope at 0 is no number.
+    return level, torch.where(variance > LEAST_SCALE**2, variance, 1.0).sqrt()
 
 
 def pinball_cost(off: Tensor, spread: Tensor) -> Tensor:  # (B, H, C), (B, H, C) -> (B, H, C)

@@ -10,10 +10,12 @@ from ..draw.page import html_document
 from ..draw.style import SPINE, VIEWS
 from ..errors import shell_quote
 from ..views.anatomy import sample_opened
-from ..views.base import Subject
+from ..views.base import LeftOut, Subject
+from ..views.reading import say_readings
 from ..views.result import LEVELS, Badge, Result, badge_mark
-from ..wording import capitalise_text, number_text
+from ..wording import capitalise_text, end_sentence, number_text
 from .data_content import in_words, shown_inputs
+from .inside_answers import answers_part, missing_part
 from .inside_stages import SpineStage, spine, spine_stages
 from .page import page_foot
 from .run_report import answer_text
@@ -34,7 +36,7 @@ class InsideContent:
         subject: what was looked into. results: what was found, in order. run: its folder or name, as commands take it.
         source: the example, as commands take it; "" for the network alone. name: what people
             call it. row: where it is in what was read. options: of ``inspect``, that can be asked for, with what each
-            shows. versions: of what made the run.
+            shows. versions: of what made the run. missing: views that are not among the results for want of something.
     """
 
     subject: Subject
@@ -45,6 +47,7 @@ class InsideContent:
     row: int | None
     options: Mapping[str, str]
     versions: Mapping[str, str]
+    missing: Sequence[LeftOut] = ()
 
     @property
     def command(self) -> str:
@@ -57,8 +60,9 @@ def inside_page(content: InsideContent) -> str:
     opened = subject.opened[0] if subject.example is not None else sample_opened(subject)
     stages = spine_stages(subject.network, opened)
     network = tag("section", tag("h2", "Stage by stage"), *_network_part(content, stages), id="network")
-    rest = [_badges_part(), _commands_part(content, stages)]
-    taken = sum(len(part.encode()) for part in (network, *rest)) + 60_000
+    answers = answers_part(content.results, content.missing, subject.example is not None)
+    rest = [one for one in (missing_part(content.missing), _badges_part(), _commands_part(content, stages)) if one]
+    taken = sum(len(part.encode()) for part in (network, *rest, *filter(None, [answers]))) + 60_000
     found: list[Markup] = []
     for i, result in enumerate(content.results):
         part = result.html()
@@ -70,8 +74,8 @@ def inside_page(content: InsideContent) -> str:
         found.append(tag("section", part, id=f"view-{i}"))
     body = tag(
         "body",
-        tag("header", _page_top(content), _links(content.results)),
-        tag("main", network, found, rest),
+        tag("header", _page_top(content), _links(content, answers is not None)),
+        tag("main", answers, network, found, rest),
         page_foot("Every number is of this run's own network. The page loads nothing and runs no scripts.",
                   content.versions),
         class_="inside",
@@ -88,6 +92,7 @@ def _page_top(content: InsideContent) -> list[Markup]:
     subject = content.subject
     lead = (
         "What is in this network, how well it is, and whether what is shown here is true: every picture has a badge."
+        f" {end_sentence(subject.nothing_added or '')}".rstrip()
         if subject.example is None
         else _answer_sentence(subject)
     )
@@ -97,6 +102,8 @@ def _page_top(content: InsideContent) -> list[Markup]:
         tag("h1", _title(content)),
         tag("p", lead, class_="lead"),
     ]  # fmt: skip
+    if subject.example is not None and (odd := say_readings(subject)):
+        parts.append(tag("p", odd))
     # What stands in the row of a moment is the first value to be forecast, and not what is read.
     if subject.data is not None and content.row is not None and subject.data.timeline is None:
         parts.append(tag("figure", example_figure(shown_inputs(subject.data, content.row)), class_="example"))
@@ -114,15 +121,19 @@ def _answer_sentence(subject: Subject) -> str:
     about = f"What is explained is {explained.noun}: {value}."
     logit = explained.scale == 1.0 and explained.offset == 0.0 and sure is not None
     more = " A logit is the number before it becomes a probability: the higher, the surer." if logit else ""
-    return " ".join(filter(None, [said and f"{said}.", about])) + more
+    alone = end_sentence(subject.nothing_added or "")
+    return " ".join(filter(None, [said and f"{said}.", about + more, alone]))
 
 
 def _value_text(value: object) -> str:
     return number_text(value) if isinstance(value, float) else f"'{value}'"
 
 
-def _links(results: Sequence[Result]) -> Markup:
-    every = [("Stage by stage", "network"), *((result.title, f"view-{i}") for i, result in enumerate(results))]
+def _links(content: InsideContent, answered: bool) -> Markup:
+    every = [("In short", "short")] if answered else []
+    every += [("Stage by stage", "network")]
+    every += [(result.title, f"view-{i}") for i, result in enumerate(content.results)]
+    every += [*([("Not on this page", "missing")] if content.missing else [])]
     every += [("What the badges mean", "badges"), ("Open any other", "more")]
     return tag("nav", [tag("a", title, href=f"#{place}") for title, place in every])
 

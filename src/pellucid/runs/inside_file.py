@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PellucidError, UsageError, shell_quote
 from ..reports.inside_page import INSIDE, InsideContent, inside_page
 from ..storage.atomic import replace_file
-from ..views.base import Subject
+from ..views.base import LeftOut, Subject
 from ..views.result import Result
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def write_inside(
     source: str,
     name: str,
     options: Mapping[str, str],
+    missing: Sequence[LeftOut] = (),
     path: Any = None,
     *,
     force: bool = False,
@@ -39,7 +40,7 @@ def write_inside(
 
     Args:
         source: the example as commands take it; "" for the network alone. name: what people call it. options:
-            see ``InsideContent``.
+            see ``InsideContent``. missing: views that are left out.
     """
     place = _default_path(run, name) if path is None else Path(os.path.expanduser(path))
     if os.path.lexists(place) and not force and not is_inside(place):
@@ -50,7 +51,7 @@ def write_inside(
         )
     row = None if subject.example is None else int(subject.example.rows[0])
     html = inside_page(
-        InsideContent(subject, results, str(run.path), source, name, row, options, run.record["versions"])
+        InsideContent(subject, results, str(run.path), source, name, row, options, run.record["versions"], missing)
     )
     place.parent.mkdir(parents=True, exist_ok=True)
     replace_file(place, html.encode())

@@ -9,17 +9,20 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from ..errors import PellucidError, UsageError, unknown_name
+from ..fields.typed_value import encode_typed
 from ..options import INSPECT, check_options
 from ..reports.report_file import Report
 from ..training.loader import Loader
 from ..training.state import TrainState
 from ..views import VIEWS
-from ..views.base import Part, Subject, View
+from ..views.base import LeftOut, Part, Subject, View, left_out
 from ..views.result import Result
 from .inside_file import example_name, source_words, write_inside
+from .kept_examples import why_no_examples
 from .kept_tests import KeptTests
 
 if TYPE_CHECKING:
@@ -28,13 +31,20 @@ if TYPE_CHECKING:
 
 
 def subject_of(
-    run: Run, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **form: Any
+    run: Run,
+    source: Any = None,
+    *,
+    texts: Sequence[str] = (),
+    answer: str | None = None,
+    true: str | None = None,
+    **form: Any,
 ) -> Subject:
     """What is looked into: the run's network, and the first example of ``source`` that can be read, or its last moment.
 
     Args:
         source: whatever ``predict`` takes; None to look into the network alone. form: how a table is
-            written, as for ``read``. answer: see ``Task.explain``.
+            written, as for ``read``. answer: see ``Task.explain``. true: what is right of the example, as a cell of the
+            target's column is written; None for what its data says.
 
     Raises:
         PellucidError: when nothing in ``source`` can be read.
@@ -48,7 +58,10 @@ def subject_of(
     if source is not None or len(texts):
         data, loader, row = _first_example(run, list(texts) if len(texts) else source, texts=bool(len(texts)), **form)
         example, title = loader.batch(torch.tensor([row])), data.short_title(row)
-        if not len(texts):
+        if true is not None:
+            facts["target"] = cache(partial(typed_target, run, true))
+            facts["target"]()
+        elif not len(texts):
             facts["target"] = cache(lambda: _known_target(run, source, row, **form))
     training, validation = (_kept_part(run, part) for part in ("train", "validation"))
     return Subject(network, example, data, title, answer, training, validation, facts)
@@ -67,8 +80,32 @@ def _first_example(run: Run, source: Any, **options: Any) -> tuple[Examples, Loa
     return data, Loader.of(data, run.fields, torch.device("cpu")), int(row)
 
 
+def typed_target(run: Run, true: str) -> torch.Tensor:  # -> (1, ...)
+    """What is right of an example, as a person typed it. Raises UsageError for what can't be."""
+    targets = run.network.output.fields
+    if len(targets) > 1 or targets[0].traits.moments:
+        several = "a forecast has several steps" if targets[0].traits.moments else f"there are {len(targets)} targets"
+        raise UsageError(f"--true says what is right of one target, and {several}", fix="give a table that says it")
+    encoded, _ = encode_typed(targets[0], true)
+    target = torch.from_numpy(np.asarray(encoded))
+    if not bool(target.isfinite().all()) or true.strip() == "":
+        raise UsageError(f"--true '{true[:40]}' is no value of '{targets[0].name}'", fix="leave it out")
+    return target
+
+
+def folder_class(run: Run, source: Any) -> str | None:
+    """The class that a file's folder is called after, as in ``photos/cat/1.jpg``; None where it is called otherwise."""
+    targets = run.network.output.fields
+    if not isinstance(source, str | os.PathLike) or len(targets) > 1 or not targets[0].traits.one_class:
+        return None
+    name = Path(source).resolve().parent.name
+    return name if Path(source).is_file() and name in (targets[0].state or {})["values"] else None
+
+
 def _known_target(run: Run, source: Any, row: int, **options: Any) -> torch.Tensor | None:
-    """What is right of an example, (1, ...), where its table says so; else None."""
+    """What is right of an example, (1, ...), where its table, or a file's folder, says so; else None."""
+    if (name := folder_class(run, source)) is not None and any(f.traits.suffixes for f in run.network.fields):
+        return typed_target(run, name)
     try:
         data = run._read_new(source, need_target=True, **options)
         if row >= len(data) or not data.usable_mask()[row]:
@@ -103,6 +140,7 @@ def _facts(run: Run) -> Mapping[str, Any]:
         "moments": lambda: getattr(run, "moments", []),
         "state": lambda: _last_state(run),
         "tests": KeptTests(run),
+        "no examples": why_no_examples(run.record, run.plan.examples),
     }
 
 
@@ -127,12 +165,7 @@ def view_named(word: str) -> View:
 def fitting_views(subject: Subject) -> list[View]:
     """The views that are made unasked: of the example, where there is one, else of the network."""
     every = sorted(VIEWS.values(), key=lambda view: view.place)
-    about_example = subject.example is not None
-    return [
-        view
-        for view in every
-        if not view.asked and ("example" in view.needs) == about_example and view.missing(subject) is None
-    ]
+    return [view for view in every if not view.asked and view.about(subject) and view.missing(subject) is None]
 
 
 def make_views(subject: Subject, asked: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Result]:
@@ -167,7 +200,13 @@ ASKED = {
 
 
 def inspect_run(
-    run: Run, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **options: Any
+    run: Run,
+    source: Any = None,
+    *,
+    texts: Sequence[str] = (),
+    answer: str | None = None,
+    true: str | None = None,
+    **options: Any,
 ) -> Inspection:
     """See ``Run.inspect``."""
     form = {name: value for name, value in options.items() if name not in ASKED}
@@ -176,7 +215,9 @@ def inspect_run(
         raise UsageError(
             "--answer says which answer to an example is explained, and there is none", fix="give an example"
         )
-    subject = subject_of(run, source, texts=texts, answer=answer, **form)
+    if true is not None and source is None and not len(texts):
+        raise UsageError("--true says what is right of an example, and there is none", fix="give an example")
+    subject = subject_of(run, source, texts=texts, answer=answer, true=true, **form)
     write = partial(
         write_inside,
         run,
@@ -184,8 +225,9 @@ def inspect_run(
         source=source_words(source, texts),
         name=example_name(subject, source),
         options=options_left(subject),
+        missing=() if asked else left_out(subject),
     )
-    return Inspection(make_views(subject, asked), write)
+    return Inspection(make_views(subject, asked), write, () if asked else left_out(subject))
 
 
 def options_left(subject: Subject) -> dict[str, str]:
@@ -210,6 +252,9 @@ def asked_views(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 class Inspection(list[Result]):
     """The results of looking into a run, which a notebook shows one after the other.
 
+    Attributes:
+        left_out: views that are missing for want of something, such as kept examples: title, reason, remedy.
+
     Example:
         >>> found = run.inspect("cat.jpg")                                           # doctest: +SKIP
         >>> found["shares"].save("shares.png")                                       # doctest: +SKIP
@@ -217,9 +262,15 @@ class Inspection(list[Result]):
 
     __module__ = "pellucid"
 
-    def __init__(self, results: Iterable[Result] = (), write: Callable[..., Path] | None = None) -> None:
+    def __init__(
+        self,
+        results: Iterable[Result] = (),
+        write: Callable[..., Path] | None = None,
+        missing: Sequence[LeftOut] = (),
+    ) -> None:
         super().__init__(results)
         self._write = write
+        self.left_out = list(missing)
 
     def report(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Report:
         """Write the page: the stages of the network, these results with their badges, and how to open any other.

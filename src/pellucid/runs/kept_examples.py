@@ -124,6 +124,22 @@ def say_kept(counts: Mapping[str, int], wanted: Mapping[str, int]) -> str:
     return f"{count_parts(counts)} are kept in the run, for inspect{less}; --no-examples keeps none"
 
 
+def why_no_examples(record: Mapping[str, Any], wanted: bool) -> tuple[str, str]:
+    """Why a run keeps no examples, and how to have some; of a run that keeps none.
+
+    Args:
+        wanted: whether its plan has it keep some.
+    """
+    if not wanted:
+        return "the run keeps no examples: it was trained with --no-examples", "train again without --no-examples"
+    if "kept" not in record:
+        return "the run keeps no examples: it is from before they were kept", "train again"
+    if not sum(record["kept"].values()):
+        reason = f"the run keeps no examples: two of them would take over {MOST_BYTES / 1e6:.0f} MB"
+        return reason, "train again on smaller ones"
+    return "the examples that the run keeps can't be read", "train again"
+
+
 def spread_rows(data: Examples, targets: Sequence[Field], rows: np.ndarray, seed: int) -> np.ndarray:  # (m,) -> (m,)
     """The rows in an order in which the first few, however many, are spread over the answers; at random otherwise.
 

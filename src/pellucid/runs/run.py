@@ -475,8 +475,9 @@ class Run:
             source: one example, as ``predict`` takes it; of several the first. Without one the network alone.
             texts: one text, for a run that reads one. answer: the class, label or target that is explained; of a
                 forecast with a step, ``"OT,24"``.
-            options: ``unit="layer2.17"``, ``weight="output.layer.weight[0,3]"``, ``curves=True``, ``health=True``,
-                ``without=["layer3"]``, ``move="4,0"``, ``mask=["not"]``, ``set=["area=90"]``: these views alone.
+            options: ``true="cat"``, what is right of it. ``unit="layer2.17"``, ``weight="output.layer.weight[0,3]"``,
+                ``curves=True``, ``health=True``, ``without=["layer3"]``, ``move="4,0"``, ``mask=["not"]``,
+                ``set=["area=90"]``: these views alone.
 
         Raises:
             PellucidError: when a view can't be made, with what it needs. UsageError: for a unit, weight or answer that

@@ -55,6 +55,7 @@ class SolvedPart(nn.Module):
         name: what it is called, ``"random convolutions"``; also a key of ``SOLVED``.
         settings: names and defaults of what is decided about it before it is solved, as JSON.
         smooth: whether what it says has a gradient with respect to its inputs.
+        stand_in: what it reads in the place of a missing value, for people; "" where it is as the input layer has it.
 
     Args:
         inputs, targets: the network's fields, fitted.
@@ -63,6 +64,7 @@ class SolvedPart(nn.Module):
     name: ClassVar[str]
     settings: ClassVar[Mapping[str, Any]] = {}
     smooth: ClassVar[bool] = True
+    stand_in: ClassVar[str] = ""
 
     def __init__(self, inputs: Sequence[Field], targets: Sequence[Field], **settings: Any):
         super().__init__()
@@ -123,6 +125,10 @@ class SolvedPart(nn.Module):
 
         They come from a stranger's file; names, shapes and types are known to be right.
         """
+
+    def read_vectors(self, batch: Batch) -> Tensor | None:  # -> (B, F)
+        """The numbers that its answers are a map of, by which examples are alike to it; None where it has none."""
+        return None
 
     def config(self) -> dict[str, Any]:
         """The part as JSON, its tensors left out."""

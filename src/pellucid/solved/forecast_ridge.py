@@ -48,6 +48,7 @@ class ForecastRidge(SolvedPart):
     """
 
     name = "ridge"
+    stand_in = "the last known value before each"
 
     members: nn.ModuleList
     spread: Tensor
@@ -100,6 +101,9 @@ class ForecastRidge(SolvedPart):
     def forward(self, batch: Batch) -> Tensor:  # -> (B, 2 H C)
         point = self.points(batch)
         return torch.cat([point.flatten(1), (self.spread + self._log_scale(batch)).flatten(1)], 1)
+
+    def read_vectors(self, batch: Batch) -> Tensor:
+        return torch.cat([one.features(batch, one.own.length)[0].flatten(1) for one in self.linear], 1)
 
     def points(self, batch: Batch) -> Tensor:  # -> (B, H, C)
         """What comes, the mean of all members."""

@@ -119,6 +119,9 @@ class RandomConvolutions(SolvedPart):
         with torch.autocast(self.intercept.device.type, enabled=False):
             return self._features(batch) @ self.coefficients + self.intercept
 
+    def read_vectors(self, batch: Batch) -> Tensor:
+        return self._features(batch)
+
     def _features(self, batch: Batch) -> Tensor:  # -> (B, F) float32, whatever else the network computes with
         value: Any = batch.inputs[self.key]
         frames, lengths = self.layer.frames(value)

@@ -42,6 +42,8 @@ class Task(ABC):
         metric: the main metric, one of ``metrics``, which can be asked for by name; ``higher``: whether more is better;
             ``percent``: whether it is a share.
         constant: whether the naive answer is one and the same to every example.
+        large_loss: what a large loss of one example means, and what to look for there, in a sentence. answer_words:
+            what is called the answer, and what was right.
 
     Attributes:
         learned: by name, what is learned beside the weights: scales, and how sure to be. Saved with the weights, as
@@ -56,6 +58,8 @@ class Task(ABC):
     higher: bool = True
     percent: bool = False
     constant: ClassVar[bool] = True
+    large_loss: ClassVar[str] = "A large loss is an answer that was far from right: look there for odd examples."
+    answer_words: ClassVar[tuple[str, str]] = ("answer", "true")
     metrics: ClassVar[Mapping[str, Metric]] = {}
 
     learned: dict[str, np.ndarray]
@@ -173,6 +177,10 @@ class Task(ABC):
     @abstractmethod
     def open_loss(self, raw: np.ndarray, target: np.ndarray) -> OpenedLoss:  # (R,), (...)
         """How the loss of one raw answer comes about, as it is worked out on validation, before calibration."""
+
+    def say_error(self, raw: Values, target: Values) -> str:  # (n, R), (n, ...)
+        """How far answers are from what was right, in the user's units, a sentence; "" where that has no units."""
+        return ""
 
     def count_classes(self, target: Values) -> dict[str, int]:  # (n, ...)
         """How many examples are of each class or have each label; empty for answers that are no classes."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError, unknown_name
+from ..errors import UsageError, missing_name, unknown_name
 from ..fields import Field, kind_named
 from ..metrics.base import Metric, fold_name, normalised_weights
 from ..metrics.classes import OF_CLASSES, f1_of
@@ -19,7 +19,7 @@ from ..metrics.curves import choose_thresholds
 from ..wording import number_text, percent_text
 from .base import Task, Values, measure_all
 from .calibration import cross_entropy, fit_temperature, reliability_bins, softmax
-from .explained import Explained, explain_logit
+from .explained import LIST_ANSWERS, Explained, explain_logit
 from .opened_loss import OpenedLoss
 from .two_classes import curves_of
 
@@ -98,9 +98,11 @@ class CategoryTask(Task):
             return answers
         return np.eye(len(self.values))[self.decide_classes(answers)]
 
+    large_loss = "A large loss is an answer that was sure and wrong: look there for wrong labels and odd examples."
+
     def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (C,)
         if which is not None and which not in self.values:
-            raise UsageError(unknown_name("class", which, self.values))
+            raise UsageError(missing_name("class", which, self.values, LIST_ANSWERS))
         index = int(np.argmax(raw)) if which is None else self.values.index(which)
         return explain_logit(index, self.values[index])
 

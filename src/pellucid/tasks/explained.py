@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# How people find the answers that there are.
+LIST_ANSWERS = "Each is in what 'pellucid predict RUN DATA --json' says."
+
 
 @dataclass(frozen=True)
 class Explained:

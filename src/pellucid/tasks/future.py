@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError, unknown_name
+from ..errors import UsageError, missing_name
 from ..fields import Encoded, Field
 from ..fields.encoded import Windows
 from ..metrics.base import normalised_weights
 from ..metrics.future import OF_FUTURES, Outcome
-from ..wording import number_text
+from ..wording import count_noun, join_words, number_text
 from .base import Task, Values, measure_all
-from .explained import Explained, explain_number
+from .explained import LIST_ANSWERS, Explained, explain_number
 from .opened_loss import OpenedLoss
 
 # Shares of what comes that lie below the lines of a forecast: of 50%, 90% and 95% intervals, and where these are of a
@@ -140,6 +140,12 @@ class FutureTask(Task):
                     lines[:, h, c] = conformal_quantiles(own, LEVELS)
         self.learned["lines"] = np.maximum.accumulate(lines, 0).astype(np.float32)
 
+    large_loss = (
+        "A large loss is a stretch that went another way than was forecast: look there for sudden changes, gaps and "
+        "faulty values."
+    )
+    answer_words = ("forecast", "what came")
+
     def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (2 H C,)
         """Of a channel at one step ahead: ``"OT,24"``; the first channel, and the first step, where not said."""
         names = [f.name for f in self.fields]
@@ -147,7 +153,7 @@ class FutureTask(Task):
         if not channel:
             channel, step = (names[0], step) if step.isdecimal() and step not in names else (step, "1")
         if channel not in names:
-            raise UsageError(unknown_name("target", channel, names))
+            raise UsageError(missing_name("target", channel, names, LIST_ANSWERS))
         if not step.strip().isdecimal() or not 1 <= int(step) <= self.horizon:
             raise UsageError(
                 f"there is no step '{step.strip()}' ahead",
@@ -162,20 +168,41 @@ class FutureTask(Task):
         guess, spread = (self.to_units(one)[0] if i == 0 else one[0] * self.learned["std"] for i, one in
                          enumerate(self.split_answer(raw[None])))  # fmt: skip
         true = self.to_units(self.split_target(target[None])[0])[0]  # (H, C)
+        # Whose steps are worst is asked in standard deviations: columns have no unit in common.
+        off = guess - true  # (H, C)
+        known = [(h, c) for c in range(off.shape[1]) for h in range(self.horizon) if np.isfinite(true[h, c])]
+        if not known:
+            return OpenedLoss("None of what came is known.", (), [], None, "")
         rows: list[list[Any]] = [
-            [f"{field.name}, step {h + 1:,}", float(guess[h, c]), float(true[h, c]), float(guess[h, c] - true[h, c]),
-             float(spread[h, c])]
-            for c, field in enumerate(self.fields) for h in range(self.horizon) if np.isfinite(true[h, c])
-        ]  # fmt: skip
-        off = np.array([abs(float(row[3])) for row in rows])
-        sentence = "None of what comes is known." if not rows else (
-            f"What comes is off by {number_text(float(off.mean()))} on average, most at {rows[int(off.argmax())][0]}."
-        )  # fmt: skip
-        caption = (
-            "The loss is made of how far each step is off, and of how well the error that was expected fits "
-            "(the pinball loss)."
+            [f"{self.fields[c].name}, step {h + 1:,}", *(float(one[h, c]) for one in (guess, true, off, spread))]
+            for h, c in known
+        ]
+        h, c = max(known, key=lambda place: abs(off[place]) / self.learned["std"][place[1]])
+        said = self._say_off(np.abs(off), f"over its {count_noun(len({h for h, _ in known}), 'step')}")
+        which = f"'{self.fields[c].name}', " if len(self.fields) > 1 else ""
+        sentence = (
+            f"{said}; most at {which}step {h + 1:,}, where {number_text(float(guess[h, c]))} was forecast and "
+            f"{number_text(float(true[h, c]))} came."
         )
-        return OpenedLoss(sentence, ("step", "predicted", "true", "off by", "error expected"), rows, None, caption)
+        caption = (
+            "Forecast, what came and how far it is off are in the units of the column. The loss adds up how far each "
+            "step is off, in standard deviations of the training values, and how badly the error that was expected "
+            "fits (the pinball loss)."
+        )
+        return OpenedLoss(sentence, ("step", "forecast", "what came", "off by", "error expected"), rows, None, caption)
+
+    def say_error(self, raw: Values, target: Values) -> str:
+        point, true = self.split_answer(raw)[0], self.split_target(target)[0]
+        off = np.abs(point - true) * self.learned["std"]  # (n, H, C)
+        said = self._say_off(off.reshape(-1, off.shape[2]), f"over {count_noun(self.horizon, 'step')}")
+        return f"{said}, in its own units."
+
+    def _say_off(self, off: np.ndarray, steps: str) -> str:  # (n, C), NaN where not known
+        """How far forecasts are off on average, column by column."""
+        known = np.isfinite(off)
+        mean = np.where(known, off, 0.0).sum(0) / known.sum(0).clip(1)
+        each = [f"'{f.name}' is off by {number_text(float(o))}" for f, o in zip(self.fields, mean, strict=True)]
+        return f"{join_words(each, 3)} on average {steps}"
 
     # -- words
 

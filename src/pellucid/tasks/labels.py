@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError, unknown_name
+from ..errors import UsageError, missing_name
 from ..fields import Field
 from ..fields.labels import join_labels
 from ..metrics.base import normalised_weights
@@ -19,7 +19,7 @@ from ..wording import count_noun, join_words, number_text
 from .base import Task, Values, measure_all
 from .calibration import binary_cross_entropy, fit_temperature, reliability_bins, sigmoid
 from .category import hit_shares
-from .explained import Explained, explain_logit
+from .explained import LIST_ANSWERS, Explained, explain_logit
 from .opened_loss import OpenedLoss
 
 # Logits that are tried as thresholds: probabilities from 0.03 to 99.97%.
@@ -126,9 +126,11 @@ class LabelsTask(Task):
     def decode_target(self, target: Values) -> list[Any]:  # (n, C) -> n lists of labels
         return [[self.values[i] for i in np.flatnonzero(row > 0.5)] for row in np.asarray(target)]
 
+    large_loss = "A large loss is labels that were surely there and are not, or the reverse: look for forgotten ones."
+
     def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (C,)
         if which is not None and which not in self.values:
-            raise UsageError(unknown_name("label", which, self.values))
+            raise UsageError(missing_name("label", which, self.values, LIST_ANSWERS))
         index = int(np.argmax(raw)) if which is None else self.values.index(which)
         return explain_logit(index, self.values[index])
 

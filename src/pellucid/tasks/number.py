@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError, unknown_name
+from ..errors import UsageError, missing_name
 from ..fields import Field, kind_named
 from ..metrics.base import normalised_weights
 from ..metrics.numbers import OF_NUMBERS, next_to_nothing, weighted_medians
@@ -18,7 +18,7 @@ from ..metrics.score import Score, plain_name
 from ..storage import forms
 from ..wording import join_words, number_text, rounded_number, score_text
 from .base import Task, Values, measure_all
-from .explained import Explained, explain_number
+from .explained import LIST_ANSWERS, Explained, explain_number
 from .opened_loss import OpenedLoss
 from .ranges import COVERAGE, THIRDS, Range, check_range, coverage_by_third, fit_range
 from .several_targets import each_target, residuals_of
@@ -105,10 +105,12 @@ class NumberTask(Task):
             raise forms.FormError(f"calibration has {len(found['ranges'])} ranges for {len(self.fields)} targets")
         self._ranges = None if found is None else [Range.from_json(one) for one in found["ranges"]]
 
+    large_loss = "A large loss is a number that is far off: look there for typing errors, other units and odd examples."
+
     def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (R,)
         names = [f.name for f in self.fields]
         if which is not None and which not in names:
-            raise UsageError(unknown_name("target", which, names))
+            raise UsageError(missing_name("target", which, names, LIST_ANSWERS))
         index = 0 if which is None else names.index(which)
         return explain_number(index, names[index], self.learned["std"][index], self.learned["mean"][index])
 
@@ -130,6 +132,11 @@ class NumberTask(Task):
         headings = ("target", "predicted", "true", "off by", "squared", "squared, in standard deviations")
         caption = "Squares count an error twice as large four times as much."
         return OpenedLoss(sentence, headings, rows, total, caption)
+
+    def say_error(self, raw: Values, target: Values) -> str:
+        off = np.abs(self.to_units(raw) - self.to_units(target)).reshape(-1, len(self.fields)).mean(0)
+        each = [f"'{f.name}' is off by {number_text(float(o))}" for f, o in zip(self.fields, off, strict=True)]
+        return f"{join_words(each, 3)} on average, in its own units."
 
     def to_units(self, raw: Values) -> np.ndarray:  # (n, R) -> (n, R)
         """Standardised numbers in the user's units, float64."""

@@ -89,6 +89,16 @@ class Subject:
         return self.task.explain(self.raw.numpy(), self.which)  # type: ignore[no-any-return]
 
     @cached_property
+    def alone(self) -> str:
+        """The name of the solved part where it alone answers, and the trunk adds exactly nothing; else ""."""
+        return answers_alone(self.network)
+
+    @property
+    def nothing_added(self) -> str | None:
+        """Why what looks into the trunk is left out, where it adds nothing to any answer; else None."""
+        return f"the trunk adds exactly nothing, and what answers is the {self.alone} alone" if self.alone else None
+
+    @cached_property
     def found(self) -> dict[str, Any]:
         """What several views need, once one of them has worked it out: checks, shuffled networks."""
         return {}
@@ -106,6 +116,12 @@ class Subject:
             return self.network.predict(batch)[:, self.explained.index].float()
 
 
+def answers_alone(network: Network) -> str:
+    """The name of the solved part that alone answers, as the output layer's weights are all 0; "" where none does."""
+    solved = network.solved
+    return "" if solved is None or any(bool(p.any()) for p in network.output.parameters()) else solved.name
+
+
 # Whether a view can be made of a subject: None where it can, else why not, for people.
 Suits = Callable[[Subject], str | None]
 
@@ -116,7 +132,7 @@ class View:
 
     Attributes:
         needs: of ``"example"``, ``"training"``, ``"validation"``. asked: whether it is made only where its option is
-            given. place: in the order of a page.
+            given. place: in the order of a page. either: whether it is made of an example and of the network alone.
     """
 
     word: str
@@ -126,6 +142,11 @@ class View:
     suits: Suits
     place: int
     asked: bool
+    either: bool = False
+
+    def about(self, subject: Subject) -> bool:
+        """Whether it is about what is looked into: an example, or the network alone."""
+        return self.either or ("example" in self.needs) == (subject.example is not None)
 
     def missing(self, subject: Subject) -> str | None:
         """Why it can't be made of a subject, for people; None where it can."""
@@ -144,6 +165,9 @@ class View:
 
 VIEWS: dict[str, View] = {}
 
+# Reasons why a view is missing that a person can mend, and how; a view's own file adds its own.
+REMEDIES: dict[str, str] = {}
+
 
 def register(
     word: str,
@@ -153,13 +177,41 @@ def register(
     needs: Sequence[str] = (),
     suits: Suits = lambda subject: None,
     asked: bool = False,
+    either: bool = False,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Add a view to the house: one line above its function."""
 
     def add(make: Callable[..., Result]) -> Callable[..., Result]:
         if word in VIEWS:
             raise ValueError(f"two views are called '{word}'")
-        VIEWS[word] = View(word, title, make, frozenset(needs), suits, place, asked)
+        VIEWS[word] = View(word, title, make, frozenset(needs), suits, place, asked, either)
         return make
 
     return add
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A view that could be of this subject and is not: its word and title, why, and what helps ("" for nothing)."""
+
+    word: str
+    title: str
+    reason: str
+    remedy: str
+
+
+def left_out(subject: Subject) -> list[LeftOut]:
+    """The views that are missing for want of something, in the order of a page; not those of other kinds of data."""
+    found = []
+    for view in sorted(VIEWS.values(), key=lambda view: view.place):
+        if not view.about(subject) and not (view.asked and "example" not in view.needs):
+            continue
+        lacking = [part for part in ("training", "validation") if part in view.needs and not getattr(subject, part)]
+        reason = view.missing(subject)
+        if lacking and view.suits(subject) is None:
+            why, remedy = subject.facts.get("no examples", (f"the run keeps no {lacking[0]} examples", ""))
+            title = f"{view.title} (--{view.word})" if view.asked else view.title
+            found.append(LeftOut(view.word, title, why, remedy))
+        elif not lacking and reason is not None and (reason == subject.nothing_added or reason in REMEDIES):
+            found.append(LeftOut(view.word, view.title, reason, REMEDIES.get(reason, "")))
+    return found

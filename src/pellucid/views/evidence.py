@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from ..network import Network
-from ..wording import join_words, percent_text
+from ..wording import end_sentence, join_words, percent_text
 from .attribution.badges import FEW_NUMBERS, Map, MapOf, checked_badge
 from .attribution.gradients import FEWEST_NODES, MOST_NODES, TOLERANCE, Attribution, expected_gradients
 from .attribution.hiding import hidden_by_places, left_out, references
@@ -16,6 +17,7 @@ from .attribution.places import Places, layers_with_places, places_of
 from .attribution.variants import Sample, input_numbers, own_sample
 from .base import Subject, register
 from .blocks import Block, Picture
+from .reading import readings
 from .result import Badge, Result
 
 # Kept training examples that stand in the example's stead, and of them those of the test.
@@ -24,13 +26,31 @@ REFERENCES, TEST_REFERENCES = 16, 8
 # The same for the test of large examples, and nodes: as many slopes as of 8 references at 2 nodes, which are too few.
 DEAR_REFERENCES, DEAR_NODES = 4, 4
 
+# What is said of parts that are left out, and how sure that is where nothing else is shown.
+LOST = ("is missed most", "is better left out")
+LOST_BADGE = Badge("exact", "Forward passes without each part.")
+
 WORST_FIRST = ("failed", "suggestive", "checked", "exact")
 
 
 def suits(subject: Subject) -> str | None:
-    if layers_with_places(subject.network):
-        return None
-    return "it needs photos, texts, series or recordings: see 'fields' for columns of a table"
+    if not layers_with_places(subject.network):
+        return "it needs photos, texts, series or recordings: see 'fields' for columns of a table"
+    if subject.example is not None and not shown_layers(subject):
+        return "there is no word to explain, as the text is empty"
+    return None
+
+
+def shown_layers(subject: Subject) -> list[int]:
+    """The numbers of the inputs whose places there are: an empty text has none."""
+    sample = own_sample(subject)
+    return [i for i in layers_with_places(subject.network) if len(places_of(subject.network, i, sample))]
+
+
+def has_no_slope(subject: Subject) -> bool:
+    """Whether a solved part that goes by counts answers alone: its slope is 0, and a map of it would be all zeros."""
+    solved = subject.network.solved
+    return bool(subject.alone) and solved is not None and not solved.smooth
 
 
 @register("pixels", "Which pixels, words or steps spoke for it", place=50, needs=("example", "training"), suits=suits)
@@ -40,37 +60,59 @@ def pixels(subject: Subject) -> Result:
     Both are in the units of the answer: of a class's logit, or of the number.
     """
     sample, explained, network = own_sample(subject), subject.explained, subject.network
-    layers = layers_with_places(network)
+    layers = shown_layers(subject)
+    flat = has_no_slope(subject)
     blocks: list[Block] = []
     arrays: dict[str, np.ndarray] = {}
     said, gaps, untold = [], [], []
     for i in layers:
         names = join_words([f"'{field.name}'" for field in network.layers[i].fields], 3)
         about = f"in {names} " if len(layers) > 1 else ""
-        found, places = evidence_of(subject, sample, i), places_of(network, i, sample)
-        added = map_of_parts(network, i, found) * explained.scale
+        places = places_of(network, i, sample)
         left = left_out(subject, sample, places) * explained.scale
-        untold.append(not found.told or not np.isfinite(left).all())
+        told = bool(np.isfinite(left).all())
         left = np.nan_to_num(left, posinf=0.0, neginf=0.0)
-        arrays |= {f"added.{i}": added, f"left_out.{i}": left}
-        blocks += draw_places(network, i, sample, added, f"What each part {about}has added: orange for, blue against")
+        arrays[f"left_out.{i}"] = left
+        if flat:
+            said.append(strongest(places.names, left, about, LOST))
+        else:
+            found = evidence_of(subject, sample, i)
+            told, added = told and found.told, map_of_parts(network, i, found) * explained.scale
+            arrays[f"added.{i}"] = added
+            caption = f"What each part {about}has added: orange for, blue against"
+            blocks += draw_places(network, i, sample, added, caption)
+            gaps.append(found.gap)
+            said.append(strongest(places.names, places.sums(added), about))
+        untold.append(not told)
         blocks += draw_left_out(network, sample, places, left, f"What is lost when a part {about}is left out")
-        gaps.append(found.gap)
-        said.append(strongest(places.names, places.sums(added), about))
-    solved = network.solved
-    note = f" What the {solved.name} say is not in it." if solved is not None and not solved.smooth else ""
+    alone = f"{end_sentence(subject.nothing_added)} " if subject.nothing_added else ""
     return Result(
         "pixels",
         "Which pixels, words or steps spoke for it",
-        f"For {explained.noun}, {'; '.join(filter(None, said))}.",
-        evidence_badge(subject, max(gaps), told=not any(untold)),
+        f"{alone}For {explained.noun}, {'; '.join(said)}.",
+        LOST_BADGE if flat else evidence_badge(subject, max(gaps), told=not any(untold)),
         blocks,
         {**arrays, "gap": np.array(gaps)},
         method="Expected gradients: the answer's mean slope on the way from kept training examples to this one, times "
         "how far each place moves on it; beside it forward passes without each part.",
         paper="Erion et al., 2021",
-        caption=f"Compared with {min(REFERENCES, len(subject.training or ()))} kept training examples.{note}",
+        caption=_caption(subject, flat),
     )
+
+
+def _caption(subject: Subject, flat: bool) -> str:
+    solved, said = subject.network.solved, []
+    if flat and solved is not None:
+        said.append(
+            f"The {solved.name} go by counts, so what each part adds can't be told, but what is lost without it."
+        )
+    else:
+        said.append(f"Compared with {min(REFERENCES, len(subject.training or ()))} kept training examples.")
+        if solved is not None and not solved.smooth:
+            said.append(f"What the {solved.name} say is not in what is added.")
+    cut = [one for one in readings(subject) if not one.missing and not one.odd]
+    said += [f"Of '{one.name}' the network reads {one.reads}." for one in cut]
+    return " ".join(said)
 
 
 def evidence_badge(subject: Subject, gap: float, told: bool = True) -> Badge:
@@ -127,8 +169,25 @@ def map_of_parts(network: Network, i: int, found: Attribution) -> np.ndarray:  #
 
 def tested_map(subject: Subject, i: int) -> MapOf:
     """The map of one input, in its units, as ``badges`` tests it."""
+    make_places = tested_places(subject, i)
 
     def make_map(network: Network, sample: Sample) -> Map | None:
+        values = make_places(network, sample)
+        if values is None:
+            return None
+        units = places_of(network, i, sample).sums(values)
+        traits = network.layers[i].fields[0].traits
+        # Steps of a forecast that are read as one vector are columns: each has weights of its own.
+        columns = traits.moments and network.vector
+        return Map(units, units if traits.prose else values.ravel(), signed=columns)
+
+    return make_map
+
+
+def tested_places(subject: Subject, i: int) -> Callable[[Network, Sample], np.ndarray | None]:  # -> (*places)
+    """The map of one input by place, from fewer references than what is shown; None where it can't be told."""
+
+    def make_places(network: Network, sample: Sample) -> np.ndarray | None:
         assert subject.training is not None
         # Too few nodes make another map than the one that is shown: where one part alone decides, the answer leaps on
         # the way, and two nodes may stand on the same side of it.
@@ -136,13 +195,9 @@ def tested_map(subject: Subject, i: int) -> MapOf:
         others = references(subject, subject.training, i, TEST_REFERENCES if small else DEAR_REFERENCES)
         nodes, most = (FEWEST_NODES, MOST_NODES) if small else (DEAR_NODES, DEAR_NODES)
         found = expected_gradients(network, sample, i, others, nodes=nodes, most=most)
-        if not found.told:
-            return None
-        places, values = places_of(network, i, sample), map_of_parts(network, i, found)
-        units = places.sums(values)
-        return Map(units, units if network.layers[i].fields[0].traits.prose else values.ravel())
+        return map_of_parts(network, i, found) if found.told else None
 
-    return make_map
+    return make_places
 
 
 # ---------------------------------------------------------------- the drawing

@@ -15,17 +15,21 @@ import torch
 from ..inputs.base import example_count, repeat_value, usual_value
 from ..network import Network
 from ..tasks.explained import Explained
-from ..wording import number_text
+from ..wording import capitalise_text, end_sentence, number_text
 from .attribution.badges import FEW_NUMBERS, Map, MapOf, checked_badge
 from .attribution.hiding import OTHERS, other_reference, references
 from .attribution.place_blocks import strongest
 from .attribution.variants import Sample, answers, input_numbers, own_sample, take_rows, variants
 from .base import Part, Subject, register
 from .blocks import Bars
+from .reading import missing_names
 from .result import Badge, Result
 
 # Forward passes, and input numbers that pass, at most; references at least and at most.
 MOST_PASSES, MOST_NUMBERS, LEAST, MOST = 6000, 4_000_000, 4, 64
+
+# Of the largest share, below which one is rounding.
+ROUNDING = 1e-6
 
 # References of the test's maps, of them where examples have many numbers, and bars that are drawn.
 TEST_REFERENCES, DEAR_REFERENCES, MOST_BARS = 4, 2, 40
@@ -58,12 +62,17 @@ def fields(subject: Subject) -> Result:
     players = players_of(network)
     found = swap_fields(network, sample, players, every_reference(subject, subject.training, MOST), MOST)
     values, errors = found.shares * explained.scale, found.errors * abs(explained.scale)
-    names = [player.name for player in players]
+    # What is left of answers that are the same is rounding, of float32.
+    rounding = abs(values) < ROUNDING * abs(values).max(initial=0.0)
+    values, errors = (np.where(rounding, 0.0, one) for one in (values, errors))
+    gone = missing_names(subject)
+    names = [f"{player.name} (missing)" if player.name in gone else player.name for player in players]
     base, answer = (float(explained.to_units(v)) for v in (found.base, found.base + found.shares.sum()))
+    alone = f"{end_sentence(subject.nothing_added)} " if subject.nothing_added else ""
     return Result(
         "fields",
         "Which field spoke for it",
-        f"{explained.noun[:1].upper()}{explained.noun[1:]} is {number_text(answer, 4)}; for kept training examples it "
+        f"{alone}{capitalise_text(explained.noun)} is {number_text(answer, 4)}; for kept training examples it "
         f"is {number_text(base, 4)} on average. Of the difference, {strongest(names, values)}.",
         fields_badge(subject),
         [field_bars(names, values, errors, explained)],

@@ -36,7 +36,7 @@ FROZEN, ALONE = "the frozen trunk", " alone"
 MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "kernels"}
 
 
-@register("verdict", "Is it well?", place=15, needs=("training", "validation"))
+@register("verdict", "Is it well?", place=15, needs=("training", "validation"), either=True)
 def verdict(subject: Subject) -> Result:
     """The verdict on the training, in a sentence."""
     found = judge_subject(subject)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from ..data.batches.batch import Batch
 from ..fields import Field
 from ..network import Network
-from .base import Part
+from .base import Part, Subject
+from .nearest import answer_text, plain_answer, true_texts
 
 # Of what an example holds, fields that are said, and characters of each.
 MOST_FIELDS, MOST_CHARS = 3, 60
@@ -43,6 +45,17 @@ def example_lines(part: Part, row: int) -> list[str]:
             text = shown if len(shown) <= MOST_CHARS else shown[: MOST_CHARS - 1] + "…"
             lines.append(text if field.traits.prose else f"{field.name}: {text}")
     return lines
+
+
+def answer_lines(subject: Subject, part: Part, rows: Sequence[int]) -> list[list[str]]:
+    """Of some kept examples the network's answer and what was right; ``rows`` count in ``part.rows``."""
+    if not len(rows):
+        return []
+    with torch.no_grad():
+        raw = subject.network.predict(part.batch(rows)).float()
+    says = [answer_text(plain_answer(one)) for one in subject.task.decode(raw.numpy())]
+    true = true_texts(subject, part, np.asarray(rows, int))
+    return [[f"answer: {said}", *([f"true: {true[k]}"] if true else [])] for k, said in enumerate(says)]
 
 
 def in_batches(part: Part, most: int = 256) -> list[np.ndarray]:

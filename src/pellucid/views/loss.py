@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data.batches.batch import Batch
 from ..wording import count_noun, number_text, percent_text
-from .base import Part, Subject, register
+from .base import REMEDIES, Part, Subject, register
 from .blocks import Block, Gallery, Table
 from .kept_examples import in_batches, pictures_of
 from .result import Badge, Result
@@ -21,6 +21,10 @@ BEST, WORST, LINES = 3, 9, 24
 
 # Of the loss, by which its numbers may differ from float32's.
 TOLERANCE = 1e-4
+
+# Why a loss can't be told, and what helps.
+NOT_KNOWN = "what is right of this example is not known"
+REMEDIES[NOT_KNOWN] = "say it with --true, or give a table with the target's column"
 
 METHOD = "The loss of evaluation, worked out from the raw answer."
 
@@ -37,8 +41,7 @@ def known_target(subject: Subject) -> Tensor | None:
 def _is_known(subject: Subject) -> str | None:
     if subject.example is None:
         return None
-    unknown = "what is right of this example is not known: give a table with the target's column"
-    return unknown if known_target(subject) is None else None
+    return NOT_KNOWN if known_target(subject) is None else None
 
 
 @register("loss", "The loss of this example", place=150, needs=("example",), suits=_is_known)
@@ -64,9 +67,11 @@ def losses(subject: Subject) -> Result:
     mean, tenth = float(each.mean()), max(1, len(each) // 10)
     share = float(each[order[-tenth:]].sum() / each.sum()) if each.sum() > 0 else 0.0
     block, opened, figures = open_example(subject, raw[worst[0]], target[worst[0] : worst[0] + 1])
+    kept, error = count_noun(len(part), "kept validation example"), subject.task.say_error(raw, target)
+    said = f"Of {kept} {error} The mean loss is" if error else f"The mean loss of {kept} is"
     sentence = (
-        f"The mean loss of {count_noun(len(part), 'kept validation example')} is {number_text(mean)}; the worst tenth "
-        f"of them make {percent_text(share, 0)} of it. The worst, {part.title(worst[0])}: {opened}"
+        f"{said} {number_text(mean)}; the worst tenth of them make {percent_text(share, 0)} of it. The worst, "
+        f"{part.title(worst[0])}: {opened}"
     )
     chosen = [("worst", worst), ("best", best)]
     rows = [(what, row) for what, own in chosen for row in own]
@@ -74,20 +79,23 @@ def losses(subject: Subject) -> Result:
         [what, part.title(row), answer_text(subject, raw[row]), truth_text(subject, target[row]), float(each[row])]
         for what, row in rows
     ]
-    blocks: list[Block] = [Table("", ("", "example", "answer", "true", "loss"), listed)]
+    words = subject.task.answer_words
+    blocks: list[Block] = [Table("", ("", "example", *words, "loss"), listed)]
     pictures = pictures_of(subject.network, part.batch([row for _, row in rows]))
     if any(one is not None for one in pictures):
-        lines = [[f"answer {line[2]}", f"true {line[3]}", f"loss {number_text(line[4])}"] for line in listed]
+        lines = [[f"{words[0]} {line[2]}", f"{words[1]} {line[3]}", f"loss {number_text(line[4])}"] for line in listed]
         blocks.append(Gallery("", [f"{line[0]}: {line[1]}" for line in listed], pictures, lines))
     return Result(
         "losses", "The best and the worst answers", sentence, badge_of(figures), [*blocks, block],
         {"losses": each}, method=METHOD,
-        caption="A large loss is an answer that was sure and wrong: look there for wrong labels and odd examples.",
+        caption=subject.task.large_loss,
     )  # fmt: skip
 
 
 def badge_of(figures: dict[str, float]) -> Badge:
-    off = figures["relative error"]
+    off = figures.get("relative error")
+    if off is None:
+        return Badge("exact", "The loss is the network's own; the table has the numbers that it is made of.", figures)
     reason = f"Worked out from the numbers in the table, the loss differs from the network's by {off:.1e} of it."
     return Badge("exact" if off <= TOLERANCE else "failed", reason, figures)
 
@@ -96,10 +104,10 @@ def open_example(subject: Subject, raw: Tensor, target: Tensor) -> tuple[Table, 
     """One loss as a table and a sentence, and how far it is from the network's. raw: (R,); target: (1, ...)."""
     opened = subject.task.open_loss(raw.numpy(), target[0].numpy())
     own = float(loss_of(subject, raw[None], target)[0])
-    off = 0.0 if opened.total is None else abs(opened.total - own) / max(abs(own), 1e-6)
+    off = {} if opened.total is None else {"relative error": abs(opened.total - own) / max(abs(own), 1e-6)}
     more = len(opened.rows) - LINES
     caption = f"{opened.caption} {more:,} more are not listed." if more > 0 else opened.caption
-    return Table(caption, opened.headings, opened.rows[:LINES]), opened.sentence, {"loss": own, "relative error": off}
+    return Table(caption, opened.headings, opened.rows[:LINES]), opened.sentence, {"loss": own, **off}
 
 
 def loss_of(subject: Subject, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n,)
@@ -135,10 +143,20 @@ def answer_text(subject: Subject, raw: Tensor) -> str:
 def truth_text(subject: Subject, target: Tensor) -> str:
     """What was right, in a few words."""
     true = subject.task.decode_target(target[None].numpy())[0]
-    return ", ".join(map(_number, true)) if isinstance(true, list) and true else _number(true) if true != [] else "none"
+    if not isinstance(true, list):
+        return _number(true)
+    # A list of lists has one a column; else it is labels, or the steps of one column.
+    several = bool(true) and all(isinstance(one, list) for one in true)
+    if several or not true or isinstance(true[0], str):
+        return ", ".join(map(_number, true)) or "none"
+    return _number(true)
 
 
 def _number(value: Any) -> str:
+    """One value; of a column's steps the first and the last."""
     if isinstance(value, list):
-        return "…".join(_number(one) for one in (value[0], value[-1])) if value else ""
+        ends = [_number(one) for one in (value[:1] + value[1:][-1:])]
+        return " … ".join(ends)
+    if value is None:
+        return "missing"
     return number_text(float(value)) if isinstance(value, int | float) else str(value)

@@ -16,7 +16,7 @@ from ..network import Network
 from ..wording import number_text, plain_text
 from .attribution.place_blocks import is_photo
 from .attribution.variants import spread
-from .base import Part, Subject, register
+from .base import Part, Subject, answers_alone, register
 from .blocks import Block, Gallery
 from .result import Badge, Result
 
@@ -30,6 +30,8 @@ LOOKED = 512
 def suits(subject: Subject) -> str | None:
     if subject.network.output.need().every:
         return "its output layer answers at every position"
+    if subject.alone and subject.example is not None and solved_vectors(subject.network, subject.example) is None:
+        return subject.nothing_added
     return None
 
 
@@ -54,15 +56,16 @@ def nearest(subject: Subject) -> Result:
         for which, chosen in groups.items()
         if len(chosen)
     ]
+    reader = "the solved part" if subject.alone else "the output layer"
     return Result(
         "nearest",
         "The nearest training examples",
         said_of_nearest(part, rows, groups, likeness),
-        Badge("exact", "Distances between the vectors that the output layer reads, of every kept training example."),
+        Badge("exact", "Distances between the vectors that answers are made from, of every kept training example."),
         blocks,
         {"likeness": likeness, **{f"{which} answer": part.rows[rows[chosen]] for which, chosen in groups.items()}},
-        method="The cosine between what the output layer reads of two examples, each number less its mean and in units "
-        "of its spread over kept training examples.",
+        method=f"The cosine between two vectors that {reader} makes answers from, each number less its mean and in "
+        "units of its spread over kept training examples.",
         paper="Nguyen et al., 2021 (near examples help people at least as much as maps)",
         caption="Answers are the network's; what is true of each is said beside it.",
     )
@@ -83,9 +86,19 @@ def said_of_nearest(part: Part, rows: np.ndarray, groups: dict[str, np.ndarray],
 # ---------------------------------------------------------------- distances
 
 
+def solved_vectors(network: Network, batch: Batch) -> Tensor | None:  # -> (B, F)
+    """What the solved part reads, where it answers alone: what hidden layers find alike says nothing of its answers."""
+    if network.solved is None or not answers_alone(network):
+        return None
+    with torch.no_grad():
+        return network.solved.read_vectors(batch)
+
+
 @torch.no_grad()
 def pooled_and_answer(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:  # -> (B, D), (B, R)
     """What the output layer reads, averaged with the mirror image's where answers are, and the raw answers."""
+    if (solved := solved_vectors(network, batch)) is not None:
+        return solved, network.predict(batch).float()
     both = [batch, *filter(None, [network.mirror_batch(batch)])]
     vectors = []
     for one in both:

@@ -31,6 +31,8 @@ ROUNDING = 1e-5
 def suits(subject: Subject) -> str | None:
     network = subject.network
     need = network.output.need()
+    if subject.nothing_added:
+        return subject.nothing_added
     if need.every:
         return "its output layer answers at every position"
     if network.vector or need.heads > 1:
@@ -187,7 +189,8 @@ def draw_shares(network: Network, sample: Sample, found: Shares, values: np.ndar
         each = np.bincount(of[of >= 0], own[of >= 0], minlength=len(words))
         sums = {count_noun(len(words), "word"): float(each.sum())}
         # The network reads a mark before each text.
-        return Drawn(blocks, sums | {"marks around them": total - float(each.sum())}, strongest(words, each))
+        said = strongest(words, each) if words else "The text is empty, so that there is no word to have a share"
+        return Drawn(blocks, sums | {"marks around them": total - float(each.sum())}, said)
     sums = {count_noun(values.size, "position"): total}
     if values.size == 1:
         return Drawn(blocks, sums, "There is one position, so this doesn't say where: see 'where' or 'pixels'")

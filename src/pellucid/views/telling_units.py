@@ -28,6 +28,8 @@ def suits(subject: Subject) -> str | None:
     stage = last_stage(subject)
     if stage is None:
         return "its trunk shows no stages"
+    if subject.nothing_added:
+        return subject.nothing_added
     return None if unit_parts(subject, stage).any() else "its trunk adds nothing to this answer"
 
 
@@ -56,12 +58,13 @@ def telling_units(subject: Subject) -> Result:
         values[order].tolist(),
         value_label="adds",
     )
+    does = "adds most to" if values[order[0]] > 0 else "takes most from"
     opened = opened_unit(subject, stage, int(order[0]))
     below = f"Below, {names[0]} is opened: the weighted sum that it is. Others: --unit {names[-1]}." if opened else ""
     return Result(
         "units",
         "Hidden units that tell most",
-        f"Of {count_noun(len(parts), 'unit')} of the last hidden stage, {names[0]} adds most to {explained.noun}: "
+        f"Of {count_noun(len(parts), 'unit')} of the last hidden stage, {names[0]} {does} {explained.noun}: "
         f"{number_text(float(values[order[0]]), 3)}.",
         Badge("exact" if exact else "suggestive", reason, {"relative error": residual}),
         [bars, *opened],

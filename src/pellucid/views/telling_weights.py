@@ -1,34 +1,63 @@
-"""Three weights opened: of the first, a middle and the last matrix the one that the loss depends on most."""
+"""Weights opened: of the first, a middle and the last matrix the one that answers hang on most.
+
+n examples, R numbers in a raw answer.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ..data.batches.batch import Batch
+from ..network import Network
+from ..wording import number_text
 from .anatomy import stage_address
 from .base import Subject, register
 from .blocks import Block, Curves, Table
 from .result import Badge, Result
 from .weight import chosen_rows, copy_to_learn, weight
 
+# Weights of a matrix that are tried, those with the largest slope times value.
+TRIED = 8
+
+# What so many weights are called in a title.
+TITLES = {1: "One weight", 2: "Two weights", 3: "Three weights"}
+
+
+@dataclass(frozen=True)
+class Telling:
+    """One weight: its address, and how far answers move where it is 0, on average over examples."""
+
+    address: str
+    moved: float
+
 
 def suits(subject: Subject) -> str | None:
     part = subject.training
-    return None if part and part.loader.target is not None else "it needs kept examples whose answer is known"
+    if not part:
+        return subject.nothing_added
+    if part.loader.target is None:
+        return "it needs kept examples whose answer is known"
+    if subject.nothing_added:
+        return subject.nothing_added
+    return None if telling_of(subject) else "no single weight moves the answers to kept examples"
 
 
-@register("weights", "Three weights", place=70, needs=("training",), suits=suits)
+@register("weights", "Weights that tell most", place=70, needs=("training",), suits=suits)
 def telling_weights(subject: Subject) -> Result:
-    """The weights with the largest gradients of three matrices, and the loss around each."""
-    names = steepest_weights(subject)
-    found = [weight(subject, name) for name in names]
+    """Of three matrices the weight without which the answers move most, and the loss around each."""
+    telling = telling_of(subject)
+    found = [weight(subject, one.address) for one in telling]
     rows: list[list[Any]] = [
-        [r.title.removeprefix("Weight "), float(r.arrays["weight"]), float(r.arrays["gradient"])] for r in found
+        [one.address, float(r.arrays["weight"]), one.moved, float(r.arrays["gradient"])]
+        for one, r in zip(telling, found, strict=True)
     ]
-    blocks: list[Block] = [Table("", ("weight", "value", "gradient"), rows)]
+    blocks: list[Block] = [Table("", ("weight", "value", "answers move without it", "gradient of the loss"), rows)]
     # Of each the loss around it; its terms and its next step are a view of their own.
     for result, row in zip(found, rows, strict=True):
         curve = next(block for block in result.blocks if isinstance(block, Curves))
@@ -36,31 +65,74 @@ def telling_weights(subject: Subject) -> Result:
     level = "exact" if all(r.badge.level == "exact" for r in found) else "failed"
     return Result(
         "weights",
-        "Three weights",
-        "Of the first, a middle and the last matrix, the weight that the loss depends on most. Where the curve is "
-        "level, training has nothing left to gain from it.",
+        TITLES[len(telling)],
+        _say(telling, subject),
         Badge(level, found[0].badge.reason, found[0].badge.figures),  # type: ignore[arg-type]
         blocks,
-        {"weights": np.array([row[1] for row in rows]), "gradients": np.array([row[2] for row in rows])},
-        method=found[0].method,
+        {"weights": np.array([row[1] for row in rows]), "moved": np.array([row[2] for row in rows]),
+         "gradients": np.array([row[3] for row in rows])},
+        method=f"Of each matrix the {TRIED} weights with the largest gradient times value, set to 0 in turn. "
+        f"{found[0].method}",
         paper=found[0].paper,
-        caption=f'More of one of them, term by term: --weight "{rows[-1][0]}"',
+        caption="Where a curve is level, training has nothing left to gain from that weight. More of one of them, "
+        f'term by term: --weight "{rows[-1][0]}"',
+    )  # fmt: skip
+
+
+def _say(telling: Sequence[Telling], subject: Subject) -> str:
+    each = {
+        1: "Of all matrices",
+        2: "Of two matrices",
+        3: "Of the first, a middle and the last matrix",
+    }
+    most = max(telling, key=lambda one: one.moved)
+    unit = "logits" if subject.network.output.fields[0].traits.classed else "standard deviations"
+    return (
+        f"{each[len(telling)]}, the weight that answers hang on most. Without {most.address} they move by "
+        f"{number_text(most.moved, 3)} {unit} on average."
     )
 
 
-def steepest_weights(subject: Subject) -> list[str]:
-    """Addresses of the weights with the largest gradient in the first, the middle and the last matrix that learns."""
+def telling_of(subject: Subject) -> list[Telling]:
+    """The telling weights of the first, the middle and the last matrix that has any; worked out once."""
+    if "telling weights" not in subject.found:
+        subject.found["telling weights"] = _find_telling(subject)
+    return subject.found["telling weights"]  # type: ignore[no-any-return]
+
+
+def _find_telling(subject: Subject) -> list[Telling]:
     part = subject.training
     assert part is not None
-    network = copy_to_learn(subject.network)
+    network, batch = copy_to_learn(subject.network), part.batch(chosen_rows(part))
     named = [(n, p) for n, p in network.named_parameters() if p.ndim >= 2]
     # The output layer is built before the trunk, but comes last on the way of the data.
     named.sort(key=lambda one: one[0].startswith("output."))
-    slopes = torch.autograd.grad(network.loss(part.batch(chosen_rows(part))), [p for _, p in named], allow_unused=True)
-    learning = [(n, g) for (n, _), g in zip(named, slopes, strict=True) if g is not None and bool((g != 0).any())]
-    places = sorted({0, len(learning) // 2, len(learning) - 1}) if learning else []
-    found = []
-    for name, slope in (learning[i] for i in places):
-        index = np.unravel_index(int(slope.abs().argmax()), slope.shape)
-        found.append(f"{stage_address(name)}[{','.join(map(str, index))}]")
-    return found
+    slopes = torch.autograd.grad(network.loss(batch), [p for _, p in named], allow_unused=True)
+    # What a weight does is about its slope times its value (Molchanov et al., 2017): a weight of 0 does nothing.
+    sizes = [
+        (name, (slope * p.detach()).abs()) for (name, p), slope in zip(named, slopes, strict=True) if slope is not None
+    ]
+    able = [(name, size) for name, size in sizes if bool((size > 0).any())]
+    places = sorted({0, len(able) // 2, len(able) - 1}) if able else []
+    found = [most_moving(network, batch, *able[i]) for i in places]
+    return [one for one in found if one.moved > 0]
+
+
+@torch.no_grad()
+def most_moving(network: Network, batch: Batch, name: str, size: Tensor) -> Telling:
+    """Of a matrix the weight without which answers move most.
+
+    Args:
+        size: of each weight its slope times its value; the largest are tried.
+    """
+    tensor, answers = network.get_parameter(name), network(batch)  # ..., (n, R)
+    best = Telling("", 0.0)
+    for flat in size.flatten().topk(min(TRIED, size.numel())).indices.tolist():
+        index = tuple(int(i) for i in np.unravel_index(flat, tuple(size.shape)))
+        kept = tensor[index].clone()
+        tensor[index] = 0.0
+        moved = float((network(batch) - answers).abs().amax(1).mean())
+        tensor[index] = kept
+        if moved > best.moved:
+            best = Telling(f"{stage_address(name)}[{','.join(map(str, index))}]", moved)
+    return best

@@ -16,7 +16,7 @@ from ..errors import PellucidError, UsageError
 from ..wording import count_noun, number_text
 from .base import Part, Subject, register
 from .blocks import Block, Gallery, Sum, Table
-from .kept_examples import example_lines, in_batches, picture_input, pictures_of, three_ways
+from .kept_examples import answer_lines, example_lines, in_batches, picture_input, pictures_of, three_ways
 from .result import Badge, Result
 from .sums.addresses import Scene, Unit, find_unit
 from .sums.cell_gates import Gate, open_cell
@@ -243,10 +243,12 @@ class KeptUnit:
         pictures = pictures_of(subject.network, batch)
         boxes = seen_boxes(subject, batch, name, self.places[rows])
         titles, lines = [], []
+        answers = dict(zip(rows, answer_lines(subject, part, rows), strict=True))
         for what, own in chosen:
             for row in own:
                 titles.append(f"{what}: {part.title(row)}")
-                lines.append([f"value {number_text(float(self.values[row]))}", *example_lines(part, row)])
+                value = f"value {number_text(float(self.values[row]))}"
+                lines.append([value, *answers[row], *example_lines(part, row)])
         cut = [None if p is None else p[box] for p, box in zip(pictures, boxes, strict=True)]
         seen = " Photos are cut to what the unit sees of them." if any(p is not None for p in pictures) else ""
         return Gallery(

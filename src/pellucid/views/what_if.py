@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..data.batches.batch import Batch
-from ..errors import PellucidError, UsageError, unknown_name
+from ..errors import PellucidError, UsageError, missing_name
 from ..network import Network
-from ..wording import join_words, number_text, percent_text
+from ..wording import end_sentence, join_words, number_text, percent_text
 from .base import Subject, register
 from .blocks import Bars, Block, Table
 from .changes.changed_examples import Changed, split_value
@@ -22,7 +22,7 @@ from .changes.left_out import Traffic, take_out, trunk_stages, watch_stages
 from .changes.silenced import silent_answer
 from .kept_examples import in_batches
 from .result import Badge, Result
-from .sums.addresses import find_weight
+from .sums.addresses import LIST_STAGES, find_weight
 
 # Of what is answered, the values that are listed.
 MOST_ANSWERS = 8
@@ -86,10 +86,10 @@ def _leave_out(subject: Subject, network: Network, changed: Changed, without: Se
     for name in without:
         full = next((one for one in (name, f"trunk.{name}") if one in stages), None)
         if full is None:
-            if name.partition(".")[0] in ("entry", "heads", "pooled", "output", "links") and "." not in name:
-                raise UsageError(unknown_name("stage that can be left out", name, _short(stages)))
             if "." not in name:
-                raise UsageError(unknown_name("stage", name, _short(stages)))
+                fixed = name in ("entry", "heads", "pooled", "output", "links")
+                what = "stage that can be left out" if fixed else "stage"
+                raise UsageError(missing_name(what, name, _short(stages), f"{LIST_STAGES}."))
             units.append(name)
             changed.done.append(f"{name} set to 0")
             continue
@@ -144,7 +144,7 @@ def _result(subject: Subject, changed: Changed, before: Tensor, after: Tensor) -
     what = join_words(changed.done, 4)
     moved = float(after[explained.index] - before[explained.index])
     sentence = f"With {what}: {say_answers(task, before, after, old, new)}"
-    odd = f" {' '.join(changed.odd)}." if changed.odd else ""
+    odd = "".join(f" {end_sentence(one)}" for one in changed.odd)
     return Result(
         "what-if",
         "What if",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data.batches.batch import Batch, Padded
 from ..network import Network
-from ..wording import count_noun, join_words, metric_text, score_text
+from ..wording import capitalise_text, count_noun, join_words, metric_text, score_text
 from .base import Part, Subject, register
 from .blocks import Bars, Block, Table
 from .changes.left_out import each_taken_out, watch_stages
@@ -33,7 +33,7 @@ class Worth:
 
     Attributes:
         name: of a stage or an input. how: what was done to it. score: without it. lost, low, high: by how much
-            the score is worse, and the 95% interval over examples.
+            the score is worse, and the 95% interval over examples. raw: (n, R) the answers without it.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Worth:
     lost: float
     low: float
     high: float
+    raw: np.ndarray
 
 
 @register("worth", "What each stage is worth", place=20, needs=("validation",))
@@ -60,11 +61,17 @@ def worth(subject: Subject) -> Result:
 
     def weigh(name: str, how: str, raw: np.ndarray) -> Worth:
         own = float(task.measure(raw, target, weight))
-        return Worth(name, how, own, *task.paired_difference(full, raw, target, weight))
+        lost, low, high = task.paired_difference(full, raw, target, weight)
+        return Worth(name, how, own, lost, low, high, raw)
+
+    def alike(each: Sequence[Worth]) -> list[Worth]:
+        """What is worth most, and all that differs from it by no more than chance, the most first."""
+        order = sorted(each, key=lambda one: -one.lost)
+        return [one for one in order if task.paired_difference(one.raw, order[0].raw, target, weight)[1] <= 0]
 
     stages = []
     watched = watch_stages(network, batches)
-    for name, traffic in each_taken_out(network, watched):
+    for name, traffic in () if subject.alone else each_taken_out(network, watched):
         how = "left out" if traffic.agrees else "held at its mean"
         stages.append(weigh(name.removeprefix("trunk."), how, raw_answers(network, batches)))
     inputs = [weigh(name, "shuffled", raw_answers(network, mixed)) for name, mixed in shuffled_inputs(network, part)]
@@ -72,7 +79,7 @@ def worth(subject: Subject) -> Result:
     return Result(
         "worth",
         "What each stage is worth",
-        _say(task, score, stages, inputs, len(part)),
+        _say(subject, score, {"stage": alike(stages), "input": alike(inputs)}, stages, len(part)),
         Badge("exact", f"Each score is that of the network without the part, on {count_noun(len(part), 'example')}.",
               {"score": score}),
         _blocks(task, every, stages, inputs),
@@ -80,7 +87,8 @@ def worth(subject: Subject) -> Result:
          "lost": np.array([one.lost for one in every])},
         method="Ablation of each stage; permutation importance of each input (Breiman, 2001).",
         paper="Veit, Wilber and Belongie, 2016",
-        caption="Stages stand in for each other: what is worth nothing alone may be worth much together with another.",
+        caption="Stages stand in for each other: what is worth nothing alone may be worth much together with another."
+        if stages else "",
     )  # fmt: skip
 
 
@@ -127,15 +135,33 @@ def _columns_of(one: Tensor | Padded, two: Tensor | Padded, columns: slice) -> T
     return mixed
 
 
-def _say(task: Any, score: float, stages: Sequence[Worth], inputs: Sequence[Worth], count: int) -> str:
-    name = metric_text(task.metric)
-    said = f"On {count_noun(count, 'kept validation example')} the {name} is {score_text(score)}."
-    for what, each in (("stage", stages), ("input", inputs)):
-        most = max(each, key=lambda one: one.lost, default=None)
-        if most is not None and most.lost > 0:
-            said += f" The {what} worth most is {most.name}: {most.how}, the {name} is {score_text(most.score)}."
-    idle = [one.name for one in stages if one.high <= 0]
-    return said + (f" It is no worse without {' or '.join(idle[:3])}." if idle else "")
+def _say(
+    subject: Subject, score: float, most: Mapping[str, Sequence[Worth]], stages: Sequence[Worth], count: int
+) -> str:
+    """The score, and what it hangs on most. most: of stages and of inputs those that are worth most, alike."""
+    name = metric_text(subject.task.metric)
+    said = [f"On {count_noun(count, 'kept validation example')} the {name} is {score_text(score)}."]
+    if subject.nothing_added:
+        said.append(f"{capitalise_text(subject.nothing_added)}: no stage is worth anything.")
+    said += [_say_most(what, name, each) for what, each in most.items() if each]
+    idle = [one.name for one in stages if one.high <= 0 and one not in most["stage"]]
+    return " ".join([*said, *([f"It is no worse without {' or '.join(idle[:3])}."] if idle else [])])
+
+
+def _say_most(what: str, name: str, alike: Sequence[Worth]) -> str:
+    """Which stage, or which input, is worth most; those that differ from it by chance alone share the place."""
+    top = alike[0]
+    if not top.low > 0:
+        some = f"No {what} is" if len(alike) > 1 else f"The {what} {top.name} is not"
+        return f"{some} worth anything by itself beyond chance."
+    if len(alike) == 1:
+        return f"The {what} worth most is {top.name}: {top.how}, the {name} is {score_text(top.score)}."
+    ends = list(dict.fromkeys(score_text(one.score) for one in (top, alike[-1])))
+    changed = "with any one of them shuffled" if what == "input" else "without any one of them"
+    return (
+        f"Worth most are the {what}s {join_words((one.name for one in alike), 4)}, which don't differ beyond chance: "
+        f"{changed} the {name} is {' to '.join(ends)}."
+    )
 
 
 def _blocks(task: Any, every: Sequence[Worth], stages: Sequence[Worth], inputs: Sequence[Worth]) -> list[Block]:

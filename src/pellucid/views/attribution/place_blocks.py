@@ -99,14 +99,20 @@ def draw_named(names: Sequence[str], values: np.ndarray, caption: str, label: st
     return Bars(caption, [names[k] for k in order], values[order].tolist(), label, unit)
 
 
-def strongest(names: Sequence[str], values: np.ndarray, about: str = "") -> str:
-    """Which of some named values is largest, and which speaks most against, in words."""
+def strongest(
+    names: Sequence[str], values: np.ndarray, about: str = "", does: tuple[str, str] = ("adds most", "takes most away")
+) -> str:
+    """Which of some named values is largest, and which speaks most against, in words.
+
+    Args:
+        does: what is said of the one and of the other.
+    """
     if not len(values):
-        return ""
+        return f"{about}there is nothing to explain"
     high, low = int(np.argmax(values)), int(np.argmin(values))
-    found = [f"'{names[high]}' adds most ({number_text(float(values[high]), 3)})"] if values[high] > 0 else []
+    found = [f"'{names[high]}' {does[0]} ({number_text(float(values[high]), 3)})"] if values[high] > 0 else []
     if values[low] < 0:
-        found.append(f"'{names[low]}' takes most away ({number_text(float(values[low]), 3)})")
+        found.append(f"'{names[low]}' {does[1]} ({number_text(float(values[low]), 3)})")
     return about + (" and ".join(found) or "no part adds to it")
 
 

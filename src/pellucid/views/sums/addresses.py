@@ -6,16 +6,15 @@ Units, heads and entries of weights count from 0, as in PyTorch; rows, columns a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...errors import PellucidError, UsageError, unknown_name
+from ...errors import PellucidError, UsageError, missing_name, near_names
 from ...network import Network
 from ...trunks.opened import Opened, OpenedStage
 from ..anatomy import stage_address
@@ -23,6 +22,10 @@ from .arithmetic import Recording, recorded
 from .products import Product
 
 HEAD = "head"
+
+# How people find the names that there are.
+LIST_STAGES = "'pellucid inspect RUN' lists the stages"
+LIST_WEIGHTS = "The page of 'pellucid inspect RUN' lists the weights of each stage"
 
 
 @dataclass
@@ -107,7 +110,7 @@ def find_unit(scene: Scene, name: str) -> Unit:
     head = re.fullmatch(rf"{HEAD}(\d+)", last)
     number = int(head[1]) if head else int(last) if last.isdecimal() else None
     if not stem or number is None:
-        raise UsageError(unknown_name("unit", name, [f"{one}.0" for one in known_stems(scene)]))
+        raise UsageError(missing_unit(scene, name, stem if stem and number is not None else name, number or 0))
     for full in _meant(stem, scene.opened.stages):
         return _stage_unit(scene, scene.opened[full], number, bool(head))
     for way_stem in _meant(stem.rpartition(".")[0], scene.opened.stages) or _meant(
@@ -121,14 +124,22 @@ def find_unit(scene: Scene, name: str) -> Unit:
     layers = scene.layers()
     for full in _meant(stem, layers):
         return _layer_unit(scene, full, layers[full], number)
-    raise UsageError(unknown_name("unit", name, [f"{one}.{last}" for one in known_stems(scene)]))
+    raise UsageError(missing_unit(scene, name, stem, number))
+
+
+def missing_unit(scene: Scene, name: str, stem: str, number: int) -> str:
+    """What is said of a unit that is not there. Any stage may have that number, so near is what has a name like it."""
+    known = known_stems(scene)
+    near = [f"{one}.{number}" for one in near_names(stem, known)]
+    hidden = [one for one in known if f"trunk.{one}" in scene.opened.stages] or known or ["layer1"]
+    listing = f"{LIST_STAGES}; a unit is a stage and a number: {hidden[0]}.0"
+    return missing_name("unit", name, [], listing, near)
 
 
 def known_stems(scene: Scene) -> list[str]:
-    """What may stand before a unit's number."""
-    stages = [name.removeprefix("trunk.") for name in scene.opened.stages]
-    layers = [name.removeprefix("trunk.") for name in scene.layers()]
-    return list(dict.fromkeys([*stages, *layers]))
+    """What may stand before a unit's number: stages and layers whose numbers can be opened."""
+    stages = [stage.name for stage in scene.opened if cells_of(stage) or sums_of_stage(scene, stage) is not None]
+    return list(dict.fromkeys(name.removeprefix("trunk.") for name in [*stages, *scene.layers()]))
 
 
 def _meant(stem: str, known: Sequence[str] | Any) -> list[str]:
@@ -306,17 +317,19 @@ def find_weight(network: nn.Module, name: str) -> tuple[str, tuple[int, ...]]:
     """
     found = re.fullmatch(r"(.+?)\s*\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]", name.strip())
     own = {stage_address(full): full for full, _ in network.named_parameters()}
-    if found is None:
-        axes = next((network.get_parameter(full).ndim for one, full in own.items() if one == name.strip()), 2)
-        first = f"{name.split('[')[0]}[{','.join('0' * axes)}]"
-        raise UsageError(f"'{name}' names no single weight", fix=f"say which, counted from 0: {first}")
-    stem, index = found[1], tuple(int(one) for one in found[2].split(","))
+    stem = found[1] if found else name.split("[")[0].strip()
     known = {**own, **{full: full for full in own.values()}}
     meant = _meant(stem, list(known))
     if not meant:
-        raise UsageError(unknown_name("weight", stem, _near_first(stem, own)))
+        address = max(own, key=lambda one: network.get_parameter(own[one]).ndim > 1)
+        listing = f"{LIST_WEIGHTS}: {address}[{','.join('0' * network.get_parameter(own[address]).ndim)}]"
+        raise UsageError(missing_name("weight", name, list(own), listing, near_names(stem, own)))
     full = known[meant[0]]
     shape = tuple(network.get_parameter(full).shape)
+    if found is None:
+        first = f"{stem}[{','.join('0' * len(shape))}]"
+        raise UsageError(f"'{name}' names no single weight", fix=f"say which, counted from 0: {first}")
+    index = tuple(int(one) for one in found[2].split(","))
     if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
         last = ",".join(str(one - 1) for one in shape)
         raise UsageError(
@@ -324,7 +337,3 @@ def find_weight(network: nn.Module, name: str) -> tuple[str, tuple[int, ...]]:
             fix=f"places count from 0, up to {stem}[{last}]",
         )
     return full, index
-
-
-def _near_first(word: str, known: Iterable[str]) -> list[str]:
-    return sorted(known, key=lambda one: -SequenceMatcher(None, word, one).ratio())
