@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import random
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import pellucid
 from pellucid.data.documents.class_folders import find_class_folders
@@ -436,6 +439,25 @@ def test_folders_of_other_things_stay_what_they_are(tmp_path: Path, photos: Path
     assert len(places_of(pellucid.read(table, target="text"))) == 1, "the two texts are copies"
 
 
+def test_pictures_among_notes_and_notes_among_pictures(tmp_path: Path, photos: Path) -> None:
+    pictures = [path.read_bytes() for path in sorted(photos.rglob("*.png"))[:6]]
+    notes: dict[str, str | bytes] = {f"{i}.md": prose(20, 100 * i) for i in range(12)}
+    root = write(tmp_path / "n", {**notes, **{f"img/{i}.png": one for i, one in enumerate(pictures)}})
+    data = pellucid.read(root)
+    assert len(places_of(data)) == 12
+    assert "n: 6 other files are left out (6 .png)" in said(data)
+    write(root, {f"img/more{i}.png": one for i, one in enumerate(pictures)})
+    with pytest.raises(PellucidError, match=r"only one class, 'img'"):
+        pellucid.read(root)
+    assert len(places_of(pellucid.read(root, target="text"))) == 12
+
+
+def test_a_packed_text_without_an_ending(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "text8.zip", "w") as out:
+        out.writestr("text8", prose())
+    assert texts_of(pellucid.read(tmp_path / "text8.zip")) == {"text8": prose()}
+
+
 def test_a_folder_without_text(tmp_path: Path) -> None:
     write(tmp_path / "r", {"a.md": "", "b.md": b"\0\1" * 600, "c.md": "\n"})
     with pytest.raises(PellucidError, match=r"^r: none of its 3 texts can be read\n  see that they are text"):
@@ -678,6 +700,67 @@ def test_new_data_that_is_no_text(source: Any, tmp_path: Path) -> None:
             read_new(tmp_path / name, fields, True)
     with pytest.raises(UsageError, match="passages of a text have no column of weights"):
         read_new(tmp_path / "a.txt", fields, True, weights="w")
+
+
+# -- whatever lies there
+
+
+BITS = [
+    b"a, ",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\0",
+    b"\xff",
+    b"\xfe",
+    b"\xef\xbb\xbf",
+    "é漢🦊".encode(),
+    b"\xe6",
+    b"\xed\xa0\x80",
+]
+BITS += [b"<html>", b"\t", b"1,2\n", b"word " * 60, b"\x1b", b"PK\3\4"]
+PIECES_OF_FILES = st.lists(st.sampled_from(BITS), max_size=25)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=PIECES_OF_FILES.map(b"".join), piece=st.sampled_from([1, 2, 3, 7, 4096]))
+def test_any_bytes_are_a_text_or_an_error(content: bytes, piece: int, tmp_path: Path) -> None:
+    path = write(tmp_path, {"a.md": content}) / "a.md"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pellucid.data.documents.content.PIECE", piece)
+        try:
+            data = pellucid.read(path, cache=False)
+        except PellucidError as error:
+            message = str(error)
+            assert message.startswith("a.md: ")
+            return
+        found = texts_of(data)["a.md"]
+    assert "\r" not in found
+    assert "\0" not in found
+    try:
+        plain = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    except UnicodeDecodeError:
+        return
+    if not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        assert found == plain
+
+
+def test_odd_things_in_a_folder_are_said(tmp_path: Path) -> None:
+    root = write(tmp_path / "n", {f"{i}.md": prose(20, 100 * i) for i in range(4)})
+    (root / "loop").symlink_to(root, target_is_directory=True)
+    (root / "nowhere.md").symlink_to(root / "gone.md")
+    os.mkfifo(root / "pipe.md")
+    Path(os.fsdecode(os.fsencode(root) + b"/b\xff.md")).write_text(prose())
+    (root / ".gitignore").symlink_to("/dev/zero")
+    data = pellucid.read(root)
+    assert len(places_of(data)) == 4
+    for expected in (
+        "loop: links to a folder that was read already; left out",
+        "nowhere.md: cannot be opened (No such file or directory); left out",
+        "pipe.md: cannot be opened (it is not a file but a pipe, a socket or a device); left out",
+        "b\\udcff.md: its name is not UTF-8; left out",
+    ):
+        assert expected in said(data)
 
 
 # -- from the second start on

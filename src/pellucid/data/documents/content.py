@@ -18,14 +18,12 @@ from typing import IO, Any
 import numpy as np
 
 from ...fields.files import Unreadable
+from ...fields.passage import CODE_POINTS
 from ..tables.signatures import SAMPLE_BYTES, meaning_of
 from ..tables.text_blocks import WESTERN, WESTERN_BYTES, find_encoding
 
 # Bytes, or characters, that are taken at a time.
 PIECE = 1 << 22
-
-# Numbers that Unicode has for characters.
-CODE_POINTS = 0x110000
 
 # Code with longer lines, the longest or on average, was packed or made by a program.
 LONGEST_LINE, LONG_LINES = 5_000, 300

@@ -43,7 +43,6 @@ class DocumentListing:
         others: how many other files there are, by suffix. media: how many of them are photos or recordings.
         tables: how many tables lie in the outermost folder.
         hidden, vendored, ignored, generated: paths of files and folders that are left out, by why.
-        fetch: the content of a file by its path; None where it lies under ``root``.
     """
 
     root: Path
@@ -58,7 +57,6 @@ class DocumentListing:
     generated: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    fetch: Callable[[str], bytes] | None = None
 
     @property
     def digest(self) -> str:
@@ -73,13 +71,16 @@ class DocumentListing:
     def add(self, path: str, mark: Callable[[], FileMark]) -> None:
         """Take note of a file that is neither hidden nor ignored."""
         suffix = suffix_of(path)
-        if is_generated(path.rsplit("/", 1)[-1].lower()):
+        # First of all, as there may be very many of them.
+        if suffix in MEDIA:
+            self.media += 1
+            self.others[suffix] += 1
+        elif is_generated(path.rsplit("/", 1)[-1].lower()):
             self.generated.append(path)
         elif language_of(path):
             self.files[path] = mark()
         else:
             self.others[suffix or NO_SUFFIX] += 1
-            self.media += suffix in MEDIA
         self.tables += suffix in TABLES and suffix not in LOOSE and "/" not in path
 
     def settle_order(self) -> None:
@@ -88,8 +89,6 @@ class DocumentListing:
 
     def read_head(self, path: str, size: int) -> bytes:
         """The beginning of a document; nothing of one that can't be opened: that is said later."""
-        if self.fetch is not None:
-            return self.fetch(path)[:size]
         try:
             with opened_file(os.path.join(self.root, path)) as handle:
                 return os.read(handle, size)
@@ -146,6 +145,8 @@ def list_documents(root: Path) -> DocumentListing:
             # A link to nowhere or to itself.
             except OSError as error:
                 found.notes.append(Note.left_out(f"cannot be opened ({error.strerror})", path))
+    # File systems list in any order.
+    found.notes.sort(key=lambda note: note.where)
     found.settle_order()
     return found
 

@@ -192,14 +192,13 @@ def _odd_notes(documents: Sequence[Document], where: str) -> Iterator[Note]:
     if names := [document.name for document in documents if document.ends]:
         text = f"lines of {join_words(names, MOST_NAMED)} end with \\r\\n or \\r, which is read as \\n"
         yield Note("info", text, where, AS_IT_SAYS)
-    for count, what in (
-        (sum(document.zeros for document in documents), "zero byte"),
-        (sum(document.unread for document in documents), "character that its encoding has not"),
-    ):
-        if count:
-            done = "removed" if what == "zero byte" else "read as '\ufffd'"
-            many = "zero bytes" if what == "zero byte" else "characters that their encoding has not"
-            yield Note("warning", f"{count_noun(count, what, many)} in it, {done}", where, AS_IT_SAYS)
+    if zeros := sum(document.zeros for document in documents):
+        yield Note("warning", f"{count_noun(zeros, 'zero byte')} in it, removed", where, AS_IT_SAYS)
+    if unread := sum(document.unread for document in documents):
+        what = count_noun(
+            unread, "character that its encoding has not is", "characters that their encoding has not are"
+        )
+        yield Note("warning", f"{what} read as '\ufffd'", where, AS_IT_SAYS, WRONG_WORDS)
 
 
 def _cut_all(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -26,9 +25,6 @@ SHORTEST = 10
 
 # Of a passage, behind which it may end at a space.
 LAST_QUARTER = 0.75
-
-# White space before a word: where it begins, and belongs to it, as in the tokens.
-WORD_BEGINS = re.compile(r"\s(?=\S)")
 
 # Characters of passages that are held before they go to the disk.
 CHARACTERS_AT_ONCE = 1 << 25
@@ -95,8 +91,10 @@ def cut_passages(pieces: Iterable[str], size: int, at_words: bool) -> Iterator[s
 def _last_word(text: str, start: int, end: int) -> int:
     """Where a passage ends that is to have at most the characters from ``start`` to ``end``; there is one more."""
     low = start + max(round(LAST_QUARTER * (end - start)), 1)
-    # What stands behind ``end`` may not have been read yet.
-    return max((found.start() for found in WORD_BEGINS.finditer(text, low, end + 1)), default=end)
+    # The white space before a word belongs to it, as in the tokens. From the back, as one is near; what stands behind
+    # ``end`` may not have been read yet.
+    backwards = range(end - 1, low - 1, -1)
+    return next((at for at in backwards if text[at].isspace() and not text[at + 1].isspace()), end)
 
 
 def passage_frames(
