@@ -51,7 +51,7 @@ THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3", annotation=float | 
 CHANGES = Some(CHANGES_KNOWN, ("auto", "none"))
 NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN, str | Sequence[str])
 TARGETS = Texts("column", alone=True)
-OUTPUT = Text(of="output", choices=("category", "labels", "number", "future"))
+OUTPUT = Text(of="output", choices=("category", "labels", "number", "future", "tokens"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
 DECIMAL = Written(parse_decimal, "decimal separator", ",", (",", "."), annotation=str)
@@ -294,7 +294,7 @@ TOP_P = Option("top_p", "Draw only from the likeliest tokens that have this shar
 STOP = Option("stop", "Text that ends what is written.", Texts("text"), default=(), unset="none", metavar="TEXT",
               many=True)  # fmt: skip
 
-DRAWN = Option("seed", "Seed of what is drawn.", Whole(), unset="0", metavar="N")
+DRAWN = Option("seed", "Seed of what is drawn.", Whole(most=LARGEST_SEED), unset="0", metavar="N")
 
 WRITE = (LENGTH, TEMPERATURE, TOP_P, STOP, DRAWN)
 

@@ -133,8 +133,6 @@ def losses_by_document(data: Examples, rows: np.ndarray, answers: Answers) -> li
 
 def written_samples(run: Run, rows: np.ndarray, loader: Loader) -> list[dict[str, Any]]:
     """What the network writes after the beginning of a test passage, at several temperatures."""
-    from ..runs.writing import Writer
-
     row = int(rows[len(rows) // 2])
     true = cast(Any, loader.batch(torch.tensor([row], device=loader.home)).target).values[0]
     field = run.network.output.fields[0]
@@ -143,7 +141,7 @@ def written_samples(run: Run, rows: np.ndarray, loader: Loader) -> list[dict[str
         {
             "temperature": one,
             "prompt": prompt,
-            "text": "".join(Writer(run.network, temperature=one).write(prompt, WRITTEN)),
+            "text": "".join(run.write(prompt, WRITTEN, temperature=one)),
         }
         for one in TEMPERATURES
     ]

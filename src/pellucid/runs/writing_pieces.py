@@ -31,10 +31,10 @@ class WrittenTexts:
         self.texts = list(texts)
 
     def decode(self, raw: np.ndarray) -> list[dict[str, Any]]:  # (m, 1) -> m answers
-        return [{"text": self.texts[int(i)]} for i in np.asarray(raw)[:, 0]]
+        return [{"written": self.texts[int(i)]} for i in np.asarray(raw)[:, 0]]
 
     def tabulate(self, raw: np.ndarray) -> dict[str, list[str]]:  # (m, 1) -> a column
-        return {"text": [self.texts[int(i)] for i in np.asarray(raw)[:, 0]]}
+        return {"written": [self.texts[int(i)] for i in np.asarray(raw)[:, 0]]}
 
 
 class WritingPieces:
