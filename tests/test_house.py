@@ -30,6 +30,7 @@ ROOMS = (
     ("trunks", "references", "tasks"),
     ("inputs", "outputs"),
     ("solved",),
+    ("network_memory",),
     ("network",),
     ("dataset",),
     ("planning",),

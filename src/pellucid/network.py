@@ -26,10 +26,11 @@ from .data.batches.batch import Batch, Padded
 from .errors import PellucidError, UsageError, unknown_name
 from .fields import Field, input_groups, kind_named
 from .inputs import INPUTS, Input
+from .network_memory import join_positions, memory_links, read_memory
 from .outputs import OUTPUTS, Output, output_for
 from .solved.base import SolvedPart, input_fields, part_named
 from .storage import forms
-from .trunks import Custom, Features, Inside, Opened, OpenedStage, Trunk, trunk_named
+from .trunks import Custom, Decoder, Features, Inside, Opened, OpenedStage, Trunk, trunk_named
 from .trunks.layers import HeadSigns, Linear, assign_salts
 from .wording import join_words
 
@@ -145,7 +146,17 @@ class Network(nn.Module):
         vector_axes = 1 if need.heads > 1 and trunk.pointwise else 0
         trunk.least = reaches[0] if single else need.least
         self.trunk = trunk.build(vector_axes if self.vector else positions_of[0] if single else 1, need.causal)
-        self.output.build(trunk.out_width)
+        self.decoder: Decoder | None = None
+        if self.output.decodes:
+            self._join_decoder(trunk, [(name, part) for name, part in self.parts.items()])  # type: ignore[misc]
+        self.output.build((self.decoder or trunk).out_width)
+        if self.decoder is not None:
+            self.output.build_entry(self.decoder.width)
+
+    def _join_decoder(self, trunk: Trunk, parts: list[tuple[str, Trunk]]) -> None:
+        """Build the trunk that writes, of the same kind and size as the one that reads, and what it looks at."""
+        self.memory_links = memory_links(parts, trunk.out_width)
+        self.decoder = Decoder(trunk, least=self.output.decoded_positions).build(trunk.out_width)
 
     # -- the way of the data
 
@@ -173,8 +184,20 @@ class Network(nn.Module):
         """One input as tokens: fields as they are, anything with positions through its own trunk and pooled."""
         if i not in self.parted:
             return f.x
-        part = self.parts[str(i)]
-        return self.links[str(i)](part.pool(part(f))).unsqueeze(1)  # type: ignore[operator]
+        return self.part_token(i, self.parts[str(i)](f))  # type: ignore[operator]
+
+    def part_token(self, i: int, f: Features) -> Tensor:  # (B, *positions, W) -> (B, 1, D)
+        """What a copy of the trunk returned of one input, pooled to a token."""
+        return self.links[str(i)](self.parts[str(i)].pool(f)).unsqueeze(1)  # type: ignore[operator]
+
+    def memory_part(self, i: int, f: Features) -> Features:  # (B, *positions, W) -> the same
+        """What a copy of the trunk returned of one input, as the decoder looks at it."""
+        links = self.memory_links if self.decoder is not None else {}
+        return f.with_(x=links[str(i)](f.x)) if str(i) in links else f
+
+    def memory(self, batch: Batch) -> Features:  # -> (B, M, W)
+        """What the decoder looks at: every position of every input, one after the other."""
+        return read_memory(self, batch)
 
     def forward(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, H, R)
         """Raw answers: logits, or standardised numbers; in training of several heads each head's, (B, H, R)."""
@@ -185,6 +208,8 @@ class Network(nn.Module):
 
         Of several heads one vector each, (B, H, out_width).
         """
+        if self.decoder is not None:
+            return self.decoder(self.output.shifted(self.output.complete(self, batch)), self.memory(batch))
         f, need = self.features(batch), self.output.need()
         return f if need.every or need.heads > 1 else f.with_(x=self.trunk.pool(f), mask=None)
 
@@ -263,16 +288,21 @@ class Network(nn.Module):
                 show(f"{address}.{name}", stage, f.stages[name], inside[name])
             return f
 
-        read = []
+        read, seen = [], []
         for i, (layer, key) in enumerate(zip(self.layers, self.input_keys(), strict=True)):
             f = show(f"inputs.{i}", layer, *layer.open(batch.inputs[key]))
             if i in self.parted:
-                part, link = self.parts[str(i)], self.links[str(i)]
-                f = show_trunk(f"parts.{i}", part, f)  # type: ignore[arg-type]
-                f = show(f"links.{i}", link, Features(link(part.pool(f)).unsqueeze(1)))  # type: ignore[operator]
+                f = show_trunk(f"parts.{i}", self.parts[str(i)], f)  # type: ignore[arg-type]
+                seen.append(self.memory_part(i, f))
+                f = show(f"links.{i}", self.links[str(i)], Features(self.part_token(i, f)))
             read.append(f)
         f = self._open_trunk(self._open_entry(read, show), show_trunk)
-        if not self.output.need().every and self.output.need().heads == 1:
+        if self.decoder is not None:
+            batch = self.output.complete(self, batch)
+            f, inside = self.decoder.open(self.output.shifted(batch), join_positions([*seen, f]))
+            for name, stage in self.decoder.stages.items():
+                show(f"decoder.{name}", stage, f.stages[name], inside[name])
+        elif not self.output.need().every and self.output.need().heads == 1:
             f = show("pooled", None, f.with_(x=self.trunk.pool(f), mask=None))
         raw, inside = self.output.open(f, batch)
         show("output", self.output, Features(raw), inside)
@@ -347,8 +377,11 @@ class Network(nn.Module):
             found.append((f"{len(self.heads.signs)} heads", self.heads, ""))
         for i, (stage, module) in enumerate(self.trunk.stages.items()):
             found.append((stage, module, joined if not (i or self.vector) else ""))
+        if self.decoder is not None:
+            found += [(f"writing: {stage}", module, "") for stage, module in self.decoder.stages.items()]
         targets = join_words([f.name for f in self.output.fields], MOST_NAMED_FIELDS)
-        pooled = "" if isinstance(self.heads, HeadSigns) else "pooled"
+        every = self.output.need().every
+        pooled = "" if every or isinstance(self.heads, HeadSigns) else "pooled"
         return [*found, (f"output: {targets} ({self.output.name})", self.output, pooled)]
 
     # -- what it is

@@ -171,6 +171,10 @@ def _answer_cells(row: Mapping[str, Any]) -> list[str]:
     if SEVERAL in row:
         chances = [f"{row['probabilities'][label]:.4f}" for label in row[SEVERAL]]
         return [one_line(join_labels(row[SEVERAL])), "; ".join(chances)]
+    if isinstance(row.get("value"), str):
+        others = [one["value"] for one in row.get("others", ())]
+        pairs = " ".join(f"{one}←{other}" for one, other in row.get("alignment", ()))
+        return [one_line(text) for text in (row["value"], *others, *([pairs] if pairs else []))]
     if "value" in row:
         return [_row_number(row)]
     return [one_line(f"{name} {_row_number(one)}") for name, one in row.items() if isinstance(one, Mapping)]

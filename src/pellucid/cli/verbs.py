@@ -21,6 +21,9 @@ _FORM = [option.name for option in FORM]
 
 _WRITE = [option.name for option in WRITE]
 
+# What is said of other predictions.
+_ASKED = ("keep", "threshold", "steps", "beam", "best", "align")
+
 # A name, or those of several files.
 Data = str | list[str]
 
@@ -266,7 +269,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
             raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
         source = standard_input(list(inputs))
         progress.reading()
-        named = (*_WRITE, "threshold", "steps") if network.writes else ("keep", "threshold", "steps", *_FORM)
+        named = (*_WRITE, *_ASKED[1:]) if network.writes else (*_ASKED, *_FORM)
         check_writing(options, network.writes)
         asked = {name: options[name] for name in named if name in options}
         pieces = network.predict_pieces(source, texts=list(texts), **asked)

@@ -7,6 +7,7 @@ from .memory import layouts as _memory_layouts  # noqa: F401
 from .folders import layouts as _folder_layouts  # noqa: F401
 from .documents import layouts as _document_layouts  # noqa: F401
 from .series import layouts as _series_layouts  # noqa: F401
+from .parallel import layouts as _parallel_layouts  # noqa: F401
 # isort: on
 
 from .batches.batch import Batch, Padded, encode_groups, encode_target, gather_batch

@@ -30,10 +30,11 @@ from .kept_columns import keep_columns
 from .memory.files import copy_file, is_open_file
 from .memory.layouts import are_images, image_source, text_source
 from .memory.rows_in_order import rows_in_order
+from .parallel.layouts import aligned_files, line_files
 from .read import load_gathered, reading_code
 from .recognise import abbreviate_text, is_path, recognise_source
 from .sample_weights import weight_field
-from .schema import A_FILE, NAMED_BY, PLACEHOLDER, check_names
+from .schema import A_FILE, A_LINE, NAMED_BY, PLACEHOLDER, check_names
 from .source import Contents, ReadOptions, Source
 from .splits import spec
 from .splits.by_time import can_order
@@ -198,6 +199,9 @@ def _source_of_new(source: Any, wanted: Sequence[Field], options: ReadOptions) -
         paths = [Path(os.path.expanduser(one)) for one in (source if words_given else [source])]
         if (found := _source_of_text_files(paths, only, options)) is not None:
             return found
+    # Scored texts have the true ones beside them.
+    if words_given and len(options.names) > 1 and (pairs := aligned_files(source, options)) is not None:
+        return pairs
     if words_given or is_path(source):
         _check_files([source] if is_path(source) else source, inputs)
     if words_given and len(source) == 1:
@@ -211,6 +215,9 @@ def _source_of_text_files(paths: Sequence[Path], field: Field, options: ReadOpti
     A run that learned from a text a file takes each file for one; any other takes each line, and a file that is no
     table all the same for one text.
     """
+    lines = field.settings.get(A_LINE) and len(options.names) == 1 and all(path.is_file() for path in paths)
+    if lines and not any(readers.is_table_file(path) and not may_be_text(path.name) for path in paths):
+        return line_files(paths, field.name)
     if len(paths) == 1 and not paths[0].is_file():
         return any_texts(paths[0], options) if paths[0].is_dir() else None
     if len(paths) == 1 and is_archive(paths[0]):

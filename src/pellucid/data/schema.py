@@ -37,6 +37,9 @@ PLACEHOLDER = "category"
 # The setting of texts that are a file each, so that a run on them takes a file for one text and not for many.
 A_FILE = "a_file"
 
+# The same of texts that are a line each of files that hold nothing else.
+A_LINE = "a_line"
+
 # The setting of a target that files' names tell: by which pattern, so that a run is scored on others named alike.
 NAMED_BY = "label_from"
 
@@ -60,6 +63,7 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
         field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
         fields[target] = _as_target(field, found.columns[target], options, say, alone=len(targets) == 1)
     _check_together([fields[target] for target in targets])
+    read_to_write(fields, found, options)
     left = [field for field in fields.values() if field.role == "ignore" and field.name not in options.ignore]
     _say_left_out(left, "left out", say)
     _say_left_out([field for field in fields.values() if field.role == "id"], "left out as an id", say)
@@ -68,6 +72,27 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
         if size is not None:
             say(size)
     return list(fields.values()), why
+
+
+def read_to_write(fields: dict[str, Field], found: Contents, options: ReadOptions) -> None:
+    """Where a text is written: texts are read whole, and the one column beside it as a text whatever it holds.
+
+    A number is not an amount where it is to be spelt, nor a date a place in the year.
+    """
+    goal = next((f for f in fields.values() if f.role == "target"), None)
+    if goal is None or not goal.traits.prose:
+        return
+    able = ("input", "id")
+    others = [f for f in fields.values() if f.role in able and f.name not in options.kinds and f.traits.tabular]
+    if len(others) == 1 and sum(f.role in able for f in fields.values()) == 1:
+        (only,) = others
+        text = found.columns[only.name]
+        reason = f"{len(text):,} values, read as they are written, as '{goal.name}' is a text"
+        fields[only.name] = Field(only.name, goal.traits.reads, "input", reason)
+    for field in fields.values():
+        if field.role == "input" and field.traits.prose:
+            settings = {**field.settings, **goal.traits.reading_settings(goal.settings)}
+            fields[field.name] = field.with_(settings=settings)
 
 
 def _say_left_out(fields: Sequence[Field], what: str, say: Say) -> None:
@@ -158,8 +183,8 @@ def _make_field(column: Column, found: Contents, options: ReadOptions) -> Field:
         settings = kind_named(forced).resize(told, options.image_size, options.seconds)
         if options.label_from is not None and name == found.target:
             settings = {**settings, NAMED_BY: options.label_from}
-        if found.files and kind_named(forced).prose:
-            settings = {**settings, A_FILE: True}
+        if (found.files or found.lines) and kind_named(forced).prose:
+            settings = {**settings, A_FILE if found.files else A_LINE: True}
         return Field(name, forced, "input", reason, settings)
     series = column.series()
     if series is not None and series.null_count() == len(series):

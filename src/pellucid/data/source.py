@@ -105,7 +105,7 @@ class Contents:
         added: columns that no table holds, such as the class that an image's folder tells.
         decimal: the mark before the decimals of the numbers that a file's reader understood; empty where it read none.
         needs_classes: the target is what folders tell, so that there must be two of them to learn from.
-        files: each example is a file of its own, which it is named by.
+        files: each example is a file of its own, which it is named by. lines: each is a line of files of text.
         beside: columns that no network reads unless it is asked to: what files' names say beside the class.
         pattern: of files' names, that told the class.
         untold: what the source is, where there is nothing in it to predict and that is not for want of a name.
@@ -125,6 +125,7 @@ class Contents:
     needs_classes: bool = False
     decimal: str = ""
     files: bool = False
+    lines: bool = False
     beside: frozenset[str] = frozenset()
     pattern: str = ""
     untold: str = ""

@@ -128,6 +128,7 @@ class Kind(ABC):
         predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
             is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
         as_target: the kind that a column of it becomes when it is to be predicted, where that is another.
+        reads: as a target, the kind that a single column beside it is read as; empty where its own.
         together: whether several targets of it are predicted side by side.
         stratified: what ``strata`` are, of which every part has the same share; empty where there are none.
         suffixes: how files end that hold one value each and that a cell names; empty where cells hold the values.
@@ -161,6 +162,7 @@ class Kind(ABC):
     dear: ClassVar[bool] = False
     predictable: ClassVar[bool] = False
     instead: ClassVar[str] = ""
+    reads: ClassVar[str] = ""
     together: ClassVar[bool] = False
     stratified: ClassVar[str] = ""
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -260,6 +262,10 @@ class Kind(ABC):
     ) -> Mapping[str, Any]:
         """The settings with the height and width, or the length, that the user asks for; kinds without keep theirs."""
         return settings
+
+    def reading_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """As a target with these settings, what texts beside it are read by; only of kinds that are written."""
+        return {}
 
     def note_size(self, column: Column, settings: Mapping[str, Any]) -> Note | None:
         """What a large column takes when it is decoded, said before it is; only kinds whose values unpack do."""

@@ -112,25 +112,34 @@ class Text(Kind):
     def fit(self, stored: Stored, rows: np.ndarray, settings: Mapping[str, Any], role: str) -> dict[str, Any]:
         """A byte-level BPE of the training texts, and after how many tokens a text is cut.
 
-        Settings: ``vocabulary`` (entries), ``longest`` (tokens), ``lower`` (True takes capitals for small letters).
+        Settings: ``vocabulary`` (entries), ``longest`` (tokens), ``lower`` (True takes capitals for small letters),
+        ``ended`` (True shows where a text ends).
         """
         tokenizer, token_counts = fit_tokenizer(stored, rows, settings)
         # And the start. Of no texts at all, a length of 1 keeps the quantile defined.
         lengths = token_counts + 1 if len(token_counts) else np.ones(1, np.int64)
         longest = int(settings.get("longest") or min(MOST_TOKENS, math.ceil(np.quantile(lengths, 0.99))))
-        return {
+        state = {
             "role": role,
             "tokenizer": tokenizer.to_str(),
             "size": tokenizer.get_vocab_size() + RESERVED,
             "longest": longest,
             "cut": float(np.mean(lengths > longest)),
         }
+        # Only where it is so, so that states of other texts stay what they were.
+        return state | ({"ended": True} if settings.get("ended") else {})
 
     def encode(self, stored: Stored, state: Mapping[str, Any]) -> Ragged:
-        """int32 tokens: 1 (start), then at most ``longest`` - 1 of the text, so that none is empty; 0 is padding."""
+        """int32 tokens: 1 (start), then at most ``longest`` - 1 of the text, so that none is empty; 0 is padding.
+
+        Of a field whose texts show their ends 2 (the end) stands behind those that are not cut.
+        """
         tokenizer, longest = load_tokenizer(state["tokenizer"]), int(state["longest"])
         texts = (text_at(stored, row) for row in range(stored.n))
-        return join_tokens([START - RESERVED, *tokens[: longest - 1]] for tokens in tokenize_texts(tokenizer, texts))
+        end = [END - RESERVED] if state.get("ended") else []
+        return join_tokens(
+            [START - RESERVED, *[*tokens, *end][: longest - 1]] for tokens in tokenize_texts(tokenizer, texts)
+        )
 
     def decode(self, encoded: np.ndarray | Ragged, state: Mapping[str, Any]) -> list[str]:
         """Texts of (n, T) padded tokens or of a Ragged; what was cut is not there."""

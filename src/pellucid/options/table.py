@@ -51,7 +51,7 @@ THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3", annotation=float | 
 CHANGES = Some(CHANGES_KNOWN, ("auto", "none"))
 NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN, str | Sequence[str])
 TARGETS = Texts("column", alone=True)
-OUTPUT = Text(of="output", choices=("category", "labels", "number", "future", "tokens"))
+OUTPUT = Text(of="output", choices=("category", "labels", "number", "future", "tokens", "written"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
 DECIMAL = Written(parse_decimal, "decimal separator", ",", (",", "."), annotation=str)
@@ -276,6 +276,14 @@ TEXT = Option("texts", "A text to predict from (also: one a line on standard inp
 CUT = Option("threshold", "Of two classes, predict the positive one from this probability: 0.3, or yes=0.3.",
              THRESHOLD, unset="the more probable class", metavar="[CLASS=]T")  # fmt: skip
 
+BEAM = Option("beam", "Texts that are followed at once while one is written; 1 takes the likeliest word each time.",
+              Whole(1, 64, "texts"), unset="as the run was scored", metavar="N")  # fmt: skip
+
+BEST = Option("best", "Texts that are given of each example, the best first.", Whole(1, 64, "texts"), default=1,
+              metavar="N")  # fmt: skip
+
+ALIGN = Option("align", "Say which word of the input each word that is written comes from.", YesNo())
+
 PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="beside the run; none with --json",
               command=True, metavar="FILE")  # fmt: skip
 
@@ -365,7 +373,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "plan": (*READ, *TRAIN),
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, CUT, *FORM, PAGE, FORCE, JSON),
-    "predict": (TEXT, *WRITE, CUT, STEPS, FROM, KEEP, *FORM, TABLE, FORCE, JSON),
+    "predict": (TEXT, *WRITE, BEAM, BEST, ALIGN, CUT, STEPS, FROM, KEEP, *FORM, TABLE, FORCE, JSON),
     "inspect": (TEXT, *INSPECT, *FORM, PAGE, FORCE, PNG, JSON),
     "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),

@@ -6,5 +6,6 @@ from .future import Future
 from .labels import Labels
 from .number import Number
 from .tokens import Tokens
+from .written import Written
 
-__all__ = ["OUTPUTS", "Category", "Future", "Labels", "Number", "Output", "Tokens", "output_for"]
+__all__ = ["OUTPUTS", "Category", "Future", "Labels", "Number", "Output", "Tokens", "Written", "output_for"]

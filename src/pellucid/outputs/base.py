@@ -6,7 +6,8 @@ B batch, n examples, D width, R numbers in a raw answer.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +45,13 @@ class Output(nn.Module):
 
     # Whether its final answers are written one token after the other, which takes long.
     writes: ClassVar[bool] = False
+
+    # Whether the network has a decoder for it, which looks at every position of every input and reads what the output
+    # makes of the target (``Output.shifted``).
+    decodes: ClassVar[bool] = False
+
+    # What trunks have a recipe for where the answer decides it rather than the input; empty where the input does.
+    family: ClassVar[str] = ""
 
     # Whether what it says is added to what a solved part says; set by the network.
     adds = False
@@ -86,6 +94,11 @@ class Output(nn.Module):
         """Why this output suits a target and its inputs, in words; None when it does not."""
         return f"'{target.name}' is a {cls.task_type.kind}" if target.kind == cls.task_type.kind else None
 
+    @classmethod
+    def suggest_network(cls) -> tuple[str, str] | None:
+        """The name of the trunk that suits it, and why, where the answer decides it rather than the input."""
+        return None
+
     def need(self) -> Need:
         """What it asks of the trunk."""
         return Need()
@@ -93,6 +106,23 @@ class Output(nn.Module):
     @abstractmethod
     def build(self, width: int) -> Output:
         """Make the output layer for features of ``width``."""
+
+    @property
+    def decoded_positions(self) -> int:
+        """How many positions before it a decoder should see from each."""
+        return 0
+
+    def build_entry(self, width: int) -> None:
+        """Make what a decoder reads, of this ``width``; only of outputs that decode."""
+        raise NotImplementedError(f"the output '{self.name}' has no decoder")
+
+    def complete(self, network: Any, batch: Batch) -> Batch:
+        """The batch with the targets that a decoder reads: where they are not known, those that ``network`` writes."""
+        return batch
+
+    def shifted(self, batch: Batch) -> Features:  # -> (B, T, D)
+        """What a decoder reads, place by place; only of outputs that decode."""
+        raise NotImplementedError(f"the output '{self.name}' has no decoder")
 
     @abstractmethod
     def forward(self, f: Features, batch: Batch) -> Tensor:  # (B, D), or (B, *positions, D) if it needs every one
@@ -130,6 +160,11 @@ class Output(nn.Module):
             network: that this is the output of.
         """
         return self.keep(network.predict(batch).float(), batch)
+
+    @contextmanager
+    def writing(self, how: Any) -> Iterator[None]:
+        """A context in which texts are written as ``how`` says; of outputs that write none nothing is different."""
+        yield
 
     def count(self, batch: Batch) -> float:
         """By how much the summed losses of a batch are divided: examples, or whatever the loss is a mean of.

@@ -63,11 +63,11 @@ def make_plan(
     metric = metric_for(data, output, options.get("metric"))
     positive = positive_for(data, options.get("positive"))
     classes = class_weights_for(data, split, options.get("class_weights"))
-    network = own_trunk(trunk, start) if trunk else network_for(data, len(split.train), options.get("network"))
+    network = own_trunk(trunk, start) if trunk else network_for(data, len(split.train), options.get("network"), output)
     kind = TRUNKS.get(network.value)
     budget, capped = budget_for(options)
-    folds = folds_for(data, split, budget, trunk, options.get("folds"))
-    hints = hints_for(kind, leading_kind(data), folds.value, len(split.train), started=bool(start))
+    folds = folds_for(data, split, budget, trunk, options.get("folds"), output)
+    hints = hints_for(kind, leading_kind(data), folds.value, len(split.train), output.family, started=bool(start))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
     passes = passes_of(budget, batch.value, len(split.train))
@@ -128,13 +128,16 @@ def make_plan(
     )
 
 
-def hints_for(kind: type[Trunk] | None, leading: Kind, folds: int, examples: int, *, started: bool) -> dict[str, Any]:
+def hints_for(
+    kind: type[Trunk] | None, leading: Kind, folds: int, examples: int, family: str = "", *, started: bool
+) -> dict[str, Any]:
     """What is known of training a trunk of this kind on such data, see ``Trunk.recipe``.
 
     Args:
-        kind: None for a trunk of the user's own. leading: what makes most of the input. started: from another run.
+        kind: None for a trunk of the user's own. leading: what makes most of the input. family: of what the output
+            decides the recipe by; empty where the input does. started: from another run.
     """
-    hints = kind.recipe(leading.family) if kind else {}
+    hints = kind.recipe(family or leading.family) if kind else {}
     dense = kind is TRUNKS["dense"]
     if folds and leading.tabular:
         hints |= SMALL_RECIPE | (SMALL_DENSE if dense else {})

@@ -101,10 +101,13 @@ def input_settings(
     return planned | (start.get("inputs", {}).get(kind, {}) if start else {})
 
 
-def network_for(data: Dataset, examples: int, asked: str | None) -> Choice:
-    """The trunk's name: as asked, else by the leading kind and, of texts, by how many ``examples`` there are."""
+def network_for(data: Dataset, examples: int, asked: str | None, output: type[Output]) -> Choice:
+    """The trunk's name: as asked, else by the output, the leading kind and, of texts, by how many ``examples`` there
+    are."""
     if asked is not None:
         return Choice("network", trunk_named(asked).name, "as asked")
+    if (suits := output.suggest_network()) is not None:
+        return Choice("network", *suits)
     return Choice("network", *INPUTS[leading_kind(data).name].suggest_network(examples))
 
 
@@ -160,9 +163,15 @@ def class_weights_choice(weights: Mapping[str, float], options: Mapping[str, Any
     return Choice("class weights", shown, f"{even}; used in the training loss only")
 
 
-def folds_for(data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, asked: int | None) -> Choice:
+def folds_for(
+    data: Dataset, split: Split, budget: Budget, trunk: Trunk | None, asked: int | None, output: type[Output]
+) -> Choice:
     """Whether the number of steps is found by cross-validation: a validation set of a small table says too little."""
     n, by = len(split.train), data.reading.parting.by
+    if output.decodes:
+        if asked:
+            raise UsageError("--folds is for answers of one value, not for texts", fix="leave --folds out")
+        return Choice("folds", 0, "texts are written")
     # Rows of one group or time may not be split at random.
     alike = by == "chance" and not data.reading.given
     if asked and (by == "order" or data.documents is not None):

@@ -18,6 +18,7 @@ from ..training.evaluate import Answers
 from .data_content import class_content, data_content
 from .page import EVALUATION, report_page
 from .run_report import chosen_thresholds, output_content, worst_answers
+from .written_content import written_content
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -39,7 +40,7 @@ class Evaluated:
         run: that was evaluated. task: what its answers are, by the threshold that was asked for.
         data, rows: the examples (n,) that were used. answers: raw answers (n, R) and targets (n, ...).
         score, baseline: of them. how: arguments of ``Task.score``. targets: each of several by itself.
-        warning: that it is no better than the baseline; empty where it is.
+        warning: that it is no better than the baseline; empty where it is. naive: the baseline's answers, (n, R).
     """
 
     run: Run
@@ -52,6 +53,7 @@ class Evaluated:
     how: Mapping[str, Any]
     targets: Sequence[Mapping[str, Any]] = ()
     warning: str = ""
+    naive: Any = None
 
     def content(self) -> Content:
         """What the page says."""
@@ -70,10 +72,18 @@ class Evaluated:
             "metric": {"name": task.metric, "higher_is_better": task.higher, "percent": task.percent},
             "importance": None,
             **output_content(task, self.answers, chosen_thresholds(run.record), self.targets, **self.how),
-            "worst": worst_answers(run, data, self.rows, self.answers, task=task),
+            **self._examples(),
             "protocol": self._protocol(),
             "versions": run.record["versions"],
         }  # type: ignore[typeddict-item]
+
+    def _examples(self) -> Content:
+        """Examples that the network errs on; of texts also those it writes best."""
+        if not self.run.network.output.writes:
+            return {"worst": worst_answers(self.run, self.data, self.rows, self.answers, task=self.task)}  # type: ignore[typeddict-item]
+        task, naive = self.task, self.naive
+        about = self.run, self.data, self.rows, self.answers
+        return {"written": written_content(*about, lambda chosen: task.written_texts(naive[chosen]))}
 
     def _facts(self) -> list[tuple[str, Any]]:
         facts: list[tuple[str, Any]] = [

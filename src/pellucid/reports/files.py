@@ -11,11 +11,12 @@ import polars as pl
 
 from ..data.splits.grouping import score_grouping
 from ..storage.names import SUSPECTS
+from ..tasks.written import WrittenTask
 from ..training.evaluate import Answers
 from ..training.schedule import with_rates
 from ..tuning.selection import limit_validation
 from . import label_issues
-from .data_content import class_content, in_words, sample_content
+from .data_content import class_content, in_words, sample_content, shown_targets
 from .forecast_content import forecast_content, forecast_rows
 from .page import report_page
 from .run_report import (
@@ -28,6 +29,7 @@ from .run_report import (
     worst_answers,
 )
 from .text_content import passage_rows, text_content
+from .written_content import written_content
 
 if TYPE_CHECKING:
     from ..data import Examples, Split
@@ -63,9 +65,24 @@ def write_report(
         content["forecasts"] = forecast_content(run, data, split.test, test, feed)
     elif goal.written:
         content["language"] = text_content(run, data, split.test, test, feed)
+    elif run.network.output.writes:
+        content["written"] = _written_content(run, data, looked.validation, split.train, validation, feed)
     else:
         content["worst"] = worst_answers(run, data, looked.validation, validation, but=shown)
     run.folder.write("report.html", report_page(content).encode())
+
+
+def _written_content(
+    run: Run, data: Examples, rows: np.ndarray, learned: np.ndarray, answers: Answers, feed: Loader
+) -> dict[str, Any]:
+    """Texts that were written on ``rows`` (n,), beside those of the most similar among the ``learned`` rows."""
+    task: WrittenTask = run.network.output.task
+
+    def nearest(chosen: np.ndarray) -> list[str]:
+        assert feed.target is not None
+        return task.written_texts(task.naive_answers(feed.target, learned, rows[chosen])[0])
+
+    return written_content(run, data, rows, answers, nearest)
 
 
 def write_history(run: Run, history: str) -> list[dict[str, Any]]:
@@ -100,7 +117,9 @@ def prediction_rows(run: Run, data: Examples, rows: np.ndarray, answers: Answers
         decoded = [
             flatten_targets({k: v for k, v in one.items() if k != "probabilities"}) for one in task.decode(raw[own])
         ]
-        true = [in_words(value, "") for value in task.decode_target(target[own])]
+        written = run.network.output.writes
+        truth = shown_targets(task, data, rows[own]) if written else task.decode_target(target[own])
+        true = [in_words(value, "") for value in truth]
         places = {"row": rows[own], "input": [data.short_title(int(row)) for row in rows[own]], "true": true}
         frames.append(pl.concat([pl.DataFrame(places), pl.DataFrame(decoded)], how="horizontal"))
     return pl.concat(frames)

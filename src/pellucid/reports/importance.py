@@ -141,8 +141,8 @@ def _measure_units(
     rows = rows[np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(np.int64)]
     task, weight = network.output.task, loader.score_weights(rows)
     batches = _batches_of(loader, rows)
-    target = torch.cat([batch.target for batch in batches]).cpu()  # type: ignore[misc]
-    base = task.measure(_answers(network, batches), target, weight)
+    target = _targets(loader, batches)
+    base = task.measure_watched(_answers(network, batches), target, weight)
     if not math.isfinite(base):
         return None
     if len(units) > most:
@@ -155,13 +155,13 @@ def _measure_units(
             if time.perf_counter() > end:
                 break
             mixed = [_with_others(one, other, unit) for one, other in zip(batches, others, strict=True)]
-            value = task.measure(_answers(network, mixed), target, weight)
-            own.append((base - value) * (1 if task.higher else -1))
+            value = task.measure_watched(_answers(network, mixed), target, weight)
+            own.append((base - value) * (1 if task.watched.higher else -1))
     known = [(unit, own) for unit, own in zip(units, found, strict=True) if own and np.isfinite(own).all()]
     items = [Importance(unit.name, float(np.mean(own)), float(np.std(own)), unit.columns) for unit, own in known]
     done = min((len(own) for _, own in known), default=0)
     ranked = tuple(sorted(items, key=lambda one: -one.value))
-    return Importances(task.metric, base, len(rows), done, ranked) if ranked else None
+    return Importances(task.watched.name, base, len(rows), done, ranked) if ranked else None
 
 
 def _decide_sizes(
@@ -172,7 +172,7 @@ def _decide_sizes(
     batches = _batches_of(loader, few)
     _answers(network, batches)
     began = time.perf_counter()
-    network.output.task.measure(_answers(network, batches), torch.cat([one.target for one in batches]).cpu())  # type: ignore[misc]
+    network.output.task.measure_watched(_answers(network, batches), _targets(loader, batches))
     each = (time.perf_counter() - began) / len(few)
     for size in ROWS:
         if units * SHUFFLES * each * min(size, len(rows)) <= 0.7 * seconds:
@@ -191,7 +191,12 @@ def _batches_of(loader: Loader, rows: np.ndarray) -> list[Batch]:
 
 def _answers(network: Network, batches: Sequence[Batch]) -> Tensor:  # -> (m, R)
     with autocast(network.device):
-        return torch.cat([network(batch).float() for batch in batches]).cpu()
+        return torch.cat([network.output.keep(network(batch).float(), batch) for batch in batches]).cpu()
+
+
+def _targets(loader: Loader, batches: Sequence[Batch]) -> Tensor:  # -> (m, ...)
+    """What is kept of the targets of some batches."""
+    return torch.cat([loader.kept_target(batch, torch.as_tensor(batch.rows)) for batch in batches]).cpu()
 
 
 def _with_others(one: Batch, other: Batch, unit: Unit) -> Batch:

@@ -143,7 +143,8 @@ def why_no_examples(record: Mapping[str, Any], wanted: bool) -> tuple[str, str]:
 def spread_rows(data: Examples, targets: Sequence[Field], rows: np.ndarray, seed: int) -> np.ndarray:  # (m,) -> (m,)
     """The rows in an order in which the first few, however many, are spread over the answers; at random otherwise.
 
-    Of classes, and of 16 groups of numbers by their ranks, each has its turn. Moments are spread over time.
+    Of classes, and of 16 groups of numbers by their ranks or of texts by their lengths, each has its turn. Moments are
+    spread over time.
     """
     draw = hash_counters(rows, seed, 0, KEPT_SALT)
     order = np.argsort(draw, kind="stable")
@@ -164,7 +165,12 @@ def _answer_groups(data: Examples, targets: Sequence[Field], rows: np.ndarray) -
     stored = [data.stored_values(f.name) for f in targets]
     if targets[0].traits.stratified:
         return np.unique(targets[0].traits.strata(stored)[rows], return_inverse=True)[1]
-    ranks = sum(np.argsort(np.argsort(np.asarray(one.arrays["value"])[rows], kind="stable")) for one in stored)
+    if targets[0].traits.axes:
+        # Of texts by how long they are.
+        amounts = [np.diff(np.asarray(one.arrays["ends"]), prepend=0) for one in stored]
+    else:
+        amounts = [np.asarray(one.arrays["value"]) for one in stored]
+    ranks = sum(np.argsort(np.argsort(amount[rows], kind="stable")) for amount in amounts)
     return np.argsort(np.argsort(ranks, kind="stable")) * RANKS // max(len(rows), 1)
 
 

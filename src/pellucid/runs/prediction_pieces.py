@@ -29,6 +29,7 @@ class PredictionPieces:
     Args:
         task: of the network, by the threshold that was asked for. loader: of the data, None where no example could be
             read; rows: (m,) that could. width: of a raw answer. like: the library of the data frame that was given.
+        how: texts are written, where an answer is one and it was said.
 
     Attributes:
         data: what was read. errors: by row, why there is no prediction.
@@ -44,9 +45,10 @@ class PredictionPieces:
         rows: np.ndarray,
         width: int,
         like: str,
+        how: Any = None,
     ):
         self.network, self.task, self.data, self.loader = network, task, data, loader
-        self.width, self.like = width, like
+        self.width, self.like, self.how = width, like, how
         self.advance: Callable[[int], None] = lambda rows: None
         self._answered = np.zeros(len(data), bool)
         self._answered[rows] = True
@@ -85,7 +87,8 @@ class PredictionPieces:
         raw = np.full((len(rows), self.width), np.nan, np.float32)
         good = self._answered[rows]
         if good.any() and self.loader is not None:
-            with enough_memory(f"{good.sum():,} examples at once", "give fewer of them at a time"):
+            fewer = "give fewer of them at a time"
+            with enough_memory(f"{good.sum():,} examples at once", fewer), self.network.output.writing(self.how):
                 found = predict_raw(self.network, self.loader, rows[good], size=self.loader.at_once, final=True)[0]
             raw[good] = found.numpy()
         return raw

@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from ..data import Split
+from ..data.parallel.pairs import Pairs
 from ..data.sample_weights import check_parts, loss_weights
 from ..dataset import Dataset, read
 from ..errors import PellucidError, UsageError
@@ -254,7 +255,8 @@ def example_weights(
 
 def check_metric(task: Task, loader: Loader, split: Split) -> None:
     """Raises PellucidError when the metric says nothing about a part, such as one with a single class."""
-    for part in ("validation", "test"):
+    # Of texts there is always something to be counted.
+    for part in ("validation", "test") if not isinstance(loader.target, Pairs) else ():
         true = loader.targets(split[part]).cpu().numpy()
         if not len(true):
             continue

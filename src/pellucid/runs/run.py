@@ -28,7 +28,7 @@ from ..options import check_options
 from ..planning.device import best_device
 from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
-from ..storage import WEIGHTS, Files, Folder, InMemory, damage_error, to_json
+from ..storage import WEIGHTS, Files, Folder, InMemory, to_json
 from ..storage.names import HEALTH_LINES, HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED
 from ..tasks.each_target import METRICS, score_each_target
 from ..tasks.future import FutureTask
@@ -50,9 +50,11 @@ from .prediction_pieces import PredictionPieces
 from .predictions import Predictions
 from .record import damage_as_error, read_record
 from .results import Evaluation, said_of, said_of_targets
+from .scoring import naive_on_new
 from .solved_part import say_added
 from .sources import library_of, same_place
 from .suspects import read_suspects
+from .text_options import writing_asked
 from .writing_pieces import WritingPieces, check_prompts
 
 if TYPE_CHECKING:
@@ -344,13 +346,15 @@ class Run:
             check_parts(weight, {"evaluated": rows}, weights)
             how = {"weight": weight[rows]}
         # The naive answer of training: one made of these targets would have looked at what is scored.
-        naive = self._naive_answers(loader, rows, raw)
+        naive, name = naive_on_new(self, loader, rows, raw)
         score = task.score(raw, target, **how, **drawn)
         # By no threshold: "always the commonest class" stays what it says.
-        beside = plain.score(naive, target, self.record["naive"]["name"], **how, **drawn)
+        beside = plain.score(naive, target, name, **how, **drawn)
         targets = self._score_targets(raw, target, naive[0], how.get("weight"), moments)
         warning = "" if task.is_better(score.value, beside.value) else worse_than_baseline(task, score, beside)
-        page = Evaluated(self, task, data, rows, (raw, target), score, beside, {**how, **drawn}, targets, warning)
+        page = Evaluated(
+            self, task, data, rows, (raw, target), score, beside, {**how, **drawn}, targets, warning, naive
+        )
         return Evaluation(
             str(self.path),
             score,
@@ -442,6 +446,8 @@ class Run:
                 the last row that the run has seen; it has a row for each step, with ``value, low, high``.
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
                 ``"yes=0.3"`` for the class ``yes``; the likelier class when left out.
+            options: of texts that are written ``beam`` (how many are followed), ``best`` (how many are given) and
+                ``align`` (says which word of the input each word comes from); how a table is written.
 
         Raises:
             PellucidError: when a column the network reads is missing. UsageError: for files and texts at once, or a
@@ -501,10 +507,11 @@ class Run:
         **options: Any,
     ) -> PredictionPieces | ForecastPieces | WritingPieces:
         """``predict``, a piece at a time: for tables whose predictions are more than memory holds."""
+        asked = {name: options.pop(name, None) for name in ("beam", "best", "align")}
         if self.network.output.fields[0].traits.written:
-            check_prompts(inputs, {"threshold": threshold, "steps": steps})
+            check_prompts(inputs, {"threshold": threshold, "steps": steps, **asked})
             return WritingPieces(self, texts, **options)
-        task = self.task_for(threshold)
+        how, task = writing_asked(self, **asked) if any(asked.values()) else (None, self.task_for(threshold))
         if isinstance(task, FutureTask):
             return forecast_pieces(self, inputs, steps, library_of(inputs), **options)
         if steps is not None:
@@ -515,8 +522,8 @@ class Run:
         data = self._read_new(source, need_target=False, texts=bool(len(texts)), keep=keep, **options)
         good = data.usable_rows()
         loader = self._loader(data, with_target=False) if len(good) else None
-        width = len(self.record["naive"]["raw"])
-        return PredictionPieces(self.network, task, data, loader, good, width, library_of(inputs))
+        width = task.width or len(self.record["naive"]["raw"])
+        return PredictionPieces(self.network, task, data, loader, good, width, library_of(inputs), how)
 
     def answers(self, source: Any, *, least: int = 1, **options: Any) -> tuple[Examples, np.ndarray, torch.Tensor]:
         """What ``predict`` makes words of: the data, its rows that could be read (n,), their raw answers (n, R).
@@ -558,17 +565,6 @@ class Run:
             filled = np.resize(rows, len(rows) + (least - over if 0 < over < least else 0))
             raw, true = predict_raw(self.network, loader, filled, size=size, final=True)
             return raw[: len(rows)], true[: len(rows)]
-
-    def _naive_answers(self, loader: Loader, rows: np.ndarray, raw: torch.Tensor) -> np.ndarray:  # -> (n, R)
-        """What the baseline says of ``rows``: the one answer of training, or what follows from their past."""
-        task = self.network.output.task
-        if not task.constant:
-            assert loader.target is not None
-            return task.naive_answers(loader.target, rows, rows, kept=self.record["naive"]["raw"])[0]
-        naive = np.array(self.record["naive"]["raw"], np.float32)
-        if naive.shape != raw.shape[1:]:
-            raise damage_error("it is damaged (naive.raw is no answer of this network)", self.path / "run.json")
-        return np.broadcast_to(naive, raw.shape)
 
     def _loader(self, data: Examples, with_target: bool) -> Loader:
         """The data encoded for the network. Raises OutOfMemory."""

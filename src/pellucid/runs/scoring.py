@@ -9,13 +9,16 @@ import numpy as np
 from torch import Tensor
 
 from ..data.splits.grouping import score_grouping
+from ..data.batches.batch import encode_target
 from ..metrics.score import SAME_SPLIT
+from ..storage import damage_error
 from ..tasks.each_target import constants_of, score_each_target
 from ..tasks.number import NumberTask
 from ..training.evaluate import Answers
 
 if TYPE_CHECKING:
     from ..data import Examples
+    from .run import Run
     from ..references.base import Reference
     from ..tasks.base import Task
     from ..training.loader import Loader
@@ -51,6 +54,27 @@ def score_answers(
             task, given, loader.targets(learned).cpu().numpy(), loader.score_weights(learned), drawn
         ),
     }
+
+
+def naive_on_new(run: Run, loader: Loader, rows: np.ndarray, raw: Tensor) -> tuple[np.ndarray, str]:  # -> (n, R)
+    """What the baseline of a run says of ``rows`` (n,) of other data than the run's own, and what that is.
+
+    Raises:
+        PellucidError: for a damaged record.
+    """
+    output, about = run.network.output, run.record["naive"]
+    if output.task.constant:
+        naive = np.array(about["raw"], np.float32)
+        if naive.shape != raw.shape[1:]:
+            raise damage_error("it is damaged (naive.raw is no answer of this network)", run.path / "run.json")
+        return np.broadcast_to(naive, raw.shape), about["name"]
+    assert loader.target is not None
+    if not output.writes:
+        return output.task.naive_answers(loader.target, rows, rows, kept=about["raw"])[0], about["name"]
+    # Of the examples that were learned from some are kept; without any each is set beside the others of this data.
+    kept = None if run.kept is None else run.kept.examples("train")
+    known = encode_target(kept, output.fields) if kept is not None and len(kept) else ()
+    return output.task.naive_answers(loader.target, rows, rows, kept=known)
 
 
 def each_target(

@@ -21,6 +21,7 @@ from ..inputs import INPUTS
 from ..network import Network
 from ..options import Budget, check_options
 from ..options.signature import with_options
+from ..outputs import OUTPUTS
 from ..planning.build import planned_network, planned_output, planned_trunk
 from ..planning.decisions import Decisions
 from ..planning.device import check_device
@@ -71,6 +72,7 @@ from .signals import stopped_by_signals
 from .solved_part import restore_part, solve_part
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
+from .writing_time import reserve_writing
 
 # Of the time left, that cross-validation may take: the training after it makes a third more steps than one fold's
 # network, on all rows, and the report follows.
@@ -244,6 +246,8 @@ class Trainer:
         self.record: dict[str, Any] = {}
         # The step and the second at which this sitting's loop began.
         self.loop_began = (0, 0.0)
+        # What writing texts takes after the last step.
+        self.writing_seconds = 0.0
         self.reference: Reference | None = None
         self.solved: SolvedPart | None = None
         self.decisions = Decisions((), self.write_decision)
@@ -282,9 +286,13 @@ class Trainer:
         # Before the first step, so that the schedule knows what it took.
         self.fit_reference()
         self.solved = solve_part(self)
+        if (writes := OUTPUTS[self.plan.output["name"]].writes) and self.own is None:
+            reserve_writing(self, self.network_of_size(self.plan.usual))
         trunk, timing = choose_size(self)
         with self.guard_memory():
             state = self.fresh_state(trunk, timing)
+        if writes:
+            reserve_writing(self, state.network)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         steps, reason = self.clock.first_steps(self.sampler.steps, state.evaluating, self.cross_validation, timing)
         every = between_evaluations(steps, self.sampler.steps, timing.step if timing else 0.0, state.evaluating)
@@ -354,6 +362,8 @@ class Trainer:
         if self.plan.folds and more is None and not was_extended(self.decisions):
             own, size = self.own, self.decisions.at(0, "size")
             self.cross_validation = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
+        if network.output.writes:
+            reserve_writing(self, network)
         self.fit_reference()
         keep_examples(self)
         self.record["status"] = "training"
@@ -443,8 +453,11 @@ class Trainer:
 
     def make_network(self, trunk: Trunk) -> Network:
         """A fresh network of this plan with ``trunk`` and as many heads as were decided."""
-        heads = self.decisions.at(0, "heads", 1)
-        return planned_network(self.plan, self.inputs, self.targets, trunk, heads, self.solved)
+        heads, beams = self.decisions.at(0, "heads", 1), self.decisions.at(0, "beams")
+        network = planned_network(self.plan, self.inputs, self.targets, trunk, heads, self.solved)
+        if beams is not None:
+            network.output.chosen["beams"] = beams
+        return network
 
     def network_of_size(self, size: int) -> Network:
         """A fresh network of this plan at one size, on the device."""
@@ -507,7 +520,8 @@ class Trainer:
         """Seconds reserved for what follows the closing evaluations."""
         two = len((self.targets[0].state or {}).get("values", ())) == 2
         numbers, tested = self.loader.forecast_size * (len(self.split.test) + len(self.watched)), len(self.split.test)
-        return finishing_seconds(tested, self.reference is not None, two, numbers) + self.importance_seconds()
+        own = finishing_seconds(tested, self.reference is not None, two, numbers)
+        return own + self.importance_seconds() + self.writing_seconds
 
     def importance_seconds(self) -> float:
         """Seconds that it may take to find what each input is worth; 0 where nobody asks."""

@@ -100,6 +100,6 @@ def check_prompts(inputs: Any, options: dict[str, Any]) -> None:
     if hasattr(inputs, "__len__") and len(inputs):
         fix = 'give a text to go on from: --text "…"; to score a file: pellucid evaluate'
         raise PellucidError("a language model writes on from texts, and was given files", fix=fix)
-    for name in ("threshold", "steps"):
+    for name in ("threshold", "steps", "beam", "best", "align"):
         if options.get(name) is not None:
             raise UsageError(f"--{name} is not for language models", fix=f"leave --{name} out")

@@ -6,9 +6,10 @@ from .future import FutureTask
 from .labels import LabelsTask
 from .number import NumberTask
 from .tokens import TokensTask
+from .written import WrittenTask
 
 # By the name of the output that each belongs to.
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask)}
-TASKS |= {"future": FutureTask, "tokens": TokensTask}
+TASKS |= {"future": FutureTask, "tokens": TokensTask, "written": WrittenTask}
 
-__all__ = ["TASKS", "CategoryTask", "FutureTask", "LabelsTask", "NumberTask", "Task", "TokensTask"]
+__all__ = ["TASKS", "CategoryTask", "FutureTask", "LabelsTask", "NumberTask", "Task", "TokensTask", "WrittenTask"]

@@ -207,6 +207,11 @@ class Task(ABC):
         """The metric that weights are chosen by: the main one, unless answers are written at the end alone."""
         return self.measured
 
+    @property
+    def width(self) -> int | None:
+        """R, how many numbers a raw answer has; None where the naive one says it."""
+        return None
+
     def metric_of_weights(self, raw: Values, target: Values, metric: Metric | None = None) -> Judge:
         """A function of weights (S, n) that gives a metric, the main one, of these answers under each, (S,)."""
         # The bootstrap, sample weights and metrics by rank then need nothing of their own.

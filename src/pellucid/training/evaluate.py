@@ -54,7 +54,7 @@ def predict_raw(
     order: list[Tensor] = []
     raw: list[Tensor] = []
     target: list[Tensor] = []
-    waiting = loader.in_order(rows, size or loader.at_once)
+    waiting = loader.in_order(rows, size or (loader.at_once if final else loader.read_at_once))
     while waiting:
         part = waiting.pop()
         try:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..data.batches.batch import Batch, Padded, encode_groups, encode_target
 from ..data.batches.order import in_order
+from ..data.parallel.pairs import Pairs
 from ..fields import Encoded, Field, Ragged
 from ..fields.encoded import Passages, Windows
 from .arrays import DenseRows, PassageRows, RaggedRows, Rows, WindowRows, encoded_bytes, place_array, rows_of
@@ -30,6 +31,9 @@ DATA_SHARE = 0.4
 # 512, however large an image is, was a part of 75% more memory for ten times the photos (docs/LOG.md, 2026-11-22).
 ANSWERED_EXAMPLES, ANSWERED_VALUES = 512, 512 * 32 * 32 * 3
 
+# Numbers in the answers to a batch of texts that are read along, 64 MB, by the length that most are shorter than.
+READ_LOGITS, LONG_SHARE = 1 << 24, 0.95
+
 
 class Loader:
     """All examples of a data set, encoded, where batches can be gathered from them fastest.
@@ -42,7 +46,7 @@ class Loader:
 
     Attributes:
         home: the device that the data lives on.
-        lengths: (n,) the longest sequence of each example; None where no input is of sequences.
+        lengths: (n,) the longest sequence of each example, and what is written of it; None where there is none.
         solved: (n, R) what the network's solved part says of each example; None where that is not known.
     """
 
@@ -68,6 +72,9 @@ class Loader:
         # By the longest of an example's sequences: it is what its batch is padded to.
         lengths = [array.lengths for array in inputs.values() if isinstance(array, Ragged)]
         self.lengths = np.maximum.reduce(lengths) if lengths else None  # (n,)
+        if isinstance(target, Pairs):
+            # What is written is padded too.
+            self.lengths = target.lengths + (0 if self.lengths is None else self.lengths)
 
     @classmethod
     def of(cls, data: Examples, fields: Sequence[Field], device: torch.device, **weights: np.ndarray | None) -> Loader:
@@ -96,6 +103,14 @@ class Loader:
         """How many examples are answered in one batch: fewer where one is large, as its activations are too."""
         values = sum(array.example_values for array in self.arrays.values())
         return max(1, min(ANSWERED_EXAMPLES, ANSWERED_VALUES // max(values, 1)))
+
+    @property
+    def read_at_once(self) -> int:
+        """The same where each answer holds a number for each token of a text that might stand at each place."""
+        if not isinstance(self.target, Pairs) or not len(self.target):
+            return self.at_once
+        places = int(np.quantile(self.target.lengths, LONG_SHARE))
+        return max(1, min(self.at_once, READ_LOGITS // (places * self.target.vocabulary)))
 
     def batch(self, rows: Tensor, key: Tensor | None = None) -> Batch:
         """The examples ``rows`` (B,), a tensor where the data lives, on the device; ``key`` (B,) as in ``Features``."""

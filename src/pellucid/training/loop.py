@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.batches.batch import Batch, Padded
+from ..data.batches.batch import Batch, cut_batch
 from ..errors import Interrupted, OutOfMemory, PellucidError, no_memory
 from ..planning.decisions import Decisions
 from ..trunks.layers import GROUP, GroupedBatchNorm
@@ -336,20 +336,4 @@ def micro_batches(batch: Batch, size: int) -> Iterator[Batch]:
         yield batch
         return
     for start in range(0, whole, size):
-        cut = slice(start, start + size)
-        yield replace(
-            batch,
-            inputs={name: cut_rows(value, cut) for name, value in batch.inputs.items()},
-            target=cut_rows(batch.target, cut),
-            rows=batch.rows[cut],
-            key=cut_rows(batch.key, cut),
-            weight=cut_rows(batch.weight, cut),
-            solved=cut_rows(batch.solved, cut),
-        )
-
-
-def cut_rows(value: Any, cut: slice) -> Any:
-    """The examples ``cut`` of one value of a batch: an array, padded sequences, or None."""
-    if isinstance(value, Padded):
-        return Padded(value.values[cut], value.lengths[cut])
-    return None if value is None else value[cut]
+        yield cut_batch(batch, slice(start, start + size))

@@ -186,7 +186,7 @@ def split_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Pa
     rest: list[nn.Parameter] = []
     for name, p in network.named_parameters():
         # Kernels along a sequence have three axes and stay with AdamW.
-        hidden = name.startswith(("trunk.", "parts.", "links.")) and p.ndim >= 2
+        hidden = name.startswith(("trunk.", "parts.", "links.", "decoder.")) and p.ndim >= 2
         own = matrices if hidden and min(p.shape[0], p[0].numel()) >= LEAST_SIDE and p.ndim != 3 else rest
         own.append(p)
     return matrices, rest

@@ -87,7 +87,7 @@ class TrainState:
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.loss_count = 0
         # What a forward pass may change: running statistics of normalisations.
-        hidden = (b for name, b in network.named_buffers() if name.startswith(("trunk.", "parts.")))
+        hidden = (b for name, b in network.named_buffers() if name.startswith(("trunk.", "parts.", "decoder.")))
         self._buffers = list(hidden)
         self._kept = [b.clone() for b in self._buffers]
 

@@ -6,7 +6,7 @@ B batch, n examples, F fields of a joint kind, T longest sequence of the batch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ...fields import Encoded, Field, Ragged, input_groups
 from ...fields.encoded import Passages, Windows
 from ..documents.windows import encode_passages
+from ..parallel.pairs import pair_texts
 from ..timeline.windows import input_windows, target_windows
 from .encode import encode_group
 
@@ -63,6 +64,26 @@ class Batch(Generic[Array]):
     def of_targets(cls, target: Any) -> Batch[Any]:
         """Nothing but targets (n, ...): for the losses of answers that were kept."""
         return cls({}, target, np.arange(len(target)))
+
+
+def cut_batch(batch: Batch[Any], cut: slice) -> Batch[Any]:
+    """Some examples of a batch, one after the other; sequences stay padded as they are."""
+    return replace(
+        batch,
+        inputs={name: cut_rows(value, cut) for name, value in batch.inputs.items()},
+        target=cut_rows(batch.target, cut),
+        rows=batch.rows[cut],
+        key=cut_rows(batch.key, cut),
+        weight=cut_rows(batch.weight, cut),
+        solved=cut_rows(batch.solved, cut),
+    )
+
+
+def cut_rows(value: Any, cut: slice) -> Any:
+    """The examples ``cut`` of one value of a batch: an array, padded sequences, or None."""
+    if isinstance(value, Padded):
+        return Padded(value.values[cut], value.lengths[cut])
+    return None if value is None else value[cut]
 
 
 def gather_batch(encoded: Mapping[str, Encoded], rows: np.ndarray) -> dict[str, np.ndarray | Padded[np.ndarray]]:
@@ -120,6 +141,10 @@ def encode_target(dataset: Examples, fields: Field | Iterable[Field]) -> Encoded
         return target_windows(dataset, targets)
     if targets[0].traits.written:
         return encode_passages(dataset, targets[0])
+    if targets[0].traits.prose:
+        encoded = dataset.encoded_values(targets[0].name, targets[0])
+        assert isinstance(encoded, Ragged)
+        return pair_texts(dataset, targets[0], encoded)
     several = len(targets) > 1
     return shape_target(
         encode_group(dataset, targets) if several else dataset.encoded_values(targets[0].name, targets[0])

@@ -1,6 +1,6 @@
 """The sections of a report's page, one file each. Importing this package registers them."""
 
-from . import (  # noqa: F401  # noqa: F401
+from . import (  # noqa: F401
     curves,
     data,
     errors,
@@ -14,6 +14,7 @@ from . import (  # noqa: F401  # noqa: F401
     targets,
     training,
     use,
+    written,
 )
 from .base import SECTIONS, Section
 

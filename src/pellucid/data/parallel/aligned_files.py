@@ -1,0 +1,171 @@
+"""Which files are aligned: those with one stem and an ending for each language, ``train.en`` and ``train.de``.
+
+k languages, n lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import PellucidError
+from ...wording import count_noun, join_words
+from ..folders.listing import MEDIA, TEXTS
+from ..folders.parts import part_of_name
+from ..source import without_compression
+from ..splits.spec import PARTS
+from ..tables.readers import READERS
+from ..unread import FORMS
+
+# Endings that say what a side of a pair is, where it is no language.
+SIDES = frozenset(("src", "tgt", "trg", "source", "target", "input", "output", "question", "answer"))
+
+# The languages that have a code of two letters (ISO 639-1), but for those that more often end the names of programs.
+LANGUAGES = """
+aa ab ae af ak am an ar av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cu cv cy da de dv dz ee el en eo
+es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja
+jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk mn mr mt my na nb nd
+ne ng nl nn no nr nv ny oc oj om or os pa pi pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss
+st su sv sw ta te tg th ti tk tl tn to tr tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu cs ml pl
+"""
+
+# A language, or one as it is written somewhere: de, pt_BR, zh-Hans.
+LANGUAGE = re.compile(r"([a-z]{2})([_-][A-Za-z]{2,4})?")
+
+# Endings of files that have a form of their own, and so are no side of a pair.
+OTHERS = frozenset((*READERS, *MEDIA, *TEXTS, ".ts", *(suffix for form in FORMS for suffix in form.suffixes)))
+
+
+@dataclass(frozen=True)
+class AlignedFiles:
+    """The files of one stem, one for each language.
+
+    Attributes:
+        stem: what their names have in common. files: (k,) in the order of the languages.
+    """
+
+    stem: str
+    files: tuple[Path, ...]
+
+    @property
+    def part(self) -> str | None:
+        """The part that the stem names: that of ``test_2016_flickr`` is test."""
+        return part_of_name(self.stem)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Files that are aligned, and their languages.
+
+    Attributes:
+        languages: (k,) the endings of the files, without the dot. sets: one an aligned stem, train before test.
+        others: files beside them that belong to none.
+    """
+
+    languages: tuple[str, ...]
+    sets: tuple[AlignedFiles, ...]
+    others: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        return [file for one in self.sets for file in one.files]
+
+
+def split_name(path: Path) -> tuple[str, str]:
+    """What stands before the ending of a file, and the ending; compression left out.
+
+    >>> split_name(Path("data/train.en.xz")), split_name(Path("notes"))
+    (('train', 'en'), ('notes', ''))
+    """
+    name = without_compression(path.name)
+    stem, dot, ending = name.rpartition(".")
+    return (stem, ending) if dot and stem else (name, "")
+
+
+def is_language(ending: str) -> bool:
+    """Whether the ending of a file's name says a language, or a side of a pair.
+
+    >>> [is_language(one) for one in ("de", "pt_BR", "src", "c", "gz")]
+    [True, True, True, False, False]
+    """
+    found = LANGUAGE.fullmatch(ending)
+    return ending.lower() in SIDES or (found is not None and found[1] in LANGUAGES.split())
+
+
+def align_named(paths: Sequence[Path]) -> Alignment | None:
+    """Files that were named one by one, as aligned ones; None where they are something else.
+
+    Raises:
+        PellucidError: where a stem lacks a language that another one has.
+    """
+    named = {path: split_name(path) for path in paths}
+    if len(paths) < 2 or any(not ending or f".{ending}".lower() in OTHERS for _, ending in named.values()):
+        return None
+    return _align(paths, complete=True)
+
+
+def align_folder(paths: Iterable[Path]) -> Alignment | None:
+    """The aligned ones among the files of a folder; None where there are none.
+
+    Raises:
+        PellucidError: as of ``align_named``.
+    """
+    inside = list(paths)
+    able = [path for path in inside if is_language(split_name(path)[1])]
+    found = _align(able, complete=False)
+    if found is None:
+        return None
+    used = set(found.files)
+    return Alignment(found.languages, found.sets, tuple(path for path in inside if path not in used))
+
+
+def _align(paths: Sequence[Path], *, complete: bool) -> Alignment | None:
+    """Files of which some share a stem.
+
+    Args:
+        complete: those that share it with none are an error too, where others do.
+    """
+    stems: dict[str, dict[str, Path]] = {}
+    for path in paths:
+        stem, ending = split_name(path)
+        if ending in stems.setdefault(stem, {}):
+            raise PellucidError(
+                f"'{stem}.{ending}' is there twice ({stems[stem][ending].name} and {path.name})",
+                where=str(path),
+                fix="keep one of them",
+            )
+        stems[stem][ending] = path
+    full = {stem: own for stem, own in stems.items() if len(own) > 1}
+    if not full:
+        return None
+    languages = tuple(dict.fromkeys(ending for own in full.values() for ending in own))
+    for stem, own in (stems if complete else full).items():
+        lacking = [ending for ending in languages if ending not in own]
+        if lacking:
+            there = next(iter(own.values()))
+            raise PellucidError(
+                f"there is no '{stem}.{lacking[0]}' beside it, and the others are in {join_words(languages)}",
+                where=str(there),
+                fix=f"add it, or leave {join_words(f'{stem}.{ending}' for ending in own)} out",
+            )
+    sets = [AlignedFiles(stem, tuple(own[ending] for ending in languages)) for stem, own in full.items()]
+    order = {part: i for i, part in enumerate((*PARTS, None))}
+    return Alignment(languages, tuple(sorted(sets, key=lambda one: order[one.part])))
+
+
+def check_lines(names: Sequence[str], counts: Sequence[int]) -> None:
+    """Raises PellucidError where aligned files have other numbers of lines.
+
+    Args:
+        names: of the files. counts: of their lines.
+    """
+    for name, count in zip(names[1:], counts[1:], strict=True):
+        if count != counts[0]:
+            raise PellucidError(
+                f"{names[0]} has {count_noun(counts[0], 'line')} and {name} {count:,}, so their lines do not belong "
+                "together",
+                where=name,
+                fix="give files in which line 12 of one is the translation of line 12 of the other",
+            )
