@@ -272,6 +272,7 @@ def columns() -> dict[str, tuple[Column, dict[str, Any]]]:
         "labels": (Column("extras", frame["extras"]), {"separator": ";"}),
         "text": (Column("note", frame["note"]), {}),
         "passage": (Column("note", frame["note"]), {"level": "bpe", "context": 8}),
+        "writing": (Column("note", frame["note"]), {"level": "bpe"}),
         "series": (Column("pulse", cells(60)["pulse"]), {}),
         "image": (Column("photo", photo), {}),
     }

@@ -60,10 +60,13 @@ RAW: dict[str, Any] = {  # raw values of one column of every kind
     "channel": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(size=N)),
     "series": pl.Series([[None if j == 3 else float(RNG.normal()) for j in range(5 + i % 4 * 9)] for i in range(N)]),
 }
+# Drawn by a generator of its own: the others stay what they were.
+RAW["passage"] = np.array(["to be or not to be "[: 4 + i % 9] for i in range(N)])
 # What a layout decides of a column, where its values alone don't.
 SETTINGS: dict[str, dict[str, Any]] = {
     "channel": {"horizon": 3, "season": 2, "context": 8, "calendar": 0, "rhythms": [2], "relative": False,
                 "apart": False, "place": 0},
+    "passage": {"level": "characters", "context": 12},
 }  # fmt: skip
 # Outputs whose answers follow from the features alone.
 PLAIN = [name for name, output in OUTPUTS.items() if output.task_type.constant]
@@ -91,7 +94,7 @@ def value_of(kind: str, rows: list[int], many: int = 1) -> Any:
     if kind in RAGGED:
         own = [torch.from_numpy(np.array(encoded[r])) for r in rows]
         own = [one.unsqueeze(-1).repeat(1, many) for one in own] if KINDS[kind].joint else own
-        own = [one.long() for one in own] if kind == "text" else own
+        own = [one.long() for one in own] if kind in ("text", "passage") else own
         lengths = torch.tensor([len(one) for one in own])
         return Padded(nn.utils.rnn.pad_sequence(own, batch_first=True), lengths)
     if KINDS[kind].moments:
@@ -107,7 +110,7 @@ def fields_of(kind: str) -> list[Field]:
     return [fitted(kind, f"{kind}{i}")[0] for i in range(3 if KINDS[kind].joint else 1)]
 
 
-RAGGED = ("text", "series", "sound")
+RAGGED = ("text", "series", "sound", "passage")
 
 CASES = [(kind, positions) for kind, layer in INPUTS.items() for positions in layer.offers]
 ROWS = [0, 3, 4, 11, 7]
@@ -127,7 +130,8 @@ def read_by(layer: Input, rows: list[int], key: Tensor | None = None) -> Feature
 
 
 def test_every_kind_of_field_has_its_input_layer() -> None:
-    assert set(INPUTS) == set(KINDS) == set(RAW)
+    # What is written is a target alone.
+    assert set(INPUTS) == {name for name, kind in KINDS.items() if name != "writing"} == set(RAW)
 
 
 @pytest.mark.parametrize(("kind", "positions"), CASES)

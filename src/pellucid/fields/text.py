@@ -149,7 +149,7 @@ class Text(Kind):
         return text_at(stored, row)
 
     def describe_reading(self, stored: Stored, row: int, state: Mapping[str, Any]) -> str:
-        text, most = _text_at(stored, row), int(state["longest"]) - 1
+        text, most = text_at(stored, row), int(state["longest"]) - 1
         if not text.strip():
             return "no words: the text is empty"
         count = len(load_tokenizer(state["tokenizer"]).encode(text).ids)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.batches.batch import encode_target
-from ..fields import Ragged, kind_named
+from ..fields import kind_named
 from ..fields.labels import join_labels
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from ..data.splits.grouping import score_grouping
 from ..data.batches.batch import encode_target
+from ..data.splits.grouping import score_grouping
 from ..metrics.score import SAME_SPLIT
 from ..storage import damage_error
 from ..tasks.each_target import constants_of, score_each_target
@@ -18,10 +18,10 @@ from ..training.evaluate import Answers
 
 if TYPE_CHECKING:
     from ..data import Examples
-    from .run import Run
     from ..references.base import Reference
     from ..tasks.base import Task
     from ..training.loader import Loader
+    from .run import Run
 
 
 def score_answers(
