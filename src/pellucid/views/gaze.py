@@ -174,7 +174,9 @@ def _words(
         top = sorted(each[index].items(), key=lambda one: -one[1])[:MOST_WORDS]
         name = str(names[index]) if index < len(names) else str(index)
         rows += [[name, word, value] for word, value in top if value > 0]
-        said.append(f"for '{name}' " + join_words((f"'{word}'" for word, value in top[:2] if value > 0), 2))
+        most = [f"'{word}'" for word, value in top[:2] if value > 0]
+        said += [f"for '{name}' {join_words(most, 2)}"] if most else []
     caption = f"The words{about} that add most to each answer, their sums over the examples"
     values = np.array([row[2] for row in rows])
-    return [Table(caption, ("answer", "word", "adds"), rows)], f"most spoke{about} {'; '.join(said[:4])}", values
+    spoke = f"most spoke{about} {'; '.join(said[:4])}" if said else ""
+    return [Table(caption, ("answer", "word", "adds"), rows)], spoke, values

@@ -145,11 +145,9 @@ def truth_text(subject: Subject, target: Tensor) -> str:
     true = subject.task.decode_target(target[None].numpy())[0]
     if not isinstance(true, list):
         return _number(true)
-    # A list of lists has one a column; else it is labels, or the steps of one column.
-    several = bool(true) and all(isinstance(one, list) for one in true)
-    if several or not true or isinstance(true[0], str):
-        return ", ".join(map(_number, true)) or "none"
-    return _number(true)
+    # Of a forecast it is the steps of one column, or a list of them for each.
+    steps = subject.network.output.fields[0].traits.moments and not any(isinstance(one, list) for one in true)
+    return _number(true) if steps else ", ".join(map(_number, true)) or "none"
 
 
 def _number(value: Any) -> str:

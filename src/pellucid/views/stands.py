@@ -65,7 +65,10 @@ def stands(subject: Subject) -> Result:
     if own is not None:
         here = float(own.features.x[..., k].detach().max())
         share = float((values[:, k] < here).mean())
-        said.append(f"Here it is {number_text(here, 3)}, higher than on {percent_text(share, 0)} of kept examples.")
+        place = (
+            f"higher than on {percent_text(share, 0)} of kept examples" if share > 0 else "lower than on any kept one"
+        )
+        said.append(f"Here it is {number_text(here, 3)}, {place}.")
         if here * told[k] != 0:
             way = "high" if here * told[k] > 0 else "low"
             said.append(f"For {subject.explained.noun}, {way} values of it speak.")
