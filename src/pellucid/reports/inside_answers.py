@@ -13,7 +13,7 @@ from ..wording import count_noun, end_sentence, join_words
 QUESTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("What does it look at?", "What did it look at?", ("gaze", "fields", "pixels", "where", "shares")),
     ("Is it well?", "Is the network well?", ("verdict",)),
-    ("Why are its worst answers wrong?", "Why this answer, and is it right?", ("mistake", "why")),
+    ("Why are its worst answers wrong?", "Why this answer, and is it right?", ("mistake", "why", "next", "losses")),
     ("What does one unit stand for?", "What does one unit stand for?", ("stands",)),
 )
 

@@ -94,7 +94,7 @@ def _page_top(content: InsideContent) -> list[Markup]:
         "What is in this network, how well it is, and whether what is shown here is true: every picture has a badge."
         f" {end_sentence(subject.nothing_added or '')}".rstrip()
         if subject.example is None
-        else _answer_sentence(subject)
+        else _answer_sentence(content)
     )
     parts = [
         tag("p", "Pellucid: a network opened" if subject.example is None else "Pellucid: an answer opened",
@@ -110,7 +110,10 @@ def _page_top(content: InsideContent) -> list[Markup]:
     return parts
 
 
-def _answer_sentence(subject: Subject) -> str:
+def _answer_sentence(content: InsideContent) -> str:
+    subject = content.subject
+    if not subject.task.explains:
+        return next((result.sentence for result in content.results), "")
     explained = subject.explained
     decoded = subject.task.decode(subject.raw[None].numpy())[0]
     answer = in_words(answer_text(decoded))

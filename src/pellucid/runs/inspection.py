@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..data.batches.batch import Batch, Padded
+from ..data.documents.windows import encode_passages
 from ..errors import PellucidError, UsageError, unknown_name
+from ..fields import Field, input_groups
+from ..fields.text import START
 from ..fields.typed_value import encode_typed
 from ..options import INSPECT, check_options
 from ..reports.report_file import Report
@@ -24,6 +28,7 @@ from ..views.result import Result
 from .inside_file import example_name, source_words, write_inside
 from .kept_examples import why_no_examples
 from .kept_tests import KeptTests
+from .writing_pieces import name_prompt
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -57,11 +62,14 @@ def subject_of(
     title, facts = "", dict(_facts(run))
     if source is not None or len(texts):
         data, loader, row = _first_example(run, list(texts) if len(texts) else source, texts=bool(len(texts)), **form)
-        example, title = loader.batch(torch.tensor([row])), data.short_title(row)
+        title = data.short_title(row)
+        if run.writes:
+            title = name_prompt(texts[0]) if len(texts) else data.place(row).rpartition(", ")[0]
+        example = last_window(data, run.fields[0], row) if run.writes else loader.batch(torch.tensor([row]))
         if true is not None:
             facts["target"] = cache(partial(typed_target, run, true))
             facts["target"]()
-        elif not len(texts):
+        elif not len(texts) and not run.writes:
             facts["target"] = cache(lambda: _known_target(run, source, row, **form))
     training, validation = (_kept_part(run, part) for part in ("train", "validation"))
     return Subject(network, example, data, title, answer, training, validation, facts)
@@ -75,8 +83,10 @@ def _first_example(run: Run, source: Any, **options: Any) -> tuple[Examples, Loa
         raise PellucidError(
             problems[0] if problems else "there is no example that can be read", where=str(source)[:200]
         )
-    # Of a table of moments the newest, which the most is known before.
+    # Of a table of moments the newest, which the most is known before; of documents the end of the first one.
     row = good[0] if data.timeline is None else good[-1]
+    if data.documents is not None:
+        row = good[data.documents[good] == data.documents[row]][-1]
     return data, Loader.of(data, run.fields, torch.device("cpu")), int(row)
 
 
@@ -100,6 +110,16 @@ def folder_class(run: Run, source: Any) -> str | None:
         return None
     name = Path(source).resolve().parent.name
     return name if Path(source).is_file() and name in (targets[0].state or {})["values"] else None
+
+
+def last_window(data: Examples, field: Field, row: int) -> Batch:
+    """The end of a text whose last passage is ``row``: as many tokens as a network reads, its very last among them."""
+    passages = encode_passages(data, field)
+    end, low = int(passages.ends[row]), int(passages.low[row])
+    tokens = np.concatenate([[START], passages.values[low:end]])[-passages.span :]
+    value = Padded(torch.from_numpy(tokens.astype(np.int64))[None], torch.tensor([len(tokens)]))
+    (group,) = input_groups([field.with_(role="input")])
+    return Batch({group.key: value}, None, np.array([row]))
 
 
 def _known_target(run: Run, source: Any, row: int, **options: Any) -> torch.Tensor | None:
@@ -217,6 +237,10 @@ def inspect_run(
         )
     if true is not None and source is None and not len(texts):
         raise UsageError("--true says what is right of an example, and there is none", fix="give an example")
+    if not run.network.output.task.explains and (answer is not None or true is not None):
+        flag = "answer" if true is None else "true"
+        many = "a language model gives one at every place of a text"
+        raise UsageError(f"--{flag} is about one answer, and {many}", fix=f"leave --{flag} out")
     subject = subject_of(run, source, texts=texts, answer=answer, true=true, **form)
     write = partial(
         write_inside,

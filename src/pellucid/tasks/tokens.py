@@ -35,6 +35,9 @@ class TokensTask(Task):
     metric = "token loss"
     metrics = OF_TOKENS
     constant = False
+    explains = False
+    large_loss = "A large loss a token is a text unlike those of training: look there for another language or damage."
+    answer_words = ("foretold", "size")
 
     def __init__(self, fields: Sequence[Field], metric: str | None = None):
         super().__init__(fields, metric)

@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     health,
     loss,
     nearest,
+    next_token,
     reading,
     shares,
     stands,

@@ -131,8 +131,9 @@ class View:
     """One way of looking: its word, its title, what it needs, and the function.
 
     Attributes:
-        needs: of ``"example"``, ``"training"``, ``"validation"``. asked: whether it is made only where its option is
-            given. place: in the order of a page. either: whether it is made of an example and of the network alone.
+        needs: of ``"example"``, ``"training"``, ``"validation"``; and ``"answer"``, one that is explained. asked:
+            whether it is made only where its option is given. place: in the order of a page. either: whether it is made
+            of an example and of the network alone.
     """
 
     word: str
@@ -148,8 +149,14 @@ class View:
         """Whether it is about what is looked into: an example, or the network alone."""
         return self.either or ("example" in self.needs) == (subject.example is not None)
 
+    def has_answer(self, subject: Subject) -> bool:
+        """Whether there is one answer to be explained, or it needs none."""
+        return "answer" not in self.needs or bool(subject.task.explains)
+
     def missing(self, subject: Subject) -> str | None:
         """Why it can't be made of a subject, for people; None where it can."""
+        if not self.has_answer(subject):
+            return "it is about one answer, and a language model answers at every place of a text"
         if "example" in self.needs and subject.example is None:
             return "it needs an example: give one"
         for part in ("training", "validation"):
@@ -204,7 +211,7 @@ def left_out(subject: Subject) -> list[LeftOut]:
     """The views that are missing for want of something, in the order of a page; not those of other kinds of data."""
     found = []
     for view in sorted(VIEWS.values(), key=lambda view: view.place):
-        if not view.about(subject) and not (view.asked and "example" not in view.needs):
+        if not view.has_answer(subject) or not (view.about(subject) or (view.asked and "example" not in view.needs)):
             continue
         lacking = [part for part in ("training", "validation") if part in view.needs and not getattr(subject, part)]
         reason = view.missing(subject)

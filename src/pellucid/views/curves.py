@@ -33,7 +33,14 @@ def suits(subject: Subject) -> str | None:
     return "it needs a table: the example has no columns"
 
 
-@register("curves", "The answer as each column moves", place=70, needs=("example", "training"), suits=suits, asked=True)
+@register(
+    "curves",
+    "The answer as each column moves",
+    place=70,
+    needs=("example", "answer", "training"),
+    suits=suits,
+    asked=True,
+)
 def curves(subject: Subject) -> Result:
     """One curve a column, the most important first: by how far the answer moves over its values."""
     sample, explained = own_sample(subject), subject.explained

@@ -53,7 +53,13 @@ def has_no_slope(subject: Subject) -> bool:
     return bool(subject.alone) and solved is not None and not solved.smooth
 
 
-@register("pixels", "Which pixels, words or steps spoke for it", place=50, needs=("example", "training"), suits=suits)
+@register(
+    "pixels",
+    "Which pixels, words or steps spoke for it",
+    place=50,
+    needs=("example", "answer", "training"),
+    suits=suits,
+)
 def pixels(subject: Subject) -> Result:
     """What each pixel, word or step has added to the answer, and what the answer loses when a part is left out.
 

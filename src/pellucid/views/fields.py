@@ -54,7 +54,7 @@ def players_of(network: Network) -> list[Player]:
     return [Player(i, k, name) for i, layer in enumerate(network.layers) for k, name in enumerate(layer.swapped)]
 
 
-@register("fields", "Which field spoke for it", place=45, needs=("example", "training"), suits=suits)
+@register("fields", "Which field spoke for it", place=45, needs=("example", "answer", "training"), suits=suits)
 def fields(subject: Subject) -> Result:
     """What each field adds to the answer beside the mean answer to training examples; they add up to it."""
     sample, explained, network = own_sample(subject), subject.explained, subject.network

@@ -38,7 +38,7 @@ def suits(subject: Subject) -> str | None:
     return None
 
 
-@register("gaze", "What it looks at", place=18, needs=("training", "validation"), suits=suits)
+@register("gaze", "What it looks at", place=18, needs=("answer", "training", "validation"), suits=suits)
 @activity("looking at kept examples")
 def gaze(subject: Subject) -> Result:
     """What each column, place or word has of the answers to kept validation examples, on average, without its sign."""

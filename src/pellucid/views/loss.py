@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ def _is_known(subject: Subject) -> str | None:
     return NOT_KNOWN if known_target(subject) is None else None
 
 
-@register("loss", "The loss of this example", place=150, needs=("example",), suits=_is_known)
+@register("loss", "The loss of this example", place=150, needs=("example", "answer"), suits=_is_known)
 def loss(subject: Subject) -> Result:
     """How the example's loss comes about: logits, softmax, -log p; of numbers the squared error in their units."""
     target = known_target(subject)
@@ -119,14 +118,14 @@ def loss_of(subject: Subject, raw: Tensor, target: Tensor) -> Tensor:  # (n, R),
 
 def answer_kept(subject: Subject, part: Part) -> tuple[Tensor, Tensor, np.ndarray]:  # (n, R), (n, ...), (n,)
     """Raw answers to kept examples, as ``predict`` gives them, what was right, and the loss of each."""
-    raw, target = [], []
+    network = subject.network
     with torch.no_grad():
-        for rows in in_batches(part, 512):
-            batch = part.batch(rows)
-            raw.append(subject.network.predict(replace(batch, target=None)).float())
-            target.append(batch.target)
-    answers, known = torch.cat(raw), torch.cat(target)  # type: ignore[arg-type]
-    return answers, known, loss_of(subject, answers, known).double().numpy()
+        # Of answers to every token of a text the sums alone, as nothing more would fit.
+        raw = [network.output.final_answers(network, part.batch(rows)) for rows in in_batches(part, 512)]
+    answers, known = torch.cat(raw), part.loader.targets(part.rows)
+    # A text's is that of a token: else the longest texts would be the worst.
+    count = [network.output.count(Batch.of_targets(one)) for one in known.split(1)]
+    return answers, known, loss_of(subject, answers, known).double().numpy() / np.maximum(count, 1)
 
 
 def answer_text(subject: Subject, raw: Tensor) -> str:
@@ -136,6 +135,8 @@ def answer_text(subject: Subject, raw: Tensor) -> str:
         return f"{said['label']} ({percent_text(said['probability'])})"
     if (labels := said.get("labels")) is not None:
         return ", ".join(labels) or "no label"
+    if "right" in said:
+        return f"{count_noun(said['right'], 'token')} right"
     values = [said] if "value" in said else list(said.values())
     return ", ".join(_number(one["value"]) for one in values)
 

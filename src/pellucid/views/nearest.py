@@ -35,7 +35,7 @@ def suits(subject: Subject) -> str | None:
     return None
 
 
-@register("nearest", "The nearest training examples", place=60, needs=("example", "training"), suits=suits)
+@register("nearest", "The nearest training examples", place=60, needs=("example", "answer", "training"), suits=suits)
 def nearest(subject: Subject) -> Result:
     """Three kept training examples that are nearest with the same answer, and three with another."""
     part, network = subject.training, subject.network

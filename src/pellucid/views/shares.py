@@ -61,7 +61,7 @@ class Shares:
         return float(self.positions.sum() + self.bias + (self.solved or 0.0) - self.answer)
 
 
-@register("shares", "What each part has of the answer", place=30, needs=("example",), suits=suits)
+@register("shares", "What each part has of the answer", place=30, needs=("example", "answer"), suits=suits)
 def shares(subject: Subject) -> Result:
     """The answer as a bias and one share a position, which add up to it."""
     sample, explained, network = own_sample(subject), subject.explained, subject.network

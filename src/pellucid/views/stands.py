@@ -44,7 +44,7 @@ def stage_name(subject: Subject) -> str:
     return names[-1] if names else ""
 
 
-@register("stands", "What one unit stands for", place=85, needs=("training",), suits=suits, either=True)
+@register("stands", "What one unit stands for", place=85, needs=("answer", "training"), suits=suits, either=True)
 def stands(subject: Subject) -> Result:
     """Of the unit that tells most, the kept examples that drive it highest, random ones and those that drive it least.
 

@@ -33,7 +33,7 @@ def suits(subject: Subject) -> str | None:
     return None if unit_parts(subject, stage).any() else "its trunk adds nothing to this answer"
 
 
-@register("units", "Hidden units that tell most", place=80, needs=("example",), suits=suits)
+@register("units", "Hidden units that tell most", place=80, needs=("example", "answer"), suits=suits)
 def telling_units(subject: Subject) -> Result:
     """What each unit of the trunk's last stage has of the answer, and the one that has most, opened."""
     stage = last_stage(subject)

@@ -30,7 +30,7 @@ MOST_ANSWERS = 8
 Words = str | Sequence[str]
 
 
-@register("what-if", "What if", place=220, needs=("example",), asked=True)
+@register("what-if", "What if", place=220, needs=("example", "answer"), asked=True)
 def what_if(
     subject: Subject, without: Words = (), move: str | None = None, mask: Words = (), values: Words = ()
 ) -> Result:

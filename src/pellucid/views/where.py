@@ -43,7 +43,7 @@ def shape_of_layer(network: Network, i: int) -> tuple[int, ...]:
         return tuple(layer(torch.zeros(1, height, width, channels)).x.shape[1:-1])
 
 
-@register("where", "Where in the photo it looked", place=40, needs=("example",), suits=suits)
+@register("where", "Where in the photo it looked", place=40, needs=("example", "answer"), suits=suits)
 def where(subject: Subject) -> Result:
     """Maps over the photo at the last stage, and at the finest that passes its test."""
     sample, explained, network = own_sample(subject), subject.explained, subject.network

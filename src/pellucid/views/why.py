@@ -37,7 +37,7 @@ def suits(subject: Subject) -> str | None:
     return "its output layer answers at every position" if subject.network.output.need().every else None
 
 
-@register("why", "Why this answer", place=12, needs=("example", "training"), suits=suits)
+@register("why", "Why this answer", place=12, needs=("example", "answer", "training"), suits=suits)
 def why(subject: Subject) -> Result:
     """Of classes what speaks for the answer rather than for the right one, or the next; of numbers how far it is off.
 
@@ -46,7 +46,7 @@ def why(subject: Subject) -> Result:
     return _why_class(subject) if subject.network.output.fields[0].traits.one_class else _why_off(subject)
 
 
-@register("mistake", "The worst mistake, and why", place=65, needs=("validation", "training"), suits=suits)
+@register("mistake", "The worst mistake, and why", place=65, needs=("answer", "validation", "training"), suits=suits)
 def mistake(subject: Subject) -> Result:
     """The kept validation example with the largest loss among those answered wrong, and why it was."""
     part = subject.validation

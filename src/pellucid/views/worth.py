@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..data.batches.batch import Batch, Padded
+from ..inputs import Input
 from ..network import Network
 from ..wording import capitalise_text, count_noun, join_words, metric_text, score_text
 from .base import Part, Subject, register
@@ -54,7 +55,7 @@ def worth(subject: Subject) -> Result:
     part, network = subject.validation, copy.deepcopy(subject.network).eval()
     assert part is not None
     batches = [replace(part.batch(rows), solved=None) for rows in in_batches(part, AT_ONCE)]
-    target = torch.cat([batch.target for batch in batches]).numpy()  # type: ignore[misc]
+    target = part.loader.targets(part.rows).numpy()
     task, weight = subject.task, part.loader.score_weights(part.rows)
     full = raw_answers(network, batches)
     score = float(task.measure(full, target, weight))
@@ -95,7 +96,7 @@ def worth(subject: Subject) -> Result:
 def raw_answers(network: Network, batches: Sequence[Batch]) -> np.ndarray:  # -> (n, R)
     """Raw answers as ``predict`` gives them."""
     with torch.no_grad():
-        return torch.cat([network.predict(batch).float() for batch in batches]).numpy()
+        return torch.cat([network.output.final_answers(network, batch) for batch in batches]).numpy()
 
 
 def shuffled_inputs(network: Network, part: Part) -> Iterator[tuple[str, list[Batch]]]:
@@ -111,7 +112,10 @@ def shuffled_inputs(network: Network, part: Part) -> Iterator[tuple[str, list[Ba
     for layer, key in zip(network.layers, network.input_keys(), strict=True):
         if len(layer.fields) == 1 or layer.fields[0].traits.axes or count > MOST_INPUTS:
             name = join_words((field.name for field in layer.fields), 3)
-            yield name, [_with(one, key, two.inputs[key]) for one, two in zip(own, other, strict=True)]
+            yield (
+                name,
+                [_with(one, key, _other_value(layer, one, two, key)) for one, two in zip(own, other, strict=True)],
+            )
             continue
         ends = np.cumsum(layer.sizes).tolist()
         for field, size, end in zip(layer.fields, layer.sizes, ends, strict=True):
@@ -120,6 +124,11 @@ def shuffled_inputs(network: Network, part: Part) -> Iterator[tuple[str, list[Ba
                 for one, two in zip(own, other, strict=True)
             ]
             yield field.name, mixed
+
+
+def _other_value(layer: Input, one: Batch, two: Batch, key: str) -> Any:
+    """The encoded values of other examples, on the places of ``one`` where there is an answer at each of them."""
+    return layer.fit_places(two.inputs[key], one.inputs[key]) if isinstance(one.target, Padded) else two.inputs[key]
 
 
 def _with(batch: Batch, key: str, value: Any) -> Batch:
