@@ -39,7 +39,7 @@ CHANGES_KNOWN = ("mirror", "shift", "cover", "speed", "pitch", "colour", "noise"
 ANYTHING = Whatever()
 
 BUDGET = Written(Budget.parse, "budget", "5m", annotation=str | Budget)
-KINDS_KNOWN = ("number", "category", "text", "image", "labels", "date", "series", "sound")
+KINDS_KNOWN = ("number", "category", "text", "image", "labels", "date", "series", "sound", "writing")
 KINDS = Written(parse_kinds, "kinds", "zip=category", KINDS_KNOWN,
                 annotation=Mapping[str, str] | Sequence[str])  # fmt: skip
 PIXELS = Written(parse_pixels, "pixels", "48x32", annotation=int | str | tuple[int, int])
@@ -276,7 +276,7 @@ TEXT = Option("texts", "A text to predict from (also: one a line on standard inp
 CUT = Option("threshold", "Of two classes, predict the positive one from this probability: 0.3, or yes=0.3.",
              THRESHOLD, unset="the more probable class", metavar="[CLASS=]T")  # fmt: skip
 
-BEAM = Option("beam", "Texts that are followed at once while one is written; 1 takes the likeliest word each time.",
+BEAM = Option("beam", "Texts followed at once while one is written; 1: always the likeliest word.",
               Whole(1, 64, "texts"), unset="as the run was scored", metavar="N")  # fmt: skip
 
 BEST = Option("best", "Texts that are given of each example, the best first.", Whole(1, 64, "texts"), default=1,

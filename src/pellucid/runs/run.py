@@ -54,7 +54,7 @@ from .scoring import naive_on_new
 from .solved_part import say_added
 from .sources import library_of, same_place
 from .suspects import read_suspects
-from .text_options import writing_asked
+from .text_options import take_writing
 from .writing_pieces import WritingPieces, check_prompts
 
 if TYPE_CHECKING:
@@ -446,8 +446,7 @@ class Run:
                 the last row that the run has seen; it has a row for each step, with ``value, low, high``.
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
                 ``"yes=0.3"`` for the class ``yes``; the likelier class when left out.
-            options: of texts that are written ``beam`` (how many are followed), ``best`` (how many are given) and
-                ``align`` (says which word of the input each word comes from); how a table is written.
+            options: of texts that are written ``beam``, ``best`` and ``align`` (docs/predict.md); how a table is written.
 
         Raises:
             PellucidError: when a column the network reads is missing. UsageError: for files and texts at once, or a
@@ -507,11 +506,10 @@ class Run:
         **options: Any,
     ) -> PredictionPieces | ForecastPieces | WritingPieces:
         """``predict``, a piece at a time: for tables whose predictions are more than memory holds."""
-        asked = {name: options.pop(name, None) for name in ("beam", "best", "align")}
         if self.network.output.fields[0].traits.written:
-            check_prompts(inputs, {"threshold": threshold, "steps": steps, **asked})
+            check_prompts(inputs, {"threshold": threshold, "steps": steps, **options})
             return WritingPieces(self, texts, **options)
-        how, task = writing_asked(self, **asked) if any(asked.values()) else (None, self.task_for(threshold))
+        how, task = take_writing(self, threshold, options)
         if isinstance(task, FutureTask):
             return forecast_pieces(self, inputs, steps, library_of(inputs), **options)
         if steps is not None:

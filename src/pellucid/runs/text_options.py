@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -13,31 +14,33 @@ from ..wording import join_words
 if TYPE_CHECKING:
     from .run import Run
 
+ASKED = ("beam", "best", "align")
 
-def writing_asked(run: Run, beam: Any, best: Any, align: bool) -> tuple[Writing, Any]:
-    """How texts are to be written, and the task that reads such answers.
+
+def take_writing(run: Run, threshold: Any, options: MutableMapping[str, Any]) -> tuple[Writing | None, Any]:
+    """How texts are to be written, and the task that reads such answers; None where nothing was said of it.
 
     Args:
-        beam, best: as of ``Run.predict``. align: say which word of the input each word comes from.
+        threshold: as of ``Run.predict``. options: of it; ``ASKED`` are taken out.
 
     Raises:
         UsageError: for a run that writes no texts, or an alignment with more than a text.
     """
+    asked = {name: options.pop(name, None) for name in ASKED}
+    given = [f"--{name}" for name, value in asked.items() if value not in (None, False)]
     output = run.network.output
-    asked = {"--beam": beam is not None, "--best": best is not None, "--align": bool(align)}
-    said = join_words(name for name, given in asked.items() if given)
+    if not given:
+        return None, run.task_for(threshold)
     if not isinstance(output, Written):
+        what = f"{join_words(given)} {'is' if len(given) == 1 else 'are'} for runs that write texts"
         noun = kind_named(output.fields[0].kind).noun
-        are = "is" if sum(asked.values()) == 1 else "are"
-        raise UsageError(
-            f"{said} {are} for runs that write texts, and this one predicts {noun}", fix=f"leave {said} out"
-        )
-    checked = check_options("predict", {"beam": beam, "best": best})
-    source = only_text(run.fields) if align else None
-    if align and source is None:
+        raise UsageError(f"{what}, and this one predicts {noun}", fix=f"leave {join_words(given)} out")
+    checked = check_options("predict", {"beam": asked["beam"], "best": asked["best"]})
+    source = only_text(run.fields) if asked["align"] else None
+    if asked["align"] and source is None:
         read = join_words(f"{f.name} ({f.kind})" for f in run.fields)
         raise UsageError(
-            f"--align needs a run that reads one text alone, and this one reads {read}", fix="leave it out"
+            f"--align needs one text that is read and nothing else; this run reads {read}", fix="leave it out"
         )
     several = int(checked["best"] or 1)
     how = Writing(
@@ -48,6 +51,6 @@ def writing_asked(run: Run, beam: Any, best: Any, align: bool) -> tuple[Writing,
     return how, output.task_of(how, source)
 
 
-def only_text(fields: list[Field]) -> Field | None:
+def only_text(fields: Sequence[Field]) -> Field | None:
     """The one input, where it is a text."""
     return fields[0] if len(fields) == 1 and fields[0].traits.prose else None

@@ -21,7 +21,7 @@ from ..folders.parts import split_folders
 from ..source import Contents, ReadOptions, Source, layout_first
 from ..tables.readers import digest_files
 from ..tables.signatures import SAMPLE_BYTES, meaning_of
-from ..tables.table import Places
+from ..tables.table import LINE, UNITS, Places
 from ..tables.text_blocks import decode_text
 from .aligned_files import AlignedFiles, Alignment, align_folder, align_named, check_lines
 
@@ -164,7 +164,7 @@ def _places_of(names: Sequence[str], counts: Sequence[int], lines: Sequence[np.n
         file += [i] * len(runs)
         start += count
     arrays = [np.array(one, np.int64) for one in (first, line, file)]
-    return Places(list(names), *arrays, np.ones(len(names), bool))
+    return Places(list(names), *arrays, np.full(len(names), UNITS.index(LINE)))
 
 
 def _place_of(places: Places, row: int) -> str:
