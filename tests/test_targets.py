@@ -63,14 +63,9 @@ def test_a_number_that_is_always_the_same_is_not_predicted() -> None:
 STORIES = [f"the {a} ship went {b} the {c} island and came back late" for a in "abcde" for b in "vwxyz" for c in "klmn"]
 
 
-def test_a_text_is_not_predicted() -> None:
+def test_a_text_is_predicted_where_it_is_asked_for() -> None:
     table = {"label": STORIES, "m": [i * 7 % 13 for i in range(100)], "l": [i**2 % 17 for i in range(100)]}
-    with pytest.raises(PellucidError) as error:
-        pellucid.read(table, target="label")
-    assert str(error.value) == (
-        "the target 'label' is a text, and texts are not predicted\n"
-        "  name another with --target, or set its kind: --kind label=category"
-    )
+    assert pellucid.read(table, target="label").need_target().kind == "writing"
     data = pellucid.read(table)  # and is not taken for the target because of its name
     assert data.target is None
     assert {f.name: f.role for f in data.fields.values()} == {"label": "input", "m": "input", "l": "input"}

@@ -192,8 +192,9 @@ class Network(nn.Module):
 
     def memory_part(self, i: int, f: Features) -> Features:  # (B, *positions, W) -> the same
         """What a copy of the trunk returned of one input, as the decoder looks at it."""
-        links = self.memory_links if self.decoder is not None else {}
-        return f.with_(x=links[str(i)](f.x)) if str(i) in links else f
+        if self.decoder is None or str(i) not in self.memory_links:
+            return f
+        return f.with_(x=self.memory_links[str(i)](f.x))
 
     def memory(self, batch: Batch) -> Features:  # -> (B, M, W)
         """What the decoder looks at: every position of every input, one after the other."""
@@ -299,9 +300,9 @@ class Network(nn.Module):
         f = self._open_trunk(self._open_entry(read, show), show_trunk)
         if self.decoder is not None:
             batch = self.output.complete(self, batch)
-            f, inside = self.decoder.open(self.output.shifted(batch), join_positions([*seen, f]))
+            f, opened = self.decoder.open(self.output.shifted(batch), join_positions([*seen, f]))
             for name, stage in self.decoder.stages.items():
-                show(f"decoder.{name}", stage, f.stages[name], inside[name])
+                show(f"decoder.{name}", stage, f.stages[name], opened[name])
         elif not self.output.need().every and self.output.need().heads == 1:
             f = show("pooled", None, f.with_(x=self.trunk.pool(f), mask=None))
         raw, inside = self.output.open(f, batch)

@@ -127,7 +127,8 @@ class Written(Output):
 
     def entry(self, tokens: Tensor) -> Tensor:  # (...) -> (..., D)
         """The vectors of tokens."""
-        return F.embedding(tokens.long(), self.layer.weight if self.table is None else self.table)
+        table = self.layer.weight if self.table is None else self.table
+        return F.embedding(tokens.long(), cast(Tensor, table))
 
     @torch.no_grad()
     def complete(self, network: Any, batch: Batch) -> Batch:
@@ -180,7 +181,7 @@ class Written(Output):
 
     def keep(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, T, V) -> (B, R)
         """The sum of losses and the tokens right; what comes of texts is not known while none is written."""
-        found = raw.new_full((len(raw), self._task.layout.width), torch.nan)
+        found = raw.new_full((len(raw), self.own_task.layout.width), torch.nan)
         true = cast(Padded, batch.target).values
         found[:, 0] = self.token_losses(raw, batch).sum(1)
         found[:, 1] = ((raw.argmax(2) == true) & (true != PADDING)).sum(1)
@@ -209,9 +210,14 @@ class Written(Output):
         finally:
             self.how = before
 
+    @property
+    def own_task(self) -> WrittenTask:
+        """Its task, typed."""
+        return cast(WrittenTask, self._task)
+
     def task_of(self, how: Writing, source: Field | None = None) -> WrittenTask:
         """The task that reads answers which were written so. ``source``: the text that is read, for an alignment."""
-        return self._task.with_writing(how.best, source, how.read)
+        return self.own_task.with_writing(how.best, source, how.read)
 
     @torch.inference_mode()
     def final_answers(self, network: Any, batch: Batch) -> Tensor:  # -> (B, R)
@@ -243,7 +249,7 @@ class Written(Output):
         tokens = np.zeros((len(texts), max(len(own[0].tokens) for own in texts)), np.int64)
         for row, own in zip(tokens, texts, strict=True):
             row[: len(own[0].tokens)] = own[0].tokens
-        return self._task.texts_of(tokens)
+        return self.own_task.texts_of(tokens)
 
     @torch.inference_mode()
     def search(self, network: Any, batch: Batch, how: Writing) -> list[list[Hypothesis]]:

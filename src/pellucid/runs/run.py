@@ -441,12 +441,11 @@ class Run:
         high``; an input that can't be read has ``error`` instead, and the others are predicted anyway.
 
         Args:
-            options: of a language model ``length``, ``temperature``, ``top_p``, ``stop`` and ``seed``.
             steps: of a forecast, which goes on from its own answers beyond its horizon. Without ``inputs`` it follows
                 the last row that the run has seen; it has a row for each step, with ``value, low, high``.
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
                 ``"yes=0.3"`` for the class ``yes``; the likelier class when left out.
-            options: of texts that are written ``beam``, ``best`` and ``align`` (docs/predict.md); how a table is written.
+            options: of what is written (docs/predict.md); how a table is.
 
         Raises:
             PellucidError: when a column the network reads is missing. UsageError: for files and texts at once, or a

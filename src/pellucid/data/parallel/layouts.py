@@ -158,13 +158,13 @@ def _places_of(names: Sequence[str], counts: Sequence[int], lines: Sequence[np.n
     first, line, file, start = [], [], [], 0
     for i, count in enumerate(counts):
         own = np.arange(count) if lines is None else lines[i]
-        runs = np.flatnonzero(np.diff(own, prepend=-2) != 1)
-        first += (start + runs).tolist()
-        line += (own[runs] + 1).tolist()
-        file += [i] * len(runs)
+        begins = np.flatnonzero(np.diff(own, prepend=-2) != 1)
+        first += (start + begins).tolist()
+        line += (own[begins] + 1).tolist()
+        file += [i] * len(begins)
         start += count
-    arrays = [np.array(one, np.int64) for one in (first, line, file)]
-    return Places(list(names), *arrays, np.full(len(names), UNITS.index(LINE)))
+    runs, lines_of, files = (np.array(one, np.int64) for one in (first, line, file))
+    return Places(list(names), runs, lines_of, files, np.full(len(names), UNITS.index(LINE)))
 
 
 def _place_of(places: Places, row: int) -> str:
