@@ -265,10 +265,7 @@ def test_choices_are_what_is_registered():
     known = {o.name: o.to_json()["type"] for o in (*options.VERBS["train"], *options.VERBS["compare"])}
     assert sorted(known["output"]["choices"]) == sorted(OUTPUTS)
     # Whether rows are moments, or passages of texts, is said of all of them.
-    # What a text is that is predicted, follows from its being the target.
-    targets = {kind.as_target for kind in KINDS.values()}
-    said = (name for name, kind in KINDS.items() if not kind.of_all_rows and name not in targets)
-    assert sorted(known["kinds"]["choices"]) == sorted(said)
+    assert sorted(known["kinds"]["choices"]) == sorted(name for name, kind in KINDS.items() if not kind.of_all_rows)
     assert known["level"]["choices"] == list(LEVELS)
     assert known["network"]["choices"] == known["networks"]["choices"]
     for name in known["network"]["choices"]:

@@ -3,8 +3,8 @@
 B batch, M positions that are read, F fields without positions, W width of what a trunk returns.
 
 One input with positions is read by the trunk, and its positions are what is looked at. Of several, or beside the
-columns of a table, each goes through its own copy of the trunk, and the trunk reads a token of each and the columns: the
-positions of all of these are looked at.
+columns of a table, each goes through its own copy of the trunk, and the trunk reads a token of each and the columns:
+the positions of all of these are looked at.
 """
 
 from __future__ import annotations
