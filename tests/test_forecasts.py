@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pellucid.runs.forecasts import RECENT
 from pellucid.solved.forecast_ridge import folds_of
 from pellucid.solved.forecast_sums import best_penalty, moved_sums, solve_weights, sum_examples
 from pellucid.solved.linear_forecast import LinearForecast, Past, Variant, fill_past
+from pellucid.storage import pack_tensors, unpack_tensors
 from pellucid.tasks.future import FutureTask, conformal_quantiles
 from pellucid.training.arrays import WindowRows
 from pellucid.training.loader import Loader
@@ -515,6 +517,27 @@ def test_no_answer_follows_from_the_future(run: Any) -> None:
             assert torch.equal(answer(name, at), before), (name, at)
     assert not torch.equal(answer("c0", place - 1), before)
     assert not torch.equal(answer("c1", place + 3), before)
+
+
+@pytest.mark.parametrize("rows", [70_000, 0, None, -1])
+def test_a_ridge_of_any_number_of_rows_is_loaded(run: Any, rows: int | None) -> None:
+    """Also of more than the form of a small number takes, and of runs whose default was 0; a pickle is checked too."""
+    state = run.__getstate__()
+    record = json.loads(state["record"])
+    tensors, about = unpack_tensors(state["solved"], Path("solved"))
+    record["network"]["solved"]["settings"]["rows"] = rows
+    fold = np.resize(tensors["fold"], max(rows or 0, 0))
+    state |= {"record": json.dumps(record).encode(), "solved": pack_tensors(tensors | {"fold": fold}, about)}
+    other = pellucid.Run.__new__(pellucid.Run)
+    if rows == -1:
+        with pytest.raises(PellucidError, match=r"ridge\.rows is -1, not a whole number from 0"):
+            other.__setstate__(state)
+        return
+    other.__setstate__(state)
+    assert len(other.network.solved.fold) == (rows or 0)
+    kept = run.kept.examples("validation")
+    batch = Loader.of(kept, run.network.fields, torch.device("cpu")).batch(torch.arange(3))
+    assert torch.equal(other.network(batch), run.network(batch))
 
 
 def test_a_run_forecasts_from_where_it_ends(run: Any) -> None:

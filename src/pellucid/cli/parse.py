@@ -113,8 +113,8 @@ def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
     """
     from ..fields import kind_named
 
-    # A forecast follows what the run has seen.
-    if kinds and kind_named(kinds[0]).moments:
+    # A forecast follows what the run has seen; a language model goes on from a few words.
+    if kinds and (kind_named(kinds[0]).moments or kind_named(kinds[0]).written):
         return kind_named(kinds[0]).try_it
     data = data[0] if isinstance(data, list) else data
     if data is None or not (os.path.exists(data) or glob(data, recursive=True)):

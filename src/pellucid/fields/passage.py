@@ -79,8 +79,8 @@ class Passage(Kind):
     dear = True
     predictable = True
     smaller = "read fewer or shorter texts"
-    try_it = "other.txt"
-    try_in_python = '"other.txt"'
+    try_it = '--text "Once upon a time"'
+    try_in_python = 'texts=["Once upon a time"]'
 
     def settings(self) -> forms.Form:
         known = {"level": forms.one_of(*LEVELS), "context": forms.whole(1, MOST_CONTEXT)}

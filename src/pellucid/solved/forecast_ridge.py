@@ -55,20 +55,22 @@ class ForecastRidge(SolvedPart):
     unrest: Tensor
     fold: Tensor
 
-    settings: ClassVar[Mapping[str, Any]] = {"members": None, "rows": 0, "folds": 0, "most": MOST_EXAMPLES}
+    settings: ClassVar[Mapping[str, Any]] = {"members": None, "rows": None, "folds": 0, "most": MOST_EXAMPLES}
 
     def __init__(self, inputs: Sequence[Field], targets: Sequence[Field], **settings: Any):
         super().__init__(inputs, targets, **settings)
         self.past = Past.of(inputs, targets)
         members = self.chosen["members"] or [vars(Variant(1))]
         forms.list_of(VARIANT, least=1, most=3)(members, "ridge.members")
+        # Of any number, which the form of a default that is one would not take.
+        forms.maybe(forms.whole())(self.chosen["rows"], "ridge.rows")
         if any(one["length"] > self.past.context or one["offset"] > one["length"] for one in members):
             raise forms.FormError("ridge.members look back further than the network does")
         self._allocate([Variant(**one) for one in members])
 
     def _allocate(self, members: Sequence[Variant], folds: int = 0, rows: int = 0) -> None:
         """Buffers of the shapes that the settings say."""
-        folds, rows = folds or int(self.chosen["folds"]), rows or int(self.chosen["rows"])
+        folds, rows = folds or int(self.chosen["folds"]), rows or int(self.chosen["rows"] or 0)
         self.members = nn.ModuleList(LinearForecast(self.past, own, folds) for own in members)
         channels = len(self.past.channels)
         self.register_buffer("spread", torch.zeros(self.past.horizon, channels))

@@ -94,7 +94,8 @@ def by_order(size: np.ndarray, document: np.ndarray, parting: SplitSpec) -> tupl
     asked = sum(share > 0 for share in parting.shares)
     if len(size) < asked:
         raise PellucidError(
-            f"there {_are(len(size))} {count_noun(len(size), 'passage')}, and {asked} sets need one each"
+            f"there {_are(len(size))} {count_noun(len(size), 'passage')}, and {asked} sets need one each",
+            fix="give longer texts, or shorter passages: --context 64",
         )
     part = np.zeros(len(size), np.int64)
     starts = np.flatnonzero(np.diff(document, prepend=document[:1] - 1))
