@@ -171,8 +171,10 @@ class Text(Kind):
             of[at : start + len(word)] = i
             at = start + len(word)
         encoding = load_tokenizer(state["tokenizer"]).encode(text)
-        ends = [max(end - 1, 0) for _, end in encoding.offsets[: int(state["longest"]) - 1]]
-        found = np.array([-1, *of[ends]], np.int64)
+        most = int(state["longest"]) - 1
+        ends = [max(end - 1, 0) for _, end in encoding.offsets[:most]]
+        last = [-1] if state.get("ended") and len(encoding) < most else []
+        found = np.array([-1, *of[ends], *last], np.int64)
         return words[: int(found.max(initial=-1)) + 1], found
 
 

@@ -113,6 +113,9 @@ def _page_top(content: InsideContent) -> list[Markup]:
 def _answer_sentence(content: InsideContent) -> str:
     subject = content.subject
     if not subject.task.explains:
+        output = subject.network.output
+        if output.writes:
+            return f"The network writes: “{output.write_texts(subject.network, subject.example)[0]}”."
         return next((result.sentence for result in content.results), "")
     explained = subject.explained
     decoded = subject.task.decode(subject.raw[None].numpy())[0]

@@ -515,8 +515,7 @@ class Run:
             raise UsageError("--steps are for forecasts, and this run predicts single rows", fix="leave --steps out")
         if len(texts) and (len(inputs) if hasattr(inputs, "__len__") else True):
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
-        source = list(texts) if len(texts) else inputs
-        data = self._read_new(source, need_target=False, texts=bool(len(texts)), keep=keep, **options)
+        data = self._read_new(list(texts) or inputs, need_target=False, texts=bool(len(texts)), keep=keep, **options)
         good = data.usable_rows()
         loader = self._loader(data, with_target=False) if len(good) else None
         width = task.width or len(self.record["naive"]["raw"])

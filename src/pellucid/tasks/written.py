@@ -117,6 +117,7 @@ class WrittenTask(Task):
     metric = "BLEU"
     metrics = OF_WRITTEN
     constant = False
+    explains = False
     exact_metric: ClassVar[str] = "exact match"
 
     def __init__(self, fields: Sequence[Field], metric: str | None = None):

@@ -2,6 +2,7 @@
 
 # Each view's file registers it when it is loaded.
 from . import (  # noqa: F401
+    alignment,
     anatomy,
     curves,
     evidence,
