@@ -113,7 +113,7 @@ def _page_top(content: InsideContent) -> list[Markup]:
 def _answer_sentence(content: InsideContent) -> str:
     subject = content.subject
     if not subject.task.explains:
-        output = subject.network.output
+        output: Any = subject.network.output
         if output.writes:
             return f"The network writes: “{output.write_texts(subject.network, subject.example)[0]}”."
         return next((result.sentence for result in content.results), "")
