@@ -38,6 +38,11 @@ def count_parts(counts: Mapping[str, int]) -> str:
     return f"{join_words(said)} examples"
 
 
+def abbreviate_text(text: str, most: int) -> str:
+    """A text of at most so many characters, its end left out where it is longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def number_text(value: float, digits: int = 4) -> str:
     """About ``digits`` significant digits, thousands grouped, tiny and huge ones with an exponent.
 

@@ -32,6 +32,7 @@ from .timeline.moments import timeline_of
 from .timeline.step import ROWS
 from .timeline.timeline import Timeline
 from .timeline.windows import forecast_starts, season_scales
+from .transcripts import TOO_SHORT, find_too_short
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -421,6 +422,8 @@ class Examples:
                 continue
             encoded = np.asarray(kind_named(target.kind).encode(stored, target.state))
             yield f"whose '{target.name}' was not in training", is_none(encoded) & ~gone
+        if (short := find_too_short(self)) is not None:
+            yield TOO_SHORT, short
 
     # moments
 

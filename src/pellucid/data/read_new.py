@@ -16,7 +16,7 @@ from ..errors import PellucidError, UsageError
 from ..fields import KINDS, Column, Field, Note, kind_named
 from ..fields.notation import POINT
 from ..options import check_options
-from ..wording import count_noun, join_words
+from ..wording import abbreviate_text, count_noun, join_words
 from .archives import is_archive
 from .cache.cache import key_of, open_cache
 from .cache.file_marks import with_named_files
@@ -32,7 +32,7 @@ from .memory.layouts import are_images, image_source, text_source
 from .memory.rows_in_order import rows_in_order
 from .parallel.layouts import aligned_files, line_files
 from .read import load_gathered, reading_code
-from .recognise import abbreviate_text, is_path, recognise_source
+from .recognise import is_path, recognise_source
 from .sample_weights import weight_field
 from .schema import A_FILE, A_LINE, NAMED_BY, PLACEHOLDER, check_names
 from .source import Contents, ReadOptions, Source

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import PellucidError, UsageError, shell_quote
 from ..fields import kind_named
 from ..fields.files import plain_path
-from ..wording import count_noun, join_words
+from ..wording import abbreviate_text, count_noun, join_words
 from .documents.layouts import document_of_copy
 from .folders import layouts, texts
 from .folders.listing import MEDIA, TEXTS, list_files, suffix_of
@@ -177,10 +177,6 @@ def _meant_path(path: Path) -> str:
     beside = sorted(p.name for p in path.parent.iterdir()) if os.path.isdir(path.parent) else []
     close = get_close_matches(path.name, beside, n=1, cutoff=0.6)
     return f"Did you mean '{path.parent / close[0]}'?" if close else f"looked in {Path.cwd()}"
-
-
-def abbreviate_text(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def is_path(source: Any) -> bool:

@@ -26,6 +26,7 @@ from ..wording import count_noun, join_words
 from .sample_weights import weight_field
 from .source import Contents, ReadOptions
 from .splits.spec import SPLIT_WORDS, SplitSpec
+from .transcripts import settle_transcript
 
 TARGET_NAMES = ("target", "label", "labels", "class", "outcome", "answer")
 
@@ -63,6 +64,7 @@ def fields_of(found: Contents, options: ReadOptions, say: Say) -> tuple[list[Fie
         field = _as_flag(fields[target], found.columns[target]) if flags else fields[target]
         fields[target] = _as_target(field, found.columns[target], options, say, alone=len(targets) == 1)
     _check_together([fields[target] for target in targets])
+    fields = settle_transcript(fields, say)
     read_to_write(fields, found, options)
     left = [field for field in fields.values() if field.role == "ignore" and field.name not in options.ignore]
     _say_left_out(left, "left out", say)

@@ -124,6 +124,7 @@ class Kind(ABC):
             a target is read.
         curves: whether it is a series of numbers, to be drawn as a line. along_time: whether its input layer gives
             numbers along time (``Input.frames``), which random convolutions read.
+        recorded: whether it is a recording, in which something may be said.
         dear: whether encoding takes so long that what comes out is kept.
         predictable: whether there is an output for it, so that it can be a target. instead: how a column that is not
             is predicted all the same, ``"--kind {name}=number does"``; empty where it can't be.
@@ -139,7 +140,8 @@ class Kind(ABC):
         augmentable: as a target, whether it stays true of a photo that is mirrored, shifted or partly covered in
             training, or of a recording that is made faster, higher or noisier: because it does not change (a class,
             labels), or because it moves along by ``warp``. False where it may say where, how many or how much of
-            something is in there.
+            something is in there. stays_true_of: where it does not, the changes (``Input.changes``) that it bears
+            all the same.
     """
 
     name: ClassVar[str]
@@ -159,6 +161,7 @@ class Kind(ABC):
     written: ClassVar[bool] = False
     curves: ClassVar[bool] = False
     along_time: ClassVar[bool] = False
+    recorded: ClassVar[bool] = False
     dear: ClassVar[bool] = False
     predictable: ClassVar[bool] = False
     instead: ClassVar[str] = ""
@@ -173,6 +176,7 @@ class Kind(ABC):
     try_it: ClassVar[str] = "new.csv"
     try_in_python: ClassVar[str] = ""
     augmentable: ClassVar[bool] = False
+    stays_true_of: ClassVar[tuple[str, ...]] = ()
 
     def axis(self, settings: Mapping[str, Any]) -> str:
         """The name of the axis that a field's positions lie on, "" where it brings none or one of its own.

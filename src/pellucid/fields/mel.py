@@ -17,6 +17,9 @@ FRAME_SECONDS, HOP_SECONDS = 0.025, 0.010
 # Bands, of recordings that hold less than this rate and of others.
 FEW_BANDS, BANDS, FAST_RATE = 40, 64, 12_000
 
+# Frames of a position, where something is said of each: 25 positions a second. Nobody speaks more letters a second.
+FRAMES_A_POSITION = 4
+
 # The lowest frequency that counts, Hz: below it is rumble.
 LOWEST = 20.0
 
@@ -77,6 +80,10 @@ class MelForm:
     def frames_of(self, samples: int | np.ndarray) -> int | np.ndarray:
         """How many frames so many samples make: those that lie wholly inside, and one of fewer samples than that."""
         return np.maximum(1 + (samples - self.frame) // self.hop, 1)
+
+    def positions_of(self, samples: int | np.ndarray) -> int | np.ndarray:
+        """How many positions so many samples make, where something is said of each."""
+        return -(-self.frames_of(samples) // FRAMES_A_POSITION)
 
 
 @lru_cache(maxsize=16)

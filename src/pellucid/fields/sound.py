@@ -72,6 +72,7 @@ class Sound(Kind):
     axes = 1
     family = "sound"
     along_time = True
+    recorded = True
     suffixes = SUFFIXES
     file_noun = "recording"
     folder_noun = "recordings"

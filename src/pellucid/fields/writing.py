@@ -53,6 +53,8 @@ class Writing(Kind):
     dear = True
     predictable = True
     prose = True
+    # What is said stays the same, whoever says it, however fast and wherever; a part that is cut off is not said.
+    stays_true_of = ("speed", "pitch", "colour", "noise", "mask")
     smaller = "read fewer or shorter texts"
     reads = "text"
     try_it = '--text "…"'

@@ -7,6 +7,7 @@ trunk width.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from ..data.batches.batch import Padded
 from ..fields import Field
-from ..fields.mel import DEPTH, FLOOR, mel_form
+from ..fields.mel import DEPTH, FLOOR, FRAMES_A_POSITION, mel_form
 from ..trunks import Features, Need
 from .base import Input, register
 from .sound_augment import SoundChanges, hide_stripes
@@ -26,6 +27,9 @@ PARTS = 5
 # Frames and bands of a patch: twelve epochs of 2,250 words take 45 s of a core, with 10 ms by two bands 62 s; which of
 # them is better on speakers that were left out is within chance (docs/LOG.md, 2026-11-27).
 LEAST_PATCH = 2, 2
+
+# Of the two convolutions along time that what is said is read by: channels between them, and taps of each.
+SPOKEN_CHANNELS, SPOKEN_TAPS = 128, 5
 
 # Decibels that a band varies at least, so that one that is always silent keeps a finite scale.
 LEAST_SPREAD = 3.0
@@ -38,8 +42,8 @@ class Sound(Input):
 
     Reads (B, S) int16 samples with each recording's length. Gives a grid (B, T/P, C/Q, D) of patches with a mask, each
     through one linear map with a frame and a band more on each side, as small as the trunk's ``longest`` allows. A
-    sequence (B, T/P, D) of patches of frames. Or one vector (B, D): mean, deviation and change of each
-    band, and its mean in each fifth of the time, through a linear map.
+    sequence (B, T/P, D) of patches of frames; where every position answers, 25 of them a second. Or one vector (B, D):
+    mean, deviation and change of each band, and its mean in each fifth of the time, through a linear map.
 
     In training recordings are moved in time, made faster or slower, higher or lower (Jaitly and Hinton, 2013), of
     another colour, noisier, and stripes of time and pitch are hidden (SpecAugment, Park et al., 2019), each only where
@@ -136,6 +140,10 @@ class Sound(Input):
 
     # -- features
 
+    def choose_positions(self, need: Need) -> int:
+        # What is said comes in the order of time, so where every position answers there is one axis.
+        return super().choose_positions(replace(need, positions=(1,)) if need.every and 1 in need.positions else need)
+
     def build(self, positions: int, need: Need) -> Sound:
         bands = self.form.bands
         out = need.width
@@ -148,6 +156,9 @@ class Sound(Input):
             layer = nn.Conv2d(1, out, (tall + 2, wide + 2), stride=self.patch, padding=1)
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
             self.layer = layer
+        elif need.every:
+            self.patch = (FRAMES_A_POSITION, bands)
+            self.layer = SpokenLayer(bands, out)
         else:
             tall = -(-self.usual_frames // need.longest) if need.longest else 1
             self.patch = (tall, bands)
@@ -164,11 +175,31 @@ class Sound(Input):
         x = nn.functional.pad(x, (0, right, 0, below)) if below or right else x
         real = torch.arange(x.shape[1] // tall, device=x.device) * tall < lengths.unsqueeze(1)  # (B, T/P)
         if self.positions == 1:
-            y = self.layer(x.transpose(1, 2)).transpose(1, 2)  # (B, T/P, D)
+            own = (lengths,) if isinstance(self.layer, SpokenLayer) else ()
+            y = self.layer(x.transpose(1, 2), *own).transpose(1, 2)  # (B, T/P, D)
             return Features(y.masked_fill(~real.unsqueeze(2), 0.0), real, key)
         y = self.layer(x.unsqueeze(1)).permute(0, 2, 3, 1)  # (B, T/P, C/Q, D)
         mask = real.unsqueeze(2).expand(y.shape[:3])
         return Features(y.masked_fill(~mask.unsqueeze(3), 0.0), mask, key)
+
+
+class SpokenLayer(nn.Module):
+    """Two convolutions along time, each of which halves it: what is said at each position, from 150 ms around it.
+
+    Args:
+        bands: C. width: D.
+    """
+
+    def __init__(self, bands: int, width: int):
+        super().__init__()
+        self.first = nn.Conv1d(bands, SPOKEN_CHANNELS, SPOKEN_TAPS, stride=2, padding=SPOKEN_TAPS // 2)
+        self.second = nn.Conv1d(SPOKEN_CHANNELS, width, SPOKEN_TAPS, stride=2, padding=SPOKEN_TAPS // 2)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:  # (B, C, T), (B,) -> (B, D, T / 4)
+        y = nn.functional.gelu(self.first(x))
+        # Behind a recording's end there is nothing, as behind the end of the longest.
+        real = torch.arange(y.shape[2], device=x.device) * 2 < lengths.unsqueeze(1)  # (B, T / 2)
+        return self.second(y.masked_fill(~real.unsqueeze(1), 0.0))
 
 
 def relative_level(level: Tensor, real: Tensor) -> Tensor:  # (B, T, C), (B, T, 1) -> (B, T, C), decibels

@@ -6,6 +6,18 @@ from .future import Future
 from .labels import Labels
 from .number import Number
 from .tokens import Tokens
+from .transcript import Transcript
 from .written import Written
 
-__all__ = ["OUTPUTS", "Category", "Future", "Labels", "Number", "Output", "Tokens", "Written", "output_for"]
+__all__ = [
+    "OUTPUTS",
+    "Category",
+    "Future",
+    "Labels",
+    "Number",
+    "Output",
+    "Tokens",
+    "Transcript",
+    "Written",
+    "output_for",
+]

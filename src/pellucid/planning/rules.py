@@ -334,6 +334,9 @@ def augmentation_for(
     if asked == "none":
         return Choice("augmentation", (), "as asked")
     fixed = [f for f in data.targets if not f.traits.augmentable]
+    bearable = [name for name in known if all(name in f.traits.stays_true_of for f in fixed)]
+    if fixed and bearable:
+        return Choice("augmentation", tuple(bearable), f"what '{fixed[0].name}' is stays the same under these")
     if fixed:
         reason = f"'{fixed[0].name}' is {fixed[0].traits.noun}, which may change with the {nouns}"
         return Choice("augmentation", (), f"{reason}; where it does not: --augment {','.join(known[:2])}")

@@ -176,6 +176,7 @@ class Content(TypedDict, total=False):
     worst: Sequence[Worst]  # from validation, at most 24 are shown
     language: Mapping[str, Any]  # what a language model writes, and where a text surprised it
     written: Mapping[str, Any]  # texts written best and worst, beside the true ones
+    transcripts: Mapping[str, Any]  # recordings with the most wrong words, and the words that are confused
     forecasts: Mapping[str, Any]  # some forecasts beside what came, and errors by steps ahead
     importance: ImportanceContent | None
     no_reference: str  # why there is no reference

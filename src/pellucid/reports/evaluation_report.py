@@ -14,10 +14,12 @@ import numpy as np
 from ..errors import PellucidError, UsageError
 from ..metrics.score import Score
 from ..storage.atomic import replace_file
+from ..tasks.transcript import TranscriptTask
 from ..training.evaluate import Answers
 from .data_content import class_content, data_content
 from .page import EVALUATION, report_page
 from .run_report import chosen_thresholds, output_content, worst_answers
+from .transcript_content import transcript_content
 from .written_content import written_content
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class Evaluated:
 
     def _examples(self) -> Content:
         """Examples that the network errs on; of texts also those it writes best."""
+        if isinstance(self.task, TranscriptTask):
+            return {"transcripts": transcript_content(self.run, self.data, self.rows, self.answers)}
         if not self.run.network.output.writes:
             return {"worst": worst_answers(self.run, self.data, self.rows, self.answers, task=self.task)}  # type: ignore[typeddict-item]
         task, naive = self.task, self.naive

@@ -11,6 +11,7 @@ import polars as pl
 
 from ..data.splits.grouping import score_grouping
 from ..storage.names import SUSPECTS
+from ..tasks.transcript import TranscriptTask
 from ..tasks.written import WrittenTask
 from ..training.evaluate import Answers
 from ..training.schedule import with_rates
@@ -29,6 +30,7 @@ from .run_report import (
     worst_answers,
 )
 from .text_content import passage_rows, text_content
+from .transcript_content import transcript_content
 from .written_content import written_content
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ def write_report(
         content["forecasts"] = forecast_content(run, data, split.test, test, feed)
     elif goal.written:
         content["language"] = text_content(run, data, split.test, test, feed)
+    elif isinstance(task, TranscriptTask):
+        content["transcripts"] = transcript_content(run, data, looked.validation, validation)
     elif run.network.output.writes:
         content["written"] = _written_content(run, data, looked.validation, split.train, validation, feed)
     else:
@@ -117,7 +121,7 @@ def prediction_rows(run: Run, data: Examples, rows: np.ndarray, answers: Answers
         decoded = [
             flatten_targets({k: v for k, v in one.items() if k != "probabilities"}) for one in task.decode(raw[own])
         ]
-        written = run.network.output.writes
+        written = task.fields[0].traits.prose
         truth = shown_targets(task, data, rows[own]) if written else task.decode_target(target[own])
         true = [in_words(value, "") for value in truth]
         places = {"row": rows[own], "input": [data.short_title(int(row)) for row in rows[own]], "true": true}

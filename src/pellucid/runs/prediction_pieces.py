@@ -84,11 +84,13 @@ class PredictionPieces:
 
     def _answers(self, rows: np.ndarray) -> np.ndarray:  # (m,) -> (m, R)
         """Raw answers to some rows, NaN for those that could not be read."""
-        raw = np.full((len(rows), self.width), np.nan, np.float32)
         good = self._answered[rows]
-        if good.any() and self.loader is not None:
-            fewer = "give fewer of them at a time"
-            with enough_memory(f"{good.sum():,} examples at once", fewer), self.network.output.writing(self.how):
-                found = predict_raw(self.network, self.loader, rows[good], size=self.loader.at_once, final=True)[0]
-            raw[good] = found.numpy()
+        if not good.any() or self.loader is None:
+            return np.full((len(rows), self.width), np.nan, np.float32)
+        fewer = "give fewer of them at a time"
+        with enough_memory(f"{good.sum():,} examples at once", fewer), self.network.output.writing(self.how):
+            found = predict_raw(self.network, self.loader, rows[good], size=self.loader.at_once, final=True)[0]
+        # What is written differs in length.
+        raw = np.full((len(rows), found.shape[1]), np.nan, np.float32)
+        raw[good] = found.numpy()
         return raw

@@ -73,7 +73,7 @@ class Predictions(Sequence[Mapping[str, Any]]):
         starts = np.cumsum([0, *(len(piece) for piece in pieces)]).tolist()
         errors = {start + at: why for start, one in zip(starts, pieces, strict=False) for at, why in one.errors.items()}
         about = pl.concat([piece.about for piece in pieces])
-        return cls(first.task, np.concatenate([piece.raw for piece in pieces]), about, errors, notes, first.like)
+        return cls(first.task, stack_answers([piece.raw for piece in pieces]), about, errors, notes, first.like)
 
     def __len__(self) -> int:
         return len(self.about)
@@ -194,6 +194,12 @@ class Predictions(Sequence[Mapping[str, Any]]):
         from .prediction_file import write_file
 
         write_file([self], Path(os.path.expanduser(path)), replace=True, ending=".csv")
+
+
+def stack_answers(parts: Sequence[np.ndarray]) -> np.ndarray:  # (n, R) each -> (n, R)
+    """Raw answers one after the other; where some are wider, as what is written is, others get zeros at their end."""
+    widest = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, widest - part.shape[1]))) for part in parts])
 
 
 def table_names(task: Task, width: int) -> set[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..fields import Field, kind_named
 from ..options import check_options
+from ..outputs.transcript import Transcript
 from ..outputs.written import Writing, Written
 from ..wording import join_words
 
@@ -31,6 +32,12 @@ def take_writing(run: Run, threshold: Any, options: MutableMapping[str, Any]) ->
     output = run.network.output
     if not given:
         return None, run.task_for(threshold)
+    if isinstance(output, Transcript):
+        # The likeliest text alone is given, and no word comes from another.
+        if others := [name for name in given if name != "--beam"]:
+            said = join_words(others)
+            raise UsageError(f"{said} can't be had of what is said in a recording", fix=f"leave {said} out")
+        return Writing(beams=int(check_options("predict", {"beam": asked["beam"]})["beam"])), output.task
     if not isinstance(output, Written):
         what = f"{join_words(given)} {'is' if len(given) == 1 else 'are'} for runs that write texts"
         noun = kind_named(output.fields[0].kind).noun

@@ -6,10 +6,21 @@ from .future import FutureTask
 from .labels import LabelsTask
 from .number import NumberTask
 from .tokens import TokensTask
+from .transcript import TranscriptTask
 from .written import WrittenTask
 
 # By the name of the output that each belongs to.
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (CategoryTask, LabelsTask, NumberTask)}
-TASKS |= {"future": FutureTask, "tokens": TokensTask, "written": WrittenTask}
+TASKS |= {"future": FutureTask, "tokens": TokensTask, "transcript": TranscriptTask, "written": WrittenTask}
 
-__all__ = ["TASKS", "CategoryTask", "FutureTask", "LabelsTask", "NumberTask", "Task", "TokensTask", "WrittenTask"]
+__all__ = [
+    "TASKS",
+    "CategoryTask",
+    "FutureTask",
+    "LabelsTask",
+    "NumberTask",
+    "Task",
+    "TokensTask",
+    "TranscriptTask",
+    "WrittenTask",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,8 +79,16 @@ def predict_raw(
     # Batches are sorted by length, so that little is padded: put back into the order that was asked for.
     places = torch.cat(order).cpu()
     index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
-    true = torch.cat(target)[index] if target else torch.empty(0)
-    return torch.cat(raw)[index].cpu(), true.cpu()
+    true = stack_rows(target)[index] if target else torch.empty(0)
+    return stack_rows(raw)[index].cpu(), true.cpu()
+
+
+def stack_rows(parts: Sequence[Tensor]) -> Tensor:  # (n, ...) each -> (n, ...)
+    """What batches gave, one after the other; of texts, which differ in length, shorter ones get zeros at their end."""
+    if parts[0].ndim != 2:
+        return torch.cat(list(parts))
+    widest = max(part.shape[1] for part in parts)
+    return torch.cat([torch.nn.functional.pad(part, (0, widest - part.shape[1])) for part in parts])
 
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..schema import asked_targets
 from ..source import Contents, ReadOptions, Source, layout_first
 from ..splits.spec import PARTS
 from ..unread import note_others
-from . import archive, metadata, texts
+from . import archive, metadata, texts, transcripts
 from .boxes import describe_boxes
 from .classes import LEVEL, Classes, classes_of
 from .listing import TABLES, Listing, list_files, suffix_of
@@ -60,13 +61,19 @@ def _load_media(files: Listing, options: ReadOptions) -> Contents:
     keep = _not_empty(files, notes)
     names = (*asked_targets(options.target, ()), *options.names)
     told = classes_of(keep, files.name, names, kind.file_noun)
+    beside = transcripts.find_beside(files)
+    # What is said is no table, whatever it looks like.
+    files = replace(files, tables={path: one for path, one in files.tables.items() if path not in beside.texts})
     if len(keep) < len(files.paths):
         _check_empty(files, keep)
     parts = read_names(keep, options, files.name, kind.file_noun)
     # A level was asked for, or files and no more.
     paths_tell = parts or LEVEL.fullmatch(told.name) or len(options.names) == 1
     found = None if paths_tell else metadata.read_metadata(files, keep, told, options, notes)
+    if beside.files and transcripts.are_wanted(found, told, options):
+        found = _with_transcripts(files, keep, beside, options, notes)
     found = found or _by_paths(files, keep, told, parts, notes)
+    transcripts.note_unread(found, beside, files.name, notes)
     note_others(files.others, files.name, notes)
     if found.needs_classes and not options.names and kind.pictures and (boxes := describe_boxes(files)):
         text = f"{boxes} beside the images; finding objects in photos can't be learned yet"
@@ -98,6 +105,26 @@ def _by_paths(files: Listing, keep: list[str], told: Classes, parts: NamedParts 
     about += f" {where} a folder for each class" if any(told.labels) else ""
     kinds[told.name] = "category"
     return Contents(about, columns, notes, True, kinds, told.name, told.why, needs_classes=True)
+
+
+def _with_transcripts(
+    files: Listing, paths: list[str], beside: transcripts.Beside, options: ReadOptions, notes: list[Note]
+) -> Contents:
+    """Recordings with the texts that lie beside them; what folders and names tell is there to split by."""
+    said = transcripts.read_beside(files, paths, beside, notes)
+    keep, texts = [path for path in paths if path in said], list(said.values())
+    files.others -= Counter(suffix_of(path) for path in beside.texts)
+    told, noun = classes_of(keep, files.name, (), kind_named(files.kind).file_noun), transcripts.TRANSCRIPT
+    found = _by_paths(files, keep, told, read_names(keep, options, files.name, noun), [])
+    columns = dict(found.columns)
+    if not any(told.labels) and told.name in columns:
+        del columns[told.name]
+    others = frozenset(columns) - {files.kind, "split"}
+    columns[noun] = files.column(noun, pl.Series(noun, texts, pl.String), partial(_file_path, keep))
+    kinds = {name: kind for name, kind in found.kinds.items() if name in columns} | {noun: "text"}
+    made = replace(found, columns=columns, notes=notes, kinds=kinds, beside=others, needs_classes=False)
+    about = f"{count_noun(len(keep), kind_named(files.kind).file_noun)}, each with the text of what is said beside it"
+    return replace(made, layout=about, target=noun, why="texts lie beside the recordings")
 
 
 def _file_path(paths: list[str], row: int) -> str:

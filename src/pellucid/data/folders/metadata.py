@@ -20,6 +20,7 @@ from ..schema import SPLIT_NAMES
 from ..source import Contents, ReadOptions
 from ..splits.spec import SPLIT_WORDS
 from ..tables.readers import contents_of, read_table
+from . import transcripts
 from .classes import Classes
 from .listing import Listing, suffix_of
 from .names import Names, values_of
@@ -195,6 +196,10 @@ def _join_tables(
         kinds[name] = "category"
     if told.name in extra and target is None:
         target, why = told.name, told.why
+    spoken = [name for name in columns if kind_named(files.kind).recorded and _is_spoken(name, columns[name])]
+    kinds |= dict.fromkeys(spoken, "text")
+    if len(spoken) == 1 and target is None and not set(columns) - {first.column, *spoken, *SPLIT_NAMES}:
+        target, why = spoken[0], "it is called so"
     where = join_words(f"{one.path}, column '{one.column}'" for one in chosen)
     about = f"{count_noun(len(at), noun)}, named in {where}, with {count_noun(len(columns) - 1, 'further column')}"
     if told.splits and "split" in extra:
@@ -215,6 +220,12 @@ def _stack_columns(chosen: list[MetadataTable]) -> pl.DataFrame:
     # A column of numbers in one table and of words in another.
     except pl.exceptions.PolarsError:
         return pl.concat([frame.cast(pl.String) for frame in frames], how="diagonal_relaxed")
+
+
+def _is_spoken(name: str, column: Column) -> bool:
+    """Whether a column is called so that it can only hold what is said, however few words that are."""
+    series = column.series()
+    return name.lower() in transcripts.NAMES and series is not None and series.dtype == pl.String
 
 
 def _is_class(name: str, column: Column) -> bool:

@@ -13,6 +13,7 @@ from . import (  # noqa: F401
     quality,
     targets,
     training,
+    transcripts,
     use,
     written,
 )

@@ -1,0 +1,141 @@
+"""What is said in a recording, as a text: connectionist temporal classification.
+
+B batch, T positions, V tokens of the vocabulary, L tokens of the longest text, D width, R numbers kept of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..data.batches.batch import Batch, Padded
+from ..decoding.ctc import find_best_paths, search_prefixes
+from ..fields import Field
+from ..fields.text import PADDING, RESERVED
+from ..tasks.transcript import LOSS, SUMS, TranscriptTask, written_sums
+from ..trunks import Features, Need
+from .base import Output, register
+
+# The token of a position at which nothing new is said.
+BLANK = PADDING
+
+
+@register
+class Transcript(Output):
+    """One linear map, at every position, to a number for each token and for "nothing new" (the blank).
+
+    The probability of a text is that of all its paths together: ways to lay its tokens, each once or repeated, with
+    blanks between, on the positions (CTC; Graves et al., "Connectionist Temporal Classification", ICML 2006). So it is
+    learned without anybody saying when each letter is spoken.
+
+    Target: (B, L) tokens with their end, which is not written. Raw answers are (B, T, V) logits; behind a recording's
+    end the blank is sure. What is kept of them is the loss and, once it was written, what ``TranscriptTask`` reads.
+
+    Settings:
+        beams: texts that are followed while one is written (``decoding.ctc.search_prefixes``); 1 takes the likeliest
+            token of each position.
+    """
+
+    name = "transcript"
+    task_type = TranscriptTask
+    settings: ClassVar[Mapping[str, Any]] = {"beams": 1}
+    family = "transcript"
+
+    # How many texts are followed, where that is said for some answers alone.
+    beams = 0
+
+    @classmethod
+    def accepts(cls, target: Field, inputs: Sequence[Field]) -> str | None:
+        heard = [field.traits.recorded for field in inputs]
+        return "what is said in a recording" if super().accepts(target, inputs) and heard == [True] else None
+
+    def need(self) -> Need:
+        return Need(every=True)
+
+    def build(self, width: int) -> Transcript:
+        vocabulary = int((self.fields[0].state or {})["size"])
+        self.layer = nn.Linear(width, vocabulary)
+        nn.init.normal_(self.layer.weight, std=width**-0.5)
+        nn.init.zeros_(self.layer.bias)
+        return self
+
+    def forward(self, f: Features, batch: Batch) -> Tensor:  # (B, T, D) -> (B, T, V)
+        raw = self.layer(f.x)
+        if f.mask is None:
+            return raw
+        # What is kept of answers comes without the mask, so that they say themselves where they end.
+        sure = raw.new_full((raw.shape[2],), -torch.inf)
+        sure[BLANK] = 0.0
+        return torch.where(f.mask.unsqueeze(2), raw, sure)
+
+    def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:
+        # (B, T, V) or (B, R) -> (B,)
+        """-log of the probability of each text; of what was kept, that number.
+
+        0 for a text with more tokens, and blanks between equal ones, than there are positions: it has no path. Such
+        rows are left out when data is read (``data.transcripts``); only what training changes can become as short.
+        """
+        if raw.ndim == 2:
+            return raw[:, LOSS]
+        target = cast(Padded, batch.target)
+        # The end of a text is not written: a recording ends by itself.
+        tokens, lengths = target.values.long(), (target.lengths - 1).clamp_min(0)
+        with torch.autocast(raw.device.type, enabled=False):
+            chances = raw.float().log_softmax(2).transpose(0, 1)  # (T, B, V)
+            return F.ctc_loss(
+                chances, tokens, count_positions(raw), lengths, blank=BLANK, reduction="none", zero_infinity=True
+            )
+
+    def keep(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, T, V) -> (B, SUMS)
+        found = raw.new_full((len(raw), SUMS), torch.nan)
+        if batch.target is not None:
+            found[:, LOSS] = self.losses(raw, batch)
+        return found
+
+    def final_answers(self, network: Any, batch: Batch) -> Tensor:  # -> (B, R)
+        """The sums of what was written beside the true texts, NaN without these, and its tokens behind them."""
+        raw = network.predict(batch).float()
+        found, tokens = self.keep(raw, batch), self.write_tokens(raw)
+        if batch.target is not None:
+            true = np.asarray(cast(Padded, batch.target).values.cpu())
+            sums = written_sums(self.task.texts(tokens), self.task.texts(true))
+            found[:, LOSS + 1 :] = torch.from_numpy(sums).to(found)
+        said = nn.utils.rnn.pad_sequence([torch.tensor(own) for own in tokens], True, PADDING)  # (B, L)
+        return torch.cat([found, said.to(found)], 1)
+
+    @contextmanager
+    def writing(self, how: Any) -> Iterator[None]:
+        """A context in which as many texts are followed as ``how.beams`` says."""
+        before, self.beams = self.beams, 0 if how is None else int(how.beams)
+        try:
+            yield
+        finally:
+            self.beams = before
+
+    def write_tokens(self, raw: Tensor) -> list[tuple[int, ...]]:  # (B, T, V) -> B texts
+        """The tokens of each text that is found; those that stand for no letter are left out."""
+        chances, lengths = raw.float().log_softmax(2).cpu().numpy(), count_positions(raw).cpu().numpy()
+        beams = self.beams or int(self.chosen["beams"])
+        if beams > 1:
+            found = [own[0] for own in search_prefixes(chances, lengths, blank=BLANK, beams=beams)]
+        else:
+            found = find_best_paths(chances, lengths, blank=BLANK)
+        return [tuple(token for token in one.tokens if token >= RESERVED) for one in found]
+
+    def count(self, batch: Batch) -> float:
+        """The tokens of a batch's texts; of what was kept, (n, 1), the sum of their number."""
+        target: Any = batch.target
+        lengths = target.lengths if isinstance(target, Padded) else target[:, 0]
+        return float((lengths - 1).clamp_min(0).sum())
+
+
+def count_positions(raw: Tensor) -> Tensor:  # (B, T, V) -> (B,)
+    """How many positions of each answer lie inside its recording; behind its end nothing but the blank can be."""
+    # Numbers that are not finite for another reason are not taken for an end.
+    return (~torch.isneginf(raw[:, :, BLANK + 1])).sum(1)
