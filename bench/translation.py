@@ -1,10 +1,10 @@
 """Texts that are written: Multi30k from English to German (flickr 2016), and numbers and dates in words.
 
     python bench/translation.py multi30k [BUDGET] [NETWORK]     sacreBLEU, after 30 minutes unless said otherwise
-    python bench/translation.py numbers [BUDGET] [NETWORK …]    the share that is right to the letter, new values in test
+    python bench/translation.py numbers [BUDGET] [NETWORK …]    the share that is right, new values in test
     python bench/translation.py dates [BUDGET] [NETWORK …]
 
-Multi30k (Elliott et al., 2016) lies in shared/data/multi30k. Numbers and dates are made here: 20,000 pairs, all different.
+Multi30k (Elliott et al., 2016) lies in shared/data/multi30k. Numbers and dates are made here: 20,000 different pairs.
 Recipes were chosen on validation; test is scored once.
 """
 
@@ -28,7 +28,7 @@ PAIRS = 20_000
 NETWORKS = ("transformer", "rnn", "cnn")
 
 SMALL = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-         "seventeen eighteen nineteen").split()  # fmt: skip
+         "seventeen eighteen nineteen").split()  # noqa: SIM905  # fmt: skip
 
 TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
 

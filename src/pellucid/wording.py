@@ -91,7 +91,14 @@ def rounded_number(value: float, digits: int, mark: str = ",") -> str:
 
 
 # Metrics whose stored name is not the one that the field uses.
-_METRICS = {"every label right": "exact match", "labels wrong": "Hamming loss"}
+_METRICS = {
+    "every label right": "exact match",
+    "labels wrong": "Hamming loss",
+    "token loss": "loss",
+    "Token loss": "Loss",
+    "token accuracy": "accuracy",
+    "Token accuracy": "Accuracy",
+}
 
 
 def metric_text(name: str) -> str:

@@ -140,7 +140,7 @@ def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> No
             console.make_console(sys.stderr).print(warning, soft_wrap=True, markup=False)
         out.print(show_run.score_sentence(done), soft_wrap=True)
     else:
-        show_run.show_score(done, out, "test examples")
+        show_run.show_score(done, out, f"test {done.network.output.task.examples}")
         show_run.show_verdict(done, out)
         show_run.show_label_issues(done, out)
         show_run.show_run_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
@@ -210,7 +210,8 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
     check_force(force, out_path)
     inputs = [data] if isinstance(data, str) else data
     page = None if out_path is None else output.check_output(out_path, run, inputs, bool(force), output.PAGES)
-    scored = load_run(run).evaluate(standard_input(data), **options)
+    network = load_run(run)
+    scored = network.evaluate(standard_input(data), **options)
     # A program that reads JSON finds no files that it did not ask for.
     place = None if as_json and page is None else write_page(scored, page, bool(force))
     if as_json:
@@ -218,7 +219,7 @@ def evaluate(run: str, data: Data, **typed: Any) -> None:
         console.print_json(scored.result() | ({"report": str(place)} if place else {}))
     else:
         out = console.make_console(sys.stdout)
-        show_run.show_score(scored, out, "examples")
+        show_run.show_score(scored, out, network.network.output.task.examples)
         # The main one has just been said.
         others = {name: value for name, value in scored.metrics.items() if name != scored.score.metric}
         show_run.show_metrics(others, out)

@@ -40,6 +40,7 @@ def line_chart(
     x_label: str = "",
     y_label: str = "",
     log: bool = False,
+    log_x: bool = False,
     as_percent: bool = False,
     level: tuple[str, float] | None = None,
     mark: tuple[float, float, str] | None = None,
@@ -49,7 +50,7 @@ def line_chart(
     """Named curves, each ``name: (x, y)``; up to four are named at their ends, more in a legend.
 
     Args:
-        log: a logarithmic y axis (only when every y is positive).
+        log: a logarithmic y axis (only when every y is positive). log_x: the same of x.
         as_percent: y is a share of 1, shown in percent.
         level: name and height of a dashed line to compare with.
         mark: (x, y, text) of a point worth seeing.
@@ -62,7 +63,7 @@ def line_chart(
     direct = len(curves) <= 4
     right = 12 + min(_LONGEST_NAME, max(map(text_width, curves), default=0)) if direct and len(curves) > 1 else 16
     frame = Frame.around(
-        Scale.over_values(np.concatenate([x for x, _ in curves.values()] or [np.zeros(1)]), margin=0),
+        Scale.over_values(np.concatenate([x for x, _ in curves.values()] or [np.zeros(1)]), log_x, margin=0),
         Scale.over_values(every_y, log),
         right=right,
         x_label=x_label,

@@ -183,6 +183,7 @@ tr:last-child td{border-bottom:0}
 th:last-child,td:last-child{padding-right:0}
 td.n,th.n{text-align:right;white-space:nowrap}
 td.key{font-weight:600}
+td.where{display:table-cell;margin:0}
 td.value{overflow-wrap:anywhere;min-width:7em}
 td.why{color:var(--muted)}
 .part{display:inline-block;width:74px;height:7px;border-radius:4px;background:var(--soft);margin-left:.7em;
@@ -214,6 +215,13 @@ figcaption .true{color:var(--c3)}
 .where{display:block;font:.74rem/1.4 var(--mono);color:var(--muted);overflow-wrap:anywhere;margin-top:.35em}
 summary{cursor:pointer;color:var(--accent)}
 pre{font:.86rem/1.7 var(--mono);margin:0;overflow-x:auto;tab-size:4}
+.written{white-space:pre-wrap;overflow-wrap:anywhere}
+.written .before{color:var(--muted)}
+.token{color:var(--ink);background:color-mix(in srgb,var(--above-ground) var(--a,0%),transparent)}
+.token i{color:var(--muted);font-style:normal}
+.shades{color:var(--muted);font:.82rem/2 var(--mono);margin:0 0 1.2em}
+.shades .token{padding:.2em .5em;white-space:pre;display:inline-block;line-height:1.5}
+figure pre{padding:14px 16px;background:var(--soft);flex:1;font-size:.8rem}
 footer{padding-top:44px;padding-bottom:56px;color:var(--muted);font-size:.84rem}
 footer p{border-top:1px solid var(--line);padding-top:1.2em;overflow-wrap:anywhere}
 @media (max-width:640px){.score{grid-template-columns:1fr;

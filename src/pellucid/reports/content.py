@@ -107,7 +107,8 @@ class Curves(TypedDict):
 class Worst(TypedDict, total=False):
     """One of the largest errors on the validation set."""
 
-    # Any of "image_png", "sound_wav": bytes, "text": str, "curves": {channel: values}, "row": {column: value}.
+    # Any of "image_png", "sound_wav": bytes, "text": str, "passage": str with its
+    # line ends, "curves": {channel: values}, "row": {column: value}.
     shown: Mapping[str, Any]
     true: Any
     predicted: Any
@@ -174,9 +175,10 @@ class Content(TypedDict, total=False):
     metrics: Mapping[str, float]
     percents: Sequence[str]  # names of those metrics that are shares, written in percent
     worst: Sequence[Worst]  # from validation, at most 24 are shown
-    language: Mapping[str, Any]  # what a language model writes, and where a text surprised it
+    language: Mapping[str, Any]  # what a language model writes, and where a text surprised it: ``text_content``
     written: Mapping[str, Any]  # texts written best and worst, beside the true ones
     transcripts: Mapping[str, Any]  # recordings with the most wrong words, and the words that are confused
+    solved: Mapping[str, Any] | None  # the solved part a network begins with: name, its score, and how far ahead it is
     forecasts: Mapping[str, Any]  # some forecasts beside what came, and errors by steps ahead
     importance: ImportanceContent | None
     no_reference: str  # why there is no reference

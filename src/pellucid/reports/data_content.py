@@ -68,8 +68,10 @@ def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
     Args:
         rows: (n,) of training.
     """
-    if not len(rows) or not any(is_seen(f) for f in data.inputs) or task.fields[0].traits.written:
+    if not len(rows) or not any(is_seen(f) for f in data.inputs):
         return []
+    if task.fields[0].traits.written:
+        return passage_samples(data, task.fields[0].name, rows)
     places = rows[np.linspace(0, len(rows) - 1, min(len(rows), 40 * SAMPLES)).astype(np.int64)]
     truth = shown_targets(task, data, places)
     found: list[Worst] = []
@@ -77,6 +79,13 @@ def sample_content(task: Task, data: Examples, rows: np.ndarray) -> list[Worst]:
         row = int(places[i])
         found.append({"shown": shown_inputs(data, row), "true": in_words(truth[i]), "where": data.short_title(row)})
     return found
+
+
+def passage_samples(data: Examples, name: str, rows: np.ndarray) -> list[Worst]:  # (n,)
+    """Some passages, spread evenly, as they stand in their texts."""
+    places = rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLES).astype(np.int64))].tolist()
+    stored, kind = data.stored_values(name), data.fields[name].traits
+    return [{"shown": {"passage": kind.show(stored, row)}, "where": data.short_title(row)} for row in places]
 
 
 def shown_targets(task: Task, data: Examples, rows: np.ndarray) -> list[Any]:  # (n,)

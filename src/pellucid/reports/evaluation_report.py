@@ -14,17 +14,17 @@ import numpy as np
 from ..errors import PellucidError, UsageError
 from ..metrics.score import Score
 from ..storage.atomic import replace_file
-from ..tasks.transcript import TranscriptTask
 from ..training.evaluate import Answers
 from .data_content import class_content, data_content
 from .page import EVALUATION, report_page
 from .run_report import chosen_thresholds, output_content, worst_answers
-from .transcript_content import transcript_content
+from .text_content import text_content
 from .written_content import written_content
 
 if TYPE_CHECKING:
     from ..data import Examples
     from ..runs.run import Run
+    from ..training.loader import Loader
     from .content import Content
 
 # Bytes at the beginning of a file in which a page of ours says that it is one.
@@ -43,6 +43,7 @@ class Evaluated:
         data, rows: the examples (n,) that were used. answers: raw answers (n, R) and targets (n, ...).
         score, baseline: of them. how: arguments of ``Task.score``. targets: each of several by itself.
         warning: that it is no better than the baseline; empty where it is. naive: the baseline's answers, (n, R).
+        loader: of the data. context: of a language model, see ``text_content.context_losses``.
     """
 
     run: Run
@@ -56,6 +57,8 @@ class Evaluated:
     targets: Sequence[Mapping[str, Any]] = ()
     warning: str = ""
     naive: Any = None
+    loader: Loader | None = None
+    context: Mapping[str, float] | None = None
 
     def content(self) -> Content:
         """What the page says."""
@@ -66,7 +69,7 @@ class Evaluated:
             "title": data.name,
             "eyebrow": "Pellucid evaluation",
             "subtitle": " ".join(filter(None, (self.warning, task.say_score(self.score, self.baseline)))),
-            "scored": "evaluated examples",
+            "scored": f"evaluated {task.examples}",
             "score": self.score.to_json(),
             "baseline": self.baseline.to_json(),
             "facts": self._facts(),
@@ -80,20 +83,21 @@ class Evaluated:
         }  # type: ignore[typeddict-item]
 
     def _examples(self) -> Content:
-        """Examples that the network errs on; of texts also those it writes best."""
-        if isinstance(self.task, TranscriptTask):
-            return {"transcripts": transcript_content(self.run, self.data, self.rows, self.answers)}
-        if not self.run.network.output.writes:
-            return {"worst": worst_answers(self.run, self.data, self.rows, self.answers, task=self.task)}  # type: ignore[typeddict-item]
+        """Examples that the network errs on; of texts also those it writes best, and where it was surprised."""
         task, naive = self.task, self.naive
         about = self.run, self.data, self.rows, self.answers
+        if task.fields[0].traits.written:
+            assert self.loader is not None
+            return {"language": text_content(*about, self.loader, context=self.context)}
+        if not self.run.network.output.writes:
+            return {"worst": worst_answers(*about, task=task)}  # type: ignore[typeddict-item]
         return {"written": written_content(*about, lambda chosen: task.written_texts(naive[chosen]))}
 
     def _facts(self) -> list[tuple[str, Any]]:
         facts: list[tuple[str, Any]] = [
             ("run", self.run.path.name),
             ("network", self.run.plan.network),
-            ("examples", f"{len(self.rows):,} of {len(self.data):,}"),
+            (self.task.examples, f"{len(self.rows):,} of {len(self.data):,}"),
         ]
         level = getattr(self.task, "threshold", None)
         return facts if level is None else [*facts, ("threshold", f"{self.task.sought} from {level:g} on")]

@@ -29,7 +29,7 @@ from .run_report import (
     report_summary,
     worst_answers,
 )
-from .text_content import passage_rows, text_content
+from .text_content import language_seconds, passage_rows, text_content
 from .transcript_content import transcript_content
 from .written_content import written_content
 
@@ -47,8 +47,9 @@ def write_report(
     evaluated, task = write_history(run, history), run.network.output.task
     goal = task.fields[0].traits
     rows_of = forecast_rows if goal.moments else passage_rows if goal.written else prediction_rows
-    run.folder.write("predictions.parquet", parquet_bytes(rows_of(run, data, split.test, test)))
     looked = limit_validation(split)
+    scored = split.test if len(split.test) or not goal.written else looked.validation
+    run.folder.write("predictions.parquet", parquet_bytes(rows_of(run, data, scored, test)))
     how = score_grouping(data, split.test, feed.score_weights(split.test))
     content = report_summary(run, data, split, evaluated) | output_content(
         task, test, chosen_thresholds(run.record), run.targets, **how
@@ -66,7 +67,7 @@ def write_report(
     if goal.moments:
         content["forecasts"] = forecast_content(run, data, split.test, test, feed)
     elif goal.written:
-        content["language"] = text_content(run, data, split.test, test, feed)
+        content["language"] = text_content(run, data, scored, test, feed, language_seconds(run.plan.budget))
     elif isinstance(task, TranscriptTask):
         content["transcripts"] = transcript_content(run, data, looked.validation, validation)
     elif run.network.output.writes:

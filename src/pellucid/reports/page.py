@@ -63,24 +63,32 @@ def _score_card(content: Content) -> Markup | None:
     which = content.get("scored") or "test examples"
     measured = f"on {n:,} {which}" if n else f"on {which}"
     metric = capitalise_text(metric_text(score.get("metric", "score")))
+    unit_of_loss = f", in nats a {content['language']['unit']}" if _is_loss(content) else ""
     sure = f" 95% interval {interval}{f' {unit}' if unit else ''}." if interval else ""
     return tag(
         "div",
         tag(
             "div",
             tag("div", number, class_="big"),
-            tag("p", f"{metric} {measured}.{sure}", class_="caption"),
+            tag("p", f"{metric} {measured}{unit_of_loss}.{sure}", class_="caption"),
         ),
         _beside_chart(score, content.get("baseline"), percent, content),
         class_="card score",
     )
 
 
+def _is_loss(content: Content) -> bool:
+    """Whether the score of a language model is its loss, which is in nats."""
+    return bool(content.get("language")) and metric_text(content["score"].get("metric", "")) == "loss"
+
+
 def _beside_chart(
     score: Mapping[str, Any], baseline: Mapping[str, Any] | None, percent: bool, content: Content
 ) -> Markup:
     rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
-    for other, colour in ((content.get("reference"), 2), (baseline, 0)):
+    solved = (content.get("solved") or {}) if content.get("language") else {}
+    beside = {**solved["score"], "name": solved["name"]} if "score" in solved else content.get("reference")
+    for other, colour in ((beside, 2), (baseline, 0)):
         if other:
             # The sentence above says what the baseline is.
             name = other.get("name", "reference") if colour else "baseline"
@@ -88,7 +96,7 @@ def _beside_chart(
     better = content.get("metric", {}).get("higher_is_better")
     note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]
     chart = bar_chart(rows, as_percent=percent, top=1 if percent else None, width=400)
-    why = content.get("no_reference") if not content.get("reference") else ""
+    why = content.get("no_reference") if not beside else ""
     said = " ".join(filter(None, (note if baseline else None, why and f"{capitalise_text(why)}.")))
     return tag("div", chart, tag("p", said, class_="caption") if said else None)
 

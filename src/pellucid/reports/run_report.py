@@ -14,7 +14,7 @@ from ..fields import Kind
 from ..references.base import reference_for
 from ..training.evaluate import Answers
 from ..tuning.selection import limit_validation
-from ..wording import count_parts
+from ..wording import count_noun, count_parts
 from . import label_issues
 from .data_content import data_content, in_words, shown_inputs
 
@@ -118,7 +118,9 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Map
     record, task = run.record, run.network.output.task
     seconds, steps = record["seconds"], record["steps"]
     said = run.say(), run.say_reference(), run.say_added()
+    scored: Content = {"scored": f"{run.scored_on} {task.examples}"} if task.fields[0].traits.written else {}
     return {
+        **scored,
         "title": data.name,
         "subtitle": " ".join(filter(None, (full_stop(run.say_warning()), *said))),
         "score": record["score"],
@@ -127,11 +129,12 @@ def report_summary(run: Run, data: Examples, split: Split, history: Sequence[Map
         "facts": [
             ("network", run.plan.network),
             ("parameters", f"{run.parameters:,}"),
-            ("training", f"{steps:,} steps in {seconds:,.1f} s"),
-            ("examples", " · ".join(f"{len(v):,} {k}" for k, v in split.parts().items())),
+            ("training", f"{count_noun(steps, 'step')} in {seconds:,.1f} s"),
+            (task.examples, " · ".join(f"{len(v):,} {k}" for k, v in split.parts().items())),
         ],
         "data": {"splits": {k: len(v) for k, v in split.parts().items()}, **data_content(data)},
         "importance": record.get("importance"),
+        "solved": record.get("solved"),
         "no_reference": reason_without_reference(run, data),
         "plan": run.plan.lines(),
         "decisions": record["decisions"],

@@ -1,4 +1,6 @@
-"""A language model's answers as a page shows them: where a text was surprising, and what it writes.
+"""A language model's answers as a page shows them: what it writes, and where a text was surprising.
+
+All of it is looked at for some seconds alone: as many passages as these allow, spread evenly.
 
 n passages, T places.
 """
@@ -6,42 +8,78 @@ n passages, T places.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, cast
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
-from ..outputs.tokens import Tokens
-from ..training.evaluate import Answers, autocast
+from ..fields.text import PADDING
+from ..network import Network
+from ..options import Budget
+from ..training.evaluate import Answers
+from ..training.token_losses import SlidingWindow, TokenLosses, token_losses
 
 if TYPE_CHECKING:
     from ..data import Examples
     from ..runs.run import Run
     from ..training.loader import Loader
 
-# Passages that losses by place are taken from, bins of places, passages and documents that are shown.
-SAMPLED, BINS, SHOWN, MOST_DOCUMENTS = 256, 16, 6, 12
+# Of a budget of time, what all of it may take, seconds at the most, and the share of writing.
+BUDGET_SHARE, MOST_SECONDS, WRITING_SHARE = 0.06, 6.0, 0.65
 
-# Of what is written for the page: how boldly, tokens, and tokens of a test passage that it goes on from.
-TEMPERATURES, WRITTEN, PROMPT = (0.5, 0.8, 1.0), 300, 48
+# Passages looked at token by token, at most and between two looks at the clock; bins of places.
+SAMPLED, AT_ONCE, BINS = 256, 16, 16
+
+# Passages that are read with what stands before them where time is no matter.
+MOST_READ = 4096
+
+# Passages that are shown, those that may be among them, and letters before each; documents that are shown.
+SHOWN, CANDIDATES, BEFORE, MOST_DOCUMENTS = 6, 12, 100, 12
+
+# Of what is written for the page: how boldly, tokens, and tokens of a passage that it goes on from.
+TEMPERATURES, WRITTEN, PROMPT = (0.5, 0.8, 1.0), 300, 80
+
+# What a decoder writes for bytes that are no letter, and bytes of one letter at most.
+NO_LETTER, MOST_BYTES = "�", 4
 
 
-def text_content(run: Run, data: Examples, rows: np.ndarray, answers: Answers, loader: Loader) -> dict[str, Any]:
+def language_seconds(budget: Budget) -> float:
+    """Seconds that the content of a page may take within a budget."""
+    return min(MOST_SECONDS, BUDGET_SHARE * budget.amount) if budget.kind == "seconds" else MOST_SECONDS
+
+
+def text_content(
+    run: Run,
+    data: Examples,
+    rows: np.ndarray,
+    answers: Answers,
+    loader: Loader,
+    seconds: float = MOST_SECONDS,
+    context: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """What a page shows of a language model on the passages ``rows`` (n,).
 
     Args:
         answers: sums of losses with tokens right (n, 2), and tokens with bytes (n, 2), of these rows.
+        seconds: that it may take, about; what is there by then is shown.
+        context: of ``context_losses``, where that is known; else of the passages that are looked at.
     """
-    unit = "character" if (run.network.output.fields[0].state or {}).get("level") == "characters" else "token"
-    return {
-        "unit": unit,
-        "by_place": losses_by_place(run, rows, loader),
-        "surprising": surprising_passages(run, data, rows, answers, loader),
+    began = time.monotonic()
+    written = written_samples(run, data, rows, began + WRITING_SHARE * seconds)
+    window, solved = SlidingWindow(loader), run.network.solved
+    surprising = surprising_passages(run, data, rows, answers, window)
+    found = {
+        "unit": run.network.output.task.unit,
+        "solved": None if solved is None else solved.name,
+        "written": written,
+        "surprising": surprising,
         "documents": losses_by_document(data, rows, answers),
-        "written": written_samples(run, rows, loader),
+        **sampled_losses(run, rows, answers, loader, window, began + seconds),
     }
+    return found if context is None else {**found, "context": context}
 
 
 def passage_rows(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -> pl.DataFrame:
@@ -59,89 +97,205 @@ def passage_rows(run: Run, data: Examples, rows: np.ndarray, answers: Answers) -
     )
 
 
-@torch.inference_mode()
-def token_losses(run: Run, rows: np.ndarray, loader: Loader) -> tuple[Tensor, Tensor]:  # -> (n, T), (n, T)
-    """The loss of each token of some passages, NaN behind their ends, and the tokens themselves."""
-    found, network = [], run.network
-    output = cast(Tokens, network.output)
-    for part in torch.from_numpy(rows).to(loader.home).split(loader.at_once):
-        batch = loader.batch(part)
-        with autocast(network.device):
-            losses = output.token_losses(network(batch).float(), batch)
-        true = cast(Any, batch.target).values
-        found.append((losses.masked_fill(true == 0, torch.nan).cpu(), true.cpu()))
-    longest = max(loss.shape[1] for loss, _ in found)
-    grown = [
-        (torch.nn.functional.pad(loss, (0, longest - loss.shape[1]), value=torch.nan),
-         torch.nn.functional.pad(true, (0, longest - true.shape[1])))
-        for loss, true in found
-    ]  # fmt: skip
-    return torch.cat([loss for loss, _ in grown]), torch.cat([true for _, true in grown])
+# -- what it writes
 
 
-def losses_by_place(run: Run, rows: np.ndarray, loader: Loader) -> dict[str, list[float]]:
-    """The mean loss by how many tokens of the passage were read before, in bins: places from 1, and losses."""
-    some = rows[:: max(1, len(rows) // SAMPLED)]
-    losses, _ = token_losses(run, some, loader)
-    places = losses.shape[1]
-    edges = np.unique(np.geomspace(1, places + 1, BINS + 1).astype(int))
-    means = [float(losses[:, low - 1 : high - 1].nanmean()) for low, high in itertools.pairwise(edges)]
-    middle = [(float(low) + float(high) - 1) / 2 for low, high in itertools.pairwise(edges)]
-    kept = [(x, y) for x, y in zip(middle, means, strict=True) if np.isfinite(y)]
-    return {"place": [x for x, _ in kept], "loss": [y for _, y in kept]}
+def written_samples(run: Run, data: Examples, rows: np.ndarray, deadline: float) -> list[dict[str, Any]]:
+    """What the network writes after the beginning of a passage, at several temperatures.
+
+    Args:
+        deadline: of ``time.monotonic``. Each sample has as much of the time until then; ``whole``: that it was enough.
+    """
+    prompt = find_prompt(run, data, rows)
+    found, began = [], time.monotonic()
+    share = max(deadline - began, 0.0) / len(TEMPERATURES)
+    for i, temperature in enumerate(TEMPERATURES, 1):
+        pieces = run.write(prompt, WRITTEN, temperature=temperature, seed=run.plan.seed)
+        text, whole = _until(pieces, began + i * share)
+        found.append({"temperature": temperature, "prompt": prompt, "text": text, "whole": whole})
+    return found
 
 
-def surprising_passages(
-    run: Run, data: Examples, rows: np.ndarray, answers: Answers, loader: Loader
-) -> list[dict[str, Any]]:
-    """The passages with the largest loss a token, with the loss of each token."""
-    loss, size = answers[0][:, 0].numpy(), answers[1][:, 0].numpy()
-    mean = loss / np.maximum(size, 1)
-    # Of a passage of a few tokens chance decides.
-    mean = np.where(size >= np.median(size) / 2, mean, -np.inf)
-    top = np.argsort(-mean, kind="stable")[:SHOWN]
-    each, tokens = token_losses(run, rows[top], loader)
-    field = run.network.output.fields[0]
-    return [
-        {
-            "where": data.short_title(int(rows[i])),
-            "loss": float(mean[i]),
-            "tokens": field.traits.decode(own[own > 0].numpy()[:, None], field.state or {}),
-            "losses": losses[own > 0].tolist(),
-        }
-        for i, losses, own in zip(top.tolist(), each, tokens, strict=True)
-    ]
+def _until(pieces: Iterator[str], deadline: float) -> tuple[str, bool]:
+    """What is written up to a moment, and whether that was all."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        if time.monotonic() > deadline:
+            return text, next(pieces, None) is None
+    return text, True
+
+
+def find_prompt(run: Run, data: Examples, rows: np.ndarray) -> str:
+    """The beginning of the passage in the middle, in whole lines and words where it has them."""
+    field, row = run.network.output.fields[0], int(rows[len(rows) // 2])
+    text = str(field.traits.show(data.stored_values(field.name), row))
+    start = text.find("\n", 0, len(text) // 2) + 1
+    prompt = text[start : start + PROMPT]
+    last = max(prompt.rfind(" "), prompt.rfind("\n"))
+    # White space goes with the word behind it, as pieces of words have it.
+    return prompt[:last].rstrip() if last > len(prompt) // 2 else prompt
+
+
+# -- losses of some passages
+
+
+def sampled_losses(
+    run: Run, rows: np.ndarray, answers: Answers, loader: Loader, window: SlidingWindow, deadline: float
+) -> dict[str, Any]:
+    """Of some passages, spread evenly: losses by place, and what reading more before them is worth.
+
+    Returns:
+        ``by_place``: ``place`` (how many tokens were read before, from 1), ``network`` and, where there
+        is a solved part, ``solved``: mean losses. ``context``: the loss of the same passages ``alone`` and ``before``,
+        with at least ``lead`` tokens read before each token; of how many ``passages``.
+    """
+    order = spread_order(len(rows))[:SAMPLED]
+    parts, before, used = list[TokenLosses](), [], []
+    for start in range(0, len(order), AT_ONCE):
+        # The first passages are looked at in any case.
+        if parts and time.monotonic() > deadline:
+            break
+        some = order[start : start + AT_ONCE]
+        parts.append(token_losses(run.network, loader, rows[some], with_solved=True))
+        before.append(window.answers(run.network, rows[some]))
+        used.append(some)
+    context = _compare_context(np.concatenate(used), answers, torch.cat(before), window)
+    return {"by_place": losses_by_place(TokenLosses.joined(parts)), "context": context}
+
+
+def context_losses(network: Network, loader: Loader, rows: np.ndarray, answers: Answers) -> dict[str, float]:
+    """``context`` of ``sampled_losses`` over all of ``rows`` (n,), or ``MOST_READ`` of very many, spread evenly."""
+    some, window = np.sort(spread_order(len(rows))[:MOST_READ]), SlidingWindow(loader)
+    return _compare_context(some, answers, window.answers(network, rows[some]), window)
+
+
+def _compare_context(
+    some: np.ndarray, answers: Answers, before: torch.Tensor, window: SlidingWindow
+) -> dict[str, float]:  # (m,), (m, 2)
+    alone, size = answers[0][some], float(answers[1][some, 0].sum())
+    return {
+        "alone": float(alone[:, 0].sum()) / size,
+        "before": float(before[:, 0].sum()) / size,
+        "passages": len(some),
+        "lead": window.lead,
+        "span": window.span,
+    }
+
+
+def spread_order(n: int) -> np.ndarray:  # -> (n,)
+    """0 .. n - 1 in an order whose beginning lies evenly over all of them (van der Corput, 1935).
+
+    >>> spread_order(8).tolist()
+    [0, 4, 2, 6, 1, 5, 3, 7]
+    """
+    bits = max(n - 1, 1).bit_length()
+    places = np.arange(1 << bits)
+    turned = np.zeros_like(places)
+    for i in range(bits):
+        turned |= ((places >> i) & 1) << (bits - 1 - i)
+    return turned[turned < n]
+
+
+def losses_by_place(found: TokenLosses) -> dict[str, list[float]]:
+    """Mean losses by how many tokens were read before, in bins that grow; see ``sampled_losses``."""
+    edges = np.unique(np.geomspace(1, found.losses.shape[1] + 1, BINS + 1).astype(int)) - 1
+    bins = list(itertools.pairwise(edges.tolist()))
+
+    def means_of(losses: torch.Tensor) -> list[float]:  # (n, T)
+        return [float(losses[:, low:high].nanmean()) for low, high in bins]
+
+    # What stands right before a passage is always read.
+    curves = {"place": [(low + high + 1) / 2 for low, high in bins], "network": means_of(found.losses)}
+    if found.solved is not None:
+        curves["solved"] = means_of(found.solved)
+    known = np.isfinite(curves["network"])
+    return {
+        name: [value for value, is_known in zip(own, known, strict=True) if is_known] for name, own in curves.items()
+    }
 
 
 def losses_by_document(data: Examples, rows: np.ndarray, answers: Answers) -> list[tuple[str, int, float]]:
     """The documents that are hardest to foretell: name, tokens, loss a token; none where there is one document."""
     if data.documents is None:
         return []
-    documents = data.documents[rows]
-    names, place = np.unique(documents, return_inverse=True)
-    if len(names) < 2:
+    documents, first, place = np.unique(data.documents[rows], return_index=True, return_inverse=True)
+    if len(documents) < 2:
         return []
-    loss = np.bincount(place, answers[0][:, 0].numpy())
-    size = np.bincount(place, answers[1][:, 0].numpy())
-    first = [int(rows[np.flatnonzero(place == i)[0]]) for i in range(len(names))]
-    order = np.argsort(-(loss / np.maximum(size, 1)), kind="stable")[:MOST_DOCUMENTS]
-    return [
-        (data.place(first[i]).rpartition(", ")[0], int(size[i]), float(loss[i] / max(size[i], 1)))
-        for i in order.tolist()
-    ]
+    loss, size = np.bincount(place, answers[0][:, 0].numpy()), np.bincount(place, answers[1][:, 0].numpy())
+    each = loss / np.maximum(size, 1)
+    names = [data.place(int(row)).rpartition(", ")[0] for row in rows[first]]
+    order = np.argsort(-each, kind="stable")[:MOST_DOCUMENTS]
+    return [(names[i], int(size[i]), float(each[i])) for i in order.tolist()]
 
 
-def written_samples(run: Run, rows: np.ndarray, loader: Loader) -> list[dict[str, Any]]:
-    """What the network writes after the beginning of a test passage, at several temperatures."""
-    row = int(rows[len(rows) // 2])
-    true = cast(Any, loader.batch(torch.tensor([row], device=loader.home)).target).values[0]
-    field = run.network.output.fields[0]
-    prompt = field.traits.decode(true[:PROMPT].cpu().numpy()[None], field.state or {})[0]
+# -- passages token by token
+
+
+def surprising_passages(
+    run: Run, data: Examples, rows: np.ndarray, answers: Answers, window: SlidingWindow
+) -> list[dict[str, Any]]:
+    """The passages with the largest loss a token, read with what stands before them, piece by piece.
+
+    Each has ``where``, ``before`` (the end of what stands before), ``loss`` (the mean), and ``pieces``: a text, its
+    loss, and what was held likelier in its place with the chance of that; ``None`` where it was the likeliest.
+    """
+    loss, size = answers[0][:, 0].numpy(), answers[1][:, 0].numpy()
+    # Of a passage of a few tokens chance decides.
+    mean = np.where(size >= np.median(size) / 2, loss / np.maximum(size, 1), -np.inf)
+    some = rows[np.argsort(-mean, kind="stable")[:CANDIDATES]]
+    top = some.tolist()
+    read = dict(zip(top, window.token_losses(run.network, some), strict=True))
+    # Some were surprising for want of what stands before them.
+    top.sort(key=lambda row: -float(read[row].losses.mean()))
+    task = run.network.output.task
+    field, letters = task.fields[0], 1 if task.unit == "character" else MOST_BYTES
+
+    def write(runs: list[list[int]]) -> list[str]:
+        # All at once, since a tokenizer is made anew each time.
+        padded = np.array([[*run, *[PADDING] * (letters - len(run))] for run in runs])
+        return field.traits.decode(padded, field.state or {})
+
     return [
         {
-            "temperature": one,
-            "prompt": prompt,
-            "text": "".join(run.write(prompt, WRITTEN, temperature=one)),
+            "where": data.short_title(row),
+            "before": text_before(data, field.name, row),
+            "loss": float(read[row].losses.mean()),
+            "pieces": readable_pieces(read[row], write, letters),
         }
-        for one in TEMPERATURES
+        for row in top[:SHOWN]
     ]
+
+
+def text_before(data: Examples, name: str, row: int) -> str:
+    """The last letters before a passage, of the same document."""
+    if row == 0 or data.documents is None or data.documents[row - 1] != data.documents[row]:
+        return ""
+    return str(data.fields[name].traits.show(data.stored_values(name), row - 1))[-BEFORE:]
+
+
+def readable_pieces(
+    found: TokenLosses, write: Callable[[list[list[int]]], list[str]], most: int = MOST_BYTES
+) -> list[tuple[str, float, tuple[str, float] | None]]:
+    """The tokens of one passage as texts, with their losses; tokens that are parts of one letter together.
+
+    Args:
+        found: (1, T). write: the texts of some runs of tokens. most: tokens of one letter, at most.
+    """
+    tokens, losses, likeliest, chances = (
+        each[0].tolist() for each in (found.tokens, found.losses, found.likeliest, found.chance)
+    )
+    others = write([[token] for token in likeliest])
+    # texts[i][k]: of k + 1 tokens from place i on, as many as there are.
+    runs = [[tokens[i : i + k] for k in range(1, most + 1)] for i in range(len(tokens))]
+    every = iter(write([run for own in runs for run in own]))
+    texts = [[next(every) for _ in own] for own in runs]
+    pieces, place = [], 0
+    while place < len(tokens):
+        left = min(most, len(tokens) - place)
+        many = next((k for k in range(1, left) if not texts[place][k - 1].endswith(NO_LETTER)), left)
+        likely = many > 1 or likeliest[place] == tokens[place]
+        other = None if likely else (others[place], chances[place])
+        pieces.append((texts[place][many - 1], sum(losses[place : place + many]), other))
+        place += many
+    return pieces

@@ -28,11 +28,10 @@ from ..options import check_options
 from ..planning.device import best_device
 from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
+from ..reports.text_content import context_losses
 from ..storage import WEIGHTS, Files, Folder, InMemory, to_json
 from ..storage.names import HEALTH_LINES, HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED
-from ..tasks.each_target import METRICS, score_each_target
 from ..tasks.future import FutureTask
-from ..tasks.number import NumberTask
 from ..training.evaluate import predict_raw
 from ..training.loader import Loader
 from ..training.schedule import with_rates
@@ -50,7 +49,7 @@ from .prediction_pieces import PredictionPieces
 from .predictions import Predictions
 from .record import damage_as_error, read_record
 from .results import Evaluation, said_of, said_of_targets
-from .scoring import naive_on_new
+from .scoring import naive_on_new, new_targets
 from .solved_part import say_added
 from .sources import library_of, same_place
 from .suspects import read_suspects
@@ -302,7 +301,7 @@ class Run:
 
     def say_added(self) -> str:
         """What the trunk added to the network's solved part, in one plain sentence; empty without such a part."""
-        return say_added(self.record.get("solved"), self.network.output.task.percent)
+        return say_added(self.record.get("solved"), self.network.output.task)
 
     def evaluate(self, source: Any, *, weights: str | None = None, threshold: Any = None, **options: Any) -> Evaluation:
         """Score the run on other data that has the target.
@@ -350,16 +349,19 @@ class Run:
         score = task.score(raw, target, **how, **drawn)
         # By no threshold: "always the commonest class" stays what it says.
         beside = plain.score(naive, target, name, **how, **drawn)
-        targets = self._score_targets(raw, target, naive[0], how.get("weight"), moments)
+        targets = new_targets(plain, self.record, (raw, target), naive[0], how.get("weight"), moments)
         warning = "" if task.is_better(score.value, beside.value) else worse_than_baseline(task, score, beside)
-        page = Evaluated(
-            self, task, data, rows, (raw, target), score, beside, {**how, **drawn}, targets, warning, naive
-        )
+        metrics, context = task.report_content(raw, target, **how)["metrics"], None
+        if self.writes:
+            context = context_losses(self.network, loader, rows, (raw, target))
+            metrics |= {"loss with context": context["before"]}
+        about_it = {**how, **drawn}, targets, warning, naive, loader, context
+        page = Evaluated(self, task, data, rows, (raw, target), score, beside, *about_it)
         return Evaluation(
             str(self.path),
             score,
             beside,
-            task.report_content(raw, target, **how)["metrics"],
+            metrics,
             tuple(data.notes),
             time.perf_counter() - started,
             self.record["steps"],
@@ -377,24 +379,6 @@ class Run:
         if threshold is None:
             return task
         return task.with_threshold(check_options("predict", {"threshold": threshold})["threshold"])
-
-    def _score_targets(
-        self,
-        raw: torch.Tensor,
-        target: torch.Tensor,
-        naive: np.ndarray,
-        weight: np.ndarray | None,
-        moments: Moments | None,
-    ) -> list[dict[str, Any]]:
-        """Each of several number targets by itself, beside constants of training; see ``each_target``."""
-        task, known = self.network.output.task, self.record.get("targets")
-        if not isinstance(task, NumberTask):
-            return []
-        # Runs from before targets were scored one by one have no constant but the naive answer.
-        constants = dict.fromkeys(METRICS, task.to_units(naive))
-        if known:
-            constants = {name: np.array([one["scores"][name]["constant"] for one in known]) for name in METRICS}
-        return score_each_target(task, raw, target, constants, weight, moments=moments)
 
     def _time_column(self) -> tuple[bool, str | None]:
         """Whether the run was split by time, and the column of times; None where that is not written down."""
@@ -435,17 +419,15 @@ class Run:
             inputs: files, tables, data frames, a dict or dicts of columns, rows in the order of the run's columns,
                 images. texts: for a run that reads one.
             keep: columns of the data that go along with the predictions as they were read, or ``"all"``. Ids always do.
-
-        Each prediction has ``row`` (the position in the data, from 0), ``input`` (its name) and what is predicted:
-        ``label, probability, probabilities``, for several labels ``labels, probabilities``, for numbers ``value, low,
-        high``; an input that can't be read has ``error`` instead, and the others are predicted anyway.
-
-        Args:
             steps: of a forecast, which goes on from its own answers beyond its horizon. Without ``inputs`` it follows
                 the last row that the run has seen; it has a row for each step, with ``value, low, high``.
             threshold: of two classes, from which probability of the positive one on that is the answer: ``0.3``, or
                 ``"yes=0.3"`` for the class ``yes``; the likelier class when left out.
             options: of what is written (docs/predict.md); how a table is.
+
+        Each prediction has ``row`` (the position in the data, from 0), ``input`` (its name) and what is predicted:
+        ``label, probability, probabilities``, for several labels ``labels, probabilities``, for numbers ``value, low,
+        high``; an input that can't be read has ``error`` instead, and the others are predicted anyway.
 
         Raises:
             PellucidError: when a column the network reads is missing. UsageError: for files and texts at once, or a

@@ -12,12 +12,13 @@ from ..data.batches.batch import encode_target
 from ..data.splits.grouping import score_grouping
 from ..metrics.score import SAME_SPLIT
 from ..storage import damage_error
-from ..tasks.each_target import constants_of, score_each_target
+from ..tasks.each_target import METRICS, constants_of, score_each_target
 from ..tasks.number import NumberTask
 from ..training.evaluate import Answers
 
 if TYPE_CHECKING:
     from ..data import Examples
+    from ..data.splits.time_spans import Moments
     from ..references.base import Reference
     from ..tasks.base import Task
     from ..training.loader import Loader
@@ -89,6 +90,29 @@ def each_target(
     if not isinstance(task, NumberTask) or len(task.fields) < 2:
         return []
     return score_each_target(task, *given, constants_of(task, learned, learned_weight), **drawn)
+
+
+def new_targets(
+    task: Task,
+    record: Mapping[str, Any],
+    given: Answers,
+    naive: np.ndarray,
+    weight: np.ndarray | None,
+    moments: Moments | None,
+) -> list[dict[str, Any]]:
+    """Of data that a run did not learn from each of several number targets, beside constants of training.
+
+    Args:
+        record: the run's. given: raw answers and targets (n, R). naive: (R,) the constant answer. weight: (n,).
+    """
+    if not isinstance(task, NumberTask):
+        return []
+    known = record.get("targets")
+    # Runs from before targets were scored one by one have no constant but the naive answer.
+    constants = dict.fromkeys(METRICS, task.to_units(naive))
+    if known:
+        constants = {name: np.array([one["scores"][name]["constant"] for one in known]) for name in METRICS}
+    return score_each_target(task, *given, constants, weight, moments=moments)
 
 
 def reference_score(

@@ -26,7 +26,7 @@ from ..storage.names import SOLVED
 from ..training.evaluate import Answers, mean_loss
 from ..training.loader import Loader
 from ..training.state import check_tensors, copy_into
-from ..wording import duration_text, metric_text, score_text
+from ..wording import duration_text, metric_text, percent_text, score_text
 
 if TYPE_CHECKING:
     from ..tasks.base import Task
@@ -206,15 +206,15 @@ def added_facts(job: Trainer, task: Task, rows: np.ndarray, seen: Answers) -> di
     }
 
 
-def say_added(facts: Mapping[str, Any] | None, percent: bool) -> str:
+def say_added(facts: Mapping[str, Any] | None, task: Task) -> str:
     """What the trunk added to a solved part, in one plain sentence; empty where there was none.
 
     Args:
-        facts: of ``added_facts``. percent: whether the metric is a share, of which points are told.
+        facts: of ``added_facts``. task: of its metric; of a share points are told.
     """
     if not facts or "ahead" not in facts:
         return ""
-    ahead, name = facts["ahead"], facts["name"]
+    ahead, name, percent = facts["ahead"], facts["name"], task.percent
     value, low, high = (ahead[key] if ahead[key] is not None else float("nan") for key in ("value", "low", "high"))
 
     def amount(number: float) -> str:
@@ -224,6 +224,14 @@ def say_added(facts: Mapping[str, Any] | None, percent: bool) -> str:
         return f"The trunk added nothing to the {name}."
     unit = " points" if percent else ""
     span = f"({amount(low)} to {amount(high)})"
+    if not task.higher:
+        own = percent_text(facts["score"]["value"]) if percent else score_text(facts["score"]["value"])
+        what = f"the {metric_text(task.metric)} of the {name}, {own},"
+        if low > 0:
+            return f"The trunk lowered {what} by {amount(value)}{unit} {span}."
+        if high < 0:
+            return f"The trunk raised {what} by {amount(-value)}{unit} ({amount(-high)} to {amount(-low)})."
+        return f"The trunk did not lower {what} with certainty: by {amount(value)}{unit} {span}."
     if low > 0:
         return f"The trunk added {amount(value)}{unit} to the {name} {span}."
     if high < 0:

@@ -30,6 +30,7 @@ from ..references.base import Reference, reference_seconds
 from ..references.fit import fit_reference
 from ..reports.importance import importance_seconds
 from ..reports.label_issues import looked_at
+from ..reports.text_content import language_seconds
 from ..solved import SolvedPart
 from ..storage import Files, Folder, InMemory, damage_error
 from ..storage.names import HISTORY_LINES, SOLVED
@@ -521,7 +522,10 @@ class Trainer:
         two = len((self.targets[0].state or {}).get("values", ())) == 2
         numbers, tested = self.loader.forecast_size * (len(self.split.test) + len(self.watched)), len(self.split.test)
         own = finishing_seconds(tested, self.reference is not None, two, numbers)
-        return own + self.importance_seconds() + self.writing_seconds
+        # What a language model writes for its page, and where a text surprised it.
+        texts = self.targets[0].traits.written and self.folder.lasting
+        pages = language_seconds(self.plan.budget) if texts else 0.0
+        return own + self.importance_seconds() + self.writing_seconds + pages
 
     def importance_seconds(self) -> float:
         """Seconds that it may take to find what each input is worth; 0 where nobody asks."""

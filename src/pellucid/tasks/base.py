@@ -45,6 +45,7 @@ class Task(ABC):
         large_loss: what a large loss of one example means, and what to look for there, in a sentence. answer_words:
             what is called the answer, and what was right.
         explains: whether a number of an answer can be explained, see ``explain``.
+        examples: what examples are called where they are counted.
 
     Attributes:
         learned: by name, what is learned beside the weights: scales, and how sure to be. Saved with the weights, as
@@ -62,6 +63,7 @@ class Task(ABC):
     large_loss: ClassVar[str] = "A large loss is an answer that was far from right: look there for odd examples."
     answer_words: ClassVar[tuple[str, str]] = ("answer", "true")
     explains: ClassVar[bool] = True
+    examples: ClassVar[str] = "examples"
     metrics: ClassVar[Mapping[str, Metric]] = {}
 
     learned: dict[str, np.ndarray]

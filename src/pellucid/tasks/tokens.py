@@ -14,11 +14,16 @@ import numpy as np
 
 from ..errors import UsageError
 from ..fields import Encoded, Field
+from ..fields.passage import BYTES, CHARACTERS
+from ..metrics.score import Score
 from ..metrics.written import OF_TOKENS
 from ..wording import count_noun, number_text, percent_text
 from .base import Task, Values, measure_all
 from .explained import Explained
 from .opened_loss import OpenedLoss
+
+# What a token is called in sentences, by what it is; of pieces of words the field's own word.
+UNITS = {CHARACTERS: "character", BYTES: "byte"}
 
 # Gathered and counted together.
 TOKENS_AT_ONCE = 1 << 20
@@ -38,11 +43,13 @@ class TokensTask(Task):
     explains = False
     large_loss = "A large loss a token is a text unlike those of training: look there for another language or damage."
     answer_words = ("foretold", "size")
+    examples = "passages"
 
     def __init__(self, fields: Sequence[Field], metric: str | None = None):
         super().__init__(fields, metric)
         self.learned = {}
-        self.size = int((fields[0].state or {})["size"])
+        state = fields[0].state or {}
+        self.size, self.unit = int(state["size"]), UNITS.get(state["level"], "token")
 
     # -- raw answers
 
@@ -128,6 +135,10 @@ class TokensTask(Task):
         )
         caption = "The loss of a token is -log of the probability that was given to it; that of a passage is their sum."
         return OpenedLoss(sentence, ("sum", "value"), rows, loss, caption)
+
+    def say_score(self, score: Score, baseline: Score) -> str:
+        """In the word for what tokens are: a loss in nats a character."""
+        return super().say_score(score, baseline).replace("token", self.unit)
 
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         return {"metrics": measure_all(self, *self.read_answers(raw, target), weight)}

@@ -93,6 +93,9 @@ def example_figure(shown: Mapping[str, Any]) -> list[Markup]:
     if text := str(shown.get("text") or ""):
         cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …"
         parts.append(tag("blockquote", cut))
+    if passage := str(shown.get("passage") or ""):
+        cut = passage if len(passage) <= MOST_TEXT else passage[:MOST_TEXT].rstrip() + " …"
+        parts.append(tag("pre", cut, class_="written"))
     if row := shown.get("row"):
         parts.append(html_table([], [_value_line(name, plain_text(v)) for name, v in list(row.items())[:MOST_COLUMNS]]))
         left = len(row) - MOST_COLUMNS

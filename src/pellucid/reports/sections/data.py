@@ -101,10 +101,13 @@ def _rows_card(found: Rows) -> Markup:
 def _sample_figures(samples: Sequence[Worst]) -> Markup:
     broad = any("image_png" not in one.get("shown", {}) for one in samples)
     figures = [tag("figure", example_figure(one.get("shown", {})), _sample_caption(one)) for one in samples]
-    title = tag("p", "Some training examples:", class_="quiet")
+    what = "passages" if all("passage" in one.get("shown", {}) for one in samples) else "examples"
+    title = tag("p", f"Some training {what}:", class_="quiet")
     return join_markup([title, tag("div", figures, class_="worst broad" if broad else "worst")])
 
 
 def _sample_caption(one: Worst) -> Markup:
     where = tag("span", one["where"], class_="where") if one.get("where") else None
-    return tag("figcaption", tag("b", plain_text(one.get("true")), class_="true"), where)
+    # Of a passage what is to be predicted is shown already.
+    true = tag("b", plain_text(one["true"]), class_="true") if "true" in one else None
+    return tag("figcaption", true, where)

@@ -28,7 +28,7 @@ def training_section(content: Content) -> Markup | None:
     seconds = history[-1].get("seconds")
     took = f"{history[-1].get('step', 0):,} steps in {duration_text(seconds)}." if seconds else None
     cards = [
-        _loss_chart(history, x, by),
+        _loss_chart(content, history, x, by),
         _metric_chart(content, history, x, by),
         _rate_chart(history, x, by),
         _decisions_table(content),
@@ -37,14 +37,16 @@ def training_section(content: Content) -> Markup | None:
     return join_markup([*said, tag("p", took, class_="quiet") if took else None, card_grid(*cards)])
 
 
-def _loss_chart(history: Sequence[Mapping[str, Any]], x: np.ndarray, by: str) -> Markup | None:
+def _loss_chart(content: Content, history: Sequence[Mapping[str, Any]], x: np.ndarray, by: str) -> Markup | None:
     curves = {"training": _history_column(history, "loss"), "validation": _history_column(history, "validation_loss")}
     shown = {name: (x, y) for name, y in curves.items() if np.isfinite(y).any()}
     if not shown:
         return None
     real = np.concatenate([y[np.isfinite(y)] for _, y in shown.values()])
     log = bool(real.min() > 0 and real.max() / real.min() > 20)
-    chart = line_chart(shown, x_label=by, log=log)
+    solved = (content.get("solved") or {}) if content.get("language") else {}
+    level = (solved["name"], solved["validation_loss"]) if solved else None
+    chart = line_chart(shown, x_label=by, log=log, level=level)
     note = tag("p", "Loss: what training minimises. Nothing is learned from validation examples.", class_="caption")
     return card("Learning curve: loss", [*behind_table(chart, *_curve_table(by, x, shown)), note])
 
@@ -53,7 +55,8 @@ def _metric_chart(content: Content, history: Sequence[Mapping[str, Any]], x: np.
     metric = content.get("metric", {})
     name = metric.get("name") or content.get("score", {}).get("metric", "score")
     y = _history_column(history, "metric", name)
-    if not np.isfinite(y).any():
+    # A metric that is the loss itself has been drawn.
+    if not np.isfinite(y).any() or np.allclose(y, _history_column(history, "validation_loss"), equal_nan=True):
         return None
     up = metric.get("higher_is_better", True)
     best = int(np.nanargmax(y) if up else np.nanargmin(y))
