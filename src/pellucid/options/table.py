@@ -51,7 +51,7 @@ THRESHOLD = Written(parse_threshold, "threshold", "yes=0.3", annotation=float | 
 CHANGES = Some(CHANGES_KNOWN, ("auto", "none"))
 NAMES = Written(parse_networks, "networks", "mlp,cnn", NETWORKS_KNOWN, str | Sequence[str])
 TARGETS = Texts("column", alone=True)
-OUTPUT = Text(of="output", choices=("category", "labels", "number", "future", "tokens", "written"))
+OUTPUT = Text(of="output", choices=("category", "labels", "number", "future", "tokens", "transcript", "written"))
 METRIC = Text(of="metric")
 COLUMNS = Texts("column")
 DECIMAL = Written(parse_decimal, "decimal separator", ",", (",", "."), annotation=str)

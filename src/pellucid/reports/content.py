@@ -107,7 +107,7 @@ class Curves(TypedDict):
 class Worst(TypedDict, total=False):
     """One of the largest errors on the validation set."""
 
-    # Any of "image_png", "sound_wav": bytes, "text": str, "passage": str with its
+    # Any of "image_png", "sound_wav": bytes, "text": str, "excerpt": str with its
     # line ends, "curves": {channel: values}, "row": {column: value}.
     shown: Mapping[str, Any]
     true: Any

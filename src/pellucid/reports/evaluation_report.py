@@ -88,7 +88,9 @@ class Evaluated:
         about = self.run, self.data, self.rows, self.answers
         if task.fields[0].traits.written:
             assert self.loader is not None
-            return {"language": text_content(*about, self.loader, context=self.context)}
+            found: Content = {}  # type: ignore[typeddict-item]
+            found["language"] = text_content(*about, self.loader, context=self.context)
+            return found
         if not self.run.network.output.writes:
             return {"worst": worst_answers(*about, task=task)}  # type: ignore[typeddict-item]
         return {"written": written_content(*about, lambda chosen: task.written_texts(naive[chosen]))}

@@ -112,7 +112,7 @@ def written_samples(run: Run, data: Examples, rows: np.ndarray, deadline: float)
     for i, temperature in enumerate(TEMPERATURES, 1):
         pieces = run.write(prompt, WRITTEN, temperature=temperature, seed=run.plan.seed)
         text, whole = _until(pieces, began + i * share)
-        found.append({"temperature": temperature, "prompt": prompt, "text": text, "whole": whole})
+        found.append({"temperature": temperature, "prompt": prompt, "written": text, "whole": whole})
     return found
 
 

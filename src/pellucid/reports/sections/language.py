@@ -37,7 +37,7 @@ def language_section(content: Content) -> Markup | None:
 
 def _sample_card(one: Mapping[str, Any]) -> Markup:
     cut = None if one["whole"] else tag("p", "Cut off here: the time for writing was over.", class_="caption")
-    text = tag("pre", tag("b", one["prompt"]), one["text"], class_="written")
+    text = tag("pre", tag("b", one["prompt"]), one["written"], class_="written")
     return card(f"Temperature {one['temperature']:g}", [text, cut], wide=True)
 
 
