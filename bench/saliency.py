@@ -28,7 +28,7 @@ from pellucid.network import Network
 from pellucid.runs.inspection import subject_of
 from pellucid.views import evidence, where
 from pellucid.views.attribution import badges
-from pellucid.views.attribution.badges import FILLS, Map, MapOf, Tested
+from pellucid.views.attribution.badges import FILLS, Map, MapsOf, Tested
 from pellucid.views.attribution.gradients import integrate
 from pellucid.views.attribution.hiding import hidden_by_places
 from pellucid.views.attribution.places import places_of
@@ -117,7 +117,7 @@ def blurred_brightness(network: Network, sample: Sample) -> np.ndarray:
 def blurred_baseline(network: Network, sample: Sample) -> np.ndarray:
     """Integrated gradients from the blurred photo: an edge detector."""
     photo = network.layers[0].as_numbers(sample.batch.inputs[network.input_keys()[0]])
-    return integrate(network, sample, 0, blur(photo), photo, 16).sum(-1).numpy()
+    return integrate([network], sample, 0, blur(photo), photo, 16)[0].sum(-1).numpy()
 
 
 def random(network: Network, sample: Sample) -> np.ndarray:
@@ -127,12 +127,12 @@ def random(network: Network, sample: Sample) -> np.ndarray:
     return np.random.default_rng([sample.row, *seeds]).normal(size=network.layers[0].size[:2])
 
 
-def map_of(make: Callable[[Network, Sample], np.ndarray]) -> MapOf:
+def maps_of(make: Callable[[Network, Sample], np.ndarray]) -> MapsOf:
     def made(network: Network, sample: Sample) -> Map:
         values = np.asarray(make(network, sample), np.float64)
         return Map(places_of(network, 0, sample).sums(values), values.ravel())
 
-    return made
+    return lambda networks, sample: [made(network, sample) for network in networks]
 
 
 OTHERS = {
@@ -152,20 +152,20 @@ def tests_of(subject: Subject) -> dict[str, tuple[Tested, float]]:
     """What the test behind the badge finds of each map, and the seconds it took."""
     hidden = hidden_by_places(subject, 0)
 
-    def test(make: MapOf) -> tuple[Tested, float]:
+    def test(make: MapsOf) -> tuple[Tested, float]:
         began = time.perf_counter()
         return badges.test_map(subject, make, hidden, "places 0"), time.perf_counter() - began
 
-    found = {"expected gradients (ours)": test(evidence.tested_map(subject, 0))}
+    found = {"expected gradients (ours)": test(evidence.tested_maps(subject, 0))}
     sample = badges.tested_samples(subject, subject.validation)[0]  # type: ignore[arg-type]
     stages = where.stage_maps(subject.network, sample.batch, 0, sample.index)
     order = sorted(stages, key=lambda name: -stages[name].size)
     for name in order:
-        own = test(where.tested_map(0, name))
+        own = test(where.tested_maps(0, name))
         found[f"HiResCAM, {stages[name].shape[0]} × {stages[name].shape[1]} cells"] = own
         if own[0][0] == "checked":
             found.setdefault("HiResCAM, finest stage that passes (ours)", own)
-    return found | {name: test(map_of(make)) for name, make in OTHERS.items()}
+    return found | {name: test(maps_of(make)) for name, make in OTHERS.items()}
 
 
 def row(name: str, runs: list[tuple[Tested, float]]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from test_network import JOINS, NAMES, batch_of, fitted, network_of
@@ -9,7 +11,9 @@ from torch import nn
 
 from pellucid.network import Network
 from pellucid.trunks import TRUNKS, Custom, Dense, Opened
+from pellucid.trunks.cells import back_by_rule, step_by_step
 from pellucid.trunks.glossary import GLOSSARY, UNITS, shown_as
+from pellucid.trunks.recurrent import Direction
 
 TARGETS = ("category", "number", "labels")
 
@@ -127,3 +131,32 @@ def test_the_glossary_is_whole() -> None:
         shown_as("attentoin")
     assert shown_as("rows.back.hidden")[1] == ["along each row", "from the last position to the first"]
     assert set(TRUNKS) >= set(NAMES)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "mingru"])
+def test_steps_opened_together_are_those_one_by_one(cell: str, backward: bool) -> None:
+    torch.manual_seed(3)
+    way = Direction(cell, 5, 4, backward).double()
+    with torch.no_grad():
+        for p in way.parameters():
+            p += 0.3 * torch.randn_like(p)
+    x, lengths = torch.randn(3, 7, 5, dtype=torch.float64, requires_grad=True), torch.tensor([7, 4, 1])
+    real = (torch.arange(7) < lengths[:, None]).unsqueeze(-1)
+    told = torch.randn(3, 7, 4, dtype=torch.float64) * real
+    found = []
+    for way_of_going in (step_by_step, nullcontext):
+        with way_of_going():
+            y, inside = way.open(x, lengths)
+        found.append((inside, torch.autograd.grad((y.tanh() * told).sum(), [x, *way.parameters()])))
+    (one_by_one, slow), (together, fast) = found
+    with back_by_rule():
+        ruled = torch.autograd.grad((way(x, lengths).tanh() * told).sum(), [x, *way.parameters()])
+    plain = torch.autograd.grad((way(x, lengths).tanh() * told).sum(), [x, *way.parameters()])
+    torch.testing.assert_close(ruled, plain)
+    assert list(one_by_one) == list(together)
+    for name, value in together.items():
+        torch.testing.assert_close(value * real, one_by_one[name] * real, msg=name)
+    for one, two in zip(slow, fast, strict=True):
+        assert float(one.abs().max()) > 0.01
+        torch.testing.assert_close(two, one)

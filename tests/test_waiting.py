@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import pellucid
-from pellucid.activity import activity, current_activity
+from pellucid import activity as activities
+from pellucid.activity import Progress, activity, current_activity, current_share, seconds_left
 from pellucid.cli import exit_code, waiting
 from pellucid.cli.waiting import Waiting
 from pellucid.training.loop import CHECKPOINT_SECONDS, FIRST_CHECKPOINT_SECONDS, next_pause
@@ -70,6 +71,30 @@ def test_a_line_comes_after_a_while_and_goes(live: bool, monkeypatch: pytest.Mon
     assert shown.startswith("\r\x1b[K") == live
     assert shown.endswith("\r\x1b[K" if live else "\n")
     assert wait.thread not in threading.enumerate()
+
+
+def test_a_bar_says_how_long_it_will_still_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(activities.time, "monotonic", lambda: now[0])
+    wait = Waiting("looking inside", quiet=True)
+    assert wait.line(3) == "  looking inside …  3 s"
+    with Progress(2) as outer:
+        assert current_share() == 0
+        assert seconds_left() is None
+        assert wait.line(3) == "  looking inside …  3 s"
+        now[0] += 6
+        outer.advance()
+        assert wait.line(6) == f"  looking inside …  {'█' * 10}{' ' * 10}  50%   6 s left"
+        # A step of it, told of from inside; and one that is nobody's step, which is not told of.
+        with Progress(4, within=True) as inner, Progress(9) as other:
+            other.advance(8)
+            inner.advance()
+            assert current_share() == pytest.approx(5 / 8)
+            assert seconds_left() == pytest.approx(6 * 3 / 5)
+        assert current_share() == 0.5
+        outer.advance(5)
+        assert (current_share(), seconds_left()) == (1, 0)
+    assert current_share() is None
 
 
 def test_what_is_quick_or_quiet_says_nothing() -> None:

@@ -26,6 +26,7 @@ from .data.batches.batch import Batch, Padded
 from .errors import PellucidError, UsageError, unknown_name
 from .fields import Field, input_groups, kind_named
 from .inputs import INPUTS, Input
+from .inputs.base import example_count, repeat_value
 from .network_memory import join_positions, memory_links, read_memory
 from .outputs import OUTPUTS, Output, output_for
 from .solved.base import SolvedPart, input_fields, part_named
@@ -171,13 +172,14 @@ class Network(nn.Module):
     def trunk_input(self, batch: Batch) -> Features:  # -> (B, *positions, width)
         """What the trunk reads: the input layers' features, joined; with H heads (B, H, width)."""
         read = [layer(batch.inputs[key], batch.key) for layer, key in zip(self.layers, self.input_keys(), strict=True)]
+        # An input may be of one example that stands in all of them: it is read once.
         if self.vector:
             # A layer may make several examples of one, each with a key of its own.
             key = read[0].key if len(read) == 1 else batch.key
-            return Features(self.heads(self.entry(torch.cat([f.x for f in read], -1))), key=key)
+            return Features(self.heads(self.entry(torch.cat(as_many([f.x for f in read]), -1))), key=key)
         if len(read) == 1:
             return read[0]
-        tokens = [self.input_token(i, f) for i, f in enumerate(read)]
+        tokens = as_many([self.input_token(i, f) for i, f in enumerate(read)])
         return Features(torch.cat(tokens, 1), key=batch.key)  # (B, F, D)
 
     def input_token(self, i: int, f: Features) -> Tensor:  # (B, *positions, D) -> (B, 1 or F, D)
@@ -222,7 +224,12 @@ class Network(nn.Module):
         raw = self._added_answer(batch, f)
         if self.solved is None:
             return raw
-        return self.output.add_solved(raw.float(), self.solved(batch) if batch.solved is None else batch.solved, f)
+        return self.output.add_solved(raw.float(), self.solved_answer(batch), f)
+
+    def solved_answer(self, batch: Batch) -> Tensor:  # -> (B, R)
+        """What the solved part says, where there is one; what it has said of these examples is not asked again."""
+        assert self.solved is not None
+        return self.solved(whole_batch(batch)) if batch.solved is None else batch.solved
 
     def _added_answer(self, batch: Batch, f: Features) -> Tensor:
         # Answers with the precision of 8 bits would tie, or be rounded. What the trunk returns does not tell: after a
@@ -309,7 +316,7 @@ class Network(nn.Module):
         show("output", self.output, Features(raw), inside)
         if self.solved is None:
             return Opened(stages, raw)
-        solved = self.solved(batch) if batch.solved is None else batch.solved
+        solved = self.solved_answer(batch)
         return Opened(stages, self.output.add_solved(raw, solved, f), solved)
 
     def _open_entry(self, read: list[Features], show: Callable[..., Features]) -> Features:
@@ -501,6 +508,18 @@ def trunk_from(config: Mapping[str, Any], module: nn.Module | None, copies: int 
             fix="load it with pellucid.load(run, trunk=module)",
         )
     return module if isinstance(module, Custom) else Custom(module, **sizes)
+
+
+def as_many(parts: Sequence[Tensor]) -> list[Tensor]:  # each (B or 1, ...) -> each (B, ...)
+    """What is of one example as many times as the others are."""
+    count = max(len(x) for x in parts)
+    return [x if len(x) == count else x.expand(count, *x.shape[1:]) for x in parts]
+
+
+def whole_batch(batch: Batch) -> Batch:
+    """The batch with what is of one example and stands in all of them once for each."""
+    inputs = {k: v if example_count(v) == len(batch) else repeat_value(v, len(batch)) for k, v in batch.inputs.items()}
+    return replace(batch, inputs=inputs)
 
 
 def shape_of(value: Features | Tensor) -> tuple[int | str, ...]:

@@ -7,15 +7,15 @@ import threading
 import time
 from typing import TextIO
 
-from ..activity import current_activity
+from ..activity import current_activity, current_share, seconds_left
 from ..errors import visible_text
-from .console import clock_duration
+from .console import clock_duration, eighths_bar
 
 # Before the first line on a terminal, and between two, where each takes the place of the one before. In a log lines
 # stay, and nobody sits before it: there the pause is the third from the beginning.
 PATIENCE, SCREEN_SECONDS, LOG_SECONDS = 1.0, 0.5, 10.0
 
-CHARACTERS = 78
+CHARACTERS, BAR = 78, 20
 
 
 class Waiting:
@@ -60,9 +60,13 @@ class Waiting:
             pause = SCREEN_SECONDS if self.live else LOG_SECONDS
 
     def line(self, seconds: float) -> str:
-        """``decoding 'image'   12 s``."""
+        """``decoding 'image'   12 s``; where it is known how much is done, a bar and the time that is left."""
         text = visible_text(current_activity() or self.what).replace("\n", " ")
-        return f"  {text[:CHARACTERS]} …  {clock_duration(seconds)}"
+        share, left = current_share(), seconds_left()
+        if share is None or left is None:
+            return f"  {text[:CHARACTERS]} …  {clock_duration(seconds)}"
+        bar = eighths_bar(share, BAR).ljust(BAR)
+        return f"  {text[: CHARACTERS - BAR - 12]} …  {bar} {share:4.0%}   {clock_duration(left)} left"
 
     def _write(self, text: str) -> None:
         # A stream that is gone is no reason to stop the work.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -227,6 +228,8 @@ def vocabulary_for(size: int) -> int:
     return int(min(max(2 ** round(math.log2(max(size, 1) / BYTES_A_TOKEN)), 512), 16384))
 
 
+# Read anew for every text whose words are asked for, it would take longer than what is told of them.
+@lru_cache(maxsize=8)
 def load_tokenizer(text: str) -> Tokenizer:
     """The tokenizer of a state. Its JSON may come from a stranger's run: only its table of tokens is taken from it.
 

@@ -27,7 +27,7 @@ from ..views.base import LeftOut, Part, Subject, View, left_out
 from ..views.result import Result
 from .inside_file import example_name, source_words, write_inside
 from .kept_examples import why_no_examples
-from .kept_tests import KeptTests
+from .kept_tests import KeptFacts, KeptTests, weights_digest
 from .writing_pieces import name_prompt
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def _kept_part(run: Run, part: str) -> Part | None:
 
 def _facts(run: Run) -> Mapping[str, Any]:
     """What is known of the run beside its network."""
+    digest = weights_digest(run.network)
     return {
         "plan": run.plan,
         "record": run.record,
@@ -159,7 +160,8 @@ def _facts(run: Run) -> Mapping[str, Any]:
         "watched": lambda: getattr(run, "watched", []),
         "moments": lambda: getattr(run, "moments", []),
         "state": lambda: _last_state(run),
-        "tests": KeptTests(run),
+        "tests": KeptTests(run, digest),
+        "kept": KeptFacts(run, digest),
         "no examples": why_no_examples(run.record, run.plan.examples),
     }
 

@@ -22,8 +22,10 @@ def judge_run(run: Run, history: Sequence[Mapping[str, Any]]) -> dict[str, str] 
     if subject.training is None or subject.validation is None:
         return None
     rows = [row for row in history if row["event"] == "evaluated"]
+    # Nothing is kept beside a run that is still being written.
+    facts = {**subject.facts, "history": lambda: rows, "kept": {}}
     try:
-        found = judge_subject(replace(subject, facts={**subject.facts, "history": lambda: rows}))
+        found = judge_subject(replace(subject, facts=facts))
     except PellucidError:
         return None
     return asdict(found)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ..activity import Progress
 from ..network import Network
 from ..wording import end_sentence, join_words, percent_text
-from .attribution.badges import FEW_NUMBERS, Map, MapOf, checked_badge
-from .attribution.gradients import FEWEST_NODES, MOST_NODES, TOLERANCE, Attribution, expected_gradients
+from .attribution.badges import FEW_NUMBERS, Map, MapsOf, checked_badge
+from .attribution.gradients import FEWEST_NODES, MOST_NODES, TOLERANCE, Attribution, each_gradients, expected_gradients
 from .attribution.hiding import hidden_by_places, left_out, references
 from .attribution.place_blocks import draw_named, draw_places, draw_words, is_photo, photo_pixels, strongest
 from .attribution.places import Places, layers_with_places, places_of
@@ -23,6 +24,9 @@ from .result import Badge, Result
 # Kept training examples that stand in the example's stead, and of them those of the test.
 REFERENCES, TEST_REFERENCES = 16, 8
 
+# Nodes that maps of shuffled networks begin with: fewer hardly ever add up, and are in vain where they don't.
+SHUFFLED_NODES = 8
+
 # The same for the test of large examples, and nodes: as many slopes as of 8 references at 2 nodes, which are too few.
 DEAR_REFERENCES, DEAR_NODES = 4, 4
 
@@ -31,6 +35,9 @@ LOST = ("is missed most", "is better left out")
 LOST_BADGE = Badge("exact", "Forward passes without each part.")
 
 WORST_FIRST = ("failed", "suggestive", "checked", "exact")
+
+# The map that each of some networks has of an example by place, (*places); None of one where it can't be told.
+PlacesOf = Callable[[Sequence[Network], Sample], list[np.ndarray | None]]
 
 
 def suits(subject: Subject) -> str | None:
@@ -148,10 +155,12 @@ def evidence_badge(subject: Subject, gap: float, told: bool = True) -> Badge:
 def tested_badge(subject: Subject) -> Badge:
     """Of several inputs the worst of their badges, with its name."""
     layers = layers_with_places(subject.network)
-    found = [
-        checked_badge(subject, f"pixels {i}", tested_map(subject, i), hidden_by_places(subject, i), f"places {i}")
-        for i in layers
-    ]
+    found = []
+    with Progress(len(layers)) as progress:
+        for i in layers:
+            maps, hidden = tested_maps(subject, i), hidden_by_places(subject, i)
+            found.append(checked_badge(subject, f"pixels {i}", maps, hidden, f"places {i}"))
+            progress.advance()
     worst = min(range(len(layers)), key=lambda k: WORST_FIRST.index(found[k].level))
     names = join_words([f"'{field.name}'" for field in subject.network.layers[layers[worst]].fields], 3)
     said = f"Of {names}: " if len(layers) > 1 else ""
@@ -173,35 +182,37 @@ def map_of_parts(network: Network, i: int, found: Attribution) -> np.ndarray:  #
     return network.layers[i].sum_places(found.parts.unsqueeze(0))[0].numpy().astype(np.float64)
 
 
-def tested_map(subject: Subject, i: int) -> MapOf:
-    """The map of one input, in its units, as ``badges`` tests it."""
+def tested_maps(subject: Subject, i: int) -> MapsOf:
+    """The maps of one input, in its units, as ``badges`` tests it."""
     make_places = tested_places(subject, i)
 
-    def make_map(network: Network, sample: Sample) -> Map | None:
-        values = make_places(network, sample)
-        if values is None:
-            return None
+    def make_maps(networks: Sequence[Network], sample: Sample) -> list[Map | None]:
+        return [None if values is None else as_map(values, sample) for values in make_places(networks, sample)]
+
+    def as_map(values: np.ndarray, sample: Sample) -> Map:
+        network = subject.network
         units = places_of(network, i, sample).sums(values)
         traits = network.layers[i].fields[0].traits
         # Steps of a forecast that are read as one vector are columns: each has weights of its own.
         columns = traits.moments and network.vector
         return Map(units, units if traits.prose else values.ravel(), signed=columns)
 
-    return make_map
+    return make_maps
 
 
-def tested_places(subject: Subject, i: int) -> Callable[[Network, Sample], np.ndarray | None]:  # -> (*places)
-    """The map of one input by place, from fewer references than what is shown; None where it can't be told."""
+def tested_places(subject: Subject, i: int) -> PlacesOf:
+    """The maps of one input by place, from fewer references than what is shown."""
 
-    def make_places(network: Network, sample: Sample) -> np.ndarray | None:
+    def make_places(networks: Sequence[Network], sample: Sample) -> list[np.ndarray | None]:
         assert subject.training is not None
         # Too few nodes make another map than the one that is shown: where one part alone decides, the answer leaps on
         # the way, and two nodes may stand on the same side of it.
         small = input_numbers(sample.batch) < FEW_NUMBERS
         others = references(subject, subject.training, i, TEST_REFERENCES if small else DEAR_REFERENCES)
-        nodes, most = (FEWEST_NODES, MOST_NODES) if small else (DEAR_NODES, DEAR_NODES)
-        found = expected_gradients(network, sample, i, others, nodes=nodes, most=most)
-        return map_of_parts(network, i, found) if found.told else None
+        first = FEWEST_NODES if networks[0] is subject.network else SHUFFLED_NODES
+        nodes, most = (first, MOST_NODES) if small else (DEAR_NODES, DEAR_NODES)
+        every = each_gradients(networks, sample, i, others, nodes=nodes, most=most)
+        return [map_of_parts(subject.network, i, found) if found.told else None for found in every]
 
     return make_places
 

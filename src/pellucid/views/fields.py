@@ -5,7 +5,7 @@ P players: columns, and photos, texts, series as wholes; R references, examples 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from ..inputs.base import example_count, repeat_value, usual_value
 from ..network import Network
 from ..tasks.explained import Explained
 from ..wording import capitalise_text, end_sentence, number_text
-from .attribution.badges import FEW_NUMBERS, Map, MapOf, checked_badge
+from .attribution.badges import FEW_NUMBERS, Map, MapsOf, checked_badge
 from .attribution.hiding import OTHERS, other_reference, references
 from .attribution.place_blocks import strongest
-from .attribution.variants import Sample, answers, input_numbers, own_sample, take_rows, variants
+from .attribution.variants import Sample, each_answers, input_numbers, own_sample, take_rows, variants
 from .base import Part, Subject, register
 from .blocks import Bars
 from .reading import missing_names
@@ -93,7 +93,7 @@ def field_bars(names: list[str], values: np.ndarray, errors: np.ndarray, explain
 
 
 def fields_badge(subject: Subject) -> Badge:
-    return checked_badge(subject, "fields", tested_map(subject), hidden_by_fields(subject), "fields")
+    return checked_badge(subject, "fields", tested_maps(subject), hidden_by_fields(subject), "fields")
 
 
 # ---------------------------------------------------------------- the shares
@@ -122,6 +122,13 @@ def swap_fields(
     Args:
         others: encoded values of at least so many references as are taken, at most ``most``.
     """
+    return each_swap([network], sample, players, others, most)[0]
+
+
+def each_swap(
+    networks: Sequence[Network], sample: Sample, players: list[Player], others: Mapping[str, Any], most: int
+) -> list[FieldShares]:
+    """The same of networks that differ in what comes after their hidden layers; all else is worked out once."""
     there = example_count(next(iter(others.values())))
     passes = min(MOST_PASSES, MOST_NUMBERS // max(input_numbers(sample.batch), 1))
     count = max(min(LEAST, most, there), min(most, there, passes // (2 * (len(players) + 1))))
@@ -130,12 +137,16 @@ def swap_fields(
     orders = [order for _ in range(count) for order in both_ways(rng.permutation(len(players)))]
     # Before step k of an order its first k fields are the example's own, the others the reference's.
     swapped = np.concatenate([np.argsort(order)[None] >= steps for order in orders])  # (2 R (P + 1), P)
-    said = swapped_answers(network, sample, players, others, np.repeat(chosen, 2 * len(steps)), swapped)
-    walks = said.reshape(count, 2, len(steps))
-    moved = np.zeros((count, 2, len(players)))
-    np.put_along_axis(moved, np.array(orders).reshape(moved.shape), np.diff(walks, axis=2), 2)
+    every = swapped_answers(networks, sample, players, others, np.repeat(chosen, 2 * len(steps)), swapped)
+    return [_shares_of(said.reshape(count, 2, len(steps)), np.array(orders)) for said in every]
+
+
+def _shares_of(walks: np.ndarray, orders: np.ndarray) -> FieldShares:  # (R, 2, P + 1), (2 R, P)
+    count, _, steps = walks.shape
+    moved = np.zeros((count, 2, steps - 1))
+    np.put_along_axis(moved, orders.reshape(moved.shape), np.diff(walks, axis=2), 2)
     moved, starts = moved.mean(1), walks[:, :, 0].mean(1)
-    errors = moved.std(0, ddof=1) / count**0.5 if count > 1 else np.zeros(len(players))
+    errors = moved.std(0, ddof=1) / count**0.5 if count > 1 else np.zeros(steps - 1)
     return FieldShares(moved.mean(0), errors, float(starts.mean()), count)
 
 
@@ -145,35 +156,35 @@ def both_ways(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @torch.no_grad()
 def swapped_answers(
-    network: Network,
+    networks: Sequence[Network],
     sample: Sample,
     players: list[Player],
     others: Mapping[str, Any],
     rows: np.ndarray,
     swapped: np.ndarray,
-) -> np.ndarray:  # (S,), (S, P) bool -> (S,)
+) -> np.ndarray:  # (S,), (S, P) bool -> (N, S)
     """Answers to the example, each time with some fields of one of the others."""
-    changed = {}
+    changed, network = {}, networks[0]
     mask, taken = torch.from_numpy(np.ascontiguousarray(swapped)), torch.from_numpy(rows)
     for i, key in enumerate(network.input_keys()):
         own = mask[:, [k for k, player in enumerate(players) if player.layer == i]]
         value = repeat_value(sample.batch.inputs[key], len(mask))
         changed[key] = network.layers[i].swap_fields(value, take_rows(others[key], taken), own)
-    return answers(network, variants(sample.batch, len(mask), changed), sample.index)
+    return each_answers(networks, variants(sample.batch, len(mask), changed), sample.index)
 
 
 # ---------------------------------------------------------------- the test
 
 
-def tested_map(subject: Subject) -> MapOf:
-    def make_map(network: Network, sample: Sample) -> Map:
+def tested_maps(subject: Subject) -> MapsOf:
+    def make_maps(networks: Sequence[Network], sample: Sample) -> list[Map]:
         assert subject.training is not None
         others = every_reference(subject, subject.training, MOST)
         most = TEST_REFERENCES if input_numbers(sample.batch) < FEW_NUMBERS else DEAR_REFERENCES
-        shares = swap_fields(network, sample, players_of(network), others, most).shares
-        return Map(shares, shares, signed=True)
+        every = each_swap(networks, sample, players_of(networks[0]), others, most)
+        return [Map(found.shares, found.shares, signed=True) for found in every]
 
-    return make_map
+    return make_maps
 
 
 def hidden_by_fields(subject: Subject) -> Any:
@@ -190,6 +201,6 @@ def hidden_by_fields(subject: Subject) -> Any:
                 filler[key] = usual_value(references(subject, subject.training, i, OTHERS))
             else:
                 filler[key] = other_reference(subject, subject.validation, i, sample)
-        return swapped_answers(network, sample, players, filler, np.zeros(len(hidden), np.int64), hidden)
+        return swapped_answers([network], sample, players, filler, np.zeros(len(hidden), np.int64), hidden)[0]  # type: ignore[no-any-return]
 
     return answer_hidden

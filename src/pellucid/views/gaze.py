@@ -87,8 +87,8 @@ def gaze(subject: Subject) -> Result:
 
 
 def _column_sizes(subject: Subject, samples: list[Sample]) -> np.ndarray:  # -> (P,)
-    make = columns.tested_map(subject)
-    found = [made.units for s in samples if (made := make(subject.network, s)) is not None]
+    make = columns.tested_maps(subject)
+    found = [made.units for s in samples for made in make([subject.network], s) if made is not None]
     sizes = np.abs(found).mean(0) * abs(_scale(subject, samples[0]))
     # What is left of answers that are the same is rounding.
     return np.where(sizes < columns.ROUNDING * sizes.max(initial=0.0), 0.0, sizes)
@@ -104,7 +104,7 @@ def _scale(subject: Subject, sample: Sample) -> float:
 
 
 def _map_of(subject: Subject, i: int, sample: Sample) -> np.ndarray | None:  # -> (*places)
-    made = evidence.tested_places(subject, i)(subject.network, sample)
+    (made,) = evidence.tested_places(subject, i)([subject.network], sample)
     return None if made is None or not made.size else made
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..activity import activity
 from ..data.batches.batch import Batch
 from ..errors import PellucidError
 from ..wording import count_noun
@@ -49,7 +50,7 @@ def verdict(subject: Subject) -> Result:
 def health(subject: Subject) -> Result:
     """The vital signs of the training, the verdict they lead to, and the courses they are from."""
     course, training, validation = examine(subject)
-    signs = vital_signs(subject.network, training, validation, course)
+    signs = signs_of(subject, training, validation, course)
     found = refine(subject, judge(signs, course.recipe), validation, course)
     return Result(
         "health",
@@ -73,8 +74,17 @@ def health(subject: Subject) -> Result:
 def judge_subject(subject: Subject) -> Verdict:
     """The verdict alone."""
     course, training, validation = examine(subject)
-    signs = vital_signs(subject.network, training, validation, course)
+    signs = signs_of(subject, training, validation, course)
     return refine(subject, judge(signs, course.recipe), validation, course)
+
+
+@activity("examining the training")
+def signs_of(subject: Subject, training: Batch, validation: Batch, course: Course) -> Signs:
+    """The vital signs of the run's training, worked out once."""
+    kept = subject.facts.get("kept", subject.found)
+    if "signs" not in kept:
+        kept["signs"] = vital_signs(subject.network, training, validation, course)
+    return kept["signs"]  # type: ignore[no-any-return]
 
 
 def examine(subject: Subject) -> tuple[Course, Batch, Batch]:

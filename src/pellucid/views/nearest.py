@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..activity import Progress
 from ..data.batches.batch import Batch
 from ..network import Network
 from ..wording import number_text, plain_text
@@ -111,7 +112,11 @@ def pooled_and_answer(network: Network, batch: Batch) -> tuple[Tensor, Tensor]: 
 def read_examples(network: Network, part: Part, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:  # -> (n, D), (n, R)
     size = min(part.loader.at_once, 128)
     pieces = [rows[start : start + size] for start in range(0, len(rows), size)]
-    found = [pooled_and_answer(network, part.batch(piece)) for piece in pieces]
+    found = []
+    with Progress(len(pieces)) as progress:
+        for piece in pieces:
+            found.append(pooled_and_answer(network, part.batch(piece)))
+            progress.advance()
     return torch.cat([v for v, _ in found]), torch.cat([raw for _, raw in found]).numpy()
 
 

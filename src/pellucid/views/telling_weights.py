@@ -5,7 +5,7 @@ n examples, R numbers in a raw answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,12 +15,15 @@ from torch import Tensor
 
 from ..data.batches.batch import Batch
 from ..network import Network
+from ..trunks import Features
 from ..wording import number_text
 from .anatomy import stage_address
 from .base import Subject, register
-from .blocks import Block, Curves, Table
-from .result import Badge, Result
-from .weight import chosen_rows, copy_to_learn, weight
+from .blocks import Block, Table
+from .changes.replayed import keep_stages, replay_before
+from .result import Result
+from .sums.gradient_terms import RecordedLoss
+from .weight import PAPER, chosen_rows, copy_to_learn, curve_block, losses_around, method_text, terms_badge
 
 # Weights of a matrix that are tried, those with the largest slope times value.
 TRIED = 8
@@ -31,10 +34,12 @@ TITLES = {1: "One weight", 2: "Two weights", 3: "Three weights"}
 
 @dataclass(frozen=True)
 class Telling:
-    """One weight: its address, and how far answers move where it is 0, on average over examples."""
+    """One weight: its address, how far answers move where it is 0, on average over examples; its tensor and place."""
 
     address: str
     moved: float
+    parameter: str
+    index: tuple[int, ...]
 
 
 def suits(subject: Subject) -> str | None:
@@ -51,29 +56,34 @@ def suits(subject: Subject) -> str | None:
 @register("weights", "Weights that tell most", place=70, needs=("training",), suits=suits)
 def telling_weights(subject: Subject) -> Result:
     """Of three matrices the weight without which the answers move most, and the loss around each."""
-    telling = telling_of(subject)
-    found = [weight(subject, one.address) for one in telling]
-    rows: list[list[Any]] = [
-        [one.address, float(r.arrays["weight"]), one.moved, float(r.arrays["gradient"])]
-        for one, r in zip(telling, found, strict=True)
-    ]
-    blocks: list[Block] = [Table("", ("weight", "value", "answers move without it", "gradient of the loss"), rows)]
-    # Of each the loss around it; its terms and its next step are a view of their own.
-    for result, row in zip(found, rows, strict=True):
-        curve = next(block for block in result.blocks if isinstance(block, Curves))
-        blocks.append(replace(curve, caption=f"{row[0]}: {curve.caption}"))
-    level = "exact" if all(r.badge.level == "exact" for r in found) else "failed"
+    part, telling = subject.training, telling_of(subject)
+    assert part is not None
+    chosen, network = chosen_rows(part), copy_to_learn(subject.network)
+    batch = part.batch(chosen)
+    loss = RecordedLoss(network, batch)
+    rows: list[list[Any]] = []
+    curves: list[Block] = []
+    badges = []
+    for one in telling:
+        terms = loss.terms(one.parameter, one.index)
+        value = network.get_parameter(one.parameter)[one.index].item()
+        rows.append([one.address, value, one.moved, terms.slope])
+        # Of each the loss around it; its terms and its next step are a view of their own.
+        curve = curve_block(value, terms, *losses_around(network, batch, one.parameter, one.index))
+        curves.append(replace(curve, caption=f"{one.address}: {curve.caption}"))
+        badges.append(terms_badge(terms))
+    level = "exact" if all(badge.level == "exact" for badge in badges) else "failed"
     return Result(
         "weights",
         TITLES[len(telling)],
         _say(telling, subject),
-        Badge(level, found[0].badge.reason, found[0].badge.figures),  # type: ignore[arg-type]
-        blocks,
+        replace(badges[0], level=level),  # type: ignore[arg-type]
+        [Table("", ("weight", "value", "answers move without it", "gradient of the loss"), rows), *curves],
         {"weights": np.array([row[1] for row in rows]), "moved": np.array([row[2] for row in rows]),
          "gradients": np.array([row[3] for row in rows])},
         method=f"Of each matrix the {TRIED} weights with the largest gradient times value, set to 0 in turn. "
-        f"{found[0].method}",
-        paper=found[0].paper,
+        f"{method_text(len(chosen))}",
+        paper=PAPER,
         caption="Where a curve is level, training has nothing left to gain from that weight. More of one of them, "
         f'term by term: --weight "{rows[-1][0]}"',
     )  # fmt: skip
@@ -114,25 +124,29 @@ def _find_telling(subject: Subject) -> list[Telling]:
     ]
     able = [(name, size) for name, size in sizes if bool((size > 0).any())]
     places = sorted({0, len(able) // 2, len(able) - 1}) if able else []
-    found = [most_moving(network, batch, *able[i]) for i in places]
+    kept = keep_stages(network, batch)
+    found = [most_moving(network, batch, *able[i], kept) for i in places]
     return [one for one in found if one.moved > 0]
 
 
 @torch.no_grad()
-def most_moving(network: Network, batch: Batch, name: str, size: Tensor) -> Telling:
+def most_moving(
+    network: Network, batch: Batch, name: str, size: Tensor, kept: tuple[Mapping[str, Features], Tensor]
+) -> Telling:
     """Of a matrix the weight without which answers move most.
 
     Args:
-        size: of each weight its slope times its value; the largest are tried.
+        size: of each weight its slope times its value; the largest are tried. kept: what stages return, and answers.
     """
-    tensor, answers = network.get_parameter(name), network(batch)  # ..., (n, R)
-    best = Telling("", 0.0)
-    for flat in size.flatten().topk(min(TRIED, size.numel())).indices.tolist():
-        index = tuple(int(i) for i in np.unravel_index(flat, tuple(size.shape)))
-        kept = tensor[index].clone()
-        tensor[index] = 0.0
-        moved = float((network(batch) - answers).abs().amax(1).mean())
-        tensor[index] = kept
-        if moved > best.moved:
-            best = Telling(f"{stage_address(name)}[{','.join(map(str, index))}]", moved)
+    tensor, (stages, answers) = network.get_parameter(name), kept  # ..., (n, R)
+    best = Telling("", 0.0, name, ())
+    with replay_before(network, stages, name):
+        for flat in size.flatten().topk(min(TRIED, size.numel())).indices.tolist():
+            index = tuple(int(i) for i in np.unravel_index(flat, tuple(size.shape)))
+            own = tensor[index].clone()
+            tensor[index] = 0.0
+            moved = float((network(batch) - answers).abs().amax(1).mean())
+            tensor[index] = own
+            if moved > best.moved:
+                best = Telling(f"{stage_address(name)}[{','.join(map(str, index))}]", moved, name, index)
     return best

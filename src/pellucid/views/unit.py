@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..activity import Progress
 from ..data.batches.batch import Batch
 from ..errors import PellucidError, UsageError
 from ..wording import count_noun, number_text
@@ -26,6 +27,9 @@ from .sums.term_names import position_text, term_names
 
 # Of a sum, the products that are listed.
 TERMS = 12
+
+# Kept examples in a batch.
+AT_ONCE = 64
 
 # Of what is cut out of a photo, pixels a side.
 LEAST_SIDE = 5
@@ -228,11 +232,14 @@ class KeptUnit:
     @classmethod
     def of(cls, subject: Subject, part: Part, name: str) -> KeptUnit:
         values, places = [], []
-        for rows in in_batches(part):
-            found = find_unit(Scene.of(subject.network, part.batch(rows)), name)
-            best = found.each().max(1)
-            values.append(best.values.numpy())
-            places.append(best.indices.numpy())
+        batches = in_batches(part, AT_ONCE)
+        with Progress(len(batches)) as progress:
+            for rows in batches:
+                found = find_unit(Scene.of(subject.network, part.batch(rows)), name)
+                best = found.each().max(1)
+                values.append(best.values.numpy())
+                places.append(best.indices.numpy())
+                progress.advance()
         return cls(np.concatenate(values), np.concatenate(places))
 
     def gallery(self, subject: Subject, part: Part, name: str) -> Gallery:

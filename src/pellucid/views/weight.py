@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..activity import Progress
 from ..data.batches.batch import Batch
 from ..errors import PellucidError, UsageError
 from ..network import Network
@@ -15,6 +16,7 @@ from ..wording import count_noun, number_text
 from .anatomy import stage_address
 from .base import Part, Subject, register
 from .blocks import Block, Curves, Table
+from .changes.replayed import keep_stages, replay_before
 from .result import Badge, Result
 from .sums.addresses import find_weight
 from .sums.gradient_terms import GradientTerms, gradient_terms, largest_terms
@@ -28,6 +30,8 @@ POSITIONS = 8192
 
 # Values of the weight at which the loss is worked out.
 POINTS = 11
+
+PAPER = "Rumelhart, Hinton and Williams, 1986"
 
 # Of all that is added up, by which the sum of the terms may differ from float32's.
 TOLERANCE = 1e-5
@@ -55,25 +59,33 @@ def weight(subject: Subject, name: str = "") -> Result:
     step = next_step(subject, batch, parameter, index)
     value = network.get_parameter(parameter)[index].item()
     titles = [part.title(int(row)) for row in rows]
-    level: Any = "exact" if terms.residual <= TOLERANCE else "failed"
-    reason = f"The terms add up to autograd's gradient: off by {terms.residual:.1e} of all that is added up."
     address = f"{stage_address(parameter)}[{','.join(map(str, index))}]"
     return Result(
         "weight",
         f"Weight {address}",
         say_weight(value, terms, step),
-        Badge(level, reason, {"relative error": terms.residual}),
-        [_terms_block(terms, titles), _curve_block(value, terms, at, losses), *_step_blocks(step)],
+        terms_badge(terms),
+        [_terms_block(terms, titles), curve_block(value, terms, at, losses), *_step_blocks(step)],
         {
             "weight": np.array(value), "gradient": np.array(terms.slope), "terms": terms.products,
             "deltas": terms.deltas, "values": terms.values, "at": at, "losses": losses,
             "tangent": terms.loss + terms.slope * (at - value),
             "step": np.array([step.before, step.after]), "step_losses": np.array([step.loss_before, step.loss_after]),
         },
-        method=f"Backpropagation on {count_noun(len(rows), 'kept training example')}, dropout and augmentation off.",
-        paper="Rumelhart, Hinton and Williams, 1986",
+        method=method_text(len(rows)),
+        paper=PAPER,
         caption="The loss says how wrong the answers are: training moves every weight against its slope, the gradient.",
     )  # fmt: skip
+
+
+def terms_badge(terms: GradientTerms) -> Badge:
+    """Exact where the terms add up to the gradient."""
+    reason = f"The terms add up to autograd's gradient: off by {terms.residual:.1e} of all that is added up."
+    return Badge("exact" if terms.residual <= TOLERANCE else "failed", reason, {"relative error": terms.residual})
+
+
+def method_text(count: int) -> str:
+    return f"Backpropagation on {count_noun(count, 'kept training example')}, dropout and augmentation off."
 
 
 def chosen_rows(part: Part) -> np.ndarray:
@@ -102,11 +114,13 @@ def losses_around(
     spread = float(tensor.detach().std()) if tensor.numel() > 1 else 0.0
     reach = max(spread, abs(value)) or 0.1
     at = value + reach * np.linspace(-1, 1, POINTS)
-    with torch.no_grad():
+    stages, _ = keep_stages(network, batch)
+    with torch.no_grad(), replay_before(network, stages, parameter), Progress(len(at)) as progress:
         kept, losses = tensor[index].clone(), []
         for one in at:
             tensor[index] = one
             losses.append(float(network.loss(batch)))
+            progress.advance()
         tensor[index] = kept
     return at, np.array(losses)
 
@@ -149,7 +163,7 @@ def _terms_block(terms: GradientTerms, titles: list[str]) -> Table:
     return Table(caption, ("from", "δ", "a", "δ · a"), rows)
 
 
-def _curve_block(value: float, terms: GradientTerms, at: np.ndarray, losses: np.ndarray) -> Curves:
+def curve_block(value: float, terms: GradientTerms, at: np.ndarray, losses: np.ndarray) -> Curves:
     tangent = terms.loss + terms.slope * (at - value)
     return Curves(
         "The loss of these examples if only this weight were another; the straight line has the gradient as its slope.",

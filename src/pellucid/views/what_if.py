@@ -27,6 +27,9 @@ from .sums.addresses import LIST_STAGES, find_weight
 # Of what is answered, the values that are listed.
 MOST_ANSWERS = 8
 
+# Kept examples on which is seen whether a stage gives the shape that it reads.
+SEEN = 8
+
 Words = str | Sequence[str]
 
 
@@ -110,12 +113,14 @@ def _short(names: Mapping[str, Any]) -> list[str]:
 
 
 def _watched(subject: Subject) -> dict[str, Traffic]:
-    """What goes through each stage on kept examples; on the example alone where there are none."""
+    """What goes through each stage: on kept examples, if there are any, and on few where no mean is asked for."""
     part, network = subject.validation or subject.training, copy.deepcopy(subject.network)
-    if part:
-        return watch_stages(network, (part.batch(rows) for rows in in_batches(part)))
     assert subject.example is not None
-    return watch_stages(network, [subject.example])
+    some = [subject.example, *([part.batch(range(min(SEEN, len(part))))] if part else [])]
+    found = watch_stages(network, some)
+    if part is None or all(traffic.agrees for traffic in found.values()):
+        return found
+    return watch_stages(network, (part.batch(rows) for rows in in_batches(part)))
 
 
 def _answer(network: Network, batch: Batch, units: Sequence[str]) -> Tensor:  # -> (R,)

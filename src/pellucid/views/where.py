@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 from ..data.batches.batch import Batch
 from ..network import Network
 from ..trunks import Features
-from .attribution.badges import FEWEST_UNITS, Map, MapOf, checked_badge
+from .attribution.badges import FEWEST_UNITS, Map, MapsOf, checked_badge
 from .attribution.hiding import hidden_by_places
 from .attribution.place_blocks import cells_between, fit_cells, is_photo, photo_pixels
 from .attribution.places import to_squares
@@ -117,19 +118,25 @@ def chosen_stages(subject: Subject, i: int, maps: dict[str, np.ndarray]) -> dict
 def stage_badge(subject: Subject, i: int, name: str) -> Badge:
     said = f"At stage {name}:"
     units = hidden_by_places(subject, i)
-    return checked_badge(subject, f"where {i} {name}", tested_map(i, name), units, f"places {i}", said)
+    return checked_badge(subject, f"where {i} {name}", tested_maps(i, name), units, f"places {i}", said)
 
 
-def tested_map(i: int, name: str) -> MapOf:
-    def make_map(network: Network, sample: Sample) -> Map | None:
-        values = stage_maps(network, sample.batch, i, sample.index)[name]
+def tested_maps(i: int, name: str) -> MapsOf:
+    def make_maps(networks: Sequence[Network], sample: Sample) -> list[Map | None]:
+        # Maps of all stages come from one pass, and each stage has a test of its own.
+        new = [network for network in networks if ("maps", i, network) not in sample.found]
+        for network, maps in zip(new, each_stage_maps(new, sample.batch, i, sample.index) if new else [], strict=True):
+            sample.found["maps", i, network] = maps
+        return [as_map(network, sample.found["maps", i, network][name]) for network in networks]
+
+    def as_map(network: Network, values: np.ndarray) -> Map | None:
         if values.size < FEWEST_UNITS:
             return None
         layer: Any = network.layers[i]
         height, width = layer.size[:2]
         return Map(to_squares(over_photo(network, i, values), height, width), values.ravel())
 
-    return make_map
+    return make_maps
 
 
 # ---------------------------------------------------------------- the maps
@@ -137,15 +144,23 @@ def tested_map(i: int, name: str) -> MapOf:
 
 def stage_maps(network: Network, batch: Batch, i: int, index: int) -> dict[str, np.ndarray]:  # -> (h, w) each
     """HiResCAM of one photo at every hidden stage that it passes, averaged with the mirror image's, turned back."""
-    own = one_sided_maps(network, batch, i, index)
-    mirrored = network.mirror_batch(batch)
+    return each_stage_maps([network], batch, i, index)[0]
+
+
+def each_stage_maps(networks: Sequence[Network], batch: Batch, i: int, index: int) -> list[dict[str, np.ndarray]]:
+    """The same of networks that differ in what comes after their hidden layers; all else is worked out once."""
+    every = one_sided_maps(networks, batch, i, index)
+    mirrored = networks[0].mirror_batch(batch)
     if mirrored is None:
-        return own
-    other = one_sided_maps(network, mirrored, i, index)
-    return {name: (values + turn_back(network, batch, other[name], i)) / 2 for name, values in own.items()}
+        return every
+    others = one_sided_maps(networks, mirrored, i, index)
+    return [
+        {name: (values + turn_back(networks[0], batch, other[name], i)) / 2 for name, values in own.items()}
+        for own, other in zip(every, others, strict=True)
+    ]
 
 
-def one_sided_maps(network: Network, batch: Batch, i: int, index: int) -> dict[str, np.ndarray]:
+def one_sided_maps(networks: Sequence[Network], batch: Batch, i: int, index: int) -> list[dict[str, np.ndarray]]:
     seen: dict[str, Features] = {}
 
     def note_stage(name: str) -> Any:
@@ -154,19 +169,23 @@ def one_sided_maps(network: Network, batch: Batch, i: int, index: int) -> dict[s
 
         return note
 
-    # Hooks on the one forward pass: opened stages of a recurrent trunk take long.
-    hooks = [m.register_forward_hook(note_stage(name)) for name, m in stages_of(network, i).items()]
+    # Hooks on the one forward pass, as only what the stages return is asked for.
+    hooks = [m.register_forward_hook(note_stage(name)) for name, m in stages_of(networks[0], i).items()]
     try:
-        answer = network(batch)[0, index]
+        read = networks[0].output_input(batch)
     finally:
         for hook in hooks:
             hook.remove()
     grids = {name: f.x for name, f in seen.items() if f.x.ndim == 4}
-    slopes = torch.autograd.grad(answer, list(grids.values()))
-    return {
-        name: (x * slope).detach().double().sum(-1)[0].numpy()
-        for (name, x), slope in zip(grids.items(), slopes, strict=True)
-    }
+    found = []
+    for network in networks:
+        answer = network.answer(batch, read)[0, index]
+        slopes = torch.autograd.grad(answer, list(grids.values()), retain_graph=network is not networks[-1])
+        found.append({
+            name: (x * slope).detach().double().sum(-1)[0].numpy()
+            for (name, x), slope in zip(grids.items(), slopes, strict=True)
+        })  # fmt: skip
+    return found
 
 
 def stages_of(network: Network, i: int) -> dict[str, nn.Module]:

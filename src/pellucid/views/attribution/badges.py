@@ -17,12 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...activity import activity
+from ...activity import Progress, activity
 from ...network import Network
 from ...wording import number_text
 from ..base import Part, Subject
 from ..result import Badge, Level
 from .variants import Sample, input_numbers, kept_samples, predict_all, spread
+
+# Of what is tested and how: what other rules found is not read.
+RULES = 2
 
 # Kept validation examples that a map is tested on, and whether the network knows anything is.
 TESTED, KNOWN = 12, 128
@@ -42,10 +45,16 @@ SURE, FEWEST_UNITS, FEWEST_TESTED = 2.0, 4, 3
 # Shuffled networks that maps of fewer parts than this are compared with, of examples of fewer numbers; else one.
 SHUFFLES, FEW_PARTS, FEW_NUMBERS = 6, 64, 1000
 
+# Of several shuffled networks so many settle it where they agree; standard errors by which fewer examples must.
+SETTLING, CERTAIN = SHUFFLES // 2 + 1, 5.0
+
 # Examples whose maps of many parts are compared with those of shuffled networks: each map has parts enough by itself.
 SHUFFLED = 6
 
 FILLS = ("mean", "swap")
+
+# How long hiding, and shuffling the last layer or all, take beside making the maps.
+HIDING, SHUFFLING = 0.5, 2.0
 
 # The level of a badge, why, and the figures of its test by name.
 Tested = tuple[Level, str, dict[str, float]]
@@ -64,8 +73,9 @@ class Map:
     signed: bool = False
 
 
-# Of an example, of any network like the subject's; None where it has too few units.
-MapOf = Callable[[Network, Sample], Map | None]
+# Of an example, of networks like the subject's that differ in what comes after their hidden layers, of each a map; None
+# where it has too few units.
+MapsOf = Callable[[Sequence[Network], Sample], Sequence[Map | None]]
 
 # (S,) answers to an example with the units of (S, U) hidden, filled by one of ``FILLS``.
 HiddenAnswers = Callable[[Sample, np.ndarray, str], np.ndarray]
@@ -80,7 +90,7 @@ class Curves:
 
 
 def checked_badge(
-    subject: Subject, name: str, map_of: MapOf, hidden_answers: HiddenAnswers, units: str, said: str = ""
+    subject: Subject, name: str, maps_of: MapsOf, hidden_answers: HiddenAnswers, units: str, said: str = ""
 ) -> Badge:
     """The badge of a kind of map on this network; worked out once a run.
 
@@ -91,18 +101,29 @@ def checked_badge(
     tests = subject.facts.get("tests", subject.found)
     key = f"check {name}" if subject.which is None else f"check {name} for {subject.which}"
     if key not in tests:
-        tests[key] = test_map(subject, map_of, hidden_answers, units)
+        tests[key] = test_map(subject, maps_of, hidden_answers, units)
     level, reason, figures = tests[key]
     return Badge(level, f"{said} {reason}".strip(), figures)
 
 
 @activity("testing explanations on this network")
-def test_map(subject: Subject, map_of: MapOf, hidden_answers: HiddenAnswers, units: str) -> Tested:
+def test_map(subject: Subject, maps_of: MapsOf, hidden_answers: HiddenAnswers, units: str) -> Tested:
     """The level, why, and the figures."""
     if subject.validation is None or subject.training is None:
         return "suggestive", "Not tested: the run keeps no examples to test it on.", {}
+    with Progress(1 + HIDING + 2 * SHUFFLING, within=True) as progress:
+        return _test_map(subject, maps_of, hidden_answers, units, progress)
+
+
+def _test_map(
+    subject: Subject, maps_of: MapsOf, hidden_answers: HiddenAnswers, units: str, progress: Progress
+) -> Tested:
+    assert subject.validation is not None
     samples = tested_samples(subject, subject.validation)
-    maps = [map_of(subject.network, sample) for sample in samples]
+    maps = []
+    for sample in samples:
+        maps.append(maps_of([subject.network], sample)[0])
+        progress.advance(1 / len(samples))
     tested = [(s, m) for s, m in zip(samples, maps, strict=True) if m is not None and len(m.units) >= FEWEST_UNITS]
     if len(tested) < FEWEST_TESTED:
         return "suggestive", "Not tested: the examples have too few parts to put in an order.", {}
@@ -113,7 +134,8 @@ def test_map(subject: Subject, map_of: MapOf, hidden_answers: HiddenAnswers, uni
     if hiding_tests(tested) < FEWEST_TESTED:
         return "suggestive", "It can't be told: of next to all examples the maps say that no part matters more.", {}
     faults = hiding_faults(tested, hidden_answers, chance, figures)
-    faults += shuffling_faults(subject, tested, map_of, figures)
+    progress.advance(HIDING)
+    faults += shuffling_faults(subject, tested, maps_of, figures, progress)
     low = better_than_naive(subject)
     figures["better than the naive answer by at least"] = low
     if low <= 0:
@@ -236,30 +258,106 @@ def hiding_curves(
 
 
 def shuffling_faults(
-    subject: Subject, tested: Sequence[tuple[Sample, Map]], map_of: MapOf, figures: dict[str, float]
+    subject: Subject,
+    tested: Sequence[tuple[Sample, Map]],
+    maps_of: MapsOf,
+    figures: dict[str, float],
+    progress: Progress,
 ) -> list[str]:
     """Why a map fails by shuffling the network's weights; none where it passes."""
     faults = []
-    assert subject.validation is not None
+    # Of maps with few parts a single other network may be alike by chance: the middle of several is what counts.
+    few = max(len(m.fine) for _, m in tested) < FEW_PARTS and input_numbers(tested[0][0].batch) < FEW_NUMBERS
     for which, what, most in (("last", "its last layer shuffled", MOST_LAST), ("all", "all layers shuffled", MOST_ALL)):
-        # Of maps with few parts a single other network may be alike by chance: the middle of several is what counts.
-        few = max(len(m.fine) for _, m in tested) < FEW_PARTS and input_numbers(tested[0][0].batch) < FEW_NUMBERS
-        # Layers before the last have found what matters, and their finding stays: for or against what is another thing.
-        signed = which == "last" or tested[0][1].signed
-        each = []
-        for seed in range(SHUFFLES if few else 1):
-            chosen = tested if few else [tested[k] for k in spread(len(tested), SHUFFLED)]
-            made = [(own, map_of(shuffled_network(subject, which, seed), sample)) for sample, own in chosen]
-            # A shuffled network need not have a slope everywhere.
-            pairs = [(own.fine, moved.fine) for own, moved in made if moved is not None]
-            if len(pairs) < FEWEST_TESTED:
-                continue
-            each.append(mean_correlation([own for own, _ in pairs], [moved for _, moved in pairs], signed))
+        start = progress.done
+        found = ShuffledMaps(subject, which, tested, maps_of, progress)
+        each = found.several(most) if few else found.likeness([0], found.some)
+        # What was not needed is done, too.
+        progress.advance(max(0.0, start + SHUFFLING - progress.done))
         likeness = float(np.median(each)) if each else 1.0
         figures[f"rank correlation, {what}"] = likeness
         if not likeness < most:
             faults.append(f"it is much the same for a network with {what}")
     return faults
+
+
+class ShuffledMaps:
+    """Maps that networks with shuffled weights have of the tested examples, each made once.
+
+    Args:
+        which: layers are shuffled: ``"last"`` or ``"all"``. progress: is told of what is made, ``SHUFFLING`` at most.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        which: str,
+        tested: Sequence[tuple[Sample, Map]],
+        maps_of: MapsOf,
+        progress: Progress,
+    ):
+        self.subject, self.which, self.tested, self.maps_of, self.progress = subject, which, tested, maps_of, progress
+        # Layers before the last have found what matters, and their finding stays: for or against what is another thing.
+        self.signed = which == "last" or tested[0][1].signed
+        self.some = spread(len(tested), SHUFFLED).tolist()
+        self._made: dict[tuple[int, int], Map | None] = {}
+
+    def several(self, most: float) -> list[float]:
+        """How alike several shuffled networks' maps are, as many as it takes to know where their middle lies."""
+        each, every = self.likeness(range(SETTLING), self.some), range(len(self.tested))
+        if is_certain(each, most):
+            return each
+        each = self.likeness(range(SETTLING), every)
+        for seed in range(SETTLING, SHUFFLES):
+            if is_settled(each, most, SHUFFLES):
+                break
+            each += self.likeness([seed], every)
+        return each
+
+    def likeness(self, seeds: Sequence[int], chosen: Sequence[int]) -> list[float]:
+        """How alike the maps of the network and of each shuffled one are; nothing of one that has too few."""
+        found = []
+        for k in chosen:
+            self._make(k, seeds)
+        for seed in seeds:
+            # A shuffled network need not have a slope everywhere.
+            pairs = [(self.tested[k][1].fine, moved.fine) for k in chosen if (moved := self._made[seed, k]) is not None]
+            if len(pairs) >= FEWEST_TESTED:
+                found.append(mean_correlation([own for own, _ in pairs], [moved for _, moved in pairs], self.signed))
+        return found
+
+    def _make(self, k: int, seeds: Sequence[int]) -> None:
+        new = [seed for seed in seeds if (seed, k) not in self._made]
+        # Networks that differ in their last layers alone go through all others together.
+        for together in [new] if self.which == "last" and new else [[seed] for seed in new]:
+            others = [shuffled_network(self.subject, self.which, seed) for seed in together]
+            made = self.maps_of(others, self.tested[k][0])
+            self._made |= {(seed, k): one for seed, one in zip(together, made, strict=True)}
+            self.progress.advance(SHUFFLING / SHUFFLES / len(self.tested) * len(together))
+
+
+def is_settled(each: Sequence[float], most: float, count: int) -> bool:
+    """Whether the middle of so many numbers is below ``most`` or not, whatever those are that are not known yet.
+
+    >>> is_settled([0.1, 0.2, 0.9], 0.7, 6), is_settled([0.1, 0.2, 0.9, 0.3, 0.4], 0.7, 6)
+    (False, True)
+    """
+    below = sum(value < most for value in each)
+    return max(below, len(each) - below) > count / 2
+
+
+def is_certain(each: Sequence[float], most: float) -> bool:
+    """Whether numbers of fewer examples settle it all the same: all on one side, and their middle far from the limit.
+
+    Far is ``CERTAIN`` standard errors of a median.
+
+    >>> is_certain([0.1, 0.15, 0.05, 0.1], 0.5), is_certain([0.4, 0.45, 0.3, 0.35], 0.5)
+    (True, False)
+    """
+    if not is_settled(each, most, SHUFFLES) or len({value < most for value in each}) > 1:
+        return False
+    error = 1.25 * float(np.std(each, ddof=1)) / len(each) ** 0.5
+    return abs(float(np.median(each)) - most) > CERTAIN * error
 
 
 def mean_correlation(own: Sequence[np.ndarray], moved: Sequence[np.ndarray], signed: bool = False) -> float:

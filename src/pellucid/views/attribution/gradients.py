@@ -5,6 +5,7 @@ R references, M nodes between each of them and the example; *places are the pixe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...activity import Progress
 from ...data.batches.batch import Batch
 from ...inputs.base import repeat_value
 from ...network import Network
-from .variants import Sample, answers, at_once, variants
+from ...trunks.cells import back_by_rule
+from .variants import Sample, at_once, each_answers, predict_each, variants
 
 # Nodes on the way from a reference to the example: as few as add up, doubled until they do.
 FEWEST_NODES, MOST_NODES = 2, 16
@@ -53,7 +56,20 @@ def expected_gradients(
     Args:
         i: the input's number. references: encoded values of other examples. nodes, most: to begin with, and to end.
     """
-    layer, key = network.layers[i], network.input_keys()[i]
+    return each_gradients([network], sample, i, references, nodes=nodes, most=most)[0]
+
+
+def each_gradients(
+    networks: Sequence[Network],
+    sample: Sample,
+    i: int,
+    references: Any,
+    *,
+    nodes: int = FEWEST_NODES,
+    most: int = MOST_NODES,
+) -> list[Attribution]:
+    """The same of networks that differ in what comes after their hidden layers; all else is worked out once."""
+    layer, key = networks[0].layers[i], networks[0].input_keys()[i]
     own = sample.batch.inputs[key]
     with torch.no_grad():
         others = layer.fit_places(references, own)
@@ -63,22 +79,32 @@ def expected_gradients(
     # Gaps of the example stay gaps, and gaps of others are what stands in the example.
     start = torch.where(end.isnan() | start.isnan(), end, start)
     baseline = variants(sample.batch, len(start), {key: layer.with_numbers(others, start)})
-    quiet = silence_solved(network, baseline)
-    base = float(answers(network, quiet, sample.index).mean())
     own_batch = variants(sample.batch, 1, {key: layer.with_numbers(own, end)})
-    total = float(answers(network, silence_solved(network, own_batch), sample.index)[0]) - base
-    taken = 0
-    while True:
-        parts = integrate(network, sample, i, start, end, nodes)
+    bases, ends = (
+        each_answers(networks, silence_solved(networks[0], batch), sample.index).mean(1)
+        for batch in (baseline, own_batch)
+    )
+    found: dict[int, Attribution] = {}
+    waiting, taken = list(range(len(networks))), 0
+    while waiting:
+        every = integrate([networks[k] for k in waiting], sample, i, start, end, nodes)
         taken += nodes * len(start)
-        if not (np.isfinite([base, total]).all() and bool(parts.isfinite().all())):
-            return Attribution(torch.zeros_like(parts), 0.0, 1.0, 0.0, taken, told=False)
-        # A difference of next to nothing has no share: rounding is measured by the answer itself.
-        size = max(abs(total), 1e-3 * max(abs(base), abs(base + total)), 1e-6)
-        gap = abs(float(parts.sum(dtype=torch.float64)) - total) / size
-        if gap <= TOLERANCE or nodes >= most:
-            return Attribution(parts, total, gap, base, taken)
+        for k, parts in zip(waiting, every, strict=True):
+            one = _attribution_of(parts, float(bases[k]), float(ends[k] - bases[k]), taken)
+            if not one.told or one.gap <= TOLERANCE or nodes >= most:
+                found[k] = one
+        waiting = [k for k in waiting if k not in found]
         nodes *= 2
+    return [found[k] for k in range(len(networks))]
+
+
+def _attribution_of(parts: Tensor, base: float, total: float, taken: int) -> Attribution:
+    if not (np.isfinite([base, total]).all() and bool(parts.isfinite().all())):
+        return Attribution(torch.zeros_like(parts), 0.0, 1.0, 0.0, taken, told=False)
+    # A difference of next to nothing has no share: rounding is measured by the answer itself.
+    size = max(abs(total), 1e-3 * max(abs(base), abs(base + total)), 1e-6)
+    gap = abs(float(parts.sum(dtype=torch.float64)) - total) / size
+    return Attribution(parts, total, gap, base, taken)
 
 
 def silence_solved(network: Network, batch: Batch) -> Batch:
@@ -88,28 +114,38 @@ def silence_solved(network: Network, batch: Batch) -> Batch:
     return replace(batch, solved=torch.zeros(len(batch), network.solved.answers))
 
 
-def integrate(network: Network, sample: Sample, i: int, start: Tensor, end: Tensor, nodes: int) -> Tensor:
-    """(*places, C), the mean over references of the way times the mean gradient on it."""
-    layer, key = network.layers[i], network.input_keys()[i]
+def integrate(
+    networks: Sequence[Network], sample: Sample, i: int, start: Tensor, end: Tensor, nodes: int
+) -> list[Tensor]:
+    """(*places, C) of each network, the mean over references of the way times the mean gradient on it.
+
+    Args:
+        networks: that differ in what comes after their hidden layers.
+    """
+    layer, key = networks[0].layers[i], networks[0].input_keys()[i]
     own = sample.batch.inputs[key]
     places, shares = np.polynomial.legendre.leggauss(nodes)
     at, weight = torch.from_numpy((places + 1) / 2).float(), torch.from_numpy(shares / 2).float()
     way = (end - start).nan_to_num()  # (R, *places, C)
     axes = [1] * (way.ndim - 1)
-    found = torch.zeros_like(way[0])
+    found = [torch.zeros_like(way[0]) for _ in networks]
     one = variants(sample.batch, 1, {})
     size = max(1, at_once(one) // nodes)
-    for first in range(0, len(way), size):
-        piece = slice(first, first + size)
-        some = way[piece].unsqueeze(1)  # (r, 1, *places, C)
-        # The gap between the place on the way and the example is what a reference moves it by.
-        point = (start[piece].unsqueeze(1) + at.view(1, -1, *axes) * some).flatten(0, 1).requires_grad_()
-        count = len(point)
-        batch = variants(sample.batch, count, {key: layer.with_numbers(repeat_value(own, count), point)})
-        answer = network.predict(silence_solved(network, batch))[:, sample.index]
-        slope = torch.autograd.grad(answer.sum(), point)[0]
-        # A gap has no slope; anything else without one is not to be passed off as a place that adds nothing.
-        slope = torch.where(point.isnan(), 0.0, slope)
-        mean = (slope.unflatten(0, (-1, nodes)) * weight.view(1, -1, *axes)).sum(1)
-        found += (mean * way[piece]).sum(0)
-    return found / len(way)
+    with Progress(len(way)) as progress:
+        for first in range(0, len(way), size):
+            piece = slice(first, first + size)
+            some = way[piece].unsqueeze(1)  # (r, 1, *places, C)
+            # The gap between the place on the way and the example is what a reference moves it by.
+            point = (start[piece].unsqueeze(1) + at.view(1, -1, *axes) * some).flatten(0, 1).requires_grad_()
+            count = len(point)
+            batch = variants(sample.batch, count, {key: layer.with_numbers(repeat_value(own, count), point)})
+            with back_by_rule():
+                every = predict_each(networks, silence_solved(networks[0], batch), sample.index)
+            for total, answer in zip(found, every, strict=True):
+                slope = torch.autograd.grad(answer.sum(), point, retain_graph=answer is not every[-1])[0]
+                # A gap has no slope; anything else without one is not to be passed off as a place that adds nothing.
+                slope = torch.where(point.isnan(), 0.0, slope)
+                mean = (slope.unflatten(0, (-1, nodes)) * weight.view(1, -1, *axes)).sum(1)
+                total += (mean * way[piece]).sum(0)
+            progress.advance(len(some))
+    return [total / len(way) for total in found]

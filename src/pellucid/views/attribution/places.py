@@ -54,6 +54,12 @@ def layers_with_places(network: Network) -> list[int]:
 
 def places_of(network: Network, i: int, sample: Sample) -> Places:
     """The units of one input of an example."""
+    if (kept := sample.found.get(("places", i))) is None:
+        kept = sample.found["places", i] = _find_places(network, i, sample)
+    return kept  # type: ignore[no-any-return]
+
+
+def _find_places(network: Network, i: int, sample: Sample) -> Places:
     layer, key = network.layers[i], network.input_keys()[i]
     with torch.no_grad():
         numbers = layer.as_numbers(sample.batch.inputs[key])

@@ -6,16 +6,17 @@ B variants, R numbers in a raw answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...activity import Progress
 from ...data import Examples
 from ...data.batches.batch import Batch, Padded
-from ...inputs.base import repeat_value
+from ...inputs.base import example_count, repeat_value
 from ...network import Network
 from ..base import Part, Subject
 
@@ -29,12 +30,14 @@ class Sample:
 
     Attributes:
         batch: it alone. data: as it was read, and its ``row`` there. index: the number's place in the raw answer.
+        found: what has been worked out of it, by name: its places, maps of it.
     """
 
     batch: Batch
     data: Examples | None
     row: int
     index: int
+    found: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def own_sample(subject: Subject) -> Sample:
@@ -74,20 +77,47 @@ def predict_all(network: Network, part: Part, rows: Sequence[int] | np.ndarray) 
 def variants(batch: Batch, count: int, changed: Mapping[str, Any]) -> Batch:
     """The one example of ``batch`` so many times, with other values of some of its inputs.
 
+    The inputs that stay are there once, and a network reads them once.
+
     Args:
         changed: encoded values of B examples, by the input's key.
     """
-    inputs = {key: changed[key] if key in changed else repeat_value(v, count) for key, v in batch.inputs.items()}
+    inputs = {key: changed.get(key, value) for key, value in batch.inputs.items()}
+    if not changed:
+        inputs = {key: repeat_value(value, count) for key, value in inputs.items()}
     return Batch(inputs, None, np.zeros(count, np.int64))
 
 
-@torch.no_grad()
 def answers(network: Network, batch: Batch, index: int) -> np.ndarray:  # -> (B,) float64
     """One number of the raw answer to each of many examples, as ``predict`` gives it; a few at a time."""
+    return each_answers([network], batch, index)[0]  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def each_answers(networks: Sequence[Network], batch: Batch, index: int) -> np.ndarray:  # -> (N, B) float64
+    """The same of networks that differ in what comes after their hidden layers; all else is worked out once."""
     size = at_once(batch)
     pieces = [slice(start, start + size) for start in range(0, len(batch), size)]
-    found = [network.predict(cut_batch(batch, piece))[:, index].double() for piece in pieces]
-    return torch.cat(found).numpy() if found else np.zeros(0)
+    found = []
+    with Progress(len(pieces)) as progress:
+        for piece in pieces:
+            found.append(torch.stack(predict_each(networks, cut_batch(batch, piece), index)).double())
+            progress.advance()
+    return torch.cat(found, 1).numpy() if found else np.zeros((len(networks), 0))
+
+
+def predict_each(networks: Sequence[Network], batch: Batch, index: int) -> list[Tensor]:  # -> (B,) of each
+    """One number of ``predict`` of networks that differ in what comes after their hidden layers."""
+    if len(networks) == 1:
+        return [networks[0].predict(batch)[:, index]]
+    mirrored = networks[0].mirror_batch(batch)
+    sides = [batch, *([] if mirrored is None else [mirrored])]
+    read = [networks[0].output_input(side) for side in sides]
+    each = []
+    for network in networks:
+        said = [network.answer(side, f)[:, index] for side, f in zip(sides, read, strict=True)]
+        each.append(said[0] if mirrored is None else (said[0] + said[1]) / 2)
+    return each
 
 
 def at_once(batch: Batch) -> int:
@@ -102,7 +132,7 @@ def input_numbers(batch: Batch) -> int:
 
 def cut_batch(batch: Batch, piece: slice) -> Batch:
     """Some of a batch's examples."""
-    inputs = {key: cut_value(value, piece) for key, value in batch.inputs.items()}
+    inputs = {k: v if example_count(v) == 1 else cut_value(v, piece) for k, v in batch.inputs.items()}
     solved = None if batch.solved is None else batch.solved[piece]
     return Batch(inputs, None, batch.rows[piece], solved=solved)
 

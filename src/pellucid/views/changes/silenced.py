@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...data.batches.batch import Batch
 from ...errors import UsageError
 from ...network import Network
+from ...trunks.cells import step_by_step
 from ..sums.addresses import Scene, Unit, cells_of, find_unit
 from ..sums.arithmetic import Made, Recording
 
@@ -45,12 +46,31 @@ def silent_answer(network: Network, batch: Batch, names: Sequence[str]) -> Tenso
         UsageError: for a name that is not there, or an answer's own unit.
     """
     scene = Scene.of(network, batch)
-    rest: list[Unit] = []
-    for unit in (find_unit(scene, name) for name in names):
+    units = [find_unit(scene, name) for name in names]
+    for unit in units:
         if unit.answer is not None:
             raise UsageError(
                 f"'{unit.name}' is an answer, which can't be left out", fix="leave out what stands before it"
             )
+    if not any(_is_in_cell(scene, unit) for unit in units):
+        return _answer_without(scene, batch, units)
+    # What a cell's own maps give at one step reaches the next, which cells opened all at once would not hear of.
+    with step_by_step():
+        scene = Scene.of(network, batch)
+        return _answer_without(scene, batch, [find_unit(scene, name) for name in names])
+
+
+def _is_in_cell(scene: Scene, unit: Unit) -> bool:
+    """Whether a unit is one of a layer inside a recurrent stage."""
+    return unit.stage is None and any(
+        unit.name.startswith(f"{stage.name}.") for stage in scene.opened if cells_of(stage)
+    )
+
+
+def _answer_without(scene: Scene, batch: Batch, units: Sequence[Unit]) -> Tensor:  # -> (B, R)
+    network = scene.network
+    rest: list[Unit] = []
+    for unit in units:
         if unit.cell is not None and unit.stage is not None:
             cells_of(unit.stage)[unit.cell].silence_unit(unit.number)
         else:

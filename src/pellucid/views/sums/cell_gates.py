@@ -71,7 +71,7 @@ def open_cell(scene: Scene, unit: Unit, place: int) -> OpenedCell:
     def shown(name: str, where: tuple[int, ...] | None = at) -> float:
         return 0.0 if where is None else float(inside[f"{unit.cell}.{name}"].detach().flatten()[int(index[where])])
 
-    sums = _sums_of_step(scene, cell, at, unit.values.shape, unit.stage.features.mask)
+    sums = _sums_of_step(scene, cell, at, unit.values.shape)
     rows = cell.gate_rows(unit.number)
     gates = []
     for name, row in rows.items():
@@ -108,21 +108,17 @@ def _steps(at: tuple[int, ...], axis: int, mask: Tensor | None, otherwise: int) 
     return int(mask[tuple(line)].sum())
 
 
-def _sums_of_step(
-    scene: Scene, cell: Any, at: tuple[int, ...], shape: torch.Size, mask: Tensor | None
-) -> list[tuple[Product, int]]:
-    """The cell's products at this step, of input and state, and the row of each that is this line's."""
+def _sums_of_step(scene: Scene, cell: Any, at: tuple[int, ...], shape: torch.Size) -> list[tuple[Product, int]]:
+    """The cell's products, of input and state, and the row of each that is this step's."""
     axis = 1 + cell.along
     names = {id(p): name for name, p in scene.network.named_parameters()}
     lines = [size for i, size in enumerate(shape[:-1]) if i != axis]
     line = int(np.ravel_multi_index([p for i, p in enumerate(at[:-1]) if i != axis], lines))
-    step = at[axis]
-    if cell.backward_:
-        step = _steps(at, axis, mask, shape[axis]) - 1 - step
+    row = line * shape[axis] + at[axis]
     found = []
     for weight in cell.maps().values():
-        products = [p for p in scene.recording.products if p.parameter == names[id(weight)]]
-        found.append((products[step], line))
+        product = next(p for p in scene.recording.products if p.parameter == names[id(weight)])
+        found.append((product, row))
     return found
 
 
@@ -130,8 +126,8 @@ def _open_gate(
     name: str, activation: str, value: float, row: int, factor: float, sums: list[tuple[Product, int]]
 ) -> Gate:
     totals, weights, values, names, bias, residual = [], [], [], [], 0.0, 0.0
-    for (product, line), what, scale in zip(sums, ("input", "state"), (1.0, factor), strict=False):
-        place = line * product.units + row
+    for (product, at), what, scale in zip(sums, ("input", "state"), (1.0, factor), strict=False):
+        place = at * product.units + row
         w, x, sources = product.terms(place)
         total, own = float(product.output.detach().flatten()[place]), product.bias_at(place)
         residual = max(residual, residual_of(w, x, own, total))

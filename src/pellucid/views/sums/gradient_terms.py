@@ -64,29 +64,48 @@ def gradient_terms(network: Network, batch: Batch, parameter: str, index: tuple[
 
     The network is in evaluation mode and its parameters need gradients: pass a copy.
     """
-    batch = network.to_tensors(batch)
-    weight = network.get_parameter(parameter)
-    with torch.enable_grad():
-        recording, opened = recorded(network, lambda: network.open(batch))
-        shares = batch_losses(network, opened, batch)
-    flat = int(np.ravel_multi_index(index, tuple(weight.shape)))
-    own = [p for p in recording.products if p.output.requires_grad and _is_of(recording, p, parameter)]
-    (slope, *slopes) = torch.autograd.grad(
-        shares.sum(), [weight, *(p.output for p in own)], allow_unused=True, retain_graph=True
-    )
-    total = 0.0 if slope is None else float(slope.flatten()[flat])
-    found = _Terms(network, len(batch.rows))
-    uses = Counter(product.parameter for product in own)
-    for use, (product, delta) in enumerate(zip(own, slopes, strict=True)):
-        if delta is not None:
-            where = use if uses[product.parameter] > 1 else None
-            found.add_product(recording, product, delta, parameter, flat, where)
-    loss = float(shares.detach().sum())
-    # Scales of normalisations, the signs of heads: in no weighted sum, so each example's own share is told.
-    if not own and total:
-        each = example_slopes(shares, weight)[:, flat].double().numpy()
-        return GradientTerms(total, loss, each, np.ones(len(each)), np.arange(len(each)), [""] * len(each), True)
-    return GradientTerms(total, loss, *found.joined())
+    return RecordedLoss(network, batch).terms(parameter, index)
+
+
+class RecordedLoss:
+    """The loss of a batch with known targets, every weighted sum on the way to it, and the slopes by all of them.
+
+    Args:
+        network: in evaluation mode, and its parameters need gradients: pass a copy.
+    """
+
+    def __init__(self, network: Network, batch: Batch):
+        self.network, self.batch = network, network.to_tensors(batch)
+        with torch.enable_grad():
+            self.recording, opened = recorded(network, lambda: network.open(self.batch))
+            self.shares = batch_losses(network, opened, self.batch)
+        self.products = [product for product in self.recording.products if product.output.requires_grad]
+        self.parameters = dict(network.named_parameters())
+        ends = [*self.parameters.values(), *(product.output for product in self.products)]
+        slopes = torch.autograd.grad(self.shares.sum(), ends, allow_unused=True, retain_graph=True)
+        # By weights, None of those that the loss does not hang on; and by sums, in the order of ``products``.
+        self.slopes = dict(zip(self.parameters, slopes, strict=False))
+        self.deltas = slopes[len(self.parameters) :]
+
+    def terms(self, parameter: str, index: tuple[int, ...]) -> GradientTerms:
+        """The gradient of one weight, term by term."""
+        weight, slope = self.parameters[parameter], self.slopes[parameter]
+        flat = int(np.ravel_multi_index(index, tuple(weight.shape)))
+        own = [k for k, product in enumerate(self.products) if _is_of(self.recording, product, parameter)]
+        total = 0.0 if slope is None else float(slope.flatten()[flat])
+        found = _Terms(self.network, len(self.batch.rows))
+        uses = Counter(self.products[k].parameter for k in own)
+        for use, k in enumerate(own):
+            product, delta = self.products[k], self.deltas[k]
+            if delta is not None:
+                where = use if uses[product.parameter] > 1 else None
+                found.add_product(self.recording, product, delta, parameter, flat, where)
+        loss = float(self.shares.detach().sum())
+        # Scales of normalisations, the signs of heads: in no weighted sum, so each example's own share is told.
+        if not own and total:
+            each = example_slopes(self.shares, weight)[:, flat].double().numpy()
+            return GradientTerms(total, loss, each, np.ones(len(each)), np.arange(len(each)), [""] * len(each), True)
+        return GradientTerms(total, loss, *found.joined())
 
 
 def _is_of(recording: Recording, product: Product, parameter: str) -> bool:

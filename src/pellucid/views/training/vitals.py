@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...activity import Progress
 from ...data.batches.batch import Batch
 from ...network import Network
 from ...planning.plan import Recipe
 from ...training.loop import micro_batches
 from ...training.optimizer import split_parameters
+from ...trunks.cells import back_by_rule
 from ...trunks.glossary import shown_as
 from ...trunks.opened import Opened, OpenedStage
 from .telling_part import telling_part
@@ -32,6 +34,9 @@ NEAR_END, MOSTLY = 0.02, 0.95
 
 # Bounds of activations that have some.
 BOUNDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+
+# Of how signs are measured: what other rules found is not read.
+SIGNS_RULES = 1
 
 # Below this length, of which the logarithm is told instead of minus infinity.
 TINY = 1e-30
@@ -261,12 +266,14 @@ def gradient_noise(network: Network, training: Batch, batch_size: int, parts: in
     parameters = [p for p in network.parameters() if p.requires_grad]
     size = max(len(training.rows) // parts, 1)
     each = []
-    for part in islice(micro_batches(training, size), parts):
-        with torch.enable_grad():
-            loss = network.losses(part).mean()
-        grads = torch.autograd.grad(loss, parameters, allow_unused=True)
-        own = zip(parameters, grads, strict=True)
-        each.append(torch.cat([torch.zeros_like(p).flatten() if g is None else g.flatten() for p, g in own]))
+    with Progress(parts) as progress:
+        for part in islice(micro_batches(training, size), parts):
+            with torch.enable_grad(), back_by_rule():
+                loss = network.losses(part).mean()
+            grads = torch.autograd.grad(loss, parameters, allow_unused=True)
+            own = zip(parameters, grads, strict=True)
+            each.append(torch.cat([torch.zeros_like(p).flatten() if g is None else g.flatten() for p, g in own]))
+            progress.advance()
     if len(each) < 2:
         return math.nan
     every = torch.stack(each).double()  # (parts, P)
