@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..comparison.alone import trained_names
 from ..errors import shell_quote
 from ..wording import memory_text, metric_text, milliseconds_text, value_and_spread, with_interval
 from .console import clock_duration, grouped_number, print_block
@@ -81,7 +82,7 @@ def show_meaning(found: Any, out: Console) -> None:
 
 def show_comparison_steps(found: Any, example: str, out: Console) -> None:
     """Where it is, and how to use the best network."""
-    run = shell_quote(found.networks[found.ranking[0]]["run"])
+    run = shell_quote(found.networks[trained_names(found.ranking, found.networks)[0]]["run"])
     lines = [
         ("report", str(found.path / "report.html")),
         ("best", run),

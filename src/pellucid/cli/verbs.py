@@ -172,7 +172,8 @@ def compare(data: Data, **typed: Any) -> None:
     if as_json:
         console.print_json(done.result())
     elif quiet:
-        out.print(" ".join(done.ranking), soft_wrap=True)
+        # A name with a blank would be read as two.
+        out.print(" ".join(name.replace(" ", "-") for name in done.ranking), soft_wrap=True)
     else:
         compared.show_ranking(done, out)
         compared.show_meaning(done, out)
@@ -270,7 +271,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
             raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
         source = standard_input(list(inputs))
         progress.reading()
-        named = (*_WRITE, *_ASKED[1:]) if network.writes else (*_ASKED, *_FORM)
+        named = (*_WRITE, *_ASKED, *_FORM) if network.writes else (*_ASKED, *_FORM)
         check_writing(options, network.writes)
         asked = {name: options[name] for name in named if name in options}
         pieces = network.predict_pieces(source, texts=list(texts), **asked)

@@ -43,6 +43,7 @@ from ..training.status_line import with_progress
 from ..tuning.cross_validation import CrossValidation, out_of_fold_answers
 from ..tuning.selection import limit_validation
 from ..wording import metric_text
+from .alone import has_line_alone, trial_alone
 from .comparison import FORMAT, HELD, RECORD, Comparison
 from .ranking import Judgement, behind_first, mean_over_seeds, rank_networks, tied_networks
 from .verdict import explain_comparison
@@ -236,8 +237,8 @@ class ComparisonRunner:
         self.folder.save_tensors(f"{key}.safetensors", kept, {})
 
         def answer_seconds(some: np.ndarray) -> float:
-            return median(
-                time_acts(lambda: predict_raw(run.network, feed, some, size=EXAMPLES_AT_ONCE, final=True)[0].cpu())
+            return median_seconds(
+                lambda: predict_raw(run.network, feed, some, size=EXAMPLES_AT_ONCE, final=True)[0].cpu()
             )
 
         many = rows[:EXAMPLES_AT_ONCE]
@@ -252,9 +253,16 @@ class ComparisonRunner:
             raise PellucidError(f"no network could be trained: {causes}", where=str(self.folder.path))
         any_run = load(self.folder.path / f"{good[0]['network']}-{good[0]['seed']}")
         task = any_run.network.output.task
+        alone = self.solved_alone(good, any_run)
+        trials |= {name: [trial for trial, _ in own] for name, own in alone.items()}
         found = {name: mean_over_seeds(own, task.is_better) for name, own in trials.items()}
         ranking = rank_networks(found, task.higher)
-        judges = {n: [self.trial_metric(n, t["seed"]) for t in trials[n] if "value" in t] for n in ranking}
+        judges = {
+            n: [judge for _, judge in alone[n]]
+            if n in alone
+            else [self.trial_metric(n, t["seed"]) for t in trials[n] if "value" in t]
+            for n in ranking
+        }
         judged = Judgement(judges, task.higher, *self.score_weights(good[0]))
         behind = behind_first(ranking, judged)
         outcome = self.record | {
@@ -277,6 +285,21 @@ class ComparisonRunner:
         self.folder.write_json(RECORD, outcome)
         write_comparison(self.folder, self.data.name, outcome)
         return Comparison(self.folder.path, outcome)
+
+    def solved_alone(
+        self, good: Sequence[Mapping[str, Any]], any_run: Run
+    ) -> dict[str, list[tuple[dict[str, Any], Judge]]]:
+        """By the name of the solved part that networks begin with, what it gives alone, seed by seed; or nothing."""
+        if not has_line_alone(any_run):
+            return {}
+        rows, found = limit_validation(self.split).validation, dict[int, tuple[dict[str, Any], Judge]]()
+        for trial in good:
+            if trial["seed"] not in found:
+                run = load(self.folder.path / f"{trial['network']}-{trial['seed']}")
+                seed = trial["seed"]
+                found[seed] = trial_alone(run, self.data, rows, seed, median_seconds, EXAMPLES_AT_ONCE)
+        assert any_run.network.solved is not None
+        return {any_run.network.solved.name: list(found.values())}
 
     def score_weights(
         self, trial: Mapping[str, Any]
@@ -306,6 +329,11 @@ class _Once(Several):
         if text not in self.heard:
             self.heard.add(text)
             super().said(text)
+
+
+def median_seconds(act: Callable[[], Any]) -> float:
+    """Seconds that an act takes, as a rule."""
+    return median(time_acts(act))
 
 
 def time_acts(act: Callable[[], Any]) -> list[float]:

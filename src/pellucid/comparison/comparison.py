@@ -19,6 +19,7 @@ from ..storage.folder import holds_whole
 from ..storage.forms import anything, map_of, maybe, number, one_of, record, text, whole
 from ..storage.names import COMPARISON
 from ..wording import metric_text
+from .alone import silence_trunk
 
 # A comparison written in another format is refused rather than misread.
 FORMAT, RECORD = 2, COMPARISON
@@ -89,8 +90,12 @@ class Comparison:
         return {name: one["error"] for name, one in self.networks.items() if name not in self.ranking}
 
     def run(self, name: str | None = None) -> Run:
-        """The run of a network, of the best one when left out; of its seeds the best on validation."""
-        return load(self.networks[name or self.ranking[0]]["run"])
+        """The run of a network, of the best one when left out; of its seeds the best on validation.
+
+        Of what networks begin with it is one of theirs in which the trunk adds nothing.
+        """
+        one = self.networks[name or self.ranking[0]]
+        return silence_trunk(load(one["run"])) if one.get("alone") else load(one["run"])
 
     def say(self) -> list[str]:
         """What it means, in plain sentences."""

@@ -167,7 +167,7 @@ def _score_bars(content: Contents) -> Markup:
     """Test scores with their intervals; networks in the colours of their curves."""
     colours = {name: i % 6 + 1 for i, name in enumerate(content["curves"])}
     rows = [
-        Bar(one["name"], one["value"], one["low"], one["high"], colours.get(one["name"], 1))
+        Bar(one["name"], one["value"], one["low"], one["high"], colours.get(one["name"], 0))
         for one in content["entries"]
     ]
     rows += [Bar(one["name"], one["value"], one["low"], one["high"], 0) for one in content["beside"]]

@@ -29,7 +29,12 @@ def write_comparison(folder: Folder, name: str, record: Mapping[str, Any]) -> No
         "entries": [{"name": one} | networks[one] for one in record["ranking"]],
         "failed": {one: found["error"] for one, found in networks.items() if "error" in found},
         "beside": [one | {"name": plain_name(one["name"])} for one in others if one],
-        "curves": {one: validation_curve(folder, one, networks[one]["seeds"], metric) for one in record["ranking"]},
+        "curves": {
+            one: validation_curve(folder, one, networks[one]["seeds"], metric)
+            for one in record["ranking"]
+            # What was solved has no course of a training.
+            if not networks[one].get("alone")
+        },
         "facts": [
             ("budget of each", record["budget"]),
             ("seeds" if len(record["seeds"]) > 1 else "seed", ", ".join(map(str, record["seeds"]))),

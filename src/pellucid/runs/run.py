@@ -54,6 +54,7 @@ from .solved_part import say_added
 from .sources import library_of, same_place
 from .suspects import read_suspects
 from .text_options import take_writing
+from .writing import write_text
 from .writing_pieces import WritingPieces, check_prompts
 
 if TYPE_CHECKING:
@@ -448,9 +449,7 @@ class Run:
         Example:
             >>> for piece in run.write("ROMEO:", length=400): print(piece, end="")      # doctest: +SKIP
         """
-        from .writing import Writer
-
-        return Writer(self.network, **how).write(prompt, length)
+        return write_text(self.network, prompt, length=length, **how)
 
     def inspect(
         self, source: Any = None, *, texts: Sequence[str] = (), answer: str | None = None, **options: Any
@@ -487,9 +486,10 @@ class Run:
         **options: Any,
     ) -> PredictionPieces | ForecastPieces | WritingPieces:
         """``predict``, a piece at a time: for tables whose predictions are more than memory holds."""
+        texts = [texts] if isinstance(texts, str) else texts
         if self.network.output.fields[0].traits.written:
-            check_prompts(inputs, {"threshold": threshold, "steps": steps, **options})
-            return WritingPieces(self, texts, **options)
+            check_prompts(inputs)
+            return WritingPieces(self, texts, keep=keep, threshold=threshold, steps=steps, **options)
         how, task = take_writing(self, threshold, options)
         if isinstance(task, FutureTask):
             return forecast_pieces(self, inputs, steps, library_of(inputs), **options)

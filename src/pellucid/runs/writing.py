@@ -5,7 +5,7 @@ B texts side by side, T tokens, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..fields.column import Column
 from ..fields.passage import BPE, BYTES, Passage
 from ..fields.text import RESERVED, START, load_tokenizer
 from ..network import Network
+from ..options import WRITE, check_options
 from .token_reader import TokenReader
 
 # Tokens that are written unless asked otherwise, and at the most.
@@ -109,6 +110,28 @@ class Writer:
         own[:, :RESERVED] = -np.inf
         how: dict[str, Any] = {"seed": self.seed, "temperature": self.temperature, "top_p": self.top_p}
         return choose_tokens(own, np.array([example]), step, **how)
+
+
+def write_text(network: Network, prompt: str, **how: Any) -> Iterator[str]:
+    """What a network writes after a prompt, piece by piece; ``how`` as of ``check_writing``."""
+    asked = check_writing(how)
+    length = int(asked.pop("length", USUAL_LENGTH))
+    return Writer(network, **asked).write(prompt, length)
+
+
+def check_writing(given: Mapping[str, Any]) -> dict[str, Any]:
+    """How a text is to be written, of what was asked for: ``length`` and what ``Writer`` takes; what is None left out.
+
+    Raises:
+        UsageError: for what is no option, what says nothing to a language model, and values that mean nothing.
+    """
+    own = {option.name for option in WRITE}
+    checked = check_options("predict", given)
+    for name, value in checked.items():
+        if name not in own and value not in (None, False, ()):
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} is not for language models", fix=f"leave --{flag} out")
+    return {name: value for name, value in checked.items() if name in own and value is not None}
 
 
 def encode_prompt(field: Field, prompt: str) -> np.ndarray:  # -> (T,) int64

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from ..errors import PellucidError, UsageError
+from ..errors import PellucidError
 from ..fields import Note
 from .predictions import INPUT, ROW, Predictions
-from .writing import USUAL_LENGTH, Writer, prompt_length, unknown_signs
+from .writing import USUAL_LENGTH, Writer, check_writing, prompt_length, unknown_signs
 
 if TYPE_CHECKING:
     from .run import Run
@@ -41,7 +41,7 @@ class WritingPieces:
     """What comes after each prompt, as ``PredictionPieces`` are; each prompt has its own number, so that they differ.
 
     Args:
-        prompts: n of them; none stands for an empty one. how: ``length`` and what ``Writer`` takes.
+        prompts: n of them; none stands for an empty one. how: see ``writing.check_writing``.
 
     Attributes:
         advance: hears of so many more texts that were written.
@@ -52,8 +52,9 @@ class WritingPieces:
 
     def __init__(self, run: Run, prompts: Sequence[str], **how: Any):
         self.prompts = list(prompts) or [""]
-        self.length = int(how.pop("length", None) or USUAL_LENGTH)
-        self.writer = Writer(run.network, **{name: value for name, value in how.items() if value is not None})
+        asked = check_writing(how)
+        self.length = int(asked.pop("length", USUAL_LENGTH))
+        self.writer = Writer(run.network, **asked)
         self.errors, self.notes = dict[int, str](), _notes_on(self.writer, self.prompts)
         self.advance: Callable[[int], None] = lambda texts: None
 
@@ -95,11 +96,8 @@ def _notes_on(writer: Writer, prompts: Sequence[str]) -> list[Note]:
     return found
 
 
-def check_prompts(inputs: Any, options: dict[str, Any]) -> None:
-    """Raises for files given to a language model, and for options that are for other predictions."""
-    if hasattr(inputs, "__len__") and len(inputs):
+def check_prompts(inputs: Any) -> None:
+    """Raises PellucidError for files given to a language model."""
+    if not hasattr(inputs, "__len__") or len(inputs):
         fix = 'give a text to go on from: --text "…"; to score a file: pellucid evaluate'
         raise PellucidError("a language model writes on from texts, and was given files", fix=fix)
-    for name in ("threshold", "steps", "beam", "best", "align"):
-        if options.get(name) is not None:
-            raise UsageError(f"--{name} is not for language models", fix=f"leave --{name} out")
