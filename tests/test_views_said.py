@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from subjects import subject_of
 from test_views_telling import make_subject
 
 import pellucid
+from pellucid import errors, wording
 from pellucid.cli import main
 from pellucid.errors import PellucidError, UsageError
 from pellucid.inputs.channel import level_and_spread
+from pellucid.reports import inside_answers
 from pellucid.run import Run
 from pellucid.runs.inspection import inspect_run, make_views
 from pellucid.runs.inspection import subject_of as subject_of_run
-from pellucid.views import VIEWS, Subject
+from pellucid.views import VIEWS, Subject, gaze, stands
 from pellucid.views.base import left_out
 from pellucid.views.reading import readings
 from pellucid.wording import number_text
@@ -351,3 +354,10 @@ def test_of_a_run_with_examples_nothing_is_missing(of_table: tuple[Run, Path]) -
 def test_facts_without_examples_say_why() -> None:
     subject = Subject(make_subject("dense").network)
     assert {one.reason for one in left_out(subject)} >= {"the run keeps no validation examples"}
+
+
+@pytest.mark.parametrize("module", [errors, wording, gaze, inside_answers, stands])
+def test_the_examples_in_it_run(module: Any) -> None:
+    tried = doctest.testmod(module)
+    assert tried.failed == 0
+    assert tried.attempted

@@ -26,7 +26,7 @@ LONGEST_NAME, LONGEST_LIST = 60, 60
 
 
 def visible_text(text: str) -> str:
-    """Text from a file, safe to print: characters that would steer a terminal are written as escapes.
+    r"""Text from a file, safe to print: characters that would steer a terminal are written as escapes.
 
     >>> visible_text("red\x1b[31m")
     'red\\u001b[31m'
