@@ -157,7 +157,8 @@ class Network(nn.Module):
     def _join_decoder(self, trunk: Trunk, parts: list[tuple[str, Trunk]]) -> None:
         """Build the trunk that writes, of the same kind and size as the one that reads, and what it looks at."""
         self.memory_links = memory_links(parts, trunk.out_width)
-        self.decoder = Decoder(trunk, least=self.output.decoded_positions).build(trunk.out_width)
+        dropout = float(trunk.config().get("dropout", 0.0))
+        self.decoder = Decoder(trunk, dropout=dropout, least=self.output.decoded_positions).build(trunk.out_width)
 
     # -- the way of the data
 

@@ -57,8 +57,8 @@ class BeamSearch(Generic[State]):
     def search(self, state: State, first: np.ndarray, most: int = 1) -> list[list[Hypothesis]]:
         """The best texts of each example, at most ``most`` of at most ``beams``, the best first.
 
-        An example is done when as many texts as there are beams have come to their end, or none that is followed could
-        still be among the best. What is found does not depend on the other examples.
+        An example is done when none that is followed could still be among the best. What is found does not depend on
+        the other examples.
 
         Args:
             state: before the first token, of B rows. first: (B,) the token that every text begins behind, START.
@@ -117,7 +117,9 @@ class BeamSearch(Generic[State]):
 
     def goes_on(self, scores: np.ndarray, found: list[Hypothesis], most: int) -> bool:  # (K,)
         """Whether an example may still get a better text."""
-        if len(found) >= self.beams or scores[0] == -np.inf:
+        # Not once as many as there are beams have ended: where all wrong tokens are equally likely, as after a smoothed
+        # loss, short texts end beside the best one at every step.
+        if scores[0] == -np.inf or (self.beams == 1 and found):
             return False
         if len(found) < most:
             return True

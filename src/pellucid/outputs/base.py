@@ -50,9 +50,6 @@ class Output(nn.Module):
     # makes of the target (``Output.shifted``).
     decodes: ClassVar[bool] = False
 
-    # What trunks have a recipe for where the answer decides it rather than the input; empty where the input does.
-    family: ClassVar[str] = ""
-
     # Whether what it says is added to what a solved part says; set by the network.
     adds = False
 
@@ -98,6 +95,11 @@ class Output(nn.Module):
     def suggest_network(cls) -> tuple[str, str] | None:
         """The name of the trunk that suits it, and why, where the answer decides it rather than the input."""
         return None
+
+    @classmethod
+    def family(cls, target: Field) -> str:
+        """What trunks have a recipe for, where the answer decides it rather than the input; empty where that does."""
+        return ""
 
     def need(self) -> Need:
         """What it asks of the trunk."""

@@ -26,6 +26,9 @@ from ..tasks.written import READ, SUMS, Layout, WrittenTask
 from ..trunks import Features, Need
 from .base import Output, register
 
+# What trunks have recipes for: texts that are right or wrong, and such that are more or less near.
+SPELLING, TRANSLATION = "spelling", "translation"
+
 # Of the likelihoods that training aims at, that all other tokens share (Szegedy et al., 2016).
 SMOOTHING = 0.1
 
@@ -82,7 +85,6 @@ class Written(Output):
     writes = True
     decodes = True
     settings: ClassVar[Mapping[str, Any]] = {"smoothing": SMOOTHING, "beams": 1}
-    family = "translation"
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
@@ -104,6 +106,10 @@ class Written(Output):
     @classmethod
     def suggest_network(cls) -> tuple[str, str]:
         return "transformer", "a text is written: every word of it can look at all that is read (attention)"
+
+    @classmethod
+    def family(cls, target: Field) -> str:
+        return SPELLING if target.settings.get("exact") else TRANSLATION
 
     def need(self) -> Need:
         return Need(every=True)
@@ -262,9 +268,12 @@ class Written(Output):
             found += self._search_part(network.decoder, part, how)
         return found
 
-    def _search_part(self, decoder: Any, memory: Features, how: Writing) -> list[list[Hypothesis]]:
+    def _search_part(
+        self, decoder: Any, memory: Features, how: Writing, *, always: bool = False
+    ) -> list[list[Hypothesis]]:
+        """The best texts of some examples; ``always``: by the search, also where it would follow one alone."""
         longest = min(how.longest or self.longest, self.longest)
-        if how.beams == how.best == 1:
+        if how.beams == how.best == 1 and not always:
             return [[one] for one in self._write_likeliest(decoder, memory, longest)]
 
         def step(last: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:

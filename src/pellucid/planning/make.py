@@ -67,7 +67,7 @@ def make_plan(
     kind = TRUNKS.get(network.value)
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"), output)
-    hints = hints_for(kind, leading_kind(data), folds.value, len(split.train), output.family, started=bool(start))
+    hints = hints_for(kind, leading_kind(data), folds.value, len(split.train), output.family(target), started=bool(start))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
     passes = passes_of(budget, batch.value, len(split.train))

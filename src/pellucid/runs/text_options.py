@@ -28,7 +28,7 @@ def take_writing(run: Run, threshold: Any, options: MutableMapping[str, Any]) ->
         UsageError: for a run that writes no texts, or an alignment with more than a text.
     """
     asked = {name: options.pop(name, None) for name in ASKED}
-    given = [f"--{name}" for name, value in asked.items() if value not in (None, False)]
+    given = [f"--{name}" for name, value in asked.items() if value is not None and value is not False]
     output = run.network.output
     if not given:
         return None, run.task_for(threshold)

@@ -101,7 +101,11 @@ class StartingRun:
                 where=str(self.path),
                 fix="start from a run on data of the same kind, or leave --start out",
             )
-        return data.with_fitted(pairs)
+        # Texts that are written are made of the tokens that the run has vectors for.
+        goals = match_fields(
+            *([f for f in some if f.role == "target" and f.traits.prose] for some in (self.fields, data.targets))
+        )
+        return data.with_fitted(pairs | goals)
 
     def transfer_to(self, network: Network, loader: Loader, split: Split) -> str:
         """Copy the weights that fit, then train the output layer on the frozen trunk's features.
@@ -122,9 +126,11 @@ class StartingRun:
         The output layer is copied by class.
         """
         parameters, fresh, count = dict(network.named_parameters()), [], 0
+        known_tokens = network.output.decodes and self._has_target_of(network)
         with torch.no_grad():
             for name, value in network.weights().items():
-                if name.startswith("output.") and (network.output.task_type.constant or ".layer." not in name):
+                own = network.output.task_type.constant or ".layer." not in name or network.output.decodes
+                if name.startswith("output.") and own and not known_tokens:
                     continue
                 known = self.tensors.get(name)
                 if known is None or known.shape != tuple(value.shape):
@@ -135,6 +141,11 @@ class StartingRun:
                 count += value.numel() if name in parameters else 0
         count += self._fill_output(network)
         return count, fresh
+
+    def _has_target_of(self, network: Network) -> bool:
+        """Whether what the network predicts is made of the same as what the run predicts."""
+        before, now = [f for f in self.fields if f.role == "target"], network.output.fields
+        return [(f.kind, f.state) for f in before] == [(f.kind, f.state) for f in now]
 
     def _fill_output(self, network: Network) -> int:
         """Copy the output layer's rows of the classes that both know, by name. Returns how many weights that were."""
