@@ -214,5 +214,11 @@ def read(source: Any, **options: Any) -> Dataset:
     return Dataset.of(read_data(source, **options))
 
 
+def read_again(data: Dataset, **options: Any) -> Dataset:
+    """The data with other options of reading."""
+    own = {**data.options, "cache": data.cache.folder or False, "check": not data.unchecked, **options}
+    return read(data.source, **own)
+
+
 def _rows_digest(rows: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()

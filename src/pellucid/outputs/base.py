@@ -30,6 +30,7 @@ class Output(nn.Module):
         settings: names and defaults of the choices ``plan`` may make for it, as JSON.
         positive: names of buffers that no training leaves at 0 or below; a file in which they are is damaged.
         remedy: what a user can do who asked for it where it suits no target.
+        carried: its maps that are taken over from another run whole, where answers are not classes with names.
         halved: by how much ``selection_losses`` must be less after half as many steps, for these to be chosen.
 
     Args:
@@ -41,6 +42,7 @@ class Output(nn.Module):
     positive: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[Mapping[str, Any]] = {}
     remedy: ClassVar[str] = ""
+    carried: ClassVar[tuple[str, ...]] = ("layer",)
     halved: ClassVar[float] = 0.0
 
     # Whether its final answers are written one token after the other, which takes long.

@@ -29,6 +29,7 @@ class Tokens(Output):
 
     name = "tokens"
     task_type = TokensTask
+    carried = ("layer", "trust")
 
     @classmethod
     def accepts(cls, target: Field, inputs: Any) -> str | None:

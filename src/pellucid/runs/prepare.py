@@ -13,7 +13,7 @@ from torch import nn
 from ..data import Split
 from ..data.parallel.pairs import Pairs
 from ..data.sample_weights import check_parts, loss_weights
-from ..dataset import Dataset, read
+from ..dataset import Dataset, read, read_again
 from ..errors import PellucidError, UsageError
 from ..fields import Encoded, Field, kind_named
 from ..fields.category import count_whole_numbers
@@ -96,7 +96,7 @@ def as_output_asks(data: Dataset, output: str | None) -> Dataset:
         return data
     if OUTPUTS[output].accepts(own, data.inputs) is not None:
         return data
-    return _read_again(data, horizon="0")
+    return read_again(data, horizon="0")
 
 
 def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
@@ -115,13 +115,7 @@ def keep_kind(data: Dataset, fields: Sequence[Field]) -> Dataset:
     if not count_whole_numbers(data.column(own.name)):
         return data
     kinds = {**asked, own.name: before[own.name]}
-    return _read_again(data, kinds=kinds)
-
-
-def _read_again(data: Dataset, **options: Any) -> Dataset:
-    """The data with other options of reading."""
-    own = {**data.options, "cache": data.cache.folder or False, "check": not data.unchecked, **options}
-    return read(data.source, **own)
+    return read_again(data, kinds=kinds)
 
 
 def decoded_otherwise(data: Dataset, fields: Sequence[Field]) -> dict[str, Field]:
@@ -200,7 +194,7 @@ def resolve_start(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Trun
         raise UsageError(
             f"the network and its size come from {run}: {trunk.name}", fix="leave --network and --size out"
         )
-    brought = start.adopt_fields(data)
+    brought = start.adopt_fields(start.read_alike(data))
     # On the same data the split of then: what the run learned from must not come up in test.
     if brought.fingerprint() == start.record["data"]["fingerprint"] and options.get("split_seed") is None:
         options["split_seed"] = start.record["plan"]["split_seed"]

@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from ..data import Split
-from ..dataset import Dataset
-from ..errors import PellucidError, shell_quote
-from ..fields import KINDS, Field
+from ..dataset import Dataset, read_again
+from ..errors import PellucidError, UsageError, shell_quote
+from ..fields import KINDS, Field, Note
 from ..inputs import INPUTS
 from ..network import Network, trunk_from
 from ..storage import WEIGHTS, Folder
@@ -105,7 +105,29 @@ class StartingRun:
         goals = match_fields(
             *([f for f in some if f.role == "target" and f.traits.prose] for some in (self.fields, data.targets))
         )
-        return data.with_fitted(pairs | goals)
+        adopted = data.with_fitted(pairs | goals)
+        for name, field in pairs.items():
+            if text := field.traits.describe_new_values(adopted.stored_values(name), field.state or {}):
+                adopted.add_note(Note("warning", text, f"column '{name}'"))
+        return adopted
+
+    def read_alike(self, data: Dataset) -> Dataset:
+        """The data, of texts that are gone on with cut into passages as the run's, so that its network reads them whole.
+
+        Raises:
+            UsageError: where another level or length of passages was asked for.
+        """
+        known = next((f.settings for f in self.fields if f.role == "target" and f.traits.written), None)
+        own = data.target
+        if known is None or own is None or not own.traits.written or not data.reading.document:
+            return data
+        asked = {name: data.options[name] for name in ("level", "context") if data.options.get(name) is not None}
+        if other := [name for name, value in asked.items() if value != known[name]]:
+            what = f"the level and the length of passages come from {self.path}: {known['level']}, {known['context']:,}"
+            raise UsageError(what, fix=f"leave --{other[0]} out")
+        if all(own.settings[name] == known[name] for name in ("level", "context")):
+            return data
+        return read_again(data, level=known["level"], context=known["context"])
 
     def transfer_to(self, network: Network, loader: Loader, split: Split) -> str:
         """Copy the weights that fit, then train the output layer on the frozen trunk's features.
@@ -129,8 +151,10 @@ class StartingRun:
         known_tokens = network.output.decodes and self._has_target_of(network)
         with torch.no_grad():
             for name, value in network.weights().items():
-                own = network.output.task_type.constant or ".layer." not in name or network.output.decodes
-                if name.startswith("output.") and own and not known_tokens:
+                room, _, rest = name.partition(".")
+                output = network.output
+                own = output.task_type.constant or rest.partition(".")[0] not in output.carried or output.decodes
+                if room == "output" and own and not known_tokens:
                     continue
                 known = self.tensors.get(name)
                 if known is None or known.shape != tuple(value.shape):
