@@ -50,6 +50,7 @@ def gaze(subject: Subject) -> Result:
     blocks: list[Block] = []
     arrays: dict[str, np.ndarray] = {}
     said, badges = [], []
+    placed = [] if evidence.has_no_slope(subject) else layers_with_places(network)
     if columns.suits(subject) is None:
         sizes = _column_sizes(subject, samples)
         names = [player.name for player in columns.players_of(network)]
@@ -60,8 +61,10 @@ def gaze(subject: Subject) -> Result:
         shares = sizes / max(float(sizes.sum()), 1e-12)
         most = [f"'{names[k]}' ({percent_text(shares[k], 0)})" for k in order[:3] if shares[k] >= LEAST_SHARE]
         said.append(f"of what sets answers apart, most hangs on {join_words(most, 3)}")
-        badges.append(columns.fields_badge(subject))
-    for i in [] if evidence.has_no_slope(subject) else layers_with_places(network):
+        # Where every column has places of its own, these say all that is said.
+        if any(player.layer not in placed for player in columns.players_of(network)):
+            badges.append(columns.fields_badge(subject))
+    for i in placed:
         found = [(s, made) for s in samples if (made := _map_of(subject, i, s)) is not None]
         if not found:
             continue
@@ -69,7 +72,7 @@ def gaze(subject: Subject) -> Result:
         blocks += own
         said.append(text)
         arrays[f"places.{i}"] = values
-    if layers_with_places(network) and not evidence.has_no_slope(subject):
+    if placed:
         badges.append(evidence.tested_badge(subject))
     badge = min(badges, key=lambda one: WORST_FIRST.index(one.level))
     return Result(
