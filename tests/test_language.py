@@ -1,4 +1,4 @@
-"""Language models from end to end: what a run of texts does in every verb, and what must hold of any of its networks."""
+"""Language models from end to end: what a run of texts does in every verb, and what holds of any of its networks."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_the_opened_network_says_what_forward_says(name: str, runs: dict[str, pe
 def read_plainly(network: Network, tokens: Tensor, cuts: list[int], span: int) -> list[Tensor]:
     """What comes after each stretch of tokens, each time worked out from the beginning of what the network has read.
 
-    Where it has read as much as it was trained on, it goes on with half of that, or with what is new where that is more.
+    Where it has read as much as it was trained on, it goes on with half of that, or with what is new where it is more.
     """
     (layer,), output, solved = network.layers, network.output, network.solved
     found, first, end = [], 0, 0
@@ -347,7 +347,7 @@ def test_a_replay_is_the_same_to_the_last_bit(run: pellucid.Run, place: Path) ->
     assert (again.path / "solved.safetensors").read_bytes() == (run.path / "solved.safetensors").read_bytes()
     longer = pellucid.resume(again.path, more="3steps")
     assert longer.record["steps"] == 11
-    assert not (longer.path / "solved.safetensors").read_bytes() != (run.path / "solved.safetensors").read_bytes()
+    assert (longer.path / "solved.safetensors").read_bytes() == (run.path / "solved.safetensors").read_bytes()
 
 
 def test_killed_and_resumed_it_is_the_same_to_the_last_bit(
@@ -556,7 +556,7 @@ def test_settings_that_mean_nothing_are_said(run: pellucid.Run, options: dict[st
 
 
 def test_files_are_scored_and_not_gone_on_with(run: pellucid.Run, place: Path) -> None:
-    with pytest.raises(PellucidError, match="^a language model writes on from texts, and was given files"):
+    with pytest.raises(PellucidError, match=r"^a language model writes on from texts, and was given files"):
         run.predict(str(place / "other.txt"))
 
 

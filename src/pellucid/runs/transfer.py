@@ -106,13 +106,13 @@ class StartingRun:
             *([f for f in some if f.role == "target" and f.traits.prose] for some in (self.fields, data.targets))
         )
         adopted = data.with_fitted(pairs | goals)
-        for name, field in pairs.items():
-            if text := field.traits.describe_new_values(adopted.stored_values(name), field.state or {}):
+        for name, known in pairs.items():
+            if text := known.traits.describe_new_values(adopted.stored_values(name), known.state or {}):
                 adopted.add_note(Note("warning", text, f"column '{name}'"))
         return adopted
 
     def read_alike(self, data: Dataset) -> Dataset:
-        """The data, of texts that are gone on with cut into passages as the run's, so that its network reads them whole.
+        """The data, texts that are gone on with cut into passages as the run's: so its network reads them whole.
 
         Raises:
             UsageError: where another level or length of passages was asked for.
