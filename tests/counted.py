@@ -92,7 +92,7 @@ def token_data(documents: Sequence[Sequence[int]], length: int) -> Any:
         low += [at] * len(cuts)
         at += len(document)
     values = torch.tensor([token for document in documents for token in document], dtype=torch.int32)
-    passages = SimpleNamespace(values=values, ends=torch.tensor(ends), low=torch.tensor(low), context=length)
+    passages = SimpleNamespace(values=values, ends=torch.tensor(ends), low=torch.tensor(low), span=length)
     return SimpleNamespace(arrays={KEY: passages})
 
 

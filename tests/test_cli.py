@@ -51,10 +51,10 @@ def made_score(value: float, name: str = "") -> SimpleNamespace:
 
 
 class FakeRun:
-    forecasts = False
-
     """A trained run as the command line sees it."""
 
+    forecasts = writes = False
+    network = SimpleNamespace(output=SimpleNamespace(task=SimpleNamespace(examples="examples")))
     damage = ()
 
     def __init__(self, path: Path = Path("runs/r"), rows: list | None = None):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import pellucid
-from pellucid.data.batches.batch import Batch, Padded, gather_rows
+from pellucid.data.batches.batch import Batch, Padded, cut_rows, gather_rows
 from pellucid.data.batches.encode import stack_channels
 from pellucid.errors import PellucidError
 from pellucid.fields import KINDS, Field, Ragged, Stored, input_groups
@@ -27,7 +27,7 @@ from pellucid.planning.decisions import Decisions
 from pellucid.planning.plan import Recipe
 from pellucid.tasks.number import NumberTask
 from pellucid.training.loader import Loader
-from pellucid.training.loop import Loop, cut_rows, micro_batches
+from pellucid.training.loop import Loop, micro_batches
 from pellucid.training.pacer import Pacer
 from pellucid.training.sampler import Sampler
 from pellucid.training.state import TrainState

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import PellucidError
-from pellucid.fields import KINDS, Field
+from pellucid.fields import Field
 from pellucid.outputs import OUTPUTS
 from pellucid.runs.solved_part import check_part
 from pellucid.solved import SOLVED, CountedNgrams, counted_ngrams
@@ -74,7 +74,7 @@ def pieces_without(rows: Any, train: Sequence[int], gone: set[int]) -> list[list
 def places_of_fold(rows: Any, own: Sequence[int]) -> set[int]:
     """All that windows of some rows may hold: each begins less than a window before its row, in its document."""
     passages = rows.arrays[KEY]
-    ends, low, reach = passages.ends.tolist(), passages.low.tolist(), passages.context
+    ends, low, reach = passages.ends.tolist(), passages.low.tolist(), passages.span
     found: set[int] = set()
     for row in own:
         start = ends[row - 1] if row else 0
@@ -127,7 +127,7 @@ def test_a_row_in_training_is_answered_without_its_own_text(
 
 def test_rows_shorter_than_a_window_are_left_out_as_far_as_windows_reach() -> None:
     rows = token_data([some_text(60), some_text(21, 1)], 3)
-    rows.arrays[KEY].context = 8
+    rows.arrays[KEY].span = 8
     train = list(range(len(rows.arrays[KEY].ends)))
     part = solved_part(rows, train, [], SIZE, most=4).train()
     assert int(part.fold.max()) == 8
@@ -435,14 +435,9 @@ def test_a_vocabulary_that_none_has_is_refused(size: int) -> None:
 # -- what it suits
 
 
-def test_it_suits_texts_that_are_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Passage(type(KINDS["text"])):  # type: ignore[misc]
-        name = "continued"
-        moments = True
-
-    monkeypatch.setitem(KINDS, "continued", Passage())
+def test_it_suits_texts_that_are_gone_on_with() -> None:
     output = OUTPUTS["category"]
-    text = Field("text", "continued", "target", state={"size": SIZE})
+    text = Field("text", "passage", "target", state={"size": SIZE})
     assert CountedNgrams.suits([text], [text], output)
     assert SOLVED["counted n-grams"] is CountedNgrams
     title, label = Field("title", "text"), Field("label", "category", "target")

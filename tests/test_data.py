@@ -262,7 +262,7 @@ def test_options_override_what_is_inferred():
         (
             {"kinds": {"n": "nmber"}},
             "Unknown kind of field 'nmber'. Did you mean 'number'? "
-            "Known: number, category, text, image, labels, date, series, sound",
+            "Known: number, category, text, image, labels, date, series, sound, writing",
         ),
         ({"target": "n", "ignore": "n"}, "column 'n' can't be both target and ignored"),
     ],

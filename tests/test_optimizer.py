@@ -146,7 +146,7 @@ def test_making_an_optimizer_does_not_import_torchs_compiler() -> None:
 def small_state() -> TrainState:
     network: Any = Parts()
     network.device = torch.device("cpu")
-    network.output.task = SimpleNamespace(metric="accuracy")
+    network.output.task = SimpleNamespace(metric="accuracy", watched=SimpleNamespace(name="accuracy"))
     network.trunk.append(nn.BatchNorm1d(4))
     return TrainState(network, Recipe())
 

@@ -52,6 +52,9 @@ class Output(nn.Module):
     # makes of the target (``Output.shifted``).
     decodes: ClassVar[bool] = False
 
+    # What trunks have a recipe for where the answer decides it rather than the input; empty where the input does.
+    family: ClassVar[str] = ""
+
     # Whether what it says is added to what a solved part says; set by the network.
     adds = False
 
@@ -99,9 +102,9 @@ class Output(nn.Module):
         return None
 
     @classmethod
-    def family(cls, target: Field) -> str:
-        """What trunks have a recipe for, where the answer decides it rather than the input; empty where that does."""
-        return ""
+    def family_of(cls, target: Field) -> str:
+        """``family``, by what ``target`` is."""
+        return cls.family
 
     def need(self) -> Need:
         """What it asks of the trunk."""

@@ -108,7 +108,7 @@ class Written(Output):
         return "transformer", "a text is written: every word of it can look at all that is read (attention)"
 
     @classmethod
-    def family(cls, target: Field) -> str:
+    def family_of(cls, target: Field) -> str:
         return SPELLING if target.settings.get("exact") else TRANSLATION
 
     def need(self) -> Need:

@@ -67,15 +67,13 @@ def make_plan(
     kind = TRUNKS.get(network.value)
     budget, capped = budget_for(options)
     folds = folds_for(data, split, budget, trunk, options.get("folds"), output)
-    goal = output.family(target)
+    goal = output.family_of(target)
     hints = hints_for(kind, leading_kind(data), folds.value, len(split.train), goal, started=bool(start))
     batch = batch_size(data, len(split.train), options.get("batch_size"), hints)
     sizes = sizes_for(hints, budget, options.get("size"), len(split.train))
     passes = passes_of(budget, batch.value, len(split.train))
     heads = heads_for(trunk or trunk_named(network.value), hints, start, len(split.train), passes, options)
-    heads_sizes = sizes
-    if heads.value > 1:
-        heads_sizes = sizes_for(hints, budget, options.get("size"), len(split.train), heads.value)
+    heads_sizes = sizes_for(hints, budget, options.get("size"), len(split.train), heads.value)
     seed, split_seed = seeds_of(options)
     changes = augmentation_for(data, split_seed, hints, options.get("augment"))
     rate = learning_rate(hints, options.get("lr"))
