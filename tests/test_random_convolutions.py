@@ -94,7 +94,8 @@ def assert_alike(one: torch.Tensor, other: torch.Tensor) -> None:
     """Equal to rounding; on some processors it takes a value at its threshold to the other side, and counts one more."""
     close = torch.isclose(one, other, atol=1e-5)
     assert close.float().mean() > 0.999
-    assert (one - other).abs()[~close].max() <= 1 / 5 if (~close).any() else True
+    # One more of at least five.
+    assert ((one - other).abs()[~close] <= 0.2).all()
 
 
 def test_differences_end_where_a_series_does() -> None:

@@ -86,9 +86,11 @@ def test_it_scores_from_sums_with_an_interval_and_is_compared_on_the_same_passag
     assert grouped.value == score.value
     assert grouped.low != score.low
     assert own.say_score(score, baseline) == (
-        f"Token loss {score.value:.4f} ({score.low:.4f} to {score.high:.4f}), in nats a token; baseline "
-        f"(each token as often as in training): {baseline.value:.4f}."
+        f"Loss {score.value:.4f} ({score.low:.4f} to {score.high:.4f}), in nats a character; baseline "
+        f"(each character as often as in training): {baseline.value:.4f}."
     )
+    pieces = TokensTask([Field("text", "passage", role="target", state={"level": "bpe", "size": SIZE})])
+    assert pieces.say_score(score, baseline) == own.say_score(score, baseline).replace("character", "token")
     assert own.is_better(score.value, baseline.value)
 
 

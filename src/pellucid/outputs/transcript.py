@@ -44,6 +44,7 @@ class Transcript(Output):
 
     name = "transcript"
     task_type = TranscriptTask
+    family = "transcript"
     settings: ClassVar[Mapping[str, Any]] = {"beams": 1}
 
     # How many texts are followed, where that is said for some answers alone.
@@ -53,10 +54,6 @@ class Transcript(Output):
     def accepts(cls, target: Field, inputs: Sequence[Field]) -> str | None:
         heard = [field.traits.recorded for field in inputs]
         return "what is said in a recording" if super().accepts(target, inputs) and heard == [True] else None
-
-    @classmethod
-    def family(cls, target: Field) -> str:
-        return "transcript"
 
     def need(self) -> Need:
         return Need(every=True)

@@ -107,8 +107,8 @@ class Curves(TypedDict):
 class Worst(TypedDict, total=False):
     """One of the largest errors on the validation set."""
 
-    # Any of "image_png", "sound_wav": bytes, "text": str, "excerpt": str with its
-    # line ends, "curves": {channel: values}, "row": {column: value}.
+    # Any of "image_png", "sound_wav": bytes, "text": str, "verbatim": str with
+    # its line ends, "curves": {channel: values}, "row": {column: value}.
     shown: Mapping[str, Any]
     true: Any
     predicted: Any

@@ -85,7 +85,7 @@ def passage_samples(data: Examples, name: str, rows: np.ndarray) -> list[Worst]:
     """Some passages, spread evenly, as they stand in their texts."""
     places = rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLES).astype(np.int64))].tolist()
     stored, kind = data.stored_values(name), data.fields[name].traits
-    return [{"shown": {"excerpt": kind.show(stored, row)}, "where": data.short_title(row)} for row in places]
+    return [{"shown": {"verbatim": kind.show(stored, row)}, "where": data.short_title(row)} for row in places]
 
 
 def shown_targets(task: Task, data: Examples, rows: np.ndarray) -> list[Any]:  # (n,)

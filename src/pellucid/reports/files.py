@@ -47,9 +47,8 @@ def write_report(
     evaluated, task = write_history(run, history), run.network.output.task
     goal = task.fields[0].traits
     rows_of = forecast_rows if goal.moments else passage_rows if goal.written else prediction_rows
+    run.folder.write("predictions.parquet", parquet_bytes(rows_of(run, data, split.test, test)))
     looked = limit_validation(split)
-    scored = split.test if len(split.test) or not goal.written else looked.validation
-    run.folder.write("predictions.parquet", parquet_bytes(rows_of(run, data, scored, test)))
     how = score_grouping(data, split.test, feed.score_weights(split.test))
     content = report_summary(run, data, split, evaluated) | output_content(
         task, test, chosen_thresholds(run.record), run.targets, **how

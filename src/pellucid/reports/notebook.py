@@ -21,7 +21,7 @@ def run_html(run: Run) -> str:
     facts = [
         ("network", f"{run.plan.network}, {run.parameters:,} parameters"),
         ("training", f"{run.record['steps']:,} steps in {duration_text(run.record['seconds'])}"),
-        ("scored on", f"{run.score.n:,} {run.scored_on} examples"),
+        ("scored on", f"{run.score.n:,} {run.scored_on} {run.network.output.task.examples}"),
         ("folder", str(run.path) if run.folder.lasting else "in memory"),
     ]
     task = run.network.output.task

@@ -60,13 +60,15 @@ def text_content(
     seconds: float = MOST_SECONDS,
     context: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """What a page shows of a language model on the passages ``rows`` (n,).
+    """What a page shows of a language model on the passages ``rows`` (n,); nothing without any.
 
     Args:
         answers: sums of losses with tokens right (n, 2), and tokens with bytes (n, 2), of these rows.
         seconds: that it may take, about; what is there by then is shown.
         context: of ``context_losses``, where that is known; else of the passages that are looked at.
     """
+    if not len(rows):
+        return {}
     began = time.monotonic()
     written = written_samples(run, data, rows, began + WRITING_SHARE * seconds)
     window, solved = SlidingWindow(loader), run.network.solved
@@ -112,7 +114,7 @@ def written_samples(run: Run, data: Examples, rows: np.ndarray, deadline: float)
     for i, temperature in enumerate(TEMPERATURES, 1):
         pieces = run.write(prompt, WRITTEN, temperature=temperature, seed=run.plan.seed)
         text, whole = _until(pieces, began + i * share)
-        found.append({"temperature": temperature, "prompt": prompt, "written": text, "whole": whole})
+        found.append({"temperature": temperature, "prompt": prompt, "added": text, "whole": whole})
     return found
 
 
@@ -128,8 +130,7 @@ def _until(pieces: Iterator[str], deadline: float) -> tuple[str, bool]:
 
 def find_prompt(run: Run, data: Examples, rows: np.ndarray) -> str:
     """The beginning of the passage in the middle, in whole lines and words where it has them."""
-    field, row = run.network.output.fields[0], int(rows[len(rows) // 2])
-    text = str(field.traits.show(data.stored_values(field.name), row))
+    text = text_of(data, run.network.output.fields[0].name, int(rows[len(rows) // 2]))
     start = text.find("\n", 0, len(text) // 2) + 1
     prompt = text[start : start + PROMPT]
     last = max(prompt.rfind(" "), prompt.rfind("\n"))
@@ -261,7 +262,7 @@ def surprising_passages(
             "where": data.short_title(row),
             "before": text_before(data, field.name, row),
             "loss": float(read[row].losses.mean()),
-            "pieces": readable_pieces(read[row], write, letters),
+            "pieces": readable_pieces(read[row], write, letters, text_of(data, field.name, row)),
         }
         for row in top[:SHOWN]
     ]
@@ -271,16 +272,21 @@ def text_before(data: Examples, name: str, row: int) -> str:
     """The last letters before a passage, of the same document."""
     if row == 0 or data.documents is None or data.documents[row - 1] != data.documents[row]:
         return ""
-    return str(data.fields[name].traits.show(data.stored_values(name), row - 1))[-BEFORE:]
+    return text_of(data, name, row - 1)[-BEFORE:]
+
+
+def text_of(data: Examples, name: str, row: int) -> str:
+    return str(data.fields[name].traits.show(data.stored_values(name), row))
 
 
 def readable_pieces(
-    found: TokenLosses, write: Callable[[list[list[int]]], list[str]], most: int = MOST_BYTES
+    found: TokenLosses, write: Callable[[list[list[int]]], list[str]], most: int = MOST_BYTES, text: str = ""
 ) -> list[tuple[str, float, tuple[str, float] | None]]:
     """The tokens of one passage as texts, with their losses; tokens that are parts of one letter together.
 
     Args:
         found: (1, T). write: the texts of some runs of tokens. most: tokens of one letter, at most.
+        text: of the passage, which has letters that no token stands for, where each token is one letter.
     """
     tokens, losses, likeliest, chances = (
         each[0].tolist() for each in (found.tokens, found.losses, found.likeliest, found.chance)
@@ -290,6 +296,8 @@ def readable_pieces(
     runs = [[tokens[i : i + k] for k in range(1, most + 1)] for i in range(len(tokens))]
     every = iter(write([run for own in runs for run in own]))
     texts = [[next(every) for _ in own] for own in runs]
+    if most == 1 and len(text) == len(tokens):
+        texts = [[letter] for letter in text]
     pieces, place = [], 0
     while place < len(tokens):
         left = min(most, len(tokens) - place)

@@ -49,7 +49,7 @@ class TokensTask(Task):
         super().__init__(fields, metric)
         self.learned = {}
         state = fields[0].state or {}
-        self.size, self.unit = int(state["size"]), UNITS.get(state["level"], "token")
+        self.size, self.unit = int(state["size"]), UNITS.get(str(state.get("level")), "token")
 
     # -- raw answers
 

@@ -93,7 +93,7 @@ def example_figure(shown: Mapping[str, Any]) -> list[Markup]:
     if text := str(shown.get("text") or ""):
         cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rstrip() + " …"
         parts.append(tag("blockquote", cut))
-    if passage := str(shown.get("excerpt") or ""):
+    if passage := str(shown.get("verbatim") or ""):
         cut = passage if len(passage) <= MOST_TEXT else passage[:MOST_TEXT].rstrip() + " …"
         parts.append(tag("pre", cut, class_="written"))
     if row := shown.get("row"):

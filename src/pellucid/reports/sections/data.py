@@ -101,7 +101,7 @@ def _rows_card(found: Rows) -> Markup:
 def _sample_figures(samples: Sequence[Worst]) -> Markup:
     broad = any("image_png" not in one.get("shown", {}) for one in samples)
     figures = [tag("figure", example_figure(one.get("shown", {})), _sample_caption(one)) for one in samples]
-    what = "passages" if all("excerpt" in one.get("shown", {}) for one in samples) else "examples"
+    what = "passages" if all("verbatim" in one.get("shown", {}) for one in samples) else "examples"
     title = tag("p", f"Some training {what}:", class_="quiet")
     return join_markup([title, tag("div", figures, class_="worst broad" if broad else "worst")])
 

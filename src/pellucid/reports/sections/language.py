@@ -20,16 +20,16 @@ FULL, FULL_OF_PIECES = 6.0, 10.0
 SHADES = 5
 
 
-@section("language", "What it writes", place=11)
+@section("language", "What it writes", place=13)
 def language_section(content: Content) -> Markup | None:
     found = content.get("language")
     if not found:
         return None
     unit = found["unit"]
     lead = (
-        f"In bold the beginning, out of {scored_on(content)}; behind it what the network writes. The temperature says "
-        f"how bold it is: at 0 it would write the likeliest {unit} each time, at 1 each {unit} as often as it holds it "
-        f"likely."
+        f"In bold a beginning, from one of the {scored_on(content)}; behind it what the network writes. The "
+        f"temperature says how bold it is: at 0 it would write the likeliest {unit} each time, at 1 each {unit} as "
+        "often as it holds it likely."
     )
     samples = [_sample_card(one) for one in found["written"]]
     return join_markup([tag("p", lead, class_="quiet"), card_grid(*samples)])
@@ -37,11 +37,11 @@ def language_section(content: Content) -> Markup | None:
 
 def _sample_card(one: Mapping[str, Any]) -> Markup:
     cut = None if one["whole"] else tag("p", "Cut off here: the time for writing was over.", class_="caption")
-    text = tag("pre", tag("b", one["prompt"]), one["written"], class_="written")
+    text = tag("pre", tag("b", one["prompt"]), one["added"], class_="written")
     return card(f"Temperature {one['temperature']:g}", [text, cut], wide=True)
 
 
-@section("surprises", "What surprised it", place=12)
+@section("surprises", "What surprised it", place=15)
 def surprises_section(content: Content) -> Markup | None:
     found = content.get("language")
     if not found:
