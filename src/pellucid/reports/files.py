@@ -66,7 +66,7 @@ def write_report(
     if goal.moments:
         content["forecasts"] = forecast_content(run, data, split.test, test, feed)
     elif goal.written:
-        content["language"] = text_content(run, data, scored, test, feed, language_seconds(run.plan.budget))
+        content["language"] = text_content(run, data, split.test, test, feed, language_seconds(run.plan.budget))
     elif isinstance(task, TranscriptTask):
         content["transcripts"] = transcript_content(run, data, looked.validation, validation)
     elif run.network.output.writes:
