@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--runs", type=Path, help="folder of runs that are made where they are missing")
     parser.add_argument("--only", nargs="*", help="names of runs: digits, photos, table, attention, recurrent, long")
+    parser.add_argument("--pages", action="store_true", help="whole commands alone, no single views")
     given = parser.parse_args()
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -176,12 +177,14 @@ def main() -> None:
                 command_seconds("train", *words, "--budget", BUDGET, "--out", folder, "--name", name, "--seed", 0)
             source = example()
             pages.append(page_row(what, folder / name, source, given.turns))
-            views += view_rows(what, folder / name, source, given.turns)
+            views += [] if given.pages else view_rows(what, folder / name, source, given.turns)
     note = (
         f"Median of {given.turns}, one thread, runs of {BUDGET}. Wanted: an example's page in 5 s, the first one too."
     )
     header = ("run", "network's page, first", "again", "example's page, first", "again", "first, wall clock")
     report("Looking inside: whole commands, seconds of processor time", header, pages, note, given.write)
+    if given.pages:
+        return
     note = f"Median of {given.turns}, one thread. Wanted: each view of an example in 1 s, or a bar with the time left."
     report("Looking inside: single views, seconds of processor time", ("run", "view", "first", "again"), views, note,
            given.write)  # fmt: skip

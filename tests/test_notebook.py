@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 import pellucid
+from pellucid.activity import Progress as Work
 from pellucid.draw.notebook import NAME, note_list, scope_css
+from pellucid.runs import waiting_line
 from pellucid.training import status_line
 from pellucid.training.listeners import Progress
 from pellucid.training.status_line import StatusLine, StreamLine, progress_text, with_progress
@@ -131,6 +134,25 @@ def test_a_line_says_where_a_training_stands(table: Path, tmp_path: Path) -> Non
     assert any(re.match(r" *\d+%", text) and "epoch" in text for text in line.texts)
     assert line.ends == [False] * (len(line.ends) - 1) + [True]
     assert max(map(len, line.texts)) <= status_line.CHARACTERS
+
+
+def test_whoever_waits_for_views_sees_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_line, "PATIENCE", 0.01)
+    monkeypatch.setattr(waiting_line, "PAUSE", 0.01)
+    line = Line()
+    with waiting_line.WaitingLine(line), Work(4) as work:
+        work.advance()
+        while len(line.texts) < 2:
+            time.sleep(0.005)
+    assert re.fullmatch(r"looking inside …  25%, .+ left", line.texts[1])
+    assert line.texts[-1] == ""
+    # Nothing is said of what is quick, nor where nobody reads it.
+    line = Line()
+    monkeypatch.setattr(waiting_line, "PATIENCE", 9.0)
+    with waiting_line.WaitingLine(line):
+        pass
+    assert line.texts == []
+    assert waiting_line.WaitingLine().line is None
 
 
 def test_the_text_of_a_line() -> None:

@@ -28,6 +28,7 @@ from pellucid.trunks import (
     Trunk,
     base,
     buffers,
+    cells,
     convolutional,
     dense,
     layers,
@@ -38,7 +39,7 @@ from pellucid.trunks import (
 )
 from pellucid.trunks.layers import GROUP, assign_salts
 
-for _module in (base, buffers, layers, dense, convolutional, parallel_scan, recurrent, transformer):
+for _module in (base, buffers, cells, layers, dense, convolutional, parallel_scan, recurrent, transformer):
     shapes.hold(_module)
 
 SHAPES = {0: (), 1: (9,), 2: (7, 6)}  # positions -> what the tests use

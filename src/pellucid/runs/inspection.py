@@ -28,6 +28,7 @@ from ..views.result import Result
 from .inside_file import example_name, source_words, write_inside
 from .kept_examples import why_no_examples
 from .kept_tests import KeptFacts, KeptTests, weights_digest
+from .waiting_line import WaitingLine
 from .writing_pieces import name_prompt
 
 if TYPE_CHECKING:
@@ -253,7 +254,8 @@ def inspect_run(
         options=options_left(subject),
         missing=() if asked else left_out(subject),
     )
-    return Inspection(make_views(subject, asked), write, () if asked else left_out(subject))
+    with WaitingLine():
+        return Inspection(make_views(subject, asked), write, () if asked else left_out(subject))
 
 
 def options_left(subject: Subject) -> dict[str, str]:
