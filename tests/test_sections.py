@@ -34,8 +34,8 @@ def headings(html: str) -> list[tuple[str, str]]:
 def test_the_sections_of_the_house_stand_in_this_order(sections):
     ordered = sorted(sections.values(), key=lambda one: one.place)
     assert [one.word for one in ordered] == [
-        "quality", "forecasts", "curves", "language", "targets", "surprises", "importance", "errors", "suspects",
-        "data", "training", "plan", "network", "use",
+        "quality", "forecasts", "curves", "language", "targets", "surprises", "importance", "errors", "transcripts",
+        "written", "suspects", "data", "training", "plan", "network", "use",
     ]  # fmt: skip
     assert all(one.word == word for word, one in sections.items())
     assert all(one.place < other.place for one, other in pairwise(ordered)), "two sections stand at one place"

@@ -227,7 +227,7 @@ class Network(nn.Module):
             return raw
         return self.output.add_solved(raw.float(), self.solved_answer(batch), f)
 
-    def solved_answer(self, batch: Batch) -> Tensor:  # -> (B, R)
+    def solved_answer(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, T, R)
         """What the solved part says, where there is one; what it has said of these examples is not asked again."""
         assert self.solved is not None
         return self.solved(whole_batch(batch)) if batch.solved is None else batch.solved
@@ -252,7 +252,7 @@ class Network(nn.Module):
         batch = self.to_tensors(batch)
         return self.losses(batch).sum() / self.output.count(batch)
 
-    def predict(self, batch: Batch) -> Tensor:  # -> (B, R)
+    def predict(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, T, R)
         """Raw answers for prediction; averaged with the mirror image's where a mirror image means the same."""
         raw, other = self(batch), self.mirror_batch(batch)
         return raw if other is None else (raw + self(other)) / 2

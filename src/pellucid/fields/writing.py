@@ -61,7 +61,7 @@ class Writing(Kind):
     try_in_python = 'texts=["…"]'
 
     def settings(self) -> forms.Form:
-        return forms.record({"level": forms.one_of(*LEVELS), "exact": forms.flag}, forms.anything)
+        return forms.record({"level": forms.one_of(*LEVELS), "exact": forms.flag}, forms.anything, ("level", "exact"))
 
     def state(self, role: str, settings: Mapping[str, Any]) -> forms.Form:
         own = PASSAGE.state(role, settings)

@@ -55,8 +55,11 @@ def _metric_chart(content: Content, history: Sequence[Mapping[str, Any]], x: np.
     metric = content.get("metric", {})
     name = metric.get("name") or content.get("score", {}).get("metric", "score")
     y = _history_column(history, "metric", name)
-    # A metric that is the loss itself has been drawn.
-    if not np.isfinite(y).any() or np.allclose(y, _history_column(history, "validation_loss"), equal_nan=True):
+    # Of a language model it is the loss itself, which has been drawn.
+    drawn = bool(content.get("language")) and np.allclose(
+        y, _history_column(history, "validation_loss"), equal_nan=True
+    )
+    if drawn or not np.isfinite(y).any():
         return None
     up = metric.get("higher_is_better", True)
     best = int(np.nanargmax(y) if up else np.nanargmin(y))

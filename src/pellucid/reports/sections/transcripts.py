@@ -14,7 +14,7 @@ from .base import card, card_grid, example_figure, html_table, on_validation, sc
 NONE = "–"
 
 
-@section("transcripts", "What it hears", place=20)
+@section("transcripts", "What it hears", place=21)
 def transcripts_section(content: Content) -> Markup | None:
     found = content.get("transcripts")
     if not found:

@@ -11,7 +11,7 @@ from ..content import Content
 from .base import card, card_grid, example_figure, html_table, on_validation, scored_on, section, table_cell
 
 
-@section("written", "What it writes", place=20)
+@section("written", "What it writes", place=22)
 def written_section(content: Content) -> Markup | None:
     found = content.get("written")
     if not found:
