@@ -463,8 +463,8 @@ def test_data_in_memory_is_asked_for_again(tmp_path: Path, table: Path) -> None:
         pellucid.resume(run.path, more="2steps", data=frame.head(100))
 
 
-@pytest.mark.parametrize("target", ["tags", "word", "number"])
-def test_a_run_is_opened_without_torchs_compiler(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("target", "heads"), [("tags", None), ("word", None), ("number", None), ("word", 4)])
+def test_a_run_is_opened_without_torchs_compiler(target: str, heads: int | None, tmp_path: Path) -> None:
     """It takes two seconds to load, and more than one process would."""
     columns = {
         "number": [float(i % 17) for i in range(60)],
@@ -472,7 +472,8 @@ def test_a_run_is_opened_without_torchs_compiler(target: str, tmp_path: Path) ->
         "tags": ["x|y", "y", "z|x"] * 20,
         "other": [float(i % 5) for i in range(60)],
     }
-    run = pellucid.train(pl.DataFrame(columns), target=target, out=tmp_path, steps=2)
+    several = {} if heads is None else {"heads": heads, "network": "mlp"}
+    run = pellucid.train(pl.DataFrame(columns), target=target, out=tmp_path, steps=2, **several)
     code = f"import sys, pellucid; pellucid.load({str(run.path)!r}); print('torch._dynamo' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .examples import Examples
 
 # What keeps an example out, in words that follow "3 examples".
-TOO_SHORT = "whose recording is too short for its text: at 25 places a second there are fewer than letters"
+TOO_SHORT = "whose recording is too short for its text: at 50 places a second there are fewer than letters"
 
 # Columns that a note names.
 MOST_NAMED = 3
@@ -38,7 +38,7 @@ def settle_transcript(fields: Mapping[str, Field], say: Callable[[Note], None]) 
     if len(targets) != 1 or not writes_of_recording(targets[0], inputs):
         return dict(fields)
     target = targets[0]
-    words = f"{target.reason.split(',')[0]}, written in {CHARACTERS}"
+    words = f"{target.reason.partition(', written')[0]}, written in {CHARACTERS}"
     found = {target.name: target.with_(settings={**target.settings, "level": CHARACTERS}, reason=words)}
     others = [f for f in inputs if not f.traits.recorded]
     for field in others:

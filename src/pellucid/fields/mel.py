@@ -17,8 +17,9 @@ FRAME_SECONDS, HOP_SECONDS = 0.025, 0.010
 # Bands, of recordings that hold less than this rate and of others.
 FEW_BANDS, BANDS, FAST_RATE = 40, 64, 12_000
 
-# Frames of a position, where something is said of each: 25 positions a second. Nobody speaks more letters a second.
-FRAMES_A_POSITION = 4
+# Frames of a position, where something is said of each: 50 positions a second. Letters are spoken up to 25 a second,
+# and with as many positions they lie without a gap (docs/LOG.md, 2026-11-28).
+FRAMES_A_POSITION = 2
 
 # The lowest frequency that counts, Hz: below it is rumble.
 LOWEST = 20.0

@@ -53,8 +53,9 @@ class Writing(Kind):
     dear = True
     predictable = True
     prose = True
-    # What is said stays the same, whoever says it, however fast and wherever; a part that is cut off is not said.
-    stays_true_of = ("speed", "pitch", "colour", "noise", "mask")
+    # What is said stays the same, whoever says it, however fast and in whatever room; what is cut off, hidden or
+    # drowned in noise is not heard (docs/LOG.md, 2026-11-28).
+    stays_true_of = ("speed", "pitch", "colour")
     smaller = "read fewer or shorter texts"
     reads = "text"
     try_it = '--text "…"'

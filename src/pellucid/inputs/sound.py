@@ -42,7 +42,7 @@ class Sound(Input):
 
     Reads (B, S) int16 samples with each recording's length. Gives a grid (B, T/P, C/Q, D) of patches with a mask, each
     through one linear map with a frame and a band more on each side, as small as the trunk's ``longest`` allows. A
-    sequence (B, T/P, D) of patches of frames; where every position answers, 25 of them a second. Or one vector (B, D):
+    sequence (B, T/P, D) of patches of frames; where every position answers, 50 of them a second. Or one vector (B, D):
     mean, deviation and change of each band, and its mean in each fifth of the time, through a linear map.
 
     In training recordings are moved in time, made faster or slower, higher or lower (Jaitly and Hinton, 2013), of
@@ -184,7 +184,7 @@ class Sound(Input):
 
 
 class SpokenLayer(nn.Module):
-    """Two convolutions along time, each of which halves it: what is said at each position, from 150 ms around it.
+    """Two convolutions along time, of which the first halves it: what is said at each position, from 130 ms around it.
 
     Args:
         bands: C. width: D.
@@ -192,13 +192,14 @@ class SpokenLayer(nn.Module):
 
     def __init__(self, bands: int, width: int):
         super().__init__()
-        self.first = nn.Conv1d(bands, SPOKEN_CHANNELS, SPOKEN_TAPS, stride=2, padding=SPOKEN_TAPS // 2)
-        self.second = nn.Conv1d(SPOKEN_CHANNELS, width, SPOKEN_TAPS, stride=2, padding=SPOKEN_TAPS // 2)
+        around = SPOKEN_TAPS // 2
+        self.first = nn.Conv1d(bands, SPOKEN_CHANNELS, SPOKEN_TAPS, stride=FRAMES_A_POSITION, padding=around)
+        self.second = nn.Conv1d(SPOKEN_CHANNELS, width, SPOKEN_TAPS, padding=around)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:  # (B, C, T), (B,) -> (B, D, T / 4)
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:  # (B, C, T), (B,) -> (B, D, T / 2)
         y = nn.functional.gelu(self.first(x))
         # Behind a recording's end there is nothing, as behind the end of the longest.
-        real = torch.arange(y.shape[2], device=x.device) * 2 < lengths.unsqueeze(1)  # (B, T / 2)
+        real = torch.arange(y.shape[2], device=x.device) * FRAMES_A_POSITION < lengths.unsqueeze(1)  # (B, T / 2)
         return self.second(y.masked_fill(~real.unsqueeze(1), 0.0))
 
 

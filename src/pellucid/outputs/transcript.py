@@ -106,7 +106,9 @@ class Transcript(Output):
             true = np.asarray(cast(Padded, batch.target).values.cpu())
             sums = written_sums(self.task.texts(tokens), self.task.texts(true))
             found[:, LOSS + 1 :] = torch.from_numpy(sums).to(found)
-        said = nn.utils.rnn.pad_sequence([torch.tensor(own) for own in tokens], True, PADDING)  # (B, L)
+        said = nn.utils.rnn.pad_sequence(
+            [torch.tensor(own, dtype=torch.int64) for own in tokens], True, PADDING
+        )  # (B, L)
         return torch.cat([found, said.to(found)], 1)
 
     @contextmanager

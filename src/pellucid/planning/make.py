@@ -144,7 +144,7 @@ def hints_for(
         hints["bins"] = bins_for(examples)
     # A passage has hundreds of answers to learn from.
     if not leading.written:
-        hints["epochs"] = max(hints.get("epochs", Recipe.epochs), SEEN / examples)
+        hints["epochs"] = max(hints.get("epochs", Recipe.epochs), hints.get("seen", SEEN) / examples)
     if started:
         rates = {"lr": Recipe.lr, "matrix_lr": Recipe.matrix_lr}
         hints |= {name: GENTLY * hints.get(name, usual) for name, usual in rates.items()}

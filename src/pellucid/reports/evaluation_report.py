@@ -14,11 +14,13 @@ import numpy as np
 from ..errors import PellucidError, UsageError
 from ..metrics.score import Score
 from ..storage.atomic import replace_file
+from ..tasks.transcript import TranscriptTask
 from ..training.evaluate import Answers
 from .data_content import class_content, data_content
 from .page import EVALUATION, report_page
 from .run_report import chosen_thresholds, output_content, worst_answers
 from .text_content import text_content
+from .transcript_content import transcript_content
 from .written_content import written_content
 
 if TYPE_CHECKING:
@@ -91,6 +93,8 @@ class Evaluated:
             found: Content = {}  # type: ignore[typeddict-item]
             found["language"] = text_content(*about, self.loader, context=self.context)
             return found
+        if isinstance(task, TranscriptTask):
+            return {"transcripts": transcript_content(*about)}  # type: ignore[typeddict-item]
         if not self.run.network.output.writes:
             return {"worst": worst_answers(*about, task=task)}  # type: ignore[typeddict-item]
         return {"written": written_content(*about, lambda chosen: task.written_texts(naive[chosen]))}

@@ -29,6 +29,7 @@ from .inside_file import example_name, source_words, write_inside
 from .kept_examples import why_no_examples
 from .kept_tests import KeptFacts, KeptTests, weights_digest
 from .waiting_line import WaitingLine
+from .writing import encode_prompt, plain_prompt
 from .writing_pieces import name_prompt
 
 if TYPE_CHECKING:
@@ -61,12 +62,16 @@ def subject_of(
         network = copy.deepcopy(network).cpu().eval()
     example = data = None
     title, facts = "", dict(_facts(run))
-    if source is not None or len(texts):
+    if run.writes and len(texts):
+        # As it is gone on with: any text, an empty one too.
+        example = window_batch(run.fields[0], encode_prompt(run.fields[0], texts[0]))
+        title = name_prompt(plain_prompt(texts[0])) or "nothing"
+    elif source is not None or len(texts):
         data, loader, row = _first_example(run, list(texts) if len(texts) else source, texts=bool(len(texts)), **form)
-        title = data.short_title(row)
         if run.writes:
-            title = name_prompt(texts[0]) if len(texts) else data.place(row).rpartition(", ")[0]
-        example = last_window(data, run.fields[0], row) if run.writes else loader.batch(torch.tensor([row]))
+            example, title = last_window(data, run.fields[0], row), data.place(row).rpartition(", ")[0]
+        else:
+            example, title = loader.batch(torch.tensor([row])), data.short_title(row)
         if true is not None:
             facts["target"] = cache(partial(typed_target, run, true))
             facts["target"]()
@@ -117,10 +122,14 @@ def last_window(data: Examples, field: Field, row: int) -> Batch:
     """The end of a text whose last passage is ``row``: as many tokens as a network reads, its very last among them."""
     passages = encode_passages(data, field)
     end, low = int(passages.ends[row]), int(passages.low[row])
-    tokens = np.concatenate([[START], passages.values[low:end]])[-passages.span :]
-    value = Padded(torch.from_numpy(tokens.astype(np.int64))[None], torch.tensor([len(tokens)]))
+    return window_batch(field, np.concatenate([[START], passages.values[low:end]]), row)
+
+
+def window_batch(field: Field, tokens: np.ndarray, row: int = 0) -> Batch:  # (T,)
+    """The last tokens of a text, as many as a network reads, as a batch of one example."""
+    own = torch.from_numpy(tokens[-int((field.state or {})["context"]) :].astype(np.int64))
     (group,) = input_groups([field.with_(role="input")])
-    return Batch({group.key: value}, None, np.array([row]))
+    return Batch({group.key: Padded(own[None], torch.tensor([len(own)]))}, None, np.array([row]))
 
 
 def _known_target(run: Run, source: Any, row: int, **options: Any) -> torch.Tensor | None:

@@ -81,7 +81,10 @@ def build_network(
 
 
 # Names of torch's functions that give as many numbers as the largest tensor they are given.
-AS_LARGE = {"normal_", "mul", "div", "log", "logit", "__mul__", "__rmul__", "__truediv__", "__rdiv__", "__rtruediv__"}
+AS_LARGE = {
+    "normal_", "mul", "div", "add", "sub", "log", "logit", "__mul__", "__rmul__", "__truediv__", "__rdiv__",
+    "__rtruediv__", "__add__", "__radd__", "__sub__", "__rsub__",
+}  # fmt: skip
 
 
 class NoValues(TorchFunctionMode):

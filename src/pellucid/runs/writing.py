@@ -16,7 +16,7 @@ from torch import Tensor
 from ..decoding.sampling import check_sampling, choose_tokens
 from ..decoding.stop import PieceStream, piece_bytes
 from ..errors import UsageError
-from ..fields import Field
+from ..fields import Field, Stored
 from ..fields.column import Column
 from ..fields.passage import BPE, BYTES, Passage
 from ..fields.text import RESERVED, START, load_tokenizer
@@ -134,14 +134,18 @@ def check_writing(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in checked.items() if name in own and value is not None}
 
 
+def plain_prompt(prompt: str) -> str:
+    """A prompt as documents are read: plain line ends, no zero bytes; nor halves of letters, as bad bytes become.
+
+    >>> plain_prompt("a\\r\\nb\\0")
+    'a\\nb'
+    """
+    return prompt.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+
+
 def encode_prompt(field: Field, prompt: str) -> np.ndarray:  # -> (T,) int64
     """The tokens of a prompt, as at the beginning of a document."""
-    import polars as pl
-
-    stored = PASSAGE.store(
-        Column("prompt", pl.Series("prompt", [prompt], pl.String)), field.settings, lambda note: None
-    )
-    tokens = PASSAGE.encode(stored, field.state or {})[0]
+    tokens = PASSAGE.encode(_stored_prompt(field, prompt), field.state or {})[0]
     return np.concatenate([[START], tokens]).astype(np.int64)
 
 
@@ -152,12 +156,14 @@ def prompt_length(field: Field, prompt: str) -> int:
 
 def unknown_signs(field: Field, prompt: str) -> str:
     """What of a prompt training has not seen, in words; empty where it has seen all."""
+    return PASSAGE.describe_new_values(_stored_prompt(field, prompt), field.state or {})
+
+
+def _stored_prompt(field: Field, prompt: str) -> Stored:
     import polars as pl
 
-    stored = PASSAGE.store(
-        Column("prompt", pl.Series("prompt", [prompt], pl.String)), field.settings, lambda note: None
-    )
-    return PASSAGE.describe_new_values(stored, field.state or {})
+    text = pl.Series("prompt", [plain_prompt(prompt)], pl.String)
+    return PASSAGE.store(Column("prompt", text), field.settings, lambda note: None)
 
 
 def token_writer(field: Field) -> Callable[[int], bytes | str]:

@@ -11,7 +11,7 @@ import polars as pl
 from ..errors import PellucidError
 from ..fields import Note
 from .predictions import INPUT, ROW, Predictions
-from .writing import USUAL_LENGTH, Writer, check_writing, prompt_length, unknown_signs
+from .writing import USUAL_LENGTH, Writer, check_writing, plain_prompt, prompt_length, unknown_signs
 
 if TYPE_CHECKING:
     from .run import Run
@@ -51,7 +51,7 @@ class WritingPieces:
     """
 
     def __init__(self, run: Run, prompts: Sequence[str], **how: Any):
-        self.prompts = list(prompts) or [""]
+        self.prompts = [plain_prompt(prompt) for prompt in prompts] or [""]
         asked = check_writing(how)
         self.length = int(asked.pop("length", USUAL_LENGTH))
         self.writer = Writer(run.network, **asked)

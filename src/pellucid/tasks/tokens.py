@@ -95,7 +95,7 @@ class TokensTask(Task):
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
         """Of each passage ``value``, the loss of all its tokens in nats, and ``right``, how many were the likeliest."""
-        return [{"value": loss, "right": round(right)} for loss, right in np.asarray(raw, np.float64).tolist()]
+        return [{"right": round(right), "value": loss} for loss, right in np.asarray(raw, np.float64).tolist()]
 
     def decode_target(self, target: Values) -> list[Any]:
         """How long each passage is, in words: ``250 tokens, 256 bytes``."""

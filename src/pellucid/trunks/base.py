@@ -25,6 +25,10 @@ Inside = dict[str, Tensor]
 # on from a state leaves it as it was.
 State = Any
 
+# What holds for every trunk that writes what is said: batches of few recordings and fewer passes, as each says many
+# letters, and a rate that falls most of the time, as validation gains while it does (docs/LOG.md, 2026-11-28).
+SPOKEN: dict[str, Any] = {"batch_size": 16, "cool": 0.8, "epochs": 5.0, "seen": 15_000}
+
 
 class Stage(nn.Module):
     """One named step of a trunk: ``forward`` is fast, ``open`` gives the same result and shows the inside.
@@ -148,7 +152,8 @@ class Trunk(nn.Module):
 
         Returns:
             Any of the fields of ``planning.Recipe``, and ``size`` (the usual one), ``sizes`` (smallest and largest to
-            choose from), ``dropout``, ``smoothing``, ``token_drop``, ``cover``, ``heads``.
+            choose from), ``seen`` (examples, repeats counted, that a training should see), ``dropout``, ``smoothing``,
+            ``token_drop``, ``cover``, ``heads``.
         """
         return {}
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import Inside, Stage, State, Trunk, register
+from .base import SPOKEN, Inside, Stage, State, Trunk, register
 from .buffers import PositionBuffer
 from .features import Features
 from .layers import (
@@ -242,6 +242,17 @@ class Convolutional(Trunk):
             "sound": {**fast, "warm": 0.03, "cool": 0.6, "sizes": (2, 5), "size": 2, "smoothing": 0.1},
             "text": {"dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3},
             "language": {"size": 3, "sizes": (0, 8), "epochs": 2.0},
+            "translation": {
+                "lr": 0.02,
+                "matrix_lr": 0.06,
+                "dropout": 0.1,
+                "token_drop": 0.0,
+                "size": 5,
+                "sizes": (3, 7),
+                "epochs": 8.0,
+            },
+            "spelling": {"lr": 0.01, "matrix_lr": 0.04, "token_drop": 0.0, "size": 2, "sizes": (1, 4)},
+            "transcript": {**SPOKEN, "lr": 6e-3, "matrix_lr": 0.04, "size": 5, "sizes": (3, 6)},
         }
         return {"lr": 3e-3, "matrix_lr": 0.02, **measured.get(family, {})}
 

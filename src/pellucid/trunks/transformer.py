@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import PellucidError
-from .base import Inside, Stage, State, Trunk, register
+from .base import SPOKEN, Inside, Stage, State, Trunk, register
 from .features import Features
 from .layers import (
     Attention,
@@ -150,6 +150,16 @@ class Transformer(Trunk):
             "image": {"dropout": 0.0, "smoothing": 0.1, "batch_size": 128, "epochs": 5.0},
             "text": {"dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3, "size": 2},
             "language": {"size": 3, "sizes": (0, 8), "epochs": 2.0},
+            "translation": {
+                "lr": 0.03,
+                "matrix_lr": 0.01,
+                "token_drop": 0.0,
+                "size": 4,
+                "sizes": (3, 7),
+                "epochs": 8.0,
+            },
+            "spelling": {"lr": 0.02, "matrix_lr": 0.01, "dropout": 0.0, "token_drop": 0.0, "size": 1, "sizes": (1, 3)},
+            "transcript": {**SPOKEN, "lr": 4e-3, "matrix_lr": 0.027, "size": 3, "sizes": (1, 6)},
         }
         own = {"lr": 3e-3, "matrix_lr": 0.02}
         return {**own, **measured.get(family, {})}

@@ -52,10 +52,10 @@ def answer_lines(subject: Subject, part: Part, rows: Sequence[int]) -> list[list
     if not len(rows):
         return []
     with torch.no_grad():
-        raw = subject.network.predict(part.batch(rows)).float()
+        raw = subject.network.output.final_answers(subject.network, part.batch(rows))
     says = [answer_text(plain_answer(one)) for one in subject.task.decode(raw.numpy())]
-    true = true_texts(subject, part, np.asarray(rows, int))
-    return [[f"answer: {said}", *([f"true: {true[k]}"] if true else [])] for k, said in enumerate(says)]
+    true, (answer, right) = true_texts(subject, part, np.asarray(rows, int)), subject.task.answer_words
+    return [[f"{answer}: {said}", *([f"{right}: {true[k]}"] if true else [])] for k, said in enumerate(says)]
 
 
 def in_batches(part: Part, most: int = 256) -> list[np.ndarray]:
