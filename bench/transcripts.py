@@ -82,7 +82,7 @@ def without(left: str) -> Part:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--networks", nargs="+", default=["rnn"])
+    parser.add_argument("--networks", nargs="+", default=["planned"])
     parser.add_argument("--seconds", type=int, nargs=2, default=[180, 180], help="official parts, a speaker left out")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--speakers", nargs="*", default=SPEAKERS, help="left out in turn")
@@ -110,8 +110,8 @@ def main() -> None:
 
 
 def train(folder: Path, network: str, seconds: int, seed: int) -> dict[str, Any]:
-    options = ("--target", "transcript", "--network", network, "--budget", f"{seconds}s", "--seed", seed)
-    return pellucid(folder, *options)
+    own = () if network == "planned" else ("--network", network)
+    return pellucid(folder, "--target", "transcript", *own, "--budget", f"{seconds}s", "--seed", seed)
 
 
 def row(network: str, name: str, budget: int, runs: list[dict[str, Any]], wanted: str) -> list[str]:
