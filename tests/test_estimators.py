@@ -96,6 +96,7 @@ def test_what_a_fit_leaves(iris: tuple[np.ndarray, np.ndarray], fitted: Pellucid
     assert fitted.decision_function(iris[0]).shape == (50, 3)
 
 
+@pytest.mark.slow
 def test_in_their_tools(iris: tuple[np.ndarray, np.ndarray]) -> None:
     x, y = iris
     ours = PellucidClassifier(steps=40)

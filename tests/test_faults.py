@@ -506,6 +506,15 @@ def test_two_trainings_into_one_name(tmp_path: Path, table: Path) -> None:
     assert Folder.open(tmp_path / "run").verify() == []
 
 
+@pytest.fixture
+def hangups_come() -> Iterator[None]:
+    """SIGHUP as it is usually: under ``nohup``, which it is kept from, a run does not hear it either."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups_come")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_saves(number: int, tmp_path: Path, table: Path, always: None) -> None:
     trained(table, tmp_path / "whole", target="label", steps=12)
@@ -516,6 +525,7 @@ def test_a_closed_terminal_saves(number: int, tmp_path: Path, table: Path, alway
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.usefixtures("hangups_come")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_second_signal_stops_at_once(number: int, tmp_path: Path, table: Path, always: None) -> None:
     """Even so the training goes on from its last checkpoint, and is the same."""

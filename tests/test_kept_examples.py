@@ -131,7 +131,7 @@ def test_answers_are_the_same_where_the_data_is_gone(name: str, tmp_path: Path) 
     assert (tmp_path / "elsewhere" / KEPT).stat().st_size <= 8_000_000
 
 
-@pytest.mark.parametrize("name", ["photos", "texts", "numbers"])
+@pytest.mark.parametrize("name", ["photos", pytest.param("texts", marks=pytest.mark.slow), "numbers"])
 def test_in_memory_and_saved_it_keeps_the_same(
     name: str, tmp_path: Path, request: pytest.FixtureRequest, photos: Path
 ) -> None:

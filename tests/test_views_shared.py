@@ -123,6 +123,7 @@ def test_inputs_that_stay_are_read_once(run: Run) -> None:
     torch.testing.assert_close(net(shared), net(whole))
 
 
+@pytest.mark.slow
 def test_a_test_that_is_settled_ends_as_the_whole_test_would(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def tested(which: int) -> tuple[badges.Tested, int]:
         subject, made = subject_of(run), []
@@ -150,6 +151,7 @@ def test_a_test_that_is_settled_ends_as_the_whole_test_would(run: Run, monkeypat
             assert soon[2][name] == pytest.approx(value, abs=near), name
 
 
+@pytest.mark.slow
 def test_what_takes_long_is_kept_beside_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (BADGES, FACTS):
         (run.path / name).unlink(missing_ok=True)
