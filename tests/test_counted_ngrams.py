@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pellucid.errors import PellucidError
 from pellucid.fields import Field
+from pellucid.ngrams import model
 from pellucid.outputs import OUTPUTS
 from pellucid.runs.solved_part import check_part
 from pellucid.solved import SOLVED, CountedNgrams, counted_ngrams
@@ -312,7 +313,7 @@ def test_many_places_are_answered_as_few(monkeypatch: pytest.MonkeyPatch) -> Non
     part = solved_part(token_data([some_text(2000)], 50), range(40), [], SIZE, most=5).train()
     batch = window_batch([[START, *some_text(49, seed)] for seed in range(12)], list(range(12)))
     whole = part(batch)
-    monkeypatch.setattr(counted_ngrams, "PLACES_AT_ONCE", 37)
+    monkeypatch.setattr(model, "PLACES_AT_ONCE", 37)
     assert torch.equal(part(batch), whole)
 
 

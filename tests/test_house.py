@@ -26,7 +26,7 @@ ROOMS = (
     ("fields",),
     ("options",),
     ("data", "samples"),
-    ("decoding",),
+    ("decoding", "ngrams"),
     ("trunks", "references", "tasks"),
     ("inputs", "outputs"),
     ("solved",),

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.solved.token_trie import TrieLevel, check_level, child_starts, group_keys, grow_levels, list_ranges
+from pellucid.ngrams.token_trie import TrieLevel, check_level, child_starts, group_keys, grow_levels, list_ranges
 from pellucid.storage.forms import FormError
 
 SIZE = 6

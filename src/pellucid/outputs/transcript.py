@@ -21,6 +21,7 @@ from ..fields.text import PADDING, RESERVED
 from ..tasks.transcript import LOSS, SUMS, TranscriptTask, written_sums
 from ..trunks import Features, Need
 from .base import Output, register
+from .letter_model import BEAMS, LetterModel
 
 # The token of a position at which nothing new is said.
 BLANK = PADDING
@@ -39,7 +40,7 @@ class Transcript(Output):
 
     Settings:
         beams: texts that are followed while one is written (``decoding.ctc.search_prefixes``); 1 takes the likeliest
-            token of each position.
+            token of each position. Where letters are weighed in, ``letter_model.BEAMS`` are followed.
     """
 
     name = "transcript"
@@ -50,6 +51,9 @@ class Transcript(Output):
     # How many texts are followed, where that is said for some answers alone.
     beams = 0
 
+    # How letters follow each other in the texts of training, where a run has found that to help.
+    letters: LetterModel | None = None
+
     @classmethod
     def accepts(cls, target: Field, inputs: Sequence[Field]) -> str | None:
         heard = [field.traits.recorded for field in inputs]
@@ -58,9 +62,13 @@ class Transcript(Output):
     def need(self) -> Need:
         return Need(every=True)
 
+    @property
+    def vocabulary(self) -> int:
+        """V."""
+        return int((self.fields[0].state or {})["size"])
+
     def build(self, width: int) -> Transcript:
-        vocabulary = int((self.fields[0].state or {})["size"])
-        self.layer = nn.Linear(width, vocabulary)
+        self.layer = nn.Linear(width, self.vocabulary)
         nn.init.normal_(self.layer.weight, std=width**-0.5)
         nn.init.zeros_(self.layer.bias)
         return self
@@ -103,18 +111,27 @@ class Transcript(Output):
         raw = network.predict(batch).float()
         found, tokens = self.keep(raw, batch), self.write_tokens(raw)
         if batch.target is not None:
-            true = np.asarray(cast(Padded, batch.target).values.cpu())
-            sums = written_sums(self.task.texts(tokens), self.task.texts(true))
-            found[:, LOSS + 1 :] = torch.from_numpy(sums).to(found)
+            found[:, LOSS + 1 :] = torch.from_numpy(self.sums_of(tokens, batch)).to(found)
         said = nn.utils.rnn.pad_sequence(
             [torch.tensor(own, dtype=torch.int64) for own in tokens], True, PADDING
         )  # (B, L)
         return torch.cat([found, said.to(found)], 1)
 
+    def sums_of(self, tokens: Sequence[tuple[int, ...]], batch: Batch) -> np.ndarray:  # B texts -> (B, SUMS - 1)
+        """How far texts that were written are from the true ones."""
+        true = np.asarray(cast(Padded, batch.target).values.cpu())
+        return written_sums(self.task.texts(tokens), self.task.texts(true))
+
     @contextmanager
     def writing(self, how: Any) -> Iterator[None]:
         """A context in which as many texts are followed as ``how.beams`` says."""
-        before, self.beams = self.beams, 0 if how is None else int(how.beams)
+        with self.following(0 if how is None else int(how.beams)):
+            yield
+
+    @contextmanager
+    def following(self, beams: int) -> Iterator[None]:
+        """A context in which so many texts are followed; 0 for as many as usual."""
+        before, self.beams = self.beams, beams
         try:
             yield
         finally:
@@ -123,9 +140,12 @@ class Transcript(Output):
     def write_tokens(self, raw: Tensor) -> list[tuple[int, ...]]:  # (B, T, V) -> B texts
         """The tokens of each text that is found; those that stand for no letter are left out."""
         chances, lengths = raw.float().log_softmax(2).cpu().numpy(), count_positions(raw).cpu().numpy()
-        beams = self.beams or int(self.chosen["beams"])
+        letters = self.letters
+        beams = self.beams or (BEAMS if letters else int(self.chosen["beams"]))
         if beams > 1:
-            found = [own[0] for own in search_prefixes(chances, lengths, blank=BLANK, beams=beams)]
+            add, context = (letters.score_next, letters.context) if letters else (None, None)
+            texts = search_prefixes(chances, lengths, blank=BLANK, beams=beams, add=add, context=context)
+            found = [own[0] for own in texts]
         else:
             found = find_best_paths(chances, lengths, blank=BLANK)
         return [tuple(token for token in one.tokens if token >= RESERVED) for one in found]

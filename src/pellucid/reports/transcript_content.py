@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics.edits import align_edits, count_error_pairs
+from ..outputs.letter_model import say_letters
 from ..tasks.transcript import LETTER_EDITS, LETTERS, WORD_EDITS, WORDS, TranscriptTask
 from ..training.evaluate import Answers
 from .data_content import shown_inputs, shown_targets
@@ -57,6 +58,7 @@ def transcript_content(run: Run, data: Examples, rows: np.ndarray, answers: Answ
         "pairs": [(*pair, count) for pair, count in ranked_pairs(pairs)[:MOST_PAIRS]],
         "errors": sum(pairs.values()),
         "by_length": length_groups(raw[:, WORD_EDITS], raw[:, WORDS]),
+        "letters": say_letters(run.record.get("letters")),
     }
 
 

@@ -19,6 +19,7 @@ from ..tuning.selection import select_weights
 from .forecasts import RECENT, recent_rows
 from .health import write_health
 from .learning import learning_facts
+from .letters import learn_letters
 from .run import Run
 from .scoring import score_answers
 from .solved_part import added_facts, left_out_answers
@@ -44,6 +45,9 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
     among = {"the average"} if job.cross_validation else None
     chosen, *watched = select_weights(state, job.loader, job.watched, among=among)
+    # Of the chosen weights; what they wrote before was by sound alone.
+    if learn_letters(job, network):
+        watched = [*predict_raw(network, job.loader, job.watched, final=True)]
     learning = _learning_facts(job, state, (watched[0], watched[1]))
     raw, true, rows = out_of_fold_answers(job.cross_validation, job.loader, job.looked.validation, *watched)
     tested = len(job.split.test) > 0

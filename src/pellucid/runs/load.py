@@ -21,6 +21,7 @@ from ..storage import WEIGHTS, Files, Folder, damage_error
 from ..storage.names import HEALTH_LINES, HISTORY_LINES, RECORD
 from ..training.listeners import Listener
 from ..training.state import TrainState, check_tensors, copy_into
+from .letters import restore_letters
 from .record import check_whole, damage_as_error
 from .solved_part import check_part, part_tensors
 
@@ -46,6 +47,7 @@ def load_network(
     tensors = folder.load_tensors(WEIGHTS)[0] | part_tensors(folder, record)
     network = build_network(record, folder.path, trunk, tensors).to(device)
     load_weights(network, tensors, folder.path)
+    restore_letters(network, folder, record)
     return network.eval()
 
 

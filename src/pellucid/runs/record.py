@@ -280,6 +280,18 @@ SOLVED = record(
     }
 )
 
+LETTERS = record(
+    {
+        "sizes": record({"nodes": list_of(whole(1)), "less": list_of(whole()), "folds": whole(0, 0)}),
+        # Larger ones would make numbers that are none.
+        "weight": number(0, 100),
+        "bonus": number(-1_000, 1_000),
+        "order": whole(1),
+        "clips": whole(1),
+        "validation": map_of(MEASURED),
+    }
+)
+
 DONE = record(
     {
         "network": NETWORK,
@@ -302,10 +314,12 @@ DONE = record(
         "learning": LEARNING,
         "verdict": VERDICT,
         "solved": SOLVED,
+        "letters": LETTERS,
     },
     anything,
     optional=(
         "solved",
+        "letters",
         "scored on",
         "reference",
         "lines",

@@ -30,7 +30,7 @@ from ..planning.plan import Plan
 from ..reports.evaluation_report import Evaluated
 from ..reports.text_content import context_losses
 from ..storage import WEIGHTS, Files, Folder, InMemory, to_json
-from ..storage.names import HEALTH_LINES, HISTORY_LINES, HISTORY_TABLE, RECORD, SOLVED
+from ..storage.names import HEALTH_LINES, HISTORY_LINES, HISTORY_TABLE, LETTERS, RECORD, SOLVED
 from ..tasks.future import FutureTask
 from ..training.evaluate import predict_raw
 from ..training.loader import Loader
@@ -250,12 +250,14 @@ class Run:
             )
         # The curves stay behind, so their number of lines does too: a load would look for them.
         record = {name: value for name, value in self.record.items() if name not in ("lines", "looked at")}
-        solved = {"solved": self.folder.read(SOLVED)} if self.network.solved is not None else {}
-        return {"record": to_json(record).encode(), "weights": self.folder.read(WEIGHTS), **solved}
+        files = {"weights": WEIGHTS}
+        files |= {"solved": SOLVED} if self.network.solved is not None else {}
+        files |= {"letters": LETTERS} if getattr(self.network.output, "letters", None) else {}
+        return {"record": to_json(record).encode(), **{name: self.folder.read(file) for name, file in files.items()}}
 
     def __setstate__(self, state: Mapping[str, bytes]) -> None:
         """Make the run from a pickle, with the checks of ``load``; on a GPU only if it was trained on one."""
-        names = {"record": RECORD, "weights": WEIGHTS, "solved": SOLVED}
+        names = {"record": RECORD, "weights": WEIGHTS, "solved": SOLVED, "letters": LETTERS}
         folder = InMemory({names[name]: bytes(content) for name, content in state.items()})
         record = read_record(folder)
         here = best_device()

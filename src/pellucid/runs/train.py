@@ -287,13 +287,12 @@ class Trainer:
         # Before the first step, so that the schedule knows what it took.
         self.fit_reference()
         self.solved = solve_part(self)
-        if (writes := OUTPUTS[self.plan.output["name"]].writes) and self.own is None:
+        if OUTPUTS[self.plan.output["name"]].writes and self.own is None:
             reserve_writing(self, self.network_of_size(self.plan.usual))
         trunk, timing = choose_size(self)
         with self.guard_memory():
             state = self.fresh_state(trunk, timing)
-        if writes:
-            reserve_writing(self, state.network)
+        reserve_writing(self, state.network)
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         steps, reason = self.clock.first_steps(self.sampler.steps, state.evaluating, self.cross_validation, timing)
         every = between_evaluations(steps, self.sampler.steps, timing.step if timing else 0.0, state.evaluating)
@@ -363,8 +362,7 @@ class Trainer:
         if self.plan.folds and more is None and not was_extended(self.decisions):
             own, size = self.own, self.decisions.at(0, "size")
             self.cross_validation = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
-        if network.output.writes:
-            reserve_writing(self, network)
+        reserve_writing(self, network)
         self.fit_reference()
         keep_examples(self)
         self.record["status"] = "training"

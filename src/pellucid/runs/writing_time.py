@@ -12,6 +12,7 @@ from ..data.parallel.pairs import Pairs
 from ..outputs.written import MOST_TEXTS, Writing, Written
 from ..training.evaluate import autocast
 from ..training.threads import use_threads
+from .letters import searching_seconds
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -37,8 +38,12 @@ def reserve_writing(job: Trainer, network: Network) -> None:
     """Reserve time for the texts that ``network`` writes at the end, and decide how they are searched for.
 
     Args:
-        network: of a job whose output writes; its weights stay as they are.
+        network: of a job; its weights stay as they are.
     """
+    if not network.output.writes:
+        job.writing_seconds = searching_seconds(job, network) if job.clock.deadline(0) is not None else 0.0
+        job.clock.reserve = job.finishing_seconds()
+        return
     output = cast(Written, network.output)
     rows = [job.watched, job.split.test]
     texts = sum(map(len, rows))

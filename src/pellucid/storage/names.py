@@ -10,6 +10,8 @@ HEALTH_LINES, HEALTH_TABLE = "health.jsonl", "health.parquet"
 SUSPECTS = "suspects.parquet"
 # The tensors of the network's solved part, and what it says of the rows that the run learns from and is scored on.
 SOLVED = "solved.safetensors"
+# How often letters follow each other in the transcripts that a run learned from.
+LETTERS = "letters.safetensors"
 # The folder of the weights after some of its steps.
 MOMENTS = "moments"
 # Examples of training and of validation, for whoever looks into the run where its data is gone.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..fields.text import START
-from .counted_text import JoinedText
+from .joined_text import JoinedText
 from .token_trie import GrownLevel, child_starts, grow_levels
 
 # Of a node, for where its children begin.
