@@ -168,7 +168,7 @@ def read_plainly(network: Network, tokens: Tensor, cuts: list[int], span: int) -
         f = network.trunk(layer(Padded(own, torch.tensor([own.shape[1]]))))
         raw = output.layer(f.x[:, -1:])
         if solved is not None:
-            said = solved.read(tokens[:, :end], solved.start(1))[0][:, -1:]
+            said = solved.read_orders(tokens[:, :end], solved.start(1))[0][:, -1:]
             raw = output.add_solved(raw, said, f.with_(x=f.x[:, -1:]))
         found.append(raw[:, 0])
     return found

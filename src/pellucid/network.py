@@ -99,7 +99,7 @@ class Network(nn.Module):
         )
         trunk = trunk_named(trunk).of_size(3) if isinstance(trunk, str) else trunk
         # Before it is built: what is added to may be weighed.
-        self.output.adds = solved is not None
+        self.output.adds = 0 if solved is None else solved.views
         # The user's own generator goes on where it was, and the first weights depend on the seed alone.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
@@ -230,7 +230,7 @@ class Network(nn.Module):
     def solved_answer(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, T, R)
         """What the solved part says, where there is one; what it has said of these examples is not asked again."""
         assert self.solved is not None
-        return self.solved(whole_batch(batch)) if batch.solved is None else batch.solved
+        return self.solved.several(whole_batch(batch)) if batch.solved is None else batch.solved
 
     def _added_answer(self, batch: Batch, f: Features) -> Tensor:
         # Answers with the precision of 8 bits would tie, or be rounded. What the trunk returns does not tell: after a
@@ -318,7 +318,7 @@ class Network(nn.Module):
         if self.solved is None:
             return Opened(stages, raw)
         solved = self.solved_answer(batch)
-        return Opened(stages, self.output.add_solved(raw, solved, f), solved)
+        return Opened(stages, self.output.add_solved(raw, solved, f), self.solved.last(solved))
 
     def _open_entry(self, read: list[Features], show: Callable[..., Features]) -> Features:
         """What the trunk reads, of what the input layers gave: see ``trunk_input``."""

@@ -2,7 +2,7 @@
 
 Interpolated modified Kneser-Ney smoothing (Chen and Goodman, 1999), any fold of the text left out.
 
-B batch, T places, N order, V tokens, K folds, P places that are asked about.
+B batch, T places, N order, V tokens, K folds, K' orders that are told apart, P places that are asked about.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from .level import NgramLevel
 MOST_ORDER, USUAL_ORDER = 8, 6
 
 # By how much the loss of a shorter order may be larger for it to be taken: it takes much less room.
-NEARLY = 1.005
+NEARLY = 1.001
+
+# Orders whose answers are told apart: the highest, and every second below it. Of vocabularies up to so many tokens.
+ORDERS, MOST_TOLD_APART = 3, 512
 
 # Places that are answered together: what successors they have fits the processor's cache, about.
 PLACES_AT_ONCE = 1 << 12
@@ -93,6 +96,11 @@ class NgramModel(nn.Module):
         none = [0, *(level.above for level in self.ngrams)]
         return torch.tensor(none, device=self.first.device).expand(batch, -1)
 
+    @property
+    def views(self) -> int:
+        """K': how many orders ``read_orders`` tells apart."""
+        return min(ORDERS, (self.order + 1) // 2) if self.first.shape[1] <= MOST_TOLD_APART else 1
+
     def read(self, tokens: Tensor, state: Tensor, fold: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What may follow each of some tokens.
 
@@ -103,10 +111,16 @@ class NgramModel(nn.Module):
         Returns:
             (B, T, V) float32 log-probabilities of what comes after each token, and the state after the last one.
         """
+        said, state = self.read_orders(tokens, state, fold)
+        return said[:, :, -1], state
+
+    def read_orders(self, tokens: Tensor, state: Tensor, fold: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The same by several orders, (B, T, K', V): by fewer tokens before first, what ``read`` gives last."""
         context = self._contexts(tokens.long(), state)  # (B, T, N)
         count, length = tokens.shape
         every = None if fold is None else fold.repeat_interleave(length)
-        return self._log_chances(context.flatten(0, 1), every).view(count, length, -1), context[:, -1]
+        said = self._log_chances(context.flatten(0, 1), every)
+        return said.view(count, length, *said.shape[1:]), context[:, -1]
 
     def step(self, token: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # (B,), (B, N) -> (B, V), (B, N)
         """What may follow one more token, and the state after it; a loop over tokens equals ``forward``."""
@@ -116,7 +130,7 @@ class NgramModel(nn.Module):
     def read_last(self, tokens: Tensor) -> Tensor:  # (B, T) -> (B, V)
         """What may follow the last of some tokens, before which there is nothing: log-probabilities."""
         context = self._contexts(tokens.long(), self.start(len(tokens)))
-        return self._log_chances(context[:, -1], None)
+        return self._log_chances(context[:, -1], None)[:, -1]
 
     def _contexts(self, tokens: Tensor, state: Tensor) -> Tensor:  # (B, T), (B, N) -> (B, T, N)
         """The state after each token."""
@@ -127,23 +141,29 @@ class NgramModel(nn.Module):
             found.append(level.find(before, tokens))
         return torch.stack(found, -1)
 
-    def _log_chances(self, context: Tensor, fold: Tensor | None) -> Tensor:  # (P, N), (P,) -> (P, V)
-        found = torch.zeros(len(context), self.first.shape[1], device=context.device)
+    def _log_chances(self, context: Tensor, fold: Tensor | None) -> Tensor:  # (P, N), (P,) -> (P, K', V)
+        found = torch.empty(len(context), self.views, self.first.shape[1], device=context.device)
         for start in range(0, len(context), PLACES_AT_ONCE):
             part = slice(start, start + PLACES_AT_ONCE)
-            self._add_levels(found[part], context[part], None if fold is None else fold[part])
+            self._fill_orders(found[part], context[part], None if fold is None else fold[part])
         return found.clamp_min_(LEAST_CHANCE).log_()
 
-    def _add_levels(self, found: Tensor, context: Tensor, fold: Tensor | None) -> None:  # (P, V), (P, N), (P,)
-        """Add the probabilities, from the longest contexts to none."""
-        left = found.new_ones(len(found))
-        for k in range(self.order - 1, 0, -1):
-            level = self.ngrams[k - 1]
-            # Behind all that is known of a text, though it is less than N - 1 tokens, it is counted how often a token
-            # is there: what it is found behind says little (1.523 against 1.530 on tinyshakespeare, 256 at a time).
-            kind = (context[:, 0] == k).long() * (level.kinds - 1)
-            left = level.add_chances(found.view(-1), left, context[:, k], kind, fold)
-        found.addcmul_(left.unsqueeze(1), self.first[0] if fold is None else self.first[fold])
+    def _fill_orders(self, found: Tensor, context: Tensor, fold: Tensor | None) -> None:  # (P, K', V), (P, N), (P,)
+        """Put the probabilities in their places, from those of no context to those of the longest."""
+        chance = self.first[:1].expand(len(found), -1) if fold is None else self.first[fold]
+        for k in range(self.order):
+            if k:
+                level = self.ngrams[k - 1]
+                # Behind all that is known of a text, though it is less than N - 1 tokens, it is counted how often a
+                # token is there: what it is found behind says little (1.523 against 1.530 on tinyshakespeare, 256 at a
+                # time).
+                kind = (context[:, 0] == k).long() * (level.kinds - 1)
+                own = torch.zeros_like(chance)
+                left = level.add_chances(own.view(-1), chance.new_ones(len(chance)), context[:, k], kind, fold)
+                chance = own.addcmul_(left.unsqueeze(1), chance)
+            above = self.order - 1 - k
+            if above % 2 == 0 and above // 2 < found.shape[1]:
+                found[:, found.shape[1] - 1 - above // 2] = chance
 
     # -- files
 

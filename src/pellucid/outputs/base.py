@@ -55,8 +55,8 @@ class Output(nn.Module):
     # What trunks have a recipe for where the answer decides it rather than the input; empty where the input does.
     family: ClassVar[str] = ""
 
-    # Whether what it says is added to what a solved part says; set by the network.
-    adds = False
+    # How many answers of a solved part its own is added to; 0 without one. Set by the network.
+    adds = 0
 
     def __init__(self, fields: Sequence[Field], *, metric: str | None = None, **settings: Any):
         super().__init__()

@@ -44,16 +44,19 @@ class Tokens(Output):
         nn.init.normal_(self.layer.weight, std=width**-0.5)
         nn.init.zeros_(self.layer.bias)
         if self.adds:
-            # How much more, or less, a solved part is to be believed at each place. With it the trunk adds twice as
-            # much in the same time: it can say that counts are wrong before it knows what is right (docs/LOG.md).
-            self.trust = nn.Linear(width, 1)
+            # How much more, or less, each answer of a solved part is to be believed at each place. With it the trunk
+            # adds twice as much in the same time: it can say that counts are wrong before it knows what is right
+            # (docs/LOG.md).
+            self.trust = nn.Linear(width, self.adds)
         return self
 
     def forward(self, f: Features, batch: Batch) -> Tensor:  # (B, T, D) -> (B, T, V)
         return self.layer(f.x)
 
-    def add_solved(self, raw: Tensor, solved: Tensor, f: Features) -> Tensor:  # (B, T, V), (B, T, V) -> (B, T, V)
-        return raw + solved * (1 + self.trust(f.x.float()))
+    def add_solved(self, raw: Tensor, solved: Tensor, f: Features) -> Tensor:  # (B, T, V), (B, T, K, V) -> (B, T, V)
+        """The network's logits and, times how far they are believed, those of K orders; at first of the last alone."""
+        weight = self.trust(f.x.float())  # (B, T, K)
+        return raw + solved[:, :, -1] + (weight.unsqueeze(2) @ solved).squeeze(2)
 
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, T, V) or (B, 2) -> (B,)
         """Cross-entropy summed over an example's tokens; of what was kept, that sum."""

@@ -54,7 +54,7 @@ class TokenReader:
         f = Features(self.read_features(tokens)[:, -1:])
         raw = cast(Any, self.network.output).layer(f.x).float()  # (B, 1, V)
         if self.network.solved is not None:
-            said, self.solved_state = cast(Any, self.network.solved).read(tokens, self.solved_state)
+            said, self.solved_state = cast(Any, self.network.solved).read_orders(tokens, self.solved_state)
             raw = self.network.output.add_solved(raw, said[:, -1:], f)
         return raw[:, 0]
 

@@ -120,6 +120,19 @@ class SolvedPart(nn.Module):
     def forward(self, batch: Batch) -> Tensor:  # -> (B, R)
         """Raw answers as the output's own: logits, or standardised numbers."""
 
+    @property
+    def views(self) -> int:
+        """K': how many answers ``several`` gives. Known once it is solved."""
+        return 1
+
+    def several(self, batch: Batch) -> Tensor:  # -> (B, R), or of a part with more (B, T, K', R)
+        """The answers that an output adds to (``Output.add_solved``), the one of ``forward`` last."""
+        return self(batch)
+
+    def last(self, several: Tensor) -> Tensor:  # -> as ``forward``
+        """The answer of ``forward`` among ``several``."""
+        return several
+
     def check_values(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Raises forms.FormError for tensors of a file that no solving gives.
 

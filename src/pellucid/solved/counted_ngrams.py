@@ -113,11 +113,18 @@ class CountedNgrams(SolvedPart, NgramModel):
     # -- answers
 
     def forward(self, batch: Batch) -> Tensor:  # -> (B, T, V)
+        return self.last(self.several(batch))
+
+    def several(self, batch: Batch) -> Tensor:  # -> (B, T, K', V)
+        """By several orders: where they differ, what they say together is better than what the highest says."""
         tokens = passage_tokens(batch.inputs[self.key])
         fold = None
         if self.training and len(self.fold):
             fold = self.fold[torch.as_tensor(batch.rows, device=self.fold.device)].long()
-        return self.read(tokens, self.start(len(tokens)), fold)[0]
+        return self.read_orders(tokens, self.start(len(tokens)), fold)[0]
+
+    def last(self, several: Tensor) -> Tensor:  # (B, T, K', V) -> (B, T, V)
+        return several[:, :, -1]
 
     # -- solving
 

@@ -68,15 +68,16 @@ def token_losses(network: Network, loader: Loader, rows: np.ndarray, with_solved
 def _answer_batch(network: Network, loader: Loader, rows: Tensor, with_solved: bool) -> TokenLosses:
     batch, output = loader.batch(rows), cast(Tokens, network.output)
     true = cast(Any, batch.target).values
-    said = None if network.solved is None else network.solved(batch).float()  # (B, T, V)
+    several = None if network.solved is None else network.solved.several(batch).float()
     with autocast(network.device):
-        raw = network(replace(batch, solved=said)).float()  # (B, T, V)
+        raw = network(replace(batch, solved=several)).float()  # (B, T, V)
     none, chances = true == PADDING, raw.softmax(2)
     chance, likeliest = chances.max(2)
 
     def losses_of(logits: Tensor) -> Tensor:  # (B, T, V) -> (B, T)
         return output.token_losses(logits, batch).masked_fill(none, torch.nan).cpu()
 
+    said = None if network.solved is None or several is None else network.solved.last(several)  # (B, T, V)
     solved = losses_of(said) if with_solved and said is not None else None
     return TokenLosses(true.cpu(), losses_of(raw), likeliest.cpu(), chance.cpu(), solved)
 
