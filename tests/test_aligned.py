@@ -115,3 +115,109 @@ def test_lines_end_at_line_ends_alone(tmp_path: Path) -> None:
     data = pellucid.read([english, german], cache=False)
     assert len(data) == 20
     assert "\u2028" in str(data.fields["en"].traits.show(data.stored_values("en"), 0))
+
+
+# -- folders of source code
+
+
+def write_code(folder: Path, count: int = 12) -> None:
+    folder.mkdir(exist_ok=True)
+    for i in range(count):
+        (folder / f"module_{i}.py").write_text("".join(f"value_{i}_{k} = {k} * {i}\n" for k in range(40)))
+
+
+@pytest.mark.parametrize("lines", [(2, 3), (3, 3)])
+@pytest.mark.parametrize("target", [None, "text"])
+def test_a_folder_of_code_is_no_corpus(lines: tuple[int, int], target: str | None, tmp_path: Path) -> None:
+    write_code(tmp_path / "code")
+    for ending, count in zip(("cs", "pl"), lines, strict=True):
+        (tmp_path / "code" / f"run.{ending}").write_text(f"print '{ending}';\n" * count)
+    data = pellucid.read(tmp_path / "code", target=target, cache=False)
+    assert data.target.kind == "passage"
+    assert data.layout.startswith("14 documents")
+
+
+def test_compiled_libraries_are_no_corpus(tmp_path: Path) -> None:
+    write_code(tmp_path, 3)
+    (tmp_path / "libfoo.la").write_text("# a library\n" * 4)
+    (tmp_path / "libfoo.so").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(400))
+    assert align_folder(sorted(tmp_path.iterdir())) is None
+    # Beside what is aligned they are not missed in it.
+    write_pairs(tmp_path, "train", range(20))
+    write_pairs(tmp_path, "val", range(20, 26))
+    found = align_folder(sorted(tmp_path.iterdir()))
+    assert found is not None
+    assert (found.languages, [one.stem for one in found.sets]) == (("de", "en"), ["train", "val"])
+
+
+def test_a_pair_among_many_other_texts_is_no_corpus(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "messages", range(20))
+    write_code(tmp_path, 2)
+    (tmp_path / "README.md").write_text("About.\n")
+    (tmp_path / "LICENSE").write_text("Do what you like.\n")
+    assert align_folder(sorted(tmp_path.iterdir())) is not None
+    write_code(tmp_path, 3)
+    assert align_folder(sorted(tmp_path.iterdir())) is None
+
+
+def test_texts_are_read_one_after_the_other_where_that_is_asked_for(tmp_path: Path) -> None:
+    paths = write_pairs(tmp_path, "train", range(60))
+    assert pellucid.read(paths, target="text", cache=False).target.kind == "passage"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "stem", "aligned"),
+    [
+        ("en", "cs", "news", True),  # Czech, or C#
+        ("en", "sv", "news", True),  # Swedish, or SystemVerilog
+        ("cs", "pl", "train", False),
+    ],
+)
+def test_languages_that_programs_end_in_too(one: str, two: str, stem: str, aligned: bool, tmp_path: Path) -> None:
+    paths = write_pairs(tmp_path, stem, range(20), one, two)
+    assert (align_folder(paths) is not None) == aligned
+    assert pellucid.read(paths, cache=False).layout == f"20 lines in {one} and {two}, aligned"
+    paths[1].write_text("one\n")
+    assert align_folder(paths) is None
+
+
+def test_a_set_that_is_named_is_an_error_where_its_lines_do_not_fit(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "train", range(20), "en", "cs")[1].write_text("one\n")
+    with pytest.raises(PellucidError, match=r"train.cs has 1 line and train.en 20, so their lines do not belong"):
+        pellucid.read(tmp_path, cache=False)
+
+
+# -- parts by the names of files
+
+
+@pytest.mark.parametrize("name", ["tst2013", "newstest2014", "eval", "test_2016_flickr"])
+def test_a_given_test_set_stays_one(name: str, tmp_path: Path) -> None:
+    write_pairs(tmp_path, "train", range(30))
+    write_pairs(tmp_path, name, range(30, 40))
+    data = pellucid.read(tmp_path, cache=False)
+    split = data.split(0)
+    assert split.how.startswith("given by the data")
+    assert sorted({data.place(int(row)).split(",")[0] for row in split.test}) == [f"{name}.de"]
+    assert len(split.test) == 10
+    assert not [note for note in data.notes if "names no part" in note.text]
+
+
+def test_what_names_no_part_is_learned_from_and_said(tmp_path: Path) -> None:
+    for stem, lines in (("train", range(30)), ("val", range(30, 36)), ("test", range(36, 44))):
+        write_pairs(tmp_path, stem, lines)
+    write_pairs(tmp_path, "europarl-v7", range(44, 60))
+    data = pellucid.read(tmp_path, cache=False)
+    split = data.split(0)
+    assert [len(split[part]) for part in ("train", "validation", "test")] == [46, 6, 8]
+    assert [str(note) for note in data.notes if note.level == "warning" and "part" in note.text] == [
+        f"{tmp_path.name}/: europarl-v7 names no part and is learned from, beside what is named train, validation and "
+        "test"
+    ]
+
+
+def test_where_no_part_is_named_all_is_parted_by_chance(tmp_path: Path) -> None:
+    write_pairs(tmp_path, "train", range(30))
+    write_pairs(tmp_path, "europarl-v7", range(30, 60))
+    data = pellucid.read(tmp_path, cache=False)
+    assert "split" not in data.fields
+    assert not [note for note in data.notes if "part" in note.text]

@@ -54,7 +54,7 @@ class FakeRun:
     """A trained run as the command line sees it."""
 
     forecasts = writes = False
-    network = SimpleNamespace(output=SimpleNamespace(task=SimpleNamespace(examples="examples")))
+    network = SimpleNamespace(output=SimpleNamespace(task=SimpleNamespace(examples="examples"), writes=False))
     damage = ()
 
     def __init__(self, path: Path = Path("runs/r"), rows: list | None = None):
@@ -467,9 +467,47 @@ def test_predict_reads_texts(calls, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO("one\n\n two \n"))
     assert pellucid_command("predict", "r") == 0
     assert calls["run"][0].asked == [([], ["good", "bad"]), ([], ["one", " two "])]
+    assert capsys.readouterr().err == "! 1 blank line is left out\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     assert pellucid_command("predict", "r") == 2
     assert "there is nothing to predict from" in capsys.readouterr().err
+
+
+def piped(text: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "writes", "lines"),
+    [
+        ("a\u2028b\x85c\n\x0cd\x1ce\n", False, ["a\u2028b\x85c", "\x0cd\x1ce"]),
+        ("one\r\ntwo\rmore\r\n", False, ["one", "two\rmore"]),
+        ("one\n\n \ntwo\n\n", False, ["one", "two"]),
+        ("one\n\n \ntwo\n\n", True, ["one", "", " ", "two", ""]),
+        ("\n", True, [""]),
+        ("no end", True, ["no end"]),
+    ],
+)
+def test_a_line_of_standard_input_is_a_text(text, writes, lines, calls, monkeypatch):
+    run_folder("runs/r")
+    run = calls["run"][0]
+    run.network = SimpleNamespace(output=SimpleNamespace(writes=writes))
+    monkeypatch.setattr(sys, "stdin", piped(text))
+    assert pellucid_command("predict", "r") == 0
+    assert run.asked == [([], lines)]
+
+
+@pytest.mark.parametrize(
+    ("text", "prompts"), [("ROMEO:\n", ["ROMEO:"]), ("a\n\nb\n\n", ["a\n\nb\n"]), ("", [""]), ("a\r\n", ["a"])]
+)
+def test_a_language_model_goes_on_from_all_of_standard_input(text, prompts, calls, monkeypatch):
+    run_folder("runs/r")
+    run = calls["run"][0]
+    run.writes = True
+    monkeypatch.setattr(sys, "stdin", piped(text))
+    assert pellucid_command("predict", "r", "--json") == 0
+    assert pellucid_command("predict", "r", "--json", "--text", "x") == 0
+    assert run.asked == [([], prompts), ([], ["x"])]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])
@@ -510,6 +548,17 @@ def test_predictions_on_a_terminal():
     assert "326.5 (300 to 353)" in shown
     assert "x 1" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_texts_that_are_cut_off_are_told_from_others_on_a_terminal(capsys):
+    out = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    texts = [{"input": one, "value": one * 3, "confidence": 0.5, "cut_off": cut} for one, cut in (("a", 12), ("b", 0))]
+    show_predictions.show_predictions(texts, out)
+    first, second = [line for line in out.file.getvalue().splitlines() if line.strip()]
+    assert "cut off at 12 tokens" in first
+    assert "cut off" not in second
+    show_predictions.print_rows(texts)
+    assert capsys.readouterr().out == "a\taaa\nb\tbbb\n"
 
 
 def test_many_predictions_are_cut_on_a_terminal_only(capsys):

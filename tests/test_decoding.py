@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from pellucid.decoding import beam, ctc, sampling, stop
 from pellucid.decoding.beam import BeamSearch, best_places, length_penalty
 from pellucid.decoding.ctc import collapse_path, find_best_paths, search_prefixes
+from pellucid.decoding.hypothesis import NOTHING
 from pellucid.decoding.sampling import choose_tokens, draw_numbers, token_chances
 from pellucid.decoding.stop import PieceStream, byte_letters, piece_bytes
 from pellucid.errors import PellucidError, UsageError
+
+NOT_FINITE = "no next token has a probability: the network's numbers are not finite\n  train again"
 
 
 @pytest.mark.parametrize("module", [beam, ctc, sampling, stop])
@@ -102,7 +105,7 @@ def test_impossible_tokens_are_never_drawn_and_extreme_numbers_do_no_harm() -> N
 def test_numbers_that_are_none_are_said(bad: float) -> None:
     with pytest.raises(PellucidError) as error:
         choose_tokens(np.array([[0.0, 1.0], [0.0, bad]]), np.arange(2), 0, seed=0, temperature=0)
-    assert str(error.value) == ("no next token has a probability: the network's numbers are not finite\n  train again")
+    assert str(error.value) == NOT_FINITE
 
 
 @pytest.mark.parametrize(
@@ -225,8 +228,33 @@ def test_where_nothing_can_come_next_there_is_no_text() -> None:
     def step(last: np.ndarray, state: None) -> tuple[np.ndarray, None]:
         return np.full((len(last), 3), -np.inf), None
 
-    assert BeamSearch(step, lambda state, rows: None, END, 5).search(None, np.array([1, 1])) == [[], []]
-    assert BeamSearch(step, lambda state, rows: None, END, 5).search(None, np.zeros(0, np.int64)) == []
+    search = BeamSearch(step, lambda state, rows: None, END, 5)
+    with pytest.raises(PellucidError) as error:
+        search.search(None, np.array([1, 1]))
+    assert str(error.value) == NOT_FINITE
+    assert search.search(None, np.array([1, 1]), strict=False) == [[NOTHING], [NOTHING]]
+    assert search.search(None, np.zeros(0, np.int64)) == []
+
+
+@pytest.mark.parametrize("broken", [np.nan, -np.inf])
+def test_of_numbers_that_are_not_finite_no_text_is_found_and_others_are_as_before(broken: float) -> None:
+    rng = np.random.default_rng(4)
+    chances, lengths = np.log(rng.dirichlet(np.ones(5), (3, 6))), np.full(3, 6)
+    chances[1, 2] = broken
+    for find in (find_best_paths, search_prefixes):
+        with pytest.raises(PellucidError) as error:
+            find(chances, lengths)
+        assert str(error.value) == NOT_FINITE
+        found = find(chances, lengths, strict=False)
+        assert found[1] == (NOTHING if find is find_best_paths else [NOTHING])
+        assert [found[0], found[2]] == find(chances[[0, 2]], lengths[[0, 2]])
+
+    def step(last: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return chances[which, 2], which
+
+    search = BeamSearch(step, lambda which, rows: which[rows], END, 4, 2)
+    every = search.search(np.array([0, 1, 2]), np.array([9, 9, 9]), strict=False)
+    assert [own == [NOTHING] for own in every] == [False, True, False]
 
 
 def test_a_search_stops_when_nothing_can_get_better() -> None:
@@ -263,6 +291,19 @@ def test_the_best_places_are_in_order_and_ties_go_by_place() -> None:
     assert best_places(values, 9)[0].tolist() == [[1, 2, 4, 0, 3], [0, 1, 2, 3, 4]]
 
 
+def test_of_many_equal_places_the_first_are_best() -> None:
+    assert best_places(np.zeros((1, 1000)), 3)[0].tolist() == [[0, 1, 2]]
+    rng = np.random.default_rng(5)
+    for many in (1000, 4096):
+        values = rng.integers(0, 40, (6, many)).astype(float)
+        values[0], values[1, :-2], values[2, ::3] = -np.inf, -np.inf, np.nan
+        known = np.where(np.isnan(values), -np.inf, values)
+        for most in (1, 8, 130):
+            place, own = best_places(values, most)
+            assert np.array_equal(place, np.argsort(-known, axis=1, kind="stable")[:, :most])
+            assert np.array_equal(own, np.take_along_axis(known, place, 1))
+
+
 # -- CTC
 
 
@@ -295,8 +336,11 @@ def test_a_prefix_beam_wide_enough_finds_all_texts(added: bool, context: int | N
             return np.array([table[text[-1] if text else blank] for text in texts])
 
         found = search_prefixes(
-            chances, lengths, blank=blank, beams=300, most=300, add=add if added else None, context=context
-        )
+            chances, lengths, blank=blank, beams=300, most=300, add=add if added else None, context=context,
+            strict=not added,
+        )  # fmt: skip
+        # What is added may rule out every text of an example.
+        found = [[one for one in own if one is not NOTHING] for own in found]
         for i in range(examples):
             every = every_text(chances[i, : lengths[i]], blank)
             more = dict.fromkeys(every, 0.0)

@@ -23,6 +23,7 @@ import pellucid
 from pellucid.data.documents.class_folders import find_class_folders
 from pellucid.data.documents.content import look_through, text_opener
 from pellucid.data.documents.ignore_rules import IgnoreRules
+from pellucid.data.documents.listing import list_packed
 from pellucid.data.documents.passages import choose_level, cut_passages
 from pellucid.data.read_new import read_new
 from pellucid.data.splits.by_order import by_order
@@ -361,23 +362,57 @@ def test_a_source_tree(tmp_path: Path) -> None:
         assert expected in said(data), said(data)
 
 
+def pack(place: Path, files: dict[str, str]) -> Path:
+    if place.suffix == ".zip":
+        with zipfile.ZipFile(place, "w") as out:
+            for name, text in files.items():
+                out.writestr(name, text)
+        return place
+    with tarfile.open(place, "w:xz") as out:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            out.addfile(info, io.BytesIO(text.encode()))
+    return place
+
+
 @pytest.mark.parametrize("form", ["t.zip", "t.tar.xz"])
 def test_a_packed_source_tree(form: str, tmp_path: Path) -> None:
     files = {**source_tree(), "node_modules/a/index.js": prose(), "a.min.js": prose()}
-    if form.endswith(".zip"):
-        with zipfile.ZipFile(tmp_path / form, "w") as out:
-            for name, text in files.items():
-                out.writestr(name, text)
-    else:
-        with tarfile.open(tmp_path / form, "w:xz") as out:
-            for name, text in files.items():
-                info = tarfile.TarInfo(name)
-                info.size = len(text)
-                out.addfile(info, io.BytesIO(str(text).encode()))
-    data = pellucid.read(tmp_path / form)
+    data = pellucid.read(pack(tmp_path / form, files))
     assert texts_of(data) == source_tree()
     assert "node_modules" in said(data)
     assert data.place(0).endswith(", character 0")
+
+
+@pytest.mark.parametrize("form", ["t.zip", "t.tar.xz"])
+@pytest.mark.parametrize("above", ["", "repo/"])
+def test_gitignore_holds_in_an_archive_too(above: str, form: str, tmp_path: Path) -> None:
+    # That of a folder which is left out says nothing, nor does that of a hidden one.
+    files = source_tree() | {
+        "build/x.py": prose(), "build/deep/y.py": prose(), "scratch.py": prose(), "native/scratch_2.c": prose(),
+        "build/.gitignore": "!x.py\n", ".hidden/.gitignore": "*\n", "src/pkg1/.gitignore": "m1.py\n",
+        ".gitignore": "build/\nscratch*\n",
+    }  # fmt: skip
+    files = {f"{above}{name}": text for name, text in files.items()}
+    data = pellucid.read(pack(tmp_path / form, files))
+    assert texts_of(data) == texts_of(pellucid.read(write(tmp_path / "folder", files)))
+    assert texts_of(data) == {f"{above}{k}": v for k, v in source_tree().items() if k != "src/pkg1/m1.py"}
+    assert "4 files and folders that .gitignore names are left out" in said(data)
+    assert f"{above}build, {above}native/scratch_2.c" in said(data)
+
+
+def test_patterns_of_an_archive_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pellucid.data.folders.archive.MOST_RULE_BYTES", 5)
+    monkeypatch.setattr("pellucid.data.folders.archive.MOST_BYTES_OF_ALL", 8)
+    files = {"a/.gitignore": "x.py\n*\n", "b/.gitignore": "x.py\n", "c/.gitignore": "x.py\n"}
+    files |= {f"{folder}/{name}.py": f"{folder}{name} {prose()}" for folder in "abc" for name in ("x", "y")}
+    found = texts_of(pellucid.read(pack(tmp_path / "t.zip", files)))
+    assert sorted(found) == ["a/y.py", "b/y.py", "c/x.py", "c/y.py"]
+    # What no file system could hold is matched with no pattern.
+    names = ["/".join(["d"] * 30_000), "n" * 60_000 + ".py", "a.py"]
+    listed = list_packed(tmp_path, names, {".gitignore": "*a*b*c*d*e\n" * 1_000 + "*.py\n"})
+    assert (set(listed.files), listed.ignored) == ({*names[:2]}, ["a.py"])
 
 
 def test_several_texts_given_one_by_one(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from torch import Tensor
 import pellucid
 from pellucid.cli import exit_code
 from pellucid.data.batches.batch import Batch, Padded
+from pellucid.data.kept_examples import BEFORE, KeptExamples
 from pellucid.errors import PellucidError, UsageError
 from pellucid.fields.text import RESERVED, START
 from pellucid.network import Network
@@ -33,10 +34,13 @@ from pellucid.reports import text_content
 from pellucid.runs.token_reader import TokenReader
 from pellucid.runs.writing import Writer, encode_prompt
 from pellucid.storage import pack_tensors, unpack_tensors
+from pellucid.storage.forms import FormError
 from pellucid.training import loop
+from pellucid.training.evaluate import predict_raw
 from pellucid.training.listeners import Listener
 from pellucid.training.loader import Loader
 from pellucid.training.loop import micro_batches
+from pellucid.training.token_losses import SlidingWindow
 
 CPU = torch.device("cpu")
 
@@ -504,6 +508,47 @@ def test_a_seed_writes_the_same_text_alone_and_among_others(run: pellucid.Run) -
     assert len(set(cold)) == 1
 
 
+def test_a_character_that_is_not_known_is_neither_written_nor_listed(run: pellucid.Run) -> None:
+    network = stirred(run.network)
+    field = network.output.fields[0]
+    with torch.no_grad():
+        network.output.layer.bias[int(field.state["size"]) - 1] = 80.0
+    for temperature in (0.0, 1.0):
+        assert "\ufffd" not in "".join(Writer(network, temperature=temperature).write("ANNA:", 30))
+    other = copy.copy(run)
+    other.network = network
+    found = {result.view: result for result in other.inspect(texts=["ANNA:"])}["next"]
+    assert int(field.state["size"]) - 1 not in found.arrays["tokens"].tolist()
+
+
+def test_kept_passages_are_read_as_validation_was(run: pellucid.Run, place: Path) -> None:
+    kept, data = run.kept.examples("validation"), pellucid.read(str(place / "play.txt"), context=SPAN)
+    assert len(kept) > 3
+    ours, theirs = (Loader.of(one, run.network.fields, CPU) for one in (kept, data))
+    network = stirred(run.network)
+    found, _ = predict_raw(network, ours, kept.usable_rows())
+    want, _ = predict_raw(network, theirs, kept.rows)
+    assert torch.allclose(found, want, rtol=1e-5)
+    (key,) = network.input_keys()
+    first = ours.batch(torch.arange(len(kept))).inputs[key].values[:, 0]
+    assert torch.equal(first, theirs.batch(torch.from_numpy(kept.rows)).inputs[key].values[:, 0])
+    assert (first != START).any()
+    assert torch.allclose(
+        SlidingWindow(ours).answers(network, np.array([0])), SlidingWindow(ours).answers(network, np.array([0, 1]))[:1]
+    )
+
+
+@pytest.mark.parametrize("change", [lambda a: a + 1000, lambda a: a * 0, lambda a: a[:-1], lambda a: a.astype("<i8")])
+def test_tokens_before_kept_passages_may_be_missing_and_not_made_up(change: Any, run: pellucid.Run) -> None:
+    arrays, about = run.kept._packed
+    old = {name: value for name, value in arrays.items() if name != BEFORE}
+    loader = Loader.of(KeptExamples((old, about), run.network.fields), run.network.fields, CPU)
+    (key,) = run.network.input_keys()
+    assert (loader.batch(torch.arange(4)).inputs[key].values[:, 0] == START).all()
+    with pytest.raises(FormError, match="it has not the tokens before its passages"):
+        KeptExamples(({**arrays, BEFORE: change(arrays[BEFORE])}, about), run.network.fields)
+
+
 def test_a_stop_text_ends_what_is_written(run: pellucid.Run) -> None:
     whole = run.predict(texts=["ANNA:"], length=60, temperature=0)[0]["written"]
     end = whole[5:8]
@@ -736,7 +781,19 @@ def set_solved(**values: Any) -> Any:
     return changed_record(lambda record: record["network"]["solved"]["settings"].update(values))
 
 
+def set_naive(*raw: float) -> Any:
+    return changed_record(lambda record: record["naive"].update(raw=list(raw)))
+
+
+def change_counts(factor: float) -> Any:
+    return changed_record(lambda record: record["naive"].update(raw=[factor * n for n in record["naive"]["raw"]]))
+
+
 HARM = {
+    "naive counts of one token": set_naive(1.0),
+    "naive counts of none": set_naive(),
+    "naive counts below zero": change_counts(-50),
+    "naive counts of nothing": change_counts(0),
     "a vocabulary out of order": set_state(vocabulary="zyx"),
     "a vocabulary of another size": set_state(size=1 << 19),
     "a vocabulary with a letter twice": set_state(vocabulary="aab"),

@@ -307,6 +307,22 @@ def test_the_page_says_it_in_the_words_for_its_tokens(case: Case) -> None:
     assert f"{-ahead['value']:+.4f}".replace("-", "−") in case.page or ahead["value"] == 0
 
 
+def test_single_passages_are_of_validation_and_sums_of_test(case: Case) -> None:
+    assert "In bold a beginning, from one of the validation passages" in case.page
+    assert "The most surprising of the validation passages" in case.page
+    rows = case.data.split(case.run.plan.split_seed).validation
+    answers = predict_raw(case.run.network, case.loader, rows)
+    shown = ("validation passages", rows, answers)
+    found = text_content(case.run, case.data, case.rows, case.answers, case.loader, 60.0, shown=shown)
+    plain = report_content(case)["language"]
+    titles = {case.data.short_title(int(row)) for row in rows}
+    assert {one["where"] for one in found["surprising"]} <= titles
+    assert not {one["where"] for one in plain["surprising"]} & titles
+    assert found["written"][0]["prompt"] == find_prompt(case.run, case.data, rows)
+    assert found["documents"] == plain["documents"]
+    assert found["surprising"][0]["where"] in case.page
+
+
 def test_colours_are_as_strong_as_losses(case: Case) -> None:
     section = str(surprises_section(report_content(case)))
     shown = re.findall(r'<span class="token" style="--a:(\d+)%" title="([^"]*)">(.*?)</span>', section, re.S)

@@ -10,7 +10,6 @@ import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -26,8 +25,15 @@ from pellucid.data.cache.cache_folder import is_marked
 from pellucid.errors import PellucidError
 from pellucid.runs.prediction_file import write_file
 
-# Something to write: all that a writer asks of predictions.
-ANSWER = SimpleNamespace(to_frame=lambda library: pl.DataFrame([{"input": "a", "value": 1.5}]))
+
+class Answers(list):
+    """Something to write: all that a writer asks of predictions."""
+
+    def to_frame(self, library: str) -> pl.DataFrame:
+        return pl.DataFrame(self)
+
+
+ANSWER = Answers([{"input": "a", "value": 1.5}])
 
 TRAIN = ("--steps", "2", "--size", "0", "--quiet", "--no-reference")
 

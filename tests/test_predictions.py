@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from pellucid.errors import UsageError
 from pellucid.fields import Field
 from pellucid.runs import prediction_pieces
 from pellucid.runs.prediction_file import harmless, harmless_text, write_file
+from pellucid.runs.prediction_pieces import PredictionPieces, usual_rows
 from pellucid.runs.predictions import Predictions
 from pellucid.tasks import CategoryTask, LabelsTask, NumberTask
 from pellucid.tasks.base import flatten_prediction
@@ -302,6 +304,69 @@ def test_pieces_are_the_whole(ending: str, run: pellucid.Run, tmp_path: Path, mo
     if ending == ".json":
         assert [row["customer_id"] for row in json.loads(two)] == [row[0] for row in rows]
         assert json.loads(two)[70]["x"] is None
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".parquet"])
+def test_what_was_answered_before_a_stop_is_kept(
+    ending: str, run: pellucid.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_table(tmp_path / "t.csv", NAMES, rows_of(100, seed=3))
+    monkeypatch.setattr(prediction_pieces, "PIECE_ROWS", 32)
+    answers, stop_after = PredictionPieces._answers, [64]
+
+    def answers_until(self: PredictionPieces, rows: np.ndarray) -> np.ndarray:
+        if rows[0] >= stop_after[0]:
+            raise KeyboardInterrupt
+        return answers(self, rows)
+
+    monkeypatch.setattr(PredictionPieces, "_answers", answers_until)
+    words = ["predict", str(run.path), str(table), "--out", str(tmp_path / f"new{ending}")]
+    for name in (f"new.partial{ending}", f"new.partial-2{ending}"):
+        assert exit_code(words, 0.0) == 130
+        assert f"stopped; the first 64 predictions are in {tmp_path / name}" in capsys.readouterr().err
+        read = {".csv": pl.read_csv, ".json": pl.read_json, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
+        assert read[ending](tmp_path / name)["row"].to_list() == list(range(64))
+    stop_after[0] = 0
+    assert exit_code(words, 0.0) == 130
+    there = {"t.csv", f"new.partial{ending}", f"new.partial-2{ending}"}
+    assert {path.name for path in tmp_path.iterdir()} == there
+    # On standard output too.
+    stop_after[0] = 64
+    capsys.readouterr()
+    assert exit_code(words[:3], 0.0) == 130
+    assert len(capsys.readouterr().out.splitlines()) == 64
+
+
+def test_pieces_are_small_where_answers_take_long_or_are_wide() -> None:
+    plain, written = SimpleNamespace(kind="category"), SimpleNamespace(kind="writing")
+    assert usual_rows(plain, 3) == 65_536
+    assert usual_rows(plain, 256) == 65_536
+    assert usual_rows(plain, 5_000) == 2_048
+    assert usual_rows(plain, 10_000_000) == 512
+    assert usual_rows(written, 241) == 1_024
+    assert usual_rows(written, 40_000) == 512
+
+
+def test_a_terminal_waits_for_what_it_shows_alone(
+    run: pellucid.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = write_table(tmp_path / "t.csv", NAMES, rows_of(100, seed=3))
+    asked, answers = [], PredictionPieces._answers
+
+    def counted(self: PredictionPieces, rows: np.ndarray) -> np.ndarray:
+        asked.append(len(rows))
+        return answers(self, rows)
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(PredictionPieces, "_answers", counted)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", shown := Terminal())
+    assert exit_code(["predict", str(run.path), str(table)], 0.0) == 0
+    assert asked == [50]
+    assert "and 50 more" in shown.getvalue()
 
 
 def test_the_answers_are_arrays_until_they_are_asked_for(run: pellucid.Run, new: Path) -> None:

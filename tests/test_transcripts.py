@@ -159,8 +159,8 @@ def test_what_cannot_be_learned_from_is_said_and_left_out(tmp_path: Path) -> Non
         "1 text without a word, left out with its recording: 002.txt",
         "1 text that holds not text but binary data (it is full of zero bytes), left out with its recording: 003.txt",
         "1 text has no recording of the same name and is left out: 004.txt",
-        "005.wav: 1 example whose recording is too short for its text: at 50 places a second there are fewer than "
-        "letters is left out, this one first",
+        "005.wav: 1 example whose text has more letters than can be heard in its time (50 a second), and is "
+        "probably that of another recording, is left out, this one first",
         "006.wav: 1 recording is silent",
         "007.wav: an empty file, left out",
         "008.wav: is not a recording that can be read (it is text); left out",
@@ -338,6 +338,30 @@ def test_a_beam_finds_the_text_with_the_most_paths() -> None:
         assert output.task.texts(output.write_tokens(chances)) == [want]
 
 
+@pytest.mark.parametrize("beams", [1, 4])
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_of_a_diverged_network_nothing_is_written(beams: int, broken: float) -> None:
+    field = written_field()
+    output = Transcript([field], beams=beams).build(8)
+    raw = torch.randn(2, 12, 9, generator=torch.Generator().manual_seed(0))
+    fine = output.write_tokens(raw)
+    raw[1, 5, 6] = broken
+    with pytest.raises(PellucidError, match="the network's numbers are not finite"):
+        output.write_tokens(raw)
+    assert output.write_tokens(raw, strict=False) == [fine[0], ()]
+
+    class Says:
+        def predict(self, batch: Any) -> torch.Tensor:
+            return raw
+
+    target = as_tokens(field, ["a b", "c d a"])
+    found = output.final_answers(Says(), Batch({}, target, np.arange(2)))
+    score = output.task.score(found[1:], target.lengths[1:, None].double())
+    assert score.value == 1.0
+    with pytest.raises(PellucidError, match="the network's numbers are not finite"):
+        output.final_answers(Says(), Batch({}, None, np.arange(2)))
+
+
 def test_metrics_of_sums_are_those_of_texts() -> None:
     rng = np.random.default_rng(0)
     true = [draw_text(rng) for _ in range(60)]
@@ -356,13 +380,15 @@ def test_the_baseline_is_the_commonest_text_or_nothing() -> None:
     field = written_field()
     task = TranscriptTask([field])
 
-    def naive(texts: list[str], rows: list[int], learned: list[int]) -> tuple[np.ndarray, str]:
+    def naive(
+        texts: list[str], rows: list[int], learned: list[int], weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, str]:
         padded = as_tokens(field, texts)
         target = Ragged(
             np.concatenate([padded.values[i, :n].numpy() for i, n in enumerate(padded.lengths.tolist())]),
             np.cumsum(padded.lengths.numpy()),
         )
-        found, name = task.naive_answers(target, np.array(learned), np.array(rows))
+        found, name = task.naive_answers(target, np.array(learned), np.array(rows), weight)
         kept = task.keep_naive(found, target, np.array(learned))
         again, _ = task.naive_answers(target, np.array(rows), np.array(rows), kept=kept)
         assert np.array_equal(found, again, equal_nan=True)
@@ -373,6 +399,9 @@ def test_the_baseline_is_the_commonest_text_or_nothing() -> None:
     assert task.written_texts(found) == ["a b", "a b"]
     assert found[:, WORD_EDITS].tolist() == [1, 2]
     assert np.isnan(found[:, LOSS]).all()
+    # On other data it is the same one, that of weighted training.
+    found, name = naive(["a b", "a b", "a d", "a d", "d"], [4], [0, 1, 2], np.array([1.0, 1.0, 5.0]))
+    assert name == "always 'a d'"
     # Where each of its words is a wrong one, whoever says nothing is not worse.
     found, name = naive(["a b c d", "b", "c", "d"], [1, 2], [0, 1, 2, 3])
     assert name == "always nothing"
@@ -482,6 +511,29 @@ def test_the_plan_leaves_what_is_said_and_has_a_recipe_for_it(clips: Path) -> No
     for name in NETWORKS:
         recipe = pellucid.plan(clips, network=name, steps=1).recipe
         assert (recipe.batch_size, recipe.cool) == (16, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("place", "to"),
+    [
+        (("naive", "raw"), [1e6]),
+        (("naive", "raw"), [-1.0]),
+        (("naive", "raw"), [3.5]),
+        (("naive", "raw"), [3.0] * (1 << 17)),
+        (("network", "output", "settings", "beams"), 65_536),
+        (("network", "output", "settings", "beams"), 0),
+        (("network", "output", "settings", "beams"), 65),
+    ],
+)
+def test_a_run_that_was_made_to_harm_is_refused(place: tuple[str, ...], to: Any, trained: pellucid.Run) -> None:
+    state = trained.__getstate__()
+    record = json.loads(state["record"])
+    held = record
+    for key in place[:-1]:
+        held = held[key]
+    held[place[-1]] = to
+    with pytest.raises(PellucidError, match=f"damaged .*{place[-1]}"):
+        pellucid.Run.__new__(pellucid.Run).__setstate__({**state, "record": json.dumps(record).encode()})
 
 
 def test_a_beam_is_for_the_answers_that_it_is_asked_for(

@@ -13,19 +13,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import pellucid
-from pellucid.data.batches.batch import Padded, cut_batch
+from pellucid.data.batches.batch import Padded, cut_batch, encode_target
 from pellucid.data.checks.pairs import LOW
-from pellucid.data.parallel.nearest import TextIndex
-from pellucid.errors import UsageError
+from pellucid.data.parallel.nearest import NO_OTHER, TextIndex
+from pellucid.data.parallel.pairs import Pairs
+from pellucid.decoding.hypothesis import NOTHING, Hypothesis
+from pellucid.errors import PellucidError, UsageError
 from pellucid.fields.text import END, RESERVED
+from pellucid.fields.writing import MOST_WRITTEN
 from pellucid.network import Network
 from pellucid.outputs.written import Writing
 from pellucid.planning.plan import Recipe
+from pellucid.runs.writing_time import note_long_texts
 from pellucid.tasks.written import EXACT, READ, SUMS, WrittenTask
 from pellucid.training.arrays import RaggedRows
-from pellucid.training.evaluate import predict_raw
+from pellucid.training.evaluate import mean_loss, predict_raw
 from pellucid.training.loader import Loader
 from pellucid.training.optimizer import Optimizer
 from pellucid.trunks import Convolutional, Recurrent, Transformer
@@ -265,6 +270,98 @@ def test_a_few_pairs_are_learned_by_heart_and_written_without_an_error(data: pel
     assert network.output.write_texts(network, batch, beams=4) == true
 
 
+def test_a_text_is_cut_off_or_ends_and_its_tokens_are_counted_so(data: pellucid.Dataset) -> None:
+    network = stir(network_of(data, "recurrent"))
+    task = network.output.task
+    raw = np.zeros((3, task.layout.width))
+    for row, one in zip(
+        raw,
+        (Hypothesis((4, 5), np.log(0.25), 0.0, False), Hypothesis((4, 5), np.log(0.125), 0.0), NOTHING),
+        strict=True,
+    ):
+        task.layout.put_text(row, 0, one)
+    found = task.decode(raw)
+    assert [one["confidence"] for one in found] == pytest.approx([0.5, 0.5, 0.0])
+    assert [one["cut_off"] for one in found] == [2, 0, 0]
+    assert task.tabulate(raw)["cut_off"] == [2, 0, 0]
+    assert [len(one) for one in task.written_texts(raw)] == [2, 2, 0]
+    # A network that never ends.
+    with torch.no_grad():
+        network.output.layer.bias[END] = -1e4
+    batch = batch_of(data, [0, 1])
+    for beams in (1, 3):
+        with network.output.writing(Writing(beams=beams, best=beams)):
+            answers = network.output.final_answers(network, batch)
+        own = network.output.task_of(Writing(best=beams)).decode(answers)
+        for one in own:
+            for said in (one, *one.get("others", ())):
+                assert said["cut_off"] == network.output.longest
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_of_a_diverged_network_nothing_is_written(data: pellucid.Dataset, beams: int) -> None:
+    network, loader = stir(network_of(data, "recurrent")), loader_of(data)
+    network.output.chosen["beams"] = beams
+    with torch.no_grad():
+        network.output.layer.weight.mul_(torch.nan)
+    rows = np.arange(6)
+    raw, target = predict_raw(network, loader, rows, final=True)
+    task = network.output.task
+    assert [(one["value"], one["confidence"], one["cut_off"]) for one in task.decode(raw)] == [("", 0.0, 0)] * 6
+    assert task.score(raw, target).value == 0.0
+    assert not np.isfinite(mean_loss(network.output, raw, target))
+    batch = replace(batch_of(data, [0, 1]), target=None)
+    for ask in (network.output.final_answers, network.output.write_texts):
+        with pytest.raises(PellucidError) as error:
+            ask(network, batch)
+        assert str(error.value).startswith("no next token has a probability: the network's numbers are not finite")
+
+
+def test_fewer_texts_than_were_asked_for_are_not_sure(data: pellucid.Dataset) -> None:
+    network = stir(network_of(data, "recurrent"))
+    output = network.output
+    output.never = [token for token in range(output.vocabulary) if token != END]
+    how = Writing(beams=3, best=3)
+    with output.writing(how):
+        raw = output.final_answers(network, replace(batch_of(data, [0]), target=None))
+    (found,) = output.task_of(how).decode(raw)
+    assert (found["value"], found["confidence"]) == ("", pytest.approx(1.0))
+    assert [(one["value"], one["confidence"]) for one in found["others"]] == [("", 0.0)] * 2
+
+
+def test_one_long_text_does_not_widen_every_answer(tmp_path: Path) -> None:
+    texts = ["ab " * (1 + i % 4) + "c" for i in range(1_200)]
+    texts[7] = "a" * 20_000
+    place = tmp_path / "long.csv"
+    place.write_text("\n".join(["one,two", *(f"{i},{text}" for i, text in enumerate(texts))]) + "\n")
+    data = pellucid.read(place, target="two", kinds={"two": "writing"}, check=False, cache=False)
+    field = data.fields["two"]
+    stored = data.stored_values("two")
+    state = field.traits.fit(stored, np.arange(1_200), field.settings, "target")
+    assert state["longest"] == int(1.5 * len(texts[3] + "$")) + 8
+    fitted = field.with_(state=state)
+    rows = np.arange(1_200)
+    pairs = encode_target(data, [fitted])
+    note_long_texts(data, fitted, pairs, rows)
+    assert [note.text for note in data.notes][-1] == (
+        f"1 training text has more than {state['longest']} tokens, at which what is written is cut off"
+    )
+    before = len(data.notes)
+    note_long_texts(data, fitted, pairs, rows[8:])
+    assert len(data.notes) == before
+    # All of them long: there is an end to it.
+    assert field.traits.fit(stored, np.array([7]), field.settings, "target")["longest"] == MOST_WRITTEN
+    # Few texts: the longest counts.
+    assert field.traits.fit(stored, rows[8:28], field.settings, "target")["longest"] == state["longest"]
+
+
+def test_a_look_keeps_sums_alone(data: pellucid.Dataset) -> None:
+    network, loader = stir(network_of(data, "recurrent")), loader_of(data)
+    raw, target = predict_raw(network, loader, np.arange(5))
+    assert raw.shape == (5, SUMS)
+    assert np.isfinite(network.output.task.measure_watched(raw, target))
+
+
 # -- how it is scored
 
 
@@ -325,6 +422,36 @@ def test_the_nearest_text_is_found_by_rare_words_and_ties_go_to_the_first() -> N
     assert index.nearest(["a red dog", "a red dog"], np.array([0, 3])).tolist() == [3, 0]
 
 
+def test_an_only_text_has_no_other_that_is_the_most_similar(data: pellucid.Dataset) -> None:
+    assert TextIndex(["a red dog"]).nearest(["a red dog"], np.array([0])).tolist() == [NO_OTHER]
+    loader, task = loader_of(data), network_of(data, "recurrent").output.task
+    raw, name = task.naive_answers(loader.target, np.array([7]), np.array([7]))
+    assert name == "no text, as there is no other example"
+    assert task.written_texts(raw) == [""]
+    assert raw[:, EXACT].tolist() == [[0.0]]
+    _, name = task.naive_answers(loader.target, np.arange(5), np.arange(5))
+    assert name == "the text of the most similar of the other examples"
+
+
+def test_where_inputs_have_no_words_the_naive_text_is_the_commonest(data: pellucid.Dataset) -> None:
+    task = network_of(data, "recurrent").output.task
+    own = loader_of(data).target
+    values = np.concatenate([own[row] for row in (0, 1, 2, 1, 3)])
+    ends = np.cumsum([len(own[row]) for row in (0, 1, 2, 1, 3)])
+    pairs = Pairs(values, ends, own.vocabulary)
+    assert pairs.is_wordless(np.arange(5))
+    assert not own.is_wordless(np.arange(5))
+    raw, name = task.naive_answers(pairs, np.arange(4), np.array([3, 4]))
+    assert name == "the commonest text of training"
+    assert task.written_texts(raw) == task.texts_of([own[1], own[1]])
+    assert raw[:, EXACT].tolist() == [[1.0], [0.0]]
+    # By weight another one is.
+    raw, _ = task.naive_answers(pairs, np.arange(4), np.array([4]), np.array([1.0, 1.0, 5.0, 1.0]))
+    assert task.written_texts(raw) == task.texts_of([own[2]])
+    _, name = task.naive_answers(pairs, np.arange(5), np.arange(5), kept=Pairs(values, ends, own.vocabulary))
+    assert name == "the commonest text of 5 kept examples"
+
+
 # -- how texts are read
 
 
@@ -381,22 +508,74 @@ def test_a_run_reports_predicts_and_is_evaluated(run: pellucid.Run, pairs: Path)
     page = (run.path / "report.html").read_text()
     assert "What it writes" in page
     assert "Least like the true ones" in page
+    assert "beside the true ones and the text of the most similar training example" in page
     loaded = pellucid.load(run.path)
     (one,) = loaded.predict(texts=["big dog"])
-    assert set(one) == {"row", "input", "value", "confidence"}
+    assert set(one) == {"row", "input", "value", "confidence", "cut_off"}
     assert 0 < one["confidence"] <= 1
     (best,) = loaded.predict(texts=["big dog"], beam=4, best=3, align=True)
     assert len(best["others"]) == 2
     assert [word for word, _ in best["alignment"]] == best["value"].split()
     assert {word for _, word in best["alignment"]} <= {"big", "dog", ""}
     frame = loaded.predict(texts=["big dog", "red cat"], best=2).to_frame()
-    assert frame.columns == ["row", "input", "value", "confidence", "value_2", "confidence_2"]
+    own = ["value", "confidence", "cut_off"]
+    assert frame.columns == ["row", "input", *own, *(f"{name}_2" for name in own)]
     scored = loaded.evaluate(pairs)
     assert set(scored.metrics) >= {"exact match", "BLEU", "chrF2", "token loss", "perplexity"}
     assert scored.baseline.name == "the text of the most similar of 192 kept examples"
     assert "What it writes" in scored.report(run.path.parent / "evaluated.html").read_text()
     views = {result.view for result in loaded.inspect(texts=["big dog"])}
     assert views == {"verdict", "alignment"}
+
+
+def test_a_blank_text_is_looked_into(run: pellucid.Run) -> None:
+    found = pellucid.load(run.path).inspect(texts=[" "])
+    assert {result.view for result in found} >= {"verdict", "alignment"}
+    assert found["alignment"].blocks == []
+    assert found["alignment"].sentence.startswith("It writes “")
+
+
+def test_captions_of_photos_have_no_nearest_text(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    texts = sentences(40)
+    texts[:30] = ["red cat runs"] * 30
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    with (tmp_path / "captions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("photo", "caption"), *((f"{i}.png", text) for i, text in enumerate(texts))])
+    table = tmp_path / "captions.csv"
+    kinds = {"caption": "writing"}
+    run = pellucid.train(table, target="caption", kinds=kinds, network="cnn", size=0, budget="2steps", out=tmp_path)
+    assert run.baseline.name == "the commonest text of training"
+    scored = run.evaluate(table)
+    assert scored.baseline.name.startswith("the commonest text of ")
+    for page in (run.path / "report.html", scored.report(tmp_path / "evaluated.html")):
+        text = page.read_text()
+        assert "What it writes" in text
+        assert "nearest" not in text.partition("What it writes")[2].partition("<h2")[0]
+        assert "most similar" not in text
+
+
+@pytest.mark.parametrize("beams", [0, 65, 65_536])
+def test_a_run_that_follows_too_many_texts_is_refused(run: pellucid.Run, beams: int) -> None:
+    state = run.__getstate__()
+    record = json.loads(state["record"])
+    record["network"]["output"]["settings"]["beams"] = beams
+    with pytest.raises(PellucidError, match=r"damaged .*beams"):
+        pellucid.Run.__new__(pellucid.Run).__setstate__({**state, "record": json.dumps(record).encode()})
+
+
+def test_how_texts_are_searched_for_is_written_down_with_a_trunk_of_ones_own(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pellucid.fields.writing.PIECES_FROM", 0)
+    monkeypatch.setattr("pellucid.fields.writing.FEW_WORDS", 0)
+    data = pellucid.read(pairs, target="turned", kinds={"turned": "writing"}, check=False, cache=False)
+    run = pellucid.train(data, network=Recurrent(16, 1), metric="chrf2", budget="2steps", save=False)
+    (decided,) = [one["value"] for one in run.record["decisions"] if one["name"] == "beams"]
+    assert decided == 4
+    assert run.record["network"]["output"]["settings"]["beams"] == 4
+    assert run.network.output.chosen["beams"] == 4
 
 
 def test_options_of_writing_are_refused_where_they_say_nothing(run: pellucid.Run, table: Path, tmp_path: Path) -> None:

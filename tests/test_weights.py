@@ -21,7 +21,7 @@ from pellucid.dataset import read as read_data
 from pellucid.errors import UsageError
 from pellucid.network import Network
 from pellucid.options import check_options
-from pellucid.outputs import Category
+from pellucid.outputs import Category, Tokens, Transcript, Written
 from pellucid.training.evaluate import mean_loss, predict_raw
 from pellucid.training.loader import Loader
 from pellucid.training.loop import micro_batches
@@ -239,6 +239,41 @@ def test_the_weighted_loss_is_the_weighted_mean() -> None:
     weight = np.array([0.0, 1.0, 2.0, 0.5, 3.0])
     assert mean_loss(output, raw, true, weight) == pytest.approx(float((losses * weight).sum() / weight.sum()))
     assert mean_loss(output, raw, true) == pytest.approx(float(losses.mean()))
+
+
+def text_field(kind: str) -> pellucid.fields.Field:
+    state = {"role": "target", "level": "characters", "vocabulary": " ab", "size": 7, "longest": 20, "context": 20}
+    return pellucid.fields.Field("t", kind, role="target", settings={"level": "characters"}, state=state)
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "more"), [(Written, "writing", 0), (Transcript, "writing", 1), (Tokens, "passage", 0)]
+)
+def test_a_weighted_loss_of_texts_is_that_of_a_token(output: Any, kind: str, more: int) -> None:
+    """Two texts of 10 and 5 tokens, whose losses are 20 and 40 in all; the end of what is heard is not one of them."""
+    own, raw = output([text_field(kind)]), torch.tensor([[20.0, 0.0], [40.0, 0.0]])
+    lengths = torch.tensor([[10.0 + more, 9.0], [5.0 + more, 9.0]])
+    assert mean_loss(own, raw, lengths) == pytest.approx(60 / 15)
+    assert mean_loss(own, raw, lengths, np.ones(2)) == pytest.approx(60 / 15)
+    assert mean_loss(own, raw, lengths, np.array([3.0, 1.0])) == pytest.approx((3 * 20 + 40) / (3 * 10 + 5))
+    assert own.counts(Batch.of_targets(lengths)).tolist() == [10, 5]
+
+
+def test_the_training_loss_of_texts_is_weighted_as_that_of_validation(tmp_path: Path) -> None:
+    """One batch of all training rows: with weights that go with the length, too."""
+    words = ["red", "blue", "big", "dog", "cat", "bird"]
+    texts = [" ".join(words[(i * k) % 6] for k in range(1, 2 + i % 5)) for i in range(60)]
+    table = write_table(tmp_path / "t.csv", ["said", "turned", "w"], [[one, one[::-1], len(one)] for one in texts])
+    data = pellucid.read(table, target="turned", kinds={"turned": "writing"}, weights="w", cache=False)
+    network = data.network("rnn").eval()
+    train = data.split(0).train
+    (batch,) = data.batches("train", network, seed=0, epoch=0, batch_size=len(train))
+    loader = Loader.of(data, list(data.fitted(0).values()), torch.device("cpu"))
+    raw, target = predict_raw(network, loader, train)
+    learned, weight = float(network.loss(batch).detach()), data.row_weights()
+    assert weight is not None
+    assert mean_loss(network.output, raw, target, weight[train]) == pytest.approx(learned, rel=1e-5)
+    assert mean_loss(network.output, raw, target) != pytest.approx(learned, rel=1e-4)
 
 
 def test_even_weights_change_nothing_but_rounding(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from .data.splits.spec import parse_split
 from .data.splits.split import Split, split_data
 from .data.summary import SHORT, describe_lines, summarise_data
 from .errors import PellucidError, UsageError, unknown_name
-from .fields import Field, Note
+from .fields import Field, Note, Ragged
 from .options.signature import with_options
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ class Dataset(Examples):
             self._encoded = network, inputs, encode_target(self, network.output.fields)
         _, encoded, target = self._encoded
         training = part == "train"
-        weight = loss_weights(self.row_weights(), parts["train"])
+        lengths = target.lengths if isinstance(target, Ragged) else None
+        weight = loss_weights(self.row_weights(), parts["train"], lengths=lengths)
         order = shuffled_batches(parts[part], seed=seed, epoch=epoch, batch_size=batch_size, whole=training)
         for rows in order:
             # Keys switch on augmentation and dropout, which evaluation must not have.

@@ -92,7 +92,7 @@ class OutOfMemory(PellucidError):
 
 
 class Interrupted(PellucidError):
-    """Training was stopped from outside after its state was saved."""
+    """Work was stopped from outside, and what was done before is kept."""
 
 
 def near_names(word: str, known: Iterable[str]) -> list[str]:

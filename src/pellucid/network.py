@@ -462,7 +462,8 @@ def layer_from_config(
     if name not in parts:
         raise UsageError(unknown_name("part of a network", name, parts))
     known = {**parts[name].settings, **({"metric": parts[name].task_type.metric} if parts is OUTPUTS else {})}
-    check_settings(config["settings"], known, f"{name}.settings")
+    bounds = parts[name].bounds if parts is OUTPUTS else {}
+    check_settings(config["settings"], known, f"{name}.settings", bounds)
     return parts[name]([fields[field] for field in config["fields"]], **config["settings"])
 
 
@@ -480,9 +481,12 @@ def solved_from_config(config: Mapping[str, Any], fields: Sequence[Field], outpu
     return part(inputs, targets, **config["settings"])
 
 
-def check_settings(given: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> None:
-    """Raises forms.FormError for a setting that is not known, or not of its default's form."""
-    forms.record({name: forms.like(default) for name, default in defaults.items()}, optional=defaults)(given, where)
+def check_settings(
+    given: Mapping[str, Any], defaults: Mapping[str, Any], where: str, bounds: Mapping[str, forms.Form] | None = None
+) -> None:
+    """Raises forms.FormError for a setting that is not known, or not of its form: that of its default or in bounds."""
+    known = {name: forms.like(default) for name, default in defaults.items()}
+    forms.record({**known, **(bounds or {})}, optional=defaults)(given, where)
 
 
 def _seeing(trunk: Trunk, least: int) -> Trunk:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from glob import glob
 from pathlib import Path
@@ -128,11 +127,3 @@ def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
             if photos:
                 return shlex.quote(os.path.join(folder, photos[0]))
     return shlex.quote(data)
-
-
-def texts_from_stdin() -> tuple[str, ...]:
-    """One text a line of standard input; none when a person sits at it."""
-    # Some programs start others without any standard input.
-    if sys.stdin is None or sys.stdin.isatty():
-        return ()
-    return tuple(line for line in sys.stdin.read().splitlines() if line.strip())

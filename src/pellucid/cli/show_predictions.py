@@ -41,7 +41,12 @@ def answer_pieces(
 
     Args:
         table: the file they are written to; ``force``: one that is there gives way. as_json: print JSON lines.
+
+    Raises:
+        Interrupted: where it was stopped, and what was answered is in a file.
     """
+    from ..runs.prediction_pieces import PredictionPieces
+
     answered, out = progress.each(pieces), make_console(sys.stdout)
     if as_json:
         # Lines on the same terminal say how far it is.
@@ -54,12 +59,16 @@ def answer_pieces(
         deque(answered, maxlen=0)
     elif out.is_terminal:
         # Of the others nothing is seen.
+        if isinstance(pieces, PredictionPieces):
+            pieces.piece_rows = min(pieces.piece_rows, MOST_ROWS)
         first = next(answered)[:MOST_ROWS]
         progress.stop()
         show_predictions(first, out, len(pieces))
     else:
         for piece in answered:
             print_rows(piece)
+            # Whoever reads them need not wait for more, and has them if this is stopped.
+            sys.stdout.flush()
 
 
 def stream_texts(pieces: WritingPieces, progress: AnswerProgress) -> None:
@@ -201,7 +210,8 @@ def _style_answer(row: Mapping[str, Any]) -> list[Text]:
         return [Text("   ".join(said) or "none", style="bold"), Text(second, style="dim")]
     answer = _answer_cells(row)
     if "label" not in row:
-        return [Text(cell, style="bold") for cell in answer]
+        cut = [f"cut off at {count_noun(row['cut_off'], 'token')}"] if row.get("cut_off") else []
+        return [*(Text(cell, style="bold") for cell in answer), *(Text(said, style="dim") for said in cut)]
     share = float(row["probability"])
     second = _other_chances(row.get("probabilities", {}), [row["label"]])
     chance = Text(f"{share:6.1%} {eighths_bar(share, 10)}", style="cyan")

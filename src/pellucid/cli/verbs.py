@@ -10,8 +10,8 @@ import click
 from ..errors import PellucidError, UsageError, shell_quote, visible_text
 from ..options import FORM, READ, WRITE
 from .completion import PathType, RunType, completion_script
-from .parse import Verbs, example_input, find_run, texts_from_stdin, typed_options
-from .standard_input import standard_input
+from .parse import Verbs, example_input, find_run, typed_options
+from .standard_input import piped_prompt, piped_texts, standard_input
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -251,7 +251,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
 
     RUN is the folder of a run, or its name under ./runs. INPUT is an image, a recording, a text file, a folder of them,
     or a table of which every row is predicted; - is a table on standard input. Without any, each line of standard input
-    is a text.
+    is a text; for a language model all of it is the text that it goes on from.
     """
     from . import console, show_data, show_predictions
     from . import output_file as output
@@ -266,7 +266,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
         network = load_run(run)
         # A forecast follows what the run has seen; a language model can begin with nothing.
         follows = network.forecasts or network.writes
-        texts = options.get("texts", ()) or (() if inputs or follows else texts_from_stdin())
+        texts = options.get("texts", ()) or (() if inputs else _piped(network))
         if not inputs and not texts and not follows:
             raise UsageError("there is nothing to predict from", fix='name files, or give --text "…"')
         source = standard_input(list(inputs))
@@ -282,6 +282,13 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
     odd = [note for note in pieces.notes if note.level == "warning"]
     show_data.note_lines(odd, console.make_console(sys.stderr), most=5)
     _check_failures(pieces)
+
+
+def _piped(network: Any) -> tuple[str, ...]:
+    """The texts that standard input gives a run, where nothing else was named."""
+    if network.forecasts:
+        return ()
+    return piped_prompt() if network.writes else piped_texts(blank=network.network.output.writes)
 
 
 def check_writing(options: dict[str, Any], writes: bool) -> None:

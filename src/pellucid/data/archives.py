@@ -89,10 +89,13 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def archive_members(path: Path, say: Report) -> Iterator[Member]:
+def archive_members(path: Path, say: Report, also: str = "") -> Iterator[Member]:
     """The ordinary files of an archive in its order, hidden ones passed over; its first bytes tell what it is.
 
     What is left out is said. Of an archive that is cut off, what came before is handed out, and that is said.
+
+    Args:
+        also: the name of files that are handed out though they are hidden.
 
     Raises:
         PellucidError: when it is no archive, nothing in it can be read, or more comes out of it than is allowed.
@@ -101,15 +104,16 @@ def archive_members(path: Path, say: Report) -> Iterator[Member]:
         # The second sign is that of an empty ZIP, which begins with its end.
         zipped = file.read(4) in (b"PK\3\4", b"PK\5\6")
     left: Counter[str] = Counter()
-    seen = 0
-    for member in (_zip_members if zipped else _tar_members)(path, say, left):
+    seen = ours = 0
+    for member in (_zip_members if zipped else _tar_members)(path, say, left, also):
         seen += 1
+        ours += is_named(member.name, also)
         if seen > MOST_MEMBERS:
             raise PellucidError(f"it holds more than {MOST_MEMBERS:,} files", where=path.name, fix=BOMB)
         yield member
     for why, count in left.items():
         say(Note("warning", f"{count_noun(count, 'member is', 'members are')} left out: {why}", path.name, LEFT_OUT))
-    if not seen:
+    if seen == ours:
         why = f" ({', '.join(left)})" if left else ""
         raise PellucidError(f"there is no file in the archive that can be read{why}", where=path.name)
 
@@ -189,7 +193,7 @@ def _member_reader(take: Callable[[int], bytes], name: str, file: IO[bytes] | No
 # ZIP
 
 
-def _zip_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
+def _zip_members(path: Path, say: Report, left: Counter[str], also: str) -> Iterator[Member]:
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
@@ -202,7 +206,7 @@ def _zip_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
         for info in archive.infolist():
             name = _safe_name(info.filename)
             # Not ``is_dir``, which breaks on an empty name (found by hypothesis; docs/LOG.md, 2026-11-22).
-            if info.filename.endswith("/") or _is_hidden(name):
+            if info.filename.endswith("/") or _is_hidden(name, also):
                 continue
             if why := OUT if name is None else LOCKED if info.flag_bits & 1 else "" if _is_ordinary(info) else ODD:
                 left[why] += 1
@@ -267,7 +271,7 @@ class _Tape:
         return _member_reader(take_bytes, name)
 
 
-def _tar_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member]:
+def _tar_members(path: Path, say: Report, left: Counter[str], also: str) -> Iterator[Member]:
     with open_compressed(path) as file:
         tape, name = _Tape(file), ""
         try:
@@ -280,7 +284,7 @@ def _tar_members(path: Path, say: Report, left: Counter[str]) -> Iterator[Member
             while (info := archive.next()) is not None:
                 # tarfile keeps every member that it has read, and there may be millions.
                 archive.members.clear()
-                if (member := _tar_member(info, tape, path, left)) is not None:
+                if (member := _tar_member(info, tape, path, left, also)) is not None:
                     name = member.name
                     yield member
             # tarfile takes a file that stops between two members for a whole one. A tar ends with blocks of zeros.
@@ -302,9 +306,9 @@ def _raise_if_bomb(error: Exception) -> None:
         raise error
 
 
-def _tar_member(info: tarfile.TarInfo, tape: _Tape, path: Path, left: Counter[str]) -> Member | None:
+def _tar_member(info: tarfile.TarInfo, tape: _Tape, path: Path, left: Counter[str], also: str) -> Member | None:
     name = _safe_name(info.name)
-    if info.isdir() or _is_hidden(name):
+    if info.isdir() or _is_hidden(name, also):
         return None
     if why := OUT if name is None else ODD if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) else "":
         left[why] += 1
@@ -329,8 +333,14 @@ def _safe_name(name: str) -> str | None:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def _is_hidden(name: str | None) -> bool:
-    return bool(name) and any(part.startswith((".", "__MACOSX")) for part in str(name).split("/"))
+def is_named(name: str, last: str) -> bool:
+    """Whether a path ends in this name."""
+    return bool(last) and name.rpartition("/")[2] == last
+
+
+def _is_hidden(name: str | None, also: str) -> bool:
+    parts = name.split("/") if name else []
+    return any(part.startswith((".", "__MACOSX")) for part in (parts[:-1] if name and is_named(name, also) else parts))
 
 
 def _explain_damage(error: BaseException) -> str:

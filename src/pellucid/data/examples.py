@@ -447,6 +447,10 @@ class Examples:
 
     # documents
 
+    # Of passages that were taken out of their documents, (n,) int32, the token before each; None where that is known
+    # from the passage before.
+    tokens_before: np.ndarray | None = None
+
     @cached_property
     def documents(self) -> np.ndarray | None:
         """(n,) int64, which document each row is a passage of, counted in their order; None where rows are none."""

@@ -18,6 +18,7 @@ from ..storage import forms
 from ..storage.forms import FormError
 from .cache.bundle import pack_columns, unpack_column
 from .cache.cache import CacheEntry, MemoryCache, digest_arrays, key_of
+from .documents.windows import encode_passages, tokens_before
 from .examples import Examples, Reading, as_entry, entry_values
 from .kept_columns import KeptColumns
 from .timeline.forecast import Forecast
@@ -25,8 +26,11 @@ from .timeline.stretches import Stretches
 from .timeline.timeline import Timeline, fill_missing
 from .timeline.windows import forecast_of
 
-# The arrays beside the columns': the kept rows' numbers in the data, and of forecasts where they stand in time.
-BUNDLE, ROWS, PLACE, LENGTHS, START, SKIPPED = "bundle", "rows", "place", "lengths", "start", "skipped"
+# The arrays beside the columns': the kept rows' numbers in the data, of passages the token before each (runs from
+# before it was kept have none), and of forecasts where they stand in time.
+BUNDLE, ROWS, BEFORE, PLACE, LENGTHS, START, SKIPPED = (
+    "bundle", "rows", "before", "place", "lengths", "start", "skipped",
+)  # fmt: skip
 
 # A file may be anyone's.
 MOST_ROWS = 1 << 24
@@ -102,6 +106,8 @@ class KeptExamples(Examples):
         super().__init__(None, reading, key_of("kept examples"), self._refuse, MemoryCache())
         self._packed = packed
         self._line = _timeline_of(packed, forecast)
+        self.tokens_before = arrays.get(BEFORE)
+        _check_before(self.tokens_before, len(self.rows), fields)
         ids = {name: Column(name, pl.Series(name, own, pl.String)) for name, own in about["ids"].items()}
         self.kept = KeptColumns(ids)
         for field in fields:
@@ -112,7 +118,7 @@ class KeptExamples(Examples):
         arrays, about = self._packed
         order = np.concatenate([rows, np.setdiff1d(np.arange(len(self)), rows)]) if self._line is not None else rows
         columns = {name: kind_named(f.kind).take(self.stored_values(name), order) for name, f in self.fields.items()}
-        own = {name: array[order] if name in (ROWS, PLACE) else array for name, array in arrays.items()}
+        own = {name: array[order] if name in (ROWS, BEFORE, PLACE) else array for name, array in arrays.items()}
         titles = {"places": [about["places"][row] for row in rows]}
         ids = {"ids": {name: [values[row] for row in rows] for name, values in about["ids"].items()}}
         return KeptExamples(
@@ -162,6 +168,9 @@ def pack_examples(data: Examples, fields: Sequence[Field], rows: np.ndarray) -> 
         kept, arrays, names, values = _pack_moments(data, fields, rows, line, about)
     else:
         values = {f.name: kind_named(f.kind).take(data.stored_values(f.name), rows) for f in fields}
+        for field in fields:
+            if field.traits.written:
+                arrays[BEFORE] = tokens_before(encode_passages(data, field))[rows]
     ids = {f.name: _id_values(data, f.name, rows) for f in data.fields.values() if f.role == "id"}
     meta = {
         "name": data.reading.name,
@@ -172,6 +181,15 @@ def pack_examples(data: Examples, fields: Sequence[Field], rows: np.ndarray) -> 
         "lines": names,
     }
     return _pack_stored(values, {ROWS: kept.astype(np.int64), **arrays}, meta)
+
+
+def _check_before(before: np.ndarray | None, n: int, fields: Sequence[Field]) -> None:
+    """Raises FormError for what are not the tokens before n passages."""
+    if before is None:
+        return
+    size = min((int((f.state or {})["size"]) for f in fields if f.traits.written), default=0)
+    if before.dtype.str != "<i4" or before.shape != (n,) or not ((before > 0) & (before < size)).all():
+        raise FormError("it has not the tokens before its passages")
 
 
 def example_bytes(data: Examples, fields: Sequence[Field], rows: np.ndarray) -> np.ndarray:  # (m,) -> (m,)

@@ -52,13 +52,18 @@ def check_parts(weight: np.ndarray, parts: dict[str, np.ndarray], name: str) -> 
 
 
 def loss_weights(
-    sample: np.ndarray | None, train: np.ndarray, by_class: np.ndarray | None = None, code: np.ndarray | None = None
-) -> np.ndarray | None:  # (n,), (rows,), (C,), (n,) -> (n,) float32
+    sample: np.ndarray | None,
+    train: np.ndarray,
+    by_class: np.ndarray | None = None,
+    code: np.ndarray | None = None,
+    lengths: np.ndarray | None = None,
+) -> np.ndarray | None:  # (n,), (rows,), (C,), (n,), (n,) -> (n,) float32
     """How much each example's loss counts: 1 on average over the training rows; None where all count the same.
 
     Args:
         sample: how much each row counts. train: the training rows.
         by_class: how much each class counts, ``code``: the class of each row, -1 for none.
+        lengths: tokens of each row where each of them has a loss of its own: the average is over these.
     """
     if sample is None and by_class is None:
         return None
@@ -67,7 +72,7 @@ def loss_weights(
         # Class -1, none, picks the last entry: it counts as usual.
         weight *= np.append(by_class, 1.0)[code]
     # 1 on average, so that a learning rate means the same with weights and without.
-    mean = float(weight[train].mean())
+    mean = float(np.average(weight[train], weights=None if lengths is None else lengths[train]))
     if not mean > 0:
         raise PellucidError("all weights of the training set are 0", fix="give some class or row a weight above 0")
     return (weight / mean).astype(np.float32)

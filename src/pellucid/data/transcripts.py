@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from .examples import Examples
 
 # What keeps an example out, in words that follow "3 examples".
-TOO_SHORT = "whose recording is too short for its text: at 50 places a second there are fewer than letters"
+TOO_SHORT = (
+    "whose text has more letters than can be heard in its time (50 a second), and is probably that of another "
+    "recording,"
+)
 
 # Columns that a note names.
 MOST_NAMED = 3

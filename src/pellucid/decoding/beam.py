@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from ..errors import UsageError
-from .hypothesis import Hypothesis
+from .hypothesis import NOTHING, Hypothesis, not_finite_error
 
 State = TypeVar("State")
 
@@ -54,7 +54,7 @@ class BeamSearch(Generic[State]):
         if not 0 <= self.penalty < np.inf:
             raise UsageError(f"the length penalty is {self.penalty:g}", fix="choose one from 0 (none) on: 0.6")
 
-    def search(self, state: State, first: np.ndarray, most: int = 1) -> list[list[Hypothesis]]:
+    def search(self, state: State, first: np.ndarray, most: int = 1, *, strict: bool = True) -> list[list[Hypothesis]]:
         """The best texts of each example, at most ``most`` of at most ``beams``, the best first.
 
         An example is done when none that is followed could still be among the best. What is found does not depend on
@@ -62,6 +62,10 @@ class BeamSearch(Generic[State]):
 
         Args:
             state: before the first token, of B rows. first: (B,) the token that every text begins behind, START.
+            strict: False gives an example without any text ``NOTHING``, as where the log-probabilities are NaN.
+
+        Raises:
+            PellucidError: where an example has no text, unless ``strict`` is False.
 
         >>> chances = np.log([[0.0001, 0.6, 0.3999], [0.7, 0.2, 0.1], [0.9, 0.05, 0.05]])
         >>> search = BeamSearch(lambda last, state: (chances[last], state), lambda state, rows: state, 0, 3, penalty=0)
@@ -86,7 +90,9 @@ class BeamSearch(Generic[State]):
                 break
             beams, rows = beams.of(going), rows[going]
             state, last = self.select(state, rows.ravel()), beams.tokens[:, :, -1].ravel()
-        return [sorted(own, key=lambda one: -one.score)[:most] for own in found]
+        if strict and not all(found):
+            raise not_finite_error()
+        return [sorted(own, key=lambda one: -one.score)[:most] or [NOTHING] for own in found]
 
     def extend(
         self, beams: _Beams, chances: np.ndarray, found: list[list[Hypothesis]], length: int
@@ -153,9 +159,20 @@ def length_penalty(length: int, penalty: float) -> float:
 
 
 def best_places(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:  # (A, N) -> (A, M), (A, M)
-    """The places of the largest values of each row and these, the largest first, of equal ones the first."""
+    """The places of the largest values of each row and these, the largest first, of equal ones the first.
+
+    What is no number comes last, as -inf.
+    """
+    values = np.fmax(values, -np.inf)
     if values.shape[1] > most:
-        place = np.sort(np.argpartition(-values, most - 1, axis=1)[:, :most], axis=1)
+        least = np.partition(values, -most, axis=1)[:, -most, None]  # (A, 1) the last that has room
+        taken = values >= least
+        # Where more are equal to it than there is room for, the first of them.
+        crowded = np.flatnonzero(taken.sum(1) > most)
+        above, equal = (sign(values[crowded], least[crowded]) for sign in (np.greater, np.equal))
+        room = most - above.sum(1, keepdims=True)
+        taken[crowded] = above | (equal & (np.cumsum(equal, axis=1) <= room))
+        place = np.nonzero(taken)[1].reshape(len(values), most)
     else:
         place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
     own = np.take_along_axis(values, place, 1)

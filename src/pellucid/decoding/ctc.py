@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UsageError
 from .beam import best_places
-from .hypothesis import Hypothesis
+from .hypothesis import NOTHING, Hypothesis, not_finite_error
 
 # What is added to the score of a text: takes N texts, as tokens, and gives for each what every next token adds, (N, V);
 # at the blank stands what is added if the text ends there.
@@ -22,7 +22,7 @@ Add = Callable[[Sequence[tuple[int, ...]]], np.ndarray]
 UNUSED, NONE, BEFORE_ALL = -1, -2, -3
 
 # What a beam is that is not used, array by array of ``_Prefixes``.
-NOTHING = (UNUSED, NONE, 0, -np.inf, -np.inf, 0.0)
+UNUSED_BEAM = (UNUSED, NONE, 0, -np.inf, -np.inf, 0.0)
 
 # The empty text.
 ROOT = 0
@@ -39,11 +39,17 @@ def collapse_path(path: Sequence[int] | np.ndarray, blank: int = 0) -> tuple[int
     return tuple(path[new & (path != blank)].tolist())
 
 
-def find_best_paths(chances: np.ndarray, lengths: np.ndarray, *, blank: int = 0) -> list[Hypothesis]:
+def find_best_paths(
+    chances: np.ndarray, lengths: np.ndarray, *, blank: int = 0, strict: bool = True
+) -> list[Hypothesis]:
     """The text of the likeliest token of each frame: greedy decoding.
 
     Args:
         chances: (B, T, V) log-probabilities. lengths: (B,) frames of each example.
+        strict: as of ``search_prefixes``.
+
+    Raises:
+        PellucidError: where a frame has no likeliest token, unless ``strict`` is False.
 
     >>> find_best_paths(np.log([[[0.1, 0.9], [0.2, 0.8], [0.7, 0.3]]]), np.array([3]))[0].tokens
     (1,)
@@ -52,7 +58,11 @@ def find_best_paths(chances: np.ndarray, lengths: np.ndarray, *, blank: int = 0)
     for own, length in zip(np.asarray(chances, np.float64), lengths, strict=True):
         path = own[:length].argmax(1)
         log_probability = float(own[np.arange(length), path].sum())
-        found.append(Hypothesis(collapse_path(path, blank), log_probability, log_probability))
+        known = np.isfinite(log_probability)
+        if strict and not known:
+            raise not_finite_error()
+        one = Hypothesis(collapse_path(path, blank), log_probability, log_probability)
+        found.append(one if known else NOTHING)
     return found
 
 
@@ -65,6 +75,7 @@ def search_prefixes(
     most: int = 1,
     add: Add | None = None,
     context: int | None = None,
+    strict: bool = True,
 ) -> list[list[Hypothesis]]:
     """The best texts of each example, at most ``most`` of at most ``beams``, the best first.
 
@@ -76,9 +87,11 @@ def search_prefixes(
         add: what is added to the score of a text, such as the log-probabilities of counted n-grams, times their weight,
             and a bonus for each token. Without it the score is the log-probability.
         context: how many last tokens of a text ``add`` is given, as what it looks at; None for all.
+        strict: False gives an example without any text ``NOTHING``, as where the log-probabilities are NaN.
 
     Raises:
         UsageError: for less than one beam.
+        PellucidError: where an example has no text, unless ``strict`` is False.
 
     >>> chances = np.log([[[0.4, 0.35, 0.25], [0.4, 0.35, 0.25]]])
     >>> find_best_paths(chances, np.array([2]))[0].tokens, search_prefixes(chances, np.array([2]))[0][0].tokens
@@ -86,7 +99,7 @@ def search_prefixes(
     """
     if beams < 1:
         raise UsageError(f"{beams} beams find nothing", fix="choose at least 1 beam")
-    chances, lengths = np.asarray(chances, np.float64), np.asarray(lengths)
+    chances, lengths = np.fmax(np.asarray(chances, np.float64), -np.inf), np.asarray(lengths)
     beam = _Prefixes.begin(len(chances))
     tree = _Tree(blank, chances.shape[2], add, context)
     for frame in range(int(lengths.max(initial=0))):
@@ -95,12 +108,15 @@ def search_prefixes(
     added = beam.added + tree.additions(beam.text)[:, :, blank]
     total = np.logaddexp(beam.blank, beam.token)
     place, score = best_places(total + added, min(most, beams))
+    if strict and not (score[:, 0] > -np.inf).all():
+        raise not_finite_error()
     return [
         [
             Hypothesis(tree.tokens(beam.text[i, k]), float(total[i, k]), float(s))
             for k, s in zip(place[i], score[i], strict=True)
             if s > -np.inf
         ]
+        or [NOTHING]
         for i in range(len(place))
     ]
 
@@ -134,7 +150,7 @@ class _Prefixes:
         """The same with ``new`` in the place of some examples; of the others, which are over, beams stay unused."""
         n, k = len(self.text), max(new.text.shape[1], self.text.shape[1])
         arrays = []
-        for old, own, value in zip(vars(self).values(), vars(new).values(), NOTHING, strict=True):
+        for old, own, value in zip(vars(self).values(), vars(new).values(), UNUSED_BEAM, strict=True):
             array = np.full((n, k), value, own.dtype)
             array[:, : old.shape[1]] = old
             array[some] = value
@@ -219,6 +235,6 @@ def _read_frame(beam: _Prefixes, chances: np.ndarray, tree: _Tree, beams: int) -
         np.where(stays, again[rows, own], longer[rows, own, token]),
         np.where(stays, beam.added[rows, own], added[rows, own, token]),
     )
-    for array, value in zip(vars(found).values(), NOTHING, strict=True):
+    for array, value in zip(vars(found).values(), UNUSED_BEAM, strict=True):
         array[lost] = value
     return found

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from ..errors import PellucidError
 
 
 @dataclass(frozen=True)
@@ -20,3 +23,12 @@ class Hypothesis:
     log_probability: float
     score: float
     ended: bool = True
+
+
+# In place of a text, where numbers that are not finite make none likelier than another: it is never the sure one.
+NOTHING = Hypothesis((), -math.inf, -math.inf)
+
+
+def not_finite_error() -> PellucidError:
+    """What is raised where a network's numbers say nothing."""
+    return PellucidError("no next token has a probability: the network's numbers are not finite", fix="train again")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..data.batches.order import TOKEN_SALT, hash_counters
-from ..errors import PellucidError, UsageError
+from ..errors import UsageError
+from .hypothesis import not_finite_error
 
 
 def choose_tokens(
@@ -42,7 +43,7 @@ def choose_tokens(
     check_sampling(temperature, top_p)
     logits = np.asarray(logits, np.float64)
     if not np.isfinite(logits.max(1)).all():
-        raise PellucidError("no next token has a probability: the network's numbers are not finite", fix="train again")
+        raise not_finite_error()
     if temperature == 0:
         return logits.argmax(1)
     # In the order of the vocabulary rather than of the probabilities: where two are nearly the same, rounding would

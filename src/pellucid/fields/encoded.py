@@ -93,6 +93,7 @@ class Passages:
         sizes: (n, 2) float32, tokens and bytes of each: what sums of losses are divided by.
         span: T, tokens of a window that is learned from.
         vocabulary: V, how many different tokens there may be.
+        first: (n,) int32, the token that is read before the first one from ``low`` on; None for START before each.
     """
 
     values: np.ndarray
@@ -101,6 +102,7 @@ class Passages:
     sizes: np.ndarray
     span: int
     vocabulary: int
+    first: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ends)

@@ -183,6 +183,11 @@ class Passage(Kind):
         return "what comes next"
 
 
+def unknown_tokens(state: Mapping[str, Any]) -> list[int]:
+    """The token of a character that training has not seen, which is no sign that could be written; none of bytes."""
+    return [int(state["size"]) - 1] if state["level"] == CHARACTERS else []
+
+
 def check_vocabulary(value: Any, where: str) -> None:
     """The form of a state whose tokens are characters: each once, in their order, and as many as it says."""
     codes = [ord(one) for one in value["vocabulary"]]

@@ -30,8 +30,9 @@ COUNTED_TEXTS = 20_000
 
 WORD = r"\w+"
 
-# Tokens of a text that is written, at most, beside the longest of training.
-LONGER_FACTOR = 1.5
+# Tokens of a text that is written, at most: so many times those of the longest of training, where the longest one of a
+# thousand does not count, and never more than so many. Each answer that is kept has room for all of them.
+LONGER_FACTOR, USUAL_SHARE, MOST_WRITTEN = 1.5, 0.999, 1 << 13
 
 PASSAGE, TEXT = Passage(), Text()
 
@@ -115,7 +116,8 @@ class Writing(Kind):
         state = PASSAGE.fit(stored, rows, {"level": CHARACTERS, **settings}, role)
         some = rows[:: max(1, len(rows) // 20_000)]
         lengths = self.encode(TEXT.take(stored, some), state).lengths
-        return state | {"longest": int(LONGER_FACTOR * max(int(lengths.max(initial=1)), 1)) + 8}
+        usual = int(np.quantile(lengths, USUAL_SHARE, method="higher")) if len(lengths) else 1
+        return state | {"longest": min(int(LONGER_FACTOR * max(usual, 1)) + 8, MOST_WRITTEN)}
 
     def encode(self, stored: Stored, state: Mapping[str, Any]) -> Ragged:
         """int32 tokens of each text, and 2 (the end) behind them."""

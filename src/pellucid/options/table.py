@@ -75,6 +75,9 @@ LARGEST_SEED, LARGEST_RATE, LARGEST_BATCH, LARGEST_SIZE, MOST_SEEDS = (1 << 63) 
 # Heads of a network: a stranger's file may ask for any number.
 MOST_HEADS = 64
 
+# Texts that are followed at once.
+MOST_BEAMS = 64
+
 FOLDS = Whole(most=1000, but=(1,), unit="parts", expected="expected 0, or 2 and more: a part is left out in turn")
 
 
@@ -270,16 +273,19 @@ VERBOSE = Option("verbose", "Print the whole plan and every decision; the report
 
 PLAN_ONLY = Option("plan_only", "Print the plan, do not train.", YesNo(), command=True)
 
-TEXT = Option("texts", "A text to predict from (also: one a line on standard input).", Texts("text"), default=(),
-              metavar="TEXT", flag="--text", many=True)  # fmt: skip
+TEXT = Option("texts", "A text to predict from; also standard input: each line, for language models all of it.",
+              Texts("text"), default=(), metavar="TEXT", flag="--text", many=True)  # fmt: skip
+
+TEXT_INSPECTED = Option("texts", "A text to look into; of several the first.", Texts("text"), default=(),
+                        metavar="TEXT", flag="--text", many=True)  # fmt: skip
 
 CUT = Option("threshold", "Of two classes, predict the positive one from this probability: 0.3, or yes=0.3.",
              THRESHOLD, unset="the more probable class", metavar="[CLASS=]T")  # fmt: skip
 
 BEAM = Option("beam", "Texts followed at once while one is written; 1: always the likeliest word.",
-              Whole(1, 64, "texts"), unset="as the run was scored", metavar="N")  # fmt: skip
+              Whole(1, MOST_BEAMS, "texts"), unset="as the run was scored", metavar="N")  # fmt: skip
 
-BEST = Option("best", "Texts that are given of each example, the best first.", Whole(1, 64, "texts"), default=1,
+BEST = Option("best", "Texts that are given of each example, the best first.", Whole(1, MOST_BEAMS, "texts"), default=1,
               metavar="N")  # fmt: skip
 
 ALIGN = Option("align", "Say which word of the input each word that is written comes from.", YesNo())
@@ -374,7 +380,7 @@ VERBS: dict[str, tuple[Option, ...]] = {
     "compare": (*READ, *COMPARE, JSON, QUIET),
     "evaluate": (WEIGHTS, CUT, *FORM, PAGE, FORCE, JSON),
     "predict": (TEXT, *WRITE, BEAM, BEST, ALIGN, CUT, STEPS, FROM, KEEP, *FORM, TABLE, FORCE, JSON),
-    "inspect": (TEXT, *INSPECT, *FORM, PAGE, FORCE, PNG, JSON),
+    "inspect": (TEXT_INSPECTED, *INSPECT, *FORM, PAGE, FORCE, PNG, JSON),
     "resume": (MORE, JSON, QUIET, VERBOSE),
     "runs": (JSON,),
     "report": (OPEN, REDRAW),

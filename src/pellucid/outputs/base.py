@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..data.batches.batch import Batch
 from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Field, kind_named
+from ..storage.forms import Form
 from ..tasks.base import Task
 from ..trunks import Features, Inside, Need
 
@@ -27,7 +28,8 @@ class Output(nn.Module):
     Class attributes:
         name: the word the user types (``--output``).
         task_type: what its answers are.
-        settings: names and defaults of the choices ``plan`` may make for it, as JSON.
+        settings: names and defaults of the choices ``plan`` may make for it, as JSON. bounds: forms of those that are
+            held to more than their default says.
         positive: names of buffers that no training leaves at 0 or below; a file in which they are is damaged.
         remedy: what a user can do who asked for it where it suits no target.
         carried: its maps that are taken over from another run whole, where answers are not classes with names.
@@ -41,6 +43,7 @@ class Output(nn.Module):
     task_type: ClassVar[type[Task]]
     positive: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[Mapping[str, Any]] = {}
+    bounds: ClassVar[Mapping[str, Form]] = {}
     remedy: ClassVar[str] = ""
     carried: ClassVar[tuple[str, ...]] = ("layer",)
     halved: ClassVar[float] = 0.0
@@ -173,12 +176,16 @@ class Output(nn.Module):
         """A context in which texts are written as ``how`` says; of outputs that write none nothing is different."""
         yield
 
+    def counts(self, batch: Batch) -> Tensor:  # -> (B,)
+        """How much each example's loss is the sum of: 1, or tokens where each of them has a loss of its own."""
+        return torch.ones(len(batch.rows))
+
     def count(self, batch: Batch) -> float:
-        """By how much the summed losses of a batch are divided: examples, or whatever the loss is a mean of.
+        """By how much the summed losses of a batch are divided: the sum of ``counts``.
 
         Of a batch in parts it is that of the whole, so that cutting it changes nothing but rounding.
         """
-        return len(batch.rows)
+        return float(self.counts(batch).sum())
 
     def selection_losses(self, raw: Tensor, target: Tensor) -> Tensor:  # (n, R), (n, ...) -> (n,)
         """The cost of each left-out example by which cross-validation finds the number of steps; here the losses."""
@@ -192,7 +199,7 @@ class Output(nn.Module):
         """The output as JSON, its weights and the fields' states left out."""
         # The usual metric is left out: runs from before there was a choice have none.
         metric = self._task.metric
-        settings = self.chosen if metric == self.task_type.metric else {**self.chosen, "metric": metric}
+        settings = {**self.chosen, **({} if metric == self.task_type.metric else {"metric": metric})}
         return {"name": self.name, "fields": [f.name for f in self.fields], "settings": settings}
 
 

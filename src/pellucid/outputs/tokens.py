@@ -76,9 +76,7 @@ class Tokens(Output):
         right = (raw.argmax(2) == true) & (true != PADDING)
         return torch.stack([self.token_losses(raw, batch).sum(1), right.sum(1).to(raw.dtype)], 1)
 
-    def count(self, batch: Batch) -> float:
-        """The tokens of a batch; of what was kept, (n, 2), the sum of their number."""
+    def counts(self, batch: Batch) -> Tensor:  # -> (B,)
+        """The tokens of each example; of what was kept, (n, 2), their number as it stands there."""
         target: Any = batch.target
-        if isinstance(target, Padded):
-            return float((target.values != PADDING).sum())
-        return float(target[:, 0].sum())
+        return (target.values != PADDING).sum(1) if isinstance(target, Padded) else target[:, 0]

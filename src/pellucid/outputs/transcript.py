@@ -18,6 +18,8 @@ from ..data.batches.batch import Batch, Padded
 from ..decoding.ctc import find_best_paths, search_prefixes
 from ..fields import Field
 from ..fields.text import PADDING, RESERVED
+from ..options import MOST_BEAMS
+from ..storage.forms import Form, whole
 from ..tasks.transcript import LOSS, SUMS, TranscriptTask, written_sums
 from ..trunks import Features, Need
 from .base import Output, register
@@ -47,6 +49,7 @@ class Transcript(Output):
     task_type = TranscriptTask
     family = "transcript"
     settings: ClassVar[Mapping[str, Any]] = {"beams": 1}
+    bounds: ClassVar[Mapping[str, Form]] = {"beams": whole(1, MOST_BEAMS)}
 
     # How many texts are followed, where that is said for some answers alone.
     beams = 0
@@ -109,7 +112,8 @@ class Transcript(Output):
     def final_answers(self, network: Any, batch: Batch) -> Tensor:  # -> (B, R)
         """The sums of what was written beside the true texts, NaN without these, and its tokens behind them."""
         raw = network.predict(batch).float()
-        found, tokens = self.keep(raw, batch), self.write_tokens(raw)
+        # Of a network that diverged the score is that of nothing written; whoever asks for a text is told.
+        found, tokens = self.keep(raw, batch), self.write_tokens(raw, strict=batch.target is None)
         if batch.target is not None:
             found[:, LOSS + 1 :] = torch.from_numpy(self.sums_of(tokens, batch)).to(found)
         said = nn.utils.rnn.pad_sequence(
@@ -137,24 +141,28 @@ class Transcript(Output):
         finally:
             self.beams = before
 
-    def write_tokens(self, raw: Tensor) -> list[tuple[int, ...]]:  # (B, T, V) -> B texts
-        """The tokens of each text that is found; those that stand for no letter are left out."""
+    def write_tokens(self, raw: Tensor, *, strict: bool = True) -> list[tuple[int, ...]]:  # (B, T, V) -> B texts
+        """The tokens of each text that is found; those that stand for no letter are left out.
+
+        Raises:
+            PellucidError: for numbers that are not finite; where ``strict`` is False nothing is written of these.
+        """
         chances, lengths = raw.float().log_softmax(2).cpu().numpy(), count_positions(raw).cpu().numpy()
         letters = self.letters
         beams = self.beams or (BEAMS if letters else int(self.chosen["beams"]))
         if beams > 1:
             add, context = (letters.score_next, letters.context) if letters else (None, None)
-            texts = search_prefixes(chances, lengths, blank=BLANK, beams=beams, add=add, context=context)
+            texts = search_prefixes(chances, lengths, blank=BLANK, beams=beams, add=add, context=context, strict=strict)
             found = [own[0] for own in texts]
         else:
-            found = find_best_paths(chances, lengths, blank=BLANK)
+            found = find_best_paths(chances, lengths, blank=BLANK, strict=strict)
         return [tuple(token for token in one.tokens if token >= RESERVED) for one in found]
 
-    def count(self, batch: Batch) -> float:
-        """The tokens of a batch's texts; of what was kept, (n, 1), the sum of their number."""
+    def counts(self, batch: Batch) -> Tensor:  # -> (B,)
+        """The tokens of each text; of what was kept, (n, 1), their number as it stands there."""
         target: Any = batch.target
         lengths = target.lengths if isinstance(target, Padded) else target[:, 0]
-        return float((lengths - 1).clamp_min(0).sum())
+        return (lengths - 1).clamp_min(0)
 
 
 def count_positions(raw: Tensor) -> Tensor:  # (B, T, V) -> (B,)

@@ -6,6 +6,7 @@ read, K beams.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,10 +19,12 @@ from torch import Tensor, nn
 
 from ..data.batches.batch import Batch, Padded, cut_batch, cut_rows
 from ..decoding.beam import BeamSearch
-from ..decoding.hypothesis import Hypothesis
+from ..decoding.hypothesis import NOTHING, Hypothesis, not_finite_error
 from ..fields import Field
-from ..fields.passage import CHARACTERS
-from ..fields.text import END, PADDING, START
+from ..fields.passage import unknown_tokens
+from ..fields.text import END, PADDING, RESERVED, START
+from ..options import MOST_BEAMS
+from ..storage.forms import Form, whole
 from ..tasks.written import READ, SUMS, Layout, WrittenTask
 from ..trunks import Features, Need
 from .base import Output, register
@@ -85,6 +88,7 @@ class Written(Output):
     writes = True
     decodes = True
     settings: ClassVar[Mapping[str, Any]] = {"smoothing": SMOOTHING, "beams": 1}
+    bounds: ClassVar[Mapping[str, Form]] = {"beams": whole(1, MOST_BEAMS)}
 
     def __init__(self, fields: Sequence[Field], **settings: Any):
         super().__init__(fields, **settings)
@@ -93,13 +97,11 @@ class Written(Output):
         self.how: Writing | None = None
         # Whether several texts are followed: one that is nearly right is worth something.
         self.searches = not self.task.exact
-        # A character that training has not seen has no sign that could be written.
-        unknown = [self.vocabulary - 1] if state["level"] == CHARACTERS else []
-        self.never = [*NEVER, *unknown]
+        self.never = [*NEVER, *unknown_tokens(state)]
 
     @classmethod
     def accepts(cls, target: Field, inputs: Sequence[Field]) -> str | None:
-        if target.kind != cls.task_type.kind or any(f.kind == "sound" for f in inputs):
+        if target.kind != cls.task_type.kind or any(f.traits.recorded for f in inputs):
             return None
         return f"'{target.name}' is a text that is written"
 
@@ -142,7 +144,7 @@ class Written(Output):
     def complete(self, network: Any, batch: Batch) -> Batch:
         if batch.target is not None:
             return batch
-        texts = [own[0] for own in self.search(network, batch, self.usual)]
+        texts = [own[0] for own in self.search(network, batch, self.usual, strict=False)]
         lengths = torch.tensor([len(one.tokens) + 1 for one in texts], device=network.device)
         tokens = torch.zeros(len(texts), int(lengths.max()), dtype=torch.int64, device=network.device)
         for row, one in zip(tokens, texts, strict=True):
@@ -187,20 +189,18 @@ class Written(Output):
             true.shape
         )
 
-    def keep(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, T, V) -> (B, R)
+    def keep(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, T, V) -> (B, SUMS)
         """The sum of losses and the tokens right; what comes of texts is not known while none is written."""
-        found = raw.new_full((len(raw), self.own_task.layout.width), torch.nan)
+        found = raw.new_full((len(raw), SUMS), torch.nan)
         true = cast(Padded, batch.target).values
         found[:, 0] = self.token_losses(raw, batch).sum(1)
         found[:, 1] = ((raw.argmax(2) == true) & (true != PADDING)).sum(1)
         return found
 
-    def count(self, batch: Batch) -> float:
-        """The tokens of a batch; of what was kept, (n, 1), the sum of their number."""
+    def counts(self, batch: Batch) -> Tensor:  # -> (B,)
+        """The tokens of each example; of what was kept, (n, 1), their number as it stands there."""
         target: Any = batch.target
-        if isinstance(target, Padded):
-            return float((target.values != PADDING).sum())
-        return float(target[:, 0].sum())
+        return (target.values != PADDING).sum(1) if isinstance(target, Padded) else target[:, 0]
 
     # -- writing
 
@@ -229,17 +229,23 @@ class Written(Output):
 
     @torch.inference_mode()
     def final_answers(self, network: Any, batch: Batch) -> Tensor:  # -> (B, R)
-        """What is kept of the texts that the network writes; their sums and losses where the true ones are known."""
+        """What is kept of the texts that the network writes; their sums and losses where the true ones are known.
+
+        Raises:
+            PellucidError: for a network whose numbers are not finite, where no true texts are known. Else they are
+                scored, as nothing written: a training that diverged ends with an honest score.
+        """
         how = self.how or self.usual
         task = self.task_of(how)
         found = np.full((len(batch.rows), task.layout.width), np.nan)
         if batch.target is not None:
             found[:, :READ] = self.read_along(network, batch).cpu().numpy()
-        texts = self.search(network, batch, how)
+        texts = self.search(network, batch, how, strict=batch.target is None)
         found[:, SUMS:] = 0.0
         for row, own in zip(found, texts, strict=True):
-            for which, one in enumerate(own):
-                task.layout.put_text(row, which, one.log_probability, one.tokens)
+            # Where there are fewer texts than were asked for, the others are not sure.
+            for which, one in enumerate([*own, *[NOTHING] * (how.best - len(own))]):
+                task.layout.put_text(row, which, one)
         if batch.target is not None:
             true = cast(Padded, batch.target).values.cpu().numpy()
             found[:, READ:SUMS] = task.sums_of_texts(task.written_texts(found), task.texts_of(true))
@@ -260,23 +266,30 @@ class Written(Output):
         return self.own_task.texts_of(tokens)
 
     @torch.inference_mode()
-    def search(self, network: Any, batch: Batch, how: Writing) -> list[list[Hypothesis]]:
-        """The best texts of each example, the best first; what is written does not depend on the other examples."""
+    def search(self, network: Any, batch: Batch, how: Writing, *, strict: bool = True) -> list[list[Hypothesis]]:
+        """The best texts of each example, the best first; what is written does not depend on the other examples.
+
+        Raises:
+            PellucidError: for a network whose numbers are not finite; where ``strict`` is False ``NOTHING`` is found.
+        """
         memory = network.memory(batch)
         most = max(MOST_TEXTS // max(how.beams, how.best), 1)
         found: list[list[Hypothesis]] = []
         for start in range(0, len(memory.x), most):
             part = Features(memory.x[start : start + most], cut_rows(memory.mask, slice(start, start + most)))
-            found += self._search_part(network.decoder, part, how)
+            found += self._search_part(network.decoder, part, how, strict=strict)
         return found
 
     def _search_part(
-        self, decoder: Any, memory: Features, how: Writing, *, always: bool = False
+        self, decoder: Any, memory: Features, how: Writing, *, always: bool = False, strict: bool = True
     ) -> list[list[Hypothesis]]:
         """The best texts of some examples; ``always``: by the search, also where it would follow one alone."""
         longest = min(how.longest or self.longest, self.longest)
         if how.beams == how.best == 1 and not always:
-            return [[one] for one in self._write_likeliest(decoder, memory, longest)]
+            texts = self._write_likeliest(decoder, memory, longest)
+            if strict and NOTHING in texts:
+                raise not_finite_error()
+            return [[one] for one in texts]
 
         def step(last: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
             logits, state = self._next_logits(decoder, torch.from_numpy(last).to(memory.x.device), state)
@@ -286,7 +299,7 @@ class Written(Output):
             return decoder.take(state, torch.from_numpy(rows).to(memory.x.device))
 
         search: BeamSearch[Any] = BeamSearch(step, select, END, longest, max(how.beams, how.best), how.penalty)
-        return search.search(decoder.start(memory), np.full(len(memory.x), START), how.best)
+        return search.search(decoder.start(memory), np.full(len(memory.x), START), how.best, strict=strict)
 
     def _next_logits(self, decoder: Any, last: Tensor, state: Any) -> tuple[Tensor, Any]:  # (R,) -> (R, V)
         """What may come after one more token of each text; what can't be written has no chance."""
@@ -298,7 +311,10 @@ class Written(Output):
         return logits, state
 
     def _write_likeliest(self, decoder: Any, memory: Features, longest: int) -> list[Hypothesis]:
-        """The texts of the likeliest token each time; those that have come to their end are followed no more."""
+        """The texts of the likeliest token each time; those that have come to their end are followed no more.
+
+        ``NOTHING`` where numbers are not finite.
+        """
         count, device = len(memory.x), memory.x.device
         tokens = torch.zeros(count, longest, dtype=torch.int64, device=device)
         chance = torch.zeros(count, dtype=torch.float64, device=device)
@@ -318,7 +334,10 @@ class Written(Output):
                     break
                 going, last, state = going[left], last[left], decoder.take(state, left)
         rows = zip(tokens.tolist(), lengths.tolist(), chance.tolist(), ended.tolist(), strict=True)
-        return [Hypothesis(tuple(row[:length]), own, own, over) for row, length, own, over in rows]
+        return [
+            Hypothesis(tuple(row[:length]), own, own, over) if math.isfinite(own) else NOTHING
+            for row, length, own, over in rows
+        ]
 
     def put_alignment(self, found: np.ndarray, network: Any, batch: Batch, layout: Layout) -> None:  # (B, R)
         """Write into raw answers which token that was read each token of the first text looks at most, and these.
@@ -335,7 +354,7 @@ class Written(Output):
 
     def alignment(self, network: Any, batch: Batch, tokens: np.ndarray) -> Tensor:  # (B, L) -> (B, T, S)
         """What share of its look each token of texts, the end behind them, gives to each position that was read."""
-        lengths = torch.from_numpy((tokens > 0).sum(1)).to(network.device)
+        lengths = torch.from_numpy((tokens >= RESERVED).sum(1)).to(network.device)
         texts = torch.from_numpy(tokens[:, : int(lengths.max()) + 1]).to(network.device)
         texts = F.pad(texts, (0, max(int(lengths.max()) + 1 - texts.shape[1], 0)))
         texts = texts.scatter(1, lengths.unsqueeze(1), END)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.parallel.pairs import Pairs
 from ..errors import PellucidError, UsageError
 from ..metrics.score import Score
 from ..storage.atomic import replace_file
@@ -97,7 +98,12 @@ class Evaluated:
             return {"transcripts": transcript_content(*about)}  # type: ignore[typeddict-item]
         if not self.run.network.output.writes:
             return {"worst": worst_answers(*about, task=task)}  # type: ignore[typeddict-item]
-        return {"written": written_content(*about, lambda chosen: task.written_texts(naive[chosen]))}
+        known = self.loader.target if self.loader is not None else None
+        assert isinstance(known, Pairs)
+        if known.is_wordless(self.rows):
+            return {"written": written_content(*about)}  # type: ignore[typeddict-item]
+        nearest = written_content(*about, lambda chosen: task.written_texts(naive[chosen]), self.baseline.name)
+        return {"written": nearest}  # type: ignore[typeddict-item]
 
     def _facts(self) -> list[tuple[str, Any]]:
         facts: list[tuple[str, Any]] = [

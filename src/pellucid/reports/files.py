@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from ..data.parallel.pairs import Pairs
 from ..data.splits.grouping import score_grouping
 from ..storage.names import SUSPECTS
 from ..tasks.transcript import TranscriptTask
@@ -66,7 +67,7 @@ def write_report(
     if goal.moments:
         content["forecasts"] = forecast_content(run, data, split.test, test, feed)
     elif goal.written:
-        content["language"] = text_content(run, data, split.test, test, feed, language_seconds(run.plan.budget))
+        content["language"] = _language_content(run, data, split, feed, validation, test)
     elif isinstance(task, TranscriptTask):
         content["transcripts"] = transcript_content(run, data, looked.validation, validation)
     elif run.network.output.writes:
@@ -76,17 +77,31 @@ def write_report(
     run.folder.write("report.html", report_page(content).encode())
 
 
+def _language_content(
+    run: Run, data: Examples, split: Split, feed: Loader, validation: Answers, test: Answers
+) -> dict[str, Any]:
+    """What a language model writes and where a text surprised it.
+
+    Single passages are of validation, as nobody reads test, whose score stays honest so; of it there are sums alone.
+    """
+    shown = "validation passages", limit_validation(split).validation, validation
+    return text_content(run, data, split.test, test, feed, language_seconds(run.plan.budget), shown=shown)
+
+
 def _written_content(
     run: Run, data: Examples, rows: np.ndarray, learned: np.ndarray, answers: Answers, feed: Loader
 ) -> dict[str, Any]:
     """Texts that were written on ``rows`` (n,), beside those of the most similar among the ``learned`` rows."""
     task: WrittenTask = run.network.output.task
+    known = feed.target
+    assert isinstance(known, Pairs)
+    if known.is_wordless(learned):
+        return written_content(run, data, rows, answers)
 
     def nearest(chosen: np.ndarray) -> list[str]:
-        assert feed.target is not None
-        return task.written_texts(task.naive_answers(feed.target, learned, rows[chosen])[0])
+        return task.written_texts(task.naive_answers(known, learned, rows[chosen])[0])
 
-    return written_content(run, data, rows, answers, nearest)
+    return written_content(run, data, rows, answers, nearest, run.baseline.name)
 
 
 def write_history(run: Run, history: str) -> list[dict[str, Any]]:

@@ -59,23 +59,28 @@ def text_content(
     loader: Loader,
     seconds: float = MOST_SECONDS,
     context: Mapping[str, float] | None = None,
+    shown: tuple[str, np.ndarray, Answers] | None = None,
 ) -> dict[str, Any]:
     """What a page shows of a language model on the passages ``rows`` (n,); nothing without any.
 
     Args:
         answers: sums of losses with tokens right (n, 2), and tokens with bytes (n, 2), of these rows.
+        shown: other passages (m,), at least one, what they are and the answers to them; texts of these are shown, and
+            of ``rows`` sums alone.
         seconds: that it may take, about; what is there by then is shown.
         context: of ``context_losses``, where that is known; else of the passages that are looked at.
     """
     if not len(rows):
         return {}
     began = time.monotonic()
-    written = written_samples(run, data, rows, began + WRITING_SHARE * seconds)
+    what, passages, said = shown or ("", rows, answers)
+    written = written_samples(run, data, passages, began + WRITING_SHARE * seconds)
     window, solved = SlidingWindow(loader), run.network.solved
-    surprising = surprising_passages(run, data, rows, answers, window)
+    surprising = surprising_passages(run, data, passages, said, window)
     found = {
         "unit": run.network.output.task.unit,
         "solved": None if solved is None else solved.name,
+        "of": what,
         "written": written,
         "surprising": surprising,
         "documents": losses_by_document(data, rows, answers),

@@ -1,4 +1,4 @@
-"""Texts that a network wrote, as a page shows them: worst and best, beside the true ones and the nearest of training.
+"""Texts that a network wrote, as a page shows them: worst and best, beside the true ones and the nearest known one.
 
 n examples, m of them that are shown.
 """
@@ -26,12 +26,15 @@ SHOWN, GROUPS = 8, 5
 Nearest = Callable[[np.ndarray], list[str]]
 
 
-def written_content(run: Run, data: Examples, rows: np.ndarray, answers: Answers, nearest: Nearest) -> dict[str, Any]:
+def written_content(
+    run: Run, data: Examples, rows: np.ndarray, answers: Answers, nearest: Nearest | None = None, name: str = ""
+) -> dict[str, Any]:
     """The texts that are the least and the most like the true ones.
 
     Args:
         rows: (n,) of the examples. answers: raw answers (n, R), written, and targets (n, 1) of these rows.
-        nearest: the texts of the most similar training examples, by places in ``rows``.
+        nearest: the texts that belong to the most similar examples, by places in ``rows``; None where inputs have no
+            words. name: what they are.
     """
     task: WrittenTask = run.network.output.task
     raw, size = (np.asarray(one, np.float64) for one in answers)
@@ -46,21 +49,25 @@ def written_content(run: Run, data: Examples, rows: np.ndarray, answers: Answers
 
     def show(chosen: np.ndarray) -> list[dict[str, Any]]:
         said, true = task.decode(raw[chosen]), shown_targets(task, data, rows[chosen])
+        near = [None] * len(chosen) if nearest is None else nearest(chosen)
         return [
             {
                 "shown": shown_inputs(data, int(rows[i])),
                 "written": one["value"],
                 "true": text,
-                "nearest": near,
+                "nearest": other,
                 "confidence": one["confidence"],
+                "cut_off": one["cut_off"],
                 "alike": float(alike[i]),
                 "where": data.short_title(int(rows[i])),
             }
-            for i, one, text, near in zip(chosen.tolist(), said, true, nearest(chosen), strict=True)
+            for i, one, text, other in zip(chosen.tolist(), said, true, near, strict=True)
         ]
 
     by_length = length_groups(alike, raw[:, EXACT.start], length)
-    return {"right": float(raw[:, EXACT].mean()), "worst": show(worst), "best": show(best), "by_length": by_length}
+    beside = name if nearest is not None else ""
+    right = float(raw[:, EXACT].mean())
+    return {"right": right, "worst": show(worst), "best": show(best), "by_length": by_length, "beside": beside}
 
 
 def length_groups(alike: np.ndarray, right: np.ndarray, length: np.ndarray) -> list[dict[str, Any]]:  # (n,) each

@@ -9,17 +9,18 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from ..errors import PellucidError, visible_text
+from ..errors import Interrupted, PellucidError, visible_text
 from ..fields.labels import join_labels
 from ..storage.atomic import os_errors_as
 from ..storage.strict_json import json_value
+from ..wording import count_noun
 from .predictions import Predictions
 
 # What a spreadsheet takes for a formula by its first character; the last four are full-width forms of the first. A sign
@@ -116,19 +117,52 @@ def write_file(pieces: Iterable[Predictions], path: Path, *, replace: bool, endi
 
     Raises:
         PellucidError: where it can't be written, or is there and not ``replace``.
+        Interrupted: where a person stopped it. What was answered before is in a file of another name.
     """
-    with os_errors_as("be written", path), _draft_of(path, replace) as draft, draft.open("xb") as file:
-        write_predictions(pieces, ending or path.suffix.lower(), file)
+    until = _UntilStopped(pieces)
+    with os_errors_as("be written", path), _draft_of(path) as draft:
+        with draft.open("xb") as file:
+            write_predictions(until, ending or path.suffix.lower(), file)
+        place = _partial_name(path) if until.stopped else path
+        _give_name(draft, place, replace and not until.stopped)
+    if until.stopped:
+        raise Interrupted(f"stopped; the first {count_noun(until.rows, 'prediction is', 'predictions are')} in {place}")
+
+
+class _UntilStopped:
+    """Pieces as they are made, up to where a person stops it (Ctrl-C): what is there by then took its time.
+
+    Attributes:
+        rows: how many predictions there were. stopped: whether there would have been more.
+    """
+
+    def __init__(self, pieces: Iterable[Predictions]):
+        self._pieces, self.rows, self.stopped = pieces, 0, False
+
+    def __iter__(self) -> Iterator[Predictions]:
+        try:
+            for piece in self._pieces:
+                self.rows += len(piece)
+                yield piece
+        except KeyboardInterrupt:
+            if not self.rows:
+                raise
+            self.stopped = True
+
+
+def _partial_name(path: Path) -> Path:
+    """A name that no file has, for what is not whole: ``answers.partial.csv``."""
+    names = chain(["partial"], (f"partial-{i}" for i in count(2)))
+    return next(one for name in names if not os.path.lexists(one := path.with_name(f"{path.stem}.{name}{path.suffix}")))
 
 
 @contextmanager
-def _draft_of(path: Path, replace: bool) -> Iterator[Path]:
-    """A path for a draft, which gets its name when the block is done."""
+def _draft_of(path: Path) -> Iterator[Path]:
+    """A path for a draft beside ``path``, which is gone when the block is done unless it has got a name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".pellucid-{secrets.token_hex(8)}")
     try:
         yield draft
-        _give_name(draft, path, replace)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 # Examples in a piece: a multiple of every usual batch, so that it is answered as all at once would be.
 PIECE_ROWS = 1 << 16
 
+# The same where answers are written token after token, which takes long: whoever waits sees them come.
+WRITTEN_ROWS = 1 << 10
+
+# The kind of what is written.
+WRITING = "writing"
+
+# Numbers of raw answers in a piece, at most, but for the rows that it has at least.
+MOST_NUMBERS, LEAST_ROWS = 1 << 24, 1 << 9
+
 
 class PredictionPieces:
     """The predictions of some data, made when they are gone through: ``for piece in run.predict_pieces(data)``.
@@ -33,7 +42,7 @@ class PredictionPieces:
 
     Attributes:
         data: what was read. errors: by row, why there is no prediction.
-        advance: hears of so many more rows that were answered.
+        advance: hears of so many more rows that were answered. piece_rows: rows of a piece.
     """
 
     def __init__(
@@ -50,6 +59,7 @@ class PredictionPieces:
         self.network, self.task, self.data, self.loader = network, task, data, loader
         self.width, self.like, self.how = width, like, how
         self.advance: Callable[[int], None] = lambda rows: None
+        self.piece_rows = usual_rows(task, width)
         self._answered = np.zeros(len(data), bool)
         self._answered[rows] = True
         problems = data.input_problems() if len(rows) < len(data) else {}
@@ -66,10 +76,10 @@ class PredictionPieces:
         return self.data.notes
 
     def __iter__(self) -> Iterator[Predictions]:
-        task, n = self.task, len(self)
+        task, n, size = self.task, len(self), self.piece_rows
         taken = table_names(task, self.width)
-        for start, kept in zip(range(0, n, PIECE_ROWS), self.data.kept.pieces(PIECE_ROWS), strict=False):
-            stop = min(start + PIECE_ROWS, n)
+        for start, kept in zip(range(0, n, size), self.data.kept.pieces(size), strict=False):
+            stop = min(start + size, n)
             rows = np.arange(start, stop)
             about: dict[str, Any] = {ROW: rows}
             if self.data.kept.files is not None:
@@ -94,3 +104,9 @@ class PredictionPieces:
         raw = np.full((len(rows), found.shape[1]), np.nan, np.float32)
         raw[good] = found.numpy()
         return raw
+
+
+def usual_rows(task: Any, width: int) -> int:
+    """Rows of a piece of answers that have ``width`` numbers each."""
+    fit = max(MOST_NUMBERS // max(width, 1), LEAST_ROWS)
+    return min(WRITTEN_ROWS if task.kind == WRITING else PIECE_ROWS, 1 << (fit.bit_length() - 1))

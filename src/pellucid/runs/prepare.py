@@ -243,8 +243,8 @@ def example_weights(
         check_parts(sample, split.parts(), data.weight.name)
     if plan.class_weights is not None:
         by_class = np.array([plan.class_weights.get(label, 1.0) for label in labels])
-    code = target if isinstance(target, np.ndarray) else None
-    return {"weight": loss_weights(sample, split.train, by_class, code), "sample": sample}
+    code, lengths = (target, None) if isinstance(target, np.ndarray) else (None, getattr(target, "lengths", None))
+    return {"weight": loss_weights(sample, split.train, by_class, code, lengths), "sample": sample}
 
 
 def check_metric(task: Task, loader: Loader, split: Split) -> None:

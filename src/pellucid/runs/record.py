@@ -18,7 +18,7 @@ from ..dataset import Dataset
 from ..errors import PellucidError, UsageError
 from ..fields import KINDS, Field, input_groups, kind_named
 from ..fields.base import ROLES
-from ..options import MOST_HEADS
+from ..options import MOST_BEAMS, MOST_HEADS
 from ..planning.plan import Plan
 from ..storage import Files, damage_error
 from ..storage.forms import (
@@ -140,6 +140,7 @@ DECIDED = {
     "micro batch": whole(1),
     "threads": whole(1, 4096),
     "heads": whole(1, MOST_HEADS),
+    "beams": whole(1, MOST_BEAMS),
     "seconds": maybe(number(0)),
     "stopped improving": flag,
 }
@@ -354,11 +355,12 @@ def check_consistency(value: Any, where: str) -> None:
     name = network["output"]["name"]
     if name not in TASKS:
         raise FormError(f"{where}.network.output is '{name[:80]}', which is not known")
-    if "naive" in value and TASKS[name].constant and not value["naive"]["raw"]:
-        raise FormError(f"{where}.naive.raw is no answer")
     TASKS[name].check_calibration(value.get("calibration"), f"{where}.calibration")
     if any(f.state is None for f in fields if f.is_input or f.role == "target"):
         raise FormError(f"{where}.fields has an input or a target that has learned nothing")
+    if "naive" in value:
+        own = [f for f in fields if f.role == "target"]
+        TASKS[name].check_kept_naive(value["naive"]["raw"], own, f"{where}.naive.raw")
 
 
 def read_record(folder: Files) -> dict[str, Any]:

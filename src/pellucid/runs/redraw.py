@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.batches.batch import encode_groups, encode_target
+from ..data.parallel.pairs import Pairs
 from ..errors import PellucidError, shell_quote
 from ..reports.files import write_report
 from ..reports.report_file import REPORT, Report
@@ -19,6 +20,7 @@ from ..tuning.selection import limit_validation
 from .prepare import example_weights
 from .reopen import reopen_data
 from .solved_part import restore_answers
+from .writing_time import note_long_texts
 
 if TYPE_CHECKING:
     from .run import Run
@@ -52,6 +54,8 @@ def draw_report(run: Run, data: Any = None) -> None:
     inputs, target = encode_groups(found, run.fields), encode_target(found, targets)
     labels = (targets[0].state or {}).get("values", ())
     weights = example_weights(found, split, run.plan, target, labels)
+    if run.network.output.writes and isinstance(target, Pairs):
+        note_long_texts(found, targets[0], target, split.train)
     loader = Loader(inputs, target, run.network.device, **weights)
     if run.network.solved is not None:
         restore_answers(loader, run.folder)

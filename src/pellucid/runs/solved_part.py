@@ -57,7 +57,11 @@ def solve_part(job: Trainer) -> SolvedPart | None:
     task = planned_output(job.plan, job.targets).task
     sign = -1 if task.higher else 1
     answers = part.solve(
-        job.loader, train, others, validation=job.watched, error=lambda raw, true: sign * task.measure(raw, true)
+        job.loader,
+        train,
+        others,
+        validation=job.looked.validation,
+        error=lambda raw, true: sign * task.measure(raw, true),
     )
     rows = np.concatenate([train, others])
     keep_part(job.folder, part, rows, answers)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..data.batches.batch import encode_groups, encode_target
+from ..data.parallel.pairs import Pairs
 from ..dataset import Dataset
 from ..errors import Interrupted, PellucidError, shell_quote
 from ..fields import Field
@@ -73,7 +74,7 @@ from .signals import stopped_by_signals
 from .solved_part import restore_part, solve_part
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
-from .writing_time import reserve_writing
+from .writing_time import note_long_texts, reserve_writing
 
 # Of the time left, that cross-validation may take: the training after it makes a third more steps than one fold's
 # network, on all rows, and the report follows.
@@ -239,6 +240,8 @@ class Trainer:
         self.targets = [f for f in self.fields.values() if f.role == "target"]
         inputs, target = encode_groups(data, self.inputs), encode_target(data, self.targets)
         labels = (self.targets[0].state or {}).get("values", ())
+        if OUTPUTS[plan.output["name"]].writes and isinstance(target, Pairs):
+            note_long_texts(data, self.targets[0], target, split.train, listener.said)
         self.loader = Loader(inputs, target, self.device, **example_weights(data, split, plan, target, labels))
         self.looked = limit_validation(split)
         self.watched = self.looked.validation if len(split.validation) else split.train
@@ -293,6 +296,9 @@ class Trainer:
         with self.guard_memory():
             state = self.fresh_state(trunk, timing)
         reserve_writing(self, state.network)
+        # With a trunk of one's own how texts are searched for is decided here alone.
+        self.record["network"] = state.network.config()
+        self.write_record()
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         steps, reason = self.clock.first_steps(self.sampler.steps, state.evaluating, self.cross_validation, timing)
         every = between_evaluations(steps, self.sampler.steps, timing.step if timing else 0.0, state.evaluating)
@@ -363,6 +369,7 @@ class Trainer:
             own, size = self.own, self.decisions.at(0, "size")
             self.cross_validation = self.cross_validate(planned_trunk(self.plan, size) if own is None else own)
         reserve_writing(self, network)
+        self.record["network"] = network.config()
         self.fit_reference()
         keep_examples(self)
         self.record["status"] = "training"

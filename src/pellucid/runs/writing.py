@@ -18,7 +18,7 @@ from ..decoding.stop import PieceStream, piece_bytes
 from ..errors import UsageError
 from ..fields import Field, Stored
 from ..fields.column import Column
-from ..fields.passage import BPE, BYTES, Passage
+from ..fields.passage import BPE, BYTES, Passage, unknown_tokens
 from ..fields.text import RESERVED, START, load_tokenizer
 from ..network import Network
 from ..options import WRITE, check_options
@@ -106,8 +106,8 @@ class Writer:
 
     def _choose(self, logits: Tensor, step: int, example: int) -> np.ndarray:  # (1, V) -> (1,)
         own = logits.double().cpu().numpy().copy()
-        # Padding, start and end of a document are nothing that could be written.
-        own[:, :RESERVED] = -np.inf
+        # Padding, start and end of a document are nothing that could be written, nor is a character that is not known.
+        own[:, [*range(RESERVED), *unknown_tokens(self.field.state or {})]] = -np.inf
         how: dict[str, Any] = {"seed": self.seed, "temperature": self.temperature, "top_p": self.top_p}
         return choose_tokens(own, np.array([example]), step, **how)
 

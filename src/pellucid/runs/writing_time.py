@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 
 from ..data.parallel.pairs import Pairs
+from ..fields import Field, Note
 from ..outputs.written import MOST_TEXTS, Writing, Written
 from ..training.evaluate import autocast
 from ..training.threads import use_threads
+from ..wording import count_noun
 from .letters import searching_seconds
 
 if TYPE_CHECKING:
+    from ..data import Examples
     from ..network import Network
     from .train import Trainer
+
+# What training does with texts that are longer than what is written.
+LEARNED_WHOLE = "they are learned from whole"
 
 # Tokens that are written of each text to learn what one takes, and texts that are written side by side for it.
 TIMED_TOKENS, TIMED_TEXTS = 6, 128
@@ -32,6 +39,19 @@ SECONDS_A_TEXT = 2e-3
 
 # Of a budget, that following several texts at once may take; and how many these are.
 BEAMS_SHARE, BEAMS = 0.04, 4
+
+
+def note_long_texts(
+    data: Examples, target: Field, tokens: Pairs, rows: np.ndarray, say: Callable[[str], None] = lambda text: None
+) -> None:
+    """Note where texts among ``rows`` (m,) are longer than what a network writes, and ``say`` it."""
+    longest = int((target.state or {})["longest"])
+    long = int((tokens.lengths[rows] > longest).sum())
+    if long:
+        what = f"{count_noun(long, 'training text')} {'has' if long == 1 else 'have'} more than {longest:,} tokens"
+        note = Note("warning", f"{what}, at which what is written is cut off", f"column '{target.name}'", LEARNED_WHOLE)
+        data.add_note(note)
+        say(str(note))
 
 
 def reserve_writing(job: Trainer, network: Network) -> None:
@@ -80,7 +100,7 @@ def token_seconds(job: Trainer, network: Network) -> float:
         # The first time is not counted, since it allocates; nor is what another program takes meanwhile.
         for _ in range(TURNS + 1):
             began = time.perf_counter()
-            output.search(network, batch, Writing(longest=TIMED_TOKENS))
+            output.search(network, batch, Writing(longest=TIMED_TOKENS), strict=False)
             taken.append(time.perf_counter() - began)
     network.train(training)
     return min(taken[1:]) / TIMED_TOKENS * MOST_TEXTS / len(some)

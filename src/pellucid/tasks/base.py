@@ -128,6 +128,17 @@ class Task(ABC):
         """
         return naive[0].tolist() if self.constant else []
 
+    @classmethod
+    def check_kept_naive(cls, raw: Sequence[float], fields: Sequence[Field], where: str) -> None:
+        """The form of what ``keep_naive`` returns, numbers, in a file that may be anyone's; raises FormError.
+
+        Args:
+            fields: the targets, fitted.
+        """
+        # How many numbers a constant answer has, the network says.
+        if cls.constant and not raw:
+            raise forms.FormError(f"{where} is no answer")
+
     @abstractmethod
     def calibrate(self, raw: Values, target: Values) -> None:
         """Learn from raw answers (n, R) and targets (n, ...) of validation how sure to be; kept in ``learned``."""

@@ -17,6 +17,7 @@ from ..fields import Encoded, Field
 from ..fields.passage import BYTES, CHARACTERS
 from ..metrics.score import Score
 from ..metrics.written import OF_TOKENS
+from ..storage import forms
 from ..wording import count_noun, number_text, percent_text
 from .base import Task, Values, measure_all
 from .explained import Explained
@@ -87,6 +88,13 @@ class TokensTask(Task):
     def keep_naive(self, naive: np.ndarray, target: Encoded, learned: np.ndarray) -> list[float]:  # (k, 2), (m,)
         """How often each token came in training."""
         return count_tokens(target, np.asarray(learned), self.size).tolist()
+
+    @classmethod
+    def check_kept_naive(cls, raw: Sequence[float], fields: Sequence[Field], where: str) -> None:
+        size = int((fields[0].state or {})["size"])
+        forms.list_of(forms.number(0), size, size)(raw, where)
+        if not sum(raw) > 0:
+            raise forms.FormError(f"{where} counts no token")
 
     def calibrate(self, raw: Values, target: Values) -> None:
         """Nothing is learned: what is kept of an answer is its loss alone."""

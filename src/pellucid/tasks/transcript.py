@@ -24,6 +24,7 @@ from ..metrics.written import (
     share_of_sums,
     word_error_sums,
 )
+from ..storage import forms
 from ..wording import abbreviate_text, count_noun, number_text
 from .base import Task, Values, measure_all
 from .explained import Explained
@@ -39,6 +40,9 @@ NOTHING = [PADDING]
 
 # Training texts that a constant answer is judged on.
 MOST_JUDGED = 2_000
+
+# Tokens of a constant answer that is kept: a stranger's run may ask for any number.
+MOST_LETTERS = 1 << 16
 
 # Characters of a text in a sentence.
 MOST_SHOWN = 60
@@ -131,8 +135,14 @@ class TranscriptTask(Task):
 
     def keep_naive(self, naive: np.ndarray, target: Encoded, learned: np.ndarray) -> list[float]:  # (m, R), (k,)
         """The tokens of the text that is always said."""
-        assert isinstance(target, Ragged)
-        return [float(token) for token in self.best_constant(target, np.asarray(learned))]
+        return [float(token) for token in naive[0, SUMS:]]
+
+    @classmethod
+    def check_kept_naive(cls, raw: Sequence[float], fields: Sequence[Field], where: str) -> None:
+        size = int((fields[0].state or {})["size"])
+        forms.list_of(forms.number(0, size - 1), most=MOST_LETTERS)(raw, where)
+        if any(token != int(token) for token in raw):
+            raise forms.FormError(f"{where} holds what is no token")
 
     def best_constant(self, target: Ragged, learned: np.ndarray, weight: np.ndarray | None = None) -> list[int]:
         """The tokens of the commonest text (k,); those of none, ``NOTHING``, where each of its words is a wrong one."""
@@ -140,7 +150,7 @@ class TranscriptTask(Task):
         some = learned[:: -(-len(learned) // MOST_JUDGED)] if len(learned) else learned
         true = self.texts(target[int(row)] for row in some)
         edits, words = word_error_sums(self.texts([tokens]) * len(true), true).sum(0)
-        return tokens if edits < words else NOTHING
+        return tokens if edits < words and len(tokens) <= MOST_LETTERS else NOTHING
 
     def calibrate(self, raw: Values, target: Values) -> None:
         """Nothing is learned: there is no number that says how sure an answer is."""

@@ -16,11 +16,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..data.parallel.nearest import NO_OTHER
 from ..data.parallel.pairs import Pairs
+from ..decoding.hypothesis import Hypothesis
 from ..errors import UsageError
 from ..fields import Encoded, Field
 from ..fields.passage import CHARACTERS
-from ..fields.text import RESERVED
+from ..fields.text import END, RESERVED
 from ..metrics.base import Metric
 from ..metrics.written import (
     OF_TOKENS,
@@ -37,6 +39,7 @@ from .base import Task, Values, measure_all
 from .explained import Explained
 from .opened_loss import OpenedLoss
 from .tokens import count_tokens, gather_tokens
+from .transcript import commonest_text
 
 # What stands first in a raw answer: sum of losses, tokens right.
 READ = 2
@@ -44,6 +47,9 @@ READ = 2
 # Sums of BLEU, of BLEU without capitals, of chrF, and whether the text is the true one: where they stand behind READ.
 BLEU, LOWER, CHRF, EXACT = slice(2, 12), slice(12, 22), slice(22, 40), slice(40, 41)
 SUMS = 41
+
+# What is said of each text that was written.
+TEXT_PARTS = ("value", "confidence", "cut_off")
 
 # Of a text that was written without any token.
 EMPTY = ""
@@ -54,7 +60,8 @@ class Layout:
     """Where things stand in a raw answer, behind its ``SUMS`` numbers.
 
     Attributes:
-        longest: L. texts: K, the best first; each has its log-probability and then its tokens, 0 behind the end.
+        longest: L. texts: K, the best first; each has its log-probability and then its tokens, with END behind them
+            unless the text was cut off, and 0 behind that.
         read: M, positions of a text that each token of the first is aligned with, and behind them this text's tokens;
             0 for none.
     """
@@ -74,10 +81,11 @@ class Layout:
         tokens = np.nan_to_num(raw[:, start + 1 : start + 1 + self.longest]).astype(np.int64)
         return raw[:, start], np.maximum(tokens, 0)
 
-    def put_text(self, row: np.ndarray, which: int, chance: float, tokens: Sequence[int]) -> None:  # (R,)
+    def put_text(self, row: np.ndarray, which: int, one: Hypothesis) -> None:  # (R,)
         """Write one of the texts into a raw answer."""
         start = SUMS + which * (1 + self.longest)
-        row[start], row[start + 1 : start + 1 + len(tokens)] = chance, tokens
+        tokens = [*one.tokens, *([END] if one.ended else [])][: self.longest]
+        row[start], row[start + 1 : start + 1 + len(tokens)] = one.log_probability, tokens
 
     def alignment(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (n, R) -> (n, L), (n, M)
         """The position that each token of the first text is aligned with, -1 for none, and the tokens at positions."""
@@ -186,6 +194,8 @@ class WrittenTask(Task):
     ) -> tuple[np.ndarray, str]:  # (k,), (m,) -> (m, R), what it is
         """The text that belongs to the most similar input of training; its losses are those of tokens alone (unigrams).
 
+        Where inputs have no words, as photos, the commonest text.
+
         Args:
             target: ``Pairs`` of all examples. kept: ``Pairs`` of training, where ``target`` has none of it.
         """
@@ -193,18 +203,34 @@ class WrittenTask(Task):
         known, among = (kept, np.arange(len(kept))) if isinstance(kept, Pairs) else (target, np.asarray(learned))
         rows, raw = np.asarray(rows), np.full((len(rows), self.layout.width), np.nan)
         raw[:, :READ] = self._unigram_sums(target, known, among, rows)
-        if known is target:
-            nearest = known.nearest(among, rows, letters=self.letters)
-        else:
-            nearest = known.nearest_to(target.words(rows), letters=self.letters)
-        said, true = ([one[row] for row in some.tolist()] for one, some in ((known, nearest), (target, rows)))
+        said, name = self._say_naively(target, known, among, rows, weight)
+        true = [target[row] for row in rows.tolist()]
         raw[:, READ:SUMS] = self.sums_of_texts(self.texts_of(said), self.texts_of(true))
         raw[:, SUMS:] = 0.0
         for own, tokens in zip(raw, said, strict=True):
-            tokens = tokens[tokens >= RESERVED][: self.layout.longest]
-            own[SUMS + 1 : SUMS + 1 + len(tokens)] = tokens
-        what = "the text of the most similar training example"
-        return raw, what if known is target else f"the text of the most similar of {len(known):,} kept examples"
+            self.layout.put_text(own, 0, Hypothesis(tuple(tokens[tokens >= RESERVED].tolist()), 0.0, 0.0))
+        return raw, name
+
+    def _say_naively(
+        self, target: Pairs, known: Pairs, learned: np.ndarray, rows: np.ndarray, weight: np.ndarray | None
+    ) -> tuple[list[np.ndarray], str]:
+        """The tokens of the text that is said of each of ``rows`` (m,), from what is known of (k,), and what it is."""
+        own, count = known is target, f"{len(known):,} kept examples"
+        # Without an example of training each is set beside the others that are scored.
+        scored = own and np.array_equal(learned, rows)
+        if known.is_wordless(learned):
+            common = np.array(commonest_text(known, learned, weight if own else None), np.int64)
+            among = "these examples" if scored else "training" if own else count
+            return [common] * len(rows), f"the commonest text of {among}"
+        if own:
+            nearest = known.nearest(learned, rows, letters=self.letters)
+        else:
+            nearest = known.nearest_to(target.words(rows), letters=self.letters)
+        said = [known[row] if row != NO_OTHER else np.zeros(0, np.int64) for row in nearest.tolist()]
+        if (nearest == NO_OTHER).all():
+            return said, "no text, as there is no other example"
+        among = "of the other examples" if scored else "training example" if own else f"of {count}"
+        return said, f"the text of the most similar {among}"
 
     def _unigram_sums(self, target: Pairs, known: Pairs, learned: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The losses (m, 2) of who knows how often each token comes, with one more of each (Laplace), and no more."""
@@ -228,7 +254,8 @@ class WrittenTask(Task):
     def decode(self, raw: Values) -> list[dict[str, Any]]:
         """Of each example ``value``, the text, and ``confidence``: how probable each of its tokens was, on average.
 
-        Of several texts the others in ``others``; ``alignment``, where it was asked for: pairs of a word that was
+        ``cut_off``: how many tokens the text was cut off at, since none may be longer; 0 where it came to its end. Of
+        several texts the others in ``others``; ``alignment``, where it was asked for: pairs of a word that was
         written and the word that was read for it.
         """
         raw = np.asarray(raw, np.float64)
@@ -244,7 +271,7 @@ class WrittenTask(Task):
         columns: dict[str, list[Any] | np.ndarray] = {}
         for which in range(self.layout.texts):
             own, behind = self._decode_text(raw, which), f"_{which + 1}" if which else ""
-            columns |= {f"{name}{behind}": [one[name] for one in own] for name in ("value", "confidence")}
+            columns |= {f"{name}{behind}": [one[name] for one in own] for name in TEXT_PARTS}
         if self.layout.read:
             pairs = self._decode_alignment(raw)
             columns["alignment"] = [" ".join(f"{one}←{other}" for one, other in own) for own in pairs]
@@ -252,11 +279,12 @@ class WrittenTask(Task):
 
     def _decode_text(self, raw: np.ndarray, which: int) -> list[dict[str, Any]]:
         chance, tokens = self.layout.text(raw, which)
-        # The end is a token too.
-        mean = np.exp(chance / ((tokens > 0).sum(1) + 1))
+        written, ended = (tokens >= RESERVED).sum(1), (tokens == END).any(1)
+        # The end is a token too, where there is one.
+        mean = np.nan_to_num(np.exp(chance / np.maximum(written + ended, 1)))
         return [
-            {"value": text, "confidence": float(share)}
-            for text, share in zip(self.texts_of(tokens), np.nan_to_num(mean), strict=True)
+            dict(zip(TEXT_PARTS, parts, strict=True))
+            for parts in zip(self.texts_of(tokens), mean.tolist(), np.where(ended, 0, written).tolist(), strict=True)
         ]
 
     def _decode_alignment(self, raw: np.ndarray) -> list[list[tuple[str, str]]]:
@@ -264,7 +292,7 @@ class WrittenTask(Task):
         (_, tokens), (places, read) = self.layout.text(raw), self.layout.alignment(raw)
         found = []
         for own, at, source in zip(tokens, places, read, strict=True):
-            own, source = own[own > 0], source[source > 0]
+            own, source = own[own >= RESERVED], source[source > 0]
             words, of = words_of_tokens(self.fields[0], own)
             others, spans = words_of_tokens(self.source, source)
             pairs = []

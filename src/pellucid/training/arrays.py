@@ -13,6 +13,7 @@ from ..data.batches.batch import Padded
 from ..errors import PellucidError
 from ..fields import Encoded, Ragged
 from ..fields.encoded import Passages, Windows
+from ..fields.text import START
 
 # Larger maps are read from their file, row by row. A map brings in up to 2 MB at every look, so an epoch in random
 # order would soon hold the whole file; of small ones that is wanted.
@@ -192,16 +193,18 @@ class PassageRows:
 
     Args:
         passages: n of them. home: the device they live on. before: give the token before each one, as a network reads
-            them, with ``first`` before a document.
+            them, with START before a document.
     """
 
-    def __init__(self, passages: Passages, home: torch.device, *, before: bool = False, first: int = 1):
+    def __init__(self, passages: Passages, home: torch.device, *, before: bool = False):
         self.values = place_array(passages.values if len(passages.values) else np.zeros(1, np.int32), home)
         self.starts, self.ends, self.low = (
             place_array(a, home) for a in (passages.starts, passages.ends, passages.low)
         )
         self.sizes = place_array(passages.sizes, home)  # (n, 2)
-        self.span, self.before, self.first, self.home = passages.span, before, first, home
+        self.span, self.before, self.home = passages.span, before, home
+        first = np.full(len(passages), START, np.int32) if passages.first is None else passages.first
+        self.first = place_array(first, home)  # (n,)
         # How many tokens before each passage are learned from too: none until ``learn_from`` knows the rows.
         self.room = torch.zeros(len(passages), dtype=torch.int64, device=home)
         # Tokens before each passage that are read and not answered.
@@ -241,7 +244,8 @@ class PassageRows:
         beyond = steps >= own.unsqueeze(1)
         if self.before:
             found = self.values[(index - 1).clamp(0, len(self.values) - 1)]
-            found = found.masked_fill(index == low.unsqueeze(1), self.first)
+            first = self.first.index_select(0, rows).to(found.dtype).unsqueeze(1)
+            found = torch.where(index == low.unsqueeze(1), first, found)
         else:
             found = self.values[index.clamp_max(len(self.values) - 1)]
             # What was read before the passage alone is no answer of its own.

@@ -31,7 +31,9 @@ def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | 
     losses = output.losses(raw, batch)
     if weight is None:
         return float(losses.sum() / output.count(batch))
-    return float(np.average(losses.double().cpu().numpy(), weights=weight))
+    # Losses may be sums, as of the tokens of a text: what they are divided by is weighted as well.
+    sums, counts = (x.double().cpu().numpy() for x in (losses, output.counts(batch)))
+    return float((weight * sums).sum() / (weight * counts).sum())
 
 
 @torch.inference_mode()

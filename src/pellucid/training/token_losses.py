@@ -151,4 +151,5 @@ def cut_passages(passages: Passages, most: int) -> tuple[Passages, np.ndarray]: 
     place = np.arange(len(owner)) - (last - many)[owner] + 1
     ends = passages.starts[owner] + lengths[owner] * place // many[owner]
     sizes = np.zeros((len(owner), 2), np.float32)
-    return Passages(passages.values, ends, passages.low[owner], sizes, passages.span, passages.vocabulary), last
+    first = None if passages.first is None else passages.first[owner]
+    return Passages(passages.values, ends, passages.low[owner], sizes, passages.span, passages.vocabulary, first), last

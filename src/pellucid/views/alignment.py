@@ -47,14 +47,17 @@ def alignment(subject: Subject) -> Result:
     sources, said = words(network.layers[0].fields[0], read), words(output.fields[0], written)
     shares = gather_words(look, said, sources)[:MOST_WORDS, :MOST_WORDS]
     names, columns = said[0][:MOST_WORDS], sources[0][:MOST_WORDS]
-    best = shares.argmax(1) if shares.size else np.zeros(0, np.int64)
-    rows: list[list[str | float]] = [
-        [word, columns[place], float(shares[i, place])] for i, (word, place) in enumerate(zip(names, best, strict=True))
-    ]
-    blocks: list[Block] = [
-        Heat("The darker, the more of the look at what was read.", shares, names, columns, "written", "read", False),
-        Table("", ("written", "looked at most", "share"), rows),
-    ]
+    rows: list[list[str | float]] = []
+    blocks: list[Block] = []
+    # Of a blank text there is no word to look at.
+    if shares.size:
+        best = shares.argmax(1).tolist()
+        rows = [[word, columns[at], float(shares[i, at])] for i, (word, at) in enumerate(zip(names, best, strict=True))]
+        caption = "The darker, the more of the look at what was read."
+        blocks = [
+            Heat(caption, shares, names, columns, "written", "read", False),
+            Table("", ("written", "looked at most", "share"), rows),
+        ]
     text = output.task.texts_of(written[None].numpy())[0]
     named = join_words(f"'{one}' at '{other}' ({percent_text(float(share), 0)})" for one, other, share in rows[:NAMED])
     sentence = f"It writes “{text}”." + (f" Of what was read it looked most for {named}." if rows else "")

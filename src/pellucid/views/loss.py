@@ -124,8 +124,8 @@ def answer_kept(subject: Subject, part: Part) -> tuple[Tensor, Tensor, np.ndarra
         raw = [network.output.final_answers(network, part.batch(rows)) for rows in in_batches(part, 512)]
     answers, known = torch.cat(raw), part.loader.targets(part.rows)
     # A text's is that of a token: else the longest texts would be the worst.
-    count = [network.output.count(Batch.of_targets(one)) for one in known.split(1)]
-    return answers, known, loss_of(subject, answers, known).double().numpy() / np.maximum(count, 1)
+    counts = network.output.counts(Batch.of_targets(known)).numpy()
+    return answers, known, loss_of(subject, answers, known).double().numpy() / np.maximum(counts, 1)
 
 
 def answer_text(subject: Subject, raw: Tensor) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..data.batches.batch import Padded
 from ..fields import Field
+from ..fields.passage import unknown_tokens
 from ..fields.text import RESERVED, START
 from ..wording import count_noun, number_text, percent_text
 from .base import Subject, register
@@ -37,7 +38,9 @@ def next_token(subject: Subject) -> Result:
     field, opened = subject.network.output.fields[0], subject.opened[0]
     tokens, logits = read_tokens(subject), opened.answer[0].detach().double()  # (T,), (T, V)
     chance = logits[-1].softmax(-1).numpy()
-    order = RESERVED + np.argsort(-chance[RESERVED:], kind="stable")[:MOST_LISTED]
+    # Those that may be written, as by ``runs.writing``.
+    known = np.setdiff1d(np.arange(RESERVED, len(chance)), unknown_tokens(field.state or {}))
+    order = known[np.argsort(-chance[known], kind="stable")[:MOST_LISTED]]
     names = [token_name(field, int(token)) for token in order]
     with torch.no_grad():
         forward = subject.network.predict(subject.example)[0].double()  # type: ignore[arg-type]

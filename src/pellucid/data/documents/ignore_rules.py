@@ -12,6 +12,15 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
+# The name of files of patterns.
+RULES = ".gitignore"
+
+# Such a file is no longer; all those of an archive together.
+MOST_RULE_BYTES, MOST_BYTES_OF_ALL = 1 << 20, 1 << 22
+
+# A path that patterns are matched with has no more folders and characters: none that git knows has.
+MOST_FOLDERS, LONGEST_PATH = 100, 4_096
+
 # Patterns of one file that are read, and the length of one.
 MOST_PATTERNS, LONGEST_PATTERN = 10_000, 1_000
 

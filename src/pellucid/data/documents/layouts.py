@@ -90,7 +90,7 @@ def document_archive(source: Any, options: ReadOptions) -> Source | None:
     if not isinstance(source, Path) or not source.is_file() or not is_archive(source) or not _are_wanted(options):
         return None
     inside = archive.look_inside(source, mark_of(source.stat()))
-    found = list_packed(source, [*inside.texts, *inside.others])
+    found = list_packed(source, [*inside.texts, *inside.others], inside.patterns)
     found.media = inside.media
     heads = {path: head for path, head in inside.texts.items() if head is not None and path in found.files}
     if not holds_documents(found, heads, options):
@@ -109,7 +109,7 @@ def holds_documents(found: DocumentListing, heads: Mapping[str, bytes], options:
     Args:
         heads: how some of the documents begin.
     """
-    if not found.files or _is_asked(options):
+    if not found.files or asks_for_texts(options):
         return bool(found.files)
     few, sources = FEW_SHARE * len(found.files), found.sources
     if all(path.lower().endswith(PAGES) for path in found.files) or found.tables > few:
@@ -122,7 +122,7 @@ def holds_documents(found: DocumentListing, heads: Mapping[str, bytes], options:
     return 2 * sources > len(found.files) or 2 * odd < len(heads)
 
 
-def _is_asked(options: ReadOptions) -> bool:
+def asks_for_texts(options: ReadOptions) -> bool:
     """Whether texts are asked for to be continued."""
     return options.documents is not None or asked_targets(options.target, ()) == (TEXT,)
 
@@ -134,7 +134,7 @@ def _are_wanted(options: ReadOptions) -> bool:
     of_tables = (options.kinds, options.weights, options.delimiter, options.sheet, options.decimal, options.names)
     if options.label_from is not None or options.header is not None or any(of_tables):
         return False
-    return options.target is None or _is_asked(options)
+    return options.target is None or asks_for_texts(options)
 
 
 def _may_be_document(path: Path, options: ReadOptions) -> bool:
@@ -143,7 +143,7 @@ def _may_be_document(path: Path, options: ReadOptions) -> bool:
         return False
     plain = without_compression(path.name)
     suffix = Path(plain).suffix.lower()
-    if suffix in PAGES and not _is_asked(options):
+    if suffix in PAGES and not asks_for_texts(options):
         return False
     if options.documents is not None or (language_of(plain) and (suffix or plain == path.name)):
         return suffix not in MEDIA
@@ -173,7 +173,7 @@ def _is_written_table(head: bytes, options: ReadOptions) -> bool:
     Where a text is asked for, it may look like a table and has no column of that name.
     """
     text = _whole_lines(head)
-    if not _is_asked(options):
+    if not asks_for_texts(options):
         return is_table(text, options) or bool(text_name(text.encode(), options))
     first = next((line for line in text.split("\n") if line.strip()), "")
     return any(TEXT in map(str.strip, first.casefold().split(mark)) for mark in DELIMITERS)
@@ -210,7 +210,8 @@ def _load_folder(found: DocumentListing, options: ReadOptions) -> Contents:
 
 
 def _load_archive(source: Path, digest: str, options: ReadOptions) -> Contents:
-    sizes, fetch, notes = archive.unpack_content(digest, source, options.spool)
-    found = list_packed(source, sizes)
-    found.notes[:0] = notes
-    return load_documents(found, {path: partial(packed_opener, fetch, path) for path in found.files}, options)
+    inside = archive.unpack_content(digest, source, options.spool)
+    found = list_packed(source, inside.sizes, inside.patterns)
+    found.notes[:0] = inside.notes
+    openers = {path: partial(packed_opener, inside.read_content, path) for path in found.files}
+    return load_documents(found, openers, options)

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +18,8 @@ from ...wording import count_noun, join_words
 from ..cache.cache import key_of
 from ..cache.file_marks import FileMark, digest_marks, mark_at, mark_of
 from ..folders.listing import HIDDEN, MEDIA, NO_SUFFIX, TABLES, all_entries, file_identity, is_made, suffix_of
-from .ignore_rules import IgnoreRules
+from .ignore_rules import LONGEST_PATH, MOST_FOLDERS, MOST_RULE_BYTES, RULES, IgnoreRules
 from .names import ENVIRONMENT, is_generated, is_source, is_vendored, language_of
-
-RULES = ".gitignore"
-
-# A file of patterns is no longer.
-MOST_RULE_BYTES = 1 << 20
 
 # Such tables may as well be texts.
 LOOSE = (".txt",)
@@ -151,18 +146,50 @@ def list_documents(root: Path) -> DocumentListing:
     return found
 
 
-def list_packed(root: Path, names: Iterable[str]) -> DocumentListing:
-    """The documents of an archive by the names of its files, hidden ones left out of them."""
+def list_packed(root: Path, names: Iterable[str], patterns: Mapping[str, str]) -> DocumentListing:
+    """The documents of an archive by the names of its files, hidden ones left out of them.
+
+    Args:
+        patterns: the contents of its ``.gitignore`` files by their paths.
+    """
     found = DocumentListing(root, root.name)
+    rules = IgnoreRules()
+    for path, text in patterns.items():
+        rules.add(path.rpartition("/")[0], text)
+    known: dict[str, bool] = {}
     for path in names:
-        folders = path.split("/")[:-1]
-        vendored = next((i for i, name in enumerate(folders) if is_vendored(name)), None)
-        if vendored is None:
-            found.add(path, tuple)
-        elif (folder := "/".join(folders[: vendored + 1])) not in found.vendored:
-            found.vendored.append(folder)
+        if not _in_folder_left_out(path, rules, known, found):
+            if patterns and _is_matched(path) and rules.leaves_out(path, False):
+                found.ignored.append(path)
+            else:
+                found.add(path, tuple)
     found.settle_order()
     return found
+
+
+def _in_folder_left_out(path: str, rules: IgnoreRules, known: dict[str, bool], found: DocumentListing) -> bool:
+    """Whether a packed file lies in a folder that is left out, which is taken note of once.
+
+    Args:
+        known: of folders that were asked of before, whether they are.
+    """
+    start = 0
+    # From the outermost on, as what lies in a folder that is left out is not asked for.
+    for end in [i for i, sign in enumerate(path) if sign == "/"][:MOST_FOLDERS]:
+        name, folder, start = path[start:end], path[:end], end + 1
+        if folder not in known:
+            vendored = is_vendored(name)
+            known[folder] = vendored or (_is_matched(path) and rules.leaves_out(folder, True))
+            if known[folder]:
+                (found.vendored if vendored else found.ignored).append(folder)
+        if known[folder]:
+            return True
+    return False
+
+
+def _is_matched(path: str) -> bool:
+    """Whether patterns are matched with a path: one that was made to harm could keep them busy."""
+    return len(path) <= LONGEST_PATH and path.count("/") <= MOST_FOLDERS
 
 
 def list_given(paths: Iterable[Path], name: str) -> DocumentListing:

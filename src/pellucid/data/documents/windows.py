@@ -9,6 +9,7 @@ import numpy as np
 from ...fields import Field, Ragged
 from ...fields.encoded import Passages
 from ...fields.passage import Passage
+from ...fields.text import START
 
 if TYPE_CHECKING:
     from ..examples import Examples
@@ -22,11 +23,19 @@ def encode_passages(data: Examples, field: Field) -> Passages:
     assert isinstance(encoded, Ragged)
     assert field.state is not None
     sizes = PASSAGE.sizes(encoded, data.stored_values(field.name)).astype(np.float32)
-    # Examples that were taken out of their documents, as those that a run keeps, stand each for itself.
+    # Examples that were taken out of their documents, as those that a run keeps, stand each for itself, behind the
+    # token that was before it.
     documents = np.arange(len(encoded)) if data.documents is None else data.documents
     low = document_starts(encoded.starts, documents)
     span, vocabulary = int(field.state["context"]), int(field.state["size"])
-    return Passages(encoded.values, encoded.ends, low, sizes, span, vocabulary)
+    return Passages(encoded.values, encoded.ends, low, sizes, span, vocabulary, data.tokens_before)
+
+
+def tokens_before(passages: Passages) -> np.ndarray:  # -> (n,) int32
+    """The token before each passage; START where it begins its document."""
+    starts = passages.starts
+    before = np.asarray(passages.values)[np.maximum(starts - 1, 0)] if len(passages.values) else starts
+    return np.where(starts > passages.low, before, START).astype(np.int32)
 
 
 def document_starts(starts: np.ndarray, documents: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,)

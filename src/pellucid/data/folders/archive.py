@@ -20,16 +20,17 @@ from ...errors import PellucidError
 from ...fields import Note
 from ...fields.encoded import Into
 from ...fields.files import MOST_BYTES, Fetch, Unreadable
-from ..archives import Member, archive_members
+from ..archives import Member, archive_members, is_named
 from ..cache.cache import key_of, open_cache
 from ..cache.file_marks import FileMark
+from ..documents.ignore_rules import MOST_BYTES_OF_ALL, MOST_RULE_BYTES, RULES
 from ..documents.names import language_of
 from ..tables.signatures import SAMPLE_BYTES
 from ..tables.spool import Spool
 from .listing import MEDIA, SIDECARS, TABLES, Listing, may_be_text, suffix_of
 
 # Of what is kept of an archive: raised when other files of it are.
-FORM = 4
+FORM = 5
 
 # Photos, or recordings, that are fewer than this share of the texts are no reason to take an archive, or a folder, for
 # one of these.
@@ -55,20 +56,38 @@ class Inside:
     Attributes:
         media: how many photos or recordings there are; at most ``MANY_MEDIA`` are counted.
         texts: the beginning of every file that may be a text, None for those that were not looked into.
-        others: the names of some other files.
+        others: the names of some other files. patterns: the contents of files that say what to leave out, by path.
     """
 
     media: int
     texts: Mapping[str, bytes | None]
     others: Sequence[str]
+    patterns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """An archive laid out in the cache.
+
+    Attributes:
+        sizes: by name, of all files, sorted. read_content: reads one of them. notes: what was odd.
+        patterns: as of ``Inside``.
+    """
+
+    sizes: Mapping[str, int]
+    read_content: Fetch
+    notes: Sequence[Note]
+    patterns: Mapping[str, str]
 
 
 @lru_cache(maxsize=64)
 def look_inside(path: Path, mark: FileMark) -> Inside:
     """What lies in an archive, by its names; its mark tells when to look again. Raises PellucidError."""
-    media, texts, others = 0, dict[str, bytes | None](), list[str]()
-    for member in archive_members(path, lambda note: None):
-        if suffix_of(member.name) in MEDIA:
+    media, texts, others, patterns = 0, dict[str, bytes | None](), list[str](), dict[str, str]()
+    for member in archive_members(path, lambda note: None, RULES):
+        if is_named(member.name, RULES):
+            _add_patterns(patterns, member)
+        elif suffix_of(member.name) in MEDIA:
             media += 1
             # A compressed tar is read up to its first photos, which mostly come early.
             if media > FEW_MEDIA_SHARE * len(texts) and media >= MANY_MEDIA:
@@ -76,16 +95,22 @@ def look_inside(path: Path, mark: FileMark) -> Inside:
         elif may_be_text(member.name):
             # Each is read in its turn: a tar can't be gone back in.
             looked = len(texts) < MOST_HEADS or (len(texts) & (len(texts) - 1)) == 0
-            texts[member.name] = _member_head(member) if looked else None
+            texts[member.name] = _member_head(member, SAMPLE_BYTES) if looked else None
         elif len(others) < MOST_NAMED:
             others.append(member.name)
-    return Inside(media, texts, others)
+    return Inside(media, texts, others, patterns)
 
 
-def _member_head(member: Member) -> bytes:
+def _add_patterns(patterns: dict[str, str], member: Member) -> None:
+    """Read a file of patterns, unless there are too many of them."""
+    if sum(map(len, patterns.values())) < MOST_BYTES_OF_ALL:
+        patterns[member.name] = _member_head(member, MOST_RULE_BYTES).decode("utf-8", "replace")
+
+
+def _member_head(member: Member, size: int) -> bytes:
     try:
         with member.open() as file:
-            return file.read(SAMPLE_BYTES)
+            return file.read(size)
     # Damage is said when the archive is unpacked.
     except PellucidError as error:
         if error.fix:  # a bomb
@@ -95,17 +120,17 @@ def _member_head(member: Member) -> bytes:
 
 def unpack_files(digest: str, path: Path, cache: Path | None) -> Listing:
     """What lies in an archive, as if it were a folder; see ``unpack_content``."""
-    sizes, read_content, notes = unpack_content(digest, path, cache)
-    found = Listing(path.resolve(), notes=notes)
-    for name, size in sizes.items():
+    inside = unpack_content(digest, path, cache)
+    found = Listing(path.resolve(), notes=list(inside.notes))
+    for name, size in inside.sizes.items():
         found.add(name, size, ())
     found.settle_kind()
-    found.fetch, found.table = read_content, _Loose(read_content, cache)
+    found.fetch, found.table = inside.read_content, _Loose(inside.read_content, cache)
     return found
 
 
-def unpack_content(digest: str, path: Path, cache: Path | None) -> tuple[dict[str, int], Fetch, list[Note]]:
-    """The names of all files of an archive, sorted, with their sizes; what reads one of them; and what was odd.
+def unpack_content(digest: str, path: Path, cache: Path | None) -> Unpacked:
+    """The files of an archive, each to be read at once.
 
     Of files that nothing here reads the name alone is kept.
 
@@ -129,7 +154,8 @@ def unpack_content(digest: str, path: Path, cache: Path | None) -> tuple[dict[st
         return entry.arrays[f"block_{block}"][start : start + size].tobytes()
 
     notes = [*cache_notes, *(Note(**note) for note in entry.meta["notes"])]
-    return {name: size for name, (_, _, size) in place.items()}, read_content, notes
+    sizes = {name: size for name, (_, _, size) in place.items()}
+    return Unpacked(sizes, read_content, notes, entry.meta["patterns"])
 
 
 class _Loose:
@@ -152,8 +178,11 @@ def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str,
     blocks: list[np.ndarray] = []
     # By name its size, block and start. Of two of one name the later counts, as it does when a tar is unpacked.
     files: dict[str, tuple[int, int, int]] = {}
-    used = 0
-    for member in archive_members(path, notes.append):
+    used, patterns = 0, dict[str, str]()
+    for member in archive_members(path, notes.append, RULES):
+        if is_named(member.name, RULES):
+            _add_patterns(patterns, member)
+            continue
         kept = suffix_of(member.name) in TABLES | {*MEDIA, *SIDECARS} or language_of(member.name)
         data = _member_content(member, notes) if kept else b""
         if data is None:
@@ -166,7 +195,8 @@ def _pack_archive(path: Path, cache: Path | None, into: Into) -> tuple[dict[str,
         blocks[-1][used : used + len(data)] = np.frombuffer(data, np.uint8)
         files[member.name] = len(data), len(blocks) - 1, used
         used += len(data)
-    meta = {"files": [(name, *place) for name, place in files.items()], "notes": [asdict(note) for note in notes]}
+    meta: dict[str, Any] = {"files": [(name, *place) for name, place in files.items()], "patterns": patterns}
+    meta["notes"] = [asdict(note) for note in notes]
     return {f"block_{i}": block for i, block in enumerate(blocks)}, meta
 
 

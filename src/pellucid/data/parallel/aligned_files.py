@@ -6,17 +6,21 @@ k languages, n lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import PellucidError
+from ...fields.files import Unreadable
 from ...wording import count_noun, join_words
+from ..archives import open_compressed
+from ..documents.names import PROSE_NAMES, SOURCES, language_of
 from ..folders.listing import MEDIA, TEXTS
-from ..folders.parts import part_of_name
+from ..folders.parts import WORD, part_of_name
 from ..source import without_compression
 from ..splits.spec import PARTS
 from ..tables.readers import READERS
+from ..tables.signatures import SAMPLE_BYTES, meaning_of
 from ..unread import FORMS
 
 # Endings that say what a side of a pair is, where it is no language.
@@ -31,8 +35,17 @@ ne ng nl nn no nr nv ny oc oj om or os pa pi pt qu rm rn ro ru rw sa sc sd se sg
 st su sv sw ta te tg th ti tk tl tn to tr tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu cs ml pl
 """
 
+# What stems are called as well, digits left out: IWSLT's tst2013, WMT's newstest2014 and newsdev2016.
+STEM_WORDS = {"tst": "test", "newstest": "test", "newsdev": "validation", "eval": "test"}
+
+# Of a file whose lines are counted, at once.
+BLOCK_BYTES = 1 << 20
+
 # A language, or one as it is written somewhere: de, pt_BR, zh-Hans.
 LANGUAGE = re.compile(r"([a-z]{2})([_-][A-Za-z]{2,4})?")
+
+# Languages whose codes compiled programs end in as well: Lao and Somali.
+COMPILED = ("la", "so")
 
 # Endings of files that have a form of their own, and so are no side of a pair.
 OTHERS = frozenset((*READERS, *MEDIA, *TEXTS, ".ts", *(suffix for form in FORMS for suffix in form.suffixes)))
@@ -52,7 +65,7 @@ class AlignedFiles:
     @property
     def part(self) -> str | None:
         """The part that the stem names: that of ``test_2016_flickr`` is test."""
-        return part_of_name(self.stem)
+        return part_of_stem(self.stem)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,16 @@ def split_name(path: Path) -> tuple[str, str]:
     return (stem, ending) if dot and stem else (name, "")
 
 
+def part_of_stem(stem: str) -> str | None:
+    """The part that a stem names.
+
+    >>> part_of_stem("tst2013"), part_of_stem("newstest2014"), part_of_stem("contest"), part_of_stem("europarl-v7")
+    ('test', 'test', None, None)
+    """
+    found = {STEM_WORDS[word] for word in map(str.lower, WORD.findall(stem)) if word in STEM_WORDS}
+    return part_of_name(stem) or (found.pop() if len(found) == 1 else None)
+
+
 def is_language(ending: str) -> bool:
     """Whether the ending of a file's name says a language, or a side of a pair.
 
@@ -100,33 +123,68 @@ def align_named(paths: Sequence[Path]) -> Alignment | None:
     Raises:
         PellucidError: where a stem lacks a language that another one has.
     """
-    named = {path: split_name(path) for path in paths}
-    if len(paths) < 2 or any(not ending or f".{ending}".lower() in OTHERS for _, ending in named.values()):
+    endings = [split_name(path)[1] for path in paths]
+    if len(paths) < 2 or any(not ending or f".{ending}".lower() in OTHERS for ending in endings):
         return None
-    return _align(paths, complete=True)
+    # ``main.c main.h``; but ``news.cs news.pl`` may be Czech and Polish.
+    if all(map(_is_program, endings)) and not all(map(is_language, endings)):
+        return None
+    return _align(_by_stem(paths), complete=True)
 
 
 def align_folder(paths: Iterable[Path]) -> Alignment | None:
-    """The aligned ones among the files of a folder; None where there are none.
+    """The aligned ones among the files of a folder; None where there are none, or more other texts than these.
 
     Raises:
         PellucidError: as of ``align_named``.
     """
     inside = list(paths)
     able = [path for path in inside if is_language(split_name(path)[1])]
-    found = _align(able, complete=False)
+    stems = {stem: own for stem, own in _by_stem(able).items() if len(own) > 1 and not _are_programs(stem, own)}
+    found = _align(stems, complete=False)
     if found is None:
         return None
     used = set(found.files)
-    return Alignment(found.languages, found.sets, tuple(path for path in inside if path not in used))
+    others = tuple(path for path in inside if path not in used)
+    return Alignment(found.languages, found.sets, others) if _count_texts(others) <= len(used) else None
 
 
-def _align(paths: Sequence[Path], *, complete: bool) -> Alignment | None:
-    """Files of which some share a stem.
+def _is_program(ending: str) -> bool:
+    return f".{ending}".lower() in SOURCES
 
-    Args:
-        complete: those that share it with none are an error too, where others do.
-    """
+
+def _are_programs(stem: str, own: Mapping[str, Path]) -> bool:
+    """Whether files of one stem in a folder are more likely programs than one text in several languages."""
+    if all(map(_is_program, own)):
+        return True
+    if part_of_stem(stem) or not any(_is_program(ending) or ending in COMPILED for ending in own):
+        return False
+    return len({count_lines(path) for path in own.values()}) > 1
+
+
+def _count_texts(paths: Iterable[Path]) -> int:
+    """How many files are texts or source code, but for those that lie beside any data, as README and LICENSE."""
+    names = [path.name.lower() for path in paths]
+    return sum(bool(language_of(name)) and not name.startswith(PROSE_NAMES) for name in names)
+
+
+def count_lines(path: Path) -> int:
+    """The lines of a file of text, compressed or not; -1 of what is none or can't be read."""
+    try:
+        with open_compressed(path) as file:
+            head = file.read(SAMPLE_BYTES)
+            if meaning_of(head)[0]:
+                return -1
+            count, last = head.count(b"\n"), head
+            while piece := file.read(BLOCK_BYTES):
+                count, last = count + piece.count(b"\n"), piece
+    except (PellucidError, Unreadable, OSError):
+        return -1
+    return count + (last[-1:] not in (b"", b"\n"))
+
+
+def _by_stem(paths: Iterable[Path]) -> dict[str, dict[str, Path]]:
+    """Files by what stands before their endings, and by these. Raises PellucidError for two that are called alike."""
     stems: dict[str, dict[str, Path]] = {}
     for path in paths:
         stem, ending = split_name(path)
@@ -137,6 +195,15 @@ def _align(paths: Sequence[Path], *, complete: bool) -> Alignment | None:
                 fix="keep one of them",
             )
         stems[stem][ending] = path
+    return stems
+
+
+def _align(stems: Mapping[str, Mapping[str, Path]], *, complete: bool) -> Alignment | None:
+    """Files of which some share a stem.
+
+    Args:
+        stems: files by stem and ending. complete: those that share it with none are an error too, where others do.
+    """
     full = {stem: own for stem, own in stems.items() if len(own) > 1}
     if not full:
         return None

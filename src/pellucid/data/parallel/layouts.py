@@ -17,8 +17,10 @@ from ...fields import Column, Note
 from ...fields.notes import AS_IT_SAYS, LEFT_OUT
 from ...wording import count_noun, join_words
 from ..archives import open_compressed
+from ..documents.layouts import asks_for_texts
 from ..folders.parts import split_folders
 from ..source import Contents, ReadOptions, Source, layout_first
+from ..splits.spec import PARTS
 from ..tables.readers import digest_files
 from ..tables.signatures import SAMPLE_BYTES, meaning_of
 from ..tables.table import LINE, UNITS, Places
@@ -32,7 +34,7 @@ TEXT, SPLIT = "text", "split"
 def aligned_files(source: Any, options: ReadOptions) -> Source | None:
     """Files with one stem and an ending for each language, ``train.en train.de``, compressed or not."""
     several = isinstance(source, (list, tuple)) and len(source) > 1
-    if not several or not all(isinstance(one, (str, os.PathLike)) for one in source):
+    if not several or not all(isinstance(one, (str, os.PathLike)) for one in source) or asks_for_texts(options):
         return None
     paths = [Path(os.path.expanduser(one)) for one in source]
     # Unlike the path's own ``is_file``, this takes a text of any length.
@@ -45,7 +47,7 @@ def aligned_files(source: Any, options: ReadOptions) -> Source | None:
 @layout_first
 def aligned_folder(source: Any, options: ReadOptions) -> Source | None:
     """A folder with such files; the names of some may say that they are train, val and test."""
-    if not isinstance(source, Path) or not source.is_dir():
+    if not isinstance(source, Path) or not source.is_dir() or asks_for_texts(options):
         return None
     inside = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
     found = align_folder(inside)
@@ -116,14 +118,28 @@ def _load_aligned(found: Alignment, name: str, options: ReadOptions) -> Contents
         places = _places_of_sets(sets, i)
         columns[language] = Column(language, series, None, partial(_place_of, places), marked=True)
     about = f"{count_noun(total, 'line')} in {join_words(found.languages)}, aligned"
-    parts = [one.about.part for one in sets]
-    if len(set(parts)) > 1 and all(parts):
+    parts = _parts_of_sets(sets, name, notes)
+    if parts:
         splits = [part for one, part in zip(sets, parts, strict=True) for _ in range(len(one.used))]
         columns[SPLIT] = Column(SPLIT, pl.Series(SPLIT, splits, pl.String), None, None, marked=True)
         about += f", in files for {split_folders(parts)}"
     target, places = found.languages[1], _places_of_sets(sets, 0)
     why = f"it is the second of {join_words(found.languages)}; --target {found.languages[0]} turns it round"
     return Contents(about, columns, notes, kinds=kinds, target=target, why=why, places=places, lines=True)
+
+
+def _parts_of_sets(sets: Sequence[_Lines], name: str, notes: list[Note]) -> list[str]:
+    """The part of each set; empty where the stems name none, or all the same. What names none is learned from."""
+    named = [one.about.part for one in sets]
+    parts = [part or PARTS[0] for part in named]
+    if len(set(parts)) < 2:
+        return []
+    if others := [one.about.stem for one, part in zip(sets, named, strict=True) if part is None]:
+        said = "names no part and is" if len(others) == 1 else "name no part and are"
+        text = f"{join_words(others, 3)} {said} learned from, beside what is named {split_folders(named)}"
+        fix = "have val or test in the name of what is not to be learned from"
+        notes.append(Note("warning", text, name, AS_IT_SAYS, fix))
+    return parts
 
 
 def _read_set(one: AlignedFiles, notes: list[Note]) -> _Lines:

@@ -17,6 +17,10 @@ LONGEST_STRETCH = 3
 MOST_TEXTS = 200_000
 
 
+# In place of a text, where there is no other.
+NO_OTHER = -1
+
+
 class TextIndex:
     """Finds the most similar text: the largest cosine of term frequencies times inverse document frequencies.
 
@@ -44,7 +48,7 @@ class TextIndex:
         self.ends = np.cumsum(spread)
 
     def nearest(self, texts: Sequence[str], but: np.ndarray | None = None) -> np.ndarray:  # (m,) -> (m,)
-        """The place of the most similar text of each.
+        """The place of the most similar text of each; -1 where there is none but the one that is passed over.
 
         Args:
             but: (m,) a place that is passed over, -1 for none: a text's own.
@@ -67,7 +71,7 @@ class TextIndex:
         if but is not None:
             # A text without a term in common with any has no nearest: the first, unless that is itself.
             alone = found == but
-            found[alone] = np.where(but[alone] == 0, min(1, self.count - 1), 0)
+            found[alone] = np.where(but[alone] == 0, 1 if self.count > 1 else NO_OTHER, 0)
         return found
 
     def _count_terms(self, texts: Sequence[str], *, new: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...fields import Field, Ragged
-from .nearest import MOST_TEXTS, TextIndex
+from .nearest import MOST_TEXTS, NO_OTHER, TextIndex
 
 if TYPE_CHECKING:
     from ..examples import Examples
+
+# Rows whose words are looked at together.
+ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Pairs(Ragged):
     _indices: dict[Any, tuple[np.ndarray, TextIndex]] = field(default_factory=dict, compare=False, repr=False)
 
     def nearest(self, learned: np.ndarray, rows: np.ndarray, *, letters: bool) -> np.ndarray:  # (k,), (m,) -> (m,)
-        """The row among ``learned`` whose words are the most similar to those of each of ``rows``, another than itself.
+        """The row among ``learned`` whose words are the most similar to those of each of ``rows``, another than itself;
+        ``NO_OTHER`` where there is none.
 
         Args:
             letters: as of ``TextIndex``.
@@ -38,12 +42,19 @@ class Pairs(Ragged):
         known, index = self._index_of(learned, letters)
         place = np.searchsorted(known, rows).clip(0, len(known) - 1)
         own = np.where(known[place] == rows, place, -1)
-        return known[index.nearest(self.words(rows), own)]
+        found = index.nearest(self.words(rows), own)
+        return np.where(found == NO_OTHER, NO_OTHER, known[found])
 
     def nearest_to(self, words: list[str], *, letters: bool) -> np.ndarray:  # m texts -> (m,)
         """The row whose words are the most similar to each of some that are none of these rows'."""
         known, index = self._index_of(np.arange(len(self)), letters)
         return known[index.nearest(words)]
+
+    def is_wordless(self, rows: np.ndarray) -> bool:  # (k,)
+        """Whether nothing that these rows are written from has words, so that none is more similar than another."""
+        pieces = (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
+        # Mostly the first piece tells.
+        return not any(text.strip() for piece in pieces for text in self.words(piece))
 
     def _index_of(self, learned: np.ndarray, letters: bool) -> tuple[np.ndarray, TextIndex]:
         key = letters, learned.tobytes()

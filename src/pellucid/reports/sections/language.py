@@ -27,9 +27,9 @@ def language_section(content: Content) -> Markup | None:
         return None
     unit = found["unit"]
     lead = (
-        f"In bold a beginning, from one of the {scored_on(content)}; behind it what the network writes. The "
-        f"temperature says how bold it is: at 0 it would write the likeliest {unit} each time, at 1 each {unit} as "
-        "often as it holds it likely."
+        f"In bold a beginning, from one of the {found.get('of') or scored_on(content)}; behind it what the network "
+        f"writes. The temperature says how bold it is: at 0 it would write the likeliest {unit} each time, at 1 each "
+        f"{unit} as often as it holds it likely."
     )
     samples = [_sample_card(one) for one in found["written"]]
     return join_markup([tag("p", lead, class_="quiet"), card_grid(*samples)])
@@ -51,9 +51,9 @@ def surprises_section(content: Content) -> Markup | None:
     if found["surprising"]:
         unit, full = found["unit"], FULL_OF_PIECES if found["unit"] == "token" else FULL
         text = (
-            f"The most surprising passages, read with what stands before them (grey): the stronger the colour, the "
-            f"less a {unit} was expected. ↵ is the end of a line. With the pointer on a {unit}: its chance, and what "
-            "was likelier."
+            f"The most surprising of the {found.get('of') or scored_on(content)}, read with what stands before them "
+            f"(grey): the stronger the colour, the less a {unit} was expected. ↵ is the end of a line. With the "
+            f"pointer on a {unit}: its chance, and what was likelier."
         )
         parts += [
             tag("p", text, class_="quiet"),

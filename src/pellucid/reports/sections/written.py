@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...draw.markup import Markup, join_markup, tag
-from ...wording import number_text, percent_text
+from ...wording import count_noun, number_text, percent_text
 from ..content import Content
 from .base import card, card_grid, example_figure, html_table, on_validation, scored_on, section, table_cell
 
@@ -17,8 +17,9 @@ def written_section(content: Content) -> Markup | None:
     if not found:
         return None
     where = f"among the {scored_on(content)}" if content.get("scored") else on_validation(content)
+    beside = f" and {found['beside']}" if found["beside"] else ""
     lead = (
-        f"Texts that were written {where}, beside the true ones and the one of the most similar training example. "
+        f"Texts that were written {where}, beside the true ones{beside}. "
         "Likeness is chrF2, by stretches of letters, from 0 to 100."
     )
     parts = [tag("p", lead, class_="quiet")]
@@ -46,7 +47,8 @@ def _length_card(groups: list[Mapping[str, Any]]) -> Markup:
 def _text_card(one: Mapping[str, Any]) -> Markup:
     """One text, with what it was written from."""
     lines = (("written", one["written"], "said"), ("true", one["true"], "true"), ("nearest", one["nearest"], "quiet"))
-    rows = [[table_cell(name, "key"), table_cell(text, class_)] for name, text, class_ in lines]
+    rows = [[table_cell(name, "key"), table_cell(text, class_)] for name, text, class_ in lines if text is not None]
     about = f"likeness {number_text(one['alike'])}, tokens {percent_text(one['confidence'], 0)} likely on average"
+    about += f", cut off at {count_noun(one['cut_off'], 'token')}" if one["cut_off"] else ""
     note = tag("p", f"{one['where']}: {about}", class_="caption")
     return card(None, [*example_figure(one["shown"]), html_table([], rows), note], wide=True)
