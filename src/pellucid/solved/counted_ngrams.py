@@ -54,7 +54,7 @@ MOST_BYTES, MEMORY_SHARE = 1 << 28, 1 / 16
 
 
 @register
-class CountedNgrams(SolvedPart, NgramModel):
+class CountedNgrams(NgramModel, SolvedPart):
     """What follows the last tokens, by how often it did in the training rows: a log-probability for each token.
 
     In training a row is answered by counts without its fold, and without all else that a window of the fold's rows may
