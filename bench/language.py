@@ -1,13 +1,14 @@
 """Language models: tiny Shakespeare by characters, Python's standard library by bytes or pieces, and how fast it goes.
 
-    python bench/language.py shakespeare [--budgets 1m 3m 10m] [--networks transformer cnn rnn mingru] [--seeds 1]
+    python bench/language.py shakespeare [--budgets 1m 3m 10m] [--networks transformer cnn rnn mingru] [--on-counts]
     python bench/language.py library [--level bytes bpe] [--budget 5m] [--networks transformer]
     python bench/language.py speed [--networks transformer cnn rnn mingru] [--lengths 64 2048] [--size 3]
 
-shakespeare: the first 88% of the characters are learned from, 2% choose, the last tenth is the test: its loss in nats
-a character, each passage by itself as a run scores it, and with what stands before it, in a window that slides by
-halves; and of its first 64,000 characters, which are easier than the rest (docs/LOG.md). Beside it bz2 and xz: by how
-many bytes what they make of the text that was learned from grows, when the last tenth is written behind it.
+shakespeare: the last tenth of the characters is the test, as in nanoGPT; of the others a fiftieth of the text, from
+their middle, chooses, and the rest is learned from. Loss in nats a character, each passage by itself as a run scores
+it, and with what stands before it, in a window that slides by halves; and of the first 64,000 characters of the test,
+which are easier than the rest (docs/LOG.md). Beside it bz2 and xz: by how many bytes what they make of the text that
+was learned from grows, when the last tenth is written behind it.
 
 library: source files of this Python, tests and what was installed left out; a hash of a file's name says which part it
 is in. Bits per byte, each passage by itself and with what stands before it; xz is given all training files before.
@@ -116,22 +117,35 @@ def passages_text(data: Any, rows: np.ndarray) -> str:
 # -- tiny Shakespeare
 
 
+def shakespeare_files() -> Path:
+    """Tiny Shakespeare as ``train|val|test/NAME``: the last tenth is the test."""
+    text = data_file("tinyshakespeare.txt").read_text(encoding="utf-8")
+    parts = {"train/first": (0, 0.44), "val/middle": (0.44, 0.46), "train/second": (0.46, 0.9), "test/last": (0.9, 1)}
+
+    def write(folder: Path) -> None:
+        for name, (low, high) in parts.items():
+            path = folder / f"{name}.txt"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text[round(low * len(text)) : round(high * len(text))], encoding="utf-8")
+
+    return made_once("tinyshakespeare", write)
+
+
 def shakespeare(given: argparse.Namespace) -> None:
-    source, split = data_file("tinyshakespeare.txt"), "88,2,10"
-    data = pellucid.read(source, split=split)
+    source = shakespeare_files()
+    data = pellucid.read(source)
     parts = data.split(0)
     known, test = passages_text(data, parts.train), passages_text(data, parts.test)
     rows = [pack_row(name, known, test) for name in ("bz2", "xz")]
-    words = ("--split", split)
-    with trained(source, *words, "--steps", 1, "--size", 0, counts_alone=True, split=split) as own:
+    with trained(source, "--steps", 1, "--size", 0, counts_alone=True) as own:
         rows.append([COUNTS, "", "", *(f"{one:.4f}" for one in nats(own)), f"{own.result['seconds']:.0f}"])
     for budget in given.budgets:
         for network in given.networks:
-            for solved in ("--solved", "--no-solved"):
+            for solved in ("--solved",) if given.on_counts else ("--solved", "--no-solved"):
                 found = []
                 for seed in range(given.seeds):
                     more = ("--network", network, "--budget", budget, "--seed", seed, solved)
-                    with trained(source, *words, *more, split=split) as own:
+                    with trained(source, *more) as own:
                         found.append((nats(own), own.result))
                 name = f"{network} {'on counts' if solved == '--solved' else 'by itself'}"
                 rows.append(trained_row(name, budget, found))
@@ -380,6 +394,7 @@ def main() -> None:
         one.add_argument("--networks", nargs="+", default=list(NETWORKS))
     own["shakespeare"].add_argument("--budgets", nargs="+", default=["1m", "3m", "10m"])
     own["shakespeare"].add_argument("--seeds", type=int, default=1)
+    own["shakespeare"].add_argument("--on-counts", action="store_true", help="no network by itself")
     own["library"].add_argument("--level", nargs="+", default=["bytes", "bpe"], choices=("bytes", "bpe"))
     own["library"].add_argument("--budget", default="5m")
     own["library"].add_argument("--seed", type=int, default=0)

@@ -104,7 +104,7 @@ def main() -> None:
     header = ("network", "test", "budget, s", "word error rate", "seconds", "wanted")
     note = (
         f"{TRAIN:,} clips to learn from, {VALIDATION} to choose on, {TEST} to test on, of {DIGITS[0]} to {DIGITS[1]} "
-        f"digits; greedy decoding; {given.seeds} seed(s)."
+        f"digits; searched with a letter model where validation chose that; {given.seeds} seed(s)."
     )
     report("Transcripts: joined digits", header, rows, note, given.write)
 

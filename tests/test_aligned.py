@@ -37,7 +37,7 @@ def test_two_files_named_one_by_one_are_columns_called_after_their_endings(tmp_p
         ("de", "writing", "target"),
     ]
     assert data.layout == "40 lines in en and de, aligned"
-    assert data.reading.why == "it is the second of en and de; --target en turns it round"
+    assert data.reading.why == "it is the second of en and de; --target en for the other direction"
     assert data.place(12) == "train.en, line 13"
     assert data.column("de").place(12) == "train.de, line 13"
     turned = pellucid.read(paths, target="en", cache=False)
@@ -84,7 +84,7 @@ def test_other_numbers_of_lines_are_refused_with_both_counts(tmp_path: Path) -> 
 
 def test_a_stem_without_one_language_is_refused_by_name(tmp_path: Path) -> None:
     paths = [*write_pairs(tmp_path, "train", range(20)), write_pairs(tmp_path, "val", range(20, 25))[0]]
-    with pytest.raises(PellucidError, match=r"there is no 'val.de' beside it, and the others are in en and de"):
+    with pytest.raises(PellucidError, match=r"'val.de' is missing; the other files come in en and de"):
         pellucid.read(paths, cache=False)
 
 
@@ -98,7 +98,7 @@ def test_pairs_with_an_empty_line_are_left_out_and_the_first_is_named(tmp_path: 
     assert data.place(4) == "train.en, line 6"
     assert data.place(17) == "train.en, line 20"
     assert [str(note) for note in data.notes if "empty line" in note.text] == [
-        "train.de, line 5: 2 of 20 pairs have an empty line, this one first"
+        "train.de, line 5: 2 of 20 pairs have an empty line, first here"
     ]
 
 

@@ -236,7 +236,7 @@ def test_a_run_from_before_is_done_again_bit_for_bit(found):
 
 
 def test_a_replay_takes_no_other_changes(found):
-    text = "a replay uses the run's options, and augment is another\n  leave it out"
+    text = "--like repeats the run's options; augment can't be changed\n  leave --like out, or the option"
     with pytest.raises(PellucidError) as caught:
         pellucid.train(like=found["auto"].path, augment="none")
     assert str(caught.value) == text

@@ -251,7 +251,7 @@ def test_evaluate_says_where_blocks_cannot_be_drawn(tmp_path: Path) -> None:
     bare = run.evaluate({"x": columns["x"], "y": columns["y"], "shop": columns["shop"]})
     assert not bare.score.times
     why = "; it is too narrow if errors near in time are alike"
-    assert f"the interval resamples single rows, because 'day' is not there, or says no times{why}" in [
+    assert f"the interval resamples single rows, because 'day' is missing or holds no times{why}" in [
         note.text for note in bare.notes
     ]
     words = run.evaluate(columns | {"day": ["soon"] * 200})

@@ -125,7 +125,7 @@ def test_words_that_are_new_are_said(shop_run: Any) -> None:
 
 
 def test_words_that_stop_too_soon_are_asked_for(shop_run: Any) -> None:
-    with pytest.raises(PellucidError, match="'offer' of 's0' must be known 7 days ahead, and is for 0 days"):
+    with pytest.raises(PellucidError, match="'offer' of 's0' must be known 7 days ahead, but is known for only 0 days"):
         shop_run.predict(shops(), steps=7)
 
 

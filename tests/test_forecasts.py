@@ -550,7 +550,7 @@ def test_a_run_forecasts_from_where_it_ends(run: Any) -> None:
     loaded = pellucid.load(run.path)
     assert loaded.predict() == found
     assert len(loaded.predict(steps=5)) == 5
-    with pytest.raises(PellucidError, match="'c1' must be known 30 hours ahead, and is for 20 hours"):
+    with pytest.raises(PellucidError, match="'c1' must be known 30 hours ahead, but is known for only 20 hours"):
         run.predict(steps=30)
     long = run.predict(steps=20)
     assert [row["value"] for row in long][:12] == [row["value"] for row in found]
@@ -612,7 +612,7 @@ def test_a_record_of_a_stranger_is_checked(run: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = pl.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80)})
     plain = pellucid.train(table, target="y", steps=2, folds=0, save=False)
-    with pytest.raises(UsageError, match="--steps are for forecasts"):
+    with pytest.raises(UsageError, match="--steps is for forecasts; this run predicts single rows"):
         plain.predict(table, steps=3)
 
 

@@ -88,7 +88,7 @@ def test_pages_lie_in_the_run_which_stays_whole(trained: tuple[Run, Path]) -> No
 def test_a_file_that_is_no_such_page_is_kept(table: Path, tmp_path: Path) -> None:
     run = pellucid.train(table, budget="5steps", out=tmp_path, name="r")
     (run.path / "inside.html").write_text("mine")
-    with pytest.raises(PellucidError, match="not a page of inspect"):
+    with pytest.raises(PellucidError, match="this file exists and is not a page from inspect"):
         inspect_run(run).report()
     assert (run.path / "inside.html").read_text() == "mine"
     assert inspect_run(run).report(force=True).path.read_text() != "mine"

@@ -248,14 +248,14 @@ def test_fewer_are_kept_where_they_are_large(tmp_path: Path, monkeypatch: pytest
     assert kept["validation"] in (2 * kept["train"], 2 * kept["train"] - 1)
     assert 0.9 * MOST_BYTES < (tmp_path / "run" / KEPT).stat().st_size <= MOST_BYTES
     said = f"{kept['train']} training and {kept['validation']} validation examples are kept in the run, for inspect"
-    assert f"{said} (more would take over 8 MB); --no-examples keeps none" in heard
+    assert f"{said} (more would need over 8 MB); --no-examples keeps none" in heard
     assert_kept_as_read(run, data)
     monkeypatch.setattr(kept_examples, "MOST_BYTES", 20_000)
     bare = pellucid.train(
         data, out=tmp_path, name="bare", steps=1, size=0, batch_size=4, network="mlp", listeners=[Ear()]
     )
     assert bare.kept is None
-    assert "no examples are kept in the run: two of them would take over 0 MB" in heard
+    assert "no examples are kept in the run: two would need more than 0 MB" in heard
 
 
 # -- the parts they are made of

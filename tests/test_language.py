@@ -461,16 +461,16 @@ def test_what_comes_next_is_shown(name: str, runs: dict[str, pellucid.Run], tmp_
     assert len(arrays["losses"]) == len(tokens) - 1
     page = Path(str(inspection.report(tmp_path / "inside.html"))).read_text()
     assert "What comes next" in page
-    assert "In short" not in page or "can't be told" in page
+    assert "In short" not in page or "can't be answered" in page
 
 
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        ({"without": ["layer1"]}, "'What if' can't be shown: it is about one answer, and a language model answers at"),
-        ({"curves": True}, "'The answer as each column moves' can't be shown: it is about one answer, and a language"),
-        ({"answer": "e"}, "--answer is about one answer, and a language model gives one at every place of a text"),
-        ({"true": "e"}, "--true is about one answer, and a language model gives one at every place of a text"),
+        ({"without": ["layer1"]}, "'What if' can't be shown: it explains a single answer; this network writes a text"),
+        ({"curves": True}, "'The answer as each column moves' can't be shown: it explains a single answer; this"),
+        ({"answer": "e"}, "--answer explains a single answer; this network writes a text, token by token"),
+        ({"true": "e"}, "--true is about a single answer; this network writes a text, token by token"),
         ({"unit": "output.e"}, "'text' is predicted token by token"),
     ],
 )

@@ -348,7 +348,7 @@ def test_what_is_written_is_shown_as_text_and_cuts_are_said() -> None:
     written = [{"temperature": 0.5, "prompt": "<b>\n", "added": "a & b", "whole": False}]
     page = str(language_section({"title": "t", "language": {"unit": "token", "written": written}}))
     assert '<pre class="written"><b>&lt;b&gt;\n</b>a &amp; b</pre>' in page
-    assert "Cut off here: the time for writing was over." in page
+    assert "Cut off: time for writing ran out." in page
     assert "Cut off" not in str(
         language_section({"title": "t", "language": {"unit": "token", "written": [{**written[0], "whole": True}]}})
     )
@@ -389,6 +389,6 @@ def test_what_the_trunk_added_is_said_of_the_loss(case: Case) -> None:
     elif ahead["high"] < 0:
         assert said.startswith(f"The trunk raised {name}, {own}, by {-ahead['value']:.4f} (")
     elif ahead["value"] == ahead["low"] == ahead["high"] == 0:
-        assert said == "The trunk added nothing to the counted n-grams."
+        assert said == "The trunk changed nothing."
     else:
-        assert said.startswith(f"The trunk did not lower {name}, {own}, with certainty: by ")
+        assert said.startswith(f"The trunk did not lower {name}, {own}, significantly: change ")

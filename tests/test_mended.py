@@ -100,7 +100,8 @@ def test_the_seed_of_the_order_moves_no_row_to_another_part(table: Path) -> None
 
 
 def test_options_of_reading_come_too_late_for_data_that_was_read(table: Path) -> None:
-    with pytest.raises(pellucid.PellucidError, match="has been read already, and target belong to reading"):
+    message = r"^target must be given to pellucid\.read\(\): this data has already been read"
+    with pytest.raises(pellucid.PellucidError, match=message):
         pellucid.plan(pellucid.read(table), target="x")
 
 

@@ -113,9 +113,9 @@ def test_large_networks_keep_fewer(table: Path, tmp_path: Path, monkeypatch: pyt
     assert [one.step for one in run.moments] == [0, 1, 3, 10, 30, 40]
     size = max(map(len, files_of(run).values()))
     for room, kept, said in (
-        (4.5, [0, 1, 30, 40], "at most 4 moments of the training are kept in the run: more would take over"),
-        (2.5, [0, 40], "at most 2 moments"),
-        (1.5, [], "the weights of no moment of the training are kept in the run: two would take over"),
+        (4.5, [0, 1, 30, 40], "at most 4 snapshots of the weights are kept in the run: more would need more than"),
+        (2.5, [0, 40], "at most 2 snapshots"),
+        (1.5, [], "no snapshots of the weights are kept in the run: two would need more than"),
     ):
         monkeypatch.setattr(moments, "MOST_BYTES", int(room * (size + 1500)))
         ear = Stop()

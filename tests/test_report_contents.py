@@ -62,7 +62,7 @@ def test_no_example_is_shown_as_an_error_and_as_a_wrong_label(faulty):
 
 
 def test_why_there_is_no_reference_is_said(faulty, photos, tmp_path):
-    assert "Gradient boosting as a reference was not asked for." in (faulty.path / "report.html").read_text()
+    assert "No reference model: --no-reference" in (faulty.path / "report.html").read_text()
     other = pellucid.train(photos, steps=1, size=0, out=str(tmp_path), name="photos")
     assert "No classical model suits this kind of data." in (other.path / "report.html").read_text()
 

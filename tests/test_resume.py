@@ -258,7 +258,7 @@ def test_the_reports_of_a_replay_and_of_more_say_what_is_odd_too(tmp_path: Path)
 
 def test_a_replay_takes_no_options_and_no_other_data(tmp_path: Path, table: Path) -> None:
     run = trained(table, tmp_path / "run", target="label", steps=3)
-    with pytest.raises(PellucidError, match="a replay uses the run's options, and lr, network is another"):
+    with pytest.raises(PellucidError, match="--like repeats the run's options; lr and network can't be changed"):
         pellucid.train(like=run.path, network="cnn", lr=0.1)
     shorter = tmp_path / "shorter.csv"
     shorter.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))

@@ -317,7 +317,7 @@ def test_the_trunk_is_kept_only_where_validation_is_sure_of_it(lines: type[Linea
     straight = pellucid.train(table, target="z", steps=60, network="mlp", size=0, out=str(tmp_path), name="straight")
     assert straight.record["chosen"]["weights"] == "the straight lines alone"
     assert straight.record["solved"]["ahead"] == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert straight.say_added() == "The trunk added nothing to the straight lines."
+    assert straight.say_added() == "The trunk changed nothing."
     bent = {**table, "z": 3 * np.abs(x[:, 0]) + x[:, 1] + 0.1 * rng.normal(size=300)}
     more = pellucid.train(bent, target="z", steps=400, network="mlp", size=1, out=str(tmp_path), name="bent")
     assert more.record["chosen"]["weights"] != "the straight lines alone"

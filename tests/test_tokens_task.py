@@ -119,7 +119,7 @@ def test_a_loss_is_opened_as_its_sum_and_no_number_is_explained() -> None:
     opened = own.open_loss(np.array([120.0, 30.0]), np.array([60.0, 200.0]))
     assert opened.total == 120
     assert opened.sentence == (
-        "The 60 tokens of this passage cost 120 nats in all, 2 each; 50.0% of them were the likeliest."
+        "The total loss of the 60 tokens of this passage is 120 nats, 2 each; 50.0% of them were the likeliest."
     )
     values = {row[0]: row[1] for row in opened.rows}
     assert values["perplexity"] == pytest.approx(math.exp(2))

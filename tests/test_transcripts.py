@@ -549,4 +549,4 @@ def test_a_beam_is_for_the_answers_that_it_is_asked_for(
     for options, what in (({"best": 2}, "--best"), ({"align": True, "beam": 4}, "--align")):
         with pytest.raises(UsageError) as caught:
             trained.predict([clip], **options)
-        assert caught.value.what == f"{what} can't be had of what is said in a recording"
+        assert caught.value.what == f"{what} does not work for transcripts"

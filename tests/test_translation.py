@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 import pellucid
+from pellucid.cli.verbs import check_writing
 from pellucid.data.batches.batch import Padded, cut_batch, encode_target
 from pellucid.data.checks.pairs import LOW
 from pellucid.data.parallel.nearest import NO_OTHER, TextIndex
@@ -507,7 +508,7 @@ def test_a_run_reports_predicts_and_is_evaluated(run: pellucid.Run, pairs: Path)
     assert run.baseline.name == "the text of the most similar training example"
     page = (run.path / "report.html").read_text()
     assert "What it writes" in page
-    assert "Least like the true ones" in page
+    assert "Least similar" in page
     assert "beside the true ones and the text of the most similar training example" in page
     loaded = pellucid.load(run.path)
     (one,) = loaded.predict(texts=["big dog"])
@@ -578,11 +579,22 @@ def test_how_texts_are_searched_for_is_written_down_with_a_trunk_of_ones_own(
     assert run.network.output.chosen["beams"] == 4
 
 
+def test_what_is_for_language_models_or_single_answers_alone_is_refused(run: pellucid.Run) -> None:
+    with pytest.raises(UsageError, match=r"^--length is for language models; this run predicts a text"):
+        check_writing({"length": 5}, run)
+    with pytest.raises(UsageError, match=r"^this run is not a language model: it predicts a text"):
+        next(run.write("big dog"))
+    for given, does in (("answer", "explains"), ("true", "is about")):
+        with pytest.raises(UsageError, match=f"^--{given} {does} a single answer; this network writes a text"):
+            run.inspect(texts=["big dog"], **{given: "a"})
+
+
 def test_options_of_writing_are_refused_where_they_say_nothing(run: pellucid.Run, table: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="beam 0: expected a whole number of at least 1"):
         run.predict(texts=["big dog"], beam=0)
     other = pellucid.train(table, target="label", budget="3steps", save=False)
-    with pytest.raises(UsageError, match="--beam and --align are for runs that write texts, and this one predicts a c"):
+    message = "--beam and --align are for translations and other written texts; this run predicts one of 2 classes"
+    with pytest.raises(UsageError, match=message):
         other.predict(table, beam=3, align=True)
     mixed = pellucid.train(mixed_data(tmp_path), network="cnn", size=0, budget="3steps", save=False)
     message = r"--align needs one text that is read and nothing else; this run reads many \(number\), one \(text\)"

@@ -757,7 +757,7 @@ def test_a_stage_that_does_all_the_work_is_worth_most() -> None:
     result = worth(Subject(run.network.eval(), validation=part))
     rows = {row[0]: row for row in result.blocks[-1].table()[1]}
     assert rows["x"][3] > 0.1 > abs(rows["noise"][3])
-    assert "The input worth most is x" in result.sentence
+    assert "The most important input is x" in result.sentence
 
 
 # -- of a run

@@ -73,7 +73,7 @@ def test_where_the_trunk_adds_nothing_it_is_said_and_nothing_of_zeros_is_shown(
 ) -> None:
     run, frame = convolved
     subject = subject_of_run(run, frame)
-    said = "the trunk adds exactly nothing, and what answers is the random convolutions alone"
+    said = "the trunk adds exactly nothing, and answers come from the random convolutions alone"
     found = list(make_views(subject))
     words = [r.view for r in found]
     assert {"pixels", "nearest", "why"} <= set(words)
@@ -89,7 +89,7 @@ def test_where_the_trunk_adds_nothing_it_is_said_and_nothing_of_zeros_is_shown(
     assert VIEWS["weights"].missing(network) == said
     worth = VIEWS["worth"](network)
     assert len(worth.blocks) == 2
-    assert "no stage is worth anything" in worth.sentence
+    assert "no stage makes a difference" in worth.sentence
     assert "−0" not in worth.sentence
 
 
@@ -112,8 +112,8 @@ def test_a_ridge_alone_has_a_map_with_gaps_in_the_past(forecast: tuple[Run, Path
     found = VIEWS["pixels"](subject)
     assert found.arrays["gap"].max() < 0.05
     assert abs(found.arrays["added.0"]).max() > 0
-    assert "can't be told" not in found.badge.reason
-    assert "what answers is the ridge alone" in found.sentence
+    assert "Could not be tested" not in found.badge.reason
+    assert "answers come from the ridge alone" in found.sentence
     assert "1 of" in VIEWS["reading"](subject).sentence
     assert "the last known value before each" in VIEWS["reading"](subject).sentence
 
@@ -215,8 +215,8 @@ def test_losses_of_forecasts_speak_of_steps_and_units(forecast: tuple[Run, Path]
         assert "over its 7 steps" in said
         assert not re.search(r"class|wrong label|sure and wrong|logit|softmax", said)
     assert "in its own units" in whole.sentence
-    assert list(whole.blocks[0].headings) == ["", "example", "forecast", "what came", "loss"]
-    assert list(one.blocks[0].headings) == ["step", "forecast", "what came", "off by", "error expected"]
+    assert list(whole.blocks[0].headings) == ["", "example", "forecast", "actual", "loss"]
+    assert list(one.blocks[0].headings) == ["step", "forecast", "actual", "off by", "error expected"]
     # The mean error is that of the units of the column.
     part = subject_of_run(run).validation
     with torch.no_grad():
@@ -236,21 +236,24 @@ def test_what_is_worth_alike_is_not_put_in_an_order() -> None:
     data = pellucid.read(frame, target="y")
     run = pellucid.train(data, network="mlp", size=0, steps=200, save=False)
     found = VIEWS["worth"](subject_of(run.network, data, None))
-    assert re.search(r"Worth most are the inputs (a and b|b and a), which don't differ beyond chance", found.sentence)
+    assert re.search(
+        r"The most important inputs are (a and b|b and a) \(no significant difference between them\)", found.sentence
+    )
     assert "with any one of them shuffled" in found.sentence
 
 
 def test_of_a_network_that_learned_nothing_no_stage_is_worth_anything() -> None:
     sentence = VIEWS["worth"](make_subject("dense")).sentence
-    assert "worth anything by itself beyond chance" in sentence
-    assert "worth most" not in sentence.lower()
+    assert "makes no significant difference" in sentence
+    assert "most important" not in sentence
 
 
 def test_weights_are_those_that_move_answers_and_the_title_counts_them() -> None:
     subject = make_subject("dense", 1)
     part = subject.training
     found = VIEWS["weights"](subject)
-    assert found.title == {1: "One weight", 2: "Two weights", 3: "Three weights"}[len(found.arrays["moved"])]
+    titles = {1: "The most important weight", 2: "Two important weights", 3: "Three important weights"}
+    assert found.title == titles[len(found.arrays["moved"])]
     assert (found.arrays["weights"] != 0).all()
     assert (found.arrays["gradients"] != 0).all()
     batch = part.batch(range(64))
@@ -332,8 +335,8 @@ def test_what_no_examples_leaves_out_is_said_with_how_to_have_it(
     with pytest.raises(SystemExit):
         main(["inspect", str(run.path)])
     out = capsys.readouterr().out
-    assert "Not shown, as the run keeps no examples: it was trained with --no-examples (train again without" in out
-    assert "What one unit stands for" in out
+    assert "Not shown because the run keeps no examples: it was trained with --no-examples (train again without" in out
+    assert "What one unit responds to" in out
     with pytest.raises(PellucidError, match="keeps no training examples"):
         inspect_run(run, weight="output.layer.weight[0,0]")
 
@@ -346,7 +349,7 @@ def test_of_a_run_with_examples_nothing_is_missing(of_table: tuple[Run, Path]) -
     (run.path.parent / "bare.csv").write_text("x,y,colour\n0.5,0.1,red\n")
     missing = inspect_run(run, run.path.parent / "bare.csv").left_out
     assert [(one.title, one.reason) for one in missing] == [
-        ("The loss of this example", "what is right of this example is not known")
+        ("The loss of this example", "the true answer of this example is not known")
     ]
     assert "--true" in missing[0].remedy
 

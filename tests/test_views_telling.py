@@ -90,7 +90,7 @@ def test_three_weights_are_of_three_matrices_and_stay_as_they_are(trunk: str) ->
     subject = make_subject(trunk, 1)
     before = {n: p.detach().clone() for n, p in subject.network.named_parameters()}
     found = VIEWS["weights"](subject)
-    assert found.title == "Three weights"
+    assert found.title == "Three important weights"
     assert len({row[0].partition("[")[0] for row in found.blocks[0].rows}) == 3
     assert found.blocks[0].rows[-1][0].startswith("output.")
     assert all(torch.equal(before[n], p) for n, p in subject.network.named_parameters())

@@ -89,7 +89,7 @@ def test_a_wrong_answer_is_held_against_the_right_one(subject: Subject) -> None:
     for gallery, name in zip(galleries, (given, true), strict=True):
         assert f"'{name}'" in gallery.caption
         assert all(f"true: {name}" in lines for lines in gallery.lines)
-    near = re.search(r"Of the (\d+) nearest kept training examples (\w+) (?:is|are) '(\w+)'", found.sentence)
+    near = re.search(r"Of the (\d+) nearest kept training examples, (\w+) (?:is|are) '(\w+)'", found.sentence)
     assert near is not None
     assert (near[1], near[3]) == ("10", given)
 
@@ -110,7 +110,7 @@ def test_an_answer_of_which_nothing_is_known_says_so(subject: Subject) -> None:
         subject.network, type(batch)(batch.inputs, None, batch.rows), one.data, "", None, subject.training,
         subject.validation,
     )  # fmt: skip
-    assert VIEWS["why"](bare).sentence.startswith("Whether it is right is not known here.")
+    assert VIEWS["why"](bare).sentence.startswith("The true answer is not known.")
 
 
 def test_the_worst_mistake_is_the_wrong_answer_with_the_largest_loss(subject: Subject) -> None:
@@ -119,7 +119,7 @@ def test_the_worst_mistake_is_the_wrong_answer_with_the_largest_loss(subject: Su
     assert f"the worst is {subject.validation.title(row)}." in found.sentence
     raw, target, _ = answer_kept(subject, subject.validation)
     count = sum(answered_wrong(subject, r, t) for r, t in zip(raw, target, strict=True))
-    assert f"Of 96 kept validation examples {count} are answered wrong" in found.sentence
+    assert f"Of 96 kept validation examples {count} are answered wrongly" in found.sentence
     assert found.view == "mistake"
     # It is the same as that example looked into by itself.
     np.testing.assert_allclose(found.arrays["columns"], VIEWS["why"](of_row(subject, row)).arrays["columns"], atol=1e-6)
@@ -131,8 +131,8 @@ def test_of_a_number_it_says_how_far_off_and_what_the_nearest_were(numbers: Path
     found = VIEWS["why"](one)
     price = pl.read_csv(numbers)["price"][0]
     assert re.search(rf"true: {price:.4g}".rstrip("0"), found.sentence)
-    assert re.search(r"further off( than \d+% of \d+ kept|\.)", found.sentence)
-    assert "what was right lies from" in found.sentence
+    assert re.search(r"(further off than )?\d+% of \d+ kept validation examples( are further off)?\.", found.sentence)
+    assert "the true values range from" in found.sentence
     gallery = next(b for b in found.blocks if isinstance(b, Gallery))
     assert len(gallery.titles) == 6
     assert not any(isinstance(b, Table) for b in found.blocks)
@@ -164,9 +164,9 @@ def test_what_is_right_comes_from_the_folder_or_from_the_option(photos: Path, tm
     assert "known" not in inspect_run(run, elsewhere, true="below")["why"].sentence
     with pytest.raises(UsageError, match="Unknown value of 'label' 'nope'"):
         inspect_run(run, photo, true="nope")
-    with pytest.raises(UsageError, match="--true says what is right of an example, and there is none"):
+    with pytest.raises(UsageError, match="--true needs an example"):
         inspect_run(run, true="above")
-    with pytest.raises(UsageError, match="is no value of 'label'"):
+    with pytest.raises(UsageError, match="is not a value of 'label'"):
         inspect_run(run, photo, true=" ")
 
 
@@ -215,13 +215,13 @@ def test_a_planted_unit_is_said_to_go_with_its_class_and_its_column(subject: Sub
     values = (classes == 1) * 5.0 + rng.normal(size=len(part)) * 0.1
     chosen = stands.three_ways(values, 9)
     said = stands._say_who(subject, part, chosen)
-    assert said[0].startswith(f"Of the 9 that drive it highest 9 are '{subject.task.values[1]}'")
+    assert said[0] == f"9 of the 9 examples that drive it highest are '{subject.task.values[1]}' (33% of all kept are)."
     column = np.asarray(part.data.stored_values("a").arrays["value"])[part.rows]
     assert "high 'a'" in stands._goes_with(subject, part, column)[0]
     assert "low 'a'" in stands._goes_with(subject, part, -column)[0]
     # Of chance nothing is said to stand out.
     nothing = stands._say_who(subject, part, stands.three_ways(rng.normal(size=len(part)), 9))
-    assert all("no class stands out" in text for text in nothing)
+    assert all("No class stands out" in text for text in nothing)
 
 
 def test_the_chance_of_a_class_is_hypergeometric() -> None:
@@ -281,7 +281,7 @@ def test_a_question_is_answered_by_what_may_be_believed() -> None:
     assert best_answer(results[:1], ("fields", "pixels")) == 0
     assert best_answer(results, ("nope",)) is None
     assert trust_sentence(results) == (
-        "Of 3 views below 1 is tested on this network and passed, 1 is not tested on it and 1 failed its test. "
+        "Of the 3 views below, 1 is tested on this network and passed, 1 is not tested on it and 1 failed its test. "
         "Don't rely on 'FIELDS'."
     )
 
@@ -297,13 +297,13 @@ def test_a_page_answers_a_newcomers_questions(kind: str, request: pytest.Fixture
     ):
         html = inspect_run(run, of).report(tmp_path / "page.html", force=True).path.read_text()
         section = html.split('id="short"')[1].split("</section>")[0]
-        well = "Is it well?" if of is None else "Is the network well?"
-        every = [*questions, "Can I trust these pictures?", well, "What does one unit stand for?"]
+        well = "Did training go well?"
+        every = [*questions, "Can I trust these pictures?", well, "What does one unit respond to?"]
         assert sorted(re.findall(r"<dt>(.*?)</dt>", section)) == sorted(every)
         answers = re.findall(r"<dd>(.*?)</dd>", section)
         assert len(answers) == 5
         assert all(len(re.sub(r"<.*?>", "", one)) > 40 for one in answers)
-        assert "can't be told" not in section
+        assert "can't be answered" not in section
         # Every answer leads to where it is shown.
         assert section.count('href="#view-') == 4
     asked = inspect_run(run, health=True).report(tmp_path / "asked.html").path.read_text()

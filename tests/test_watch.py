@@ -279,7 +279,7 @@ def test_damaged_rows_end_no_training(harm: str, table: Path, tmp_path: Path, mo
     run = pellucid.resume(tmp_path / "cut", listeners=[ear])
     assert run.watched[0]["step"] == 13
     assert run.watched[-1]["step"] == 29
-    assert any(text.startswith("health.jsonl is begun anew") for text in said) == (harm != "empty")
+    assert any(text.startswith("health.jsonl is started again") for text in said) == (harm != "empty")
 
 
 def test_a_damaged_table_is_said(table: Path, tmp_path: Path) -> None:

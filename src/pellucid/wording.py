@@ -28,6 +28,15 @@ def count_noun(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def is_or_are(n: int) -> str:
+    """The verb after so many of something.
+
+    >>> is_or_are(1), is_or_are(2)
+    ('is', 'are')
+    """
+    return "is" if n == 1 else "are"
+
+
 def count_parts(counts: Mapping[str, int]) -> str:
     """So many examples of each part of the data, in words.
 

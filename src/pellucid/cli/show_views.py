@@ -42,7 +42,7 @@ def show_left_out(missing: Sequence[Any], out: Console) -> None:
     for (reason, remedy), titles in reasons.items():
         helps = f" ({remedy})" if remedy else ""
         out.print()
-        out.print(Text(f"Not shown, as {reason}{helps}: {', '.join(titles)}", style="dim"), soft_wrap=True)
+        out.print(Text(f"Not shown because {reason}{helps}: {', '.join(titles)}", style="dim"), soft_wrap=True)
 
 
 def badge_reason(badge: Any) -> str:

@@ -272,7 +272,7 @@ def predict(run: str, inputs: tuple[str, ...], **typed: Any) -> None:
         source = standard_input(list(inputs))
         progress.reading()
         named = (*_WRITE, *_ASKED, *_FORM) if network.writes else (*_ASKED, *_FORM)
-        check_writing(options, network.writes)
+        check_writing(options, network)
         asked = {name: options[name] for name in named if name in options}
         pieces = network.predict_pieces(source, texts=list(texts), **asked)
         if network.writes and table is None and not options.get("json"):
@@ -291,11 +291,11 @@ def _piped(network: Any) -> tuple[str, ...]:
     return piped_prompt() if network.writes else piped_texts(blank=network.network.output.writes)
 
 
-def check_writing(options: dict[str, Any], writes: bool) -> None:
-    """Raises UsageError for options of writing for a run that does not; ``\\n`` in stop texts becomes a line's end."""
-    if not writes and (given := [name for name in _WRITE if name in options]):
-        flag = given[0].replace("_", "-")
-        raise UsageError(f"--{flag} is for language models, and this run writes no texts", fix=f"leave --{flag} out")
+def check_writing(options: dict[str, Any], run: Any) -> None:
+    """Raises UsageError for options of language models for another run; ``\\n`` in stop texts becomes a line's end."""
+    if not run.writes and (given := [name for name in _WRITE if name in options]):
+        flag, goal = given[0].replace("_", "-"), run.network.output.task.goal
+        raise UsageError(f"--{flag} is for language models; this run predicts {goal}", fix=f"leave --{flag} out")
     if "stop" in options:
         # As a shell passes it, a line's end is two signs.
         options["stop"] = [one.replace("\\n", "\n").replace("\\t", "\t") for one in options["stop"]]
@@ -319,7 +319,7 @@ def load_run(run: str) -> Any:
 
 
 def sample(name: str | None, to: str | None) -> None:
-    """Write a small real data set to try Pellucid on.
+    """Write a small data set to try Pellucid on.
 
     Without NAME, the data sets are listed.
     """

@@ -29,7 +29,7 @@ from ..planning.device import best_device, check_device
 from ..references.base import reference_seconds
 from ..references.fit import fit_reference
 from ..reports.comparison_report import write_comparison
-from ..runs.paths import check_free
+from ..runs.paths import check_free, run_here_error
 from ..runs.prepare import checked_split, read_if_needed
 from ..runs.record import damage_as_error, read_record
 from ..runs.run import Run, load
@@ -89,7 +89,7 @@ def compare(
     name = str(name or free_name(out, found.name))
     folder = Folder.create(out / f"{name}-compare")
     if folder.exists("run.json"):
-        raise PellucidError("there is a run here already", where=str(folder.path), fix="choose another --name")
+        raise run_here_error(folder.path, resume=False)
     with folder.lock():
         contest = ComparisonRunner(
             folder, name, found, split, torch.device(device), rest, _Once(with_progress(listeners, progress))

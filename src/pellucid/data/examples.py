@@ -18,7 +18,7 @@ from ..errors import PellucidError, UsageError, enough_memory, unknown_name
 from ..fields import Column, Encoded, Field, Note, Ragged, Stored, kind_named
 from ..fields.encoded import Into, allocate_in_memory, is_none
 from ..fields.notes import LEFT_OUT
-from ..wording import count_noun
+from ..wording import count_noun, is_or_are
 from .cache.bundle import bundle_of, pack_columns, unpack_column
 from .cache.cache import CacheEntry, MemoryCache, code_of, key_of, release_pages
 from .kept_columns import KeptColumns
@@ -370,7 +370,7 @@ class Examples:
             if what is not UNREADABLE:
                 self.note_dropped(rows, what)
             elif bad := len(rows):
-                text = f"{count_noun(bad, 'example')} could not be read and {_is_or_are(bad)} left out"
+                text = f"{count_noun(bad, 'example')} could not be read and {is_or_are(bad)} left out"
                 self.add_note(Note("warning", text, action=LEFT_OUT))
         return np.flatnonzero(self.usable_mask())
 
@@ -469,7 +469,7 @@ class Examples:
     def note_dropped(self, rows: np.ndarray, what: str, level: str = "warning") -> None:
         """Note that ``rows`` (sorted) take no part."""
         if count := len(rows):
-            text = f"{count_noun(count, 'example')} {what} {_is_or_are(count)} left out, this one first"
+            text = f"{count_noun(count, 'example')} {what} {is_or_are(count)} left out, this one first"
             self.add_note(Note(level, text, self.place(int(rows[0])), LEFT_OUT))
 
     def row_times(self) -> tuple[np.ndarray, bool]:
@@ -503,10 +503,6 @@ def _absolute_source(source: Any) -> Any:
         return str(Path(os.path.expanduser(source)).absolute())
     several = isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
     return [_absolute_source(one) for one in source] if several else None
-
-
-def _is_or_are(n: int) -> str:
-    return "is" if n == 1 else "are"
 
 
 def _decode_column(field: Field, column: Column, into: Into) -> tuple[Mapping[str, np.ndarray], Any]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .markup import Markup, join_markup, tag
+from .markup import Markup, tag
 from .style import CHARTS, DARK, FONTS, LIGHT, VIEWS
 
 NAME = "pellucid-view"
@@ -69,10 +69,6 @@ def note_list(notes: Iterable[tuple[str, str]], most: int) -> Markup | None:
 
 def side_by_side(*children: Any) -> Markup:
     return tag("div", [tag("div", one) for one in children if one is not None], class_="side")
-
-
-def lines_as_paragraphs(lines: Iterable[str]) -> Markup:
-    return join_markup(tag("p", line) for line in lines if line)
 
 
 def scope_css(css: str, scope: str) -> str:

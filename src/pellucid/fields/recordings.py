@@ -37,8 +37,8 @@ FILES_AT_ONCE = 256
 # What a WAV file claims where its writer did not know how long it would become.
 UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFF000)
 
-# Samples that stay at the loudest value in a row where a recording is clipped, and how loud that must be.
-CLIPPED_RUN, CLIPPED_LEVEL = 3, 0.5
+# How loud the loudest value must be where a recording is clipped.
+CLIPPED_LEVEL = 0.5
 
 # Times the loudest there can be: numbers of floating point that are larger were never meant as shares of it.
 OVERFULL = 2.0
@@ -224,7 +224,7 @@ def _data_size(path: str, fetch: Fetch | None) -> int:
 
 
 def _clipped_share(samples: np.ndarray) -> float:
-    """The share of samples in runs at the loudest value, as what was too loud leaves them."""
+    """The share of samples in runs of three and more at the loudest value, as what was too loud leaves them."""
     size = np.abs(samples)
     peak = min(float(size.max(initial=0)), 1.0)
     if peak < CLIPPED_LEVEL:

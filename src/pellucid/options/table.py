@@ -163,10 +163,10 @@ FORECAST = (
     Option("fill", "Fill missing values of the past: by the last one, or zero.",
            Text("last|zero", expected="expected last or zero", of="way to fill", choices=("last", "zero")),
            unset="they stay missing", metavar="HOW"),
-    Option("doubles", "Several rows of one moment: first, last or mean.",
+    Option("doubles", "Which of several rows of one moment to use: first, last or mean.",
            Text("first|last|mean", expected="expected first, last or mean", of="choice",
                 choices=("first", "last", "mean")), unset="first", metavar="WHICH"),
-    Option("season", "Steps after which the rhythm comes again.", Whole(1, 1_000_000, "steps"), unset="found",
+    Option("season", "Steps in one season.", Whole(1, 1_000_000, "steps"), unset="found",
            metavar="N"),
     Option("stride", "Steps between two forecasts that are learned from and scored.", Whole(1, 1_000_000, "steps"),
            default=None, unset="1", metavar="N"),
@@ -177,7 +177,7 @@ FORECAST = (
 READ = (
     Option("target", "Column to predict, or several of numbers or of 0 and 1: a,b.", TARGETS,
            unset="the likely one; if not clear, an error lists the columns", metavar="COLUMN"),
-    Option("kinds", "Kind of a column: number, category, text, image, labels, date, series, sound.", KINDS,
+    Option("kinds", "Kind of a column: number, category, text, image, labels, date, series, sound, writing.", KINDS,
            unset="recognised", metavar="COLUMN=KIND", flag="--kind", many=True),
     Option("ignore", "Leave a column out.", COLUMNS, default=(), unset="none", metavar="COLUMN", many=True),
     *FORM,
@@ -213,12 +213,12 @@ TRAIN = (
     Option("reference", "Whether to train a classical reference model on the same split.", YesNo(),
            unset="yes, for tables and texts", flag="--reference/--no-reference"),
     Option("solved", "Whether the network begins with a solved classical model, to which the trunk adds.", YesNo(),
-           unset="yes, for series and forecasts", flag="--solved/--no-solved"),
+           unset="yes, for series, forecasts and language models", flag="--solved/--no-solved"),
     Option("examples", "Whether to keep examples in the run, to look into it where its data is gone.",
            YesNo(), unset="yes, at most 256 of training and 512 of validation, 8 MB",
            flag="--examples/--no-examples"),
-    Option("output", "Kind of answer: category, labels, number or future.", OUTPUT, unset="chosen by the target's kind",
-           metavar="NAME"),
+    Option("output", "Kind of answer: category, labels, number, future, tokens, transcript or written.", OUTPUT,
+           unset="chosen by the target's kind", metavar="NAME"),
     Option("augment", "Augmentation: auto, none, or some of mirror,shift,cover,speed,pitch,colour,noise,mask.", CHANGES,
            default="auto", metavar="CHANGES"),
     Option("class_weights", "Class weights in the loss: balanced, or cat=2,dog=1.", CLASS_WEIGHTS,
@@ -282,13 +282,13 @@ TEXT_INSPECTED = Option("texts", "A text to look into; of several the first.", T
 CUT = Option("threshold", "Of two classes, predict the positive one from this probability: 0.3, or yes=0.3.",
              THRESHOLD, unset="the more probable class", metavar="[CLASS=]T")  # fmt: skip
 
-BEAM = Option("beam", "Texts followed at once while one is written; 1: always the likeliest word.",
+BEAM = Option("beam", "Beams (candidate texts) in the search; 1 is greedy.",
               Whole(1, MOST_BEAMS, "texts"), unset="as the run was scored", metavar="N")  # fmt: skip
 
-BEST = Option("best", "Texts that are given of each example, the best first.", Whole(1, MOST_BEAMS, "texts"), default=1,
-              metavar="N")  # fmt: skip
+BEST = Option("best", "Number of texts to give for each example, the best first.",
+              Whole(1, MOST_BEAMS, "texts"), default=1, metavar="N")  # fmt: skip
 
-ALIGN = Option("align", "Say which word of the input each word that is written comes from.", YesNo())
+ALIGN = Option("align", "For each written word, say which input word it comes from.", YesNo())
 
 PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="beside the run; none with --json",
               command=True, metavar="FILE")  # fmt: skip
@@ -296,19 +296,20 @@ PAGE = Option("out", "Write the page here (.html).", Text(of="path"), unset="bes
 STEPS = Option("steps", "Steps ahead of a forecast; beyond the horizon it goes on from its own answers.",
                Whole(1, 1_000_000, "steps"), unset="the horizon", metavar="N")  # fmt: skip
 
-LENGTH = Option("length", "Of a language model: tokens that are written after the text.",
+LENGTH = Option("length", "Tokens a language model writes after the text.",
                 Whole(1, 1_000_000, "tokens"), unset="400", metavar="N")  # fmt: skip
 
-TEMPERATURE = Option("temperature", "How bold what is written is: 0 always the likeliest token, 1 as often as likely.",
+TEMPERATURE = Option("temperature",
+                     "Sampling temperature: 0 always takes the likeliest token, 1 follows the probabilities.",
                      Number(least=0, most=100), unset="0.8", metavar="T")  # fmt: skip
 
-TOP_P = Option("top_p", "Draw only from the likeliest tokens that have this share of the probability together.",
+TOP_P = Option("top_p", "Sample only from the likeliest tokens whose probabilities add up to this.",
                Number(most=1), unset="1: from all", metavar="P")  # fmt: skip
 
 STOP = Option("stop", "Text that ends what is written.", Texts("text"), default=(), unset="none", metavar="TEXT",
               many=True)  # fmt: skip
 
-DRAWN = Option("seed", "Seed of what is drawn.", Whole(most=LARGEST_SEED), unset="0", metavar="N")
+DRAWN = Option("seed", "Random seed of sampling.", Whole(most=LARGEST_SEED), unset="0", metavar="N")
 
 WRITE = (LENGTH, TEMPERATURE, TOP_P, STOP, DRAWN)
 
@@ -326,7 +327,7 @@ TABLE = Option("out", "Write predictions to a .csv, .json, .jsonl or .parquet fi
 ANSWER = Option("answer", "The answer that is explained: a class, a label, a target; of a forecast OT,24.",
                 Text(of="answer"), unset="the network's own", metavar="NAME")  # fmt: skip
 
-TRUE = Option("true", "What is right of the example, where its data doesn't say: a class, a number.",
+TRUE = Option("true", "True answer for the example, where its data has none: a class, a number.",
               Text(of="answer"), unset="as its data says", metavar="VALUE")  # fmt: skip
 
 UNIT = Option("unit", "Open one hidden unit: layer2.17.", Text(of="unit"), unset="none", metavar="STAGE.N")  # fmt: skip
@@ -366,7 +367,7 @@ MORE = Option(
     metavar="BUDGET",
 )
 
-OPEN = Option("open", "Whether to open it in a browser.", YesNo(), unset="where a person at a display asks",
+OPEN = Option("open", "Whether to open it in a browser.", YesNo(), unset="yes, in a terminal with a display",
               flag="--open/--no-open", command=True)  # fmt: skip
 
 REDRAW = Option("redraw", "Make it again, from the run's weights and data.", YesNo(), command=True)

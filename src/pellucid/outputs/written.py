@@ -109,7 +109,7 @@ class Written(Output):
     def suggest_network(cls) -> tuple[str, str]:
         # After half an epoch of Multi30k it is at BLEU 16, the transformer, which takes longer, at 9 (docs/LOG.md,
         # 2026-11-28).
-        return "recurrent", "a text is written, which looks at all that is read (attention)"
+        return "recurrent", "a text is written: its decoder attends to all that is read"
 
     @classmethod
     def family_of(cls, target: Field) -> str:

@@ -12,9 +12,9 @@ from ..wording import count_noun, end_sentence, join_words
 # The questions: of the network alone, of an example, and the views that answer them, the first that there is.
 QUESTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("What does it look at?", "What did it look at?", ("gaze", "fields", "pixels", "where", "shares")),
-    ("Is it well?", "Is the network well?", ("verdict",)),
+    ("Did training go well?", "Did training go well?", ("verdict",)),
     ("Why are its worst answers wrong?", "Why this answer, and is it right?", ("mistake", "why", "next", "losses")),
-    ("What does one unit stand for?", "What does one unit stand for?", ("stands",)),
+    ("What does one unit respond to?", "What does one unit respond to?", ("stands",)),
 )
 
 # What a badge is called among several, in the order in which they are told.
@@ -61,7 +61,7 @@ def _lacking(missing: Sequence[LeftOut], words: Sequence[str]) -> str:
     """Why a question has no answer here, and what to do about it."""
     found = next((one for one in missing if one.word in words), None)
     if found is None:
-        return "This can't be told of this network."
+        return "This can't be answered for this network."
     return " ".join(end_sentence(text) for text in (found.reason, found.remedy) if text)
 
 
@@ -70,7 +70,7 @@ def trust_sentence(results: Sequence[Result]) -> str:
 
     >>> from pellucid.views import Badge
     >>> trust_sentence([Result("a", "A", "", Badge("exact", "")), Result("b", "B", "", Badge("failed", ""))])
-    "Of 2 views below 1 is exact and 1 failed its test. Don't rely on 'B'."
+    "Of the 2 views below, 1 is exact and 1 failed its test. Don't rely on 'B'."
     """
     levels = [result.badge.level for result in results]
     counts = []
@@ -81,7 +81,7 @@ def trust_sentence(results: Sequence[Result]) -> str:
             counts.append(f"{count} {are}{one if count == 1 else words}")
     failed = [f"'{result.title}'" for result in results if result.badge.level == "failed"]
     warning = f" Don't rely on {join_words(failed, 4)}." if failed else ""
-    return f"Of {count_noun(len(results), 'view')} below {join_words(counts, 4)}.{warning}"
+    return f"Of the {count_noun(len(results), 'view')} below, {join_words(counts, 4)}.{warning}"
 
 
 def missing_part(missing: Sequence[LeftOut]) -> Markup | None:

@@ -92,7 +92,7 @@ def _title(content: InsideContent) -> str:
 def _page_top(content: InsideContent) -> list[Markup]:
     subject = content.subject
     lead = (
-        "What is in this network, how well it is, and whether what is shown here is true: every picture has a badge."
+        "What is in this network, whether training went well, and whether what is shown is true: see each badge."
         f" {end_sentence(subject.nothing_added or '')}".rstrip()
         if subject.example is None
         else _answer_sentence(content)

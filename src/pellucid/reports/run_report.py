@@ -152,7 +152,7 @@ def reason_without_reference(run: Run, data: Examples) -> str:
     if run.record.get("reference"):
         return ""
     suits = reference_for(data.inputs, data.targets)
-    why = f"{suits} as a reference was not asked for" if suits else "no classical model suits this kind of data"
+    why = "no reference model: --no-reference" if suits else "no classical model suits this kind of data"
     return run.record.get("no reference") or why
 
 

@@ -63,7 +63,7 @@ class RunClock:
         if allowed is None or not self.decisions.live or taken <= allowed + max(1.0, allowed / 20):
             return ""
         took = f"this took {duration_text(taken)}, more than the {duration_text(allowed)} of its budget"
-        return f"{took}: reading, choosing and scoring have their time even where it is short"
+        return f"{took}: reading, choosing weights and scoring always take some time"
 
     def seconds_left(self, step: int, evaluation_seconds: float = 0.0) -> float | None:
         """Seconds left for steps, the closing evaluations taken off; None without a budget of time."""

@@ -84,9 +84,7 @@ def _past_of(run: Run, source: Any) -> Any:
     if given is not None and not (isinstance(given, (list, tuple)) and not given):
         return given
     if not run.folder.exists(RECENT):
-        raise PellucidError(
-            "the run has not kept the last rows it has seen", where=str(run.path), fix="give the rows to follow"
-        )
+        raise PellucidError("the run did not keep its last rows", where=str(run.path), fix="give the rows to follow")
     return pl.read_parquet(io.BytesIO(run.folder.read(RECENT)))
 
 
@@ -95,7 +93,7 @@ def extend(data: Examples, task: FutureTask, steps: int) -> Timeline:
     line = forecast_of(data)[1]
     ends = known_ends(data, line) - line.first
     if not ends.any():
-        raise PellucidError("no value is known that a forecast could follow", where=data.name)
+        raise PellucidError("there is no known value to forecast from", where=data.name)
     _note_short_pasts(data, line, ends)
     longer = line.extended(ends, steps)
     data.__dict__["timeline"] = longer
@@ -108,8 +106,9 @@ def _note_short_pasts(data: Examples, line: Timeline, ends: np.ndarray) -> None:
     least = least_history(about)
     if len(short := np.flatnonzero(ends < least)):
         name = f"'{line.names[short[0]]}'" if line.names[short[0]] else "the series"
-        text = f"{name} has {count_noun(int(ends[short[0]]), 'step')} of the {about.context:,} that are looked at"
-        others = f", and {count_noun(len(short) - 1, 'more series', 'more series')} too few" if len(short) > 1 else ""
+        text = f"{name} has only {int(ends[short[0]]):,} of {about.context:,} steps of context"
+        have = count_noun(len(short) - 1, "more series has", "more series have")
+        others = f"; {have} too few" if len(short) > 1 else ""
         data.notes.append(Note("warning", f"{text}{others}: intervals are too narrow", data.name))
 
 
@@ -123,7 +122,7 @@ def _check_known(data: Examples, line: Timeline, steps: int, about: Forecast) ->
             if len(gone):
                 whose = f" of '{line.names[i]}'" if line.names[i] else ""
                 raise PellucidError(
-                    f"'{name}'{whose} must be known {steps_in_words(steps, line.step)} ahead, and is for "
+                    f"'{name}'{whose} must be known {steps_in_words(steps, line.step)} ahead, but is known for only "
                     f"{steps_in_words(int(gone[0]), line.step)}",
                     where="the rows that the forecast follows",
                     fix=f"add rows with '{name}' and without the target, or give fewer --steps",

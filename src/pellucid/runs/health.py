@@ -76,7 +76,7 @@ class HealthLines:
         # A training does not end for what was seen of it.
         except (PellucidError, FormError) as error:
             self.folder.remove(HEALTH_LINES)
-            say(f"{HEALTH_LINES} is begun anew: {error.what if isinstance(error, PellucidError) else error}")
+            say(f"{HEALTH_LINES} is started again: {error.what if isinstance(error, PellucidError) else error}")
 
 
 def write_health(folder: Files) -> None:

@@ -45,7 +45,7 @@ def write_inside(
     place = _default_path(run, name) if path is None else Path(os.path.expanduser(path))
     if os.path.lexists(place) and not force and not is_inside(place):
         raise PellucidError(
-            "there is a file of this name already, which is not a page of inspect",
+            "this file exists and is not a page from inspect",
             where=str(place),
             fix="choose another name",
         )

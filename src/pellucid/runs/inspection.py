@@ -101,11 +101,11 @@ def typed_target(run: Run, true: str) -> torch.Tensor:  # -> (1, ...)
     targets = run.network.output.fields
     if len(targets) > 1 or targets[0].traits.moments:
         several = "a forecast has several steps" if targets[0].traits.moments else f"there are {len(targets)} targets"
-        raise UsageError(f"--true says what is right of one target, and {several}", fix="give a table that says it")
+        raise UsageError(f"--true gives one true value, but {several}", fix="give a table that has them")
     encoded, _ = encode_typed(targets[0], true)
     target = torch.from_numpy(np.asarray(encoded))
     if not bool(target.isfinite().all()) or true.strip() == "":
-        raise UsageError(f"--true '{true[:40]}' is no value of '{targets[0].name}'", fix="leave it out")
+        raise UsageError(f"--true: '{true[:40]}' is not a value of '{targets[0].name}'", fix="leave it out")
     return target
 
 
@@ -244,15 +244,13 @@ def inspect_run(
     form = {name: value for name, value in options.items() if name not in ASKED}
     asked = asked_views(check_options("inspect", {name: v for name, v in options.items() if name in ASKED}))
     if answer is not None and source is None and not len(texts):
-        raise UsageError(
-            "--answer says which answer to an example is explained, and there is none", fix="give an example"
-        )
+        raise UsageError("--answer needs an example", fix="give one: a file, a row of a table, or --text")
     if true is not None and source is None and not len(texts):
-        raise UsageError("--true says what is right of an example, and there is none", fix="give an example")
+        raise UsageError("--true needs an example", fix="give one: a file, a row of a table, or --text")
     if not run.network.output.task.explains and (answer is not None or true is not None):
-        flag = "answer" if true is None else "true"
-        many = "a language model gives one at every place of a text"
-        raise UsageError(f"--{flag} is about one answer, and {many}", fix=f"leave --{flag} out")
+        flag, what = ("answer", "explains") if true is None else ("true", "is about")
+        many = "this network writes a text, token by token"
+        raise UsageError(f"--{flag} {what} a single answer; {many}", fix=f"leave --{flag} out")
     subject = subject_of(run, source, texts=texts, answer=answer, true=true, **form)
     write = partial(
         write_inside,

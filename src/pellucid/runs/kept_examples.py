@@ -118,9 +118,9 @@ def keep_examples(job: Trainer) -> None:
 
 def say_kept(counts: Mapping[str, int], wanted: Mapping[str, int]) -> str:
     """How many examples are kept in a run, of how many that there might be, in a sentence."""
-    less = f" (more would take over {MOST_BYTES / 1e6:.0f} MB)" if counts != wanted else ""
+    less = f" (more would need over {MOST_BYTES / 1e6:.0f} MB)" if counts != wanted else ""
     if not sum(counts.values()):
-        return f"no examples are kept in the run: two of them would take over {MOST_BYTES / 1e6:.0f} MB"
+        return f"no examples are kept in the run: two would need more than {MOST_BYTES / 1e6:.0f} MB"
     return f"{count_parts(counts)} are kept in the run, for inspect{less}; --no-examples keeps none"
 
 
@@ -133,9 +133,9 @@ def why_no_examples(record: Mapping[str, Any], wanted: bool) -> tuple[str, str]:
     if not wanted:
         return "the run keeps no examples: it was trained with --no-examples", "train again without --no-examples"
     if "kept" not in record:
-        return "the run keeps no examples: it is from before they were kept", "train again"
+        return "the run keeps no examples: an older version of Pellucid made it", "train again"
     if not sum(record["kept"].values()):
-        reason = f"the run keeps no examples: two of them would take over {MOST_BYTES / 1e6:.0f} MB"
+        reason = f"the run keeps no examples: two would need more than {MOST_BYTES / 1e6:.0f} MB"
         return reason, "train again on smaller ones"
     return "the examples that the run keeps can't be read", "train again"
 

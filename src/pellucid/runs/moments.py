@@ -74,10 +74,10 @@ class MomentFiles:
         """That there are fewer than usual, and why; empty where there are not."""
         if self.room == MOST_MOMENTS - 1:
             return ""
-        over = f"would take over {MOST_BYTES / 1e6:.0f} MB"
+        over = f"would need more than {MOST_BYTES / 1e6:.0f} MB"
         if not self.room:
-            return f"the weights of no moment of the training are kept in the run: two {over}"
-        return f"the weights of at most {self.room + 1} moments of the training are kept in the run: more {over}"
+            return f"no snapshots of the weights are kept in the run: two {over}"
+        return f"at most {self.room + 1} snapshots of the weights are kept in the run: more {over}"
 
     def look(self, state: TrainState) -> None:
         """Keep the weights as they are, where this is such a moment."""

@@ -39,11 +39,14 @@ def check_free(options: Mapping[str, Any], ending: str = "") -> None:
     if (path / COMPARISON).exists() and not ending:
         raise PellucidError("there is a comparison here already", where=str(path), fix="choose another --name")
     if (path / RECORD).exists():
-        fix = "choose another --name"
-        if not ending:
-            fix += f", or: pellucid resume {shell_quote(path)}"
-        raise PellucidError("there is a run here already", where=str(path), fix=fix)
+        raise run_here_error(path, resume=not ending)
     _check_writable(path)
+
+
+def run_here_error(path: Path, resume: bool = True) -> PellucidError:
+    """What is said where a run lies already; ``resume``: whether to go on with it is another way out."""
+    fix = f"choose another --name, or: pellucid resume {shell_quote(path)}" if resume else "choose another --name"
+    return PellucidError("there is a run here already", where=str(path), fix=fix)
 
 
 def _check_writable(path: Path) -> None:
@@ -70,9 +73,5 @@ def new_folder(path: Path) -> Folder:
     if folder.exists(COMPARISON):
         raise PellucidError("there is a comparison here already", where=str(path), fix="choose another --name")
     if folder.exists(RECORD):
-        raise PellucidError(
-            "there is a run here already",
-            where=str(path),
-            fix=f"choose another --name, or: pellucid resume {shell_quote(path)}",
-        )
+        raise run_here_error(path)
     return folder

@@ -26,7 +26,7 @@ from ..tasks.base import Task
 from ..training.listeners import Listener, Remark
 from ..training.loader import Loader
 from ..trunks import Custom, Trunk, trunk_named
-from ..wording import metric_text
+from ..wording import join_words, metric_text
 from .transfer import StartingRun
 
 
@@ -79,7 +79,8 @@ def read_if_needed(data: Any, options: Mapping[str, Any]) -> tuple[Dataset, dict
     if isinstance(data, Dataset):
         if late := sorted(reading & set(checked)):
             raise UsageError(
-                f"this data has been read already, and {', '.join(late)} belong to reading", fix="give them to read()"
+                f"{join_words(late)} must be given to pellucid.read(): this data has already been read",
+                fix=f"leave {join_words(late)} out here",
             )
         return as_output_asks(data, rest.get("output")), rest
     if data is None:

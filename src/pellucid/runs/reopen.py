@@ -16,6 +16,7 @@ from ..fields import Field
 from ..options import check_options, default_options
 from ..planning.plan import Plan
 from ..storage import Folder
+from ..wording import join_words
 from .prepare import decoded_otherwise, keep_kind
 from .record import damage_as_error, read_record
 
@@ -77,7 +78,8 @@ def check_replay(options: Mapping[str, Any]) -> None:
     usual = default_options("train")
     given = {k for k, v in options.items() if not isinstance(v, nn.Module) and v not in (None, (), {}, usual.get(k))}
     if extra := sorted(given - {"name", "out"}):
-        raise PellucidError(f"a replay uses the run's options, and {', '.join(extra)} is another", fix="leave it out")
+        what = f"--like repeats the run's options; {join_words(extra)} can't be changed"
+        raise PellucidError(what, fix="leave --like out, or the option")
 
 
 def reopen_for_replay(source: Folder, data: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], Dataset]:

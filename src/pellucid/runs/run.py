@@ -337,7 +337,8 @@ class Run:
         if by_time:
             self._say_times(data, times, moments)
         if same_place(source, about["source"]) or data.content_digest() == about.get("examples"):
-            data.notes.append(Note("warning", "the run was trained on most of this data: the score is too good"))
+            text = "the run was trained on most of this data, so the score is too optimistic"
+            data.notes.append(Note("warning", text))
         check_known(data, rows)
         loader = self._loader(data, with_target=True)
         raw, target = self._answer_rows(data, rows, with_target=True, loader=loader)
@@ -397,7 +398,7 @@ class Run:
         # Errors near in time are alike: of 95% intervals over single rows as few as 28% held the true value, of those
         # over blocks of time 83% and more (bench/RESULTS.md, "Coverage of intervals in time").
         if moments is None:
-            why = f"'{times}' is not there, or says no times" if times else "the run did not keep what says the time"
+            why = f"'{times}' is missing or holds no times" if times else "the run did not keep what says the time"
             text = (
                 f"the interval resamples single rows, because {why}; it is too narrow if errors near in time are alike"
             )
@@ -496,7 +497,7 @@ class Run:
         if isinstance(task, FutureTask):
             return forecast_pieces(self, inputs, steps, library_of(inputs), **options)
         if steps is not None:
-            raise UsageError("--steps are for forecasts, and this run predicts single rows", fix="leave --steps out")
+            raise UsageError("--steps is for forecasts; this run predicts single rows", fix="leave --steps out")
         if len(texts) and (len(inputs) if hasattr(inputs, "__len__") else True):
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
         data = self._read_new(list(texts) or inputs, need_target=False, texts=bool(len(texts)), keep=keep, **options)

@@ -225,7 +225,7 @@ def say_added(facts: Mapping[str, Any] | None, task: Task) -> str:
         return f"{100 * number:.2g}" if percent else score_text(number)
 
     if value == low == high == 0:
-        return f"The trunk added nothing to the {name}."
+        return "The trunk changed nothing."
     unit = " points" if percent else ""
     span = f"({amount(low)} to {amount(high)})"
     if not task.higher:
@@ -235,9 +235,9 @@ def say_added(facts: Mapping[str, Any] | None, task: Task) -> str:
             return f"The trunk lowered {what} by {amount(value)}{unit} {span}."
         if high < 0:
             return f"The trunk raised {what} by {amount(-value)}{unit} ({amount(-high)} to {amount(-low)})."
-        return f"The trunk did not lower {what} with certainty: by {amount(value)}{unit} {span}."
+        return f"The trunk did not lower {what} significantly: change {amount(value)}{unit} {span}."
     if low > 0:
         return f"The trunk added {amount(value)}{unit} to the {name} {span}."
     if high < 0:
-        return f"The trunk took {amount(-value)}{unit} from the {name} ({amount(-high)} to {amount(-low)})."
-    return f"The trunk added nothing certain to the {name}: {amount(value)}{unit} {span}."
+        return f"The trunk made the {name} worse by {amount(-value)}{unit} ({amount(-high)} to {amount(-low)})."
+    return f"The trunk made no significant difference to the {name}: {amount(value)}{unit} {span}."

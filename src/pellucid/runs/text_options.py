@@ -6,11 +6,11 @@ from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..fields import Field, kind_named
+from ..fields import Field
 from ..options import check_options
 from ..outputs.transcript import Transcript
 from ..outputs.written import Writing, Written
-from ..wording import join_words
+from ..wording import is_or_are, join_words
 
 if TYPE_CHECKING:
     from .run import Run
@@ -36,12 +36,12 @@ def take_writing(run: Run, threshold: Any, options: MutableMapping[str, Any]) ->
         # The likeliest text alone is given, and no word comes from another.
         if others := [name for name in given if name != "--beam"]:
             said = join_words(others)
-            raise UsageError(f"{said} can't be had of what is said in a recording", fix=f"leave {said} out")
+            does = "does" if len(others) == 1 else "do"
+            raise UsageError(f"{said} {does} not work for transcripts", fix=f"leave {said} out")
         return Writing(beams=int(check_options("predict", {"beam": asked["beam"]})["beam"])), output.task
     if not isinstance(output, Written):
-        what = f"{join_words(given)} {'is' if len(given) == 1 else 'are'} for runs that write texts"
-        noun = kind_named(output.fields[0].kind).noun
-        raise UsageError(f"{what}, and this one predicts {noun}", fix=f"leave {join_words(given)} out")
+        what = f"{join_words(given)} {is_or_are(len(given))} for translations and other written texts"
+        raise UsageError(f"{what}; this run predicts {output.task.goal}", fix=f"leave {join_words(given)} out")
     checked = check_options("predict", {"beam": asked["beam"], "best": asked["best"]})
     source = only_text(run.fields) if asked["align"] else None
     if asked["align"] and source is None:

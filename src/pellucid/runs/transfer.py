@@ -139,7 +139,7 @@ class StartingRun:
         # Forecasts are added to what the past says: there is no map from features alone that could be fitted.
         if network.output.task_type.constant:
             fit_linear_probe(network, loader, split.train, split.validation)
-        but = f"; fresh are {join_words(fresh)}" if fresh else ""
+        but = f"; newly initialised: {join_words(fresh)}" if fresh else ""
         return f"{count:,} of {network.parameter_count:,} weights come from {self.path}{but}"
 
     def copy_weights(self, network: Network) -> tuple[int, list[str]]:

@@ -59,7 +59,8 @@ class Writer:
         stop: Sequence[str] = (),
     ):
         if not network.output.fields[0].traits.written:
-            raise UsageError("this run writes no texts: it was not trained on texts alone", fix="use run.predict")
+            goal = network.output.task.goal
+            raise UsageError(f"this run is not a language model: it predicts {goal}", fix="use run.predict")
         check_sampling(temperature, top_p)
         self.network, self.field = network, network.output.fields[0]
         self.seed, self.temperature, self.top_p, self.stop = seed, temperature, top_p, tuple(stop)

@@ -27,10 +27,6 @@ from ..outputs import Output
 Measure = Callable[[Tensor, Tensor], float]
 
 
-# How bad raw answers (n, R) to targets (n, ...) are.
-Error = Callable[[Tensor, Tensor], float]
-
-
 class Rows(Protocol):
     """Where a part gets its examples from: a loader."""
 

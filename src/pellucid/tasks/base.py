@@ -74,6 +74,11 @@ class Task(ABC):
         self.measured = self.metric_named(metric or self.metric, labels)
         self.metric, self.higher, self.percent = self.measured.name, self.measured.higher, self.measured.percent
 
+    @property
+    def goal(self) -> str:
+        """What is predicted, in a sentence: one of 3 classes."""
+        return self.fields[0].traits.describe_goal(len(self.fields), len(getattr(self, "values", ())))
+
     @classmethod
     def metric_named(cls, text: str, labels: Sequence[str] = ()) -> Metric:
         """The metric that a user's ``text`` means. ``labels``: of a category target, each of which has an F1.

@@ -141,10 +141,9 @@ class FutureTask(Task):
         self.learned["lines"] = np.maximum.accumulate(lines, 0).astype(np.float32)
 
     large_loss = (
-        "A large loss is a stretch that went another way than was forecast: look there for sudden changes, gaps and "
-        "faulty values."
+        "A large loss is a stretch that did not go as forecast: look there for sudden changes, gaps and faulty values."
     )
-    answer_words = ("forecast", "what came")
+    answer_words = ("forecast", "actual")
 
     def explain(self, raw: np.ndarray, which: str | None = None) -> Explained:  # (2 H C,)
         """Of a channel at one step ahead: ``"OT,24"``; the first channel, and the first step, where not said."""
@@ -172,7 +171,7 @@ class FutureTask(Task):
         off = guess - true  # (H, C)
         known = [(h, c) for c in range(off.shape[1]) for h in range(self.horizon) if np.isfinite(true[h, c])]
         if not known:
-            return OpenedLoss("None of what came is known.", (), [], None, "")
+            return OpenedLoss("None of the actual values are known.", (), [], None, "")
         rows: list[list[Any]] = [
             [f"{self.fields[c].name}, step {h + 1:,}", *(float(one[h, c]) for one in (guess, true, off, spread))]
             for h, c in known
@@ -182,14 +181,14 @@ class FutureTask(Task):
         which = f"'{self.fields[c].name}', " if len(self.fields) > 1 else ""
         sentence = (
             f"{said}; most at {which}step {h + 1:,}, where {number_text(float(guess[h, c]))} was forecast and "
-            f"{number_text(float(true[h, c]))} came."
+            f"{number_text(float(true[h, c]))} is the actual value."
         )
         caption = (
-            "Forecast, what came and how far it is off are in the units of the column. The loss adds up how far each "
-            "step is off, in standard deviations of the training values, and how badly the error that was expected "
-            "fits (the pinball loss)."
+            "Forecast, actual value and error are in the units of the column. The loss adds up how far each step is "
+            "off, in standard deviations of the training values, and how badly the expected error fits (the pinball "
+            "loss)."
         )
-        return OpenedLoss(sentence, ("step", "forecast", "what came", "off by", "error expected"), rows, None, caption)
+        return OpenedLoss(sentence, ("step", "forecast", "actual", "off by", "error expected"), rows, None, caption)
 
     def say_error(self, raw: Values, target: Values) -> str:
         point, true = self.split_answer(raw)[0], self.split_target(target)[0]

@@ -43,7 +43,7 @@ class TokensTask(Task):
     constant = False
     explains = False
     large_loss = "A large loss a token is a text unlike those of training: look there for another language or damage."
-    answer_words = ("foretold", "size")
+    answer_words = ("predicted", "size")
     examples = "passages"
 
     def __init__(self, fields: Sequence[Field], metric: str | None = None):
@@ -138,7 +138,7 @@ class TokensTask(Task):
             ["bits per byte", bits / max(size, 1.0)],
         ]
         sentence = (
-            f"The {count_noun(round(tokens), 'token')} of this passage cost {number_text(loss)} nats in all, "
+            f"The total loss of the {count_noun(round(tokens), 'token')} of this passage is {number_text(loss)} nats, "
             f"{number_text(loss / many)} each; {percent_text(right / many)} of them were the likeliest."
         )
         caption = "The loss of a token is -log of the probability that was given to it; that of a passage is their sum."

@@ -191,17 +191,18 @@ class TranscriptTask(Task):
         """
         if np.ndim(raw) != 1:
             raise UsageError(
-                f"the loss of '{self.fields[0].name}' is over all ways to lay its letters on the recording, which is "
-                "not opened one by one",
+                f"the loss of '{self.fields[0].name}' is over all alignments of its letters with the recording, which "
+                "are not opened one by one",
                 fix="leave this view out",
             )
         own = np.asarray(raw, np.float64)[:SUMS]
         letters = max(float(np.asarray(target)[0]) - 1, 1.0)
         rows: list[list[Any]] = [["loss", own[LOSS]], ["letters", letters], ["loss a letter", own[LOSS] / letters]]
         rows += [["words to change", own[WORD_EDITS]], ["letters to change", own[LETTER_EDITS]]]
-        sentence = f"The {count_noun(round(letters), 'letter')} of this recording cost {number_text(own[LOSS])} in all."
+        many, loss = count_noun(round(letters), "letter"), number_text(own[LOSS])
+        sentence = f"The total loss of the {many} of this recording is {loss} nats."
         caption = (
-            "The loss is -log of the probability of the true text, over all ways to lay it on the recording: "
+            "The loss is -log of the probability of the true text, over all its alignments with the recording: "
             "connectionist temporal classification (Graves et al., 2006)."
         )
         return OpenedLoss(sentence, ("part", "value"), rows, float(own[LOSS]), caption)

@@ -326,7 +326,7 @@ class WrittenTask(Task):
             ["perplexity", math.exp(min(loss / many, 700.0))],
         ]
         sentence = (
-            f"The {count_noun(round(many), 'token')} of the true text cost {number_text(loss)} nats in all, "
+            f"The total loss of the {count_noun(round(many), 'token')} of the true text is {number_text(loss)} nats, "
             f"{number_text(loss / many)} each; {percent_text(right / many)} of them were the likeliest."
         )
         caption = "The loss of a token is -log of the probability that was given to it, after the true ones before it."

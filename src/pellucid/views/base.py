@@ -96,7 +96,7 @@ class Subject:
     @property
     def nothing_added(self) -> str | None:
         """Why what looks into the trunk is left out, where it adds nothing to any answer; else None."""
-        return f"the trunk adds exactly nothing, and what answers is the {self.alone} alone" if self.alone else None
+        return f"the trunk adds exactly nothing, and answers come from the {self.alone} alone" if self.alone else None
 
     @cached_property
     def found(self) -> dict[str, Any]:
@@ -156,9 +156,9 @@ class View:
     def missing(self, subject: Subject) -> str | None:
         """Why it can't be made of a subject, for people; None where it can."""
         if not self.has_answer(subject):
-            return "it is about one answer, and a language model answers at every place of a text"
+            return "it explains a single answer; this network writes a text, token by token"
         if "example" in self.needs and subject.example is None:
-            return "it needs an example: give one"
+            return "it needs an example"
         for part in ("training", "validation"):
             if part in self.needs and not getattr(subject, part):
                 return f"the run keeps no {part} examples"

@@ -117,7 +117,7 @@ def _caption(subject: Subject, flat: bool) -> str:
     solved, said = subject.network.solved, []
     if flat and solved is not None:
         said.append(
-            f"The {solved.name} go by counts, so what each part adds can't be told, but what is lost without it."
+            f"The {solved.name} are counts: what each part adds can't be measured, only what is lost without it."
         )
     else:
         said.append(f"Compared with {min(REFERENCES, len(subject.training or ()))} kept training examples.")
@@ -136,8 +136,8 @@ def evidence_badge(subject: Subject, gap: float, told: bool = True) -> Badge:
     """
     if not told:
         reason = (
-            "It can't be told: the network has no answer or no slope here that is a number, as where nearly all values "
-            "of an example are missing. What is not known is drawn as 0."
+            "Could not be tested: the answer or its slope is not a finite number here, as where nearly all values of "
+            "an example are missing. What is not known is drawn as 0."
         )
         return Badge("suggestive", reason, {"gap": gap})
     said = f"The parts add up to the answer within {percent_text(gap)}."

@@ -55,7 +55,7 @@ def gaze(subject: Subject) -> Result:
         sizes = _column_sizes(subject, samples)
         names = [player.name for player in columns.players_of(network)]
         arrays["columns"] = sizes
-        caption = "How much each column has of an answer, for or against, on average"
+        caption = "How much each column contributes to an answer, for or against, on average"
         blocks.append(draw_named(names, sizes, caption, "size"))
         order = np.argsort(-sizes, kind="stable")
         shares = sizes / max(float(sizes.sum()), 1e-12)
@@ -128,13 +128,13 @@ def _draw_layer(
         sizes = np.mean([np.abs(made) for _, made in found], 0)
     if is_photo(layer):
         pixels = np.mean([photo_pixels(network, i, s) for s, _ in found], 0).round().astype(np.uint8)
-        return [Picture(f"How much each pixel{about} has of an answer, over the mean photo", pixels, sizes)], (
+        return [Picture(f"How much each pixel{about} contributes to an answer, over the mean photo", pixels, sizes)], (
             f"half of what is seen{about} lies in {percent_text(half_share(sizes), 0)} of the photo, most in "
             f"{_where(sizes)}"
         ), sizes  # fmt: skip
     axis, label = layer.place_axis(sizes.shape[0], False)
     values = sizes if sizes.ndim == 1 else sizes.reshape(len(sizes), -1).sum(1)
-    curve = Curves(f"How much each step{about} has of an answer", axis.tolist(), {"": values.tolist()}, label)
+    curve = Curves(f"How much each step{about} contributes to an answer", axis.tolist(), {"": values.tolist()}, label)
     top = float(axis[int(values.argmax())])
     half = percent_text(half_share(values), 0)
     said = f"most hangs on what stands at {number_text(top, 3)} ({label}){about}, half on {half} of all"

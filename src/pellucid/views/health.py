@@ -1,4 +1,4 @@
-"""Health: a training seen from inside, and whether it is well."""
+"""Health: a training seen from inside, and whether it went well."""
 
 from __future__ import annotations
 
@@ -37,13 +37,12 @@ FROZEN, ALONE = "the frozen trunk", " alone"
 MOVERS = {"adam": "AdamW", "muon": "Muon", "fixed": "kernels"}
 
 
-@register("verdict", "Is it well?", place=15, needs=("training", "validation"), either=True)
+@register("verdict", "Did training go well?", place=15, needs=("training", "validation"), either=True)
 def verdict(subject: Subject) -> Result:
     """The verdict on the training, in a sentence."""
     found = judge_subject(subject)
-    return Result(
-        "verdict", "Is it well?", found.sentence, BADGE, caption="All vital signs: pellucid inspect RUN --health."
-    )
+    about = "All vital signs: pellucid inspect RUN --health."
+    return Result("verdict", "Did training go well?", found.sentence, BADGE, caption=about)
 
 
 @register("health", "Health", place=30, needs=("training", "validation"), asked=True)
@@ -101,14 +100,14 @@ def refine(subject: Subject, found: Verdict, validation: Batch, course: Course) 
     chosen, learning = (record.get("chosen") or {}).get("weights", ""), record.get("learning") or {}
     if found.word != "healthy" and learning.get("few"):
         why = f"It had {count_noun(record['steps'], 'step')}; at least {learning['enough']:,} are needed."
-        return Verdict("too_short", "The training was too short to tell whether it is well.", why, "Give it more time.")
+        return Verdict("too_short", "Training was too short to judge.", why, "Give it more time.")
     if found.word != "healthy" and (chosen == FROZEN or chosen.endswith(ALONE)):
         # Its weights are those from before the first step, which signs of a training are not for.
         why = "No later weights did better on validation."
-        return Verdict("not_used", f"What answers is {chosen}, as before the first step.", why)
+        return Verdict("not_used", f"The network answers with {chosen}: its weights from before the first step.", why)
     if found.word == "shuffled_labels" and is_ahead(subject):
         why = f"{found.why} Still, it is better than the baseline on new examples."
-        return Verdict("healthy", "The training is well, but the inputs say little about the answer.", why)
+        return Verdict("healthy", "Training went well, but the inputs say little about the answer.", why)
     return found
 
 
@@ -126,7 +125,7 @@ def course_of(subject: Subject) -> Course:
     facts = subject.facts
     rows = [row for row in facts["history"]() if row.get("validation_loss") is not None]
     if not rows:
-        raise PellucidError("health can't be told: the run has no history with a validation loss")
+        raise PellucidError("health can't be assessed: the run has no history with a validation loss")
     history = [
         {
             name: row["step"] if name == "step" else number_or_nan(row[name])
@@ -201,7 +200,7 @@ def loss_curves(course: Course) -> list[Block]:
     curves = {
         "training": [row["loss"] for row in rows],
         "validation": [row["validation_loss"] for row in rows],
-        "naive": [course.naive] * len(rows),
+        "baseline": [course.naive] * len(rows),
     }
     every = np.array([v for own in curves.values() for v in own if math.isfinite(v)])
     seen = np.nan_to_num(curves["validation"], nan=math.inf)
@@ -210,7 +209,7 @@ def loss_curves(course: Course) -> list[Block]:
     best = int(seen.argmin())
     log = bool(every.min() > 0 and every.max() / every.min() > 20)
     mark = (x[best], curves["validation"][best], "lowest on validation")
-    return [Curves("Loss, beside that of the naive answer.", x, curves, "step", "loss", mark=mark, log=log)]
+    return [Curves("Loss, beside the baseline's.", x, curves, "step", "loss", mark=mark, log=log)]
 
 
 def update_curves(subject: Subject, course: Course) -> list[Block]:
@@ -247,8 +246,8 @@ def stages_table(subject: Subject, validation: Batch, course: Course) -> Block:
         rows.append([stage.name, stage.label, float(rms(stage.features)), dead, full, moved.get(stage.name)])
     headings = ("address", "stage", "size", "dead units", "saturated units", "moved in a step")
     return Table(
-        "Size: root mean square of what the stage returns. Dead: units that never come on, saturated: that hardly ever "
-        "leave an end of their range, as shares. Moved: by a step, as a share of the weights' length (median).",
+        "Size: root mean square of what the stage returns. Dead: share of units that no example activates; saturated: "
+        "nearly always at an end of their range. Moved: by a step, as a share of the weights' length (median).",
         headings,
         rows,
     )

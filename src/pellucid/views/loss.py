@@ -22,8 +22,8 @@ BEST, WORST, LINES = 3, 9, 24
 TOLERANCE = 1e-4
 
 # Why a loss can't be told, and what helps.
-NOT_KNOWN = "what is right of this example is not known"
-REMEDIES[NOT_KNOWN] = "say it with --true, or give a table with the target's column"
+NOT_KNOWN = "the true answer of this example is not known"
+REMEDIES[NOT_KNOWN] = "give it with --true, or give a table with the target's column"
 
 METHOD = "The loss of evaluation, worked out from the raw answer."
 
@@ -69,7 +69,7 @@ def losses(subject: Subject) -> Result:
     kept, error = count_noun(len(part), "kept validation example"), subject.task.say_error(raw, target)
     said = f"Of {kept} {error} The mean loss is" if error else f"The mean loss of {kept} is"
     sentence = (
-        f"{said} {number_text(mean)}; the worst tenth of them make {percent_text(share, 0)} of it. The worst, "
+        f"{said} {number_text(mean)}; the worst tenth account for {percent_text(share, 0)} of it. The worst, "
         f"{part.title(worst[0])}: {opened}"
     )
     chosen = [("worst", worst), ("best", best)]

@@ -51,8 +51,8 @@ def next_token(subject: Subject) -> Result:
     )
     sentence = f"The likeliest next token is {names[0]}, with {percent_text(float(chance[order[0]]))}."
     if len(losses):
-        sentence += f" The {count_noun(len(losses), 'token')} of the text cost {number_text(float(losses.mean()))} nats"
-        sentence += " each on average."
+        many, mean = count_noun(len(losses), "token"), number_text(float(losses.mean()))
+        sentence += f" The mean loss of the {many} of the text is {mean} nats."
     return Result(
         "next",
         "What comes next",
@@ -114,7 +114,7 @@ def _cost_words(field: Field, tokens: Tensor, losses: np.ndarray) -> list[Block]
     for start, stop in word_stretches(field, tokens[1:]):
         words.append(field.traits.decode(tokens[None, 1 + start : 1 + stop].numpy(), state)[0].strip() or "␣")
         costs.append(float(losses[start:stop].sum()))
-    return [Words("What each word of the text cost, in nats: the more, the less it was expected.", words, costs)]
+    return [Words("The loss of each word of the text, in nats: the larger, the less it was expected.", words, costs)]
 
 
 def word_stretches(field: Field, tokens: Tensor) -> Iterator[tuple[int, int]]:  # (T,)

@@ -38,14 +38,14 @@ def suits(subject: Subject) -> str | None:
     return None if subject.example is None or readings(subject) else "every value is read as it stands"
 
 
-@register("reading", "What was missing or not read", place=5, needs=("example",), suits=suits)
+@register("reading", "What was missing or cut", place=5, needs=("example",), suits=suits)
 def reading(subject: Subject) -> Result:
     """Columns without a value and what the network reads in its place, texts that are cut, words that it never met."""
     found = readings(subject)
     rows = [[one.name, one.holds, one.reads] for one in found]
     return Result(
         "reading",
-        "What was missing or not read",
+        "What was missing or cut",
         say_readings(subject),
         Badge("exact", "It follows from how the columns are encoded."),
         [Table("", ("column", "holds", "what is read, or odd"), rows)],

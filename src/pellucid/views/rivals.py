@@ -198,7 +198,8 @@ def say_strongest(ranked: Sequence[tuple[str, float]], given: str, other: str) -
     high, low = max(ranked, key=lambda one: one[1]), min(ranked, key=lambda one: one[1])
     said = []
     if high[1] > 0:
-        said.append(f"Most for {given} rather than {other} speaks '{high[0]}' ({number_text(high[1], 3)})")
+        said.append(f"'{high[0]}' speaks most for {given} over {other} ({number_text(high[1], 3)})")
     if low[1] < 0:
-        said.append(f"{'most' if said else 'Most'} for {other} '{low[0]}' ({number_text(-low[1], 3)})")
-    return f"{', '.join(said)}." if said else "No part sets the two apart."
+        most = f"most for {other}" if said else f"speaks most for {other} over {given}"
+        said.append(f"'{low[0]}' {most} ({number_text(-low[1], 3)})")
+    return f"{'; '.join(said)}." if said else "No part sets the two apart."

@@ -61,7 +61,7 @@ class Shares:
         return float(self.positions.sum() + self.bias + (self.solved or 0.0) - self.answer)
 
 
-@register("shares", "What each part has of the answer", place=30, needs=("example", "answer"), suits=suits)
+@register("shares", "How much each part contributes", place=30, needs=("example", "answer"), suits=suits)
 def shares(subject: Subject) -> Result:
     """The answer as a bias and one share a position, which add up to it."""
     sample, explained, network = own_sample(subject), subject.explained, subject.network
@@ -77,7 +77,7 @@ def shares(subject: Subject) -> Result:
     sum_text = " + ".join(f"{number_text(v, 3)} ({n})" for n, v in parts.items()).replace("+ -", "− ")
     return Result(
         "shares",
-        "What each part has of the answer",
+        "How much each part contributes",
         f"{capitalise_text(explained.noun)} is {number_text(total, 4)} = {sum_text}. {capitalise_text(drawn.said)}.",
         shares_badge(found, explained),
         blocks,

@@ -1,4 +1,4 @@
-"""What one hidden unit stands for: the kept examples that drive it highest, some at random, those that drive it least.
+"""What one hidden unit responds to: the kept examples that drive it highest, some at random, those that drive it least.
 
 n kept examples, D units of the trunk's last stage, R numbers in a raw answer.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..wording import count_noun, join_words, number_text, percent_text
+from ..wording import capitalise_text, count_noun, is_or_are, join_words, number_text, percent_text
 from .attribution.badges import rank_correlation
 from .base import Part, Subject, register
 from .blocks import Bars, Block, Gallery
@@ -44,7 +44,7 @@ def stage_name(subject: Subject) -> str:
     return names[-1] if names else ""
 
 
-@register("stands", "What one unit stands for", place=85, needs=("answer", "training"), suits=suits, either=True)
+@register("stands", "What one unit responds to", place=85, needs=("answer", "training"), suits=suits, either=True)
 def stands(subject: Subject) -> Result:
     """Of the unit that tells most, the kept examples that drive it highest, random ones and those that drive it least.
 
@@ -71,24 +71,24 @@ def stands(subject: Subject) -> Result:
         said.append(f"Here it is {number_text(here, 3)}, {place}.")
         if here * told[k] != 0:
             way = "high" if here * told[k] > 0 else "low"
-            said.append(f"For {subject.explained.noun}, {way} values of it speak.")
+            said.append(f"{capitalise_text(way)} values of it speak for {subject.explained.noun}.")
     return Result(
         "stands",
-        "What one unit stands for",
+        "What one unit responds to",
         " ".join(said),
         Badge("exact", f"Its values on {count_noun(len(part), 'kept training example')}, as the network makes them."),
         [*_class_bars(subject, part, values[:, k], short), _gallery(subject, part, values[:, k], chosen, short)],
         {"values": values[:, k], "unit": np.array(k)},
         method="The unit's highest value on each kept training example.",
         paper="Borowski et al., 2021: natural examples tell what excites a unit better than made ones",
-        caption="What goes with a unit need not be what it is for. Any other: --unit " + short,
+        caption="What a unit responds to need not be what it is for. Another one: --unit " + short,
     )
 
 
 def _why_this(subject: Subject) -> str:
     if subject.example is None:
-        return "the one whose share of the answers varies most"
-    return f"the one that has most of {subject.explained.noun}"
+        return "the one whose contribution to the answers varies most"
+    return f"the one that contributes most to {subject.explained.noun}"
 
 
 # ---------------------------------------------------------------- values
@@ -142,9 +142,10 @@ def _say_who(subject: Subject, part: Part, chosen: Sequence[tuple[str, Sequence[
         if chance_of(count, len(own), total, len(classes)) * several < RARE:
             name = subject.task.values[common]
             share = percent_text(total / len(classes), 0)
-            said.append(f"Of the {len(own)} that {drives} {count} are '{name}' (of all kept {share}).")
+            which = f"{count} of the {len(own)} examples that {drives}"
+            said.append(f"{which} {is_or_are(count)} '{name}' ({share} of all kept are).")
         else:
-            said.append(f"Of the {len(own)} that {drives} no class stands out.")
+            said.append(f"No class stands out among the {len(own)} examples that {drives}.")
     return said
 
 

@@ -33,7 +33,7 @@ def suits(subject: Subject) -> str | None:
     return None if unit_parts(subject, stage).any() else "its trunk adds nothing to this answer"
 
 
-@register("units", "Hidden units that tell most", place=80, needs=("example", "answer"), suits=suits)
+@register("units", "Most important hidden units", place=80, needs=("example", "answer"), suits=suits)
 def telling_units(subject: Subject) -> Result:
     """What each unit of the trunk's last stage has of the answer, and the one that has most, opened."""
     stage = last_stage(subject)
@@ -63,7 +63,7 @@ def telling_units(subject: Subject) -> Result:
     below = f"Below, {names[0]} is opened: the weighted sum that it is. Others: --unit {names[-1]}." if opened else ""
     return Result(
         "units",
-        "Hidden units that tell most",
+        "Most important hidden units",
         f"Of {count_noun(len(parts), 'unit')} of the last hidden stage, {names[0]} {does} {explained.noun}: "
         f"{number_text(float(values[order[0]]), 3)}.",
         Badge("exact" if exact else "suggestive", reason, {"relative error": residual}),

@@ -29,7 +29,7 @@ from .weight import PAPER, chosen_rows, copy_to_learn, curve_block, losses_aroun
 TRIED = 8
 
 # What so many weights are called in a title.
-TITLES = {1: "One weight", 2: "Two weights", 3: "Three weights"}
+TITLES = {1: "The most important weight", 2: "Two important weights", 3: "Three important weights"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def suits(subject: Subject) -> str | None:
     return None if telling_of(subject) else "no single weight moves the answers to kept examples"
 
 
-@register("weights", "Weights that tell most", place=70, needs=("training",), suits=suits)
+@register("weights", "Most important weights", place=70, needs=("training",), suits=suits)
 def telling_weights(subject: Subject) -> Result:
     """Of three matrices the weight without which the answers move most, and the loss around each."""
     part, telling = subject.training, telling_of(subject)

@@ -59,9 +59,9 @@ def mistake(subject: Subject) -> Result:
     kept = count_noun(len(part), "kept validation example")
     if wrong.any():
         are = "is" if wrong.sum() == 1 else "are"
-        first = f"Of {kept} {int(wrong.sum()):,} {are} answered wrong; the worst is {one.title}."
+        first = f"Of {kept} {int(wrong.sum()):,} {are} answered wrongly; the worst is {one.title}."
     else:
-        right = ", none of them answered wrong," if subject.network.output.fields[0].traits.classed else ""
+        right = ", none of them answered wrongly," if subject.network.output.fields[0].traits.classed else ""
         first = f"Of {kept}{right} the largest loss is that of {one.title}."
     return replace(result, view="mistake", title="The worst mistake, and why", sentence=f"{first} {result.sentence}")
 
@@ -101,9 +101,9 @@ class Rivals:
         top = int(np.argmax(subject.raw.numpy()))
         given, other = (f"'{self.names[k]}' ({percent_text(float(chance[k]))})" for k in (self.given, self.other))
         if self.given != top:
-            return f"Asked is about {given}, beside {other}; the network says '{self.names[top]}'."
+            return f"You asked about {given} (compared with {other}); the network says '{self.names[top]}'."
         if self.true is None:
-            return f"Whether it is right is not known here. The network says {given}; the next is {other}."
+            return f"The true answer is not known. The network says {given}; the next is {other}."
         if self.true != self.given:
             return f"The answer is wrong: the network says {given}, and {other} is right."
         return f"The answer is right: {given}; the next is {other}."
@@ -148,12 +148,12 @@ def _why_off(subject: Subject) -> Result:
         explained = task.explain(subject.raw.numpy(), worst_answer(subject, target))
     apart = Apart.of(subject, (explained.index,), (explained.noun,), explained.scale)
     names, values = zip(*apart.ranked(), strict=True) if apart.ranked() else ((), ())
-    said = ["What is right is not known here."] if target is None else say_error(subject, target)
+    said = ["The true answer is not known."] if target is None else say_error(subject, target)
     said.append(f"To {explained.noun}, {strongest(names, np.array(values))}." if names else "")
     blocks = apart.draw(f"What each part adds to {explained.noun}, beside kept training examples")
     if (near := Neighbours.of(subject)) is not None:
         said.append(near.say_truth(explained))
-        blocks += near.draw(near.order[: 2 * SHOWN], "The nearest training examples, and what was right of them")
+        blocks += near.draw(near.order[: 2 * SHOWN], "The nearest training examples, with their true values")
     return Result(
         "why", "Why this answer", " ".join(filter(None, said)), apart.badge, blocks, apart.arrays, method=METHOD,
         caption=f"{capitalise_text(explained.noun)} is what is explained; --answer names another.",
@@ -188,7 +188,7 @@ def say_error(subject: Subject, target: Tensor) -> list[str]:
         own = float(loss_of(subject, subject.raw[None], target)[0])
         share, kept = float((each < own).mean()), count_noun(len(each), "kept validation example")
         further = f"That is further off than {percent_text(share, 0)} of {kept}."
-        said.append(further if share >= 0.5 else f"Of {kept} {percent_text(1 - share, 0)} are further off.")
+        said.append(further if share >= 0.5 else f"{percent_text(1 - share, 0)} of {kept} are further off.")
     return said
 
 
@@ -246,11 +246,11 @@ class Neighbours:
             count, name = int((near == k).sum()), rivals.names[k]
             said.append(f"{count or 'none'} {'is' if count < 2 else 'are'} '{name}'")
             none += [] if (self.target[:, 0] == k).any() else [name]
-        text = f"Of the {len(near)} nearest kept training examples {' and '.join(said)}."
+        text = f"Of the {len(near)} nearest kept training examples, {' and '.join(said)}."
         return text + "".join(f" None of all that are kept is '{name}'." for name in none)
 
     def say_truth(self, explained: Explained) -> str:
-        """What was right of the nearest, of the number that is explained."""
+        """The true values of the nearest, of the number that is explained."""
         chosen = self.order[:COUNTED]
         true = self.target[chosen, explained.index]
         true = true[np.isfinite(true)]
@@ -260,4 +260,4 @@ class Neighbours:
         if self.subject.network.output.fields[0].traits.several_classes:
             return f"{first}, {int((true > 0.5).sum())} have '{explained.name}'."
         low, middle, high = (number_text(float(explained.to_units(v))) for v in np.quantile(true, (0, 0.5, 1)))
-        return f"{first} what was right lies from {low} to {high}, in the middle {middle}."
+        return f"{first}, the true values range from {low} to {high}, median {middle}."

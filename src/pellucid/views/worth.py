@@ -95,7 +95,7 @@ def measure_worth(subject: Subject) -> dict[str, Any]:
     part, network = subject.validation, copy.deepcopy(subject.network).eval()
     assert part is not None
     rows = in_batches(part, AT_ONCE)
-    # Where the trunk adds nothing no stage is worth anything.
+    # Where the trunk adds nothing no stage makes a difference.
     watched = {} if subject.alone else watch_where_needed(network, part, rows)
     pieces = []
     with Progress(len(rows)) as progress:
@@ -262,7 +262,7 @@ def _say(
     name = metric_text(subject.task.metric)
     said = [f"On {count_noun(count, 'kept validation example')} the {name} is {score_text(score)}."]
     if subject.nothing_added:
-        said.append(f"{capitalise_text(subject.nothing_added)}: no stage is worth anything.")
+        said.append(f"{capitalise_text(subject.nothing_added)}: no stage makes a difference.")
     said += [_say_most(what, name, each) for what, each in most.items() if each]
     idle = [one.name for one in stages if one.high <= 0 and one not in most["stage"]]
     return " ".join([*said, *([f"It is no worse without {' or '.join(idle[:3])}."] if idle else [])])
@@ -272,15 +272,16 @@ def _say_most(what: str, name: str, alike: Sequence[Worth]) -> str:
     """Which stage, or which input, is worth most; those that differ from it by chance alone share the place."""
     top = alike[0]
     if not top.low > 0:
-        some = f"No {what} is" if len(alike) > 1 else f"The {what} {top.name} is not"
-        return f"{some} worth anything by itself beyond chance."
+        done = "Shuffling" if what == "input" else "Leaving out"
+        one = f"any single {what}" if len(alike) > 1 else top.name
+        return f"{done} {one} makes no significant difference."
     if len(alike) == 1:
-        return f"The {what} worth most is {top.name}: {top.how}, the {name} is {score_text(top.score)}."
+        return f"The most important {what} is {top.name}: {top.how}, the {name} is {score_text(top.score)}."
     ends = list(dict.fromkeys(score_text(one.score) for one in (top, alike[-1])))
     changed = "with any one of them shuffled" if what == "input" else "without any one of them"
     return (
-        f"Worth most are the {what}s {join_words((one.name for one in alike), 4)}, which don't differ beyond chance: "
-        f"{changed} the {name} is {' to '.join(ends)}."
+        f"The most important {what}s are {join_words((one.name for one in alike), 4)} (no significant difference "
+        f"between them): {changed}, the {name} is {' to '.join(ends)}."
     )
 
 

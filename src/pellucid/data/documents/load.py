@@ -92,7 +92,7 @@ def load_documents(
     layout = f"{_what(documents, given)} of {of}, in {count_noun(rows, 'passage')}"
     most = "at most " if level == BPE else ""
     length = count_noun(passage_characters(level, context), "character")
-    which = "the text that passages are of" if len(documents) == 1 else f"which of {len(documents):,} a passage is of"
+    which = "the document a passage comes from"
     reasons = {TEXT: f"passages of {most}{length}; {reason}", DOCUMENT: f"{which}; not an input"}
     return Contents(
         layout,
@@ -147,7 +147,7 @@ def _look_through_all(
             raise PellucidError(reason, where=name, fix="give a file of text")
     if not documents:
         what = f"none of its {count_noun(len(openers), 'text')} can be read"
-        raise PellucidError(what, where=found.name, fix="see that they are text")
+        raise PellucidError(what, where=found.name, fix="check that they are text files")
     left = (Note.left_out(why, name) for name, why in lost.items())
     report_some(notes.append, left, len(lost), "files can't be read and are left out", action=LEFT_OUT)
     if empty:
@@ -195,10 +195,8 @@ def _odd_notes(documents: Sequence[Document], where: str) -> Iterator[Note]:
     if zeros := sum(document.zeros for document in documents):
         yield Note("warning", f"{count_noun(zeros, 'zero byte')} in it, removed", where, AS_IT_SAYS)
     if unread := sum(document.unread for document in documents):
-        what = count_noun(
-            unread, "character that its encoding has not is", "characters that their encoding has not are"
-        )
-        yield Note("warning", f"{what} read as '\ufffd'", where, AS_IT_SAYS, WRONG_WORDS)
+        what = count_noun(unread, "character is invalid in its encoding", "characters are invalid in their encoding")
+        yield Note("warning", f"{what} and read as '\ufffd'", where, AS_IT_SAYS, WRONG_WORDS)
 
 
 def _cut_all(

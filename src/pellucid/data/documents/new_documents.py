@@ -55,7 +55,7 @@ def read_new_documents(
     load = once(found.load)
     opened = load()
     if not opened.document:
-        raise PellucidError("the run continues texts, and this is none", where=found.name, fix="give a file of text")
+        raise PellucidError("this run is a language model and needs text", where=found.name, fix="give a file of text")
     column = replace(opened.columns[TEXT], name=field.name)
     columns = {name: one for name, one in opened.columns.items() if name != TEXT} | {field.name: column}
     chosen = replace(opened, columns=columns, notes=[*opened.notes, *notes])

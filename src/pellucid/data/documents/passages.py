@@ -47,11 +47,11 @@ def choose_level(asked: str | None, source: bool, size: int, different: int) -> 
     if asked is not None:
         return asked, f"{named[asked]}, as asked"
     if source:
-        return BYTES, f"{named[BYTES]}, as in source code any sign may come"
+        return BYTES, f"{named[BYTES]}, because source code may contain any character"
     if size > SMALL_BYTES:
-        return BPE, f"{named[BPE]}, as there are more than {SMALL_BYTES // 1_000_000} MB of text"
+        return BPE, f"{named[BPE]}, because there are more than {SMALL_BYTES // 1_000_000} MB of text"
     if different > FEW_CHARACTERS:
-        return BPE, f"{named[BPE]}, as there are {different:,} different characters"
+        return BPE, f"{named[BPE]}, because there are {different:,} different characters"
     return CHARACTERS, f"{named[CHARACTERS]}, of which there are only {different:,} different ones"
 
 

@@ -155,7 +155,9 @@ def _load_texts(files: Listing, options: ReadOptions) -> Contents:
     chunks = chunks_of(texts.frames(), partial(Spool, options.spool))
     if not texts.kept:
         raise PellucidError(
-            f"none of its {count_noun(len(paths), 'text')} can be read", where=files.name, fix="see that they are text"
+            f"none of its {count_noun(len(paths), 'text')} can be read",
+            where=files.name,
+            fix="check that they are text files",
         )
     names = (*asked_targets(options.target, ()), *options.names)
     told = classes_of(texts.kept, files.name, names, TEXT)

@@ -9,7 +9,7 @@ from ...errors import PellucidError
 from ...fields import Note, kind_named
 from ...fields.files import Unreadable, read_file
 from ...fields.notes import AS_IT_SAYS, LEFT_OUT
-from ...wording import count_noun, join_words
+from ...wording import count_noun, is_or_are, join_words
 from ..schema import asked_targets
 from ..source import Contents, ReadOptions
 from ..tables.signatures import SAMPLE_BYTES, meaning_of
@@ -105,11 +105,13 @@ def read_beside(files: Listing, paths: Sequence[str], beside: Beside, notes: lis
             guessed.setdefault(guess, []).append(place)
     if bare := [path for path in paths if path not in beside.files]:
         text = f"{count_noun(len(bare), 'recording has', 'recordings have')} no text of the same name beside "
-        text += f"{'it' if len(bare) == 1 else 'them'} and {_are(bare)} left out: {join_words(bare, MOST_NAMED)}"
+        text += (
+            f"{'it' if len(bare) == 1 else 'them'} and {is_or_are(len(bare))} left out: {join_words(bare, MOST_NAMED)}"
+        )
         notes.append(Note("warning", text, files.name, LEFT_OUT, "write down what is said, or remove them"))
     if beside.loose:
         text = f"{count_noun(len(beside.loose), 'text has', 'texts have')} no recording of the same name and "
-        text += f"{_are(beside.loose)} left out: {join_words(beside.loose, MOST_NAMED)}"
+        text += f"{is_or_are(len(beside.loose))} left out: {join_words(beside.loose, MOST_NAMED)}"
         notes.append(Note("warning", text, files.name, LEFT_OUT, "copy the recordings to them"))
     for why, places in wrong.items():
         text = f"{count_noun(len(places), 'text')} {why}, left out with {'its' if len(places) == 1 else 'their'} "
@@ -142,7 +144,3 @@ def _read_text(files: Listing, path: str) -> tuple[str, str]:
 
 def _stem(path: str) -> str:
     return path[: -len(suffix_of(path))]
-
-
-def _are(several: Sequence[str]) -> str:
-    return "is" if len(several) == 1 else "are"

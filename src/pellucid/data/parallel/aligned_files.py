@@ -213,7 +213,7 @@ def _align(stems: Mapping[str, Mapping[str, Path]], *, complete: bool) -> Alignm
         if lacking:
             there = next(iter(own.values()))
             raise PellucidError(
-                f"there is no '{stem}.{lacking[0]}' beside it, and the others are in {join_words(languages)}",
+                f"'{stem}.{lacking[0]}' is missing; the other files come in {join_words(languages)}",
                 where=str(there),
                 fix=f"add it, or leave {join_words(f'{stem}.{ending}' for ending in own)} out",
             )

@@ -107,7 +107,7 @@ def _load_aligned(found: Alignment, name: str, options: ReadOptions) -> Contents
     _note_empty(sets, name, notes)
     total = sum(len(one.used) for one in sets)
     if not total:
-        raise PellucidError("no line of it has a text in every language", where=name, fix="see that they are aligned")
+        raise PellucidError("no line has text in every language", where=name, fix="check that the files are aligned")
     if found.others:
         text = f"{count_noun(len(found.others), 'other file is', 'other files are')} not read"
         text += f": {join_words((path.name for path in found.others), 3)}"
@@ -124,7 +124,7 @@ def _load_aligned(found: Alignment, name: str, options: ReadOptions) -> Contents
         columns[SPLIT] = Column(SPLIT, pl.Series(SPLIT, splits, pl.String), None, None, marked=True)
         about += f", in files for {split_folders(parts)}"
     target, places = found.languages[1], _places_of_sets(sets, 0)
-    why = f"it is the second of {join_words(found.languages)}; --target {found.languages[0]} turns it round"
+    why = f"it is the second of {join_words(found.languages)}; --target {found.languages[0]} for the other direction"
     return Contents(about, columns, notes, kinds=kinds, target=target, why=why, places=places, lines=True)
 
 
@@ -160,7 +160,7 @@ def _note_empty(sets: Sequence[_Lines], name: str, notes: list[Note]) -> None:
     side = next(i for i, own in enumerate(one.texts) if not own[first])
     text = f"{count:,} of {count_noun(every, 'pair')} {'has' if count == 1 else 'have'} an empty line"
     where = f"{one.about.files[side].name}, line {first + 1:,}"
-    notes.append(Note("warning", f"{text}, this one first", where, LEFT_OUT))
+    notes.append(Note("warning", f"{text}, first here", where, LEFT_OUT))
 
 
 def _places_of_sets(sets: Sequence[_Lines], language: int) -> Places:

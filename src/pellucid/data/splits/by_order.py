@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import PellucidError, UsageError
 from ...fields import Column
 from ...fields.passage import count_characters
-from ...wording import count_noun, join_words
+from ...wording import count_noun, is_or_are, join_words
 from ..source import Contents
 from .by_group import by_group
 from .by_time import consecutive_parts
@@ -94,7 +94,7 @@ def by_order(size: np.ndarray, document: np.ndarray, parting: SplitSpec) -> tupl
     asked = sum(share > 0 for share in parting.shares)
     if len(size) < asked:
         raise PellucidError(
-            f"there {_are(len(size))} {count_noun(len(size), 'passage')}, and {asked} sets need one each",
+            f"there {is_or_are(len(size))} {count_noun(len(size), 'passage')}, and {asked} sets need one each",
             fix="give longer texts, or shorter passages: --context 64",
         )
     part = np.zeros(len(size), np.int64)
@@ -151,7 +151,3 @@ def _sizes(data: Examples, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  
     target = data.need_target()
     assert data.documents is not None
     return count_characters(data.stored_values(target.name))[rows], data.documents[rows]
-
-
-def _are(n: int) -> str:
-    return "is" if n == 1 else "are"

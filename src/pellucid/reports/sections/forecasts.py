@@ -24,8 +24,8 @@ def forecasts_section(content: Content) -> Markup | None:
     if not found:
         return None
     share = f"{found['coverage']:.0%}"
-    lead = f"Grey: the past; green: what came, of {scored_on(content)}, spread evenly over its time. Blue: what was "
-    lead += f"forecast, with the interval that is to hold {share} of what comes."
+    lead = f"Grey: the past; green: actual values of the {scored_on(content)}, spread evenly over its time. Blue: the "
+    lead += f"forecast, with the interval meant to hold {share} of them."
     figures = [_figure(one, found["step"]) for one in found["drawn"]]
     cards = [*_step_cards(found["steps"], share), *_moment_cards(found, share), *figures]
     return join_markup([tag("p", lead, class_="quiet"), card_grid(*cards)])
@@ -45,14 +45,14 @@ def _moment_cards(found: Mapping[str, Any], share: str) -> list[Markup]:
     notable, several = found.get("notable") or {}, found.get("channels", 1) > 1
     cards = []
     if worst := notable.get("worst"):
-        note = "Errors as a multiple of what the series differs from a season before, of different forecasts."
+        note = "Error relative to how much the series differs from one season earlier; one line per forecast."
         cards.append(
             card(
                 "Largest errors", [_moments_table(worst, "error", several), tag("p", note, class_="caption")], wide=True
             )
         )
     if surprising := notable.get("surprising"):
-        note = f"What came lay outside the {share} interval, by so many widths of it."
+        note = f"Actual values outside the {share} interval, in widths of it."
         table = _moments_table(surprising, "outside by", several)
         cards.append(card("Most surprising", [table, tag("p", note, class_="caption")], wide=True))
     return [*cards, *(_figure(one, found["step"], "The largest error: ") for one in found.get("worst_drawn", ()))]

@@ -27,16 +27,15 @@ def language_section(content: Content) -> Markup | None:
         return None
     unit = found["unit"]
     lead = (
-        f"In bold a beginning, from one of the {found.get('of') or scored_on(content)}; behind it what the network "
-        f"writes. The temperature says how bold it is: at 0 it would write the likeliest {unit} each time, at 1 each "
-        f"{unit} as often as it holds it likely."
+        f"Bold: a prompt from the {found.get('of') or scored_on(content)}; after it, what the network writes. "
+        f"Temperature sets how boldly: at 0 always the likeliest {unit}, at 1 by its probabilities."
     )
     samples = [_sample_card(one) for one in found["written"]]
     return join_markup([tag("p", lead, class_="quiet"), card_grid(*samples)])
 
 
 def _sample_card(one: Mapping[str, Any]) -> Markup:
-    cut = None if one["whole"] else tag("p", "Cut off here: the time for writing was over.", class_="caption")
+    cut = None if one["whole"] else tag("p", "Cut off: time for writing ran out.", class_="caption")
     text = tag("pre", tag("b", one["prompt"]), one["added"], class_="written")
     return card(f"Temperature {one['temperature']:g}", [text, cut], wide=True)
 
@@ -51,9 +50,9 @@ def surprises_section(content: Content) -> Markup | None:
     if found["surprising"]:
         unit, full = found["unit"], FULL_OF_PIECES if found["unit"] == "token" else FULL
         text = (
-            f"The most surprising of the {found.get('of') or scored_on(content)}, read with what stands before them "
-            f"(grey): the stronger the colour, the less a {unit} was expected. ↵ is the end of a line. With the "
-            f"pointer on a {unit}: its chance, and what was likelier."
+            f"The most surprising of the {found.get('of') or scored_on(content)}, read with the text before them "
+            f"(grey): the stronger the colour, the less a {unit} was expected. ↵ is the end of a line. Point at a "
+            f"{unit} to see its probability and what was likelier."
         )
         parts += [
             tag("p", text, class_="quiet"),
@@ -64,7 +63,7 @@ def surprises_section(content: Content) -> Markup | None:
 
 
 def _loss_meaning(unit: str) -> str:
-    return f"The loss is in nats a {unit}: -log of the chance that was given to the {unit} that came; 0.69 is 1 in 2."
+    return f"The loss is in nats a {unit}: -log of the probability given to the {unit} that came; 0.69 is 1 in 2."
 
 
 def _added_card(content: Content, found: Mapping[str, Any]) -> Markup | None:

@@ -3,7 +3,7 @@
 Three tests. *Hiding:* once what a map puts first is hidden, the answer falls faster than when as much is hidden at
 random; under two fills, neither of which the map was made with. *Shuffling:* a network whose trained weights are
 shuffled within each tensor has another map (Adebayo et al., "Sanity Checks for Saliency Maps", 2018). *Knowing:* on
-kept validation examples the network is better than the naive answer; else it has learned nothing to look at.
+kept validation examples the network is better than the baseline; else it has learned nothing to look at.
 
 U units of an example, S variants of it, n examples.
 """
@@ -130,16 +130,18 @@ def _test_map(
     figures: dict[str, float] = {"examples": len(tested)}
     chance = chance_curves(subject, tested, hidden_answers, units)
     if not np.isfinite([(c.deletion, c.insertion) for found in chance.values() for c in found]).all():
-        return "suggestive", "It can't be told: with parts hidden the network has no answer that is a number.", {}
+        reason = "Could not be tested: with parts hidden, the answer is not a finite number."
+        return "suggestive", reason, {}
     if hiding_tests(tested) < FEWEST_TESTED:
-        return "suggestive", "It can't be told: of next to all examples the maps say that no part matters more.", {}
+        reason = "Could not be tested: on almost all examples the map ranks no part above the others."
+        return "suggestive", reason, {}
     faults = hiding_faults(tested, hidden_answers, chance, figures)
     progress.advance(HIDING)
     faults += shuffling_faults(subject, tested, maps_of, figures, progress)
     low = better_than_naive(subject)
-    figures["better than the naive answer by at least"] = low
+    figures["better than the baseline by at least"] = low
     if low <= 0:
-        faults.append("on kept validation examples the network is no better than the naive answer")
+        faults.append("on kept validation examples the network is no better than the baseline")
     about = tested_text(figures)
     if faults:
         return "failed", f"Failed its test: {'; '.join(faults)} ({about}).", figures

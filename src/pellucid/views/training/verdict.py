@@ -53,8 +53,8 @@ def range_text(low: float, high: float) -> str:
 
 # In the order of the page. What is healthy is what the 288 healthy trainings of ``bench/zoo.py`` showed.
 SIGNS = {
-    "train_loss": Sign("training loss", 0, 0.73, "at the end, as a share of the naive answer's"),
-    "best_loss": Sign("validation loss", 0, 0.75, "the lowest one, as a share of the naive answer's"),
+    "train_loss": Sign("training loss", 0, 0.73, "at the end, as a share of the baseline's"),
+    "best_loss": Sign("validation loss", 0, 0.75, "the lowest one, as a share of the baseline's"),
     "broken": Sign("unusable steps", 0, 0, "1 where a loss or a gradient was not a finite number"),
     "gradient": Sign("length of the gradient", 0.0036, 4.1, "of all weights, in the middle of training", True),
     "update_adam": Sign("step of AdamW", 0.0008, 0.013, "how far a step moves a matrix, beside its length", True),
@@ -63,12 +63,14 @@ SIGNS = {
     "update_peak": Sign("largest step", 0.0027, 0.081, "of all watched, beside the length of what moved", True),
     "standing_stages": Sign("stages that stand still", 0, 0, "none of whose weights ever moved"),
     "batch": Sign("examples in a batch", 15.9, 128, "one step learns from so many", True),
-    "noise": Sign("noise of a batch", 0.0029, 230, "chance in a step's gradient, beside what examples agree on", True),
+    "noise": Sign("noise of a batch", 0.0029, 230, "in a step's gradient, beside what examples agree on", True),
     "input_size": Sign("size of the input", 0.24, 1.3, "root mean square of what the input layers return", True),
     "largest_stage": Sign("size of the largest stage", 1, 79, "root mean square of what it returns", True),
     "backward_gain": Sign("gradient at the first stage", 0.14, 41, "its length beside that at the last stage", True),
-    "dead_units": Sign("dead units", 0, 0, "largest share of a stage's units that no example ever brings on"),
-    "saturated_units": Sign("saturated units", 0, 0, "largest share of a stage's units that hardly leave an end"),
+    "dead_units": Sign("dead units", 0, 0, "largest share of a stage's units that no example activates"),
+    "saturated_units": Sign(
+        "saturated units", 0, 0, "largest share of a stage's units nearly always at an end of their range"
+    ),
     "one_field": Sign("the part that matters most", 0, 1.3, "what is lost without it, beside all that was learned"),
 }
 
@@ -111,7 +113,7 @@ class Illness:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a training is well.
+    """Whether a training went well.
 
     Attributes:
         word: ``"healthy"``, or the illness. what, why, advice: sentences; advice is "" for a healthy one.
@@ -152,7 +154,7 @@ def _why_too_low(signs: Signs) -> str:
     loss = shown(signs, "train_loss")
     return (
         f"A step moves the weights by only {shown(signs, name)} of their own length, and the training loss is still "
-        f"{loss} of the naive answer's."
+        f"{loss} of the baseline's."
     )
 
 
@@ -166,14 +168,14 @@ ILLNESSES = (
         [[below("gradient", -5.5)]],
         "The loss is scaled so small that its gradient drowns in rounding.",
         lambda s: f"The gradient is {beside(s, 'gradient')} long.",
-        lambda recipe: "Take the factor off the loss, or check the weights of classes and examples.",
+        lambda recipe: "Remove the factor from the loss, or check the weights of classes and examples.",
     ),
     Illness(
         "frozen_stage",
         [[above("standing_stages", 0.5)]],
         "A part of the network does not learn.",
         lambda s: f"The weights of {count_noun(round(s['standing_stages']), 'stage')} never moved while others did.",
-        lambda recipe: "Unless that is wanted, as with --start, let them learn.",
+        lambda recipe: "Unless this is intended (--start), let them train.",
     ),
     Illness(
         "rate_too_high",
@@ -206,22 +208,22 @@ ILLNESSES = (
     Illness(
         "dead_units",
         [[above("dead_units", 0.34)]],
-        "Many hidden units are dead: no example brings them on, so they can't learn any more.",
+        "Many hidden units are dead: no example activates them, so they can't learn any more.",
         lambda s: f"In one stage {percent_text(s['dead_units'])} of the units are.",
         lambda recipe: f"Try a lower learning rate (--lr {number_text(recipe.lr / 3, 3)}), and begin biases at 0.",
     ),
     Illness(
         "saturated_units",
         [[above("saturated_units", 0.31)]],
-        "Many hidden units are saturated: they hardly leave the ends of their range, where gradients are next to 0.",
+        "Many hidden units are saturated: nearly always at an end of their range, where gradients vanish.",
         lambda s: f"In one stage {percent_text(s['saturated_units'])} of the units are.",
         lambda recipe: "Begin with smaller weights, or put a norm before the activation.",
     ),
     Illness(
         "tiny_batches",
         [[below("batch", 0.75), above("noise", 0.8)]],
-        "Batches are so small that steps follow chance.",
-        lambda s: f"In a batch of {shown(s, 'batch')} chance is {shown(s, 'noise')} times what all examples agree on.",
+        "Batches are too small: steps are mostly noise.",
+        lambda s: f"In a batch of {shown(s, 'batch')}, noise is {shown(s, 'noise')} times what all examples agree on.",
         lambda recipe: "Try --batch-size 64.",
     ),
     Illness(
@@ -235,8 +237,8 @@ ILLNESSES = (
         "shuffled_labels",
         [[above("best_loss", 0.86)]],
         "Nothing that holds for new examples was learned: the inputs don't seem to say what the answer is.",
-        lambda s: f"The validation loss never fell below {shown(s, 'best_loss')} of the naive answer's.",
-        lambda recipe: "Check that each answer stands beside its own example, and that the inputs can tell it at all.",
+        lambda s: f"The validation loss never fell below {shown(s, 'best_loss')} of the baseline's.",
+        lambda recipe: "Check that inputs and answers are paired correctly, and whether inputs can predict answers.",
     ),
     Illness(
         "leak",
@@ -253,14 +255,14 @@ def judge(signs: Signs, recipe: Recipe) -> Verdict:
     for illness in ILLNESSES:
         if illness.is_met(signs):
             return Verdict(illness.word, illness.what, illness.why(signs), illness.advice(recipe))
-    return Verdict("healthy", "The training is well.", _healthy_facts(signs))
+    return Verdict("healthy", "Training went well.", _healthy_facts(signs))
 
 
 def _healthy_facts(signs: Signs) -> str:
     """What speaks for it, with its numbers."""
     steps = shown(signs, "update_muon") or shown(signs, "update_adam")
     said = [
-        f"the lowest validation loss is {shown(signs, 'best_loss')} of the naive answer's",
+        f"the lowest validation loss is {shown(signs, 'best_loss')} of the baseline's",
         f"a step moves the weights by {steps} of their length" if steps else "",
         "no units are dead or saturated" if max(signs["dead_units"], signs["saturated_units"]) < 0.01 else "",
     ]
