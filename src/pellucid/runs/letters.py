@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 # Weights that are tried, beside taking the likeliest letter of each position; and how many clips they are judged on.
 WEIGHTS, MOST_JUDGED = (0.25, 0.5, 1.0), 300
 
-# Clips that are searched to learn what one takes. Once its letters are known a search follows fewer different texts.
-TIMED = 8
+# Clips that are searched to learn what one takes, and by how much longer that is where letters are weighed in.
+TIMED, LONGER = 8, 2.0
 
 
 def learn_letters(job: Trainer, network: Network) -> bool:
@@ -102,7 +102,7 @@ def searching_seconds(job: Trainer, network: Network) -> float:
     began = time.perf_counter()
     with output.following(BEAMS):
         output.write_tokens(raw)
-    each = (time.perf_counter() - began) / len(some)
+    each = LONGER * (time.perf_counter() - began) / len(some)
     return each * (len(WEIGHTS) * min(len(rows), MOST_JUDGED) + len(job.watched) + len(job.split.test))
 
 
