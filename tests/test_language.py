@@ -80,7 +80,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(place: Path, name: str, source: str = "play.txt", **options: Any) -> pellucid.Run:
-    usual = {"size": 0, "steps": 8, "seed": 1, "context": SPAN, "out": place / "runs", "name": name}
+    usual = {
+        "network": "transformer",
+        "size": 0,
+        "steps": 8,
+        "seed": 1,
+        "context": SPAN,
+        "out": place / "runs",
+        "name": name,
+    }
     return pellucid.train(str(place / source), **usual | options)
 
 
