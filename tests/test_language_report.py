@@ -308,7 +308,7 @@ def test_the_page_says_it_in_the_words_for_its_tokens(case: Case) -> None:
 
 
 def test_single_passages_are_of_validation_and_sums_of_test(case: Case) -> None:
-    assert "In bold a beginning, from one of the validation passages" in case.page
+    assert "Bold: a prompt from the validation passages; after it, what the network writes" in case.page
     assert "The most surprising of the validation passages" in case.page
     rows = case.data.split(case.run.plan.split_seed).validation
     answers = predict_raw(case.run.network, case.loader, rows)

@@ -62,7 +62,7 @@ def test_it_is_looked_into_and_goes_on_to_the_same_end(stopped: Path, tmp_path: 
 
 
 def test_an_answer_is_asked_of_an_example(stopped: Path) -> None:
-    with pytest.raises(UsageError, match="give an example"):
+    with pytest.raises(UsageError, match="--answer needs an example"):
         inspect_run(open_unfinished(stopped), answer="1")
 
 

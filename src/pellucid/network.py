@@ -1,6 +1,6 @@
 """A network: input layers → trunk → output layer, joined by what each part needs. An ordinary torch.nn.Module.
 
-B batch, F fields without positions, D width; *positions is nothing for a vector, T for a sequence, H W for a grid.
+B batch, F fields without positions, D width, J answers of a solved part; *positions is nothing for a vector, T for a sequence, H W for a grid.
 
 How inputs meet the trunk:
   a trunk that reads vectors         every input as a vector, side by side, one linear map to the trunk's width
@@ -227,7 +227,7 @@ class Network(nn.Module):
             return raw
         return self.output.add_solved(raw.float(), self.solved_answer(batch), f)
 
-    def solved_answer(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, T, R)
+    def solved_answer(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, T, J, R)
         """What the solved part says, where there is one; what it has said of these examples is not asked again."""
         assert self.solved is not None
         return self.solved.several(whole_batch(batch)) if batch.solved is None else batch.solved

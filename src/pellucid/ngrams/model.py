@@ -2,7 +2,7 @@
 
 Interpolated modified Kneser-Ney smoothing (Chen and Goodman, 1999), any fold of the text left out.
 
-B batch, T places, N order, V tokens, K folds, K' orders that are told apart, P places that are asked about.
+B batch, T places, N order, V tokens, K folds, J orders that are told apart, P places that are asked about.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class NgramModel(nn.Module):
 
     @property
     def views(self) -> int:
-        """K': how many orders ``read_orders`` tells apart."""
+        """J: how many orders ``read_orders`` tells apart."""
         return min(ORDERS, (self.order + 1) // 2) if self.first.shape[1] <= MOST_TOLD_APART else 1
 
     def read(self, tokens: Tensor, state: Tensor, fold: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ class NgramModel(nn.Module):
         return said[:, :, -1], state
 
     def read_orders(self, tokens: Tensor, state: Tensor, fold: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The same by several orders, (B, T, K', V): by fewer tokens before first, what ``read`` gives last."""
+        """The same by several orders, (B, T, J, V): by fewer tokens before first, what ``read`` gives last."""
         context = self._contexts(tokens.long(), state)  # (B, T, N)
         count, length = tokens.shape
         every = None if fold is None else fold.repeat_interleave(length)
@@ -141,14 +141,14 @@ class NgramModel(nn.Module):
             found.append(level.find(before, tokens))
         return torch.stack(found, -1)
 
-    def _log_chances(self, context: Tensor, fold: Tensor | None) -> Tensor:  # (P, N), (P,) -> (P, K', V)
+    def _log_chances(self, context: Tensor, fold: Tensor | None) -> Tensor:  # (P, N), (P,) -> (P, J, V)
         found = torch.empty(len(context), self.views, self.first.shape[1], device=context.device)
         for start in range(0, len(context), PLACES_AT_ONCE):
             part = slice(start, start + PLACES_AT_ONCE)
             self._fill_orders(found[part], context[part], None if fold is None else fold[part])
         return found.clamp_min_(LEAST_CHANCE).log_()
 
-    def _fill_orders(self, found: Tensor, context: Tensor, fold: Tensor | None) -> None:  # (P, K', V), (P, N), (P,)
+    def _fill_orders(self, found: Tensor, context: Tensor, fold: Tensor | None) -> None:  # (P, J, V), (P, N), (P,)
         """Put the probabilities in their places, from those of no context to those of the longest."""
         chance = self.first[:1].expand(len(found), -1) if fold is None else self.first[fold]
         for k in range(self.order):

@@ -1,6 +1,6 @@
 """The next token at every place: a language model.
 
-B batch, T places, V vocabulary, D width.
+B batch, T places, V vocabulary, D width, J answers of a solved part.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Tokens(Output):
     def forward(self, f: Features, batch: Batch) -> Tensor:  # (B, T, D) -> (B, T, V)
         return self.layer(f.x)
 
-    def add_solved(self, raw: Tensor, solved: Tensor, f: Features) -> Tensor:  # (B, T, V), (B, T, K, V) -> (B, T, V)
-        """The network's logits and, times how far they are believed, those of K orders; at first of the last alone."""
-        weight = self.trust(f.x.float())  # (B, T, K)
+    def add_solved(self, raw: Tensor, solved: Tensor, f: Features) -> Tensor:  # (B, T, V), (B, T, J, V) -> (B, T, V)
+        """The network's logits and, times how far they are believed, those of J orders; at first of the last alone."""
+        weight = self.trust(f.x.float())  # (B, T, J)
         return raw + solved[:, :, -1] + (weight.unsqueeze(2) @ solved).squeeze(2)
 
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, T, V) or (B, 2) -> (B,)

@@ -4,7 +4,7 @@ What a network answers is what its solved part says and what its trunk adds, who
 is the solved part alone. In training each row sees what the solved part says when it was left out of it, as in
 stacking (Wolpert, "Stacked generalization", 1992); all other rows see the part solved on all training rows.
 
-B batch, n examples, R numbers in a raw answer.
+B batch, n examples, R numbers in a raw answer, T places, J answers of one part.
 """
 
 from __future__ import annotations
@@ -118,10 +118,10 @@ class SolvedPart(nn.Module):
 
     @property
     def views(self) -> int:
-        """K': how many answers ``several`` gives. Known once it is solved."""
+        """J: how many answers ``several`` gives. Known once it is solved."""
         return 1
 
-    def several(self, batch: Batch) -> Tensor:  # -> (B, R), or of a part with more (B, T, K', R)
+    def several(self, batch: Batch) -> Tensor:  # -> (B, R) or (B, T, J, R)
         """The answers that an output adds to (``Output.add_solved``), the one of ``forward`` last."""
         return self(batch)
 

@@ -115,7 +115,7 @@ class CountedNgrams(NgramModel, SolvedPart):
     def forward(self, batch: Batch) -> Tensor:  # -> (B, T, V)
         return self.last(self.several(batch))
 
-    def several(self, batch: Batch) -> Tensor:  # -> (B, T, K', V)
+    def several(self, batch: Batch) -> Tensor:  # -> (B, T, J, V)
         """By several orders: where they differ, what they say together is better than what the highest says."""
         tokens = passage_tokens(batch.inputs[self.key])
         fold = None
@@ -123,7 +123,7 @@ class CountedNgrams(NgramModel, SolvedPart):
             fold = self.fold[torch.as_tensor(batch.rows, device=self.fold.device)].long()
         return self.read_orders(tokens, self.start(len(tokens)), fold)[0]
 
-    def last(self, several: Tensor) -> Tensor:  # (B, T, K', V) -> (B, T, V)
+    def last(self, several: Tensor) -> Tensor:  # (B, T, J, V) -> (B, T, V)
         return several[:, :, -1]
 
     # -- solving
