@@ -179,7 +179,7 @@ def test_a_plan_like_a_run_is_that_of_the_run(moved: Any, capsys: pytest.Capture
     assert '"seed": 7' in capsys.readouterr().out
     new.rename(run.record["data"]["source"])
     assert pellucid.plan(like=run.path).to_json() == run.plan.to_json()
-    with pytest.raises(PellucidError, match="--like repeats the run.s options"):
+    with pytest.raises(PellucidError, match="--like repeats the run's options"):
         pellucid.plan(like=run.path, network="cnn")
 
 

@@ -1,6 +1,7 @@
 """A network: input layers → trunk → output layer, joined by what each part needs. An ordinary torch.nn.Module.
 
-B batch, F fields without positions, D width, J answers of a solved part; *positions is nothing for a vector, T for a sequence, H W for a grid.
+B batch, F fields without positions, D width, J answers of a solved part; *positions is nothing for a vector, T for a
+sequence, H W for a grid.
 
 How inputs meet the trunk:
   a trunk that reads vectors         every input as a vector, side by side, one linear map to the trunk's width
