@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -325,20 +326,29 @@ def test_the_largest_network_that_the_time_allows(monkeypatch: pytest.MonkeyPatc
 
     tried: list[Any] = []
 
-    def time(size: Any, *_: Any, **__: Any) -> sizing.Timing:
-        tried.append(size)
-        return sizing.Timing(0.001 * 2.0**size, 0.0001)
+    def make(size: int, each: float = 0) -> Any:
+        """A network of 2 ** size weights, each of which wants to see an example so often."""
+        output = SimpleNamespace(wanted_epochs=lambda weights, count: each * weights / count if each else None)
+        return SimpleNamespace(size=size, parameter_count=2**size, output=output)
+
+    def time(network: Any, *_: Any, **__: Any) -> sizing.Timing:
+        tried.append(network.size)
+        return sizing.Timing(0.001 * 2.0**network.size, 0.0001)
 
     monkeypatch.setattr(sizing, "time_steps", time)
     order: Any = type("Order", (), {"steps": 100})
     sizes = (1, 2, 3, 4, 5)
     expected = {1000.0: 5, 16.0 * 1.6: 4, 12.0: 3, 4.0: 1, 0.1: 1}
     for seconds, size in expected.items():
-        found, timing, reason = largest_within_budget(sizes, 3, lambda s: s, order, Recipe(epochs=15.0), seconds)  # type: ignore
+        found, timing, reason = largest_within_budget(sizes, 3, make, order, Recipe(epochs=15.0), seconds)
         assert found == size, seconds
         assert timing.step == 0.001 * 2.0**size
         assert "ms a step leave time for about" in reason
     assert len(set(tried)) == 5
+    # 100 steps of 10 examples: 125 of each weight are one epoch of the smallest but two, two epochs of the next.
+    recipe = Recipe(batch_size=10, epochs=15.0)
+    for seconds, size in {0.8: 3, 3.2: 4, 0.2: 2}.items():
+        assert largest_within_budget(sizes, 3, lambda s: make(s, 125.0), order, recipe, seconds)[0] == size
 
 
 def test_timing_a_network_takes_no_longer_than_it_may(work: Any) -> None:

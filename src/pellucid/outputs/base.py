@@ -104,6 +104,10 @@ class Output(nn.Module):
         """The name of the trunk that suits it, and why, where the answer decides it rather than the input."""
         return None
 
+    def wanted_epochs(self, weights: int, examples: int) -> float | None:
+        """Passes over so many examples that a network of so many weights should have; None for those of the recipe."""
+        return None
+
     @classmethod
     def family_of(cls, target: Field) -> str:
         """``family``, by what ``target`` is."""

@@ -18,6 +18,10 @@ from ..tasks.tokens import TokensTask
 from ..trunks import Features, Need
 from .base import Output, register
 
+# Tokens that a network should be trained on, for each of its weights (Hoffmann et al., "Training compute-optimal large
+# language models", 2022). Beside counts, too: docs/LOG.md, 2026-11-28.
+TOKENS_A_WEIGHT = 20.0
+
 
 @register
 class Tokens(Output):
@@ -34,6 +38,9 @@ class Tokens(Output):
     @classmethod
     def accepts(cls, target: Field, inputs: Any) -> str | None:
         return "what comes next in a text" if target.traits.written else None
+
+    def wanted_epochs(self, weights: int, examples: int) -> float:
+        return TOKENS_A_WEIGHT * weights / (examples * int((self.fields[0].state or {})["context"]))
 
     def need(self) -> Need:
         return Need(every=True, causal=True)

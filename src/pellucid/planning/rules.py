@@ -287,7 +287,8 @@ def sizes_for(hints: Mapping[str, Any], budget: Budget, asked: int | None, examp
     if budget.kind != "seconds" or high <= low:
         several = f" and {heads} heads" if heads > 1 else ""
         return Choice("size", (usual,), f"the usual size for {examples:,} examples{several}")
-    reason = f"the largest with time for about {hints['epochs']:.3g} epochs"
+    enough = f"about {hints['epochs']:.3g} epochs" if "epochs" in hints else "enough tokens for its weights"
+    reason = f"the largest with time for {enough}"
     return Choice("size", tuple(range(low, high + 1)), reason)
 
 

@@ -241,7 +241,7 @@ class Convolutional(Trunk):
             "image": {**fast, "warm": 0.03, "cool": 0.6, "epochs": 10.0, "sizes": (2, 9), "smoothing": 0.1},
             "sound": {**fast, "warm": 0.03, "cool": 0.6, "sizes": (2, 5), "size": 2, "smoothing": 0.1},
             "text": {"dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3},
-            "language": {"size": 3, "sizes": (0, 8), "epochs": 5.0},
+            "language": {"size": 3, "sizes": (0, 8)},
             "translation": {
                 "lr": 0.02,
                 "matrix_lr": 0.06,

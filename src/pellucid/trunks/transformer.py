@@ -149,7 +149,7 @@ class Transformer(Trunk):
         measured: dict[str, dict[str, Any]] = {
             "image": {"dropout": 0.0, "smoothing": 0.1, "batch_size": 128, "epochs": 5.0},
             "text": {"dropout": 0.2, "smoothing": 0.1, "token_drop": 0.3, "size": 2},
-            "language": {"size": 3, "sizes": (0, 8), "epochs": 5.0},
+            "language": {"size": 3, "sizes": (0, 8)},
             "translation": {
                 "lr": 0.03,
                 "matrix_lr": 0.01,

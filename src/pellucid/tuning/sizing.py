@@ -226,34 +226,39 @@ def largest_within_budget(
     seconds: float,
     counts: Sequence[int] = (),
 ) -> tuple[int, Timing, str]:
-    """The largest size that leaves time for ``recipe.epochs`` passes in ``seconds``; its timing, and why, in words.
+    """The largest size that leaves time for enough passes in ``seconds``; its timing, and why, in words.
+
+    Enough are ``recipe.epochs``, or what the output says of a network's number of weights (``Output.wanted_epochs``).
 
     Args:
         sizes: to choose from, rising. usual: to begin with. make: gives a network of a size.
         counts: as for ``time_steps``.
     """
     tried: dict[int, Timing] = {}
+    wanted: dict[int, float] = {}
 
     def epochs_of_size(size: int) -> float:
         if size not in tried:
             try:
-                tried[size] = time_steps(make(size), sampler, recipe, limit=TRYING_SHARE * seconds, counts=counts)
+                network = make(size)
+                own = network.output.wanted_epochs(network.parameter_count, sampler.steps * recipe.batch_size)
+                wanted[size] = recipe.epochs if own is None else own
+                tried[size] = time_steps(network, sampler, recipe, limit=TRYING_SHARE * seconds, counts=counts)
             except MEMORY_ERRORS as error:
                 if size == sizes[0] or not no_memory(error):
                     raise
                 # It does not fit: as good as endlessly slow.
-                tried[size] = Timing(math.inf, math.inf)
+                tried[size], wanted[size] = Timing(math.inf, math.inf), recipe.epochs
         return seconds / (tried[size].step * sampler.steps)
 
+    def room_of_size(size: int) -> float:
+        return epochs_of_size(size) / wanted[size]
+
     size = min(max(usual, sizes[0]), sizes[-1])
-    while size > sizes[0] and epochs_of_size(size) < recipe.epochs:
+    while size > sizes[0] and room_of_size(size) < 1:
         size -= 1
     if size >= usual:
-        while (
-            size < sizes[-1]
-            and epochs_of_size(size) >= ROOM_FACTOR * recipe.epochs
-            and epochs_of_size(size + 1) >= recipe.epochs
-        ):
+        while size < sizes[-1] and room_of_size(size) >= ROOM_FACTOR and room_of_size(size + 1) >= 1:
             size += 1
     found = epochs_of_size(size)
     if seconds <= 0:
