@@ -465,10 +465,10 @@ def test_orders_are_told_apart_and_the_highest_is_what_it_says() -> None:
     # Seven tokens in a text of 2,000: the order that foretells them is high enough to have others below it.
     batch = window_batch([[START, *some_text(49, seed)] for seed in range(4)], list(range(4)))
     several = part.several(batch)
-    assert several.shape == (4, 50, part.views, SIZE)
-    assert part.views == (part.order + 1) // 2 >= 2
+    assert several.shape == (4, 50, part.answer_count, SIZE)
+    assert part.answer_count == (part.order + 1) // 2 >= 2
     assert torch.equal(part.last(several), part(batch))
-    torch.testing.assert_close(several.exp().sum(-1), torch.ones(4, 50, part.views))
+    torch.testing.assert_close(several.exp().sum(-1), torch.ones(4, 50, part.answer_count))
     # The order below the highest by two says what a model says that was made of that order.
     tokens = batch.inputs[KEY].values
     assert torch.equal(part.read(tokens, part.start(4))[0], part.read_orders(tokens, part.start(4))[0][:, :, -1])

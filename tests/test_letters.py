@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,11 @@ import pellucid
 from pellucid.errors import PellucidError
 from pellucid.fields.text import END, PADDING, START
 from pellucid.outputs.letter_model import MOST_KEPT, LetterModel, count_letters, join_texts
+from pellucid.runs.letters import judge_weights, searching_seconds
 from pellucid.storage import Folder
 from pellucid.storage.names import LETTERS
 from pellucid.storage.tensors import pack_tensors, unpack_tensors
+from pellucid.training.loader import Loader
 
 SIZE = 9
 
@@ -130,6 +134,18 @@ def test_where_nothing_is_heard_nothing_is_weighed_in(clips: Path, tmp_path: Pat
     assert run.record["letters"]["weight"] == 0
     assert not (run.path / LETTERS).exists()
     assert pellucid.load(run.path).score.value == run.score.value
+
+
+def test_a_network_that_diverged_can_still_be_judged(run: pellucid.Run, clips: Path) -> None:
+    network = copy.deepcopy(run.network)
+    with torch.no_grad():
+        network.output.layer.weight.fill_(torch.nan)
+    data = pellucid.read(clips)
+    split, loader = data.split(run.plan.split_seed), Loader.of(data, network.fields, network.device)
+    job: Any = SimpleNamespace(loader=loader, looked=split, watched=split.validation, split=split)
+    rates = judge_weights(job, network, network.output.letters, split.validation)
+    assert set(rates.values()) == {1.0}
+    assert searching_seconds(job, network) > 0
 
 
 def changed(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[dict[str, bytes]], None]:

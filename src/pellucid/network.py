@@ -100,7 +100,7 @@ class Network(nn.Module):
         )
         trunk = trunk_named(trunk).of_size(3) if isinstance(trunk, str) else trunk
         # Before it is built: what is added to may be weighed.
-        self.output.adds = 0 if solved is None else solved.views
+        self.output.adds = 0 if solved is None else solved.answer_count
         # The user's own generator goes on where it was, and the first weights depend on the seed alone.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)

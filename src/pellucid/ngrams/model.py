@@ -97,7 +97,7 @@ class NgramModel(nn.Module):
         return torch.tensor(none, device=self.first.device).expand(batch, -1)
 
     @property
-    def views(self) -> int:
+    def answer_count(self) -> int:
         """J: how many orders ``read_orders`` tells apart."""
         return min(ORDERS, (self.order + 1) // 2) if self.first.shape[1] <= MOST_TOLD_APART else 1
 
@@ -142,7 +142,7 @@ class NgramModel(nn.Module):
         return torch.stack(found, -1)
 
     def _log_chances(self, context: Tensor, fold: Tensor | None) -> Tensor:  # (P, N), (P,) -> (P, J, V)
-        found = torch.empty(len(context), self.views, self.first.shape[1], device=context.device)
+        found = torch.empty(len(context), self.answer_count, self.first.shape[1], device=context.device)
         for start in range(0, len(context), PLACES_AT_ONCE):
             part = slice(start, start + PLACES_AT_ONCE)
             self._fill_orders(found[part], context[part], None if fold is None else fold[part])

@@ -83,7 +83,9 @@ def judge_weights(job: Trainer, network: Network, letters: LetterModel, rows: np
             raw = network.predict(batch).float()
         for weight, found in sums.items():
             output.letters = replace(letters, weight=weight) if weight else None
-            found += output.sums_of(output.write_tokens(raw), batch)[:, [WORD_EDITS - 1, WORDS - 1]].sum(0)
+            found += output.sums_of(output.write_tokens(raw, strict=False), batch)[:, [WORD_EDITS - 1, WORDS - 1]].sum(
+                0
+            )
     output.letters = None
     network.train(training)
     return {weight: float(edits / max(words, 1)) for weight, (edits, words) in sums.items()}
@@ -101,7 +103,7 @@ def searching_seconds(job: Trainer, network: Network) -> float:
     network.train(training)
     began = time.perf_counter()
     with output.following(BEAMS):
-        output.write_tokens(raw)
+        output.write_tokens(raw, strict=False)
     each = LONGER * (time.perf_counter() - began) / len(some)
     return each * (len(WEIGHTS) * min(len(rows), MOST_JUDGED) + len(job.watched) + len(job.split.test))
 

@@ -117,7 +117,7 @@ class SolvedPart(nn.Module):
         """Raw answers as the output's own: logits, or standardised numbers."""
 
     @property
-    def views(self) -> int:
+    def answer_count(self) -> int:
         """J: how many answers ``several`` gives. Known once it is solved."""
         return 1
 
