@@ -234,7 +234,7 @@ def test_the_protocol_says_it_too(runs, table, monkeypatch):
     split = data.split()
     told = reporting.protocol_text(runs["two"], data, split)
     assert " were chosen on validation; the test set was used once." in told
-    monkeypatch.setattr("pellucid.tuning.selection.MOST_VALIDATION_ROWS", 5)
+    monkeypatch.setattr("pellucid.outputs.base.Output.most_watched", 5)
     assert " were chosen on 5 of 12 validation examples, spread evenly; the test set " in reporting.protocol_text(
         runs["two"], data, split
     )

@@ -28,9 +28,12 @@ from pellucid.cli import exit_code
 from pellucid.data.batches.batch import Batch, Padded
 from pellucid.data.kept_examples import BEFORE, KeptExamples
 from pellucid.errors import PellucidError, UsageError
+from pellucid.fields import Field
 from pellucid.fields.text import RESERVED, START
 from pellucid.network import Network
+from pellucid.outputs.tokens import Tokens
 from pellucid.reports import text_content
+from pellucid.runs.solved_part import solved_answers
 from pellucid.runs.token_reader import TokenReader
 from pellucid.runs.writing import Writer, encode_prompt
 from pellucid.storage import pack_tensors, unpack_tensors
@@ -830,3 +833,37 @@ def test_a_run_that_was_made_to_harm_is_refused(name: str, run: pellucid.Run) ->
         pellucid.Run.__new__(pellucid.Run).__setstate__(state)
     assert "damaged" in str(error.value) or "not this network's" in str(error.value), str(error.value)
     assert error.value.fix
+
+
+@pytest.mark.parametrize("trunk", ["transformer", "gru", "bpe"])
+def test_the_counts_alone_are_answered_beside_the_network(place, runs, trunk):
+    run = runs[trunk]
+    data = pellucid.read(str(place / "play.txt"), context=SPAN, level="bpe" if trunk == "bpe" else None)
+    loader = Loader.of(data, run.network.fields, CPU)
+    rows = data.split(run.plan.split_seed).test
+    network = stirred(run.network)
+    both, true = predict_raw(network, loader, rows, final=True, beside=True)
+    own, target = predict_raw(network, loader, rows, final=True)
+    alone, _ = solved_answers(network.solved, network.output, loader, rows)
+    torch.testing.assert_close(both[:, : own.shape[1]], own)
+    torch.testing.assert_close(both[:, own.shape[1] :], alone)
+    torch.testing.assert_close(true, target)
+    assert not torch.allclose(own, alone)
+
+
+def test_choices_are_made_on_fewer_passages_where_there_are_many(place, monkeypatch):
+    def most(context: int, size: int) -> int:
+        return Tokens([Field("text", "passage", "target", state={"context": context, "size": size})]).most_watched
+
+    assert [most(256, 259), most(256, 4096), most(4096, 1 << 20)] == [1024, 256, 100]
+    monkeypatch.setattr("pellucid.outputs.tokens.FEWEST_WATCHED", 7)
+    monkeypatch.setattr("pellucid.outputs.tokens.MOST_WATCHED_TOKENS", 7 * SPAN)
+    said: list[str] = []
+
+    class Ear(Listener):
+        def said(self, text: str) -> None:
+            said.append(text)
+
+    run = in_memory(place, listeners=[Ear()])
+    assert [text for text in said if text.startswith("choices are made on 7 of ")]
+    assert run.record["score"]["n"] > 7

@@ -656,7 +656,7 @@ def test_a_file_of_the_cache_that_is_cut_short_is_said(tmp_path):
 def test_few_of_very_many_validation_rows_are_watched(tmp_path, monkeypatch):
     import pellucid
 
-    monkeypatch.setattr("pellucid.tuning.selection.MOST_VALIDATION_ROWS", 10)
+    monkeypatch.setattr("pellucid.outputs.base.Output.most_watched", 10)
     monkeypatch.setattr("pellucid.metrics.bootstrap.GROUPS", 13)
     said = []
 

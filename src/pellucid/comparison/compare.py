@@ -229,7 +229,7 @@ class ComparisonRunner:
 
         Raw answers to the examples that networks are ranked on, their targets and rows go to ``KEY.safetensors``.
         """
-        rows = limit_validation(self.split).validation
+        rows = limit_validation(self.split, run.network.output).validation
         feed = Loader.of(self.data, run.network.fields, run.network.device)
         on_validation = predict_raw(run.network, feed, rows, final=True)
         raw, true, judged = out_of_fold_answers(CrossValidation.of(run.folder), feed, rows, *on_validation)
@@ -292,7 +292,8 @@ class ComparisonRunner:
         """By the name of the solved part that networks begin with, what it gives alone, seed by seed; or nothing."""
         if not has_line_alone(any_run):
             return {}
-        rows, found = limit_validation(self.split).validation, dict[int, tuple[dict[str, Any], Judge]]()
+        rows = limit_validation(self.split, any_run.network.output).validation
+        found: dict[int, tuple[dict[str, Any], Judge]] = {}
         for trial in good:
             if trial["seed"] not in found:
                 run = load(self.folder.path / f"{trial['network']}-{trial['seed']}")

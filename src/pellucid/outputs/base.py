@@ -58,6 +58,9 @@ class Output(nn.Module):
     # What trunks have a recipe for where the answer decides it rather than the input; empty where the input does.
     family: ClassVar[str] = ""
 
+    # Validation examples that are answered at each look: more would be answered for longer than is trained.
+    most_watched = 50_000
+
     # How many answers of a solved part its own is added to; 0 without one. Set by the network.
     adds = 0
 

@@ -22,6 +22,9 @@ from .base import Output, register
 # language models", 2022). Beside counts, too: docs/LOG.md, 2026-11-28.
 TOKENS_A_WEIGHT = 20.0
 
+# Of validation, that are answered at each look: tokens, and the numbers of their answers; and passages at least.
+MOST_WATCHED_TOKENS, MOST_WATCHED_NUMBERS, FEWEST_WATCHED = 1 << 18, 1 << 28, 100
+
 
 @register
 class Tokens(Output):
@@ -41,6 +44,13 @@ class Tokens(Output):
 
     def wanted_epochs(self, weights: int, examples: int) -> float:
         return TOKENS_A_WEIGHT * weights / (examples * int((self.fields[0].state or {})["context"]))
+
+    @property
+    def most_watched(self) -> int:  # type: ignore[override]
+        # Before every token stands an answer with a number for each of the vocabulary.
+        state = self.fields[0].state or {}
+        tokens = min(MOST_WATCHED_TOKENS, MOST_WATCHED_NUMBERS // int(state["size"]))
+        return max(tokens // int(state["context"]), FEWEST_WATCHED)
 
     def need(self) -> Need:
         return Need(every=True, causal=True)

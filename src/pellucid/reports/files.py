@@ -49,7 +49,7 @@ def write_report(
     goal = task.fields[0].traits
     rows_of = forecast_rows if goal.moments else passage_rows if goal.written else prediction_rows
     run.folder.write("predictions.parquet", parquet_bytes(rows_of(run, data, split.test, test)))
-    looked = limit_validation(split)
+    looked = limit_validation(split, run.network.output)
     how = score_grouping(data, split.test, feed.score_weights(split.test))
     content = report_summary(run, data, split, evaluated) | output_content(
         task, test, chosen_thresholds(run.record), run.targets, **how
@@ -84,7 +84,7 @@ def _language_content(
 
     Single passages are of validation, as nobody reads test, whose score stays honest so; of it there are sums alone.
     """
-    shown = "validation passages", limit_validation(split).validation, validation
+    shown = "validation passages", limit_validation(split, run.network.output).validation, validation
     return text_content(run, data, split.test, test, feed, language_seconds(run.plan.budget), shown=shown)
 
 

@@ -166,7 +166,7 @@ def protocol_text(run: Run, data: Examples, split: Split) -> str:
     looks, folds = run.record["looks"], run.plan.folds
     found = f"after the number of steps that {folds}-fold cross-validation found, not chosen on"
     how = found if folds else "were chosen on"
-    some, every = len(limit_validation(split).validation), len(split.validation)
+    some, every = len(limit_validation(split, run.network.output).validation), len(split.validation)
     part = "validation" if some == every else f"{some:,} of {every:,} validation examples, spread evenly"
     lines = [
         f"Split: {split.how}. Scales and vocabularies were learned from the training set alone; "

@@ -55,7 +55,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.record["looks"] = int(job.record.get("looks", 0)) + tested
     job.write_record()
     output.calibrate(*_known_errors(job, network, raw, true))
-    seen = predict_raw(network, job.loader, job.split.test, final=True) if tested else (raw, true)
+    seen, alone = _scored_answers(job, network) if tested else ((raw, true), None)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
     weights = {k: v.cpu().contiguous().numpy() for k, v in network.weights().items()}
@@ -78,7 +78,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     }
     if job.data.reading.forecast is not None:
         job.folder.write(RECENT, recent_rows(job.data))
-    if (added := added_facts(job, output.task, scored, seen)) is not None:
+    if (added := added_facts(job, output.task, scored, seen, alone)) is not None:
         job.record["solved"] = added
     write_health(job.folder)
     # By a run of its own: what it reads of kept examples is not for the caller's to hold on to.
@@ -96,6 +96,14 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.write_record()
     job.listener.finished(run)
     return run
+
+
+def _scored_answers(job: Trainer, network: Network) -> tuple[Answers, Tensor | None]:
+    """Answers to test and their targets, and what the solved part says by itself; None without one."""
+    beside = network.solved is not None
+    raw, true = predict_raw(network, job.loader, job.split.test, final=True, beside=beside)
+    own, alone = raw.chunk(2, 1) if beside else (raw, None)
+    return (own, true), alone
 
 
 def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> Answers:

@@ -63,7 +63,7 @@ def draw_report(run: Run, data: Any = None) -> None:
     def answer(rows: np.ndarray) -> Any:
         return predict_raw(run.network, loader, rows, final=True)
 
-    watched = limit_validation(split).validation if len(split.validation) else split.train
+    watched = limit_validation(split, run.network.output).validation if len(split.validation) else split.train
     # Test is shown, not looked at once more: nothing is chosen by it, and the score stays what was written down.
     on_validation = answer(watched)
     seen = answer(split.test) if len(split.test) else on_validation

@@ -191,18 +191,22 @@ def give_answers(loader: Loader, rows: np.ndarray, answers: Tensor) -> None:
     loader.solved = every.to(loader.home)
 
 
-def added_facts(job: Trainer, task: Task, rows: np.ndarray, seen: Answers) -> dict[str, Any] | None:
+def added_facts(
+    job: Trainer, task: Task, rows: np.ndarray, seen: Answers, alone: Tensor | None = None
+) -> dict[str, Any] | None:
     """What a record keeps of a solved part at the end: its score on the network's examples, and what the trunk added.
 
     Args:
         task: calibrated. rows: (n,) that were scored. seen: the network's raw answers to them, and their targets.
+        alone: (n, R) the part's own, where they are known.
     """
     if job.solved is None:
         return None
     how = score_grouping(job.data, rows, job.loader.score_weights(rows))
     # Its answers are taken at their word, and the score calibrates whatever it is given.
-    output = planned_output(job.plan, job.targets)
-    own = task.uncalibrate(solved_answers(job.solved, output, job.loader, rows)[0].numpy())
+    if alone is None:
+        alone = solved_answers(job.solved, planned_output(job.plan, job.targets), job.loader, rows)[0]
+    own = task.uncalibrate(alone.numpy())
     ahead = task.paired_difference(seen[0], own, seen[1], how["weight"], how["group"], how["moments"])
     return job.record["solved"] | {
         "score": task.score(own, seen[1], job.solved.name, **how).to_json(),

@@ -243,7 +243,7 @@ class Trainer:
         if OUTPUTS[plan.output["name"]].writes and isinstance(target, Pairs):
             note_long_texts(data, self.targets[0], target, split.train, listener.said)
         self.loader = Loader(inputs, target, self.device, **example_weights(data, split, plan, target, labels))
-        self.looked = limit_validation(split)
+        self.looked = limit_validation(split, planned_output(plan, self.targets))
         self.watched = self.looked.validation if len(split.validation) else split.train
         self.cross_validation: CrossValidation | None = None
         self.sampler = Sampler(self.loader, split.train, plan.recipe.batch_size, plan.seed)
@@ -540,12 +540,14 @@ class Trainer:
     def closing_evaluations(self) -> float:
         """The work after the last step, as so many evaluations of validation: time is reserved for it.
 
-        The last evaluation, three candidates of weights, the test set, and training rows looked at for wrong labels.
+        The last evaluation, three candidates of weights and a solved part alone, the test set, and training rows looked
+        at for wrong labels.
         """
         # Answers that are averaged with the mirror image's take twice as long.
         twice = 2 if any(INPUTS[kind].mirrors(settings) for kind, settings in self.plan.inputs.items()) else 1
         others = twice * len(self.split.test) + len(looked_at(self.looked))
-        return 1 + twice * 3 + others / len(self.watched)
+        candidates = 3 + (self.plan.solved is not None)
+        return 1 + twice * candidates + others / len(self.watched)
 
     def make_pacer(self, state: TrainState) -> Pacer:
         """The pacer of this run's budget; it stops early only under a budget of time without cross-validation."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,13 @@ def mean_loss(output: Output, raw: Tensor, target: Tensor, weight: np.ndarray | 
 
 @torch.inference_mode()
 def predict_raw(
-    network: Network, loader: Loader, rows: np.ndarray, *, size: int | None = None, final: bool = False
+    network: Network,
+    loader: Loader,
+    rows: np.ndarray,
+    *,
+    size: int | None = None,
+    final: bool = False,
+    beside: bool = False,
 ) -> tuple[Tensor, Tensor]:  # -> (n, R), (n, ...)
     """Raw answers and targets of ``rows``, in their order, with dropout and augmentation off.
 
@@ -46,7 +53,8 @@ def predict_raw(
 
     Args:
         size: examples in a batch; None leaves it to the loader. final: as they are predicted, see
-            ``Output.final_answers``.
+            ``Output.final_answers``. beside: what is kept of the solved part's own answers stands behind the network's,
+            (n, 2 R), which is cheaper than to ask it once more.
 
     Raises:
         RuntimeError, MemoryError: when memory does not hold a single example.
@@ -62,9 +70,7 @@ def predict_raw(
         try:
             batch = loader.batch(part)
             with autocast(network.device):
-                output = network.output
-                found = output.final_answers(network, batch) if final else output.keep(network(batch).float(), batch)
-            raw.append(found)
+                raw.append(answer_batch(network, batch, final, beside))
         except (RuntimeError, MemoryError) as error:
             if len(part) == 1 or not no_memory(error):
                 raise
@@ -83,6 +89,16 @@ def predict_raw(
     index = places.argsort()[torch.from_numpy(np.searchsorted(np.sort(rows), rows))].to(raw[0].device)
     true = stack_rows(target)[index] if target else torch.empty(0)
     return stack_rows(raw)[index].cpu(), true.cpu()
+
+
+def answer_batch(network: Network, batch: Batch, final: bool, beside: bool) -> Tensor:  # -> (B, R) or (B, 2 R)
+    """What is kept of a network's answers to a batch; see ``predict_raw``."""
+    output, part = network.output, network.solved
+    if not beside or part is None:
+        return output.final_answers(network, batch) if final else output.keep(network(batch).float(), batch)
+    solved = network.solved_answer(batch)
+    found = answer_batch(network, replace(batch, solved=solved), final, beside=False)
+    return torch.cat([found, output.keep(part.last(solved).float(), batch)], 1)
 
 
 def stack_rows(parts: Sequence[Tensor]) -> Tensor:  # (n, ...) each -> (n, ...)

@@ -23,19 +23,16 @@ from ..training.state import TrainState, copy_into, use_weights
 # Of the difference in loss to a solved part alone, from which on the trunk is kept.
 STANDARD_ERRORS = 1.0
 
-# More would be answered for longer than is trained.
-MOST_VALIDATION_ROWS = 50_000
 
-
-def limit_validation(split: Split) -> Split:
-    """The split with at most ``MOST_VALIDATION_ROWS`` validation rows, spread evenly.
+def limit_validation(split: Split, output: Output) -> Split:
+    """The split with at most ``output.most_watched`` validation rows, spread evenly.
 
     All of them where there is no test set, because then the run is scored on them.
     """
-    rows = split.validation
-    if len(rows) <= MOST_VALIDATION_ROWS or not len(split.test):
+    rows, most = split.validation, output.most_watched
+    if len(rows) <= most or not len(split.test):
         return split
-    return replace(split, validation=rows[np.linspace(0, len(rows) - 1, MOST_VALIDATION_ROWS).astype(np.int64)])
+    return replace(split, validation=rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)])
 
 
 def say_watched(some: int, every: int, listener: Listener) -> None:
