@@ -69,7 +69,10 @@ def trained(path: Path, read: dict[str, Any], **train: Any) -> dict[str, Any]:
         raw, true = predict_raw(run.network, loader, rows)
         found = {"network": (raw.numpy(), true.numpy()), "seconds": seconds, "run": run, "data": data, "rows": rows}
         if run.network.solved is not None:
-            found["ridge"] = (solved_answers(run.network.solved, loader, rows)[0].numpy(), true.numpy())
+            found["ridge"] = (
+                solved_answers(run.network.solved, run.network.output, loader, rows)[0].numpy(),
+                true.numpy(),
+            )
         found["naive"] = (task.naive_answers(loader.target, rows, rows)[0], true.numpy())
         said = {name: task.report_content(*found[name]) for name in ("network", "ridge", "naive") if name in found}
         steps = said["network"]["steps"]["coverage"]

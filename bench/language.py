@@ -12,7 +12,7 @@ was learned from grows, when the last tenth is written behind it.
 
 library: source files of this Python, tests and what was installed left out; a hash of a file's name says which part it
 is in. Bits per byte, each passage by itself and with what stands before it; xz is given all training files before.
-What is written after "def " is parsed, up to the first two empty lines: is it Python?
+What is written after "def " is parsed, up to the next line that begins at the margin: is it Python?
 
 speed: untrained networks without a solved part, whose speed does not depend on weights; one sequence is written at a
 time. What the solved part costs is in the last rows.
@@ -26,6 +26,7 @@ import bz2
 import hashlib
 import lzma
 import math
+import re
 import statistics
 import sys
 import sysconfig
@@ -58,8 +59,8 @@ NETWORKS = ("transformer", "cnn", "rnn", "mingru")
 FIRST_TOKENS = 64_000
 COUNTS = "counted n-grams alone"
 
-# What stands between functions, and tokens that one may have.
-BETWEEN, LENGTH = "\n\n\n", 1000
+# What stands before a function, what begins after its end, and tokens that it may have.
+BEFORE, AFTER, LENGTH = "\n\n\n", re.compile(r"\n(?=[A-Za-z_@#])"), 1000
 
 
 @dataclass
@@ -234,24 +235,25 @@ def library(given: argparse.Namespace) -> None:
     note = (
         f"Python {sys.version.split()[0]}: {counts} files, {len(known) / 1e6:.1f} MB to learn from, "
         f"{len(test) / 1e6:.1f} MB to score. Parses: of {given.samples} functions written after `def ` at temperature "
-        f"{given.temperature:g}; one that did not end in {LENGTH:,} tokens does not count."
+        f"{given.temperature:g}, up to the next line at the margin; after {LENGTH:,} tokens none is waited for."
     )
     report("Language: Python's standard library", header, rows, note, given.write)
 
 
 def parsed_share(run: Any, samples: int, temperature: float) -> str:
-    """Of functions that a run wrote, how many are Python; one that did not end is none."""
-    written = (write_function(run.network, seed, temperature) for seed in range(samples))
-    return f"{sum(text is not None and is_python(text) for text in written)} of {samples}"
+    """Of functions that a run wrote, how many are Python, of those that ended."""
+    written = [write_function(run.network, seed, temperature) for seed in range(samples)]
+    ended = [text for text in written if text is not None]
+    return f"{sum(map(is_python, ended))} of {len(ended)} that ended, of {samples}"
 
 
 def write_function(network: Network, seed: int, temperature: float) -> str | None:
-    """A function; None where it did not end. Two empty lines are what stands between functions."""
+    """A function; None where it did not end: behind it a line begins at the margin."""
     text = "def "
-    for piece in Writer(network, seed=seed, temperature=temperature).write(f"{BETWEEN}{text}", LENGTH):
+    for piece in Writer(network, seed=seed, temperature=temperature).write(f"{BEFORE}{text}", LENGTH):
         text += piece
-        if BETWEEN in text:
-            return text.partition(BETWEEN)[0]
+        if end := AFTER.search(text):
+            return text[: end.start()]
     return None
 
 
