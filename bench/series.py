@@ -47,7 +47,7 @@ def main() -> None:
     for seed in range(given.seeds):
         for name in PROBLEMS:
             own = run_problem(folder / name / f"{name}_TRAIN.ts", seed, given.budget, given.network)
-            other, _ = last_json([given.aeon, BENCH / "rocket.py", folder, name, seed], NUMBA_NUM_THREADS="1")
+            other, _ = last_json([given.aeon, "-I", BENCH / "rocket.py", folder, name, seed], NUMBA_NUM_THREADS="1")
             found[name].append(own | other)
             print(seed, name, {key: round(value, 4) for key, value in found[name][-1].items()}, flush=True)
     keys = ("run", "solved", "rocket")

@@ -15,7 +15,7 @@ from pellucid.decoding import beam, ctc, sampling, stop
 from pellucid.decoding.beam import BeamSearch, best_places, length_penalty
 from pellucid.decoding.ctc import collapse_path, find_best_paths, search_prefixes
 from pellucid.decoding.hypothesis import NOTHING
-from pellucid.decoding.sampling import choose_tokens, draw_numbers, token_chances
+from pellucid.decoding.sampling import choose_tokens, draw_numbers, token_probabilities
 from pellucid.decoding.stop import PieceStream, byte_letters, piece_bytes
 from pellucid.errors import PellucidError, UsageError
 
@@ -98,7 +98,7 @@ def test_impossible_tokens_are_never_drawn_and_extreme_numbers_do_no_harm() -> N
     assert drawn == {1, 3}
     huge = np.array([[1e300, -1e300, 1e300 * 0.999]])
     assert choose_tokens(huge, np.array([0]), 0, seed=0, temperature=1e-300).tolist() == [0]
-    assert (token_chances(huge, 1e-300, 0.5) == [[1, 0, 0]]).all()
+    assert (token_probabilities(huge, 1e-300, 0.5) == [[1, 0, 0]]).all()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -128,7 +128,7 @@ def test_the_likeliest_has_the_chance_it_is_said_to_have(case: Case) -> None:
     for place in (0, 4):
         said = case.log_chances([head, *case.passages.values[start : start + place].tolist()])
         assert int(found.likeliest[0, place]) == int(said.argmax())
-        assert float(found.chance[0, place]) == pytest.approx(float(said.max().exp()), abs=1e-4)
+        assert float(found.probability[0, place]) == pytest.approx(float(said.max().exp()), abs=1e-4)
 
 
 def test_the_window_that_slides_has_half_a_window_before_each_token(case: Case) -> None:
@@ -246,7 +246,7 @@ def test_bytes_of_one_letter_stand_together() -> None:
     assert [piece for piece, _, _ in pieces] == ["a", "é", "猫", "!"]
     assert [loss for _, loss, _ in pieces] == [1.0, 5.0, 15.0, 7.0]
     assert [other for _, _, other in pieces] == [("x", 0.5), None, None, ("x", 0.5)]
-    cut = TokenLosses(*(each[:, :2] for each in (found.tokens, found.losses, found.likeliest, found.chance)))
+    cut = TokenLosses(*(each[:, :2] for each in (found.tokens, found.losses, found.likeliest, found.probability)))
     last = readable_pieces(cut, lambda runs: [bytes(run).decode(errors="replace") for run in runs])
     assert [piece for piece, _, _ in last] == ["a", "�"], "of a letter that is cut off nothing is known"
 

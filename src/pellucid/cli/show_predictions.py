@@ -178,8 +178,8 @@ def _answer_cells(row: Mapping[str, Any]) -> list[str]:
     if "label" in row:
         return [one_line(str(row["label"])), f"{row['probability']:.4f}"]
     if SEVERAL in row:
-        chances = [f"{row['probabilities'][label]:.4f}" for label in row[SEVERAL]]
-        return [one_line(join_labels(row[SEVERAL])), "; ".join(chances)]
+        probabilities = [f"{row['probabilities'][label]:.4f}" for label in row[SEVERAL]]
+        return [one_line(join_labels(row[SEVERAL])), "; ".join(probabilities)]
     if isinstance(row.get("value"), str):
         others = [one["value"] for one in row.get("others", ())]
         pairs = " ".join(f"{one}←{other}" for one, other in row.get("alignment", ()))
@@ -218,7 +218,7 @@ def _style_answer(row: Mapping[str, Any]) -> list[Text]:
     return [Text(answer[0], style="bold"), chance, Text(second, style="dim")]
 
 
-def _other_chances(chances: Mapping[str, float], said: Sequence[str]) -> str:
+def _other_chances(probabilities: Mapping[str, float], said: Sequence[str]) -> str:
     """The two likeliest of what is not said."""
-    ranked = sorted(((name, p) for name, p in chances.items() if name not in said), key=lambda pair: -pair[1])
+    ranked = sorted(((name, p) for name, p in probabilities.items() if name not in said), key=lambda pair: -pair[1])
     return "   ".join(one_line(f"{name} {p:.1%}") for name, p in ranked[:2] if p >= 0.01)

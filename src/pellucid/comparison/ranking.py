@@ -156,16 +156,16 @@ def bootstrap_gaps(ranking: Sequence[str], judged: Judgement, draws: int) -> dic
     """What ``behind_first`` returns, from at most so many ``draws`` resamples."""
     values, sign = judged.network_values(), 1 if judged.higher else -1
     drawn, wider = judged.resamples(draws), judged.time_blocks.widening_factor() if judged.time_blocks else 1.0
-    found, chances = dict[str, dict[str, float]](), dict[tuple[str, str], float]()
+    found, p_values = dict[str, dict[str, float]](), dict[tuple[str, str], float]()
     for one, other in combinations(ranking, 2):
         value, gap = sign * (values[one] - values[other]), sign * (drawn[one] - drawn[other])
         gap = gap[np.isfinite(gap)]
         # p and interval are widened alike, or one would say what the other denies.
         low, high = widen_interval(gap, value, wider)
-        chances[one, other] = bootstrap_p_value(value + wider * (gap - value))
+        p_values[one, other] = bootstrap_p_value(value + wider * (gap - value))
         if one == ranking[0]:
             found[other] = {"value": value, "low": low, "high": high}
-    adjusted = stepped_down(chances, len(ranking))
+    adjusted = stepped_down(p_values, len(ranking))
     return {name: one | {"p": adjusted[ranking[0], name]} for name, one in found.items()}
 
 
@@ -176,7 +176,7 @@ def bootstrap_p_value(gap: np.ndarray) -> float:  # (D,)
     return min(1.0, 2 * (far + 1) / (len(gap) + 1))
 
 
-def stepped_down(chances: Mapping[tuple[str, str], float], networks: int) -> dict[tuple[str, str], float]:
+def stepped_down(p_values: Mapping[tuple[str, str], float], networks: int) -> dict[tuple[str, str], float]:
     """p-values of all pairs of so many networks, adjusted: the error of one or more is at most what each is below.
 
     The smallest is taken times the number of pairs, the next times the most pairs that can be equal when one is not …
@@ -184,9 +184,9 @@ def stepped_down(chances: Mapping[tuple[str, str], float], networks: int) -> dic
     # For three networks 3, 1 or 0 pairs can be equal, never 2: that is what the steps gain by.
     possible = sorted(equal_pairs(networks), reverse=True)
     found, highest = dict[tuple[str, str], float](), 0.0
-    for rejected, pair in enumerate(sorted(chances, key=lambda pair: chances[pair])):
-        left = len(chances) - rejected
-        highest = max(highest, min(1.0, chances[pair] * next(count for count in possible if count <= left)))
+    for rejected, pair in enumerate(sorted(p_values, key=lambda pair: p_values[pair])):
+        left = len(p_values) - rejected
+        highest = max(highest, min(1.0, p_values[pair] * next(count for count in possible if count <= left)))
         found[pair] = highest
     return found
 

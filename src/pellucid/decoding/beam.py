@@ -67,8 +67,9 @@ class BeamSearch(Generic[State]):
         Raises:
             PellucidError: where an example has no text, unless ``strict`` is False.
 
-        >>> chances = np.log([[0.0001, 0.6, 0.3999], [0.7, 0.2, 0.1], [0.9, 0.05, 0.05]])
-        >>> search = BeamSearch(lambda last, state: (chances[last], state), lambda state, rows: state, 0, 3, penalty=0)
+        >>> log_probs = np.log([[0.0001, 0.6, 0.3999], [0.7, 0.2, 0.1], [0.9, 0.05, 0.05]])
+        >>> step = lambda last, state: (log_probs[last], state)
+        >>> search = BeamSearch(step, lambda state, rows: state, 0, 3, penalty=0)
         >>> [best] = search.search(None, np.array([0]), most=2)
         >>> [(one.tokens, round(float(np.exp(one.log_probability)), 3)) for one in best]
         [((1,), 0.42), ((2,), 0.36)]
@@ -79,8 +80,8 @@ class BeamSearch(Generic[State]):
         last, length = np.asarray(first, np.int64), 0
         while len(last):
             length += 1
-            chances, state = self.step(last, state)
-            beams, rows = self.extend(beams, np.asarray(chances, np.float64), found, length)
+            log_probs, state = self.step(last, state)
+            beams, rows = self.extend(beams, np.asarray(log_probs, np.float64), found, length)
             if length == self.longest:
                 self.cut_off(beams, found)
                 break
@@ -95,12 +96,12 @@ class BeamSearch(Generic[State]):
         return [sorted(own, key=lambda one: -one.score)[:most] or [NOTHING] for own in found]
 
     def extend(
-        self, beams: _Beams, chances: np.ndarray, found: list[list[Hypothesis]], length: int
+        self, beams: _Beams, log_probs: np.ndarray, found: list[list[Hypothesis]], length: int
     ) -> tuple[_Beams, np.ndarray]:  # (A W, V) -> (A, K) rows of the state
         """The best beams one token longer; those that came to their end are put among ``found``."""
         a, w = beams.scores.shape
-        v = chances.shape[1]
-        every = (beams.scores[:, :, None] + chances.reshape(a, w, v)).reshape(a, w * v)
+        v = log_probs.shape[1]
+        every = (beams.scores[:, :, None] + log_probs.reshape(a, w, v)).reshape(a, w * v)
         # Twice as many as beams: at most as many as there are beams end here.
         place, score = best_places(every, 2 * self.beams)
         beam, token = place // v, place % v

@@ -40,12 +40,12 @@ def collapse_path(path: Sequence[int] | np.ndarray, blank: int = 0) -> tuple[int
 
 
 def find_best_paths(
-    chances: np.ndarray, lengths: np.ndarray, *, blank: int = 0, strict: bool = True
+    log_probs: np.ndarray, lengths: np.ndarray, *, blank: int = 0, strict: bool = True
 ) -> list[Hypothesis]:
     """The text of the likeliest token of each frame: greedy decoding.
 
     Args:
-        chances: (B, T, V) log-probabilities. lengths: (B,) frames of each example.
+        log_probs: (B, T, V) log-probabilities. lengths: (B,) frames of each example.
         strict: as of ``search_prefixes``.
 
     Raises:
@@ -55,7 +55,7 @@ def find_best_paths(
     (1,)
     """
     found = []
-    for own, length in zip(np.asarray(chances, np.float64), lengths, strict=True):
+    for own, length in zip(np.asarray(log_probs, np.float64), lengths, strict=True):
         path = own[:length].argmax(1)
         log_probability = float(own[np.arange(length), path].sum())
         known = np.isfinite(log_probability)
@@ -67,7 +67,7 @@ def find_best_paths(
 
 
 def search_prefixes(
-    chances: np.ndarray,
+    log_probs: np.ndarray,
     lengths: np.ndarray,
     *,
     blank: int = 0,
@@ -83,7 +83,7 @@ def search_prefixes(
     2012; Hannun et al., 2014). What is found does not depend on the other examples.
 
     Args:
-        chances: (B, T, V) log-probabilities. lengths: (B,) frames of each example.
+        log_probs: (B, T, V) log-probabilities. lengths: (B,) frames of each example.
         add: what is added to the score of a text, such as the log-probabilities of counted n-grams, times their weight,
             and a bonus for each token. Without it the score is the log-probability.
         context: how many last tokens of a text ``add`` is given, as what it looks at; None for all.
@@ -93,18 +93,18 @@ def search_prefixes(
         UsageError: for less than one beam.
         PellucidError: where an example has no text, unless ``strict`` is False.
 
-    >>> chances = np.log([[[0.4, 0.35, 0.25], [0.4, 0.35, 0.25]]])
-    >>> find_best_paths(chances, np.array([2]))[0].tokens, search_prefixes(chances, np.array([2]))[0][0].tokens
+    >>> log_probs = np.log([[[0.4, 0.35, 0.25], [0.4, 0.35, 0.25]]])
+    >>> find_best_paths(log_probs, np.array([2]))[0].tokens, search_prefixes(log_probs, np.array([2]))[0][0].tokens
     ((), (1,))
     """
     if beams < 1:
         raise UsageError(f"{beams} beams find nothing", fix="choose at least 1 beam")
-    chances, lengths = np.fmax(np.asarray(chances, np.float64), -np.inf), np.asarray(lengths)
-    beam = _Prefixes.begin(len(chances))
-    tree = _Tree(blank, chances.shape[2], add, context)
+    log_probs, lengths = np.fmax(np.asarray(log_probs, np.float64), -np.inf), np.asarray(lengths)
+    beam = _Prefixes.begin(len(log_probs))
+    tree = _Tree(blank, log_probs.shape[2], add, context)
     for frame in range(int(lengths.max(initial=0))):
         going = np.flatnonzero(lengths > frame)
-        beam = beam.put(going, _read_frame(beam.of(going), chances[going, frame], tree, beams))
+        beam = beam.put(going, _read_frame(beam.of(going), log_probs[going, frame], tree, beams))
     added = beam.added + tree.additions(beam.text)[:, :, blank]
     total = np.logaddexp(beam.blank, beam.token)
     place, score = best_places(total + added, min(most, beams))
@@ -202,16 +202,16 @@ class _Tree:
         return table[of].reshape(*text.shape, self.size)
 
 
-def _read_frame(beam: _Prefixes, chances: np.ndarray, tree: _Tree, beams: int) -> _Prefixes:  # (A, K), (A, V)
+def _read_frame(beam: _Prefixes, log_probs: np.ndarray, tree: _Tree, beams: int) -> _Prefixes:  # (A, K), (A, V)
     """The best texts after one frame more."""
     a, k = beam.text.shape
     rows, places = np.arange(a)[:, None], np.arange(k)[None]
     total = np.logaddexp(beam.blank, beam.token)  # (A, K)
     # The same text goes on with a blank, or with its last token again.
-    blank, again = total + chances[:, tree.blank, None], beam.token + chances[rows, beam.last]
+    blank, again = total + log_probs[:, tree.blank, None], beam.token + log_probs[rows, beam.last]
     # One token more; the last one again only where a blank lies between.
-    longer = total[:, :, None] + chances[:, None]  # (A, K, V)
-    longer[rows, places, beam.last] = beam.blank + chances[rows, beam.last]
+    longer = total[:, :, None] + log_probs[:, None]  # (A, K, V)
+    longer[rows, places, beam.last] = beam.blank + log_probs[rows, beam.last]
     longer[:, :, tree.blank] = -np.inf
     # What becomes a text that is followed already is the same text.
     i, j, of = np.nonzero(beam.parent[:, :, None] == beam.text[:, None])

@@ -48,7 +48,7 @@ def choose_tokens(
         return logits.argmax(1)
     # In the order of the vocabulary rather than of the probabilities: where two are nearly the same, rounding would
     # change which comes first, and with it what is drawn.
-    ends = np.cumsum(token_chances(logits, temperature, top_p), 1)  # (B, V)
+    ends = np.cumsum(token_probabilities(logits, temperature, top_p), 1)  # (B, V)
     drawn = draw_numbers(examples, steps, seed)[:, None] * ends[:, -1:]
     return (ends <= drawn).sum(1)
 
@@ -61,20 +61,20 @@ def check_sampling(temperature: float, top_p: float) -> None:
         raise UsageError(f"top-p is {top_p:g}", fix="choose a share above 0, at most 1: 0.9")
 
 
-def token_chances(logits: np.ndarray, temperature: float, top_p: float) -> np.ndarray:  # (B, V) -> (B, V)
+def token_probabilities(logits: np.ndarray, temperature: float, top_p: float) -> np.ndarray:  # (B, V) -> (B, V)
     """By what share each token is drawn, not yet divided by their sum; 0 for those that are left out."""
     with np.errstate(over="ignore"):
-        chances = np.exp((logits - logits.max(1, keepdims=True)) / temperature)
+        probabilities = np.exp((logits - logits.max(1, keepdims=True)) / temperature)
     if top_p == 1:
-        return chances
-    order = np.argsort(-chances, axis=1, kind="stable")
-    ranked = np.take_along_axis(chances, order, 1)
+        return probabilities
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    ranked = np.take_along_axis(probabilities, order, 1)
     before = np.cumsum(ranked, 1) - ranked
-    left_out = before >= top_p * chances.sum(1, keepdims=True)
+    left_out = before >= top_p * probabilities.sum(1, keepdims=True)
     # The likeliest is always there, however small the share.
     left_out[:, 0] = False
-    np.put_along_axis(chances, order, np.where(left_out, 0.0, ranked), 1)
-    return chances
+    np.put_along_axis(probabilities, order, np.where(left_out, 0.0, ranked), 1)
+    return probabilities
 
 
 def draw_numbers(

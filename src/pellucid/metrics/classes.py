@@ -10,13 +10,13 @@ from .base import Judge, Metric, mean_of, mean_where, summed_by
 from .numbers import UNBOUNDED
 
 
-def accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
-    return mean_of((chances.argmax(1) == true).astype(float))
+def accuracy(probabilities: np.ndarray, true: np.ndarray) -> Judge:
+    return mean_of((probabilities.argmax(1) == true).astype(float))
 
 
-def balanced_accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
+def balanced_accuracy(probabilities: np.ndarray, true: np.ndarray) -> Judge:
     """The mean, over classes that are there, of the share of each that is found."""
-    right, of = (chances.argmax(1) == true).astype(float), summed_by(true, chances.shape[1])
+    right, of = (probabilities.argmax(1) == true).astype(float), summed_by(true, probabilities.shape[1])
 
     def of_weights(weight: np.ndarray) -> np.ndarray:
         count = of(weight)
@@ -25,9 +25,9 @@ def balanced_accuracy(chances: np.ndarray, true: np.ndarray) -> Judge:
     return of_weights
 
 
-def _class_f1(chances: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _class_f1(probabilities: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """F1 of each class, (S, C), and where it means something: the class is there or was said."""
-    guess, classes = chances.argmax(1), chances.shape[1]
+    guess, classes = probabilities.argmax(1), probabilities.shape[1]
     right, there, said = (guess == true).astype(float), summed_by(true, classes), summed_by(guess, classes)
 
     def of_weights(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -37,39 +37,39 @@ def _class_f1(chances: np.ndarray, true: np.ndarray) -> Callable[[np.ndarray], t
     return of_weights
 
 
-def macro_f1(chances: np.ndarray, true: np.ndarray) -> Judge:
+def macro_f1(probabilities: np.ndarray, true: np.ndarray) -> Judge:
     """The mean F1 over classes that are there or were said."""
-    each = _class_f1(chances, true)
+    each = _class_f1(probabilities, true)
     return lambda weight: mean_where(*each(weight))
 
 
 def f1_of(place: int, label: str) -> Metric:
     """F1 of one class: the harmonic mean of how much of it is found and how often it is rightly said."""
 
-    def of_one(chances: np.ndarray, true: np.ndarray) -> Judge:
-        each = _class_f1(chances, true)
+    def of_one(probabilities: np.ndarray, true: np.ndarray) -> Judge:
+        each = _class_f1(probabilities, true)
         return lambda weight: np.where(each(weight)[1][:, place], each(weight)[0][:, place], np.nan)
 
     return Metric(f"F1 of '{label}'", of_one, (f"f1:{label}",), decides=True)
 
 
-def log_loss(chances: np.ndarray, true: np.ndarray) -> Judge:
+def log_loss(probabilities: np.ndarray, true: np.ndarray) -> Judge:
     """The mean of -log of the probability given to the truth."""
     # As scikit-learn has it: a probability of 0 costs 36, not infinity.
-    return mean_of(-np.log(np.maximum(chances[np.arange(len(true)), true], np.finfo(float).eps)))
+    return mean_of(-np.log(np.maximum(probabilities[np.arange(len(true)), true], np.finfo(float).eps)))
 
 
-def roc_auc(chances: np.ndarray, true: np.ndarray) -> Judge:
+def roc_auc(probabilities: np.ndarray, true: np.ndarray) -> Judge:
     """How often a positive example scores above a negative one, ties counted half: the area under the ROC curve.
 
     Of two classes the second is the positive one (which is which changes nothing); of more, the mean of each class
     against the rest, over classes that are there. NaN where there is one class alone.
     """
     # The area is the same for either side.
-    sides = [1] if chances.shape[1] == 2 else range(chances.shape[1])
+    sides = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
 
     def of_weights(weight: np.ndarray) -> np.ndarray:
-        each = np.stack([_ranked_right(chances[:, c], true == c)(weight) for c in sides], 1)  # (S, C)
+        each = np.stack([_ranked_right(probabilities[:, c], true == c)(weight) for c in sides], 1)  # (S, C)
         return mean_where(each, np.isfinite(each))
 
     return of_weights

@@ -75,8 +75,8 @@ def labels_wrong(answers: np.ndarray, true: np.ndarray) -> Judge:
 
 def log_loss_of_labels(answers: np.ndarray, true: np.ndarray) -> Judge:
     """The mean, over all decisions, of -log of the probability given to the truth."""
-    chances = answers[:, : true.shape[1]]
-    return mean_of(-np.log(np.maximum(np.where(true, chances, 1 - chances), np.finfo(float).eps)))
+    probabilities = answers[:, : true.shape[1]]
+    return mean_of(-np.log(np.maximum(np.where(true, probabilities, 1 - probabilities), np.finfo(float).eps)))
 
 
 def _decided_labels(answers: np.ndarray) -> np.ndarray:  # (n, 2 C) -> (n, C) bool

@@ -162,15 +162,15 @@ def pack_level(levels: Sequence[CountedLevel], index: int, size: int, folds: int
     }
 
 
-def first_chances(counts: Counts, folds: int) -> np.ndarray:  # -> (K + 1, V) float32
+def first_probabilities(counts: Counts, folds: int) -> np.ndarray:  # -> (K + 1, V) float32
     """How likely each token is whatever is before it: with everything counted, and without each fold."""
     size = len(counts.every)
     own = np.tile(counts.every, (folds + 1, 1))
     own.reshape(-1)[counts.keys] -= counts.less
     discount = np.take_along_axis(discounts_of(counts, folds), np.minimum(own, MOST_DISCOUNTS), 1).astype(float)
     total = own.sum(1, keepdims=True)
-    chance = (own - discount + discount.sum(1, keepdims=True) / size) / np.maximum(total, 1)
-    return np.where(total > 0, chance, 1 / size).astype(np.float32)
+    probability = (own - discount + discount.sum(1, keepdims=True) / size) / np.maximum(total, 1)
+    return np.where(total > 0, probability, 1 / size).astype(np.float32)
 
 
 def order_losses(levels: Sequence[CountedLevel], text: JoinedText, size: int) -> list[float]:
@@ -184,7 +184,7 @@ def order_losses(levels: Sequence[CountedLevel], text: JoinedText, size: int) ->
         return []
     # Of each place the node of the tokens before it, and the one with its own token; the number n for none.
     context, node = np.zeros(len(asked), np.int64), text.tokens.astype(np.int64)
-    chance = answer = np.full(len(asked), 1 / size)
+    probability = answer = np.full(len(asked), 1 / size)
     losses, above = [], 1
     for length, level in enumerate(levels, 1):
         count = len(level.last.every)
@@ -195,9 +195,9 @@ def order_losses(levels: Sequence[CountedLevel], text: JoinedText, size: int) ->
             context, node = behind[asked], find_nodes(level.keys, behind, text.tokens, size)
         ahead = node[asked]
         known = text.depth[asked] >= length
-        answer = np.where(known, interpolate(level.last, starts, context, ahead, chance), answer)
+        answer = np.where(known, interpolate(level.last, starts, context, ahead, probability), answer)
         losses.append(float(-np.log(answer).mean()))
-        chance = interpolate(level.lower, starts, context, ahead, chance)
+        probability = interpolate(level.lower, starts, context, ahead, probability)
         above = count
     return losses
 
@@ -210,11 +210,11 @@ def find_nodes(keys: np.ndarray, above: np.ndarray, tokens: np.ndarray, size: in
 
 
 def interpolate(
-    counts: Counts, starts: np.ndarray, context: np.ndarray, ahead: np.ndarray, chance: np.ndarray
+    counts: Counts, starts: np.ndarray, context: np.ndarray, ahead: np.ndarray, probability: np.ndarray
 ) -> np.ndarray:  # (m + 2,), (P,), (P,), (P,) -> (P,)
     """The probability of each node behind its context, from that of its token behind a shorter one."""
     discounts = discounts_from(count_histogram(counts.every, np.int64(0), 1))[0].astype(float)
     kept = counts.every - discounts[np.minimum(counts.every, MOST_DISCOUNTS)]
     total, told = (np.diff(np.concatenate([[0], np.cumsum(of)])[starts])[context] for of in (counts.every, kept))
     own = np.append(kept, 0.0)[ahead]
-    return np.where(total > 0, (own + (total - told) * chance) / np.maximum(total, 1), chance)
+    return np.where(total > 0, (own + (total - told) * probability) / np.maximum(total, 1), probability)

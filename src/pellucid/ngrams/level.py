@@ -41,7 +41,9 @@ class NgramLevel(TrieLevel):
         self.register_buffer("less", torch.zeros(less, dtype=torch.int32))
         self.register_buffer("discounts", torch.zeros(kinds * (folds + 1), MOST_DISCOUNTS + 1))
 
-    def add_chances(self, found: Tensor, left: Tensor, context: Tensor, kind: Tensor, fold: Tensor | None) -> Tensor:
+    def add_probabilities(
+        self, found: Tensor, left: Tensor, context: Tensor, kind: Tensor, fold: Tensor | None
+    ) -> Tensor:
         """Add to ``found`` how likely each token is by this level, and return what is left for shorter contexts.
 
         Args:

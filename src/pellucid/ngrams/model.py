@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..storage import forms
-from .kneser_ney import CountedLevel, first_chances, pack_level
+from .kneser_ney import CountedLevel, first_probabilities, pack_level
 from .level import NgramLevel
 
 # The longest sequences that are counted, and those where there is no text to choose by.
@@ -72,7 +72,7 @@ class NgramModel(nn.Module):
         sizes["folds"] = folds
         self.allocate(size, sizes).to(device)
         first = levels[0].lower if packed else levels[0].last
-        self.first.copy_(torch.from_numpy(first_chances(first, folds)))
+        self.first.copy_(torch.from_numpy(first_probabilities(first, folds)))
         for level, tensors in zip(self.ngrams, packed, strict=True):
             for name, value in tensors.items():
                 level.get_buffer(name).copy_(torch.from_numpy(value))
@@ -119,7 +119,7 @@ class NgramModel(nn.Module):
         context = self._contexts(tokens.long(), state)  # (B, T, N)
         count, length = tokens.shape
         every = None if fold is None else fold.repeat_interleave(length)
-        said = self._log_chances(context.flatten(0, 1), every)
+        said = self._log_probs(context.flatten(0, 1), every)
         return said.view(count, length, *said.shape[1:]), context[:, -1]
 
     def step(self, token: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # (B,), (B, N) -> (B, V), (B, N)
@@ -130,7 +130,7 @@ class NgramModel(nn.Module):
     def read_last(self, tokens: Tensor) -> Tensor:  # (B, T) -> (B, V)
         """What may follow the last of some tokens, before which there is nothing: log-probabilities."""
         context = self._contexts(tokens.long(), self.start(len(tokens)))
-        return self._log_chances(context[:, -1], None)[:, -1]
+        return self._log_probs(context[:, -1], None)[:, -1]
 
     def _contexts(self, tokens: Tensor, state: Tensor) -> Tensor:  # (B, T), (B, N) -> (B, T, N)
         """The state after each token."""
@@ -141,7 +141,7 @@ class NgramModel(nn.Module):
             found.append(level.find(before, tokens))
         return torch.stack(found, -1)
 
-    def _log_chances(self, context: Tensor, fold: Tensor | None) -> Tensor:  # (P, N), (P,) -> (P, J, V)
+    def _log_probs(self, context: Tensor, fold: Tensor | None) -> Tensor:  # (P, N), (P,) -> (P, J, V)
         found = torch.empty(len(context), self.answer_count, self.first.shape[1], device=context.device)
         for start in range(0, len(context), PLACES_AT_ONCE):
             part = slice(start, start + PLACES_AT_ONCE)
@@ -150,7 +150,7 @@ class NgramModel(nn.Module):
 
     def _fill_orders(self, found: Tensor, context: Tensor, fold: Tensor | None) -> None:  # (P, J, V), (P, N), (P,)
         """Put the probabilities in their places, from those of no context to those of the longest."""
-        chance = self.first[:1].expand(len(found), -1) if fold is None else self.first[fold]
+        probability = self.first[:1].expand(len(found), -1) if fold is None else self.first[fold]
         for k in range(self.order):
             if k:
                 level = self.ngrams[k - 1]
@@ -158,12 +158,14 @@ class NgramModel(nn.Module):
                 # token is there: what it is found behind says little (1.523 against 1.530 on tinyshakespeare, 256 at a
                 # time).
                 kind = (context[:, 0] == k).long() * (level.kinds - 1)
-                own = torch.zeros_like(chance)
-                left = level.add_chances(own.view(-1), chance.new_ones(len(chance)), context[:, k], kind, fold)
-                chance = own.addcmul_(left.unsqueeze(1), chance)
+                own = torch.zeros_like(probability)
+                left = level.add_probabilities(
+                    own.view(-1), probability.new_ones(len(probability)), context[:, k], kind, fold
+                )
+                probability = own.addcmul_(left.unsqueeze(1), probability)
             above = self.order - 1 - k
             if above % 2 == 0 and above // 2 < found.shape[1]:
-                found[:, found.shape[1] - 1 - above // 2] = chance
+                found[:, found.shape[1] - 1 - above // 2] = probability
 
     # -- files
 

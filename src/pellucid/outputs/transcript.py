@@ -98,9 +98,9 @@ class Transcript(Output):
         # The end of a text is not written: a recording ends by itself.
         tokens, lengths = target.values.long(), (target.lengths - 1).clamp_min(0)
         with torch.autocast(raw.device.type, enabled=False):
-            chances = raw.float().log_softmax(2).transpose(0, 1)  # (T, B, V)
+            log_probs = raw.float().log_softmax(2).transpose(0, 1)  # (T, B, V)
             return F.ctc_loss(
-                chances, tokens, count_positions(raw), lengths, blank=BLANK, reduction="none", zero_infinity=True
+                log_probs, tokens, count_positions(raw), lengths, blank=BLANK, reduction="none", zero_infinity=True
             )
 
     def keep(self, raw: Tensor, batch: Batch) -> Tensor:  # (B, T, V) -> (B, SUMS)
@@ -147,15 +147,17 @@ class Transcript(Output):
         Raises:
             PellucidError: for numbers that are not finite; where ``strict`` is False nothing is written of these.
         """
-        chances, lengths = raw.float().log_softmax(2).cpu().numpy(), count_positions(raw).cpu().numpy()
+        log_probs, lengths = raw.float().log_softmax(2).cpu().numpy(), count_positions(raw).cpu().numpy()
         letters = self.letters
         beams = self.beams or (BEAMS if letters else int(self.chosen["beams"]))
         if beams > 1:
             add, context = (letters.score_next, letters.context) if letters else (None, None)
-            texts = search_prefixes(chances, lengths, blank=BLANK, beams=beams, add=add, context=context, strict=strict)
+            texts = search_prefixes(
+                log_probs, lengths, blank=BLANK, beams=beams, add=add, context=context, strict=strict
+            )
             found = [own[0] for own in texts]
         else:
-            found = find_best_paths(chances, lengths, blank=BLANK, strict=strict)
+            found = find_best_paths(log_probs, lengths, blank=BLANK, strict=strict)
         return [tuple(token for token in one.tokens if token >= RESERVED) for one in found]
 
     def counts(self, batch: Batch) -> Tensor:  # -> (B,)

@@ -317,14 +317,14 @@ class Written(Output):
         """
         count, device = len(memory.x), memory.x.device
         tokens = torch.zeros(count, longest, dtype=torch.int64, device=device)
-        chance = torch.zeros(count, dtype=torch.float64, device=device)
+        log_prob = torch.zeros(count, dtype=torch.float64, device=device)
         lengths = torch.full((count,), longest, device=device)
         going, last = torch.arange(count, device=device), torch.full((count,), START, device=device)
         state, ended = decoder.start(memory), torch.zeros(count, dtype=torch.bool, device=device)
         for place in range(longest):
             logits, state = self._next_logits(decoder, last, state)
             best, last = logits.max(1)
-            chance[going] += (best - logits.logsumexp(1)).double()
+            log_prob[going] += (best - logits.logsumexp(1)).double()
             done = last == END
             lengths[going[done]], ended[going[done]] = place, True
             tokens[going, place] = last.masked_fill(done, PADDING)
@@ -333,7 +333,7 @@ class Written(Output):
                 if not len(left):
                     break
                 going, last, state = going[left], last[left], decoder.take(state, left)
-        rows = zip(tokens.tolist(), lengths.tolist(), chance.tolist(), ended.tolist(), strict=True)
+        rows = zip(tokens.tolist(), lengths.tolist(), log_prob.tolist(), ended.tolist(), strict=True)
         return [
             Hypothesis(tuple(row[:length]), own, own, over) if math.isfinite(own) else NOTHING
             for row, length, own, over in rows

@@ -294,7 +294,7 @@ def readable_pieces(
         text: of the passage, which has letters that no token stands for, where each token is one letter.
     """
     tokens, losses, likeliest, chances = (
-        each[0].tolist() for each in (found.tokens, found.losses, found.likeliest, found.chance)
+        each[0].tolist() for each in (found.tokens, found.losses, found.likeliest, found.probability)
     )
     others = write([[token] for token in likeliest])
     # texts[i][k]: of k + 1 tokens from place i on, as many as there are.

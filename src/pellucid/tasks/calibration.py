@@ -57,12 +57,12 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:  # (...) -> (...)
 
 
 def cross_entropy(logits: np.ndarray, true: np.ndarray) -> float:  # (n, C), (n,) class numbers
-    """The mean of minus the logarithm of the chance given to the true class."""
+    """The mean of minus the logarithm of the probability given to the true class."""
     own = logits[np.arange(len(true)), true]
     most = logits.max(1)
     return float(np.mean(np.log(np.exp(logits - most[:, None]).sum(1)) + most - own, dtype=np.float64))
 
 
 def binary_cross_entropy(logits: np.ndarray, true: np.ndarray) -> float:  # (n, C), (n, C) zeros and ones
-    """The mean of minus the logarithm of the chance given to what is true of each label."""
+    """The mean of minus the logarithm of the probability given to what is true of each label."""
     return float(np.mean(np.log1p(np.exp(-abs(logits))) + np.maximum(logits, 0) - logits * true, dtype=np.float64))

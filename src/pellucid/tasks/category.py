@@ -87,11 +87,11 @@ class CategoryTask(Task):
         other.threshold, other.sought = float(level), label or self.values[self.positive]
         return other
 
-    def decide_classes(self, chances: np.ndarray) -> np.ndarray:  # (n, C) -> (n,)
+    def decide_classes(self, probabilities: np.ndarray) -> np.ndarray:  # (n, C) -> (n,)
         """The class that is said: the likeliest, or by the threshold."""
         if self.threshold is None or self.positive is None:
-            return chances.argmax(1)
-        return np.where(chances[:, self.positive] >= self.threshold, self.positive, 1 - self.positive)
+            return probabilities.argmax(1)
+        return np.where(probabilities[:, self.positive] >= self.threshold, self.positive, 1 - self.positive)
 
     def judged_answers(self, metric: Metric, answers: np.ndarray) -> np.ndarray:
         if self.threshold is None or not metric.decides:
@@ -109,21 +109,23 @@ class CategoryTask(Task):
     def open_loss(self, raw: np.ndarray, target: np.ndarray) -> OpenedLoss:  # (C,), ()
         logits, true = np.asarray(raw, np.float64), int(target)
         raised = np.exp(logits - logits.max())
-        chance = raised / raised.sum()
-        cost = -np.log(np.maximum(chance, np.finfo(float).tiny))
+        probability = raised / raised.sum()
+        cost = -np.log(np.maximum(probability, np.finfo(float).tiny))
         order = [true, *(int(i) for i in np.argsort(-logits, kind="stable") if i != true)]
         rows = [
             [
                 self.values[i],
                 float(logits[i]),
                 float(raised[i]),
-                float(chance[i]),
+                float(probability[i]),
                 float(cost[i]) if i == true else None,
             ]
             for i in order
         ]
-        said = f"'{self.values[true]}' was right and got the probability {number_text(float(chance[true]))}"
-        sentence = f"{said}, so the loss is -log {number_text(float(chance[true]))} = {number_text(float(cost[true]))}."
+        said = f"'{self.values[true]}' was right and got the probability {number_text(float(probability[true]))}"
+        sentence = (
+            f"{said}, so the loss is -log {number_text(float(probability[true]))} = {number_text(float(cost[true]))}."
+        )
         if (heat := float(self.learned["temperature"])) != 1:
             own = float(self.probabilities(raw[None])[0, true])
             sentence += (
@@ -186,23 +188,23 @@ class CategoryTask(Task):
         return softmax(np.asarray(raw, np.float64) / self.learned["temperature"])
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
-        chances = self.probabilities(raw)
-        said = self.decide_classes(chances)
+        probabilities = self.probabilities(raw)
+        said = self.decide_classes(probabilities)
         return [
             {
                 "label": self.values[i],
                 "probability": float(row[i]),
                 "probabilities": {value: float(p) for value, p in zip(self.values, row, strict=True)},
             }
-            for i, row in zip(said, chances, strict=True)
+            for i, row in zip(said, probabilities, strict=True)
         ]
 
     def tabulate(self, raw: Values) -> dict[str, list[Any] | np.ndarray]:
-        chances = self.probabilities(raw)
-        best = chances.argmax(1)
+        probabilities = self.probabilities(raw)
+        best = probabilities.argmax(1)
         found: dict[str, list[Any] | np.ndarray] = {"label": [self.values[i] for i in best.tolist()]}
-        found["probability"] = chances[np.arange(len(chances)), best]
-        return found | {f"p_{value}": chances[:, i] for i, value in enumerate(self.values)}
+        found["probability"] = probabilities[np.arange(len(probabilities)), best]
+        return found | {f"p_{value}": probabilities[:, i] for i, value in enumerate(self.values)}
 
     def decode_target(self, target: Values) -> list[Any]:
         return kind_named(self.kind).decode(np.asarray(target), self.fields[0].state or {})
@@ -212,8 +214,8 @@ class CategoryTask(Task):
         return dict(zip(self.values, counts.tolist(), strict=True))
 
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
-        chances, true = self.read_answers(raw, target)
-        guess, classes = self.decide_classes(chances), len(self.values)
+        probabilities, true = self.read_answers(raw, target)
+        guess, classes = self.decide_classes(probabilities), len(self.values)
         # Examples are counted for people, weights for the figures: a confusion matrix of halves is hard to read.
         matrix = np.bincount(true * classes + guess, minlength=classes**2).reshape(classes, classes)  # (true, said)
         each = np.bincount(true * classes + guess, normalised_weights(weight, len(true)), classes**2).reshape(
@@ -222,9 +224,9 @@ class CategoryTask(Task):
         hits, present, predicted = each.diagonal(), each.sum(1), each.sum(0)  # (C,) each, in weights
         precision, recall, f1 = (hit_shares(hits, of) for of in (predicted, present, (predicted + present) / 2))
         return {
-            "metrics": measure_all(self, chances, true, weight),
+            "metrics": measure_all(self, probabilities, true, weight),
             "confusion": {"labels": self.values, "matrix": matrix.tolist()},
-            "calibration": reliability_bins(chances[np.arange(len(true)), guess], guess == true),
+            "calibration": reliability_bins(probabilities[np.arange(len(true)), guess], guess == true),
             "per_class": [
                 {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
                 for v, p, r, f, c in zip(self.values, precision, recall, f1, matrix.sum(1), strict=True)

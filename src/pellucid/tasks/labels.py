@@ -80,8 +80,8 @@ class LabelsTask(Task):
     ) -> tuple[np.ndarray, str]:  # (n, C) -> (C,)
         """Each label's training frequency as a logit, above its threshold where always predicting it scores best."""
         share = normalised_weights(weight, len(target)) @ target / len(target)  # (C,)
-        chance = ((share + 0.5 / len(target)) / (1 + 1 / len(target))).astype(np.float32)
-        raw = self.uncalibrate(np.log(chance / (1 - chance)))
+        probability = ((share + 0.5 / len(target)) / (1 + 1 / len(target))).astype(np.float32)
+        raw = self.uncalibrate(np.log(probability / (1 - probability)))
         if self.measured.key == "log loss":
             return raw, "always the frequencies of the labels"
         chosen = best_always(target, share, self.measured.key, weight)
@@ -109,19 +109,19 @@ class LabelsTask(Task):
         return sigmoid(np.asarray(raw, np.float64) / self.learned["temperature"])
 
     def decode(self, raw: Values) -> list[dict[str, Any]]:
-        chances, predicted = self.probabilities(raw), self.decide_labels(raw)
+        probabilities, predicted = self.probabilities(raw), self.decide_labels(raw)
         return [
             {
                 "labels": [self.values[i] for i in np.flatnonzero(own)],
                 "probabilities": {value: float(p) for value, p in zip(self.values, row, strict=True)},
             }
-            for own, row in zip(predicted, chances, strict=True)
+            for own, row in zip(predicted, probabilities, strict=True)
         ]
 
     def tabulate(self, raw: Values) -> dict[str, list[Any] | np.ndarray]:
-        chances, predicted = self.probabilities(raw), self.decide_labels(raw)
+        probabilities, predicted = self.probabilities(raw), self.decide_labels(raw)
         said = [join_labels([self.values[i] for i in np.flatnonzero(own)], "") for own in predicted]
-        return {"labels": said} | {f"p_{value}": chances[:, i] for i, value in enumerate(self.values)}
+        return {"labels": said} | {f"p_{value}": probabilities[:, i] for i, value in enumerate(self.values)}
 
     def decode_target(self, target: Values) -> list[Any]:  # (n, C) -> n lists of labels
         return [[self.values[i] for i in np.flatnonzero(row > 0.5)] for row in np.asarray(target)]
@@ -138,10 +138,10 @@ class LabelsTask(Task):
         logits, true = np.asarray(raw, np.float64), np.asarray(target) > 0.5
         # As one function, which stays exact where a probability is next to 0 or 1.
         cost = np.logaddexp(0.0, np.where(true, -logits, logits))
-        total, chance = float(cost.mean()), sigmoid(logits)
+        total, probability = float(cost.mean()), sigmoid(logits)
         order = np.argsort(-cost, kind="stable")
         rows = [
-            [self.values[i], float(logits[i]), float(chance[i]), "yes" if true[i] else "no", float(cost[i])]
+            [self.values[i], float(logits[i]), float(probability[i]), "yes" if true[i] else "no", float(cost[i])]
             for i in order
         ]
         worst = self.values[int(order[0])]
@@ -161,15 +161,15 @@ class LabelsTask(Task):
 
     def report_content(self, raw: Values, target: Values, weight: np.ndarray | None = None) -> dict[str, Any]:
         answers, true = self.read_answers(raw, target)
-        chances, predicted = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)
+        probabilities, predicted = answers[:, : len(self.values)], answers[:, len(self.values) :] > 0.5  # (n, C)
         even = normalised_weights(weight, len(true))  # (n,)
         hits, present, answered = even @ (predicted & true), even @ true, even @ predicted  # (C,) in weights
         precision, recall, f1 = (hit_shares(hits, of) for of in (answered, present, (answered + present) / 2))
-        judges = [average_precision(chances[:, i], true[:, i]) for i in range(len(self.values))]
+        judges = [average_precision(probabilities[:, i], true[:, i]) for i in range(len(self.values))]
         average = [float(judge(even[None])[0]) for judge in judges]
         return {
             "metrics": measure_all(self, answers, true, weight),
-            "calibration": reliability_bins(chances.ravel(), true.ravel()),
+            "calibration": reliability_bins(probabilities.ravel(), true.ravel()),
             "per_class": [
                 {"label": v, "precision": float(p), "recall": float(r), "f1": float(f), "count": int(c)}
                 | ({"average_precision": a} if np.isfinite(a) else {"average_precision": 0.0})

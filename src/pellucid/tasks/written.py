@@ -278,10 +278,10 @@ class WrittenTask(Task):
         return columns
 
     def _decode_text(self, raw: np.ndarray, which: int) -> list[dict[str, Any]]:
-        chance, tokens = self.layout.text(raw, which)
+        log_prob, tokens = self.layout.text(raw, which)
         written, ended = (tokens >= RESERVED).sum(1), (tokens == END).any(1)
         # The end is a token too, where there is one.
-        mean = np.nan_to_num(np.exp(chance / np.maximum(written + ended, 1)))
+        mean = np.nan_to_num(np.exp(log_prob / np.maximum(written + ended, 1)))
         return [
             dict(zip(TEXT_PARTS, parts, strict=True))
             for parts in zip(self.texts_of(tokens), mean.tolist(), np.where(ended, 0, written).tolist(), strict=True)

@@ -28,13 +28,13 @@ class TokenLosses:
     Attributes:
         tokens: (n, T), 0 where there is none or none is asked for.
         losses: (n, T) in nats, NaN where there is no token. solved: those of the solved part alone, where asked.
-        likeliest: (n, T) the token that was held likeliest; ``chance``: (n, T) its probability.
+        likeliest: (n, T) the token that was held likeliest; ``probability``: (n, T) its probability.
     """
 
     tokens: Tensor
     losses: Tensor
     likeliest: Tensor
-    chance: Tensor
+    probability: Tensor
     solved: Tensor | None = None
 
     @classmethod
@@ -47,7 +47,9 @@ class TokenLosses:
             return torch.cat([pad(value, (0, most - value.shape[1]), value=empty) for value in values])
 
         solved = None if parts[0].solved is None else grow("solved", torch.nan)
-        return cls(grow("tokens", PADDING), grow("losses", torch.nan), grow("likeliest", 0), grow("chance", 0), solved)
+        return cls(
+            grow("tokens", PADDING), grow("losses", torch.nan), grow("likeliest", 0), grow("probability", 0), solved
+        )
 
 
 def token_losses(network: Network, loader: Loader, rows: np.ndarray, with_solved: bool = False) -> TokenLosses:
@@ -71,15 +73,15 @@ def _answer_batch(network: Network, loader: Loader, rows: Tensor, with_solved: b
     several = None if network.solved is None else network.solved.several(batch).float()
     with autocast(network.device):
         raw = network(replace(batch, solved=several)).float()  # (B, T, V)
-    none, chances = true == PADDING, raw.softmax(2)
-    chance, likeliest = chances.max(2)
+    none, probabilities = true == PADDING, raw.softmax(2)
+    probability, likeliest = probabilities.max(2)
 
     def losses_of(logits: Tensor) -> Tensor:  # (B, T, V) -> (B, T)
         return output.token_losses(logits, batch).masked_fill(none, torch.nan).cpu()
 
     said = None if network.solved is None or several is None else network.solved.last(several)  # (B, T, V)
     solved = losses_of(said) if with_solved and said is not None else None
-    return TokenLosses(true.cpu(), losses_of(raw), likeliest.cpu(), chance.cpu(), solved)
+    return TokenLosses(true.cpu(), losses_of(raw), likeliest.cpu(), probability.cpu(), solved)
 
 
 class SlidingWindow:
@@ -128,7 +130,7 @@ class SlidingWindow:
         with self.loader.reading_before(self.lead):
             found = token_losses(network, self.loader, pieces)
         asked, whose = found.tokens != PADDING, torch.from_numpy(owner).unsqueeze(1)
-        each = (found.tokens, found.losses, found.likeliest, found.chance)
+        each = (found.tokens, found.losses, found.likeliest, found.probability)
         return [TokenLosses(*(one[asked & (whose == i)].unsqueeze(0) for one in each)) for i in range(len(rows))]
 
     def _pieces_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (n,) -> (m,), (m,)

@@ -37,19 +37,23 @@ def next_token(subject: Subject) -> Result:
     """How likely each token is behind the text; what counts alone would say; and what each word of the text cost."""
     field, opened = subject.network.output.fields[0], subject.opened[0]
     tokens, logits = read_tokens(subject), opened.answer[0].detach().double()  # (T,), (T, V)
-    chance = logits[-1].softmax(-1).numpy()
+    probability = logits[-1].softmax(-1).numpy()
     # Those that may be written, as by ``runs.writing``.
-    known = np.setdiff1d(np.arange(RESERVED, len(chance)), unknown_tokens(field.state or {}))
-    order = known[np.argsort(-chance[known], kind="stable")[:MOST_LISTED]]
+    known = np.setdiff1d(np.arange(RESERVED, len(probability)), unknown_tokens(field.state or {}))
+    order = known[np.argsort(-probability[known], kind="stable")[:MOST_LISTED]]
     names = [token_name(field, int(token)) for token in order]
     with torch.no_grad():
         forward = subject.network.predict(subject.example)[0].double()  # type: ignore[arg-type]
     off = float((forward - logits).abs().max() / forward.abs().max().clamp_min(1e-30))
     losses = -logits.log_softmax(-1)[:-1].gather(1, tokens[1:, None])[:, 0].numpy()  # (T - 1,)
     bars = Bars(
-        "How likely each token is; the likeliest of them.", names, chance[order].tolist(), "probability", signed=False
+        "How likely each token is; the likeliest of them.",
+        names,
+        probability[order].tolist(),
+        "probability",
+        signed=False,
     )
-    sentence = f"The likeliest next token is {names[0]}, with {percent_text(float(chance[order[0]]))}."
+    sentence = f"The likeliest next token is {names[0]}, with {percent_text(float(probability[order[0]]))}."
     if len(losses):
         many, mean = count_noun(len(losses), "token"), number_text(float(losses.mean()))
         sentence += f" The mean loss of the {many} of the text is {mean} nats."
@@ -61,7 +65,7 @@ def next_token(subject: Subject) -> Result:
               f"The probabilities are those of the forward pass, from which the opened network differs by {off:.1e}.",
               {"relative error": off}),
         [bars, *_solved_table(subject, order, names), *_cost_words(field, tokens, losses)],
-        {"tokens": order, "probabilities": chance[order], "losses": losses},
+        {"tokens": order, "probabilities": probability[order], "losses": losses},
         method="A softmax of the logits at the last place; the cost of a token is -log of what was given to it.",
         caption=_read_text(subject, len(tokens)),
     )  # fmt: skip

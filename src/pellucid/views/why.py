@@ -97,9 +97,9 @@ class Rivals:
 
     def say(self, subject: Subject) -> str:
         """What the network says, and whether it is right."""
-        chance = subject.task.probabilities(subject.raw.numpy()[None])[0]
+        probability = subject.task.probabilities(subject.raw.numpy()[None])[0]
         top = int(np.argmax(subject.raw.numpy()))
-        given, other = (f"'{self.names[k]}' ({percent_text(float(chance[k]))})" for k in (self.given, self.other))
+        given, other = (f"'{self.names[k]}' ({percent_text(float(probability[k]))})" for k in (self.given, self.other))
         if self.given != top:
             return f"You asked about {given} (compared with {other}); the network says '{self.names[top]}'."
         if self.true is None:
