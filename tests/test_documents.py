@@ -841,3 +841,8 @@ def test_what_a_text_is_like() -> None:
     assert not document.packed
     assert look_through("c", partial(text_opener, "x" * 6_000 + "\n" * 100)).packed
     assert look_through("d", partial(text_opener, "/* @generated */\nint x;\n" * 3)).packed
+
+
+def test_a_folder_is_called_by_its_whole_name(tmp_path: Path) -> None:
+    root = write(tmp_path / "python-3.11", {f"{i}.py": f"def f{i}():\n    return {i}\n" * 40 for i in range(20)})
+    assert pellucid.read(str(root), cache=False).name == "python-3.11"

@@ -491,10 +491,12 @@ class Examples:
 
 
 def _short_name(source: Any, name: str) -> str:
-    """What runs on this data are called after."""
-    return (
-        Path(without_compression(name)).stem.removesuffix(".tar") if isinstance(source, (str, os.PathLike)) else "data"
-    )
+    """What runs on this data are called after: a file without its endings, a folder as it is."""
+    if not isinstance(source, (str, os.PathLike)):
+        return "data"
+    if os.path.isdir(os.path.expanduser(source)):
+        return Path(name).name
+    return Path(without_compression(name)).stem.removesuffix(".tar")
 
 
 def _absolute_source(source: Any) -> Any:

@@ -244,7 +244,7 @@ def surprising_passages(
     """The passages with the largest loss a token, read with what stands before them, piece by piece.
 
     Each has ``where``, ``before`` (the end of what stands before), ``loss`` (the mean), and ``pieces``: a text, its
-    loss, and what was held likelier in its place with the chance of that; ``None`` where it was the likeliest.
+    loss, and what was held likelier in its place with the probability of that; ``None`` where it was the likeliest.
     """
     loss, size = answers[0][:, 0].numpy(), answers[1][:, 0].numpy()
     # Of a passage of a few tokens chance decides.
@@ -293,7 +293,7 @@ def readable_pieces(
         found: (1, T). write: the texts of some runs of tokens. most: tokens of one letter, at most.
         text: of the passage, which has letters that no token stands for, where each token is one letter.
     """
-    tokens, losses, likeliest, chances = (
+    tokens, losses, likeliest, probabilities = (
         each[0].tolist() for each in (found.tokens, found.losses, found.likeliest, found.probability)
     )
     others = write([[token] for token in likeliest])
@@ -308,7 +308,7 @@ def readable_pieces(
         left = min(most, len(tokens) - place)
         many = next((k for k in range(1, left) if not texts[place][k - 1].endswith(NO_LETTER)), left)
         likely = many > 1 or likeliest[place] == tokens[place]
-        other = None if likely else (others[place], chances[place])
+        other = None if likely else (others[place], probabilities[place])
         pieces.append((texts[place][many - 1], sum(losses[place : place + many]), other))
         place += many
     return pieces

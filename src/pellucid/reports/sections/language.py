@@ -12,8 +12,8 @@ from ...wording import number_text, percent_text, score_text
 from ..content import Content
 from .base import behind_table, card, card_grid, facts_list, html_table, scored_on, section, table_cell
 
-# Loss, in nats, that is shown at full strength: of a letter that had a chance of 1 in 400, of a piece of a word that
-# had one of 1 in 22,000.
+# Loss, in nats, that is shown at full strength: of a letter that had a probability of 1 in 400, of a piece of a word
+# that had one of 1 in 22,000.
 FULL, FULL_OF_PIECES = 6.0, 10.0
 
 # Shades in the key of the colours.
@@ -125,20 +125,20 @@ def _documents_card(found: Mapping[str, Any]) -> Markup | None:
     if not found["documents"]:
         return None
     lines: Sequence[list[Markup]] = [
-        [table_cell(name, "where"), table_cell(f"{size:,}", "n"), table_cell(number_text(loss), "n")]
+        [table_cell(name, "where"), table_cell(f"{size:,}", "n"), table_cell(f"{loss:.3f}", "n")]
         for name, size, loss in found["documents"]
     ]
     return card("Hardest documents", html_table(["document", f"{found['unit']}s", "loss"], lines, numbers=2))
 
 
 def _shades_key(full: float) -> Markup:
-    """What the colours mean: the chances that some shades stand for."""
+    """What the colours mean: the probabilities that some shades stand for."""
     shades = [tag("span", " certain ", class_="token")]
     for i in range(1, SHADES):
         loss = full * i / (SHADES - 1)
         odds = number_text(float(f"{math.exp(loss):.1g}"))
         shades.append(tag("span", f" 1 in {odds} ", class_="token", style=_strength(loss, full)))
-    return tag("p", "chance that was given: ", shades, class_="shades")
+    return tag("p", "probability given: ", shades, class_="shades")
 
 
 def _strength(loss: float, full: float) -> str:
@@ -149,14 +149,14 @@ def _passage_card(one: Mapping[str, Any], unit: str, full: float) -> Markup:
     """A passage whose tokens stand on the colour of their losses, behind the end of what stands before it."""
     pieces = [_piece(text, loss, other, full) for text, loss, other in one["pieces"]]
     before = tag("span", one["before"], class_="before") if one["before"] else None
-    title = f"{one['where']}: loss {number_text(one['loss'])} a {unit}"
+    title = f"{one['where']}: loss {one['loss']:.3f} a {unit}"
     return card(title, tag("pre", before, pieces, class_="written"))
 
 
 def _piece(text: str, loss: float, other: tuple[str, float] | None, full: float) -> Markup:
-    chance = f"1 in {math.exp(min(loss, 50.0)):,.0f}" if loss > 0.7 else percent_text(math.exp(-loss), 0)
+    given = f"1 in {math.exp(min(loss, 50.0)):,.0f}" if loss > 0.7 else percent_text(math.exp(-loss), 0)
     likelier = f"; {other[0]!r} had {percent_text(other[1], 0)}" if other else "; the likeliest"
     # The end of a line has no width, so that its colour would not be seen.
     lines = text.split("\n")
     shown = [lines[0], *((tag("i", "↵"), "\n", line) for line in lines[1:])]
-    return tag("span", shown, class_="token", style=_strength(loss, full), title=chance + likelier)
+    return tag("span", shown, class_="token", style=_strength(loss, full), title=given + likelier)
