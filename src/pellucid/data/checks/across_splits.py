@@ -50,10 +50,8 @@ def note_across_parts(
     pairs = next(iter(found.values()))
     here, train = pairs[pairs[:, 0].argmin()]
     text = join_words(f"{count_noun(count, noun)} of {name} ({shares[name]:.1%})" for name, count in counts.items())
-    drawn, flatters = (
-        "" if parts.parts_are_given else " (random split)",
-        ": the score may be too good" if "test" in counts else "",
-    )
+    drawn = " (random split)" if parts.data.reading.parting.by == "chance" and not parts.parts_are_given else ""
+    flatters = ": the score may be too good" if "test" in counts else ""
     text += f" {how[sum(counts.values()) > 1]}{drawn}{flatters}"
     if not parts.parts_are_given and max(shares.values()) < SAY_SHARE:
         return
