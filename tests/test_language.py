@@ -27,6 +27,7 @@ import pellucid
 from pellucid.cli import exit_code
 from pellucid.data.batches.batch import Batch, Padded
 from pellucid.data.kept_examples import BEFORE, KeptExamples
+from pellucid.decoding.stop import piece_bytes
 from pellucid.errors import PellucidError, UsageError
 from pellucid.fields import Field
 from pellucid.fields.text import RESERVED, START
@@ -35,7 +36,7 @@ from pellucid.outputs.tokens import Tokens
 from pellucid.reports import text_content
 from pellucid.runs.solved_part import solved_answers
 from pellucid.runs.token_reader import TokenReader
-from pellucid.runs.writing import Writer, encode_prompt
+from pellucid.runs.writing import Writer, agreeing_tokens, encode_prompt, open_end, token_pieces
 from pellucid.storage import pack_tensors, unpack_tensors
 from pellucid.storage.forms import FormError
 from pellucid.training import loop
@@ -867,3 +868,37 @@ def test_choices_are_made_on_fewer_passages_where_there_are_many(place, monkeypa
     run = in_memory(place, listeners=[Ear()])
     assert [text for text in said if text.startswith("choices are made on 7 of ")]
     assert run.record["score"]["n"] > 7
+
+
+def test_a_prompt_may_end_inside_a_piece_of_a_word(runs: dict[str, pellucid.Run]) -> None:
+    network = runs["bpe"].network
+    field = network.output.fields[0]
+    pieces = [piece_bytes(one) for one in token_pieces((field.state or {})["tokenizer"])]
+    # A space is the beginning of the word that follows, and no piece by itself.
+    assert b" king" in pieces
+    tokens, owed = open_end(field, encode_prompt(field, "the "))
+    assert owed == b" "
+    assert tokens.tolist() == encode_prompt(field, "the").tolist()
+    # The likeliest of the pieces that agree, by hand.
+    with torch.no_grad():
+        logits = TokenReader(network.eval()).read(torch.from_numpy(tokens)[None])[0].numpy()
+    agree = [RESERVED + i for i, one in enumerate(pieces) if one.startswith(b" ") or b" ".startswith(one)]
+    likeliest = pieces[max(agree, key=lambda token: logits[token]) - RESERVED]
+    written = "".join(Writer(network, temperature=0).write("the ", 1))
+    assert (b" " + written.encode()).startswith(likeliest)
+    assert written == likeliest[1:].decode()
+
+
+def test_what_a_prompt_has_of_a_piece_is_not_written_again(runs: dict[str, pellucid.Run]) -> None:
+    network = runs["bpe"].network
+    field = network.output.fields[0]
+    for prompt in ("the k", "the king sai", "ki", " ", "Zoé"):
+        allowed = agreeing_tokens(field, open_end(field, encode_prompt(field, prompt))[1])
+        assert allowed.any()
+        for seed in range(3):
+            text = prompt + "".join(Writer(network, seed=seed).write(prompt, 12))
+            assert text.startswith(prompt)
+            assert "\ufffd" not in text[: len(prompt)]
+    # A document that begins with nothing owes nothing.
+    assert open_end(field, encode_prompt(field, ""))[1] == b""
+    assert open_end(runs["bytes"].network.output.fields[0], np.array([1, 5, 6]))[1] == b""

@@ -90,10 +90,16 @@ class Writer:
         self.network.eval()
         try:
             reader = TokenReader(self.network)
+            tokens, owed = open_end(self.field, tokens)
             logits = reader.read(torch.from_numpy(tokens)[None])
             for step in range(length):
-                chosen = self._choose(logits, step, example)
-                if shown := stream.push(bytes_of(int(chosen[0]))):
+                chosen = self._choose(logits, step, example, owed)
+                piece = bytes_of(int(chosen[0]))
+                if owed:
+                    # Of what is written now the prompt has had the beginning.
+                    assert isinstance(piece, bytes)
+                    piece, owed = piece[len(owed) :], owed[len(piece) :]
+                if shown := stream.push(piece):
                     yield shown
                 if stream.stopped:
                     return
@@ -105,8 +111,10 @@ class Writer:
         finally:
             self.network.train(training)
 
-    def _choose(self, logits: Tensor, step: int, example: int) -> np.ndarray:  # (1, V) -> (1,)
+    def _choose(self, logits: Tensor, step: int, example: int, owed: bytes) -> np.ndarray:  # (1, V) -> (1,)
         own = logits.double().cpu().numpy().copy()
+        if owed:
+            own[:, ~agreeing_tokens(self.field, owed)] = -np.inf
         # Padding, start and end of a document are nothing that could be written, nor is a character that is not known.
         own[:, [*range(RESERVED), *unknown_tokens(self.field.state or {})]] = -np.inf
         how: dict[str, Any] = {"seed": self.seed, "temperature": self.temperature, "top_p": self.top_p}
@@ -148,6 +156,25 @@ def encode_prompt(field: Field, prompt: str) -> np.ndarray:  # -> (T,) int64
     """The tokens of a prompt, as at the beginning of a document."""
     tokens = PASSAGE.encode(_stored_prompt(field, prompt), field.state or {})[0]
     return np.concatenate([[START], tokens]).astype(np.int64)
+
+
+def open_end(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, bytes]:  # (T,) -> (T or T - 1,)
+    """A prompt without its last piece of a word, and that piece's bytes, with which what is written has to begin.
+
+    A prompt may end inside of what is one piece in every text: behind ``"def"`` and a space by itself there never was a
+    name, as a name's piece begins with the space (token healing; Lundberg, "Prompt boundaries and token healing",
+    2023).
+    """
+    state = field.state or {}
+    if state["level"] != BPE or len(tokens) < 2:
+        return tokens, b""
+    return tokens[:-1], piece_bytes(token_pieces(state["tokenizer"])[int(tokens[-1]) - RESERVED])
+
+
+def agreeing_tokens(field: Field, owed: bytes) -> np.ndarray:  # -> (V,) bool
+    """Which pieces of words begin with some bytes, or are the beginning of them."""
+    pieces = map(piece_bytes, token_pieces((field.state or {})["tokenizer"]))
+    return np.array([False] * RESERVED + [one.startswith(owed) or owed.startswith(one) for one in pieces])
 
 
 def prompt_length(field: Field, prompt: str) -> int:
