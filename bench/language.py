@@ -133,20 +133,21 @@ def shakespeare_files() -> Path:
 
 
 def shakespeare(given: argparse.Namespace) -> None:
-    source = shakespeare_files()
-    data = pellucid.read(source)
+    source, reading = shakespeare_files(), {"context": given.context}
+    data = pellucid.read(source, **reading)
     parts = data.split(0)
     known, test = passages_text(data, parts.train), passages_text(data, parts.test)
     rows = [pack_row(name, known, test) for name in ("bz2", "xz")]
-    with trained(source, "--steps", 1, "--size", 0, counts_alone=True) as own:
+    words = ("--context", given.context)
+    with trained(source, *words, "--steps", 1, "--size", 0, counts_alone=True, **reading) as own:
         rows.append([COUNTS, "", "", *(f"{one:.4f}" for one in nats(own)), f"{own.result['seconds']:.0f}"])
     for budget in given.budgets:
         for network in given.networks:
             for solved in ("--solved",) if given.on_counts else ("--solved", "--no-solved"):
                 found = []
                 for seed in range(given.seeds):
-                    more = ("--network", network, "--budget", budget, "--seed", seed, solved)
-                    with trained(source, *more) as own:
+                    more = (*words, "--network", network, "--budget", budget, "--seed", seed, solved)
+                    with trained(source, *more, **reading) as own:
                         found.append((nats(own), own.result))
                 name = f"{network} {'on counts' if solved == '--solved' else 'by itself'}"
                 rows.append(trained_row(name, budget, found))
@@ -156,7 +157,7 @@ def shakespeare(given: argparse.Namespace) -> None:
         "seconds",
     )  # fmt: skip
     note = (
-        f"{len(known):,} characters to learn from, {len(test):,} to score; {given.seeds} seed(s). Packers: how many "
+        f"{len(known):,} characters to learn from, {len(test):,} to score, {given.context} at a time; {given.seeds} seed(s). Packers: how many "
         "bytes more the first take with the second behind them."
     )
     report("Language: tiny Shakespeare, the last tenth", header, rows, note, given.write)
@@ -396,6 +397,7 @@ def main() -> None:
         one.add_argument("--networks", nargs="+", default=list(NETWORKS))
     own["shakespeare"].add_argument("--budgets", nargs="+", default=["1m", "3m", "10m"])
     own["shakespeare"].add_argument("--seeds", type=int, default=1)
+    own["shakespeare"].add_argument("--context", type=int, default=256, help="characters of a passage")
     own["shakespeare"].add_argument("--on-counts", action="store_true", help="no network by itself")
     own["library"].add_argument("--level", nargs="+", default=["bytes", "bpe"], choices=("bytes", "bpe"))
     own["library"].add_argument("--budget", default="5m")
