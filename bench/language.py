@@ -157,8 +157,8 @@ def shakespeare(given: argparse.Namespace) -> None:
         "seconds",
     )  # fmt: skip
     note = (
-        f"{len(known):,} characters to learn from, {len(test):,} to score, {given.context} at a time; {given.seeds} seed(s). Packers: how many "
-        "bytes more the first take with the second behind them."
+        f"{len(known):,} characters to learn from, {len(test):,} to score, {given.context} at a time; {given.seeds} "
+        "seed(s). Packers: how many bytes more the first take with the second behind them."
     )
     report("Language: tiny Shakespeare, the last tenth", header, rows, note, given.write)
 
