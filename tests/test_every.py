@@ -37,7 +37,7 @@ def means(data: Any) -> list[float]:
 @pytest.mark.parametrize("every", ["7d", "1w", "168h"])
 @pytest.mark.parametrize("start", ["2024-01-01", "2024-01-04", "1969-12-30", "2023-07-09"])
 def test_weeks_begin_on_the_weekday_of_the_first_row(every: str, start: str) -> None:
-    data = read(daily(start, 70, hour=6), every=every, horizon=2)
+    data = read(daily(start, 70, hour=6), target="x", every=every, horizon=2)
     assert stamps(data)[0] == start
     assert means(data) == [3.0 + 7 * week for week in range(10)]
 
@@ -52,13 +52,13 @@ def test_weeks_begin_on_the_weekday_of_the_first_row(every: str, start: str) -> 
     ],
 )
 def test_months_are_those_of_the_calendar(every: str, wanted: list[tuple[str, float]]) -> None:
-    data = read(daily("2024-01-09", 366, hour=5), every=every, horizon=1)
+    data = read(daily("2024-01-09", 366, hour=5), target="x", every=every, horizon=1)
     assert list(zip(stamps(data), means(data), strict=True))[: len(wanted)] == wanted
 
 
 def test_all_series_share_the_weeks_of_the_first() -> None:
     frame = pl.concat([daily("2024-01-03", 40, "a"), daily("2024-01-08", 40, "b")])
-    data = read(frame, every="1w", horizon=1, series="shop", split="rest,1steps,1steps")
+    data = read(frame, target="x", every="1w", horizon=1, series="shop", split="rest,1steps,1steps")
     line = forecast_of(data)[1]
     assert [str(np.datetime64(int(one), "s"))[:10] for one in line.start] == ["2024-01-03", "2024-01-03"]
 
@@ -73,7 +73,7 @@ def test_hours_still_begin_at_the_full_hour() -> None:
 
 def test_new_rows_keep_to_the_weeks_of_the_run(tmp_path: Path) -> None:
     run = pellucid.train(
-        daily("2024-01-02", 300), every="1w", horizon=2, budget="1steps", out=tmp_path / "run", solved=False
+        daily("2024-01-02", 300), target="x", every="1w", horizon=2, budget="1steps", out=tmp_path / "run", solved=False
     )
     ahead = [one["time"] for one in run.predict([], steps=2)]
     assert datetime.date.fromisoformat(str(ahead[0])[:10]).weekday() == 1

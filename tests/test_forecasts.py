@@ -176,17 +176,56 @@ def test_each_series_gives_its_own_last_steps() -> None:
 
 
 def test_states_come_from_the_time_of_training_alone() -> None:
-    frame = hourly(300)
-    changed = frame.with_columns(
-        pl.when(pl.int_range(300) >= 200).then(pl.col("c0") * 1000).otherwise("c0").alias("c0")
-    )
-    one, two = (
-        read(each, horizon=10, season=24, split="200h,50h,50h").fitted()["c0"].state for each in (frame, changed)
-    )
-    assert one == two
-    assert one["mean"] == pytest.approx(frame["c0"][:200].mean())
-    values = frame["c0"][:200].to_numpy()
-    assert one["scales"][""] == pytest.approx(abs(values[24:] - values[:-24]).mean())
+    """Nor does the rhythm: one that only the last fifth has is no season, look-back or scale of the baseline."""
+    frame, hour = hourly(600), np.arange(600)
+    noise = np.random.default_rng(5).normal(size=600)
+    frame = frame.with_columns(c0=pl.Series(np.where(hour < 480, noise, 9 * np.sin(2 * np.pi * hour / 24))))
+    changed = frame.with_columns(c0=pl.when(pl.int_range(600) >= 480).then(pl.col("c0") * 1000).otherwise("c0"))
+    still = frame.with_columns(c0=pl.when(pl.int_range(600) >= 480).then(0.0).otherwise("c0"))
+    found = [read(each, horizon=10, split="480h,60h,60h") for each in (frame, changed, still)]
+    one, two, three = (data.fitted()["c0"].state for data in found)
+    assert one == two == three
+    assert one["mean"] == pytest.approx(frame["c0"][:480].mean())
+    assert {(data.reading.forecast.season, data.reading.forecast.context) for data in found} == {(1, 300)}
+    assert one["scales"][""] == pytest.approx(abs(np.diff(frame["c0"][:480].to_numpy())).mean())
+
+
+@pytest.mark.parametrize(
+    ("split", "many"),
+    [
+        *((split, many) for many in (False, True) for split in ("80,10,10", "rest,60steps,60steps", "column:part")),
+        ("480h,60h,60h", False),
+        # No data is as long: a conservative part of it is looked at.
+        ("rest,900d,900d", False),
+        ("rest,900d,900d", True),
+    ],
+)
+def test_the_rhythm_is_that_of_train_however_it_is_parted(split: str, many: bool) -> None:
+    frame, hour = hourly(600), np.arange(600)
+    early = hourly(600)["c0"].to_numpy()
+    late = np.where(hour < 480, np.random.default_rng(5).normal(size=600), 9 * np.sin(2 * np.pi * hour / 24))
+    part = pl.Series("part", ["train"] * 480 + ["validation"] * 60 + ["test"] * 60)
+    for values, season in ((late, 1), (np.where(hour < 480, early, late[::-1]), 24)):
+        own = frame.with_columns(part, c0=pl.Series(values))
+        own = own if split == "column:part" else own.drop("part")
+        # Series at other times give each its own last part.
+        own = pl.concat([own.with_columns(shop=pl.lit(s), when=pl.col("when").dt.offset_by(f"{90 * i}d"))
+                         for i, s in enumerate("ab")]) if many else own  # fmt: skip
+        asked = {"series": "shop"} if many else {}
+        assert read(own, target="c0", horizon=10, split=split, **asked).reading.forecast.season == season
+
+
+def test_a_horizon_that_follows_from_the_rhythm_is_found_with_it() -> None:
+    """At a step that people have no rhythms of, a rhythm that comes again is how far ahead is forecast."""
+    when = [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=11 * i) for i in range(400)]
+    wave, noise = 9 * np.sin(2 * np.pi * np.arange(400) / 10), np.random.default_rng(2).normal(size=400)
+    for values, season, horizon in (
+        (wave + 0.1 * noise, 10, 10),
+        (np.where(np.arange(400) < 320, noise, wave), 1, 12),
+        (np.where(np.arange(400) < 320, wave, noise), 10, 10),
+    ):
+        found = read(pl.DataFrame({"when": when, "x": values})).reading.forecast
+        assert (found.season, found.horizon) == (season, horizon)
 
 
 # -- what is recognised, and what is said

@@ -29,6 +29,9 @@ FEW_VALUES = 50
 # With a smaller share of values it is said how many are missing.
 MOSTLY_MISSING = 0.5
 
+# The reason of a column without any.
+NO_VALUES = "no values at all"
+
 # Codes of an input; its values start behind them.
 MISSING, UNKNOWN, RESERVED = 0, 1, 2
 
@@ -75,7 +78,7 @@ class Category(Kind):
             present = present.filter(~present.is_in(settings["missing"]))
         n, distinct = len(present), present.n_unique()
         if not distinct:
-            return Guess(0.95 if settings else 0.1, "no values at all", role="ignore", settings=settings)
+            return Guess(0.95 if settings else 0.1, NO_VALUES, role="ignore", settings=settings)
         if distinct == 1 and n == len(series) > 1:
             return Guess(0.85, f"always '{present[0][:40]}', which says nothing", role="ignore")
         reason = f"{count_noun(distinct, 'distinct value')} ({_commonest_values(present)})"

@@ -16,7 +16,8 @@ class Outcome:
 
     Attributes:
         values: (n, H, C), NaN where it is not known. scale: (n, C), by how much the series differs from a season
-            before. mean, std: (C,) of the training values, in the user's units.
+            before; NaN for one that never changed, which counts in no scaled error. mean, std: (C,) of the training
+            values, in the user's units.
     """
 
     values: np.ndarray

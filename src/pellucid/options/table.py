@@ -157,7 +157,7 @@ FORECAST = (
     Option("series", "Column that says which series a row is of, or several: shop,item.", COLUMNS, default=(),
            unset="recognised", metavar="COLUMN", many=True),
     Option("known", "Column that is known ahead, or several: load,wind.", COLUMNS, default=(),
-           unset="those that go on where the target ends", metavar="COLUMN", many=True),
+           unset="those that go on for a horizon after the target", metavar="COLUMN", many=True),
     Option("every", "Step that rows are brought to, by their mean: 1h, 1d, 1mo.", Text(of="step"),
            unset="the step that rows have", metavar="STEP"),
     Option("fill", "Fill missing values of the past: by the last one, or zero.",

@@ -86,7 +86,8 @@ class Future(Output):
     def losses(self, raw: Tensor, batch: Batch, f: Features | None = None) -> Tensor:  # (B, 2 H C) -> (B,)
         target: Tensor = batch.target  # type: ignore[assignment]
         shape = len(raw), self.horizon, len(self.fields)
-        true, unit = target[:, : self.horizon], target[:, self.horizon :]
+        # Below 0 of a series that never changed.
+        true, unit = target[:, : self.horizon], target[:, self.horizon :].abs()
         point, spread = (part.reshape(shape) for part in raw.float().chunk(2, 1))
         known = true.isfinite()
         off = torch.where(known, true - point, 0.0)

@@ -35,7 +35,9 @@ def notable_moments(task: FutureTask, data: Examples, rows: np.ndarray, answers:
     """
     point, _ = task.split_answer(answers[0])
     lines = task.quantiles(answers[0], (LOW, HIGH))  # (n, H, C, 2)
-    true, scale = task.split_target(answers[1])
+    true, _ = task.split_target(answers[1])
+    # Below 0 of series that never changed: what is usual stands for theirs.
+    scale = np.abs(np.asarray(answers[1][:, task.horizon]))
     low, high = lines[..., 0], lines[..., 1]
     error = abs(true - point) / scale[:, None]
     outside = np.maximum(low - true, true - high) / np.maximum(high - low, LEAST_WIDTH * scale[:, None])

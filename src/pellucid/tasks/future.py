@@ -44,7 +44,8 @@ class FutureTask(Task):
     """What comes next, at each step with an interval that holds ``COVERAGE`` of it.
 
     Raw answers are (n, R), in units of the training values' spread. Targets are (n, H + 1, C), NaN where not known;
-    behind the last step lies by how much the series differs from a season before, which errors are divided by.
+    behind the last step lies by how much the series differs from a season before, which errors are divided by; below
+    0 of a series that never changed.
     """
 
     kind = "channel"
@@ -75,8 +76,11 @@ class FutureTask(Task):
         return raw[:, :half].reshape(shape), spread.reshape(shape)
 
     def split_target(self, target: Values) -> tuple[np.ndarray, np.ndarray]:  # (n, H + 1, C) -> (n, H, C), (n, C)
+        """What came, and by how much the series differs from a season before; NaN for one that never changed."""
         target = np.asarray(target, np.float32)
-        return target[:, : self.horizon], target[:, self.horizon]
+        scale = target[:, self.horizon]
+        # An error can't be divided by 0: such a series counts in no scaled error.
+        return target[:, : self.horizon], np.where(scale > 0, scale, np.float32(np.nan))
 
     def quantiles(self, raw: Values, levels: Sequence[int] = range(len(LEVELS))) -> np.ndarray:  # -> (n, H, C, K)
         """Lines below which a share of what comes lies, for some of ``LEVELS``; they never cross."""

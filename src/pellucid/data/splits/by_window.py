@@ -5,15 +5,19 @@ n rows, P places, S series, H horizon.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import PellucidError
+from ...fields import Note
+from ...fields.encoded import Stored
 from ...wording import count_noun
 from ..timeline.forecast import Forecast, steps_in_words
 from ..timeline.timeline import Timeline
-from ..timeline.windows import forecast_of, forecast_starts
+from ..timeline.windows import fitting_places, forecast_of, forecast_starts
 from .by_column import parts_of_values
 from .by_time import by_time, consecutive_parts
 from .spec import PARTS, SplitSpec
@@ -39,25 +43,48 @@ def part_windows(data: Examples) -> tuple[np.ndarray, np.ndarray, str]:
     starts = forecast_starts(data, line, about, part)
     row_part = np.where(line.place >= 0, part[np.maximum(line.place, 0)], -1) if len(part) else line.place
     own = np.where(starts, row_part, -1)
-    for i, name in enumerate(PARTS):
+    for i in range(len(PARTS)):
         if (row_part == i).any() and not (own == i).any():
-            longest = int(np.bincount(line.series_of(np.flatnonzero(part == i))).max())
-            raise PellucidError(
-                f"no forecast of {about.ahead()} fits into {name}, which has {steps_in_words(longest, line.step)}",
-                where=data.name,
-                fix="give a shorter --horizon, or a longer part with --split",
-            )
+            what, fix = _why_unfit(line, about, part, i)
+            raise PellucidError(what, where=data.name, fix=fix)
     counts = ", ".join(f"{name} {count_noun(int((own == i).sum()), 'forecast')}" for i, name in enumerate(PARTS))
     return row_part, own, f"{how}; {counts}"
+
+
+def note_unfit_parts(
+    line: Timeline, about: Forecast, part: np.ndarray, where: str, say: Callable[[Note], None]
+) -> None:  # (P,)
+    """A note on each part that no forecast fits into, which training would stop at."""
+    fits = fitting_places(line, about, part)
+    for i in range(len(PARTS)):
+        if (part == i).any() and not (fits & (part == i)).any():
+            what, fix = _why_unfit(line, about, part, i)
+            say(Note("warning", what, where, "training stops here", fix))
+
+
+def _why_unfit(line: Timeline, about: Forecast, part: np.ndarray, i: int) -> tuple[str, str]:  # (P,), part -> text, fix
+    """Why no forecast is in a part, and what can be done."""
+    own, name = part == i, PARTS[i]
+    length = steps_in_words(int(np.bincount(line.series_of(np.flatnonzero(own))).max()), line.step)
+    if (fitting_places(line, about, part) & own).any():
+        return f"no forecast of {about.ahead()} has a known value in {name}, which has {length}", "give more data"
+    if about.stride > 1 and (fitting_places(line, replace(about, stride=1), part) & own).any():
+        every = steps_in_words(about.stride, line.step)
+        what = f"a forecast every {every}, counted from where test begins, has none in {name}, which has {length}"
+        return what, "give a smaller --stride"
+    what = f"no forecast of {about.ahead()} fits into {name}, which has {length}"
+    return what, "give a shorter --horizon, or a longer part with --split"
 
 
 def _given_parts(data: Examples, line: Timeline) -> tuple[np.ndarray, str] | None:  # -> (P,), how
     """The part of each place where a column says it; None where none does."""
     field = next((f for f in data.fields.values() if f.role == "split"), None)
-    if field is None:
-        return None
-    stored = data.stored_values(field.name)
-    of, how = parts_of_values(stored.meta["values"], field.name)
+    return None if field is None else given_places(line, data.stored_values(field.name), field.name)
+
+
+def given_places(line: Timeline, stored: Stored, name: str) -> tuple[np.ndarray, str]:  # -> (P,), how
+    """The part of each place as the words of column ``name`` say it, and how. Raises PellucidError where they don't."""
+    of, how = parts_of_values(stored.meta["values"], name)
     row_part = np.append(of, -1)[stored.arrays["code"]].astype(np.float64)
     return _carry_on(line, np.nan_to_num(line.arrange(row_part), nan=-2).astype(np.int64)), how
 

@@ -5,60 +5,88 @@ n rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from ...errors import PellucidError, UsageError, unknown_name
-from ...fields import Column, Field, Note, kind_named, recognise
+from ...fields import Column, Field, Guess, Note, kind_named, recognise
+from ...fields.category import NO_VALUES
 from ...fields.channel import Channel
+from ...fields.column import drop_missing
 from ...fields.notes import LEFT_OUT
-from ...wording import count_noun
 from ..schema import PLACEHOLDER
 from ..source import ReadOptions
 from .forecast import Forecast
+from .uninformative import CALENDAR_TELLS, YEARS_COUNT, RowTimes
 
 # The kind of what is forecast.
 CHANNEL = Channel()
+
+# In the reasons of fields.
+PAST_READ, EMPTY = "its past is read", "it has no value"
+UNASKED = "; not forecast unless it is named as a target"
+
+# Quarters and weeks in words, which are not read as dates: 2001-Q1, Q1 2001, 2001-W05.
+PERIOD = r"(?i)^(\d{4}[-/. ]?(Q[1-4]|W\d{1,2})|Q[1-4][-/. ]?\d{4})$"
 
 Say = Callable[[Note], None]
 
 
 def fields_of_series(
-    columns: Mapping[str, Column], options: ReadOptions, about: Forecast, series: np.ndarray, say: Say
+    columns: Mapping[str, Column], options: ReadOptions, about: Forecast, times: RowTimes
 ) -> tuple[list[Field], str]:
     """The fields of all columns for a forecast, and why the targets are the targets.
+
+    Of what nobody named, words are inputs here too, and whether a column is known ahead is not guessed yet.
 
     Raises:
         PellucidError: when no column of numbers is left to forecast.
     """
-    asked = options.target
-    goals = () if asked is None else (asked,) if isinstance(asked, str) and asked in columns else tuple(
-        part.strip() for one in ((asked,) if isinstance(asked, str) else asked)
-        for part in ([one] if one in columns else one.split(","))
-    )  # fmt: skip
+    goals = _named_goals(options.target, columns)
     for name in goals:
         if name not in columns:
             raise UsageError(unknown_name("column", name, columns))
-    fields = [_field(column, options, about, goals, series) for column in columns.values()]
-    targets = [f for f in fields if f.role == "target"]
-    if lost := [name for name in goals if name not in {f.name for f in targets}]:
-        raise PellucidError(f"'{lost[0]}' can't be forecast: it holds no numbers", fix="name another with --target")
+    whole = [name for name, column in columns.items() if _holds_series(column)]
+    if whole and not goals:
+        raise PellucidError(
+            f"each row is a whole series here (column '{whole[0]}'), and forecasts need a row for each moment",
+            fix="give a table with a column of dates, one that says which series (--series), and one of numbers",
+        )
+    fields = [_field(column, options, about, goals, times) for column in columns.values()]
+    targets = {f.name for f in fields if f.role == "target"}
+    if lost := [name for name in goals if name not in targets]:
+        empty = next(f.reason == EMPTY for f in fields if f.name == lost[0])
+        why = EMPTY if empty else "it holds no numbers"
+        raise PellucidError(f"'{lost[0]}' can't be forecast: {why}", fix="name another with --target")
     if not targets:
-        raise PellucidError("there is no column of numbers to forecast", fix="name one with --target")
-    # Whoever names some has named all.
-    fields = _known_ahead(fields, columns, about, say) if goals and not options.forecast.known else fields
-    fields = [_without_past_words(field) for field in fields]
-    for field in fields:
-        if field.role == "ignore" and field.name not in options.ignore:
-            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT))
+        odd = next((f for f in fields if f.reason.endswith(UNASKED)), None)
+        why = "" if odd is None else f": '{odd.name}' is left out ({odd.reason.removesuffix(UNASKED)})"
+        fix = f"name one with --target{'' if odd is None else f' {odd.name}'}"
+        raise PellucidError(f"there is no column of numbers to forecast{why}", fix=fix)
     return fields, "as you asked" if goals else "every column of numbers is forecast"
 
 
-def _field(
-    column: Column, options: ReadOptions, about: Forecast, goals: Sequence[str], series: np.ndarray
-) -> Field:  # (n,)
+def _named_goals(asked: str | Sequence[str] | None, columns: Container[str]) -> tuple[str, ...]:
+    """The targets that were named, several in one text with commas between."""
+    if asked is None:
+        return ()
+    each = (asked,) if isinstance(asked, str) else asked
+    return tuple(part.strip() for one in each for part in ([one] if one in columns else one.split(",")))
+
+
+def leave_out_past_words(fields: Sequence[Field], options: ReadOptions, say: Say) -> list[Field]:
+    """The fields without words whose past alone is known; a note on each that is left out and was not asked to be."""
+    fields = [_without_past_words(field) for field in fields]
+    for field in fields:
+        if field.role == "ignore" and field.name not in options.ignore:
+            fix = "--target names what is forecast" if field.reason.endswith(UNASKED) else ""
+            say(Note("info", f"left out: {field.reason}", f"column '{field.name}'", LEFT_OUT, fix))
+    return fields
+
+
+def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequence[str], times: RowTimes) -> Field:
     """The field of one column for a forecast."""
     name = column.name
     if name == about.time:
@@ -70,16 +98,67 @@ def _field(
         return Field(name, "category", "series id", "says which series a row is of")
     if name in options.ignore:
         return Field(name, PLACEHOLDER, "ignore", "as asked")
-    if name not in goals and (static := _static_field(column, about, series)):
+    if name not in goals and (static := _static_field(column, about, times.series)):
         return static
+    if _is_empty(column):
+        return Field(name, PLACEHOLDER, "ignore", EMPTY)
     number = CHANNEL.recognise_numbers(column)
+    asked = name in goals or name in options.forecast.known
+    if number is None and not asked and (why := _unread_period(column)):
+        return Field(name, PLACEHOLDER, "ignore", why)
     guess = number or CHANNEL.recognise_words(column)
     if guess is None:
-        return Field(name, PLACEHOLDER, "ignore", "not a few words that come again, which forecasts do not read")
+        return Field(name, PLACEHOLDER, "ignore", _why_not_read(column))
+    if number is not None and not asked and (why := _why_not_forecast(column, guess, times, goals)):
+        return Field(name, PLACEHOLDER, "ignore", why)
     goal = number is not None and (not goals or name in goals)
     role = "known" if name in options.forecast.known else "target" if goal else "input"
-    why = {"known": "; known ahead", "input": "; its past is read"}.get(role, "")
+    why = {"known": "; known ahead", "input": f"; {PAST_READ}"}.get(role, "")
     return Field(name, CHANNEL.name, role, guess.reason + why, guess.settings)
+
+
+def _why_not_forecast(column: Column, guess: Guess, times: RowTimes, goals: Sequence[str]) -> str:
+    """Why numbers that nobody named are neither forecast nor read; empty where they are.
+
+    A part of the date may be read where a target is named: it is none then.
+    """
+    why = guess.reason if guess.role == "id" else ""
+    field = Field(column.name, CHANNEL.name, "input", "", guess.settings)
+    why = why or times.why_not_forecast(column.name, channel_values({column.name: column}, field, lambda note: None))
+    if goals:
+        return "" if why.endswith((CALENDAR_TELLS, YEARS_COUNT)) else why
+    return why + UNASKED if why else ""
+
+
+def _why_not_read(column: Column) -> str:
+    """Why a column that holds neither numbers nor a few words is left out."""
+    if kind_named("date").recognise(column) is not None:
+        return "dates beside those that say when, which forecasts do not read"
+    guess = kind_named("category").recognise(column)
+    if guess is not None and guess.role == "ignore":
+        return EMPTY if guess.reason == NO_VALUES else guess.reason
+    return "not a few words that come again, which forecasts do not read"
+
+
+def _unread_period(column: Column) -> str:
+    """Why a column of quarters or weeks in words is left out; empty for any other."""
+    values = column.series()
+    words = drop_missing(values) if values is not None and values.dtype == pl.String else None
+    if words is None or not len(words) or not words.str.strip_chars().str.contains(PERIOD).all():
+        return ""
+    return f"text such as '{words[0]}' is not read as dates; write the first day of each: 2001-01-01"
+
+
+def _is_empty(column: Column) -> bool:
+    """Whether a column has no value at all."""
+    values = column.series()
+    return values is not None and values.null_count() == len(values)
+
+
+def _holds_series(column: Column) -> bool:
+    """Whether each value is a whole series, as of files of series."""
+    values = column.series()
+    return values is not None and values.dtype.is_nested()
 
 
 def _static_field(column: Column, about: Forecast, series: np.ndarray) -> Field | None:  # (n,)
@@ -113,27 +192,6 @@ def _without_past_words(field: Field) -> Field:
     return Field(field.name, PLACEHOLDER, "ignore", "words that are not known ahead, which forecasts do not read")
 
 
-def _known_ahead(fields: Sequence[Field], columns: Mapping[str, Column], about: Forecast, say: Say) -> list[Field]:
-    """Columns that go on where all targets end are known ahead, and are read so."""
-    ends = {f.name: _last_value(channel_values(columns, f)) for f in fields if f.traits.moments}
-    goal = max(ends[f.name] for f in fields if f.role == "target")
-    made = []
-    for field in fields:
-        end = ends.get(field.name, -1)
-        if field.role == "input" and end > goal and not about.series:
-            more = count_noun(end - goal, "row")
-            say(Note("info", f"goes on {more} after the target ends", f"column '{field.name}'", "read as known ahead",
-                     "--known names such columns"))  # fmt: skip
-            field = field.with_(role="known", reason=field.reason.replace("its past is read", "known ahead"))
-        made.append(field)
-    return made
-
-
-def _last_value(values: np.ndarray) -> int:
-    known = np.flatnonzero(np.isfinite(values))
-    return int(known[-1]) if len(known) else -1
-
-
-def channel_values(columns: Mapping[str, Column], field: Field) -> np.ndarray:  # (n,)
-    stored = field.traits.store(columns[field.name], field.settings, lambda note: None)
-    return np.asarray(stored.arrays["value"])
+def channel_values(columns: Mapping[str, Column], field: Field, say: Say) -> np.ndarray:  # (n,)
+    """The numbers of a column, NaN where missing; what can't be read is said."""
+    return np.asarray(field.traits.store(columns[field.name], field.settings, say).arrays["value"])

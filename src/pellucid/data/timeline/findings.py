@@ -12,7 +12,7 @@ from ...wording import count_noun, join_words
 from ..splits.by_time import moment_text
 from ..splits.time_spans import length_in_words
 from .forecast import Forecast, steps_in_words
-from .step import ROWS
+from .step import ROWS, find_break
 from .timeline import Timeline
 
 # That are named, of each sort.
@@ -22,6 +22,9 @@ MOST_NAMED = 3
 CHANGE_MONTHS, SUNDAY = (3, 4, 10, 11), 6
 
 HOUR = 3600.0
+
+# Rows in a row at one step, from which on it is no gap.
+LEAST_RUN = 10
 
 
 def note_moments(
@@ -40,8 +43,9 @@ def note_moments(
         return
     yield from _doubles(line, about, dates, time, place)
     if dates and line.step == ROWS:
-        yield _no_step(time, series)
+        yield _no_step(time, series, place)
     elif line.step != ROWS:
+        yield from _two_steps(line, place)
         yield from _gaps(line, about, time, place)
 
 
@@ -91,14 +95,33 @@ def _doubles(
     yield Note("warning", text, "", what[about.doubles], other)
 
 
-def _no_step(time: np.ndarray, series: np.ndarray) -> Note:
+def _no_step(time: np.ndarray, series: np.ndarray, place: Callable[[int], str]) -> Note:
     """A note that rows follow one another at no step."""
     order = np.lexsort((time, series))
     gap = np.diff(time[order])[np.diff(series[order]) == 0]
     gap = gap[np.isfinite(gap) & (gap > 0)]
     low, high = (length_in_words(float(end)) for end in (gap.min(), gap.max())) if len(gap) else ("none", "none")
-    text = f"rows follow one another at no regular step ({low} to {high}): forecasts count rows"
+    row = find_break(time, series)
+    first = f", first broken at {place(row)}" if row >= 0 else ""
+    text = f"rows follow one another at no regular step ({low} to {high}{first}): forecasts count rows"
     return Note("warning", text, "", AS_IT_SAYS, "--every 1d, for example, brings them to one")
+
+
+def _two_steps(line: Timeline, place: Callable[[int], str]) -> Iterator[Note]:
+    """A note where rows come at one step for a while, and then at another."""
+    for first, last in zip(line.first.tolist(), line.last.tolist(), strict=True):
+        there = first + np.flatnonzero(line.row[first:last] >= 0)
+        steps = np.diff(there)
+        change = np.flatnonzero(steps != steps[0]) if len(steps) else steps
+        if not len(change) or not LEAST_RUN <= change[0] <= len(steps) - LEAST_RUN:
+            continue
+        before, after = (int(one) for one in (steps[0], steps[change[0]]))
+        if (steps[change[0] : change[0] + LEAST_RUN] == after).all():
+            here = place(int(line.row[there[change[0] + 1]]))
+            apart, now = (steps_in_words(one, line.step) for one in (before, after))
+            text = f"rows are {apart} apart up to here, and {now} from here on"
+            yield Note("warning", text, here, AS_IT_SAYS, "--every 1d, for example, brings all to one step")
+            return
 
 
 def _gaps(line: Timeline, about: Forecast, time: np.ndarray, place: Callable[[int], str]) -> Iterator[Note]:

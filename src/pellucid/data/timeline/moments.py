@@ -9,9 +9,9 @@ import numpy as np
 from ...errors import PellucidError
 from ...fields import Column, Field
 from ...fields.category import column_words, natural_key
-from ..splits.by_time import ordering_values
+from ..splits.by_time import moment_text, ordering_values
 from .forecast import Forecast
-from .step import ROWS, Step, find_step
+from .step import ROWS, Step, find_break, find_step
 from .timeline import Timeline, build_timeline, too_empty
 
 # Between the parts of a series' name that several columns tell.
@@ -72,8 +72,12 @@ def timeline_of(
     origin = about.origin if about.coarser else None
     line = build_timeline(time, series, names, about.step, doubles=about.doubles, origin=origin)
     if too_empty(line):
+        # With a step that was asked for there may be none.
+        row = find_break(time, series, jump=True)
+        first = f"; the step breaks first at {moment_text(float(time[row]))}" if row >= 0 else ""
         raise PellucidError(
-            f"with a row {about.every} most of its {line.places:,} moments would have none",
+            f"with a row {about.every} most of its {line.places:,} moments would have none{first}",
+            where=columns[about.time].row_place(row) if row >= 0 else "",
             fix="look for wrong dates, or give another step with --every",
         )
     return line

@@ -11,19 +11,23 @@ import numpy as np
 from ...errors import PellucidError, UsageError, unknown_name
 from ...fields import Column, Field, Note, kind_named
 from ...fields.channel import columns_of
+from ...fields.notes import AS_IT_SAYS
 from ...wording import count_noun, join_words
-from ..source import Contents, ReadOptions
+from ..source import Contents, ForecastOptions, ReadOptions
 from ..splits.by_time import seconds_of
-from ..splits.by_window import ends_of, part_places
+from ..splits.by_window import ends_of, note_unfit_parts
 from ..splits.time_spans import Span, is_span
-from .columns import Say, channel_values, fields_of_series
+from .columns import Say, channel_values, fields_of_series, leave_out_past_words
 from .dated import is_dated_series, is_regular, usual_horizon
 from .findings import note_moments
 from .forecast import Forecast, steps_in_words
+from .known_ahead import guess_known_ahead, known_places
+from .learned_places import LearnedPlaces
 from .moments import row_moments, row_series, settle_step, timeline_of
 from .rhythm import find_season
 from .step import ROWS, Step
 from .timeline import Timeline
+from .uninformative import RowTimes
 from .windows import calendar_of
 
 # Steps of the past that a forecast looks at, at most unless told otherwise; a longer season is looked at as well.
@@ -59,20 +63,15 @@ def recognise_forecast(
     Raises:
         PellucidError: when a forecast is asked for and can't be made; it says what is in its way.
     """
-    asked = options.forecast
     if fields is not None and (options.target or not is_dated_series(found, fields, options)):
         return None
     columns = {name: column.load_values() for name, column in found.columns.items()}
     time = _time_column(columns, options, where)
     moments, dates = row_moments(columns, time)
+    options = _without_time_known(options, time, say)
+    asked = options.forecast
     ids = asked.series or _series_columns(columns, moments, time, options, say)
-    goals = (options.target,) if isinstance(options.target, str) else options.target or ()
-    both = [name for name in asked.known if name in goals]
-    if both:
-        raise UsageError(f"column '{both[0]}' can't be both target and known ahead")
-    for name in (*ids, *asked.known):
-        if name not in columns:
-            raise UsageError(unknown_name("column", name, columns))
+    _check_names(columns, options, ids)
     series, _ = row_series(columns, ids)
     step = Step.of_span(Span.parse(asked.every)) if asked.every else settle_step(moments, series, dates)
     if asked.every and not dates:
@@ -84,15 +83,26 @@ def recognise_forecast(
     line = timeline_of(columns, about)
     if fields is not None and not is_regular(line):
         return None
-    made, why = fields_of_series(columns, options, about, series, say)
-    targets = [f for f in made if f.role == "target"]
-    values = line.arrange(channel_values(columns, targets[0]))
-    season = asked.season or find_season(values, line)
-    horizon = _horizon(asked.horizon, season, line, where)
+    times = RowTimes(moments, series, dates, line, time)
+    try:
+        made, why = fields_of_series(columns, options, about, times)
+    except PellucidError:
+        if fields is None:
+            raise
+        # Nobody asked for a forecast, and there is nothing that one would be of.
+        return None
+    known = known_places(columns, made, line, say)
+    learned = LearnedPlaces(line, options.split, columns, ends_of(line, known.targets), where)
+    about = replace(about, stride=asked.stride or 1)
+    season, horizon = _season_and_horizon(columns, made, times, learned, asked, about)
     _check_longest(asked.season, "season", line, where)
     _check_longest(asked.context, "context", line, where)
-    about = replace(about, horizon=horizon, season=season, stride=asked.stride or 1)
+    about = replace(about, horizon=horizon, season=season)
     about = replace(about, context=asked.context or _context(line, about))
+    if options.target and not asked.known:
+        made = guess_known_ahead(made, known.tails(line), about, say)
+        why += "; what is known ahead is a guess" if any(f.role == "known" for f in made) else ""
+    made = leave_out_past_words(made, options, say)
     about = replace(about, calendar=calendar_of(line), known=tuple(f.name for f in made if f.role == "known"))
     for note in note_moments(moments, series, dates, line, about, next(iter(columns.values())).row_place):
         say(note)
@@ -100,14 +110,64 @@ def recognise_forecast(
         text = f"dated and regular, so what comes next is forecast: the next {about.ahead()}"
         say(Note("info", text, where, "forecasts", "--horizon N for another; --output number makes a table of it"))
     made = _with_settings(made, about, line)
-    by_column = options.split.by == "column"
-    parted = (
-        f"as '{options.split.column}' says"
-        if by_column
-        else _parts_in_words(line, options, about, where, [channel_values(columns, f) for f in targets])
-    )
+    part, parted = learned.parts(about)
+    if part is not None:
+        note_unfit_parts(line, about, part, where, say)
     _say_short(line, about, say)
     return Recognised(about, made, why, len(line.names), parted)
+
+
+def _without_time_known(options: ReadOptions, time: str, say: Say) -> ReadOptions:
+    """The options without the column that says when among those known ahead; a note where it was."""
+    asked = options.forecast
+    if not time or time not in asked.known:
+        return options
+    text = "says when, and the calendar is always known ahead: --known need not name it"
+    say(Note("info", text, f"column '{time}'", AS_IT_SAYS))
+    return replace(options, forecast=replace(asked, known=tuple(name for name in asked.known if name != time)))
+
+
+def _check_names(columns: Mapping[str, Column], options: ReadOptions, ids: Sequence[str]) -> None:
+    """Raises UsageError for columns that are not there, and for a target that is known ahead."""
+    asked = options.forecast
+    goals = (options.target,) if isinstance(options.target, str) else options.target or ()
+    both = [name for name in asked.known if name in goals]
+    if both:
+        raise UsageError(f"column '{both[0]}' can't be both target and known ahead")
+    for name in (*ids, *asked.known):
+        if name not in columns:
+            raise UsageError(unknown_name("column", name, columns))
+
+
+def _season_and_horizon(
+    columns: Mapping[str, Column],
+    fields: Sequence[Field],
+    times: RowTimes,
+    learned: LearnedPlaces,
+    asked: ForecastOptions,
+    about: Forecast,
+) -> tuple[int, int]:
+    """The rhythm and how far ahead is forecast, neither from values of validation or test.
+
+    A horizon that follows from the rhythm may move where train ends: then what lies before both ends is looked at.
+    """
+    line, own = times.line, np.zeros(0)
+    for field in (f for f in fields if f.role == "target"):
+        values = channel_values(columns, field, lambda note: None)
+        own = own if len(own) else line.arrange(values)
+        # Numbers that never change, or only count on, have no rhythm.
+        if np.isfinite(values).any() and not times.why_not_forecast(field.name, values):
+            own = line.arrange(values)
+            break
+    horizon = _horizon(asked.horizon, 1, line, learned.where)
+    seen = learned.places(replace(about, horizon=horizon))
+    while True:
+        season = asked.season or find_season(np.where(seen, own, np.nan), line)
+        horizon = _horizon(asked.horizon, season, line, learned.where)
+        train = learned.places(replace(about, horizon=horizon, season=season))
+        if not (seen & ~train).any():
+            return season, horizon
+        seen &= train
 
 
 def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> list[Field]:
@@ -125,18 +185,6 @@ def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> 
     ]
 
 
-def _parts_in_words(
-    line: Timeline, options: ReadOptions, about: Forecast, where: str, targets: Sequence[np.ndarray]
-) -> str:  # each (n,)
-    """How series are parted; of shares, spans and steps that can't be, training says so."""
-    parting = replace(options.split, by="time", column=about.time or None)
-    known = np.logical_or.reduce([np.isfinite(line.arrange(own)) for own in targets])
-    try:
-        return part_places(line, parting, about, where, ends_of(line, known))[1]
-    except PellucidError:
-        return parting.shares_text()
-
-
 def _say_short(line: Timeline, about: Forecast, say: Say) -> None:
     """A note on series that are too short to be scored."""
     if short := int((line.lengths < 3 * about.horizon + 1).sum()):
@@ -151,8 +199,10 @@ def _time_column(columns: Mapping[str, Column], options: ReadOptions, where: str
         if named not in columns:
             raise UsageError(unknown_name("column", named, columns))
         return named
-    given = {*options.ignore, *options.forecast.known, *options.forecast.series}
+    given = {*options.ignore, *options.forecast.series}
     found = [name for name, column in columns.items() if name not in given and _holds_dates(column)]
+    # Of several dates those that were called known ahead are not the ones that say when.
+    found = [name for name in found if name not in options.forecast.known] or found
     if len(found) > 1:
         shown = join_words(f"'{one}'" for one in found)
         raise PellucidError(f"dates are in {shown}", where=where, fix=f"name one: --time {found[0]}")

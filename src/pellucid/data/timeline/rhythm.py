@@ -20,11 +20,14 @@ NEARLY = 0.9
 def find_season(values: np.ndarray, line: Timeline) -> int:  # (P,) -> steps
     """After how many steps the values come again; 1 where no rhythm is clear.
 
+    Args:
+        values: NaN where missing, and where rows are not learned from.
+
     Of the rhythms that people live by where dates tell the step; else whatever lag is a peak of the autocorrelation.
     """
     lengths = line.lengths
     longest = np.argsort(-lengths, kind="stable")[:MOST_SERIES]
-    some = [values[line.first[s] : line.last[s]][-MOST_PLACES:] for s in longest.tolist()]
+    some = [_without_end(values[line.first[s] : line.last[s]])[-MOST_PLACES:] for s in longest.tolist()]
     # Of changes first: a slow drift correlates at every lag. A rhythm of many steps, such as a year of days, is too
     # smooth to be seen in them, and is looked for in the values.
     for changes in (True, False):
@@ -36,6 +39,12 @@ def find_season(values: np.ndarray, line: Timeline) -> int:  # (P,) -> steps
         if (season := _best_lag(correlation, line.step)) > 1:
             return season
     return 1
+
+
+def _without_end(values: np.ndarray) -> np.ndarray:  # (T,) -> (T',)
+    """The values up to the last known one: of more, longer rhythms would be looked for than they can show."""
+    known = np.flatnonzero(np.isfinite(values))
+    return values[: known[-1] + 1] if len(known) else values[:0]
 
 
 def _best_lag(correlation: np.ndarray, step: Step) -> int:

@@ -24,6 +24,15 @@ TOLERANCE = 0.02
 # A month has at least so many days: shorter differences are no step of months.
 SHORTEST_MONTH = 27 * DAY
 
+# A month on average, and how much of it one may be longer or shorter.
+MONTH, MONTH_OFF = 365.2425 * DAY / 12, 0.1
+
+# Rows at the beginning whose step is the step, where they all have one; else it is the commonest.
+FIRST_RUN = 10
+
+# Of rows, that must follow one another in time for the order that they stand in to be one.
+MOSTLY_ORDERED = 0.9
+
 # How many of these a rhythm may have that people live by, by the seconds of a step: hours of a day, days of a week.
 RHYTHMS = {60.0: (60, 1440), 3600.0: (24, 168), DAY: (7, 365), 7 * DAY: (52,)}
 MONTH_RHYTHMS, WORKDAY_RHYTHMS = 12, (5,)
@@ -153,6 +162,40 @@ def commonest(values: np.ndarray) -> float:
     """The value that comes most often, the smallest of several."""
     known, counts = np.unique(np.round(values, 3), return_counts=True)
     return float(known[counts.argmax()])
+
+
+def find_break(moments: np.ndarray, series: np.ndarray, jump: bool = False) -> int:  # (n,), (n,) -> row
+    """The first row that does not come at the step of the others; -1 where there is none.
+
+    Rows are followed as they stand, and in order of time where they stand in none.
+
+    Args:
+        moments: NaN for none. series: of each row, -1 for nobody's.
+        jump: look for a jump about as long as the longest there is, rather than for any that is no whole step.
+    """
+    known = np.flatnonzero(np.isfinite(moments) & (series >= 0))
+    order = known[np.argsort(series[known], kind="stable")]
+    gap = _gaps_of_rows(moments, series, order)
+    # Newest first is an order, too.
+    if max((gap >= 0).sum(), (gap <= 0).sum()) < MOSTLY_ORDERED * np.isfinite(gap).sum():
+        order = known[np.lexsort((moments[known], series[known]))]
+        gap = _gaps_of_rows(moments, series, order)
+    size = abs(gap)
+    if not (size > 0).any():
+        return -1
+    start = size[:FIRST_RUN]
+    base = float(start[0]) if (start == start[0]).all() and start[0] > 0 else commonest(size[size > 0])
+    if jump:
+        broken = (size >= np.nanmax(size) / 2) & (size > base)
+    else:
+        usual, off = (MONTH, MONTH_OFF) if base >= SHORTEST_MONTH else (base, TOLERANCE)
+        broken = abs(size / usual - np.rint(size / usual)) > off
+    return int(order[1:][broken][0]) if broken.any() else -1
+
+
+def _gaps_of_rows(moments: np.ndarray, series: np.ndarray, order: np.ndarray) -> np.ndarray:  # (m,) -> (m - 1,)
+    """How much later each row is than the one before; NaN where another series begins."""
+    return np.where(np.diff(series[order]) == 0, np.diff(moments[order]), np.nan)
 
 
 def _months_of(moments: np.ndarray, series: np.ndarray) -> int:

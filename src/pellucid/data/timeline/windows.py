@@ -34,10 +34,15 @@ def input_windows(data: Examples, fields: Sequence[Field]) -> Windows:
 
 
 def target_windows(data: Examples, fields: Sequence[Field]) -> Windows:
-    """What is to be forecast from each row on, and behind it how much the series differs from a season before."""
+    """What is to be forecast from each row on, and behind it how much the series differs from a season before.
+
+    That is below 0 where a series never changed in training: by nothing no error can be divided.
+    """
     about, line = forecast_of(data)
     values, places = _by_place(data, fields), _limits(line)
     scale = np.stack([scales_of_rows(line, field) for field in fields], 1).astype(np.float32)
+    # Where none ever changed, errors are told in units.
+    scale = scale if (scale > 0).any() else abs(scale)
     return Windows(values, *places, 0, about.horizon, np.ones(len(fields), bool), scale)
 
 
@@ -73,7 +78,7 @@ def _limits(line: Timeline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,
 
 
 def season_scales(line: Timeline, values: np.ndarray, rows: np.ndarray, season: int) -> dict[str, float]:
-    """How much the values of each series differ from those a season before, on average, by its name.
+    """How much the values of each series differ from those a season before, on average, by its name; 0 for nothing.
 
     The denominator of the mean absolute scaled error (Hyndman and Koehler, 2006).
 
@@ -91,7 +96,7 @@ def season_scales(line: Timeline, values: np.ndarray, rows: np.ndarray, season: 
         gap = gap[np.isfinite(gap)]
         # Of a series shorter than its season, by how much neighbours differ.
         gap = gap if len(gap) else abs(np.diff(known))
-        if len(gap) and gap.mean() > 0:
+        if len(gap):
             found[name] = float(gap.mean())
     return found
 
@@ -99,37 +104,44 @@ def season_scales(line: Timeline, values: np.ndarray, rows: np.ndarray, season: 
 def scales_of_rows(line: Timeline, field: Field) -> np.ndarray:  # (n,)
     """Of each row's series how much it differs from a season before, in standardised units.
 
-    Of a series that was not learned from, what is usual.
+    Of a series that was not learned from, what is usual; of one that never changed that as well, below 0.
     """
     state = field.state or {}
     scales, unit = state.get("scales", {}), state["std"] or 1.0
-    usual = float(np.median(list(scales.values()))) if scales else unit
-    each = np.array([scales.get(name, usual) for name in line.names] or [usual]) / unit
+    changed = [scale for scale in scales.values() if scale > 0]
+    usual = float(np.median(changed)) if changed else unit
+    each = np.array([scales.get(name, usual) or -usual for name in line.names] or [usual]) / unit
     return each[line.series_of(np.maximum(line.place, 0))]
 
 
 def forecast_starts(data: Examples, line: Timeline, about: Forecast, part: np.ndarray) -> np.ndarray:  # (P,) -> (n,)
     """Which rows a forecast can start at: enough past, all of its steps in one part, and one of them known."""
-    place, horizon = np.maximum(line.place, 0), about.horizon
-    one = line.series_of(place)
-    end = place + horizon
-    fits = (line.place >= 0) & (end <= line.last[one])
-    last = np.minimum(end, line.places) - 1
-    # Whole stretches: between two places of one part there may be another's.
-    changes = np.cumsum(np.diff(part, prepend=part[:1]) != 0) if len(part) else part
-    fits &= changes[place] == changes[last]
-    fits &= place - line.first[one] >= least_history(about)
+    place = np.maximum(line.place, 0)
+    end = np.minimum(place + about.horizon, line.places)
     # Several rows of one moment are one example.
-    fits &= line.row[place] == np.arange(len(place))
-    if about.stride > 1:
-        # Counted from where test begins, so that its first forecast starts there.
-        border = _first_of_part(line, part, 2 if (part == 2).any() else 0)
-        fits &= (place - border[one]) % about.stride == 0
+    fits = (line.place >= 0) & fitting_places(line, about, part)[place] & (line.row[place] == np.arange(len(place)))
     known = np.zeros(line.places + 1, np.int64)
     for target in data.targets:
         there = np.isfinite(line.arrange(np.asarray(data.stored_values(target.name).arrays["value"])))
         known[1:] += np.cumsum(there)
-    return fits & (known[np.minimum(end, line.places)] > known[place])
+    return fits & (known[end] > known[place])
+
+
+def fitting_places(line: Timeline, about: Forecast, part: np.ndarray) -> np.ndarray:  # (P,) -> (P,) bool
+    """Which places have enough past and all steps of a forecast in one part."""
+    place = np.arange(line.places)
+    one = line.series_of(place)
+    end = place + about.horizon
+    fits = end <= line.last[one]
+    # Whole stretches: between two places of one part there may be another's.
+    changes = np.cumsum(np.diff(part, prepend=part[:1]) != 0)
+    fits &= changes[place] == changes[np.minimum(end, line.places) - 1]
+    fits &= place - line.first[one] >= least_history(about)
+    if about.stride > 1:
+        # Counted from where test begins, so that its first forecast starts there.
+        border = _first_of_part(line, part, 2 if (part == 2).any() else 0)
+        fits &= (place - border[one]) % about.stride == 0
+    return fits
 
 
 def least_history(about: Forecast) -> int:
