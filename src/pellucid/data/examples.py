@@ -27,7 +27,7 @@ from .source import Contents, without_compression
 from .splits.by_time import ordering_values
 from .splits.spec import SplitSpec
 from .tables.table import Places, kept_places
-from .timeline.forecast import Forecast
+from .timeline.forecast import UTC, Forecast
 from .timeline.moments import timeline_of
 from .timeline.step import ROWS
 from .timeline.timeline import Timeline
@@ -116,6 +116,7 @@ class Examples:
         notes: what was done and what looks wrong; grows as values are decoded.
         unchecked: nothing odd is to be looked for.
         kept: columns that go along with predictions.
+        before: how many rows in front a run has kept, for those behind them to look back on.
     """
 
     def __init__(self, source: Any, reading: Reading, key: str, load: Callable[[], Contents], cache: MemoryCache):
@@ -126,6 +127,7 @@ class Examples:
         self.notes: list[Note] = list(reading.notes)
         self.unchecked = False
         self.kept = KeptColumns()
+        self.before = 0
         self._key, self._load = key, load
         # By field, the values with the digest of their content.
         self._stored: dict[str, tuple[Stored, str]] = {}
@@ -359,13 +361,13 @@ class Examples:
     def usable_rows(self) -> np.ndarray:
         """Rows (sorted int64) whose inputs could be read and whose target, if there is one, is there.
 
-        Of series those that a forecast can start at.
+        Of series those that a forecast can start at, and that are new.
 
         The others are noted, and so are rows whose class a fitted target has not seen.
         """
         if self.timeline is not None and self.reading.forecast is not None:
             starts = forecast_starts(self, self.timeline, self.reading.forecast, np.zeros(self.timeline.places))
-            return np.flatnonzero(starts)
+            return self.before + np.flatnonzero(starts[self.before :])
         for what, rows in self.unusable_rows().items():
             if what is not UNREADABLE:
                 self.note_dropped(rows, what)
@@ -443,7 +445,8 @@ class Examples:
 
         entry = self.cache.get_or_build(key_of("timeline", self._key, about.to_json()), build_entry, self.add_note)
         arrays = {name: np.asarray(entry.arrays[name]) for name in ("place", "first", "last", "start")}
-        return Timeline(**arrays, names=tuple(entry.meta["names"]), step=about.step, doubles=about.doubles)
+        names, utc = tuple(entry.meta["names"]), about.clock == UTC
+        return Timeline(**arrays, names=names, step=about.step, doubles=about.doubles, utc=utc)
 
     # documents
 

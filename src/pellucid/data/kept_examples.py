@@ -21,7 +21,7 @@ from .cache.cache import CacheEntry, MemoryCache, digest_arrays, key_of
 from .documents.windows import encode_passages, tokens_before
 from .examples import Examples, Reading, as_entry, entry_values
 from .kept_columns import KeptColumns
-from .timeline.forecast import Forecast
+from .timeline.forecast import UTC, Forecast
 from .timeline.stretches import Stretches
 from .timeline.timeline import Timeline, fill_missing
 from .timeline.windows import forecast_of
@@ -251,7 +251,8 @@ def _timeline_of(packed: Packed, forecast: Forecast | None) -> Timeline | None:
     ends = np.cumsum(lengths)
     if not good or not np.array_equal(np.sort(place), np.arange(len(arrays[ROWS]))) or ends[-1:].sum() != len(place):
         raise FormError("its moments do not fit each other")
-    return Timeline(place, ends - lengths, ends, start, tuple(about["lines"]), forecast.step, forecast.doubles, skipped)
+    names, utc = tuple(about["lines"]), forecast.clock == UTC
+    return Timeline(place, ends - lengths, ends, start, names, forecast.step, forecast.doubles, skipped, utc)
 
 
 def _pack_stored(values: Mapping[str, Stored], arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Packed:

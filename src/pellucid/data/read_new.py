@@ -39,9 +39,11 @@ from .source import Contents, ReadOptions, Source
 from .splits import spec
 from .splits.by_time import can_order
 from .tables import readers
+from .timeline.clock import check_clock, note_clock
 from .timeline.findings import note_moments
 from .timeline.forecast import Forecast
-from .timeline.moments import row_moments, row_series, timeline_of
+from .timeline.moments import check_step, row_moments, row_series, timeline_of
+from .timeline.recent import Recent, join_recent
 
 
 def read_new(
@@ -56,6 +58,7 @@ def read_new(
     keep: str | Sequence[str] = (),
     ids: Sequence[str] | None = None,
     forecast: Forecast | None = None,
+    recent: Recent | None = None,
     cache: str | Path | bool | None = None,
     **form: Any,
 ) -> Examples:
@@ -72,6 +75,7 @@ def read_new(
         columns: all that the run was trained on, used or not: where they stand in a table without header. Those of
             ``fields`` when left out, for runs that did not write them down.
         forecast: what the run forecasts; None of a run whose rows are no moments.
+        recent: the last rows that the run has seen, which are put before new ones that follow on.
         keep, ids: columns that go along with predictions (``kept_columns.keep_columns``).
         form: how a table is written, where that is to be said: header, decimal, delimiter, sheet, encoding, as for
             ``read_data``.
@@ -119,15 +123,20 @@ def read_new(
     for field in when:
         values[field.name] = opened.columns[field.name]
         present.append(field)
+    before = 0
     parts = spec.SplitSpec("time", times) if times in values and can_order(values[times]) else spec.SplitSpec()
     if forecast is not None:
         parts = spec.SplitSpec("time", forecast.time or None)
-        _note_new_moments(values, forecast, {f.name: f for f in present}, notes)
+        values, before = _check_moments(values, forecast, {f.name: f for f in present}, recent, notes, found.name)
+        opened = replace(opened, columns=values, places=None) if before else opened
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
     reading = Reading(*about, why, notes=chosen.notes, parting=parts, files=opened.files, forecast=forecast)
-    key = key_of(found.digest, [reading_code(), asked], [options.names, names])
+    key = key_of(
+        found.digest, [reading_code(), asked], [options.names, names, recent.digest if recent and before else ""]
+    )
     data = Examples(source, reading, key, lambda: chosen, values_cache)
+    data.before = before
     if not need_target:
         # Of a run that did not write down its ids, any column that it does not use may be one.
         known = [f.name for f in wanted] if ids is None else list(columns or ())
@@ -135,14 +144,31 @@ def read_new(
     return data
 
 
-def _note_new_moments(
-    columns: Mapping[str, Column], about: Forecast, fields: Mapping[str, Field], notes: list[Note]
-) -> None:
-    """Note what is odd about the moments of new rows."""
-    moments, dates = row_moments(columns, about.time, fields.get(about.time))
+def _check_moments(
+    columns: dict[str, Column],
+    about: Forecast,
+    fields: Mapping[str, Field],
+    recent: Recent | None,
+    notes: list[Note],
+    where: str,
+) -> tuple[dict[str, Column], int]:
+    """New rows with those that they follow on before them, and how many these are; notes on what is odd about moments.
+
+    Raises:
+        PellucidError: where their step or their offsets are not the run's.
+    """
+    if about.time:
+        check_clock(columns[about.time], fields.get(about.time), about, where)
+        notes += note_clock(columns[about.time], about)
+    moments, dates = row_moments(columns, about.time, fields.get(about.time), about.clock)
     series, _ = row_series(columns, about.series)
-    line = timeline_of(columns, about, fields.get(about.time))
-    notes += note_moments(moments, series, dates, line, about, next(iter(columns.values())).row_place)
+    check_step(moments, series, about, where)
+    line = timeline_of(columns, about, fields.get(about.time), new=True)
+    odd = note_moments(moments, series, dates, line, about, next(iter(columns.values())).row_place)
+    # What they advise are options of training: a run keeps to what it was told.
+    notes += [replace(note, fix="") for note in odd]
+    joined = None if recent is None else join_recent(columns, about, fields, recent, notes)
+    return joined or (columns, 0)
 
 
 def _as_written_here(field: Field, column: Column) -> Field:

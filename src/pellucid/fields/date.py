@@ -88,6 +88,9 @@ WAYS = {
 
 TIME = rf"^{_CLOCK}$"
 
+# What says at the end of a date with a time how far its clock is ahead of UTC.
+OFFSET = r"(?::\d{2}(?:[.,]\d+)?|T\d{4,6})\s*(?:[AaPp]\.?[Mm]\.?)?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})$"
+
 NAMES = ("year", "month", "day", "hour", "minute", "second", "half", "first", "other", "name", "offset")
 
 
@@ -267,6 +270,28 @@ def date_seconds(column: Column, settings: Mapping[str, Any], *, absolute: bool 
         local = series.dt.replace_time_zone(None) if aware else series
         value = local.dt.epoch("us").cast(pl.Float64) / 1e6
     return value.fill_null(math.nan).to_numpy().copy(), clock
+
+
+def zone_offsets(column: Column) -> tuple[list[str], int] | None:
+    """The different offsets from UTC of dates with times, and how many have none; None where they are no such text.
+
+    >>> zone_offsets(Column("when", pl.Series(["2024-01-01T01:00+01:00", "2024-07-01 01:00Z", "2024-01-01 02:00"])))
+    (['+00:00', '+01:00'], 1)
+    """
+    series = column.series()
+    if series is None:
+        return None
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
+        ahead = (series.dt.base_utc_offset() + series.dt.dst_offset()).drop_nulls().unique().dt.total_minutes()
+        return [f"{'-' if m < 0 else '+'}{abs(m) // 60:02}:{abs(m) % 60:02}" for m in ahead.sort().to_list()], 0
+    if series.dtype in (pl.Datetime, pl.Date):
+        return [], series.len() - series.null_count()
+    if series.dtype != pl.String:
+        return None
+    text = plain_dates(series)
+    found = text.str.extract(OFFSET).str.replace(r"^(?:Z|UTC|GMT)$", "+00:00").str.replace(r"^(.\d\d)(\d\d)$", "$1:$2")
+    without = int((found.is_null() & ~is_missing(text)).sum())
+    return sorted(found.drop_nulls().unique().to_list()), without
 
 
 def read_dates(

@@ -62,14 +62,14 @@ def _as_dates(series: pl.Series, line: Timeline) -> pl.Series:
     """Moments as dates, where they are such."""
     if line.step.unit == "row":
         return series
-    return (series * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
+    return (series * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC" if line.utc else None))
 
 
 def moment_words(line: Timeline, places: np.ndarray, step: np.ndarray) -> list[str]:  # (m,), (m,) -> m
     """When places are, in words that can be read back: dates, or how many steps ahead, ``step`` counted from 0."""
     if line.step.unit == "row":
         return [f"+{one + 1:,}" for one in step.tolist()]
-    return [moment_text(moment) for moment in line.moments(places).tolist()]
+    return [moment_text(moment, utc=line.utc) for moment in line.moments(places).tolist()]
 
 
 def forecast_in_units(task: FutureTask, answers: Answers) -> tuple[np.ndarray, ...]:  # (n, H, C) each
@@ -128,6 +128,6 @@ def forecast_title(data: Examples, row: int) -> str:
     line = forecast_of(data)[1]
     place = line.place[row : row + 1]
     moment = float(line.moments(place)[0])
-    begins = moment_text(moment) if line.step.unit != "row" else data.place(row)
+    begins = moment_text(moment, utc=line.utc) if line.step.unit != "row" else data.place(row)
     name = line.names[int(line.series_of(place)[0])]
     return f"{name}, from {begins}" if name else f"from {begins}"

@@ -79,7 +79,10 @@ def _moment(
     place = line.place[rows[i] : rows[i] + 1] + step
     moment = float(line.moments(place)[0])
     row = int(line.row[place[0]])
-    when = moment_text(moment) if line.step.unit != "row" else data.place(row) if row >= 0 else f"step {moment:,.0f}"
+    if line.step.unit != "row":
+        when = moment_text(moment, utc=line.utc)
+    else:
+        when = data.place(row) if row >= 0 else f"step {moment:,.0f}"
     mean, std = (float(task.learned[name][channel]) for name in ("mean", "std"))
     units = {name: float(value) * std + mean for name, value in told.items() if name != "by"}
     about = {"whose": line.names[int(line.series_of(place)[0])], "when": when, "of": task.fields[channel].name}

@@ -49,28 +49,31 @@ class ForecastPieces:
     """A forecast as ``PredictionPieces`` are: made when it is gone through, with notes; nothing in it fails.
 
     Args:
-        data: what it follows, with room for it (``extend``). steps: ahead. like: the library that was given.
+        data: what it follows, with room for it (``extend``). some: (s,) the series that have a forecast.
+        steps: ahead. like: the library that was given.
 
     Attributes:
         advance: hears of so many more rows that were answered.
     """
 
-    def __init__(self, run: Run, data: Examples, line: Timeline, steps: int, like: str, notes: Sequence[Note]):
-        self.run, self.data, self.line, self.steps, self.like = run, data, line, steps, like
+    def __init__(
+        self, run: Run, data: Examples, line: Timeline, some: np.ndarray, steps: int, like: str, notes: Sequence[Note]
+    ):
+        self.run, self.data, self.line, self.some, self.steps, self.like = run, data, line, some, steps, like
         self.task: FutureTask = run.network.output.task
         self.notes, self.errors = list(notes), dict[int, str]()
         self.advance: Callable[[int], None] = lambda rows: None
 
     def __len__(self) -> int:
-        return len(self.line.names) * self.steps * len(self.task.fields)
+        return len(self.some) * self.steps * len(self.task.fields)
 
     def __iter__(self) -> Iterator[Predictions]:
         with enough_memory("the forecast", "forecast fewer steps at once"):
             loader = self._loader()
             each = self.steps * len(self.task.fields)
-            several = max(1, min(BLOCK_ROWS // each, len(self.line.names)))
-            for first in range(0, len(self.line.names), several):
-                block = np.arange(first, min(first + several, len(self.line.names)))
+            several = max(1, min(BLOCK_ROWS // each, len(self.some)))
+            for first in range(0, len(self.some), several):
+                block = self.some[first : first + several]
                 done = 0
                 for raw in self._stretches(loader, block):
                     start = first * each + done
@@ -132,10 +135,12 @@ class ForecastPieces:
     def _frame(self, row: np.ndarray) -> pl.DataFrame:  # (m,)
         """What tells these rows: series, time, step and channel."""
         channels = len(self.task.fields)
-        series, rest = np.divmod(row, self.steps * channels)
+        which, rest = np.divmod(row, self.steps * channels)
+        series = self.some[which]
         step, channel = np.divmod(rest, channels)
         about: dict[str, Any] = {ROW: row}
-        if len(self.line.names) > 1:
+        # A single one has a name too, by which its rows are joined to others.
+        if any(self.line.names):
             about[SERIES] = np.array(self.line.names)[series]
         about["time"] = moment_words(self.line, self.line.place[len(self.data) + series] + step, step)
         about["step"] = step + 1

@@ -39,7 +39,7 @@ from ..trunks import Custom
 from ..views.training.verdict import Verdict
 from ..wording import count_noun, score_text
 from .forecast_pieces import ForecastPieces
-from .forecasts import forecast_pieces
+from .forecasts import check_scored, forecast_pieces, kept_recent, note_new_series, with_clock
 from .health import read_health
 from .kept_examples import Kept, open_kept
 from .learning import say_learning, worse_than_baseline
@@ -339,6 +339,8 @@ class Run:
         if same_place(source, about["source"]) or data.content_digest() == about.get("examples"):
             text = "the run was trained on most of this data, so the score is too optimistic"
             data.notes.append(Note("warning", text))
+        if self.forecasts:
+            check_scored(data, rows)
         check_known(data, rows)
         loader = self._loader(data, with_target=True)
         raw, target = self._answer_rows(data, rows, with_target=True, loader=loader)
@@ -520,16 +522,24 @@ class Run:
             return data, good, torch.empty(0)
         return data, good, self._answer_rows(data, good, with_target=False, least=least)[0]
 
-    def _read_new(self, source: Any, **options: Any) -> Examples:
-        """New data as this run's fields read it, with notes on values that training has not seen."""
+    def _read_new(self, source: Any, *, own_rows: bool = False, **options: Any) -> Examples:
+        """New data as this run's fields read it, with notes on values that training has not seen.
+
+        Args:
+            own_rows: the data are the last rows that the run keeps.
+        """
+        recent = kept_recent(self) if self.forecasts else None
         about = self.record["data"]
         options = {"columns": about.get("columns"), "ids": about.get("ids")} | options
         fields = self.network.fields
         if "forecast" in about:
             # What says when and whose a row is, no layer reads.
             fields = [Field.from_json(one) for one in self.record["fields"]]
-            options["forecast"] = Forecast.from_json(about["forecast"])
+            options["forecast"] = with_clock(Forecast.from_json(about["forecast"]), recent)
+            options["recent"] = None if own_rows else recent
         data = read_new(source, fields, **options)
+        if recent is not None and not own_rows:
+            note_new_series(data, recent)
         for field in self.fields:
             if text := kind_named(field.kind).describe_new_values(data.stored_values(field.name), field.state or {}):
                 data.notes.append(Note("warning", text, f"column '{field.name}'"))

@@ -197,10 +197,15 @@ def _check_image_shape(array: np.ndarray, name: str) -> str:
 def _from_pandas(name: str, column: Any) -> pl.Series:
     """A pandas column of one of pandas' own types; its missing values are missing here."""
     kind = str(column.dtype)
-    # The time on the wall, wherever it hangs.
-    if kind.startswith("datetime64["):
-        return pl.Series(name, column.dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
     gone = np.asarray(column.isna())
+    if kind.startswith("datetime64["):
+        moments = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+        try:
+            return pl.Series(name, moments).dt.replace_time_zone("UTC").dt.convert_time_zone(str(column.dt.tz))
+        # Polars knows places, and no mere offsets.
+        except pl.exceptions.PolarsError:
+            items = [None if no else v.isoformat() for no, v in zip(gone, column.tolist(), strict=True)]
+            return pl.Series(name, items, pl.String)
     items = [None if no else v for no, v in zip(gone, column.astype(object).tolist(), strict=True)]
     # A type of pandas, not a kind.
     categorical = kind == "category"

@@ -41,7 +41,7 @@ def consecutive_parts(size: np.ndarray, shares: Sequence[float]) -> np.ndarray: 
 
 
 def by_time(
-    time: np.ndarray, parting: SplitSpec, dates: bool, usable: np.ndarray | None = None
+    time: np.ndarray, parting: SplitSpec, dates: bool, usable: np.ndarray | None = None, *, utc: bool = False
 ) -> tuple[np.ndarray, str]:  # (n,), (n,) bool -> (n,) part, how
     """The part of each row, in order of time (train, validation, test), and how that came about, in words.
 
@@ -52,6 +52,7 @@ def by_time(
     Args:
         time: seconds or other numbers that order the rows, NaN for none, which is in no part. dates: they are seconds.
         usable: the rows that are counted in what is said, all when left out; all are parted.
+        utc: as for ``moment_text``.
 
     Raises:
         PellucidError: when there are fewer moments than parts, or the data ends before the spans do.
@@ -65,7 +66,7 @@ def by_time(
     turn = _in_spans(moments, size, parting) if parting.spans else consecutive_parts(size, parting.shares)  # (G,)
     part = np.full(len(time), -1, np.int64)
     part[np.isfinite(time)] = turn[index]
-    say_moment = partial(moment_text, dates=dates, name=parting.column or "")
+    say_moment = partial(moment_text, dates=dates, name=parting.column or "", utc=utc)
     ends = [
         f"{name} {say_moment(moments[turn == i][0])} to {say_moment(moments[turn == i][-1])}"
         f" ({count_noun(count, 'row')})"
@@ -101,32 +102,37 @@ def _part_ends(moments: np.ndarray, spans: Sequence[Span | None]) -> list[float]
     return [*cuts, np.inf]
 
 
-def seconds_of(column: Column) -> np.ndarray | None:  # (n,) float64
-    """A column's dates and times as seconds since 1970, NaN where there is none; None when it holds no dates."""
+def seconds_of(column: Column, *, absolute: bool = True) -> np.ndarray | None:  # (n,) float64
+    """A column's dates and times as seconds since 1970, NaN where there is none; None when it holds no dates.
+
+    Args:
+        absolute: count offsets from UTC, rather than take clock times as they are written.
+    """
     guess = kind_named("date").recognise(column)
     if guess is None:
         return None
     # A time of day without a day orders nothing.
-    value, clock = date_seconds(column, guess.settings, absolute=True)
+    value, clock = date_seconds(column, guess.settings, absolute=absolute)
     return None if clock else value
 
 
 def ordering_values(
-    column: Column, field: Field | None = None
+    column: Column, field: Field | None = None, *, absolute: bool = True
 ) -> tuple[np.ndarray, bool]:  # (n,) float64, whether these are dates
     """The values that a column puts rows in order by, and whether these are dates, as seconds; else they are numbers.
 
     Args:
         field: of the column. Where a run reads dates from it, new ones are read alike: a few don't tell day from month.
+        absolute: as for ``seconds_of``.
 
     Raises:
         PellucidError: when the column holds neither.
     """
     if field is not None and field.traits.moment and (field.state is not None or field.role == "time"):
-        value, clock = date_seconds(column, field.settings, absolute=True)
+        value, clock = date_seconds(column, field.settings, absolute=absolute)
         if not clock:
             return value, True
-    found, series = seconds_of(column), column.series()
+    found, series = seconds_of(column, absolute=absolute), column.series()
     if found is not None:
         return found, True
     if series is None or not series.dtype.is_numeric():
@@ -164,13 +170,20 @@ def time_column(columns: Mapping[str, Column], parting: SplitSpec, where: str) -
     return name
 
 
-def moment_text(moment: float, dates: bool = True, name: str = "") -> str:
+def moment_text(moment: float, dates: bool = True, name: str = "", *, utc: bool = False) -> str:
     """A moment for people: a date with its time unless that is midnight, or a number of the column ``name``.
+
+    Args:
+        utc: it was written with an offset, and is said in UTC, always with its time and a Z.
 
     >>> moment_text(1467331200.0), moment_text(1467334800.0), moment_text(12.0, dates=False)
     ('2016-07-01', '2016-07-01 01:00', '12')
+    >>> moment_text(1467331200.0, utc=True)
+    '2016-07-01 00:00Z'
     """
     if not dates:
         return str(int(moment)) if is_year(name, moment) else f"{moment:,.12g}"
     text = str(np.datetime64(round(moment), "s")).replace("T", " ")
+    if utc:
+        return f"{text.removesuffix(':00')}Z"
     return text.removesuffix(" 00:00:00") if text.endswith(" 00:00:00") else text.removesuffix(":00")

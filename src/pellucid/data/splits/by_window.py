@@ -108,7 +108,7 @@ def part_places(
     if parting.spans and not np.isfinite(moments).all():
         raise PellucidError("spans of time need dates at a regular step", where=where, fix="write rest,24steps,24steps")
     if line.step.unit != "row" and (len(line.first) == 1 or parting.spans or _at_one_time(line, moments)):
-        return by_time(np.where(beyond, np.nan, moments), parting, True)
+        return by_time(np.where(beyond, np.nan, moments), parting, True, utc=line.utc)
     return _shares_of_each(line, parting, about, ends)
 
 

@@ -18,6 +18,7 @@ from ...fields.column import drop_missing
 from ...fields.notes import LEFT_OUT
 from ..schema import PLACEHOLDER
 from ..source import ReadOptions
+from .clock import clock_in_words
 from .forecast import Forecast
 from .uninformative import CALENDAR_TELLS, YEARS_COUNT, RowTimes
 
@@ -90,7 +91,7 @@ def _field(column: Column, options: ReadOptions, about: Forecast, goals: Sequenc
     """The field of one column for a forecast."""
     name = column.name
     if name == about.time:
-        why = f"says when, {about.every}" if about.every else "says when"
+        why = (f"says when, {about.every}" if about.every else "says when") + clock_in_words(column, about)
         guess = kind_named("date").recognise(column)
         # Numbers that order rows are no dates.
         return Field(name, "date" if guess else "number", "time", why, guess.settings if guess else {})

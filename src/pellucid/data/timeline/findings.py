@@ -12,7 +12,8 @@ from ...wording import count_noun, join_words
 from ..splits.by_time import moment_text
 from ..splits.time_spans import length_in_words
 from .forecast import Forecast, steps_in_words
-from .step import ROWS, find_break
+from .moments import settle_step
+from .step import ROWS, Step, find_break, off_days
 from .timeline import Timeline
 
 # That are named, of each sort.
@@ -26,6 +27,9 @@ HOUR = 3600.0
 # Rows in a row at one step, from which on it is no gap.
 LEAST_RUN = 10
 
+# Times a step, from which on rows are farther apart than it: months are not all equally long.
+FINER = 1.2
+
 
 def note_moments(
     time: np.ndarray, series: np.ndarray, dates: bool, line: Timeline, about: Forecast, place: Callable[[int], str]
@@ -37,9 +41,12 @@ def note_moments(
         dates: ``time`` is seconds since 1970. place: where a row comes from, in words.
     """
     yield from _lost_rows(time, series, about, place)
+    yield from _weekend_rows(time, series, about, place)
     yield from _unsorted(time, series, place)
     if about.coarser:
         yield Note("info", f"rows of {_article(about)} are brought to their mean", "", AS_IT_SAYS)
+        yield from _finer_than_rows(time, series, line)
+        yield from _gaps(line, about, time, place)
         return
     yield from _doubles(line, about, dates, time, place)
     if dates and line.step == ROWS:
@@ -58,6 +65,13 @@ def _lost_rows(time: np.ndarray, series: np.ndarray, about: Forecast, place: Cal
         if rows := np.flatnonzero(gone).tolist():
             text = f"{count_noun(len(rows), 'row')} without {what} {'is' if len(rows) == 1 else 'are'} left out"
             yield Note("warning", f"{text}, this one first", place(rows[0]), LEFT_OUT)
+
+
+def _weekend_rows(time: np.ndarray, series: np.ndarray, about: Forecast, place: Callable[[int], str]) -> Iterator[Note]:
+    """A note on rows of weekends for a run of business days."""
+    if rows := np.flatnonzero(off_days(time, about.step) & (series >= 0)).tolist():
+        text = f"{count_noun(len(rows), 'row')} of a weekend {'is' if len(rows) == 1 else 'are'} left out"
+        yield Note("warning", f"{text}, this one first: the run reads business days", place(rows[0]), LEFT_OUT)
 
 
 def _unsorted(time: np.ndarray, series: np.ndarray, place: Callable[[int], str]) -> Iterator[Note]:
@@ -81,14 +95,14 @@ def _doubles(
         return
     rows = known[np.argsort(line.place[known], kind="stable")]
     shown = [
-        f"{moment_text(float(time[own[0]]), dates)} ({join_words(place(int(row)) for row in own[:2])})"
+        f"{moment_text(float(time[own[0]]), dates, utc=line.utc)} ({join_words(place(int(row)) for row in own[:2])})"
         for one in several[:MOST_NAMED].tolist()
         if len(own := rows[line.place[rows] == one])
     ]
     what = {"first": "the first of each is used", "last": "the last of each is used", "mean": "their mean is used"}
     text = f"{count_noun(len(several), 'moment')} with several rows: {join_words(shown)}; {what[about.doubles]}"
     hours = line.step.unit == "second" and line.step.amount <= HOUR
-    change = _clock_changes(line.moments(several)) if dates and hours else 0
+    change = _clock_changes(line.moments(several)) if dates and hours and not line.utc else 0
     if change:
         text += f"; {count_noun(change, 'moment')} where clocks are put back"
     other = "" if about.doubles != "first" else "--doubles mean takes their mean, --series COLUMN parts several series"
@@ -124,6 +138,20 @@ def _two_steps(line: Timeline, place: Callable[[int], str]) -> Iterator[Note]:
             return
 
 
+def _finer_than_rows(time: np.ndarray, series: np.ndarray, line: Timeline) -> Iterator[Note]:
+    """A note where rows are brought to a step that is shorter than their own."""
+    own = settle_step(time, series, True)
+    if own != ROWS and own.seconds > line.step.seconds * FINER:
+        empty = float((line.row < 0).mean())
+        text = f"rows come every {own}, so of the steps of {_one(line.step)} {empty:.0%} have no row"
+        yield Note("warning", text, "", AS_IT_SAYS, f"give --every a step of {_one(own)} or longer, or leave it out")
+
+
+def _one(step: Step) -> str:
+    """A step with its amount: "1 hour", "30 minutes"."""
+    return str(step) if str(step)[0].isdigit() else f"1 {step}"
+
+
 def _gaps(line: Timeline, about: Forecast, time: np.ndarray, place: Callable[[int], str]) -> Iterator[Note]:
     """A note on moments without a row."""
     empty = line.row < 0
@@ -141,7 +169,7 @@ def _gaps(line: Timeline, about: Forecast, time: np.ndarray, place: Callable[[in
     ]
     found = f"{count_noun(int(length.sum()), 'moment')} without a row, in {count_noun(len(starts), 'gap')}"
     text = f"{found} (the longest: {join_words(shown)}); {fill}"
-    if line.step.unit == "second" and line.step.amount <= HOUR:
+    if line.step.unit == "second" and line.step.amount <= HOUR and not line.utc:
         change = _clock_changes(line.moments(starts[length == round(HOUR / line.step.amount)]))
         text += f"; {count_noun(change, 'gap')} where clocks are put forward" if change else ""
     yield Note("info", text, "", AS_MISSING if not about.fill else fill, "" if about.fill else "--fill last fills them")

@@ -17,6 +17,12 @@ MOST_STEPS = 1_000_000
 # Seconds from 1970 to the years 1 and 9999, nearly.
 FARTHEST = 2.6e11
 
+# How times are read that may have offsets from UTC: without any as they are; as moments, which are shown in UTC; as the
+# dates that the clocks of their place showed. Older runs did not write down whether there were any.
+NAIVE, UTC, DAYS = "without offsets", "utc", "days"
+
+CLOCKS = ("", NAIVE, UTC, DAYS)
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -31,6 +37,7 @@ class Forecast:
         doubles: what is done with several rows of a moment. fill: how missing values are filled; empty for not at all.
         coarser: rows were brought to a step that was asked for; origin: a moment where one begins.
         calendar: what is told of it, see ``calendar_names``.
+        clock: one of ``CLOCKS``. day_time: of days the time of day that all rows had, in seconds.
     """
 
     horizon: int
@@ -46,6 +53,8 @@ class Forecast:
     coarser: bool = False
     origin: float = 0.0
     calendar: tuple[str, ...] = ()
+    clock: str = ""
+    day_time: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -92,7 +101,9 @@ FORM = forms.record(
         "fill": forms.one_of("", *FILLS),
         "coarser": forms.flag,
         "origin": forms.number(-FARTHEST, FARTHEST),
+        "clock": forms.one_of(*CLOCKS),
+        "day_time": forms.number(0, 86_400),
     },
     # Of older runs every step began with 1970.
-    optional=["origin"],
+    optional=["origin", "clock", "day_time"],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,11 @@ from ..source import Contents, ForecastOptions, ReadOptions
 from ..splits.by_time import seconds_of
 from ..splits.by_window import ends_of, note_unfit_parts
 from ..splits.time_spans import Span, is_span
+from .clock import find_clock, local_moments, note_clock
 from .columns import Say, channel_values, fields_of_series, leave_out_past_words
 from .dated import is_dated_series, is_regular, usual_horizon
 from .findings import note_moments
-from .forecast import Forecast, steps_in_words
+from .forecast import UTC, Forecast, steps_in_words
 from .known_ahead import guess_known_ahead, known_places
 from .learned_places import LearnedPlaces
 from .moments import row_moments, row_series, settle_step, timeline_of
@@ -67,7 +68,8 @@ def recognise_forecast(
         return None
     columns = {name: column.load_values() for name, column in found.columns.items()}
     time = _time_column(columns, options, where)
-    moments, dates = row_moments(columns, time)
+    clock, day_time = find_clock(columns[time]) if time else ("", 0.0)
+    moments, dates = row_moments(columns, time, clock=clock)
     options = _without_time_known(options, time, say)
     asked = options.forecast
     ids = asked.series or _series_columns(columns, moments, time, options, say)
@@ -79,7 +81,7 @@ def recognise_forecast(
     doubles = asked.doubles or ("mean" if asked.every else "first")
     origin = step.origin(float(np.nanmin(moments))) if asked.every and np.isfinite(moments).any() else 0.0
     about = Forecast(1, 1, step, time=time, series=tuple(ids), doubles=doubles, fill=asked.fill or "",
-                     coarser=bool(asked.every), origin=origin)  # fmt: skip
+                     coarser=bool(asked.every), origin=origin, clock=clock, day_time=day_time)  # fmt: skip
     line = timeline_of(columns, about)
     if fields is not None and not is_regular(line):
         return None
@@ -104,6 +106,8 @@ def recognise_forecast(
         why += "; what is known ahead is a guess" if any(f.role == "known" for f in made) else ""
     made = leave_out_past_words(made, options, say)
     about = replace(about, calendar=calendar_of(line), known=tuple(f.name for f in made if f.role == "known"))
+    for note in _note_clock(columns, about, series):
+        say(note)
     for note in note_moments(moments, series, dates, line, about, next(iter(columns.values())).row_place):
         say(note)
     if fields is not None:
@@ -168,6 +172,17 @@ def _season_and_horizon(
         if not (seen & ~train).any():
             return season, horizon
         seen &= train
+
+
+def _note_clock(columns: Mapping[str, Column], about: Forecast, series: np.ndarray) -> Iterator[Note]:  # (n,)
+    """Notes on offsets from UTC that some rows have not, or that take the regular step away."""
+    if about.clock != UTC:
+        return
+    yield from note_clock(columns[about.time], about)
+    own = settle_step(local_moments(columns[about.time]), series, True)
+    if about.step == ROWS != own:
+        text = f"by their own clocks rows come every {own}: in UTC these are no regular steps"
+        yield Note("warning", text, f"column '{about.time}'", AS_IT_SAYS, "give local times without offsets")
 
 
 def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> list[Field]:

@@ -33,6 +33,12 @@ FIRST_RUN = 10
 # Of rows, that must follow one another in time for the order that they stand in to be one.
 MOSTLY_ORDERED = 0.9
 
+# Of a step, by which a length of time may differ from it: months have 28 to 31 days.
+NEARLY_A_STEP = 0.1
+
+# Between new rows, from which on these are farther apart than those of the run and do not merely have gaps.
+FEWEST_GAPS = 3
+
 # How many of these a rhythm may have that people live by, by the seconds of a step: hours of a day, days of a week.
 RHYTHMS = {60.0: (60, 1440), 3600.0: (24, 168), DAY: (7, 365), 7 * DAY: (52,)}
 MONTH_RHYTHMS, WORKDAY_RHYTHMS = 12, (5,)
@@ -77,6 +83,11 @@ class Step:
         elif self.unit == "month" and amount % 12 == 0:
             unit, amount = "year", amount / 12
         return unit if amount == 1 else f"{amount:g} {unit}s"
+
+    @property
+    def seconds(self) -> float:
+        """About how long it lasts; 0 for rows."""
+        return {"second": 1.0, "workday": DAY, "month": UNIT_SECONDS["month"], "row": 0.0}[self.unit] * self.amount
 
     def places(self, moments: np.ndarray, origin: np.ndarray) -> np.ndarray:  # (n,), (n,) -> (n,) int64
         """How many steps each moment is after its ``origin``, to the nearest; not for steps of rows."""
@@ -222,3 +233,30 @@ def _month_starts(numbers: np.ndarray) -> np.ndarray:  # (n,) -> (n,) seconds si
 def weekday_numbers(moments: np.ndarray) -> np.ndarray:  # (n,) -> (n,) 0 Monday .. 6 Sunday
     # The first of January 1970 was a Thursday.
     return (np.floor(moments / DAY).astype(np.int64) + 3) % 7
+
+
+def off_days(moments: np.ndarray, step: Step) -> np.ndarray:  # (n,) -> (n,) bool
+    """Which moments lie on a weekend, where a step is of business days; none for any other step."""
+    found = np.zeros(len(moments), bool)
+    known = np.isfinite(moments)
+    if step.unit == "workday":
+        found[known] = weekday_numbers(moments[known]) >= 5
+    return found
+
+
+def another_step(moments: np.ndarray, series: np.ndarray, step: Step) -> Step | None:  # (n,), (n,)
+    """The step of new moments where that is another one than a run's; None where it is the same or can't be told.
+
+    Moments that are sorted within each series. Some of them may lack: a few that are twice as far apart are gaps.
+    """
+    own = find_step(moments, series)
+    if ROWS in (own, step) or own == step:
+        return None
+    gap = np.diff(moments)[np.diff(series) == 0]
+    gap = gap[gap > 0]
+    near = abs(gap / step.seconds - 1) < NEARLY_A_STEP
+    finer = own.seconds < (1 - NEARLY_A_STEP) * step.seconds
+    # One gap is no step, and where some rows follow at the run's own, the others are gaps.
+    coarser = len(gap) >= FEWEST_GAPS and not near.any()
+    odd = own.unit == step.unit == "second" and abs(own.seconds / step.seconds - 1) > TOLERANCE and not near.any()
+    return own if finer or coarser or (odd and len(gap) >= FEWEST_GAPS) else None

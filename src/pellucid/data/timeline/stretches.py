@@ -57,4 +57,5 @@ class Stretches:
             step=line.step,
             doubles=line.doubles,
             skipped=self.first - line.first[one],
+            utc=line.utc,
         )

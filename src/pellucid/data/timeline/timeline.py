@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .step import ROWS, Step
+from .step import ROWS, Step, off_days
 
 # Places for each row, from which on a grid of steps is mostly empty: one wrong date would make a year of seconds.
 MOST_EMPTY = 20
@@ -27,11 +27,13 @@ class Timeline:
     """Where the rows of one table or of many series stand in time. Series follow one another.
 
     Attributes:
-        place: (n,) int64, each row's; -1 for rows without a moment or a series. Several rows of one moment share it.
+        place: (n,) int64, each row's; -1 for rows without a moment or a series, and for weekends among business days.
+            Several rows of one moment share it.
         first, last: (S,) each series has the places from ``first`` to before ``last``.
         start: (S,) the moment of a series' first place, in seconds since 1970; 0 where there is no step.
         names: of the series; one empty name where there is but one.
         step: between two places. doubles: one of ``DOUBLES``.
+        utc: moments are said in UTC, with a Z.
         skipped: (S,) how many places of each series lie before its first one here; None for none.
     """
 
@@ -43,6 +45,7 @@ class Timeline:
     step: Step
     doubles: str = "first"
     skipped: np.ndarray | None = None
+    utc: bool = False
 
     @property
     def places(self) -> int:
@@ -112,6 +115,7 @@ def build_timeline(
     *,
     doubles: str = "first",
     origin: float | None = None,
+    utc: bool = False,
 ) -> Timeline:  # (n,), (n,) -> timeline
     """Put rows at their places.
 
@@ -120,9 +124,11 @@ def build_timeline(
         series: (n,) number of the series of each row, -1 for none.
         step: between two places; with ``ROWS`` each different moment of a series is the next place.
         origin: where a step begins, where rows belong to the step that they fall into; None for the nearest.
+        utc: moments are said in UTC.
     """
     place = np.full(len(time), -1, np.int64)
-    known = np.flatnonzero(np.isfinite(time) & (series >= 0))
+    # A run of business days has no place for a row of a weekend: Monday's is Monday's.
+    known = np.flatnonzero(np.isfinite(time) & (series >= 0) & ~off_days(time, step))
     order = known[np.lexsort((time[known], series[known]))]
     own, moments = series[order], time[order]
     starts = np.flatnonzero(np.diff(own, prepend=-1))
@@ -144,7 +150,7 @@ def build_timeline(
     last = np.cumsum(length)
     first = last - length
     place[order] = first[own] + within
-    return Timeline(place, first, last, first_moment, names, step, doubles)
+    return Timeline(place, first, last, first_moment, names, step, doubles, utc=utc)
 
 
 def too_empty(line: Timeline) -> bool:
