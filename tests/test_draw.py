@@ -380,3 +380,10 @@ def test_decisions_and_ranges_read_as_words() -> None:
     assert "<b>schedule: 1,203 steps</b>" in str(said)
     assert value_and_spread(-5.3, -5.69, -4.93)[1] == "-5.69 to -4.93"
     assert value_and_spread(5.3, 4.93, 5.69)[1] == "4.93–5.69"
+
+
+def test_names_of_curves_are_whole_where_there_is_room_for_them() -> None:
+    x = np.arange(5.0)
+    chart = str(draw.line_chart({"training": (x, x), "validation": (x, 2 * x)}))
+    assert ">validation<" in chart
+    assert "…" not in chart

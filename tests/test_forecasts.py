@@ -24,13 +24,14 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.fields.encoded import Windows
 from pellucid.metrics.future import OF_FUTURES, Outcome
 from pellucid.runs.forecasts import RECENT
-from pellucid.solved.forecast_ridge import folds_of
+from pellucid.solved.forecast_ridge import LEAST_KEPT, folds_of
 from pellucid.solved.forecast_sums import best_penalty, moved_sums, solve_weights, sum_examples
 from pellucid.solved.linear_forecast import LinearForecast, Past, Variant, fill_past
 from pellucid.storage import pack_tensors, unpack_tensors
-from pellucid.tasks.future import FutureTask, conformal_quantiles
+from pellucid.tasks.future import LEVELS, FutureTask, conformal_quantiles
 from pellucid.training.arrays import WindowRows
 from pellucid.training.loader import Loader
+from pellucid.training.loop import Loop
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 DAY = 86400.0
@@ -301,11 +302,31 @@ def test_what_cannot_be_forecast_is_said(options: dict[str, Any], text: str) -> 
         read(hourly(300), **options).split()
 
 
-@pytest.mark.parametrize("value", [0.0, 5.0, None])
-def test_channels_that_never_change_are_no_trouble(value: float | None) -> None:
-    frame = hourly(300).with_columns(pl.lit(value, pl.Float64).alias("flat"))
-    run = pellucid.train(read(frame, horizon=5), steps=4, save=False, progress=False, size=0)
-    assert np.isfinite(run.score.value)
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_channels_that_never_change_are_forecast_as_they_are(value: float) -> None:
+    options: dict[str, Any] = {"steps": 4, "save": False, "progress": False, "size": 0}
+    frame, alone = hourly(300).with_columns(flat=pl.lit(value)), pellucid.train(read(hourly(300), horizon=5), **options)
+    run = pellucid.train(read(frame, target="flat", horizon=5), **options)
+    assert [(row["value"], row["low"], row["high"]) for row in run.predict()] == [(value, value, value)] * 5
+    assert run.score.value == run.baseline.value == 0
+    # Beside another channel, with the same weights for both, nearly so; and that one is forecast as it is alone.
+    both = pellucid.train(read(frame, target=["c0", "flat"], horizon=5), **options)
+    flat, other = ([row for row in both.predict() if row["channel"] == name] for name in ("flat", "c0"))
+    assert all(row["value"] == pytest.approx(value, abs=0.02) for row in flat)
+    assert all(row["low"] <= row["value"] <= row["high"] <= row["low"] + 0.05 for row in flat)
+    assert [row["value"] for row in other] == pytest.approx([row["value"] for row in alone.predict()], abs=0.1)
+    # What never changes counts in no scaled error.
+    assert both.baseline.value == pytest.approx(alone.baseline.value)
+    assert both.score.value == pytest.approx(alone.score.value, rel=0.05)
+
+
+def test_a_channel_without_a_value_is_as_if_it_were_not_there() -> None:
+    options: dict[str, Any] = {"steps": 4, "save": False, "progress": False, "size": 0}
+    data = read(hourly(300).with_columns(gone=pl.lit(None, pl.Float64)), horizon=5)
+    assert data.fields["gone"].role == "ignore"
+    assert "column 'gone': left out" in said(data)
+    run, alone = (pellucid.train(one, **options) for one in (data, read(hourly(300), horizon=5)))
+    assert [row["value"] for row in run.predict()] == [row["value"] for row in alone.predict()]
 
 
 # -- metrics
@@ -347,6 +368,23 @@ def test_a_missing_value_takes_itself_out_alone() -> None:
     assert measure("smae", answers, holes) == pytest.approx(each.mean())
 
 
+def test_pinball_loss_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import mean_pinball_loss
+
+    fields = read(hourly(300, 2), horizon=4).fitted()
+    task, rng = FutureTask([fields["c0"], fields["c1"]], "pinball"), np.random.default_rng(2)
+    raw, target = rng.normal(size=(60, 16)).astype(np.float32), rng.normal(size=(60, 5, 2)).astype(np.float32)
+    target[:, 4] = 1.0
+    task.calibrate(raw[:30], target[:30])
+    lines, true = task.quantiles(raw).reshape(60, 8, 6), target[:, :4].reshape(60, 8)
+    costs = [mean_pinball_loss(true, lines[..., k], alpha=level) for k, level in enumerate(LEVELS)]
+    assert task.measure(raw, target) == pytest.approx(np.mean(costs), rel=1e-5)
+    weight = rng.uniform(size=60)
+    costs = [mean_pinball_loss(true, lines[..., k], alpha=q, sample_weight=weight) for k, q in enumerate(LEVELS)]
+    assert task.measure(raw, target, weight) == pytest.approx(np.mean(costs), rel=1e-5)
+    assert task.report_content(raw, target)["metrics"][task.metric] == pytest.approx(task.measure(raw, target))
+
+
 def test_the_naive_forecast_of_m4_scores_what_was_published() -> None:
     """Seasonal naive on M4 weekly: MASE 2.777, sMAPE 9.161 (Makridakis et al., "Evaluation and Ranks", 2018)."""
     files = [DATA / "m4" / f"Weekly-{part}.csv.xz" for part in ("train", "test")]
@@ -382,6 +420,23 @@ def test_lines_never_cross_and_hold_their_share() -> None:
     low, high = task.quantiles(raw[250:], (1, 4))[..., 0], task.quantiles(raw[250:], (1, 4))[..., 1]
     true = target[250:, :4].numpy()
     assert 0.86 < ((low <= true) & (true <= high)).mean() < 0.94
+
+
+@pytest.mark.parametrize("bias", [-9.0, 9.0])
+def test_a_forecast_lies_within_its_own_interval(bias: float) -> None:
+    """Also where validation errs on one side alone; of what comes after it the interval still holds its share."""
+    task = FutureTask([read(hourly(300), horizon=4).fitted()["c0"]])
+    raw = torch.zeros(500, 8)
+    target = torch.cat([bias + torch.randn(500, 4, 1), torch.ones(500, 1, 1)], 1)
+    task.calibrate(raw[:250], target[:250])
+    answer = task.decode(raw[:1])[0]
+    assert all(
+        low <= value <= high for low, value, high in zip(*(answer[k] for k in ("low", "value", "high")), strict=True)
+    )
+    low, high = (task.quantiles(raw[250:], (level,))[..., 0] for level in (1, 4))
+    true = target[250:, :4].numpy()
+    assert ((low <= true) & (true <= high)).mean() > 0.86
+    assert (np.diff(task.quantiles(raw), axis=-1) >= 0).all()
 
 
 def test_conformal_quantiles_lie_a_little_further_out() -> None:
@@ -519,6 +574,59 @@ def test_answers_left_out_never_see_their_own_time() -> None:
     assert all(not set(many[fold == k]) & set(many[own]) for k, own in enumerate(kept))
 
 
+@pytest.mark.parametrize(("rows", "horizon"), [(29, 720), (400, 320), (400, 250), (400, 190), (400, 150), (400, 12)])
+def test_rows_that_can_not_be_left_out_are_in_no_fold(rows: int, horizon: int) -> None:
+    series, place, train = np.zeros(rows + 9, np.int64), np.arange(rows + 9), np.arange(9, rows + 9)
+    fold, kept = folds_of(series, place, train, horizon)
+    assert set(fold.tolist()) <= {-1, *range(len(kept))}
+    for k, own in enumerate(kept):
+        assert own.mean() >= LEAST_KEPT
+        assert abs(place[train[fold == k], None] - place[train[own]]).min() >= horizon
+    gone = {29: 29, 400: {320: 400, 250: 200, 190: 200, 150: 0, 12: 0}.get(horizon)}[rows]
+    assert (fold == -1).sum() == gone
+
+
+def long_run(tmp_path: Path, rows: int, horizon: int) -> Any:
+    """A forecast for which hardly any row can be left out of the ridge."""
+    hourly(rows + 3 * horizon + 100).write_csv(tmp_path / "t.csv")
+    spans = f"{rows + horizon}h,{horizon + 50}h,{horizon + 50}h"
+    job = {"horizon": horizon, "season": 24, "context": 48, "split": spans, "size": 0}
+    return pellucid.train(tmp_path / "t.csv", **job, steps=6, out=tmp_path / "runs")
+
+
+def test_where_no_row_can_be_left_out_no_trunk_is_trained(tmp_path: Path) -> None:
+    run = long_run(tmp_path, 40, 100)
+    assert run.record["solved"]["left_out"] == 0
+    assert run.record["chosen"]["weights"] == "the ridge alone"
+    assert run.record["steps"] == 1
+    said = "The trunk was not trained, and the ridge answers alone: no training row can be left out of it, since their"
+    assert run.say_added() == f"{said} steps ahead all meet."
+    assert run.verdict.word == "not_used"
+    assert "--budget" not in run.say_warning()
+    assert run.score.value == pytest.approx(run.record["solved"]["score"]["value"])
+    with pytest.raises(PellucidError, match="training longer would change nothing: no training row can be left out"):
+        pellucid.resume(run.path, more="5steps")
+    assert_same(run.path, pellucid.train(like=run.path, name="again", out=tmp_path).path)
+    assert pellucid.load(run.path).predict() == run.predict()
+
+
+def test_a_trunk_learns_from_rows_that_can_be_left_out_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+    step = Loop.train_step
+    monkeypatch.setattr(Loop, "train_step", lambda loop, batch, factor: (seen.update(batch.rows.tolist()),
+                                                                         step(loop, batch, factor))[1])  # fmt: skip
+    run = long_run(tmp_path, 160, 70)
+    part = run.network.solved
+    split = pellucid.read(
+        tmp_path / "t.csv", horizon=70, season=24, context=48, split="230h,120h,120h", cache=False
+    ).split()
+    rows = part.left_out(split.train)
+    assert len(rows) == run.record["solved"]["left_out"] < len(split.train)
+    assert_same(run.path, pellucid.train(like=run.path, name="again", out=tmp_path).path)
+    assert seen <= set(rows.tolist())
+    assert len(seen) > len(rows) / 2
+
+
 def test_gaps_in_the_past_take_the_value_before() -> None:
     past = torch.tensor([[np.nan, 2.0, np.nan, np.nan, 5.0], [np.nan] * 5]).unsqueeze(2)
     assert fill_past(past)[..., 0].tolist() == [[2, 2, 2, 2, 5], [0, 0, 0, 0, 0]]
@@ -558,6 +666,66 @@ def test_no_answer_follows_from_the_future(run: Any) -> None:
     assert not torch.equal(answer("c1", place + 3), before)
 
 
+def columns_of_all_roles(series: int, n: int = 130) -> pl.DataFrame:
+    """A target and a column that end before the last rows, one that goes on; of several series one that says whose."""
+    frames = []
+    for i in range(series):
+        rng = np.random.default_rng(i)
+        wind, past = rng.normal(size=n), rng.normal(size=n)
+        known, moved = pl.int_range(n) < n - 10, pl.Series(wind + 0.3 * np.roll(past, 1))
+        frame = hourly(n, seed=i).with_columns(pl.Series("wind", wind), pl.Series("past", past))
+        frame = frame.with_columns(c0=pl.when(known).then(pl.col("c0") + moved), past=pl.when(known).then("past"))
+        frames.append(frame.with_columns(shop=pl.lit("abc"[i]), size=pl.lit(float(i % 2))) if series > 1 else frame)
+    return pl.concat(frames)
+
+
+@pytest.mark.parametrize("series", [1, 3])
+@pytest.mark.parametrize("network", ["mlp", "cnn", "rnn", "transformer"])
+def test_no_trunk_sees_the_future(network: str, series: int) -> None:
+    """Whatever changes from the moment a forecast starts at on, or in another series, but for what is known ahead."""
+    frame, n = columns_of_all_roles(series), 130
+    options: dict[str, Any] = {"target": "c0", "horizon": 6, "context": 16, "season": 8}
+    # Of one series what is known ahead is found.
+    options |= {"series": ["shop"], "known": ["wind"]} if series > 1 else {}
+    data = read(frame, **options)
+    roles = {"c0": "target", "wind": "known", "past": "input"} | ({"size": "input"} if series > 1 else {})
+    assert {name: data.fields[name].role for name in roles} == roles
+    run = pellucid.train(data, network=network, steps=2, size=0, save=False)
+    # Where validation keeps the ridge alone the trunk says nothing.
+    generator = torch.Generator().manual_seed(0)
+    for p in run.network.output.parameters():
+        p.data.normal_(0, 0.3, generator=generator)
+    # In the middle one of three.
+    start = n if series > 1 else 0
+    place = start + 90
+
+    def answer(name: str = "c0", at: slice | int = 0, by: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the network says, and the ridge alone, where a column is changed."""
+        values = frame[name].to_numpy().copy()
+        values[at] += by
+        changed = read(frame.with_columns(pl.Series(name, values).fill_nan(None)), **options)
+        batch = Loader.of(changed, run.network.fields, torch.device("cpu")).batch(torch.tensor([place]))
+        with torch.inference_mode():
+            return run.network.eval()(batch), run.network.solved(batch)
+
+    before, ridge = answer()
+    assert not torch.allclose(ridge, before, atol=1e-2), "the trunk says something"
+    for name in ("c0", "past"):
+        for at in (place, place + 3, slice(place, start + n)):
+            assert torch.equal(answer(name, at, 7.0)[0], before), (name, at)
+        assert not torch.equal(answer(name, place - 1, 7.0)[0], before), name
+    for at in (place - 1, place, place + 5):
+        assert not torch.equal(answer("wind", at, 7.0)[0], before), at
+    assert torch.equal(answer("wind", place + 6, 7.0)[0], before)
+    if series > 1:
+        whole, solved = answer("size", slice(n, 2 * n), -0.5)
+        assert torch.equal(solved, ridge)
+        assert not torch.equal(whole, before)
+        for name in ("c0", "past", "wind"):
+            for other in (slice(0, n), slice(2 * n, 3 * n)):
+                assert torch.equal(answer(name, other, 7.0)[0], before), (name, other)
+
+
 @pytest.mark.parametrize("rows", [70_000, 0, None, -1])
 def test_a_ridge_of_any_number_of_rows_is_loaded(run: Any, rows: int | None) -> None:
     """Also of more than the form of a small number takes, and of runs whose default was 0; a pickle is checked too."""
@@ -579,12 +747,22 @@ def test_a_ridge_of_any_number_of_rows_is_loaded(run: Any, rows: int | None) -> 
     assert torch.equal(other.network(batch), run.network(batch))
 
 
+@pytest.mark.parametrize("fold", [4, -2])
+def test_a_ridge_with_folds_that_are_none_is_damaged(run: Any, fold: int) -> None:
+    state = run.__getstate__()
+    tensors, about = unpack_tensors(state["solved"], Path("solved"))
+    made_up = np.full_like(tensors["fold"], fold)
+    state |= {"solved": pack_tensors(tensors | {"fold": made_up}, about)}
+    with pytest.raises(PellucidError, match=r"ridge\.fold is not one of 4 folds"):
+        pellucid.Run.__new__(pellucid.Run).__setstate__(state)
+
+
 def test_a_run_forecasts_from_where_it_ends(run: Any) -> None:
     found = run.predict()
     assert len(found) == 12
     first = datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=480)
     assert found[0]["time"] == str(first.date())
-    assert all(row["low"] <= row["high"] for row in found)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in found)
     assert {"value", "low", "high", "step"} <= set(found.to_frame().columns)
     loaded = pellucid.load(run.path)
     assert loaded.predict() == found
@@ -628,7 +806,9 @@ def test_every_trunk_begins_as_the_ridge_and_learns(network: str) -> None:
     assert np.isfinite(alone.score.value)
 
 
-@pytest.mark.parametrize("network", ["mlp", "transformer"])
+@pytest.mark.parametrize(
+    "network", ["mlp", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cnn", "rnn", "transformer"))]
+)
 def test_killed_and_resumed_is_the_same_to_the_last_bit(tmp_path: Path, network: str) -> None:
     path = tmp_path / "t.csv"
     hourly(260, 2).write_csv(path)

@@ -130,6 +130,21 @@ def test_a_bad_line_is_left_out_and_said(tmp_path: Path, line: str, why: str) ->
     assert f"t.ts, line 26: {why}; left out" in [str(note) for note in data.notes]
 
 
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [("t.ts", "{i},2,3,4:{c}\n", "1,2,3,4\n"), ("t.ts", "{i},2,3,4:{c}\n", "1,x,3,4:left\n"),
+     ("t_TRAIN.tsv", "{c}\t{i}\t2\t3\n", "left\t1\tx\t3\n")],
+)  # fmt: skip
+def test_what_stands_in_a_bad_line_is_no_class(tmp_path: Path, name: str, good: str, bad: str) -> None:
+    lines = [good.format(i=i, c="up" if i % 2 else "down") for i in range(30)]
+    (tmp_path / name).write_text((HEAD if name == "t.ts" else "") + "".join([*lines[:25], bad, *lines[25:]]))
+    data = pellucid.read(tmp_path / name, cache=False)
+    assert len(data.usable_rows()) == 30
+    assert data.fitted()["class"].state["values"] == ["down", "up"]
+    assert any("left out" in str(note) for note in data.notes)
+    assert "one of 2 classes" in str(data)
+
+
 def test_lengths_that_are_declared_must_hold(tmp_path: Path) -> None:
     head = HEAD.replace("@data", "@equalLength true\n@seriesLength 3\n@data")
     (tmp_path / "t.ts").write_text(head + "1,2,3:up\n1,2:down\n4,5,6:left\n" * 4)

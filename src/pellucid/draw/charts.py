@@ -27,6 +27,9 @@ FEW_POINTS = 12
 # Pixels of a curve's name at its end.
 _LONGEST_NAME = 120.0
 
+# They are bold, and so wider than measured: of their room, what they may measure.
+_BOLD = 0.9
+
 # Strokes of a rug that are drawn.
 _MOST_STROKES = 200
 
@@ -61,7 +64,8 @@ def line_chart(
     behind = [thin_points(finite_values(next(iter(series.values()))[0]), finite_values(y)) for y in faint if series]
     every_y = np.concatenate([y for _, y in (*curves.values(), *behind)] + [finite_values([level[1]] if level else [])])
     direct = len(curves) <= 4
-    right = 12 + min(_LONGEST_NAME, max(map(text_width, curves), default=0)) if direct and len(curves) > 1 else 16
+    widest = max(map(text_width, curves), default=0) / _BOLD
+    right = 12 + min(_LONGEST_NAME, widest) if direct and len(curves) > 1 else 16
     frame = Frame.around(
         Scale.over_values(np.concatenate([x for x, _ in curves.values()] or [np.zeros(1)]), log_x, margin=0),
         Scale.over_values(every_y, log),
@@ -253,8 +257,7 @@ def _end_labels(frame: Frame, curves: Mapping[str, tuple[np.ndarray, np.ndarray]
         heights.append(max(heights[-1] + 14 if heights else 9.0, height))
     # Pushed below the axis they would meet its numbers.
     up = max(0.0, heights[-1] - frame.y.start) if heights else 0.0
-    # They are bold, and so wider than measured.
-    room = 0.9 * (frame.width - frame.x.end - 6)
+    room = _BOLD * (frame.width - frame.x.end - 6)
     return [
         draw_name(end + 6, y - up + 4, name, room, class_=f"name c{c}")
         for y, (_, end, name, c) in zip(heights, sorted(wanted), strict=True)

@@ -219,6 +219,16 @@ class Input(nn.Module):
         """Names of what ``swap_fields`` swaps: the fields."""
         return [field.name for field in self.fields]
 
+    def parts(self) -> Mapping[str, Sequence[int] | None]:
+        """What can be taken from another example by itself, by name: its places on the values' last axis, None for all.
+
+        Channels of a sequence are one example's together: of another length they could not be mixed.
+        """
+        if len(self.fields) == 1 or self.fields[0].traits.axes:
+            return {join_words((field.name for field in self.fields), 3): None}
+        ends = np.cumsum(self.sizes).tolist()
+        return {f.name: range(end - size, end) for f, size, end in zip(self.fields, self.sizes, ends, strict=True)}
+
     def swap_fields(self, value: Any, other: Any, chosen: Tensor) -> Any:  # (B, F) bool
         """Encoded values of B examples with the chosen fields of ``other``, as many encoded values."""
         if chosen.shape[1] == 1:

@@ -132,8 +132,15 @@ class Channel(Input):
 
     def swap_fields(self, value: Tensor, other: Tensor, chosen: Tensor) -> Tensor:
         # (B, T, C + K), the same, (B, F) -> (B, T, C + K)
-        columns = torch.arange(value.shape[2]).clamp_max(self.channels)
-        return torch.where(chosen[:, columns].unsqueeze(1), other, value)
+        owner = [i for i, places in enumerate(self.parts().values()) for _ in places]
+        columns = chosen[:, torch.tensor(owner, device=chosen.device)]  # (B, C + K)
+        return torch.where(columns.unsqueeze(1), other, value)
+
+    def parts(self) -> dict[str, Sequence[int]]:
+        """Every channel by itself, and the calendar: all stretches are equally long."""
+        sizes = [columns_of(f) for f in self.fields] + ([self.calendar] if self.calendar else [])
+        ends = np.cumsum(sizes).tolist()
+        return {n: range(end - size, end) for n, size, end in zip(self.swapped, sizes, ends, strict=True)}
 
     # -- features
 

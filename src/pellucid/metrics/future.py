@@ -1,9 +1,13 @@
-"""Metrics of forecasts. n examples, H steps ahead, C channels; S sets of weights at once."""
+"""Metrics of forecasts. n examples, H steps ahead, C channels, K quantiles; S sets of weights at once.
+
+Answers are (n, H, C, 4): what is forecast, the ends of its interval, and how far it may be off.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,12 +22,16 @@ class Outcome:
         values: (n, H, C), NaN where it is not known. scale: (n, C), by how much the series differs from a season
             before; NaN for one that never changed, which counts in no scaled error. mean, std: (C,) of the training
             values, in the user's units.
+        levels, lines: shares of what comes that lie below the quantiles, and (K, H, C) these, counted from what is
+            forecast in how far it may be off.
     """
 
     values: np.ndarray
     scale: np.ndarray
     mean: np.ndarray
     std: np.ndarray
+    levels: Sequence[float] = ()
+    lines: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.float32))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -88,6 +96,17 @@ def interval_costs(low: np.ndarray, high: np.ndarray, true: np.ndarray, miss: fl
     return high - low + 2 / miss * (np.maximum(low - true, 0) + np.maximum(true - high, 0))
 
 
+def pinball_loss(answers: np.ndarray, true: Outcome) -> Judge:
+    """The mean cost of all quantiles (Koenker and Bassett, 1978), of standardised values."""
+    off, spread = true.values - answers[..., 0], answers[..., 3]
+    total = np.zeros_like(off)
+    # One quantile after the other: all at once would take the room of all answers so many times.
+    for level, line in zip(true.levels, true.lines, strict=True):
+        beyond = off - line * spread
+        total += np.maximum(level * beyond, (level - 1) * beyond)
+    return mean_known(total / max(len(true.levels), 1))
+
+
 _OPEN = (0.0, math.inf)
 
 _OFF = "{name} {value} ({low} to {high}), in the unit of {names}; baseline ({naive}): {base}."
@@ -108,5 +127,7 @@ OF_FUTURES = {
                constant="median"),
         Metric("scaled interval score", interval_score, ("sis", "interval score"), higher=False, limits=_OPEN,
                constant="median"),
+        Metric("pinball loss of standardised values", pinball_loss, ("pinball", "pinball loss"), higher=False,
+               limits=_OPEN, constant="median"),
     )
 }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from torch import Tensor
 
 from ..data.parallel.pairs import Pairs
 from ..data.splits.grouping import score_grouping
@@ -42,9 +43,20 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    run: Run, data: Examples, split: Split, feed: Loader, validation: Answers, test: Answers, history: str
+    run: Run,
+    data: Examples,
+    split: Split,
+    feed: Loader,
+    validation: Answers,
+    test: Answers,
+    history: str,
+    alone: Tensor | None = None,
 ) -> None:
-    """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run."""
+    """``history.parquet``, ``predictions.parquet`` and ``report.html`` of a finished run.
+
+    Args:
+        validation, test: raw answers and targets. alone: (n, R) what the solved part says of test by itself.
+    """
     evaluated, task = write_history(run, history), run.network.output.task
     goal = task.fields[0].traits
     rows_of = forecast_rows if goal.moments else passage_rows if goal.written else prediction_rows
@@ -65,7 +77,8 @@ def write_report(
     # What is shown as a wrong label is not shown again as an error of the network.
     shown = {one["row"] for one in content.get("suspects", {}).get("examples", ())}
     if goal.moments:
-        content["forecasts"] = forecast_content(run, data, split.test, test, feed)
+        content["forecasts"] = forecast_content(run, data, split.test, test, feed, alone)
+        content["facts"] = [*content["facts"], ("rhythm", content["forecasts"]["rhythm"][0])]
     elif goal.written:
         content["language"] = _language_content(run, data, split, feed, validation, test)
     elif isinstance(task, TranscriptTask):

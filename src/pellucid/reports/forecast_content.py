@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from torch import Tensor
 
 from ..data.splits.by_time import moment_text
 from ..data.timeline.timeline import Timeline
@@ -16,6 +17,7 @@ from ..data.timeline.windows import forecast_of
 from ..tasks.future import COVERAGE, HIGH, LOW, FutureTask
 from ..training.evaluate import Answers
 from .forecast_moments import notable_moments
+from .forecast_scores import say_rhythm, scores_by_part
 
 if TYPE_CHECKING:
     from ..data import Examples
@@ -80,8 +82,14 @@ def forecast_in_units(task: FutureTask, answers: Answers) -> tuple[np.ndarray, .
     return tuple(task.to_units(one) for one in (point, lines[..., 0], lines[..., 1], true))
 
 
-def forecast_content(run: Run, data: Examples, rows: np.ndarray, answers: Answers, loader: Loader) -> dict[str, Any]:
-    """Some test forecasts with the past before them, for drawing, and errors by step beside the baseline."""
+def forecast_content(
+    run: Run, data: Examples, rows: np.ndarray, answers: Answers, loader: Loader, alone: Tensor | None = None
+) -> dict[str, Any]:
+    """Some test forecasts with the past before them, for drawing, errors by step beside others', and scores by part.
+
+    Args:
+        rows: (n,) of test. alone: (n, R) what the solved part says by itself; None without one.
+    """
     task, about = run.network.output.task, forecast_of(data)[0]
     some = np.unique(np.linspace(0, len(rows) - 1, min(DRAWN, len(rows))).astype(int))
     shown = [(at, i % len(task.fields)) for i, at in enumerate(some.tolist())]
@@ -90,16 +98,22 @@ def forecast_content(run: Run, data: Examples, rows: np.ndarray, answers: Answer
     assert loader.target is not None
     naive, name = task.naive_answers(loader.target, rows, rows)
     target = answers[1].numpy()
+    said, true = task.read_answers(answers[0], target)
+    steps = {
+        "network": task.error_by_step(said, true),
+        "baseline": {"name": name, "error": task.step_errors(naive, target)},
+    }
+    if alone is not None and run.network.solved is not None:
+        steps["solved"] = {"name": f"{run.network.solved.name} alone", "error": task.step_errors(alone, target)}
     return {
         "drawn": [draw_forecast(task, data, rows, answers, *one) for one in shown],
         "worst_drawn": [draw_forecast(task, data, rows, answers, *one) for one in worst],
         "notable": notable,
         "channels": len(task.fields),
         "coverage": COVERAGE,
-        "steps": {
-            "network": task.error_by_step(*task.read_answers(answers[0], target)),
-            "baseline": {"name": name, "error": task.error_by_step(*task.read_answers(naive, target))["error"]},
-        },
+        "steps": steps,
+        "scores": scores_by_part(task, data, rows, said, true, loader.score_weights(rows)),
+        "rhythm": say_rhythm(data, task.fields[0].name, run.record["data"]["options"]),
         "step": str(about.step),
     }
 

@@ -20,20 +20,27 @@ import torch
 from torch import Tensor
 
 from ..data.batches.batch import Batch
+from ..fields import Field
 from ..network import Network
 from ..options import Budget
 from ..training.evaluate import autocast
 from ..training.loader import Loader
-from ..wording import count_noun, join_words
+from ..wording import count_noun
 
-# Seconds that it may take, and of a budget of time.
-MOST_SECONDS, BUDGET_SHARE = 0.8, 0.03
+# Seconds that it may take, also of forecasts, whose answers take longest, and of a budget of time.
+MOST_SECONDS, MOST_FORECAST_SECONDS, BUDGET_SHARE = 0.8, 4.0, 0.03
 
 # Shuffles of each input; fewer where time is short.
 SHUFFLES, FEWEST_SHUFFLES = 5, 3
 
 # Rows that are answered, in powers of two, so that two trainings on one machine mostly look at as many.
 ROWS = (2048, 1024, 512, 256, 128)
+
+# Of forecasts, where answers are slow: each says many numbers.
+FEW_FORECASTS = (64, 32)
+
+# Rows that show whether answers are slow; below this share of the time for ``ROWS[-1]`` so many are timed.
+PROBED, QUICK_SHARE = 16, 0.05
 
 
 @dataclass(frozen=True)
@@ -79,15 +86,22 @@ class Unit:
     columns: int = 1
 
 
-def importance_seconds(budget: Budget, inputs: int, rows: int) -> float:
+def seconds_for(budget: Budget, fields: Sequence[Field], rows: int) -> float:
+    """Seconds that it may take to find what each of the input ``fields`` is worth on so many validation rows."""
+    most = MOST_FORECAST_SECONDS if any(field.traits.moments for field in fields) else MOST_SECONDS
+    return importance_seconds(budget, count_units(fields), rows, most)
+
+
+def importance_seconds(budget: Budget, inputs: int, rows: int, most: float = MOST_SECONDS) -> float:
     """Seconds that it may take within a budget; 0 where there is nothing to tell apart.
 
     Args:
-        inputs, rows: how many fields are read, and how many validation rows there are.
+        inputs, rows: how many inputs there are (``count_units``), and how many validation rows.
+        most: seconds of any budget.
     """
     if inputs < 2 or rows < 2:
         return 0.0
-    return min(MOST_SECONDS, BUDGET_SHARE * budget.amount) if budget.kind == "seconds" else MOST_SECONDS
+    return min(most, BUDGET_SHARE * budget.amount) if budget.kind == "seconds" else most
 
 
 def weigh_inputs(
@@ -99,18 +113,20 @@ def weigh_inputs(
 
 
 def input_units(network: Network) -> list[Unit]:
-    """One unit for each input field of a network, or for the channels of a sequence together."""
+    """One unit for each input field of a network, or for the channels of a sequence together.
+
+    Of what is forecast each channel is one, all of its stretch, and so is the calendar.
+    """
     found = []
     for layer, key in zip(network.layers, network.input_keys(), strict=True):
-        # Channels of a sequence are one example's together: of another length they could not be mixed.
-        if len(layer.fields) == 1 or layer.fields[0].traits.axes:
-            name = join_words((field.name for field in layer.fields), 3)
-            found.append(Unit(name, {key: None}, len(layer.fields)))
-            continue
-        ends = np.cumsum(layer.sizes).tolist()
-        for field, size, end in zip(layer.fields, layer.sizes, ends, strict=True):
-            found.append(Unit(field.name, {key: range(end - size, end)}))
+        for name, places in layer.parts().items():
+            found.append(Unit(name, {key: places}, len(layer.fields) if places is None else 1))
     return found
+
+
+def count_units(fields: Sequence[Field]) -> int:
+    """How many inputs there are to tell apart: the fields, and the calendar where a forecast reads it."""
+    return len(fields) + any(field.traits.moments and field.settings["calendar"] for field in fields)
 
 
 @torch.inference_mode()
@@ -138,6 +154,8 @@ def _measure_units(
     network: Network, loader: Loader, rows: np.ndarray, units: list[Unit], end: float, seconds: float, seed: int
 ) -> Importances | None:
     size, shuffles, most = _decide_sizes(network, loader, rows, len(units), seconds)
+    if not most:
+        return None
     rows = rows[np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(np.int64)]
     task, weight = network.output.task, loader.score_weights(rows)
     batches = _batches_of(loader, rows)
@@ -167,19 +185,31 @@ def _measure_units(
 def _decide_sizes(
     network: Network, loader: Loader, rows: np.ndarray, units: int, seconds: float
 ) -> tuple[int, int, int]:
-    """Rows, shuffles, and how many inputs can be measured one by one in the time."""
-    few = rows[np.linspace(0, len(rows) - 1, min(ROWS[-1], len(rows))).astype(np.int64)]
+    """Rows, shuffles, and how many inputs can be measured one by one in the time; 0 of forecasts too slow for that."""
+    each = _answer_seconds(network, loader, rows, PROBED)
+    if each * ROWS[-1] <= QUICK_SHARE * seconds:
+        each = _answer_seconds(network, loader, rows, ROWS[-1])
+    for size in ROWS:
+        if units * SHUFFLES * each * min(size, len(rows)) <= 0.7 * seconds:
+            return size, SHUFFLES, units
+    smaller = FEW_FORECASTS if loader.forecast_size else ()
+    for size in (ROWS[-1], *smaller):
+        most = int(0.7 * seconds / (FEWEST_SHUFFLES * each * min(size, len(rows))))
+        if most >= units:
+            return size, FEWEST_SHUFFLES, units
+    # One place is for all others together.
+    return size, FEWEST_SHUFFLES, max(0 if smaller else 1, most - 1)
+
+
+def _answer_seconds(network: Network, loader: Loader, rows: np.ndarray, count: int) -> float:
+    """What it takes to answer one of about so many rows at once, and to measure that; the second time, as the first is
+    slower."""
+    few = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)]
     batches = _batches_of(loader, few)
     _answers(network, batches)
     began = time.perf_counter()
     network.output.task.measure_watched(_answers(network, batches), _targets(loader, batches))
-    each = (time.perf_counter() - began) / len(few)
-    for size in ROWS:
-        if units * SHUFFLES * each * min(size, len(rows)) <= 0.7 * seconds:
-            return size, SHUFFLES, units
-    most = int(0.7 * seconds / (FEWEST_SHUFFLES * each * len(few)))
-    # One place is for all others together.
-    return ROWS[-1], FEWEST_SHUFFLES, max(1, min(units, most - (most < units)))
+    return (time.perf_counter() - began) / len(few)
 
 
 def _batches_of(loader: Loader, rows: np.ndarray) -> list[Batch]:

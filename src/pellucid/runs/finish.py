@@ -15,14 +15,14 @@ from ..training.evaluate import Answers, predict_raw
 from ..training.memory import give_back
 from ..training.state import TrainState
 from ..tuning.cross_validation import out_of_fold_answers
-from ..tuning.selection import select_weights
+from ..tuning.selection import name_alone, select_weights
 from .forecasts import RECENT, recent_rows
 from .health import write_health
 from .learning import learning_facts
 from .letters import learn_letters
 from .run import Run
 from .scoring import score_answers
-from .solved_part import added_facts, left_out_answers
+from .solved_part import added_facts, left_out_answers, says_all_alone, test_answers
 from .verdict import judge_run
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.moments.end(state)
     network, output = state.network, state.network.output
     # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
-    among = {"the average"} if job.cross_validation else None
+    among = {"the average"} if job.cross_validation else {name_alone(network)} if says_all_alone(job) else None
     chosen, *watched = select_weights(state, job.loader, job.watched, among=among)
     # Of the chosen weights; what they wrote before was by sound alone.
     if learn_letters(job, network):
@@ -55,7 +55,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.record["looks"] = int(job.record.get("looks", 0)) + tested
     job.write_record()
     output.calibrate(*_known_errors(job, network, raw, true))
-    seen, alone = _scored_answers(job, network) if tested else ((raw, true), None)
+    seen, alone = test_answers(network, job.loader, job.split.test) if tested else ((raw, true), None)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
     weights = {k: v.cpu().contiguous().numpy() for k, v in network.weights().items()}
@@ -85,7 +85,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.record["verdict"] = judge_run(Run(job.folder, job.record, network.eval()), job.folder.lines(HISTORY_LINES))
     run = Run(job.folder, job.record, network.eval())
     if job.folder.lasting:
-        write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES)
+        write_report(run, job.data, job.split, job.loader, (watched[0], watched[1]), seen, HISTORY_LINES, alone)
     else:
         write_history(run, HISTORY_LINES)
     give_back()
@@ -98,14 +98,6 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     return run
 
 
-def _scored_answers(job: Trainer, network: Network) -> tuple[Answers, Tensor | None]:
-    """Answers to test and their targets, and what the solved part says by itself; None without one."""
-    beside = network.solved is not None
-    raw, true = predict_raw(network, job.loader, job.split.test, final=True, beside=beside)
-    own, alone = raw.chunk(2, 1) if beside else (raw, None)
-    return (own, true), alone
-
-
 def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> Answers:
     """Answers and targets that how sure to be is learned from: validation's and, of forecasts, left-out training rows'.
 
@@ -115,7 +107,10 @@ def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> 
     line = job.data.timeline
     if network.solved is None or network.output.task.constant or line is None or len(line.names) > 1:
         return raw, true
-    rows = job.split.train[:: -(-len(job.split.train) // MOST_LEFT_OUT)]
+    rows = network.solved.left_out(job.split.train)
+    if not len(rows):
+        return raw, true
+    rows = rows[:: -(-len(rows) // MOST_LEFT_OUT)]
     other, known = left_out_answers(network, job.loader, rows)
     return torch.cat([raw, other]), torch.cat([true, known])
 
@@ -135,5 +130,6 @@ def _learning_facts(job: Trainer, state: TrainState, validation: Answers) -> dic
         epoch_steps=job.sampler.steps,
         step_seconds=max(job.clock.elapsed() - seconds - looks, 0.0) / max(state.step - step, 1),
         # Cross-validation ends a training where more steps would not help, as validation does that stops improving.
-        ended=bool(job.cross_validation or job.decisions.at(state.step, "stopped improving", False)),
+        ended=bool(job.cross_validation or job.decisions.at(state.step, "stopped improving", False))
+        or says_all_alone(job),
     )

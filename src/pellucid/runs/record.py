@@ -278,7 +278,10 @@ SOLVED = record(
         **dict.fromkeys(("validation_loss", "validation"), MEASURED),
         "score": SCORE,
         "ahead": AHEAD,
-    }
+        # Training rows that could be left out of it, where that is not all of them.
+        "left_out": whole(),
+    },
+    optional=("left_out",),
 )
 
 LETTERS = record(

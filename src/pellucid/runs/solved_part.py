@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..activity import activity
 from ..data.splits.grouping import score_grouping
+from ..errors import PellucidError
 from ..network import SOLVED_PREFIX, Network
 from ..outputs import Output
 from ..planning.build import planned_output, planned_solved
@@ -23,8 +24,9 @@ from ..solved import SolvedPart
 from ..storage import Files, damage_error
 from ..storage.forms import FormError
 from ..storage.names import SOLVED
-from ..training.evaluate import Answers, mean_loss
+from ..training.evaluate import Answers, mean_loss, predict_raw
 from ..training.loader import Loader
+from ..training.sampler import Sampler
 from ..training.state import check_tensors, copy_into
 from ..wording import duration_text, metric_text, percent_text, score_text
 
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 # Of the time left, that solving may take: what it does not take is the trunk's.
 SOLVING_SHARE = 0.5
+
+# Why a trunk is not trained on top of a solved part.
+NOT_LEFT_OUT = "no training row can be left out of it, since their steps ahead all meet"
 
 # Of the rows that a run learns from and is scored on, what its file says of them.
 ANSWERS, ROWS = "answers", "rows"
@@ -67,14 +72,51 @@ def solve_part(job: Trainer) -> SolvedPart | None:
     keep_part(job.folder, part, rows, answers)
     if answers is not None:
         give_answers(job.loader, rows, answers)
+    left_out = learn_left_out(job, part)
     job.record["solved"] = {
         "name": part.name,
         "chosen": part.facts(),
         "seconds": time.monotonic() - began,
         **judge_part(job, part),
+        **({} if left_out == len(train) else {"left_out": left_out}),
     }
     job.listener.said(say_solved(job, part))
+    if less := say_left_out(part, left_out, len(train)):
+        job.listener.said(less)
     return part
+
+
+def learn_left_out(job: Trainer, part: SolvedPart) -> int:
+    """Let the trunk learn from those training rows alone that were left out of the part; returns how many they are."""
+    rows = part.left_out(job.split.train)
+    if 0 < len(rows) < len(job.split.train):
+        job.sampler = Sampler(job.loader, rows, job.plan.recipe.batch_size, job.plan.seed)
+    return len(rows)
+
+
+def says_all_alone(job: Trainer) -> bool:
+    """Whether no training row could be left out of the solved part, so that no trunk can be trained on top of it."""
+    return job.solved is not None and not len(job.solved.left_out(job.split.train))
+
+
+def check_more(job: Trainer) -> None:
+    """Raises PellucidError for a run that training longer would not change."""
+    if says_all_alone(job):
+        raise PellucidError(
+            f"training longer would change nothing: {NOT_LEFT_OUT}",
+            where=str(job.folder.path),
+            fix="train anew, with fewer steps ahead (--horizon) or without it (--no-solved)",
+        )
+
+
+def say_left_out(part: SolvedPart, left_out: int, train: int) -> str:
+    """That the trunk learns from fewer rows than there are, in a sentence; "" where it is all of them."""
+    if not left_out:
+        return f"the trunk is not trained, and the {part.name} answers alone: {NOT_LEFT_OUT}"
+    if left_out == train:
+        return ""
+    why = f"the steps ahead of the others meet with those of too many to be left out of the {part.name}"
+    return f"the trunk learns from {left_out:,} of {train:,} training rows: {why}"
 
 
 def judge_part(job: Trainer, part: SolvedPart) -> dict[str, Any]:
@@ -101,6 +143,14 @@ def solved_answers(part: SolvedPart, output: Output, loader: Loader, rows: np.nd
     found = torch.cat([output.keep(part(batch).float(), batch).cpu() for batch in batches])
     part.train(training)
     return found, target
+
+
+def test_answers(network: Network, loader: Loader, rows: np.ndarray) -> tuple[Answers, Tensor | None]:
+    """Answers to test's ``rows`` (n,) and their targets, and what the solved part says by itself; None without one."""
+    beside = network.solved is not None
+    raw, true = predict_raw(network, loader, rows, final=True, beside=beside)
+    own, alone = raw.chunk(2, 1) if beside else (raw, None)
+    return (own, true), alone
 
 
 @torch.inference_mode()
@@ -140,6 +190,7 @@ def restore_part(job: Trainer, network: Network) -> None:
     check_tensors(network.solved.state_dict(), tensors, job.folder.path / SOLVED)
     check_part(network.solved, tensors, job.folder.path)
     copy_into(network.solved.state_dict(), {name: torch.from_numpy(value) for name, value in tensors.items()})
+    learn_left_out(job, network.solved)
     if rows is None or answers is None:
         return
     wanted = np.concatenate([job.split.train, job.split.validation, job.split.test])
@@ -228,6 +279,8 @@ def say_added(facts: Mapping[str, Any] | None, task: Task) -> str:
     def amount(number: float) -> str:
         return f"{100 * number:.2g}" if percent else score_text(number)
 
+    if facts.get("left_out") == 0:
+        return f"The trunk was not trained, and the {name} answers alone: {NOT_LEFT_OUT}."
     if value == low == high == 0:
         return "The trunk changed nothing."
     unit = " points" if percent else ""

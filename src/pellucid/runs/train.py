@@ -29,7 +29,7 @@ from ..planning.device import check_device
 from ..planning.plan import Plan
 from ..references.base import Reference, reference_seconds
 from ..references.fit import fit_reference
-from ..reports.importance import importance_seconds
+from ..reports.importance import seconds_for
 from ..reports.label_issues import looked_at
 from ..reports.text_content import language_seconds
 from ..solved import SolvedPart
@@ -71,7 +71,7 @@ from .record import damage_as_error, initial_record, read_record, recorded_decis
 from .reopen import recorded_plan, reopen_data, reopen_for_replay, with_place
 from .run import Run
 from .signals import stopped_by_signals
-from .solved_part import restore_part, solve_part
+from .solved_part import NOT_LEFT_OUT, check_more, restore_part, says_all_alone, solve_part
 from .transfer import StartingRun
 from .versions import current_versions, most_threads, say_versions
 from .writing_time import note_long_texts, reserve_writing
@@ -301,6 +301,7 @@ class Trainer:
         self.write_record()
         state.evaluating = timing.answer * len(self.watched) if timing else 0.0
         steps, reason = self.clock.first_steps(self.sampler.steps, state.evaluating, self.cross_validation, timing)
+        steps, reason = (1, NOT_LEFT_OUT) if says_all_alone(self) else (steps, reason)
         every = between_evaluations(steps, self.sampler.steps, timing.step if timing else 0.0, state.evaluating)
         why = f"about {EVALUATIONS} times in all, at most {EVALUATION_SHARE:.0%} of the time"
         self.decisions.decide(0, "evaluate every", every, why)
@@ -381,6 +382,7 @@ class Trainer:
 
     def extend_schedule(self, state: TrainState, more: Budget) -> None:
         """Decide on a new schedule from the present step on, for what was left of the old one and ``more``."""
+        check_more(self)
         # What was found is not for a longer training.
         self.folder.remove(ANSWERS_FILE)
         rest = end_of(self.decisions.at(state.step, "schedule")) - state.step
@@ -534,8 +536,8 @@ class Trainer:
 
     def importance_seconds(self) -> float:
         """Seconds that it may take to find what each input is worth; 0 where nobody asks."""
-        known = len(self.inputs), len(self.looked.validation)
-        return importance_seconds(self.plan.budget, *known) if self.folder.lasting else 0.0
+        known = self.inputs, len(self.looked.validation)
+        return seconds_for(self.plan.budget, *known) if self.folder.lasting else 0.0
 
     def closing_evaluations(self) -> float:
         """The work after the last step, as so many evaluations of validation: time is reserved for it.
@@ -551,7 +553,7 @@ class Trainer:
 
     def make_pacer(self, state: TrainState) -> Pacer:
         """The pacer of this run's budget; it stops early only under a budget of time without cross-validation."""
-        deadline, grow = self.clock.deadline(state.step), not self.cross_validation
+        deadline, grow = self.clock.deadline(state.step), not (self.cross_validation or says_all_alone(self))
         timed = self.clock.seconds_allowed(state.step) is not None
         return Pacer(
             self.plan.recipe,

@@ -108,6 +108,14 @@ class SolvedPart(nn.Module):
             ``batch.rows`` as left out while it is in training (``self.training``).
         """
 
+    def left_out(self, train: np.ndarray) -> np.ndarray:  # (m,) -> (k,)
+        """Those of the training rows that are answered with themselves left out, once it is solved.
+
+        A trunk learns from these alone: of what the part says of rows that it has seen it would learn to trust it too
+        much. Empty where no row could be left out; then no trunk can be trained on top of it.
+        """
+        return train
+
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What was chosen, as JSON, for the record and for people."""

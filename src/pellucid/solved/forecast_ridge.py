@@ -27,6 +27,9 @@ from .linear_forecast import KEY, VARIANT, LinearForecast, Past, Variant
 # Folds of which each is left out in turn; series, from which on whole series are left out and no stretches of time.
 FOLDS, MANY_SERIES = 4, 8
 
+# Of the training rows, that must be there without a fold: a ridge of fewer says little of what the whole one errs.
+LEAST_KEPT = 0.1
+
 # Examples times channels that sums are made of, at most, spread evenly; examples that are compared on, at most;
 # examples that sums are made of at the least, however short the time.
 MOST_EXAMPLES, MOST_COMPARED, FEWEST_EXAMPLES = 60_000, 2_000, 500
@@ -166,10 +169,21 @@ class ForecastRidge(SolvedPart):
         self.chosen = {**self.chosen, **self.facts(), "folds": len(weights), "rows": len(fold)}
         for k, (i, member) in enumerate(zip(chosen, self.linear, strict=True)):
             member.weight.copy_(found[i][1])
-            member.fold_weight.copy_(torch.stack([own[k] for own in weights]))
+            for own, weight in zip(member.fold_weight, (each[k] for each in weights), strict=True):
+                own.copy_(weight)
         self.fold.copy_(torch.from_numpy(fold))
         self.to(device)
-        self._fit_spread(rows, spread_evenly(train, MOST_COMPARED))
+        left_out = self.left_out(train)
+        known = left_out if len(left_out) else compared
+        self._fit_spread(rows, spread_evenly(known, MOST_COMPARED), left_out=len(left_out) > 0)
+
+    def left_out(self, train: np.ndarray) -> np.ndarray:
+        return train[self.fold.cpu().numpy()[train] >= 0]
+
+    def check_values(self, tensors: Mapping[str, np.ndarray]) -> None:
+        fold, folds = tensors["fold"], int(self.chosen["folds"])
+        if len(fold) and not -1 <= int(fold.min()) <= int(fold.max()) < max(folds, 1):
+            raise forms.FormError(f"ridge.fold is not one of {folds:,} folds")
 
     @property
     def most_examples(self) -> int:
@@ -208,7 +222,7 @@ class ForecastRidge(SolvedPart):
     def _fold_weights(
         self, rows: Rows, train: np.ndarray, members: Sequence[Variant]
     ) -> tuple[np.ndarray, list[list[Tensor]]]:  # (n,), K × members × (1 or C, D, H)
-        """The fold of each row, and weights from all others for each."""
+        """The fold of each row, -1 for one that can't be left out, and weights from all others for each fold."""
         windows = rows.arrays[KEY]
         low, place = np.asarray(windows.low.cpu()), np.asarray(windows.places.cpu())
         fold, kept = folds_of(low, place, train, self.past.horizon)
@@ -216,14 +230,17 @@ class ForecastRidge(SolvedPart):
         assigned[train] = fold
         found = []
         for own in kept:
-            # Where the steps ahead of all others meet with the fold's, there is nothing that could be left out.
-            some = spread_evenly(train[own] if own.any() else train, self.most_examples)
+            some = spread_evenly(train[own], self.most_examples)
             found.append([solve_weights(self.past, sum_examples(self.past, one, rows, some), one) for one in members])
         return assigned, found
 
-    def _fit_spread(self, rows: Rows, some: np.ndarray) -> None:  # (m,)
-        """How far answers are off at each step on rows left out, and how that goes with how much the past varied."""
-        self.train()
+    def _fit_spread(self, rows: Rows, some: np.ndarray, left_out: bool) -> None:  # (m,)
+        """How far answers are off at each step on rows left out, and how that goes with how much the past varied.
+
+        Args:
+            left_out: whether they are training rows, each answered without its fold; else validation's.
+        """
+        self.train(left_out)
         errors, variation = [], []
         for part in batches_of(rows, some):
             batch = rows.batch(part)
@@ -264,7 +281,8 @@ def folds_of(
     """The fold of each training row, and for each fold which rows see nothing of it.
 
     Whole series where there are many; else stretches of time, and of the others those whose steps ahead do not meet
-    with any of the fold's.
+    with any of the fold's. Where hardly any are left then, as of few rows that look far ahead, the rows of that stretch
+    can't be left out: they are in fold -1. Smaller stretches would not help: it is the steps ahead that meet.
 
     Args:
         series, place: of all rows: the first place of their series, and their own.
@@ -283,4 +301,7 @@ def folds_of(
     for k in range(FOLDS):
         start, stop = (low + (high - low) * share / FOLDS for share in (k, k + 1))
         kept.append((at + horizon <= start[number]) | (at >= stop[number] + horizon))
-    return fold, kept
+    able = [k for k in range(FOLDS) if kept[k].mean() >= LEAST_KEPT]
+    numbered = np.full(FOLDS, -1, np.int8)
+    numbered[able] = range(len(able))
+    return numbered[fold], [kept[k] for k in able]

@@ -172,7 +172,7 @@ class LinearForecast(nn.Module):
         return ((true - last.unsqueeze(1)) / scale.unsqueeze(1)).transpose(1, 2)
 
     def forward(self, batch: Batch, fold: Tensor | None = None) -> Tensor:  # (B,) -> (B, H, C)
-        """The forecast. ``fold``: that each example is in, and is answered without; None for the whole map."""
+        """The forecast. ``fold``: that each example is in, and is answered without; None or -1 for the whole map."""
         own = self.own
         x, last, scale = self.features(batch, own.length)
         shift = x[..., own.length - own.offset : own.length].mean(2, keepdim=True)  # (B, C, 1)
@@ -187,7 +187,8 @@ class LinearForecast(nn.Module):
         found = x.new_zeros(*x.shape[:2], self.past.horizon)
         for k in fold.unique().tolist():
             own = fold == k
-            found[own] = torch.einsum("bcd,cdh->bch", x[own], self.fold_weight[k].expand(x.shape[1], -1, -1))
+            weight = self.weight if k < 0 else self.fold_weight[k]
+            found[own] = torch.einsum("bcd,cdh->bch", x[own], weight.expand(x.shape[1], -1, -1))
         return found
 
 

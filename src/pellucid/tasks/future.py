@@ -88,11 +88,12 @@ class FutureTask(Task):
         return np.stack([point + self.learned["lines"][level] * spread for level in levels], -1)
 
     def read_answers(self, raw: Values, target: Values) -> tuple[np.ndarray, Any]:
-        """(n, H, C, 3): what comes, and the ends of its interval; and the ``Outcome``."""
-        point, _ = self.split_answer(raw)
+        """(n, H, C, 4): what comes, the ends of its interval, how far it may be off; and the ``Outcome``."""
+        point, spread = self.split_answer(raw)
         values, scale = self.split_target(target)
-        answers = np.concatenate([point[..., None], self.quantiles(raw, (LOW, HIGH))], -1)
-        return answers, Outcome(values, scale, self.learned["mean"], self.learned["std"])
+        answers = np.concatenate([point[..., None], self.quantiles(raw, (LOW, HIGH)), spread[..., None]], -1)
+        learned = self.learned
+        return answers, Outcome(values, scale, learned["mean"], learned["std"], LEVELS, learned["lines"])
 
     # -- baseline
 
@@ -128,7 +129,10 @@ class FutureTask(Task):
     # -- intervals
 
     def calibrate(self, raw: Values, target: Values) -> None:
-        """Learn the lines of each step from validation's errors (split conformal prediction, Lei et al., 2018)."""
+        """Learn the lines of each step from validation's errors (split conformal prediction, Lei et al., 2018).
+
+        What is forecast always lies within them, also where errors are biased.
+        """
         point, spread = self.split_answer(raw)
         values, _ = self.split_target(target)
         error = (values - point) / spread  # (n, H, C)
@@ -142,7 +146,11 @@ class FutureTask(Task):
                 own = own[np.isfinite(own)]
                 if len(own):
                     lines[:, h, c] = conformal_quantiles(own, LEVELS)
-        self.learned["lines"] = np.maximum.accumulate(lines, 0).astype(np.float32)
+        lines = np.maximum.accumulate(lines, 0).astype(np.float32)
+        # Errors that all lie on one side of 0 would put the interval beside what is forecast.
+        lower = np.array(LEVELS) < 0.5
+        lines[lower], lines[~lower] = np.minimum(lines[lower], 0.0), np.maximum(lines[~lower], 0.0)
+        self.learned["lines"] = lines
 
     large_loss = (
         "A large loss is a stretch that did not go as forecast: look there for sudden changes, gaps and faulty values."
@@ -245,13 +253,21 @@ class FutureTask(Task):
 
     def error_by_step(self, answers: np.ndarray, true: Outcome) -> dict[str, Any]:
         """Of each step ahead: the mean absolute scaled error and the share of intervals that hold what came."""
-        error = abs(answers[..., 0] - true.values) / true.scale[:, None]
-        held = covered(answers, true)
-        with np.errstate(invalid="ignore"):
-            return {
-                "error": np.nanmean(error, (0, 2)).tolist(),
-                "coverage": np.nanmean(held, (0, 2)).tolist(),
-            }
+        return {
+            "error": mean_by_step(answers[..., 0], true),
+            "coverage": np.nanmean(covered(answers, true), (0, 2)).tolist(),
+        }
+
+    def step_errors(self, raw: Values, target: Values) -> list[float]:  # (n, R), (n, H + 1, C) -> H
+        """Of each step ahead the mean absolute scaled error of raw answers."""
+        values, scale = self.split_target(target)
+        outcome = Outcome(values, scale, self.learned["mean"], self.learned["std"])
+        return mean_by_step(self.split_answer(raw)[0], outcome)
+
+
+def mean_by_step(point: np.ndarray, true: Outcome) -> list[float]:  # (n, H, C) -> H
+    """Of each step ahead the mean absolute scaled error; NaN where nothing is known."""
+    return np.nanmean(abs(point - true.values) / true.scale[:, None], (0, 2)).tolist()  # type: ignore[no-any-return]
 
 
 def covered(answers: np.ndarray, true: Outcome) -> np.ndarray:  # (n, H, C), NaN where not known

@@ -64,7 +64,7 @@ def select_weights(
     # under a solved output layer.
     if state.best_row.get("step") != state.step:
         candidates["the best seen" if state.best_row.get("step") else "the frozen trunk"] = state.best
-    alone = "" if network.solved is None else f"the {network.solved.name} alone"
+    alone = name_alone(network)
     if alone:
         candidates[alone] = without_trunk(network, last)
     candidates = {name: weights for name, weights in candidates.items() if among is None or name in among}
@@ -89,6 +89,11 @@ def select_weights(
     if output.writes:
         found[best] = predict_raw(network, loader, rows, final=True)
     return {"weights": best, **metrics}, *found[best]
+
+
+def name_alone(network: Network) -> str:
+    """What a network's solved part alone is called among the candidates; "" without one."""
+    return "" if network.solved is None else f"the {network.solved.name} alone"
 
 
 def without_trunk(network: Network, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

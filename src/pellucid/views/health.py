@@ -98,6 +98,9 @@ def refine(subject: Subject, found: Verdict, validation: Batch, course: Course) 
     if found.word == "leak":
         return replace(found, why=f"{harm_text(telling_part(subject.network, validation, course.naive))}. {found.why}")
     chosen, learning = (record.get("chosen") or {}).get("weights", ""), record.get("learning") or {}
+    if (record.get("solved") or {}).get("left_out") == 0:
+        why = "No training row could be left out of it."
+        return Verdict("not_used", f"The network answers with {chosen}: no trunk was trained on top of it.", why)
     if found.word != "healthy" and learning.get("few"):
         why = f"It had {count_noun(record['steps'], 'step')}; at least {learning['enough']:,} are needed."
         return Verdict("too_short", "Training was too short to judge.", why, "Give it more time.")

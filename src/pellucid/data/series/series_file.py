@@ -96,7 +96,8 @@ def columns_of_files(files: Sequence[SeriesFile]) -> tuple[dict[str, Column], Pl
     for i, name in enumerate(channel_names(next(iter(counts.values())))):
         cells = list_series(name, [None if row is None else row[i] for row in rows])
         columns[name] = Column(name, cells, places=partial(_row_place, places), row_places=places, faults=faults)
-    answers = [answer for one in files for answer in one.answers]
+    # What is said of a series that can't be read is no class: of a line cut short it is a part of its values.
+    answers = [None if i in one.faults else answer for one in files for i, answer in enumerate(one.answers)]
     if goal := files[0].goal:
         held = pl.Series(goal, answers, pl.String)
         columns[goal] = Column(goal, held, places=partial(places.cell_place, goal), row_places=places)

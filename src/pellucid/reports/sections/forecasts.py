@@ -27,7 +27,18 @@ def forecasts_section(content: Content) -> Markup | None:
     lead = f"Grey: the past; green: actual values of the {scored_on(content)}, spread evenly over its time. Blue: the "
     lead += f"forecast, with the interval meant to hold {share} of them."
     figures = [_figure(one, found["step"]) for one in found["drawn"]]
-    cards = [*_step_cards(found["steps"], share), *_moment_cards(found, share), *figures]
+    # Reports of older runs tell of no rhythm.
+    lead += f" {found['rhythm'][1]}" if found.get("rhythm") else ""
+    steps = _step_cards(found["steps"], share)
+    # Cards stand in twos, and wide ones follow.
+    beside = len(steps) % 2
+    cards = [
+        *steps,
+        *figures[:beside],
+        *_score_cards(found, share),
+        *_moment_cards(found, share),
+        *figures[beside:],
+    ]
     return join_markup([tag("p", lead, class_="quiet"), card_grid(*cards)])
 
 
@@ -37,6 +48,33 @@ def _figure(one: Mapping[str, Any], step: str, title: str = "") -> Markup:
         one["past"], one["value"], one["low"], one["high"], one["true"], x_label=f"steps ({step})", y_label=one["of"]
     )
     return card(title + f"{one['of']}, {one['title']}", chart)
+
+
+def _score_cards(found: Mapping[str, Any], share: str) -> list[Markup]:
+    """Scores of each channel and of each series, where there are several."""
+    # Reports of older runs tell none.
+    scores, cards = found.get("scores") or {}, []
+    for key, one in (("channels", "channel"), ("series", "series")):
+        if not (part := scores.get(key)):
+            continue
+        told, held = part["told"], f"{share} intervals hold"
+        every = (("mae", "MAE"), ("mse", "MSE, standardised"), ("mase", "MASE"), ("coverage", held))
+        columns = [(by, title) for by, title in every if any(line[by] is not None for line in told)]
+        rows = [[table_cell(line["name"]), *(table_cell(_score_text(by, line[by]), "n") for by, _ in columns)]
+                for line in told]  # fmt: skip
+        note = "MAE is in the units of each channel." if key == "channels" else ""
+        if left := part["left"]:
+            note += f" The worst and the best by MASE; {left:,} between them are left out."
+        table = html_table([one, *(title for _, title in columns)], rows, numbers=len(columns))
+        notes = [tag("p", note.strip(), class_="caption")] if note else []
+        cards.append(card(f"Scores by {one}", [tag("div", table, class_="scroll"), *notes], wide=True))
+    return cards
+
+
+def _score_text(by: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return percent_text(value) if by == "coverage" else number_text(value)
 
 
 def _moment_cards(found: Mapping[str, Any], share: str) -> list[Markup]:
@@ -82,8 +120,9 @@ def _step_cards(steps: Mapping[str, Any], share: str) -> list[Markup]:
     ahead = np.arange(1, len(own["error"]) + 1)
     if len(ahead) < 2:
         return []
-    curves = {"network": own["error"], other["name"]: other["error"]}
-    if solved := steps.get("solved"):
+    curves = {"network": own["error"], "baseline": other["error"]}
+    solved = steps.get("solved")
+    if solved:
         curves[solved["name"]] = solved["error"]
     chart = line_chart({name: (ahead, y) for name, y in curves.items()}, x_label="steps ahead", y_label="MASE")
     some = np.unique(np.linspace(0, len(ahead) - 1, min(len(ahead), MOST_LINES)).astype(int))
@@ -91,9 +130,22 @@ def _step_cards(steps: Mapping[str, Any], share: str) -> list[Markup]:
     held = line_chart({"held": (ahead, own["coverage"])}, x_label="steps ahead", y_label="share held", as_percent=True,
                       level=(share, float(share.rstrip("%")) / 100))  # fmt: skip
     share_rows = [[f"{ahead[i]:,}", percent_text(own["coverage"][i])] for i in some]
-    note = "Below 1 a forecast errs less than the value a season before did in training."
+    note = (
+        f"The baseline is {other['name']}. Below 1 a forecast errs less than the value a season before did in training."
+    )
     return [
         card("Error by steps ahead",
              [*behind_table(chart, ["steps ahead", *curves], rows), tag("p", note, class_="caption")]),
+        *([_gain_card(ahead, own["error"], solved, some)] if solved else []),
         card(f"What the {share} intervals hold", behind_table(held, ["steps ahead", "held"], share_rows)),
     ]  # fmt: skip
+
+
+def _gain_card(ahead: np.ndarray, own: Sequence[float], solved: Mapping[str, Any], some: np.ndarray) -> Markup:
+    """By how much the trunk lowers the error of the solved part, by steps ahead."""
+    gain = np.array(solved["error"], np.float64) - np.array(own, np.float64)
+    chart = line_chart({"gain": (ahead, gain)}, x_label="steps ahead", y_label="MASE", level=("no gain", 0.0))
+    rows = [[f"{ahead[i]:,}", number_text(gain[i])] for i in some]
+    note = f"The error of the {solved['name']} less the network's: above 0 the trunk adds something."
+    table = behind_table(chart, ["steps ahead", "gain"], rows)
+    return card("What the trunk adds by steps ahead", [*table, tag("p", note, class_="caption")])

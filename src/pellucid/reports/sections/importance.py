@@ -28,6 +28,10 @@ def importance_section(content: Content) -> Markup | None:
     lead = f"How much the {metric}{unit} gets worse when a column's values are shuffled among "
     lead += f"{found['rows']:,} validation examples ({was} with none shuffled): the mean of "
     lead += f"{count_noun(found['shuffles'], 'shuffle')}, with the standard deviation as a line. {CAVEAT}"
+    if content.get("forecasts"):
+        lead += (
+            " A column's values are all that a forecast reads of it: its past and, where it is known ahead, what comes."
+        )
     bars = [Bar(one["input"], one["value"], *_ends(one)) for one in inputs[:MOST_BARS]]
     rows = [[one["input"], _text(one["value"], percent), f"± {_text(one['spread'], percent)}"] for one in inputs]
     chart = bar_chart(bars, as_percent=percent)
