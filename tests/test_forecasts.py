@@ -914,3 +914,10 @@ def test_the_naive_answer_never_is_that_of_the_series_before() -> None:
     loader, rows = Loader.of(data, fields, torch.device("cpu")), np.array([80])
     assert loader.target is not None
     assert task.naive_answers(loader.target, rows, rows)[0][0, :3].tolist() == [0, 0, 0]
+
+
+def test_a_channel_that_drifts_is_said_once() -> None:
+    rise = np.arange(1500.0) + np.random.default_rng(0).normal(size=1500)
+    data = read(hourly(1500).with_columns(c0=pl.Series(rise)), horizon=5)
+    data.check(data.split(0))
+    assert said(data).count("all of test is above all of train") == 1

@@ -37,7 +37,8 @@ def find_drift(parts: SplitView) -> Iterator[Note]:
     found: list[tuple[str, Note]] = []
     # Times change, as is known.
     level = "info" if parts.data.reading.parting.by == "time" else "warning"
-    for field in (*parts.data.inputs, *parts.data.targets):
+    # What is forecast is an input, too.
+    for field in {one.name: one for one in (*parts.data.inputs, *parts.data.targets)}.values():
         for other in PARTS[:0:-1]:
             rows, train = (split[name][:: max(1, len(split[name]) // MOST_ROWS)] for name in (other, "train"))
             if min(len(rows), len(train)) >= MIN_PART_EXAMPLES and (
@@ -48,7 +49,8 @@ def find_drift(parts: SplitView) -> Iterator[Note]:
                 break
     yield from (note for _, note in found[:MOST_NOTES])
     if rest := [name for name, _ in found[MOST_NOTES:]]:
-        text = f"{count_noun(len(rest), 'more column')} differ between the given sets: {join_words(rest)}"
+        verb = "differs" if len(rest) == 1 else "differ"
+        text = f"{count_noun(len(rest), 'more column')} {verb} between the sets: {join_words(rest)}"
         yield Note(level, text, "", found[-1][1].action, FIX)
 
 
