@@ -138,7 +138,10 @@ def m4(given: Any) -> None:
         for who in ("network", "ridge", "naive"):
             scores = np.array([official(one, who, season) for one in found]).T
             hold = held(found) if who == "network" else ""
-            rows.append([which, who, *(spread(own.tolist(), 3) for own in scores), hold, longest(found)])
+            shown = [spread(own.tolist(), 3) for own in scores]
+            # The baseline has no interval.
+            shown[-1] = "" if who == "naive" else shown[-1]
+            rows.append([which, who, *shown, hold, longest(found)])
             print(" | ".join(rows[-1]), flush=True)
     header = ("series", "who", "MASE", "sMAPE, %", "scaled interval score, 95%", "90% intervals hold", "seconds")
     note = (
