@@ -16,7 +16,7 @@ import pellucid
 from pellucid.data.timeline.step import find_break
 from pellucid.data.timeline.uninformative import rises_evenly
 from pellucid.data.timeline.windows import season_scales, target_windows
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, UsageError
 from pellucid.metrics.future import OF_FUTURES, Outcome
 from pellucid.training.loader import Loader
 
@@ -318,3 +318,15 @@ def test_whole_series_a_row_are_no_moments(tmp_path: Path) -> None:
         with pytest.raises(PellucidError, match="each row is a whole series here") as wrong:
             pellucid.read(source, horizon=2, cache=False)
         assert "--series" in str(wrong.value.fix)
+
+
+def test_several_columns_may_be_named_in_one_text() -> None:
+    frame = windy(300).with_columns(pl.col("wind").reverse().alias("load"), pl.lit(1.5).alias("a,b"))
+    data = read(frame, target="c0", horizon=6, known="wind, load", ignore=["a,b"])
+    assert [roles(data)[name] for name in ("wind", "load", "a,b")] == ["known", "known", "ignore"]
+    with pytest.raises(UsageError, match="'gust'"):
+        read(frame, target="c0", horizon=6, known="wind,gust")
+    shops = pl.concat([windy(200).with_columns(shop=pl.lit(a), item=pl.lit(b)) for a in "pq" for b in "rs"])
+    data = read(shops, target="c0", horizon=6, series="shop,item")
+    assert data.timeline is not None
+    assert len(data.timeline.names) == 4

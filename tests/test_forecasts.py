@@ -30,6 +30,7 @@ from pellucid.solved.linear_forecast import LinearForecast, Past, Variant, fill_
 from pellucid.storage import pack_tensors, unpack_tensors
 from pellucid.tasks.future import LEVELS, FutureTask, conformal_quantiles
 from pellucid.training.arrays import WindowRows
+from pellucid.training.evaluate import predict_raw
 from pellucid.training.loader import Loader
 from pellucid.training.loop import Loop
 
@@ -921,3 +922,21 @@ def test_a_channel_that_drifts_is_said_once() -> None:
     data = read(hourly(1500).with_columns(c0=pl.Series(rise)), horizon=5)
     data.check(data.split(0))
     assert said(data).count("all of test is above all of train") == 1
+
+
+def test_how_far_a_trunk_may_be_off_follows_from_validation_alone() -> None:
+    """It errs less on rows that it has learned from, so these tell nothing of what comes."""
+    rng, x = np.random.default_rng(0), [0.3]
+    for _ in range(899):
+        x.append(min(max(3.9 * x[-1] * (1 - x[-1]) + 0.01 * rng.normal(), 0.001), 0.999))
+    frame = hourly(900).select("when").with_columns(c0=pl.Series(x))
+    run = pellucid.train(read(frame, horizon=2, context=16), steps=200, save=False, progress=False, seed=0)
+    assert "alone" not in run.record["chosen"]["weights"]
+    data, output = read(frame, horizon=2, context=16), run.network.output
+    split, loader = data.split(run.plan.split_seed), Loader.of(data, run.network.fields, torch.device("cpu"))
+    raw, true = predict_raw(run.network, loader, split.test)
+    held = output.task.report_content(raw.numpy(), true.numpy())["metrics"]["coverage of the 90% intervals"]
+    assert 0.8 < held < 0.99
+    lines = output.task.learned["lines"].copy()
+    output.calibrate(*predict_raw(run.network, loader, split.validation))
+    np.testing.assert_allclose(output.task.learned["lines"], lines, atol=1e-5)

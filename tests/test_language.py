@@ -899,6 +899,11 @@ def test_what_a_prompt_has_of_a_piece_is_not_written_again(runs: dict[str, pellu
             text = prompt + "".join(Writer(network, seed=seed).write(prompt, 12))
             assert text.startswith(prompt)
             assert "\ufffd" not in text[: len(prompt)]
+    # Of a word of several pieces all are written anew, and what only does that is no token more.
+    tokens, owed = open_end(field, encode_prompt(field, "the xylo"))
+    assert owed == b" xylo"
+    assert tokens.tolist() == encode_prompt(field, "the").tolist()
+    assert all("".join(Writer(network, seed=seed).write("the xylo", 1)) for seed in range(5))
     # A document that begins with nothing owes nothing.
     assert open_end(field, encode_prompt(field, ""))[1] == b""
     assert open_end(runs["bytes"].network.output.fields[0], np.array([1, 5, 6]))[1] == b""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 import pellucid
 from pellucid.data.batches.batch import encode_groups, encode_target
+from pellucid.data.splits.time_spans import Moments
 from pellucid.errors import PellucidError
 from pellucid.fields import Ragged
 from pellucid.network import Network
@@ -34,7 +35,7 @@ from pellucid.training.sampler import Sampler
 from pellucid.training.schedule import trapezoid
 from pellucid.training.state import TrainState
 from pellucid.trunks.layers import GroupedBatchNorm
-from pellucid.tuning.selection import select_weights
+from pellucid.tuning.selection import is_surely_better, select_weights
 from pellucid.tuning.sizing import largest_within_budget, time_steps
 
 CPU = torch.device("cpu")
@@ -487,3 +488,20 @@ def test_a_run_is_opened_without_torchs_compiler(target: str, heads: int | None,
     code = f"import sys, pellucid; pellucid.load({str(run.path)!r}); print('torch._dynamo' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_what_is_alike_makes_a_gain_less_sure() -> None:
+    """Gains that hold for a stretch of time, or for a group, are as many as there are stretches or groups."""
+    output: Any = SimpleNamespace(losses=lambda raw, batch: raw[:, 0])
+    each = np.random.default_rng(0).permutation(np.linspace(-1.5, 1.7, 12))
+    gain, true = torch.tensor(np.repeat(each, 40)).view(-1, 1), torch.zeros(480, 1)
+    one, other = (torch.zeros(480, 1), true), (gain, true)
+    group, time = np.repeat(np.arange(12), 40), Moments(np.arange(480.0), "time", False)
+    assert is_surely_better(output, one, other)
+    assert not is_surely_better(output, other, one)
+    assert not is_surely_better(output, one, other, group=group)
+    assert not is_surely_better(output, one, other, moments=time)
+    # A gain that is much larger than it varies is sure either way.
+    sure = (gain + 3, true)
+    assert is_surely_better(output, one, sure, group=group)
+    assert is_surely_better(output, one, sure, moments=time)

@@ -11,6 +11,7 @@ import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Column, kind_named, recognise
+from .schema import separate_names
 from .source import Contents
 
 # Asks for all columns there are.
@@ -51,7 +52,7 @@ def keep_columns(
         UsageError: for a column that is not there.
         PellucidError: for a column of images in memory, which no table holds.
     """
-    asked = [keep] if isinstance(keep, str) else list(keep)
+    asked = separate_names([keep] if isinstance(keep, str) else keep, found.columns)
     everything = ALL in asked
     for name in asked:
         if name not in found.columns and not everything:

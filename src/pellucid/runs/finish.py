@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..data.splits.grouping import score_grouping
 from ..reports.files import write_history, write_report
 from ..reports.importance import weigh_inputs
 from ..storage import WEIGHTS
@@ -42,9 +43,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     # Before the weights are chosen: the end of the training is not the best of it.
     job.moments.end(state)
     network, output = state.network, state.network.output
-    # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
-    among = {"the average"} if job.cross_validation else {name_alone(network)} if says_all_alone(job) else None
-    chosen, *watched = select_weights(state, job.loader, job.watched, among=among)
+    chosen, *watched = _choose_weights(job, state)
     # Of the chosen weights; what they wrote before was by sound alone.
     if learn_letters(job, network):
         watched = [*predict_raw(network, job.loader, job.watched, final=True)]
@@ -54,7 +53,8 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     # Counted before it is looked at: a crash in between must not hide a look.
     job.record["looks"] = int(job.record.get("looks", 0)) + tested
     job.write_record()
-    output.calibrate(*_known_errors(job, network, raw, true))
+    alone_chosen = chosen["weights"] == name_alone(network)
+    output.calibrate(*(_known_errors(job, network, raw, true) if alone_chosen else (raw, true)))
     seen, alone = test_answers(network, job.loader, job.split.test) if tested else ((raw, true), None)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
@@ -98,11 +98,20 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     return run
 
 
+def _choose_weights(job: Trainer, state: TrainState) -> tuple[dict[str, Any], Tensor, Tensor]:
+    """``select_weights`` among those that the plan allows."""
+    # The marks were found with averaged weights; of 15 validation rows the best of three candidates is chance.
+    among = {"the average"} if job.cross_validation else {name_alone(state.network)} if says_all_alone(job) else None
+    alike = score_grouping(job.data, job.watched, None)
+    return select_weights(state, job.loader, job.watched, among=among, group=alike["group"], moments=alike["moments"])
+
+
 def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> Answers:
     """Answers and targets that how sure to be is learned from: validation's and, of forecasts, left-out training rows'.
 
     Validation is one stretch of time, and another may be rougher (cross-conformal prediction, Vovk, 2015). Of many
-    series it is as many stretches, and what is said of a series that was left out is off by more than of others.
+    series it is as many stretches, and what is said of a series that was left out is off by more than of others. Only
+    of a solved part alone: a trunk has learned from the training rows, of which it leaves out none.
     """
     line = job.data.timeline
     if network.solved is None or network.output.task.constant or line is None or len(line.names) > 1:

@@ -5,6 +5,7 @@ B texts side by side, T tokens, V vocabulary.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,9 @@ from ..fields.text import RESERVED, START, load_tokenizer
 from ..network import Network
 from ..options import WRITE, check_options
 from .token_reader import TokenReader
+
+# Pieces of a prompt's last word, at most, that are written anew.
+MOST_OPEN = 8
 
 # Tokens that are written unless asked otherwise, and at the most.
 USUAL_LENGTH, MOST_LENGTH = 400, 1_000_000
@@ -92,20 +96,24 @@ class Writer:
             reader = TokenReader(self.network)
             tokens, owed = open_end(self.field, tokens)
             logits = reader.read(torch.from_numpy(tokens)[None])
-            for step in range(length):
+            written = 0
+            for step in itertools.count():
                 chosen = self._choose(logits, step, example, owed)
                 piece = bytes_of(int(chosen[0]))
                 if owed:
                     # Of what is written now the prompt has had the beginning.
                     assert isinstance(piece, bytes)
                     piece, owed = piece[len(owed) :], owed[len(piece) :]
+                # What only gives the prompt's end anew is no token more.
+                written += bool(piece)
                 if shown := stream.push(piece):
                     yield shown
                 if stream.stopped:
                     return
                 # What comes after the last one is not asked.
-                if step + 1 < length:
-                    logits = reader.read(torch.from_numpy(chosen)[:, None])
+                if written == length:
+                    break
+                logits = reader.read(torch.from_numpy(chosen)[:, None])
             if rest := stream.finish():
                 yield rest
         finally:
@@ -158,8 +166,8 @@ def encode_prompt(field: Field, prompt: str) -> np.ndarray:  # -> (T,) int64
     return np.concatenate([[START], tokens]).astype(np.int64)
 
 
-def open_end(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, bytes]:  # (T,) -> (T or T - 1,)
-    """A prompt without its last piece of a word, and that piece's bytes, with which what is written has to begin.
+def open_end(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, bytes]:  # (T,) -> (T',)
+    """A prompt without the pieces of its last word, and these pieces' bytes, with which what is written has to begin.
 
     A prompt may end inside of what is one piece in every text: behind ``"def"`` and a space by itself there never was a
     name, as a name's piece begins with the space (token healing; Lundberg, "Prompt boundaries and token healing",
@@ -168,7 +176,14 @@ def open_end(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, bytes]:  # (
     state = field.state or {}
     if state["level"] != BPE or len(tokens) < 2:
         return tokens, b""
-    return tokens[:-1], piece_bytes(token_pieces(state["tokenizer"])[int(tokens[-1]) - RESERVED])
+    pieces, owed = token_pieces(state["tokenizer"]), b""
+    # The first token is the start of a document.
+    for end in range(len(tokens) - 1, max(len(tokens) - 1 - MOST_OPEN, 0), -1):
+        owed = piece_bytes(pieces[int(tokens[end]) - RESERVED]) + owed
+        if owed[:1].isspace() or end == 1:
+            return tokens[:end], owed
+    # Of what is no word the last piece alone.
+    return tokens[:-1], piece_bytes(pieces[int(tokens[-1]) - RESERVED])
 
 
 def agreeing_tokens(field: Field, owed: bytes) -> np.ndarray:  # -> (V,) bool

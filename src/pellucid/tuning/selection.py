@@ -13,6 +13,10 @@ from torch import Tensor
 
 from ..data import Split
 from ..data.batches.batch import Batch
+from ..data.splits.time_spans import Moments
+from ..metrics.base import normalised_weights
+from ..metrics.block_bootstrap import NORMAL_95, block_bootstrap
+from ..metrics.bootstrap import bootstrap_interval
 from ..network import Network
 from ..outputs import Output
 from ..training.evaluate import Answers, mean_loss, predict_raw
@@ -42,7 +46,13 @@ def say_watched(some: int, every: int, listener: Listener) -> None:
 
 
 def select_weights(
-    state: TrainState, loader: Loader, rows: np.ndarray, *, among: Container[str] | None = None
+    state: TrainState,
+    loader: Loader,
+    rows: np.ndarray,
+    *,
+    among: Container[str] | None = None,
+    group: np.ndarray | None = None,
+    moments: Moments | None = None,
 ) -> tuple[dict[str, Any], Tensor, Tensor]:
     """Give the network the weights that answer ``rows`` best: by the metric, and by the loss where that ties.
 
@@ -51,6 +61,7 @@ def select_weights(
 
     Args:
         among: names of the candidates to choose from; None for all.
+        group, moments: of ``rows``, as for ``Task.score``: which of them are alike.
 
     Returns:
         What was chosen with every candidate's metric; the chosen weights' raw answers (n, R); the targets (n, ...).
@@ -83,7 +94,7 @@ def select_weights(
         metrics[name] = task.measure_watched(*found[name], weight)
     best = max(found, key=rank_weights)
     # What is simpler stays unless validation is sure of more: of four rows any is the best by chance.
-    if alone and best != alone and not is_surely_better(output, found[best], found[alone]):
+    if alone and best != alone and not is_surely_better(output, found[best], found[alone], group, moments):
         best = alone
     copy_into(state.weights, candidates[best])
     if output.writes:
@@ -102,11 +113,27 @@ def without_trunk(network: Network, weights: Mapping[str, Tensor]) -> dict[str, 
     return {name: torch.zeros_like(value) if name in zeroed else value for name, value in weights.items()}
 
 
-def is_surely_better(output: Output, one: Answers, other: Answers) -> bool:
+def is_surely_better(
+    output: Output, one: Answers, other: Answers, group: np.ndarray | None = None, moments: Moments | None = None
+) -> bool:
     """Whether the mean loss of ``one`` is lower by more than a standard error, example by example.
 
     The rule of Breiman et al., "Classification and Regression Trees", 1984: of models within one error the simplest.
+    Forecasts that overlap are alike, and so are examples of a group: blocks of time and whole groups are resampled.
     """
     gains = [output.losses(raw, Batch.of_targets(target)).double() for raw, target in (other, one)]
-    gain = gains[0] - gains[1]
-    return len(gain) > 1 and float(gain.mean()) > STANDARD_ERRORS * float(gain.std()) / len(gain) ** 0.5
+    gain = (gains[0] - gains[1]).cpu().numpy()
+    if len(gain) < 2:
+        return False
+    if group is None and moments is None:
+        return float(gain.mean()) > STANDARD_ERRORS * float(gain.std(ddof=1)) / len(gain) ** 0.5
+
+    def mean_gain(weight: np.ndarray) -> np.ndarray:  # (S, n) -> (S,)
+        return (weight @ gain) / weight.sum(1)  # type: ignore[no-any-return]
+
+    even = normalised_weights(None, len(gain))
+    if moments is None:
+        low, high = bootstrap_interval(mean_gain, even, group=group)
+    else:
+        low, high, _ = block_bootstrap(mean_gain, even, moments.value)
+    return float(gain.mean()) > STANDARD_ERRORS * (high - low) / (2 * NORMAL_95)

@@ -16,7 +16,7 @@ from ...fields.category import NO_VALUES
 from ...fields.channel import Channel
 from ...fields.column import drop_missing
 from ...fields.notes import LEFT_OUT
-from ..schema import PLACEHOLDER
+from ..schema import PLACEHOLDER, separate_names
 from ..source import ReadOptions
 from .clock import clock_in_words
 from .forecast import Forecast
@@ -73,8 +73,7 @@ def _named_goals(asked: str | Sequence[str] | None, columns: Container[str]) -> 
     """The targets that were named, several in one text with commas between."""
     if asked is None:
         return ()
-    each = (asked,) if isinstance(asked, str) else asked
-    return tuple(part.strip() for one in each for part in ([one] if one in columns else one.split(",")))
+    return separate_names((asked,) if isinstance(asked, str) else asked, columns)
 
 
 def leave_out_past_words(fields: Sequence[Field], options: ReadOptions, say: Say) -> list[Field]:
