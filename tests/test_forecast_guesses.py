@@ -330,3 +330,14 @@ def test_several_columns_may_be_named_in_one_text() -> None:
     data = read(shops, target="c0", horizon=6, series="shop,item")
     assert data.timeline is not None
     assert len(data.timeline.names) == 4
+
+
+def test_series_that_are_too_short_to_be_scored_are_said() -> None:
+    one = said(read(hourly(100), horizon=40))
+    assert "there are 100 hours, less than three horizons of 40 hours: what is left of them for each set is" in one
+    each = [hourly(n, seed=n).with_columns(shop=pl.lit(f"s{n}")) for n in (300, 301, 50)]
+    many = said(read(pl.concat(each), horizon=40, series="shop"))
+    assert "1 of 3 series has less than three horizons of 40 hours: what is left of it for each set is little" in many
+    each[1] = each[1][:60]
+    many = said(read(pl.concat(each), horizon=40, series="shop"))
+    assert "2 of 3 series have less than three horizons of 40 hours: what is left of them" in many

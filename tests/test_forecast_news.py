@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,13 @@ from test_forecasts import hourly, read, said
 import pellucid
 from pellucid.data.timeline.forecast import Forecast
 from pellucid.data.timeline.step import Step
+from pellucid.data.timeline.timeline import build_timeline
+from pellucid.data.timeline.windows import fitting_places, phases_of
 from pellucid.errors import PellucidError, UsageError
 from pellucid.runs import forecast_pieces
+from pellucid.runs.forecasts import RECENT
+from pellucid.storage.folder import Folder
+from pellucid.storage.names import SOLVED
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +166,11 @@ def test_wrong_dates_are_no_reason_to_advise_an_option_that_is_not_there(load: A
     assert error.value.fix == "look for wrong dates"
 
 
+def test_a_forecast_takes_no_text(load: Any) -> None:
+    with pytest.raises(UsageError, match="--text is for runs that read texts; this run forecasts"):
+        load.predict(texts=["what comes next?"])
+
+
 # -- series
 
 
@@ -254,6 +266,28 @@ def test_rows_that_follow_on_are_scored_from_the_first(load: Any) -> None:
     assert data.place(3) == "row 3 that the run keeps"
 
 
+@pytest.mark.parametrize("form", ["numbers", "text", "flags"])
+def test_weighted_rows_follow_on_as_others_do(load: Any, tmp_path: Path, form: str) -> None:
+    new: Any = later(29).with_columns(w=(pl.int_range(29) % 3).cast(pl.Float64) / 2)
+    if form == "flags":
+        new = new.with_columns(pl.col("w") > 0)
+    if form == "text":
+        new.with_columns(pl.col("w").cast(pl.String).str.replace(r"\.", ",")).write_csv(
+            tmp_path / "w.csv", separator=";"
+        )
+        new = tmp_path / "w.csv"
+    scored = load.evaluate(new, weights="w")
+    assert "48 rows that the run keeps" in notes_of(scored)
+    alike = load.evaluate(later(29))
+    assert scored.score.n == alike.score.n == 24
+    assert scored.score.value != alike.score.value
+    data = load._read_new(new, need_target=True, weights="w")
+    wanted = np.arange(29) % 3 / 2
+    np.testing.assert_array_equal(data.row_weights()[48:], wanted > 0 if form == "flags" else wanted)
+    ones = load.evaluate(later(29).with_columns(w=pl.lit(2.0)), weights="w")
+    assert ones.score.value == pytest.approx(alike.score.value)
+
+
 def test_rows_that_repeat_some_of_the_last_ones_follow_on_as_well(load: Any) -> None:
     found = load.predict(later(8, 297))
     assert "45 rows that the run keeps" in notes_of(found)
@@ -276,6 +310,14 @@ def test_rows_that_do_not_follow_on_are_said_to_lack_the_past(load: Any) -> None
         load.evaluate(empty)
 
 
+def test_too_few_rows_that_follow_on_are_said_to_be_too_few(load: Any) -> None:
+    with pytest.raises(PellucidError) as error:
+        load.evaluate(later(2))
+    assert error.value.what == "no forecast can be scored: the next one of 6 hours ends 4 hours after the last row"
+    assert error.value.fix == "give 4 rows more of the time after"
+    assert load.evaluate(later(6)).score.n == 1
+
+
 def test_each_series_is_joined_to_its_own(shops: Any) -> None:
     new = [hourly(130, seed=i).with_columns(shop=pl.lit(name))[120:] for i, name in enumerate("abc")]
     late = new[2].with_columns(pl.col("when") + pl.duration(days=2))
@@ -295,6 +337,33 @@ def test_business_days_follow_on_over_a_weekend(offices: Any) -> None:
 
 
 @pytest.mark.parametrize("written", [False, True])
+def test_what_is_known_ahead_needs_no_column_of_the_target(tmp_path: Path, written: bool) -> None:
+    whole = offers(130, ahead=7)
+    some = pl.col("day") < pl.date(2024, 4, 30)
+    run = pellucid.train(whole.filter(some), target="sales", series="shop", horizon=7, known="offer", budget="1steps",
+                         context=28, out=tmp_path / "run", split="rest,14steps,14steps")  # fmt: skip
+    new = whole.filter(~some).with_columns(pl.lit(None, pl.Float64).alias("sales"))
+    given: Any = new.drop("sales")
+    if written:
+        given = tmp_path / "new.csv"
+        new.drop("sales").write_csv(given)
+    found, wanted = run.predict(given), run.predict(new)
+    assert "the column 'sales' is not there and is read as empty" in notes_of(found)
+    assert [dict(row) for row in found] == [dict(row) for row in wanted]
+    # To be scored it must be there, and so it must where nothing of it is kept, or by its own name.
+    with pytest.raises(PellucidError, match="the column 'sales' is missing"):
+        run.evaluate(given)
+    with pytest.raises(PellucidError, match="Did you mean 'sale'"):
+        run.predict(new.rename({"sales": "sale"}))
+    late = new.drop("sales").with_columns(pl.col("day") + pl.duration(days=3))
+    with pytest.raises(PellucidError) as error:
+        run.predict(late)
+    said = "the column 'sales' is missing, and the rows do not follow on where the run's own end"
+    assert error.value.what == said
+    assert error.value.fix == "add it, empty where it is not known"
+
+
+@pytest.mark.parametrize("written", [False, True])
 def test_words_and_what_is_said_of_series_are_joined(tmp_path: Path, written: bool) -> None:
     """New rows may be a file of text, where the run kept numbers and dates."""
     whole = offers(130, ahead=7)
@@ -311,3 +380,101 @@ def test_words_and_what_is_said_of_series_are_joined(tmp_path: Path, written: bo
     assert "was not" not in notes_of(found)
     assert [row["input"] for row in found] == [row["input"] for row in wanted]
     assert [row["value"] for row in found] == pytest.approx([row["value"] for row in wanted], rel=1e-4)
+
+
+# -- where forecasts of new rows start
+
+
+def starts_of(run: Any, frame: pl.DataFrame) -> pl.Series:
+    """When the forecasts of new rows start that are scored."""
+    data = run._read_new(frame, need_target=True)
+    line = data.timeline
+    return pl.from_epoch(pl.Series(line.moments(line.place[data.usable_rows()])).cast(pl.Int64))
+
+
+def test_forecasts_of_new_rows_start_at_the_runs_own_hour(tmp_path: Path) -> None:
+    whole = hourly(600)
+    run = pellucid.train(whole[:344], target="c0", horizon=24, stride=24, context=48, budget="1steps",
+                         split="rest,48steps,48steps", out=tmp_path / "run", solved=False)  # fmt: skip
+    assert run.record["data"]["forecast"]["phases"].keys() == {""}
+    # Test begins at 8, and these rows follow on at 8; others begin at any hour.
+    for first, count in ((344, 10), (340, 10), (351, 9), (380, 8)):
+        starts = starts_of(run, whole[first:])
+        assert set(starts.dt.hour()) == {8}, first
+        assert len(starts) == count, first
+    assert run.evaluate(whole[344:]).score.n == 10
+    # Between two starts there are rows enough for a forecast, and none begins.
+    with pytest.raises(PellucidError) as error:
+        run.evaluate(whole[346:391])
+    assert error.value.what == "no forecast can be scored: the next one of 24 hours ends 1 hour after the last row"
+    assert run.evaluate(whole[346:392]).score.n == 1
+    # An older run did not write it down: its places are counted from the first row that there is.
+    del run.record["data"]["forecast"]["phases"]
+    assert set(starts_of(run, whole[344:]).dt.hour()) == {(344 - 72) % 24}
+
+
+def test_each_series_keeps_its_own_phase(tmp_path: Path) -> None:
+    lengths = {"a": 300, "b": 300, "c": 305}
+    each = {name: hourly(500, seed=i).with_columns(shop=pl.lit(name)) for i, name in enumerate("abcd")}
+    run = pellucid.train(pl.concat([each[name][:n] for name, n in lengths.items()]), target="c0", series="shop",
+                         horizon=12, stride=12, context=24, season=24, split="rest,24steps,24steps", budget="1steps",
+                         out=tmp_path / "run", solved=False)  # fmt: skip
+    assert run.record["data"]["forecast"]["phases"].keys() == {"", "c"}
+    new = pl.concat([frame[lengths.get(name, 300) :] for name, frame in each.items()])
+    data = run._read_new(new, need_target=True)
+    line, rows = data.timeline, data.usable_rows()
+    place = line.place[rows]
+    hour = line.moments(place) // 3600 % 12
+    of = np.array(line.names)[line.series_of(place)]
+    assert {name: set(hour[of == name]) for name in "abcd"} == {"a": {0}, "b": {0}, "c": {5}, "d": {0}}
+
+
+@pytest.mark.parametrize("step", [Step("month", 1), Step("workday"), Step("second", 900)], ids=str)
+def test_a_phase_is_kept_at_any_step(step: Step) -> None:
+    start = np.array([float(np.datetime64("2019-03-04").astype("M8[s]").astype(int))])
+    about = Forecast(3, 8, step, stride=5)
+    moments = step.moments(np.repeat(start, 60), np.arange(60))
+    line = build_timeline(moments, np.zeros(60, np.int64), ("",), step)
+    phases = phases_of(line, about, np.array([7, 12, 17]))
+    assert phases == {"": moments[7]}
+    for first in (0, 20, 33):
+        new = build_timeline(moments[first:], np.zeros(60 - first, np.int64), ("",), step)
+        fits = fitting_places(new, replace(about, phases=phases), np.zeros(new.places))
+        assert set((np.flatnonzero(fits) + first) % 5) == {2}
+
+
+def test_rows_without_dates_are_counted_from_the_first_new_one(tmp_path: Path) -> None:
+    whole = hourly(600).drop("when")
+    run = pellucid.train(whole[:345], target="c0", horizon=24, stride=24, context=48, season=24, budget="1steps",
+                         out=tmp_path / "run", solved=False)  # fmt: skip
+    assert run.record["data"]["forecast"]["phases"] == {}
+    assert (run._read_new(whole[345:], need_target=True).usable_rows() % 24 == 0).all()
+
+
+# -- run folders of strangers
+
+
+@pytest.mark.parametrize("column", ["shop", "when", "c0"])
+def test_last_rows_without_a_column_are_damaged(shops: Any, tmp_path: Path, column: str) -> None:
+    shutil.copytree(shops.path, tmp_path / "run")
+    folder, buffer = Folder.open(tmp_path / "run"), io.BytesIO()
+    pl.read_parquet(io.BytesIO(folder.read(RECENT))).drop(column).write_parquet(buffer)
+    folder.write(RECENT, buffer.getvalue())
+    run = pellucid.load(tmp_path / "run")
+    new = hourly(160)[120:].with_columns(shop=pl.lit("a"))
+    for use in (run.predict, lambda: run.predict(new), lambda: run.evaluate(new)):
+        with pytest.raises(PellucidError, match=re.escape(f"it is damaged (without '{column}')")):
+            use()
+
+
+def test_a_ridge_solved_on_other_rows_is_damaged(tmp_path: Path) -> None:
+    hourly(200).write_csv(tmp_path / "t.csv")
+    path = pellucid.train(tmp_path / "t.csv", target="c0", horizon=6, steps=2, size=0, out=tmp_path / "runs").path
+    folder = Folder.open(path)
+    tensors, about = folder.load_tensors(SOLVED)
+    folder.save_tensors(SOLVED, tensors | {"fold": tensors["fold"][:5]}, about)
+    record = folder.read_json("run.json")
+    record["network"]["solved"]["settings"]["rows"] = 5
+    folder.write_json("run.json", record)
+    with pytest.raises(PellucidError, match=r"it is damaged \(ridge\.fold is of 5 rows, and the data has 200\)"):
+        pellucid.resume(path, more="1steps")

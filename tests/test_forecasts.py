@@ -832,7 +832,7 @@ def test_a_record_of_a_stranger_is_checked(run: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = pl.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80)})
     plain = pellucid.train(table, target="y", steps=2, folds=0, save=False)
-    with pytest.raises(UsageError, match="--steps is for forecasts; this run predicts single rows"):
+    with pytest.raises(UsageError, match=r"^--steps is for forecasts\n.*leave --steps out"):
         plain.predict(table, steps=3)
 
 

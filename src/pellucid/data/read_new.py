@@ -12,9 +12,12 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from ..errors import PellucidError, UsageError
 from ..fields import KINDS, Column, Field, Note, kind_named
 from ..fields.notation import POINT
+from ..fields.notes import AS_MISSING
 from ..options import check_options
 from ..wording import abbreviate_text, count_noun, join_words
 from .archives import is_archive
@@ -44,6 +47,9 @@ from .timeline.findings import note_moments
 from .timeline.forecast import Forecast
 from .timeline.moments import check_step, row_moments, row_series, timeline_of
 from .timeline.recent import Recent, join_recent
+
+# How much a name must be like another for it to be meant.
+LIKE = 0.6
 
 
 def read_new(
@@ -79,7 +85,8 @@ def read_new(
         keep, ids: columns that go along with predictions (``kept_columns.keep_columns``).
         form: how a table is written, where that is to be said: header, decimal, delimiter, sheet, encoding, as for
             ``read_data``.
-        need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there.
+        need_target: the target must be there too (to evaluate); otherwise it is passed over where it is there, and
+            what a forecast follows may lack it where rows follow on directly.
 
     Raises:
         PellucidError: when a column is missing; it says which and which one was probably meant.
@@ -90,13 +97,13 @@ def read_new(
             raise UsageError("passages of a text have no column of weights", fix="leave --weights out")
         return read_new_documents(source, written, texts=texts, keep=keep, cache=cache, **form)
     # Of series the past of the target is read in any case.
-    need_target = need_target or forecast is not None
+    may_lack, need_target = forecast is not None and not need_target, need_target or forecast is not None
     notes: list[Note] = []
     values_cache = open_cache(cache, notes.append)
     needed = tuple(f.name for f in wanted if need_target or f.role == "input")
     asked = check_options("evaluate", form)
-    options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder, **asked)
-    options = replace(options, label_from=next((f.settings[NAMED_BY] for f in fields if NAMED_BY in f.settings), None))
+    named_by = next((f.settings[NAMED_BY] for f in fields if NAMED_BY in f.settings), None)
+    options = ReadOptions(names=needed, weights=weights, spool=values_cache.folder, label_from=named_by, **asked)
     source = copy_file(source, values_cache.folder) if not texts and is_open_file(source) else source
     # To be scored, rows come with their targets, as (X, y) or in pairs.
     given = source if texts or need_target else rows_in_order(source, fields, columns)
@@ -110,6 +117,7 @@ def read_new(
     opened = replace(opened, columns=settle_decimals(opened, options.decimal, notes.append, decimals))
     if need_target:
         need_classes(opened, found.name, least=1)
+    opened, added = _with_lost_targets(opened, wanted, notes) if may_lack else (opened, [])
     weight = [] if weights is None else [Field(weights, "number", "weight")]
     when = _ordered_by(opened, times, wanted)
     names = _match_columns(opened, [*fields, *weight, *when], wanted, columns, need_target, found.name, notes)
@@ -118,16 +126,14 @@ def read_new(
     present = [_as_written_here(f, values[f.name]) for f in present]
     if weights is not None:
         check_names(opened.columns, options)
-        values[weights] = opened.columns[weights]
-        present.append(weight_field(values[weights]))
-    for field in when:
-        values[field.name] = opened.columns[field.name]
-        present.append(field)
+        weight = [weight_field(opened.columns[weights])]
+    values |= {f.name: opened.columns[f.name] for f in (*weight, *when)}
+    present += [*weight, *when]
     before = 0
     parts = spec.SplitSpec("time", times) if times in values and can_order(values[times]) else spec.SplitSpec()
     if forecast is not None:
         parts = spec.SplitSpec("time", forecast.time or None)
-        values, before = _check_moments(values, forecast, {f.name: f for f in present}, recent, notes, found.name)
+        values, before = _check_moments(values, forecast, present, recent, notes, found.name, added)
         opened = replace(opened, columns=values, places=None) if before else opened
     chosen = replace(opened, columns=values, notes=[*opened.notes, *notes])
     why, about = "the run predicts it", (found.name, opened.layout, len(opened), opened.named, present)
@@ -147,16 +153,21 @@ def read_new(
 def _check_moments(
     columns: dict[str, Column],
     about: Forecast,
-    fields: Mapping[str, Field],
+    present: Sequence[Field],
     recent: Recent | None,
     notes: list[Note],
     where: str,
+    added: Sequence[str],
 ) -> tuple[dict[str, Column], int]:
     """New rows with those that they follow on before them, and how many these are; notes on what is odd about moments.
 
+    Args:
+        added: empty columns of targets that lack.
+
     Raises:
-        PellucidError: where their step or their offsets are not the run's.
+        PellucidError: where their step or their offsets are not the run's, or no past of targets that lack is kept.
     """
+    fields = {f.name: f for f in present}
     if about.time:
         check_clock(columns[about.time], fields.get(about.time), about, where)
         notes += note_clock(columns[about.time], about)
@@ -168,7 +179,42 @@ def _check_moments(
     # What they advise are options of training: a run keeps to what it was told.
     notes += [replace(note, fix="") for note in odd]
     joined = None if recent is None else join_recent(columns, about, fields, recent, notes)
+    if added and joined is None:
+        raise _no_past_error(added, where)
     return joined or (columns, 0)
+
+
+def _with_lost_targets(found: Contents, wanted: Sequence[Field], notes: list[Note]) -> tuple[Contents, list[str]]:
+    """A table without any target of a forecast, with empty columns for them, and their names; none for any other.
+
+    A column that is nearly called like one is probably meant for it, and not added to.
+    """
+    targets = [f.name for f in wanted if f.role == "target"]
+    there = {_fold_name(column) for column in found.columns}
+    known = {_fold_name(f.name) for f in wanted}
+    free = [column for column in found.columns if _fold_name(column) not in known]
+    some = any(_fold_name(name) in there or get_close_matches(name, free, n=1, cutoff=LIKE) for name in targets)
+    if some or not found.named or not there:
+        return found, []
+    row_place = next(iter(found.columns.values())).row_place
+    empty = pl.repeat(None, len(found), dtype=pl.Float64, eager=True)
+    added = {name: Column(name, empty.alias(name), row_places=row_place) for name in targets}
+    verb = "is not there and is" if len(targets) == 1 else "are not there and are"
+    notes.append(Note("info", f"{_columns_in_words(targets)} {verb} read as empty", action=AS_MISSING))
+    return replace(found, columns={**found.columns, **added}), targets
+
+
+def _no_past_error(names: Sequence[str], where: str) -> PellucidError:
+    """The error for targets that are not there where no kept row stands in for them."""
+    verb, them, they = ("is", "it", "it is") if len(names) == 1 else ("are", "them", "they are")
+    what = f"{_columns_in_words(names)} {verb} missing, and the rows do not follow on where the run's own end"
+    return PellucidError(what, where=where, fix=f"add {them}, empty where {they} not known")
+
+
+def _columns_in_words(names: Sequence[str]) -> str:
+    """``the column 'a'``, ``the columns 'a' and 'b'``."""
+    quoted = join_words(f"'{name}'" for name in names)
+    return f"the column{'' if len(names) == 1 else 's'} {quoted}"
 
 
 def _as_written_here(field: Field, column: Column) -> Field:
@@ -367,9 +413,8 @@ def _by_position(
 
 def _lost_columns_error(lost: Sequence[Field], free: list[str], name: str) -> PellucidError:
     """The error for columns that are not there."""
-    asked = join_words(f"'{f.name}'" for f in lost)
-    what = f"{'the column' if len(lost) == 1 else 'the columns'} {asked} {'is' if len(lost) == 1 else 'are'} missing"
-    close = get_close_matches(lost[0].name, free, n=1, cutoff=0.6)
+    what = f"{_columns_in_words([f.name for f in lost])} {'is' if len(lost) == 1 else 'are'} missing"
+    close = get_close_matches(lost[0].name, free, n=1, cutoff=LIKE)
     shown = join_words((f"'{column}'" for column in free), 12)
     fix = f"add {'it' if len(lost) == 1 else 'them'}" + (f"; the other columns there: {shown}" if free else "")
     if close:

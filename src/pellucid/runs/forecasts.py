@@ -19,9 +19,9 @@ from ..data.timeline.forecast import NAIVE, UTC, Forecast, steps_in_words
 from ..data.timeline.moments import row_series
 from ..data.timeline.recent import Recent
 from ..data.timeline.timeline import Timeline
-from ..data.timeline.windows import forecast_of, least_history
+from ..data.timeline.windows import forecast_of, least_history, next_starts
 from ..errors import PellucidError, UsageError
-from ..fields import Column, Note
+from ..fields import Column, Field, Note
 from ..fields.date import zone_offsets
 from ..fields.notes import AS_MISSING, LEFT_OUT
 from ..storage import damage_error
@@ -76,7 +76,7 @@ def forecast_pieces(run: Run, source: Any, steps: int | None, like: str, **optio
     options.pop("keep", None)
     _check_steps(steps)
     given = _is_given(source)
-    data = run._read_new(_past_of(run, source), need_target=True, own_rows=not given, **options)
+    data = run._read_new(_past_of(run, source), need_target=False, own_rows=not given, **options)
     task, about = run.network.output.task, forecast_of(data)[0]
     ahead = int(steps or task.horizon)
     rounds = -(-ahead // task.horizon)
@@ -127,9 +127,14 @@ def kept_recent(run: Run) -> Recent | None:
         return None
     content = run.folder.read(RECENT)
     try:
-        return Recent(pl.read_parquet(io.BytesIO(content)), hashlib.sha256(content).hexdigest())
+        frame = pl.read_parquet(io.BytesIO(content))
     except pl.exceptions.PolarsError as error:
         raise damage_error("it is damaged (no rows can be read)", run.path / RECENT) from error
+    fields = [Field.from_json(one) for one in run.record["fields"]]
+    needed = [field.name for field in fields if field.is_input or field.role in ("time", "series id")]
+    if lost := [f"'{name}'" for name in needed if name not in frame.columns]:
+        raise damage_error(f"it is damaged (without {join_words(lost)})", run.path / RECENT)
+    return Recent(frame, hashlib.sha256(content).hexdigest())
 
 
 def with_clock(about: Forecast, recent: Recent | None) -> Forecast:
@@ -150,7 +155,11 @@ def check_scored(data: Examples, rows: np.ndarray) -> None:  # (n,)
     about, line = forecast_of(data)
     longest, past = int(line.lengths.max(initial=0)), least_history(about)
     needed = f"{past:,} that it looks back on, better {about.context:,}, and the {about.horizon:,} that it is scored on"
-    if longest >= past + about.horizon:
+    if longest >= past + about.horizon or data.before:
+        if lacking := _steps_lacking(data):
+            ends = f"the next one of {about.ahead()} ends {steps_in_words(lacking, line.step)} after the last row"
+            fix = f"give {count_noun(lacking, 'row')} more of the time after"
+            raise PellucidError(f"no forecast can be scored: {ends}", where=data.name, fix=fix)
         what = "no forecast can be scored: no value is known where one could be"
         raise PellucidError(what, where=data.name, fix=f"give rows with values; it takes {needed}")
     have = count_noun(longest, "moment")
@@ -159,6 +168,17 @@ def check_scored(data: Examples, rows: np.ndarray) -> None:  # (n,)
         where=data.name,
         fix=f"give {count_noun(past + about.horizon - longest, 'row')} more of the time before",
     )
+
+
+def _steps_lacking(data: Examples) -> int:
+    """How many steps new rows must go on for one forecast more to be scored, of the series that lacks fewest; or 0."""
+    about, line = forecast_of(data)
+    place = line.place[data.before :]
+    place = place[place >= 0]
+    begins = line.last.copy()  # (S,)
+    np.minimum.at(begins, line.series_of(place), place)
+    lacking = (next_starts(line, about, begins) + about.horizon - line.last)[begins < line.last]
+    return max(0, int(lacking.min(initial=about.horizon)))
 
 
 def extend(data: Examples, task: FutureTask, steps: int) -> tuple[Timeline, np.ndarray]:  # -> timeline, (s,)

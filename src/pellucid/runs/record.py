@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..data import Split
 from ..data.timeline import forecast
+from ..data.timeline.windows import forecast_of, phases_of
 from ..dataset import Dataset
 from ..errors import PellucidError, UsageError
 from ..fields import KINDS, Field, input_groups, kind_named
@@ -49,7 +53,9 @@ def initial_record(data: Dataset, split: Split, plan: Plan, fields: Mapping[str,
     about = {"fingerprint": data.fingerprint(), "examples": data.content_digest(), "split": {"how": split.how, **parts}}
     about["columns"] = data.reading.columns
     if data.reading.forecast is not None:
-        about["forecast"] = data.reading.forecast.to_json()
+        ahead, line = forecast_of(data)
+        phases = phases_of(line, ahead, np.concatenate(list(split.parts().values())))
+        about["forecast"] = replace(ahead, phases=phases).to_json()
     about["ids"] = [f.name for f in data.fields.values() if f.role == "id"]
     return {
         "format": FORMAT,

@@ -497,9 +497,11 @@ class Run:
             return WritingPieces(self, texts, keep=keep, threshold=threshold, steps=steps, **options)
         how, task = take_writing(self, threshold, options)
         if isinstance(task, FutureTask):
+            if len(texts):
+                raise UsageError("--text is for runs that read texts; this run forecasts", fix="leave --text out")
             return forecast_pieces(self, inputs, steps, library_of(inputs), **options)
         if steps is not None:
-            raise UsageError("--steps is for forecasts; this run predicts single rows", fix="leave --steps out")
+            raise UsageError("--steps is for forecasts", fix="leave --steps out")
         if len(texts) and (len(inputs) if hasattr(inputs, "__len__") else True):
             raise UsageError("there are both files and texts to predict from", fix="give one or the other")
         data = self._read_new(list(texts) or inputs, need_target=False, texts=bool(len(texts)), keep=keep, **options)

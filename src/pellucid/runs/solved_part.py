@@ -190,6 +190,10 @@ def restore_part(job: Trainer, network: Network) -> None:
     check_tensors(network.solved.state_dict(), tensors, job.folder.path / SOLVED)
     check_part(network.solved, tensors, job.folder.path)
     copy_into(network.solved.state_dict(), {name: torch.from_numpy(value) for name, value in tensors.items()})
+    try:
+        network.solved.check_rows(job.loader.count)
+    except FormError as error:
+        raise damage_error(f"it is damaged ({error})", job.folder.path / SOLVED) from None
     learn_left_out(job, network.solved)
     if rows is None or answers is None:
         return

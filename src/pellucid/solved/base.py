@@ -143,6 +143,9 @@ class SolvedPart(nn.Module):
         They come from a stranger's file; names, shapes and types are known to be right.
         """
 
+    def check_rows(self, count: int) -> None:
+        """Raises forms.FormError where it was solved on other data than that of ``count`` rows, as its tensors say."""
+
     def read_vectors(self, batch: Batch) -> Tensor | None:  # -> (B, F)
         """The numbers that its answers are a map of, by which examples are alike to it; None where it has none."""
         return None

@@ -185,6 +185,10 @@ class ForecastRidge(SolvedPart):
         if len(fold) and not -1 <= int(fold.min()) <= int(fold.max()) < max(folds, 1):
             raise forms.FormError(f"ridge.fold is not one of {folds:,} folds")
 
+    def check_rows(self, count: int) -> None:
+        if len(self.fold) != count:
+            raise forms.FormError(f"ridge.fold is of {len(self.fold):,} rows, and the data has {count:,}")
+
     @property
     def most_examples(self) -> int:
         """Examples that sums are made of, at most."""

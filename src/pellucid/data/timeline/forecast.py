@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...storage import forms
@@ -38,6 +38,8 @@ class Forecast:
         coarser: rows were brought to a step that was asked for; origin: a moment where one begins.
         calendar: what is told of it, see ``calendar_names``.
         clock: one of ``CLOCKS``. day_time: of days the time of day that all rows had, in seconds.
+        phases: of a run with a stride a moment, in seconds since 1970, at which a forecast of each series starts, by
+            its name; ``""`` is that of all others. Empty without a stride or dates, and of older runs.
     """
 
     horizon: int
@@ -55,6 +57,7 @@ class Forecast:
     calendar: tuple[str, ...] = ()
     clock: str = ""
     day_time: float = 0.0
+    phases: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -103,7 +106,8 @@ FORM = forms.record(
         "origin": forms.number(-FARTHEST, FARTHEST),
         "clock": forms.one_of(*CLOCKS),
         "day_time": forms.number(0, 86_400),
+        "phases": forms.map_of(forms.number(-FARTHEST, FARTHEST)),
     },
-    # Of older runs every step began with 1970.
-    optional=["origin", "clock", "day_time"],
+    # Of older runs every step began with 1970, and new rows were counted from the first.
+    optional=["origin", "clock", "day_time", "phases"],
 )

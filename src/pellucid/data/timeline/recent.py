@@ -42,10 +42,12 @@ def join_recent(
     Args:
         columns: (n,) each, by the run's names. notes: hears of it, and of what could not be read.
     """
-    # Without a step nothing tells what follows on; a column of weights was not kept.
-    if about.step == ROWS or not set(columns) <= set(recent.frame.columns):
+    # What counts rows or orders them was not kept, and what is put before is not scored.
+    unkept = {name for name in columns if name not in recent.frame.columns}
+    # Without a step nothing tells what follows on.
+    if about.step == ROWS or any(fields[name].role not in ("weight", "ignore") for name in unkept):
         return None
-    old = {name: Column(name, recent.frame[name]) for name in columns}
+    old = {name: Column(name, recent.frame[name]) for name in columns if name not in unkept}
     time = fields.get(about.time)
     (before, dates), (after, also) = (row_moments(each, about.time, time, about.clock) for each in (old, columns))
     if not (dates and also):
@@ -58,6 +60,10 @@ def join_recent(
     for name, column in columns.items():
         if name == about.time:
             values = _as_moments(np.concatenate([before[some], after]), about)
+        elif name in unkept:
+            # Of text, of numbers or of dates alike.
+            own = column.values if isinstance(column.values, pl.Series) else pl.Series(np.asarray(column.values))
+            values = pl.concat([pl.repeat(None, len(some), dtype=own.dtype, eager=True), own])
         else:
             values = _join_values(old[name].series()[some], column, fields[name], notes)  # type: ignore[index]
         joined[name] = Column(name, values.alias(name), places=_Places(len(some), column.place, name),

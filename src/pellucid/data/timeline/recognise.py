@@ -203,8 +203,14 @@ def _with_settings(fields: Sequence[Field], about: Forecast, line: Timeline) -> 
 def _say_short(line: Timeline, about: Forecast, say: Say) -> None:
     """A note on series that are too short to be scored."""
     if short := int((line.lengths < 3 * about.horizon + 1).sum()):
-        what = f"{count_noun(short, 'series', 'series')} of {len(line.names):,} have less than three horizons"
-        say(Note("warning", f"{what}: what is left of them for each set is little or nothing", "", "kept for training"))
+        verb, whose = ("has", "it") if short == 1 else ("have", "them")
+        what = f"{short:,} of {len(line.names):,} series {verb} less"
+        if len(line.names) == 1:
+            what, whose = f"there are {steps_in_words(int(line.lengths[0]), line.step)}, less", "them"
+        what = (
+            f"{what} than three horizons of {about.ahead()}: what is left of {whose} for each set is little or nothing"
+        )
+        say(Note("warning", what, "", "kept for training"))
 
 
 def _time_column(columns: Mapping[str, Column], options: ReadOptions, where: str) -> str:

@@ -13,6 +13,7 @@ from ...fields.channel import columns_of
 from ...fields.encoded import Stored, Windows
 from .calendar import calendar_features, calendar_names
 from .forecast import Forecast
+from .step import ROWS
 from .timeline import Timeline, fill_missing
 
 if TYPE_CHECKING:
@@ -138,10 +139,51 @@ def fitting_places(line: Timeline, about: Forecast, part: np.ndarray) -> np.ndar
     fits &= changes[place] == changes[np.minimum(end, line.places) - 1]
     fits &= place - line.first[one] >= least_history(about)
     if about.stride > 1:
-        # Counted from where test begins, so that its first forecast starts there.
-        border = _first_of_part(line, part, 2 if (part == 2).any() else 0)
-        fits &= (place - border[one]) % about.stride == 0
+        fits &= (place - _places_counted_from(line, about, part)[one]) % about.stride == 0
     return fits
+
+
+def next_starts(line: Timeline, about: Forecast, low: np.ndarray) -> np.ndarray:  # (S,) -> (S,)
+    """The first place of each series, from ``low`` on, that a forecast of new rows starts at, if they go on so far."""
+    low = np.maximum(low, line.first + least_history(about))
+    return low + (_places_counted_from(line, about, np.zeros(line.places)) - low) % about.stride
+
+
+def _places_counted_from(line: Timeline, about: Forecast, part: np.ndarray) -> np.ndarray:  # (P,) -> (S,)
+    """Where each series' strides are counted from: where test begins, so that its first forecast starts there.
+
+    Of new rows as the run did.
+    """
+    border = _first_of_part(line, part, 2 if (part == 2).any() else 0)
+    return _places_of_phases(line, about, border) if about.phases else border
+
+
+def phases_of(line: Timeline, about: Forecast, rows: np.ndarray) -> dict[str, float]:  # (m,)
+    """A moment at which a forecast of each series starts, as ``Forecast.phases``.
+
+    Only series that count otherwise than most are named.
+
+    Args:
+        rows: from which forecasts start, of all parts.
+    """
+    if about.stride == 1 or line.step == ROWS or not len(rows):
+        return {}
+    one, first = np.unique(line.series_of(line.place[rows]), return_index=True)
+    moments = line.moments(line.place[rows[first]])  # (s,)
+    off = line.step.places(moments, np.full(len(moments), moments[0])) % about.stride
+    usual = np.bincount(off).argmax()
+    named = {line.names[i]: float(own) for i, own in zip(one[off != usual], moments[off != usual], strict=True)}
+    return {"": float(moments[off == usual][0]), **named}
+
+
+def _places_of_phases(line: Timeline, about: Forecast, others: np.ndarray) -> np.ndarray:  # (S,), (S,) -> (S,)
+    """The place of the run's phase in each series, which may lie before its first; ``others`` of one without."""
+    phase = np.array([about.phases.get(name, about.phases.get("", np.nan)) for name in line.names])
+    there = np.flatnonzero(np.isfinite(phase) & np.isfinite(line.start) & (line.step != ROWS))
+    found = others.copy()
+    skipped = 0 if line.skipped is None else line.skipped[there]
+    found[there] = line.first[there] + line.step.places(phase[there], line.start[there]) - skipped
+    return found
 
 
 def least_history(about: Forecast) -> int:
