@@ -221,3 +221,22 @@ def test_where_no_part_is_named_all_is_parted_by_chance(tmp_path: Path) -> None:
     data = pellucid.read(tmp_path, cache=False)
     assert "split" not in data.fields
     assert not [note for note in data.notes if "part" in note.text]
+
+
+def test_empty_files_are_said_to_be_empty(tmp_path: Path) -> None:
+    for name in ("z.en", "z.de"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(PellucidError, match="the files are empty") as caught:
+        pellucid.read([tmp_path / "z.en", tmp_path / "z.de"], cache=False)
+    assert caught.value.fix == "give files with a text in each line"
+    for name, text in (("y.en", "a\n\n"), ("y.de", "\nb\n")):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(PellucidError, match="no line has text in every language"):
+        pellucid.read([tmp_path / "y.en", tmp_path / "y.de"], cache=False)
+
+
+def test_aligned_files_are_called_after_what_they_have_in_common(tmp_path: Path) -> None:
+    one, other = write_pairs(tmp_path, "news", range(12)), write_pairs(tmp_path, "talks.part", range(12))
+    assert pellucid.read(one, cache=False).name == "news"
+    assert pellucid.read(list(other), cache=False).name == "talks.part"
+    assert pellucid.read([*one, *other], cache=False).name == "news-talks.part"

@@ -61,7 +61,8 @@ class FakeRun:
         self.path, self.rows = path, ROWS if rows is None else rows
         self.score, self.baseline = made_score(0.97), made_score(0.1, "always '3'")
         self.metrics, self.notes = {"accuracy": 0.97, "f1": 0.95}, ()
-        self.fields = [SimpleNamespace(kind="image")]
+        read = SimpleNamespace(store=lambda *_: SimpleNamespace(bad=()))
+        self.fields = [SimpleNamespace(kind="image", name="photo", settings={}, traits=read)]
         self.asked: list = []
 
     def result(self) -> dict:

@@ -12,7 +12,7 @@ import torch
 from test_forecasts import read, said
 
 import pellucid
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, UsageError
 from pellucid.training.arrays import WindowRows
 from pellucid.training.loader import Loader
 
@@ -135,3 +135,17 @@ def test_a_stranger_may_not_change_the_number_of_words(shop_run: Any) -> None:
     form(dict(field.state), "state")
     with pytest.raises(ValueError, match="words"):
         form({**field.state, "words": 4}, "state")
+
+
+def test_several_columns_are_named_with_commas_between() -> None:
+    frame = shops().with_columns(
+        town=pl.lit("here"), wind=pl.Series(np.random.default_rng(0).normal(size=len(shops())))
+    )
+    data = read(frame, target="sales", series="shop,town", horizon=7, known="offer, wind")
+    found = {field.name: field.role for field in data.fields.values()}
+    assert [found[name] for name in ("shop", "town", "offer", "wind")] == ["series id", "series id", "known", "known"]
+    # A name that has a comma itself stays one.
+    whole = read(shops().rename({"offer": "offer,size"}), target="sales", series="shop", horizon=7, known="offer,size")
+    assert whole.fields["offer,size"].role == "known"
+    with pytest.raises(UsageError, match="Unknown column 'oofer'"):
+        read(frame, target="sales", series="shop", horizon=7, known="oofer,wind")

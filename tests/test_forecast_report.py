@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,11 @@ import torch
 from test_forecasts import hourly, read
 
 import pellucid
+from pellucid.cli import exit_code
 from pellucid.reports.forecast_content import forecast_content
-from pellucid.reports.forecast_scores import ENDS, MOST_TOLD, say_rhythm
+from pellucid.reports.forecast_scores import ENDS, MOST_TOLD, say_rhythm, scores_by_part
 from pellucid.reports.importance import importance_seconds, input_units, measure_importance, seconds_for
+from pellucid.reports.sections.forecasts import forecasts_section
 from pellucid.runs.redraw import draw_report
 from pellucid.runs.solved_part import solved_answers
 from pellucid.tasks.future import FutureTask
@@ -109,6 +114,45 @@ def test_scores_of_channels_and_series_are_those_of_a_plain_loop(run: Any, teste
         assert one.pop("mae") is None, "two channels have no unit in common"
         wanted = by_name[one.pop("name")]
         assert one == pytest.approx({name: wanted[name] for name in ("mse", "mase", "coverage")}, rel=1e-4)
+
+
+@pytest.mark.parametrize(("constant", "told", "left", "without"), [(8, 12, 0, 2), (SERIES, 12, 0, 2), (1, 10, 3, 1)])
+def test_series_without_a_scale_are_counted_and_none_is_told_twice(
+    run: Any, tested: Any, constant: int, told: int, left: int, without: int
+) -> None:
+    data, rows, loader, answers, _ = tested
+    target = answers[1].clone()
+    series = data.timeline.series_of(data.timeline.place[rows])
+    # In training those did not change, so that there is nothing to divide their errors by.
+    target[torch.from_numpy(np.isin(series, np.unique(series)[:constant])), 6] = torch.nan
+    found = forecast_content(run, data, rows, (answers[0], target), loader)
+    part = found["scores"]["series"]
+    names = [one["name"] for one in part["told"]]
+    assert len(names) == len(set(names)) == told
+    assert (part["left"], part["without"]) == (left, without)
+    known = [one["mase"] for one in part["told"] if one["mase"] is not None]
+    assert known == sorted(known, reverse=True)
+    assert len(known) == min(SERIES - constant, told)
+    page = str(forecasts_section({"forecasts": found, "score": {}}))
+    noun = "1 more series has" if without == 1 else f"{without} more series have"
+    assert f"{noun} no MASE" in page
+    assert ("between them are left out" in page) == bool(left)
+
+
+def test_scores_of_thousands_of_series_take_no_square_of_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = FutureTask([read(hourly(300), horizon=4).fitted()["c0"]])
+    count, rng = 8_000, np.random.default_rng(0)
+    place = rng.permutation(np.repeat(np.arange(count), 20))
+    line = SimpleNamespace(names=[f"shop {i}" for i in range(count)], place=place, series_of=lambda which: which)
+    monkeypatch.setattr("pellucid.reports.forecast_scores.forecast_of", lambda _: (None, line))
+    raw = rng.normal(size=(len(place), 8)).astype(np.float32)
+    target = np.abs(rng.normal(size=(len(place), 5, 1))).astype(np.float32) + 0.1
+    answers, true = task.read_answers(raw, target)
+    began = time.process_time()
+    found = scores_by_part(task, None, np.arange(len(place)), answers, true)["series"]
+    # 15 s where each series looked at every forecast.
+    assert time.process_time() - began < 4
+    assert (len(found["told"]), found["left"]) == (2 * ENDS, count - 2 * ENDS)
 
 
 def test_the_page_says_it_and_says_it_again_when_it_is_drawn_anew(run: Any) -> None:
@@ -206,3 +250,60 @@ def test_a_task_tells_errors_by_step_alike() -> None:
     target[:, 4] = 2.0
     target[4, 1] = np.nan
     assert task.step_errors(raw, target) == task.error_by_step(*task.read_answers(raw, target))["error"]
+
+
+# -- what it says to type next
+
+
+def known_load(n: int, ahead: int) -> pl.DataFrame:
+    """A target that follows a column which goes on for ``ahead`` rows after it."""
+    wind = np.random.default_rng(0).normal(size=n)
+    gone = pl.int_range(n) >= n - ahead
+    frame = hourly(n).with_columns(c0=pl.col("c0") + pl.Series(wind), wind=pl.Series(wind))
+    return frame.with_columns(c0=pl.when(~gone).then(pl.col("c0")))
+
+
+def follow(lines: str, start: str) -> list[str]:
+    """The words behind ``start`` of the line that has it."""
+    return shlex.split(next(line for line in lines.splitlines() if start in line).split(start, 1)[1])
+
+
+@pytest.mark.parametrize("ahead", [0, 3, 6])
+def test_what_it_says_to_predict_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, ahead: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known_load(300, ahead).write_csv("load.csv")
+    typed = ["--target", "c0", "--horizon", "6", "--known", "wind", "--steps", "2", "--size", "0"]
+    assert exit_code(["train", "load.csv", *typed], started=time.time()) == 0
+    shown = capsys.readouterr().out
+    asked = follow(shown, "pellucid predict ")
+    rows = "the rows that come next, with 'wind' for 6 hours and 'c0' empty"
+    page = (tmp_path / asked[0] / "report.html").read_text()
+    assert f"pellucid predict {asked[0]} {' '.join(asked[1:])}" in page
+    if ahead == 6:
+        assert asked[1:] == ["--out", "next.csv"]
+        assert "NEW.csv" not in shown + page
+    else:
+        assert asked[1:] == ["NEW.csv"]
+        assert f"NEW.csv: {rows}" in shown
+        # What it says must be enough, without the rows before.
+        known_load(300 - ahead + 6, 6).tail(6).write_csv("NEW.csv")
+    assert exit_code(["predict", *asked], started=time.time()) == 0
+
+
+def test_the_forecast_of_the_readme_works_with_columns_that_stop_with_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (Path(__file__).parents[1] / "README.md").read_text().splitlines()
+    train, predict = (
+        next(shlex.split(line.split("  ")[0])[1:] for line in lines if line.startswith(f"pellucid {start}"))
+        for start in ("train load.csv", "predict runs/load-dense")
+    )
+    monkeypatch.chdir(tmp_path)
+    whole = known_load(424, 24).rename({"c0": "MW"}).with_columns(temperature=pl.col("wind") ** 2)
+    whole.head(400).write_csv("load.csv")
+    whole.tail(24).write_csv("tomorrow.csv")
+    assert exit_code([*train, "--steps", "2", "--size", "0"], started=time.time()) == 0
+    assert exit_code([*predict, "--out", "next.csv"], started=time.time()) == 0
+    assert len(pl.read_csv("next.csv")) == 24

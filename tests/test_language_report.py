@@ -15,7 +15,9 @@ import pytest
 import torch
 
 import pellucid
+from pellucid.cli import exit_code
 from pellucid.data.batches.batch import Batch, Padded
+from pellucid.errors import PellucidError
 from pellucid.fields.encoded import Passages
 from pellucid.options import Budget
 from pellucid.reports import text_content as module
@@ -392,3 +394,29 @@ def test_what_the_trunk_added_is_said_of_the_loss(case: Case) -> None:
         assert said == "The trunk changed nothing."
     else:
         assert said.startswith(f"The trunk did not lower {name}, {own}, significantly: change ")
+
+
+def test_one_passage_gives_no_interval(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "one.txt").write_text("the cat sat on")
+    page = tmp_path / "one.html"
+    typed = ["evaluate", str(case.run.path), str(tmp_path / "one.txt"), "--out", str(page)]
+    assert exit_code(typed, started=time.time()) == 0
+    shown, html = " ".join(capsys.readouterr().out.split()), page.read_text()
+    assert "1 passage, which gives no interval" in shown
+    assert "95% interval" not in shown + html
+    assert re.search(r"Loss [\d.]+, in nats", shown)
+    assert "on 1 evaluated passage, " in html
+    assert "One alone gives no interval" in html
+    said = case.run.evaluate(tmp_path / "one.txt").score
+    assert str(said).endswith("(1 example)")
+
+
+def test_what_is_no_text_is_said_to_be_none(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "binary.txt").write_bytes(bytes(range(32)) * 90)
+    with pytest.raises(PellucidError, match="it is not text but binary data") as caught:
+        case.run.evaluate(tmp_path / "binary.txt")
+    assert caught.value.fix == "give a file of text"
+    # Nor is it advised to read such a file.
+    with pytest.raises(PellucidError, match=r"it holds binary.txt, none of them text") as caught:
+        pellucid.read(tmp_path)
+    assert caught.value.fix == "give files of text"

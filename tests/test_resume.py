@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from sittings import sitting
@@ -16,6 +18,7 @@ from test_folder import Crash, Faulty
 from torch import nn
 
 import pellucid
+from pellucid.cli import exit_code
 from pellucid.errors import Interrupted, PellucidError
 from pellucid.runs.train import Trainer
 from pellucid.storage import Folder
@@ -359,3 +362,22 @@ def test_training_leaves_the_users_generator_alone(tmp_path: Path, table: Path) 
     torch.manual_seed(1)
     trained(table, tmp_path / "run", target="label", steps=2)
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("learnable", [False, True])
+def test_weights_that_more_training_did_not_better_are_said_to_be_kept(
+    tmp_path: Path, learnable: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 6))
+    label = (x[:, 0] * x[:, 1] > 0) if learnable else rng.integers(0, 2, 600)
+    columns = {f"x{i}": x[:, i] for i in range(6)} | {"y": np.where(label, "yes", "no")}
+    pl.DataFrame(columns).write_csv(tmp_path / "t.csv")
+    steps = "4steps" if learnable else "400steps"
+    run = pellucid.train(tmp_path / "t.csv", target="y", network="mlp", budget=steps, out=tmp_path / "run")
+    before = (run.path / "weights.safetensors").read_bytes()
+    assert exit_code(["resume", str(run.path), "--more", "200steps"], started=time.time()) == 0
+    shown = "".join(capsys.readouterr())
+    same = (run.path / "weights.safetensors").read_bytes() == before
+    assert same != learnable
+    assert ("the weights from before this training were kept" in " ".join(shown.split())) == same

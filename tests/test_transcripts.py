@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from pellucid.fields.mel import FRAMES_A_POSITION, mel_form
 from pellucid.fields.recordings import to_wav
 from pellucid.metrics.written import OF_TRANSCRIPTS
 from pellucid.outputs.transcript import BLANK, Transcript, count_positions
+from pellucid.reports.sections.transcripts import transcripts_section
 from pellucid.reports.transcript_content import transcript_content, word_steps
 from pellucid.tasks.transcript import LOSS, NOTHING, SUMS, WORD_EDITS, TranscriptTask, written_sums
 from pellucid.trunks import Features
@@ -550,3 +553,26 @@ def test_a_beam_is_for_the_answers_that_it_is_asked_for(
         with pytest.raises(UsageError) as caught:
             trained.predict([clip], **options)
         assert caught.value.what == f"{what} does not work for transcripts"
+
+
+def test_the_recording_that_it_says_to_predict_is_none_that_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    clips = write_clips(tmp_path / "clips", 40)
+    (clips / "000.wav").write_bytes(b"RIFF, and then nothing")
+    assert exit_code(["train", "clips", "--steps", "1", "--size", "0"], started=time.time()) == 0
+    asked = capsys.readouterr().out.split("pellucid predict ")[1].splitlines()[0].split()
+    assert asked[1] == os.path.join("clips", "001.wav")
+    assert exit_code(["predict", *asked], started=time.time()) == 0
+    capsys.readouterr()
+    # A text is none, and it has no columns either.
+    assert exit_code(["predict", asked[0], "--text", "hi"], started=time.time()) != 0
+    assert capsys.readouterr().err.splitlines()[-1].strip() == "give a recording"
+
+
+def test_where_no_word_is_wrong_the_report_says_so() -> None:
+    found = {"by_length": [], "pairs": [], "errors": 0, "worst": [], "letters": ""}
+    assert "No wrong word on the validation set" in str(transcripts_section({"transcripts": found}))
+    found |= {"pairs": [("one", "won", 1)], "errors": 1}
+    assert "Wrong words on the validation set" in str(transcripts_section({"transcripts": found}))

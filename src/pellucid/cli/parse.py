@@ -19,6 +19,9 @@ from .completion import complete_value
 # Of a run; ``storage.names`` says so too, but loads NumPy, and help is to be there at once.
 RECORD = "run.json"
 
+# Photos or recordings that are tried, to name one that can be read.
+MOST_TRIED = 20
+
 
 class _Checked(click.ParamType):
     """A value that the option's own declaration reads."""
@@ -104,11 +107,14 @@ def find_run(word: str, records: Sequence[str] = (RECORD,), endings: Sequence[st
     raise PellucidError(unknown_name("run", word, known) if known else f"there is no run '{word}'", fix=fix)
 
 
-def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
+def example_input(
+    data: str | list[str] | None, kinds: Sequence[str], readable: Callable[[str], bool] = os.path.isfile
+) -> str:
     """Something to predict from that exists: of a folder of photos the first, else the data itself; or how far ahead.
 
     Args:
         kinds: of the fields that the network reads. A photo alone says nothing of a column beside it.
+        readable: whether a photo or a recording can be predicted from: one that was left out as broken can't.
     """
     from ..fields import kind_named
 
@@ -124,6 +130,16 @@ def example_input(data: str | list[str] | None, kinds: Sequence[str]) -> str:
             # In the file system's order the example would differ from machine to machine.
             inner.sort()
             photos = sorted(name for name in files if name.lower().endswith(suffixes) and not name.startswith("."))
-            if photos:
-                return shlex.quote(os.path.join(folder, photos[0]))
+            for name in photos[:MOST_TRIED]:
+                if readable(os.path.join(folder, name)):
+                    return shlex.quote(os.path.join(folder, name))
     return shlex.quote(data)
+
+
+def can_read(fields: Sequence[Any], path: str) -> bool:
+    """Whether a file can be read as a value of the first of ``fields``."""
+    from polars import Series
+
+    from ..fields import Column
+
+    return not any(len(f.traits.store(Column(f.name, Series([path])), f.settings, lambda _: None).bad) for f in fields)

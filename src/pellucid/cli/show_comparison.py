@@ -80,13 +80,19 @@ def show_meaning(found: Any, out: Console) -> None:
     print_block(Text(" ".join(found.say())), out)
 
 
-def show_comparison_steps(found: Any, example: str, out: Console) -> None:
-    """Where it is, and how to use the best network."""
-    run = shell_quote(found.networks[trained_names(found.ranking, found.networks)[0]]["run"])
+def best_run(found: Any) -> str:
+    """Where the best network of a comparison is."""
+    return str(found.networks[trained_names(found.ranking, found.networks)[0]]["run"])
+
+
+def show_comparison_steps(found: Any, example: str, rows: str, out: Console) -> None:
+    """Where it is, and how to use the best network; ``rows`` says what the example has to hold."""
+    run = shell_quote(best_run(found))
     lines = [
         ("report", str(found.path / "report.html")),
         ("best", run),
         ("predict", f"pellucid predict {run} {example}"),
+        *([("", f"{example}: {rows}")] if rows else []),
     ]
     out.print()
     for name, value in lines:

@@ -60,7 +60,8 @@ def score_sentence(scored: Any) -> Text:
     """The score with its interval beside the baseline, on one line."""
     score, baseline = scored.score, scored.baseline
     text = Text.assemble(f"{metric_text(score.metric)} ", (score_text(score.value), "bold green"))
-    text.append(f" ({score_text(score.low)} to {score_text(score.high)})")
+    if not getattr(score, "single", False):
+        text.append(f" ({score_text(score.low)} to {score_text(score.high)})")
     text.append(f"; baseline ({baseline.label or 'constant'}): {score_text(baseline.value)}")
     reference = getattr(scored, "reference", None)
     return text.append(f"; {reference.label}: {score_text(reference.value)}") if reference else text
@@ -92,7 +93,9 @@ def show_score(scored: Any, out: Console, examples: str) -> None:
     reference = getattr(scored, "reference", None)
     beside = f"; {reference.label}: {score_text(reference.value)}" if reference and plain else ""
     facts = Text("", style="dim") if plain else score_sentence(scored).append("; ")
-    facts.append(f"95% interval over {grouped_number(scored.score.n)} {examples}{weighted}{drawn}{cut}{beside}")
+    n, one = scored.score.n, examples.removesuffix("s")
+    over = f"1 {one}, which gives no interval" if n == 1 else f"95% interval over {grouped_number(n)} {examples}"
+    facts.append(f"{over}{weighted}{drawn}{cut}{beside}")
     print_block(facts, out, above=not plain)
     show_targets(getattr(scored, "targets", ()), out)
     if blocks := getattr(scored.score, "say_blocks", str)():
@@ -147,14 +150,15 @@ def show_page(path: Path | None, out: Console, name: str = "report") -> None:
         out.print(Text.assemble((f"  {name:<10}", "dim"), str(path)), soft_wrap=True)
 
 
-def show_run_steps(folder: Path, example: str, out: Console) -> None:
-    """Where the run is and commands that work as they stand."""
+def show_run_steps(folder: Path, example: str, rows: str, out: Console) -> None:
+    """Where the run is and commands that work as they stand; ``rows`` says what an example has to hold that is not."""
     run = shell_quote(folder)
     lines = [("run", str(folder))]
     if (folder / "report.html").exists():
         lines.append(("report", str(folder / "report.html")))
     lines += [
         ("predict", f"pellucid predict {run} {example}"),
+        *([("", f"{example}: {rows}")] if rows else []),
         ("evaluate", f"pellucid evaluate {run} DATA"),
         ("continue", f"pellucid resume {run} --more 5m"),
     ]

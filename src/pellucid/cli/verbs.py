@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from ..errors import PellucidError, UsageError, shell_quote, visible_text
 from ..options import FORM, READ, WRITE
 from .completion import PathType, RunType, completion_script
-from .parse import Verbs, example_input, find_run, typed_options
+from .parse import Verbs, can_read, example_input, find_run, typed_options
 from .standard_input import piped_prompt, piped_texts, standard_input
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -143,7 +144,16 @@ def show_outcome(done: Any, data: Data | None, as_json: bool, quiet: bool) -> No
         show_run.show_score(done, out, f"test {done.network.output.task.examples}")
         show_run.show_verdict(done, out)
         show_run.show_label_issues(done, out)
-        show_run.show_run_steps(done.path, example_input(data, [f.kind for f in done.fields]), out)
+        show_run.show_run_steps(done.path, *next_input(done, data), out)
+
+
+def next_input(done: Any, data: Data | None) -> tuple[str, str]:
+    """What a run can predict from, and what must be in it; "" where it is there."""
+    from ..runs.forecasts import say_rows_after
+
+    if getattr(done, "forecasts", False) and (rows := say_rows_after(done)):
+        return "NEW.csv", rows
+    return example_input(data, [f.kind for f in done.fields], partial(can_read, done.fields[:1])), ""
 
 
 def compare(data: Data, **typed: Any) -> None:
@@ -177,7 +187,8 @@ def compare(data: Data, **typed: Any) -> None:
     else:
         compared.show_ranking(done, out)
         compared.show_meaning(done, out)
-        compared.show_comparison_steps(done, example_input(data, [f.kind for f in source.inputs]), out)
+        best = pellucid.load(compared.best_run(done))
+        compared.show_comparison_steps(done, *next_input(best, data), out)
 
 
 def resume(run: str, data: Data | None, **typed: Any) -> None:

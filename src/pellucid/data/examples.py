@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import field as kept
@@ -494,9 +495,14 @@ class Examples:
 
 
 def _short_name(source: Any, name: str) -> str:
-    """What runs on this data are called after: a file without its endings, a folder as it is."""
+    """What runs on this data are called after: a file without its endings, a folder as it is.
+
+    Aligned files, ``train.en`` and ``train.de``, are called after what they have in common.
+    """
     if not isinstance(source, (str, os.PathLike)):
-        return "data"
+        several = isinstance(source, (list, tuple)) and all(isinstance(one, (str, os.PathLike)) for one in source)
+        stems = Counter(Path(without_compression(Path(one).name)).stem for one in source) if several else {}
+        return "-".join(stems) if stems and min(stems.values()) > 1 else "data"
     if os.path.isdir(os.path.expanduser(source)):
         return Path(name).name
     return Path(without_compression(name)).stem.removesuffix(".tar")

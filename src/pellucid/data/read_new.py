@@ -236,7 +236,9 @@ def _source_of_texts(source: Sequence[str], wanted: Sequence[Field]) -> Source:
     inputs = [f for f in wanted if f.role == "input"]
     if not _are_texts(inputs):
         read = join_words(f"{f.name} ({f.kind})" for f in inputs)
-        raise PellucidError(f"a text was given, but the run expects {read}", fix="give a file with these columns")
+        alone = inputs[0].traits if len(inputs) == 1 and inputs[0].traits.suffixes else None
+        wants = f"give a {alone.plain_noun}" if alone else "give a file with these columns"
+        raise PellucidError(f"a text was given, but the run expects {read}", fix=wants)
     return text_source([str(text) for text in source], inputs[0].name)
 
 

@@ -23,6 +23,7 @@ from .folders.listing import MEDIA, TEXTS, list_files, suffix_of
 from .memory.files import FileCopy, source_of_copy
 from .source import LAYOUTS, Contents, ReadOptions, Source
 from .tables import readers
+from .tables.signatures import SAMPLE_BYTES, meaning_of
 from .unread import UNREAD_ARCHIVES, UNREAD_SHEETS, explain_suffixes
 
 # The kind of files that an empty folder is most often meant for.
@@ -129,6 +130,17 @@ def _not_known_files(paths: Sequence[Path]) -> PellucidError:
     return PellucidError(what, where=str(odd), fix="name tables with the same columns, or one folder")
 
 
+def _may_hold_text(path: Path) -> bool:
+    """Whether a file that ends as a table does may be one: not where it ends as text does and is none."""
+    if path.suffix.lower() not in TEXTS:
+        return True
+    try:
+        with path.open("rb") as file:
+            return not meaning_of(file.read(SAMPLE_BYTES))[0]
+    except OSError:
+        return False
+
+
 def _not_known_folder(folder: Path) -> PellucidError:
     """What lies in a folder that no layout knows, and how it could be read."""
     inside = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
@@ -140,7 +152,10 @@ def _not_known_folder(folder: Path) -> PellucidError:
         what = f"{count_noun(len(readable), 'text')}, but no folders that give their classes"
         return PellucidError(what, where=str(folder), fix=layouts.TEXTS_FIX)
     if readable:
-        what, fix = f"it holds {join_words(inside, 4)}", f"read a file in it: {folder / readable[0]}"
+        good = next((name for name in readable if _may_hold_text(folder / name)), None)
+        fix = "give files of text" if good is None else f"read a file in it: {folder / good}"
+        what = f"it holds {join_words(inside, 4)}"
+        what += ", none of them text" if good is None else ""
         return PellucidError(
             f"it is not a folder of images, recordings, texts or tables ({what})", where=str(folder), fix=fix
         )

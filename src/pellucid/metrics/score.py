@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..wording import metric_text, score_text
+from ..wording import count_noun, metric_text, score_text
 from .block_bootstrap import ENOUGH_BLOCKS
 
 
@@ -42,7 +42,13 @@ class Score:
     def __str__(self) -> str:
         weighted = f" weighted by '{self.weights}'" if self.weights else ""
         value, low, high = map(score_text, (self.value, self.low, self.high))
-        return f"{metric_text(self.metric)} {value} ({low} to {high}, {self.n:,} examples{weighted})"
+        between = "" if self.single else f"{low} to {high}, "
+        return f"{metric_text(self.metric)} {value} ({between}{count_noun(self.n, 'example')}{weighted})"
+
+    @property
+    def single(self) -> bool:
+        """Whether it is of one example, which says nothing of how others vary: there is no interval."""
+        return self.n == 1
 
     @property
     def label(self) -> str:

@@ -39,8 +39,9 @@ def scores_by_part(
 
     Returns:
         ``channels`` and ``series``: each ``told``, a list of ``name``, ``mae`` in the channel's unit (None of series of
-        several channels), ``mse`` of standardised values, ``mase`` and ``coverage``; and ``left``, how many are not
-        told, after the first ``ENDS``. Empty where there is one of a kind.
+        several channels), ``mse`` of standardised values, ``mase`` and ``coverage``; ``left``, how many are not told,
+        after the first ``ENDS``; and ``without``, how many more are not told as they have no MASE. Empty where there is
+        one of a kind.
     """
     line, error = forecast_of(data)[1], abs(true.values - answers[..., 0])
     each = {
@@ -63,8 +64,10 @@ def scores_by_part(
         # Degrees and prices have no unit in common.
         units = {name: mean for name, mean in means.items() if name != "mae" or len(task.fields) == 1}
         parts = []
-        for one in np.unique(series).tolist():
-            at = series == one
+        # Sorted once, as a look at all forecasts for each series takes the square of their number.
+        order = np.argsort(series, kind="stable")
+        numbers, starts = np.unique(series[order], return_index=True)
+        for one, at in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
             scores = {name: _mean(own[at], known[at], even[at]) for name, (own, known) in units.items()}
             parts.append({"name": line.names[one], "mae": None, **scores})
         found["series"] = _ends(parts)
@@ -79,11 +82,15 @@ def _mean(value: np.ndarray, known: np.ndarray, weight: np.ndarray) -> float | N
 
 def _ends(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """All of few; of many those with the largest errors and, behind those that are left out, with the smallest."""
-    ranked = sorted(parts, key=lambda one: -np.inf if one["mase"] is None else one["mase"], reverse=True)
     if len(parts) <= MOST_TOLD:
-        return {"told": parts, "left": 0}
-    known = [one for one in ranked if one["mase"] is not None]
-    return {"told": known[:ENDS] + known[-ENDS:], "left": len(known) - 2 * ENDS}
+        return {"told": parts, "left": 0, "without": 0}
+    known = [one for one in parts if one["mase"] is not None]
+    unknown = [one for one in parts if one["mase"] is None]
+    known.sort(key=lambda one: one["mase"], reverse=True)
+    if len(known) <= MOST_TOLD:
+        told = [*known, *unknown[: MOST_TOLD - len(known)]]
+        return {"told": told, "left": 0, "without": len(parts) - len(told)}
+    return {"told": known[:ENDS] + known[-ENDS:], "left": len(known) - 2 * ENDS, "without": len(unknown)}
 
 
 def say_rhythm(data: Examples, name: str, options: Mapping[str, Any]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from ..draw.charts import Bar, bar_chart
 from ..draw.markup import Markup, join_markup, tag
 from ..draw.page import REPORT, html_document
-from ..wording import capitalise_text, metric_text, value_and_spread
+from ..wording import capitalise_text, count_noun, metric_text, value_and_spread
 from .content import Content
 from .sections import SECTIONS, Section
 from .sections.base import as_percent, facts_list
@@ -54,17 +54,18 @@ def _score_card(content: Content) -> Markup | None:
     if not score:
         return None
     percent = as_percent(content)
-    value, interval = value_and_spread(score["value"], score.get("low"), score.get("high"), percent)
+    value, interval = value_and_spread(score["value"], *_interval_of(score), percent)
     unit = content.get("metric", {}).get("unit", "")
     number = (
         [value.removesuffix("%"), tag("small", "%")] if percent else [value, tag("small", f" {unit}") if unit else None]
     )
     n = score.get("n")
     which = content.get("scored") or "test examples"
-    measured = f"on {n:,} {which}" if n else f"on {which}"
+    measured = f"on {count_noun(n, which.removesuffix('s'), which)}" if n else f"on {which}"
     metric = capitalise_text(metric_text(score.get("metric", "score")))
     unit_of_loss = f", in nats a {content['language']['unit']}" if _is_loss(content) else ""
     sure = f" 95% interval {interval}{f' {unit}' if unit else ''}." if interval else ""
+    sure = " One alone gives no interval." if n == 1 else sure
     return tag(
         "div",
         tag(
@@ -77,6 +78,11 @@ def _score_card(content: Content) -> Markup | None:
     )
 
 
+def _interval_of(score: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The ends of a score's interval; of one example, which says nothing of how others vary, none."""
+    return (None, None) if score.get("n") == 1 else (score.get("low"), score.get("high"))
+
+
 def _is_loss(content: Content) -> bool:
     """Whether the score of a language model is its loss, which is in nats."""
     return bool(content.get("language")) and metric_text(content["score"].get("metric", "")) == "loss"
@@ -85,14 +91,14 @@ def _is_loss(content: Content) -> bool:
 def _beside_chart(
     score: Mapping[str, Any], baseline: Mapping[str, Any] | None, percent: bool, content: Content
 ) -> Markup:
-    rows = [Bar("this network", score["value"], score.get("low"), score.get("high"), 1)]
+    rows = [Bar("this network", score["value"], *_interval_of(score), 1)]
     solved = (content.get("solved") or {}) if content.get("language") else {}
     beside = {**solved["score"], "name": solved["name"]} if "score" in solved else content.get("reference")
     for other, colour in ((beside, 2), (baseline, 0)):
         if other:
             # The sentence above says what the baseline is.
             name = other.get("name", "reference") if colour else "baseline"
-            rows.append(Bar(name, other["value"], other.get("low"), other.get("high"), colour))
+            rows.append(Bar(name, other["value"], *_interval_of(other), colour))
     better = content.get("metric", {}).get("higher_is_better")
     note = {True: "Longer is better.", False: "Shorter is better.", None: None}[better]
     chart = bar_chart(rows, as_percent=percent, top=1 if percent else None, width=400)

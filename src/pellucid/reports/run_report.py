@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..data.batches.batch import Batch
+from ..data.timeline.known_ahead import say_rows_ahead
 from ..errors import shell_quote
 from ..fields import Kind
 from ..references.base import reference_for
@@ -201,9 +202,13 @@ def usage_content(run: Run, data: Examples) -> Use:
     first = data.inputs[0].traits
     only = first if len(data.inputs) == 1 or first.moments else Kind
     one, python = only.try_it, only.try_in_python or f'"{only.try_it}"'
+    rows = say_rows_ahead(data) if run.forecasts else ""
+    if rows:
+        one, python = "NEW.csv", '"NEW.csv"'
     return {
         "cli": [
             f"pellucid predict {shell_quote(run.path)} {one}",
+            *([f"# {one}: {rows}"] if rows else []),
             f"pellucid evaluate {shell_quote(run.path)} DATA",
             f"pellucid resume {shell_quote(run.path)} --more 5m",
         ],

@@ -44,6 +44,8 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.moments.end(state)
     network, output = state.network, state.network.output
     chosen, *watched = _choose_weights(job, state)
+    if _keeps_old_weights(job, state, chosen["weights"]):
+        job.listener.said("the weights from before this training were kept: on validation none found since is better")
     # Of the chosen weights; what they wrote before was by sound alone.
     if learn_letters(job, network):
         watched = [*predict_raw(network, job.loader, job.watched, final=True)]
@@ -104,6 +106,17 @@ def _choose_weights(job: Trainer, state: TrainState) -> tuple[dict[str, Any], Te
     among = {"the average"} if job.cross_validation else {name_alone(state.network)} if says_all_alone(job) else None
     alike = score_grouping(job.data, job.watched, None)
     return select_weights(state, job.loader, job.watched, among=among, group=alike["group"], moments=alike["moments"])
+
+
+def _keeps_old_weights(job: Trainer, state: TrainState, chosen: str) -> bool:
+    """Whether a training that went on for longer ends with the weights that it had before."""
+    # As the record has them from when the run was finished last.
+    ended, before = job.record.get("steps"), (job.record.get("chosen") or {}).get("weights")
+    if not ended or state.step <= ended:
+        return False
+    # A solved part alone is the same whenever it is chosen.
+    seen = chosen == before == "the best seen" and state.best_row.get("step", ended) <= ended
+    return seen or chosen == before == name_alone(state.network)
 
 
 def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> Answers:

@@ -16,6 +16,7 @@ import polars as pl
 
 from ..data.splits.by_window import known_ends
 from ..data.timeline.forecast import NAIVE, UTC, Forecast, steps_in_words
+from ..data.timeline.known_ahead import say_rows_ahead
 from ..data.timeline.moments import row_series
 from ..data.timeline.recent import Recent
 from ..data.timeline.timeline import Timeline
@@ -223,6 +224,11 @@ def _note_short_pasts(data: Examples, line: Timeline, ends: np.ndarray) -> None:
         before = f"give the {count_noun(about.context - int(ends[short[0]]), 'row')} before"
         text = f"{text}{others}: intervals are too narrow; {before}"
         data.notes.append(Note("warning", text, data.name, fix=before))
+
+
+def say_rows_after(run: Run) -> str:
+    """``say_rows_ahead`` of the last rows that a run keeps, which a forecast without data follows."""
+    return say_rows_ahead(run._read_new(_past_of(run, None), need_target=True, own_rows=True))
 
 
 def _check_known(data: Examples, line: Timeline, steps: int, about: Forecast, some: np.ndarray) -> None:  # (s,)

@@ -33,6 +33,9 @@ Values = Any
 # Up to which slow metrics are worked out unasked.
 FEW_CLASSES = 50
 
+# In the sentences of metrics; one example has no interval.
+BETWEEN = " ({low} to {high})"
+
 
 class Task(ABC):
     """A kind of answer: how good it is, how sure to be of it, what it says in the user's words.
@@ -215,7 +218,8 @@ class Task(ABC):
     def say_score(self, score: Score, baseline: Score) -> str:
         """One plain sentence for a person."""
         numbers = {"value": score.value, "low": score.low, "high": score.high, "base": baseline.value}
-        return self.measured.sentence.format(
+        sentence = self.measured.sentence
+        return (sentence.replace(BETWEEN, "") if score.single else sentence).format(
             name=metric_text(self.metric[:1].upper() + self.metric[1:]),
             naive=plain_name(baseline.name),
             names=" and ".join(f"'{f.name}'" for f in self.fields),

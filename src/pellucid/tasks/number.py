@@ -202,7 +202,7 @@ class NumberTask(Task):
 
     def say_score(self, score: Score, baseline: Score) -> str:
         # "Explains -3%" says nothing: a share of the variance can't be less than nothing.
-        if self.measured.key != "r2" or min(score.value, score.low) < 0:
+        if self.measured.key != "r2" or score.single or min(score.value, score.low) < 0:
             said = super().say_score(score, baseline)
             worse = self.measured.key == "r2" and score.value < 0
             return f"{said} Below 0: worse than always predicting the mean of these examples." if worse else said

@@ -20,6 +20,7 @@ from ..memory.files import FileCopy, copy_file, is_open_file
 from ..read import reading_code
 from ..recognise import is_path, recognise_source
 from ..source import ReadOptions, Source
+from ..tables.signatures import SAMPLE_BYTES, meaning_of
 from .content import text_opener
 from .listing import DocumentListing
 from .load import load_documents
@@ -84,6 +85,12 @@ def _source_of_files(source: Any, options: ReadOptions, cache: Path | None) -> S
         raise PellucidError(what, fix='give a file of text, or texts themselves: texts=["…"]')
     if is_path(source) and os.path.isdir(source) and not os.listdir(source):
         raise PellucidError("the folder is empty", where=str(source), fix="give a file of text")
+    if is_path(source) and os.path.isfile(source):
+        with open(source, "rb") as file:
+            what, ending = meaning_of(file.read(SAMPLE_BYTES))
+        # An archive may hold texts; what has a name that it can be called by is told by its reader.
+        if what and not ending:
+            raise PellucidError(f"it is not text but {what}", where=str(source), fix="give a file of text")
     return recognise_source(source, options)
 
 

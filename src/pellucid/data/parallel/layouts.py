@@ -106,6 +106,8 @@ def _load_aligned(found: Alignment, name: str, options: ReadOptions) -> Contents
     sets = [_read_set(one, notes) for one in found.sets]
     _note_empty(sets, name, notes)
     total = sum(len(one.used) for one in sets)
+    if not total and not any(one.texts[i] for one in sets for i in range(len(one.texts))):
+        raise PellucidError("the files are empty", where=name, fix="give files with a text in each line")
     if not total:
         raise PellucidError("no line has text in every language", where=name, fix="check that the files are aligned")
     if found.others:

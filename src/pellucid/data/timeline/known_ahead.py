@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...fields import Column, Field, Note
-from ..splits.by_window import ends_of
+from ...wording import join_words
+from ..splits.by_window import ends_of, known_ends
 from .columns import PAST_READ, Say, channel_values
 from .forecast import Forecast, steps_in_words
 from .timeline import Timeline
+from .windows import forecast_of
+
+if TYPE_CHECKING:
+    from ..examples import Examples
+
+# Columns that a sentence names.
+MOST_NAMED = 5
 
 
 def guess_known_ahead(
@@ -101,3 +110,24 @@ def known_places(columns: Mapping[str, Column], fields: Sequence[Field], line: T
         else:
             ends[field.name] = ends_of(line, known)
     return KnownPlaces(targets, ends)
+
+
+def say_rows_ahead(data: Examples) -> str:
+    """What new rows must hold to be forecast; empty where what is known ahead goes on for a horizon as it is."""
+    about, line = forecast_of(data)
+    ends = known_ends(data, line)
+    some = ends > line.first
+    at = ends[some][:, None] + np.arange(about.horizon)  # (s, H)
+    there = at < line.last[some][:, None]
+    stopped = []
+    for name in about.known:
+        values = line.arrange(np.asarray(data.stored_values(name).arrays["value"]))
+        if not (there & np.isfinite(values[np.minimum(at, line.places - 1)])).all():
+            stopped.append(f"'{name}'")
+    if not stopped:
+        return ""
+    whose = " of each series" if len(line.names) > 1 else ""
+    goals = join_words([f"'{target.name}'" for target in data.targets], MOST_NAMED)
+    return (
+        f"the rows that come next{whose}, with {join_words(stopped, MOST_NAMED)} for {about.ahead()} and {goals} empty"
+    )

@@ -65,6 +65,10 @@ def _score_cards(found: Mapping[str, Any], share: str) -> list[Markup]:
         note = "MAE is in the units of each channel." if key == "channels" else ""
         if left := part["left"]:
             note += f" The worst and the best by MASE; {left:,} between them are left out."
+        # Reports of older runs don't count those.
+        if without := part.get("without", 0):
+            have = count_noun(without, f"more {one} has", f"more {key} have")
+            note += f" {have} no MASE (constant in training, or no value to score) and are not listed."
         table = html_table([one, *(title for _, title in columns)], rows, numbers=len(columns))
         notes = [tag("p", note.strip(), class_="caption")] if note else []
         cards.append(card(f"Scores by {one}", [tag("div", table, class_="scroll"), *notes], wide=True))

@@ -23,7 +23,8 @@ def transcripts_section(content: Content) -> Markup | None:
     honest = "" if content.get("scored") else " Test examples are not shown, so that the test score stays honest."
     cards = [_length_card(found["by_length"])] if len(found["by_length"]) > 1 else []
     cards += [_pairs_card(found["pairs"], found["errors"])] if found["pairs"] else []
-    parts = [tag("p", f"Wrong words {where}.{honest} {found['letters']}".rstrip(), class_="quiet"), card_grid(*cards)]
+    what = "Wrong words" if found["worst"] or found["pairs"] else "No wrong word"
+    parts = [tag("p", f"{what} {where}.{honest} {found['letters']}".rstrip(), class_="quiet"), card_grid(*cards)]
     if found["worst"]:
         figures = [tag("figure", example_figure(one["shown"]), _words_caption(one)) for one in found["worst"]]
         parts += [tag("h3", "Most words wrong"), tag("div", figures, class_="worst broad")]
