@@ -206,6 +206,7 @@ def test_a_position_is_learned_where_nothing_is_mirrored(found):
     assert found["mirror"].score.value < 0.5
 
 
+@pytest.mark.slow
 def test_answers_follow_the_choice(found):
     pixels, _ = dots()
     for name, mirrored in (("auto", False), ("mirror", True)):

@@ -78,6 +78,7 @@ def compared(table: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Com
     return pellucid.compare(table, networks="mlp,rnn", seeds=2, out=out, listeners=[ear], **TINY), ear
 
 
+@pytest.mark.slow
 def test_each_network_is_trained_with_each_seed_on_one_split(compared: tuple[Comparison, Ear]) -> None:
     found, ear = compared
     assert ear.order == [("mlp", 0, 1, 4), ("rnn", 0, 2, 4), ("mlp", 1, 3, 4), ("rnn", 1, 4, 4)]

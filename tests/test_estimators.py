@@ -60,12 +60,15 @@ def mixed() -> tuple[pd.DataFrame, np.ndarray]:
 # -- scikit-learn's rules
 
 
-@parametrize_with_checks(
-    [PellucidClassifier(steps=STEPS), PellucidRegressor(steps=STEPS)],
-    expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL,
-)
+@parametrize_with_checks([PellucidClassifier(steps=STEPS)], expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL)
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     """All of them. The number of steps is all that differs from the defaults."""
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([PellucidRegressor(steps=STEPS)], expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL)
+def test_scikit_learn_checks_of_regressors(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
@@ -264,6 +267,7 @@ def test_words_in_a_column_of_numbers_are_refused(mixed: tuple[pd.DataFrame, np.
     assert len(made.predict(odd)) == len(x)
 
 
+@pytest.mark.slow
 def test_rows_count_as_much_as_they_are_said_to(iris: tuple[np.ndarray, np.ndarray]) -> None:
     """The same examples with both labels: the heavier label is learned, and one of weight 0 is not there."""
     x, y = np.tile(iris[0], (2, 1)), np.repeat(["first", "second"], 50)

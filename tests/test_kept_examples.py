@@ -149,6 +149,7 @@ def test_in_memory_and_saved_it_keeps_the_same(
     assert pickle.loads(pickle.dumps(lasting)).kept is None
 
 
+@pytest.mark.slow
 def test_ids_and_titles_go_along(tmp_path: Path) -> None:
     table = mixed()
     table.write_csv(tmp_path / "homes.csv")

@@ -99,7 +99,7 @@ class Case:
         return found
 
 
-@pytest.fixture(scope="module", params=["characters", "bytes"])
+@pytest.fixture(scope="module", params=["characters", pytest.param("bytes", marks=pytest.mark.slow)])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(tmp_path_factory.mktemp(request.param), request.param)
 

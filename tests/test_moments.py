@@ -107,6 +107,7 @@ def test_which_are_kept() -> None:
             assert {one for one in kept_steps(step + 7, room) if one <= step} <= set(kept)
 
 
+@pytest.mark.slow
 def test_large_networks_keep_fewer(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = {**QUICK, **JOBS["table"], "steps": 40, "out": tmp_path}
     run = pellucid.train(table, name="all", **job)

@@ -212,6 +212,7 @@ def test_numbers_in_a_table_beside_images(name: str, values: list[int], tmp_path
     ]
 
 
+@pytest.mark.slow
 def test_estimators_know_what_they_predict() -> None:
     x = np.random.default_rng(0).normal(size=(90, 2))
     for y in (np.arange(90) % 3, (np.arange(90) % 3).astype(float), np.arange(90) % 2):

@@ -216,6 +216,7 @@ def digests(folder: Path) -> list[str]:
     return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_the_same_to_the_last_bit(waves: Path, tmp_path: Path) -> None:
     job = {"data": waves, "steps": 12, "size": 0, "seed": 3}
     assert sitting(tmp_path / "whole", job) == 0

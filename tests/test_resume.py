@@ -293,6 +293,7 @@ def test_more_on_a_finished_run(more: str, tmp_path: Path, table: Path) -> None:
     assert left_behind(again.path)["weights"] == left_behind(run.path)["weights"]
 
 
+@pytest.mark.slow
 def test_more_is_cut_and_resumed(tmp_path: Path, table: Path, always: None) -> None:
     for name in ("whole", "cut"):
         trained(table, tmp_path / name, target="label", steps=6)

@@ -93,7 +93,9 @@ def found_first(subject: Subject, inside: np.ndarray) -> list[bool]:
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("plant", [plant_patch, plant_word, plant_step])
+@pytest.mark.parametrize(
+    "plant", [plant_patch, *(pytest.param(one, marks=pytest.mark.slow) for one in (plant_word, plant_step))]
+)
 def test_what_alone_decides_comes_first(plant: Callable[..., Any], seed: int) -> None:
     subject, inside = trained(plant, seed)
     found = found_first(subject, inside)
@@ -103,7 +105,9 @@ def test_what_alone_decides_comes_first(plant: Callable[..., Any], seed: int) ->
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("plant", [plant_patch, plant_word, plant_step])
+@pytest.mark.parametrize(
+    "plant", [plant_patch, *(pytest.param(one, marks=pytest.mark.slow) for one in (plant_word, plant_step))]
+)
 def test_what_one_part_decides_is_checked(plant: Callable[..., Any], seed: int) -> None:
     """A right map passes, where one part alone decides, and where half of the photos have no such part."""
     result = VIEWS["pixels"](trained(plant, seed)[0])

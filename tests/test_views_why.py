@@ -150,6 +150,7 @@ def test_photos_show_both_sides(photos: Path, tmp_path: Path) -> None:
 # -- what is right
 
 
+@pytest.mark.slow
 def test_what_is_right_comes_from_the_folder_or_from_the_option(photos: Path, tmp_path: Path) -> None:
     run = pellucid.train(photos, size=0, steps=5, out=tmp_path, name="p")
     photo = next((photos / "above").glob("*.png"))

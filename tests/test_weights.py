@@ -316,6 +316,7 @@ def test_class_weights_need_their_classes(file: Path) -> None:
         pellucid.plan(file, target="price", class_weights="balanced")
 
 
+@pytest.mark.slow
 def test_class_weights_move_the_answers_and_not_the_scores(file: Path, tmp_path: Path) -> None:
     how = {"target": "kind", "ignore": ["price", "w"], "steps": 40, "size": 0, "lr": 0.005, "out": str(tmp_path)}
     bare = pellucid.train(file, **how)
@@ -350,6 +351,7 @@ def test_rows_and_classes_multiply(file: Path, tmp_path: Path) -> None:
     assert rows_of[0] == pytest.approx(rows_of[1])
 
 
+@pytest.mark.slow
 def test_the_probe_of_a_frozen_trunk_counts_weights(tmp_path: Path) -> None:
     """Rows of one answer and of the other that look alike: which is right is what the weights say."""
     first = pellucid.train({"x": [0.0, 1.0] * 40, "label": ["a", "b"] * 40}, out=str(tmp_path), steps=2, network="mlp")

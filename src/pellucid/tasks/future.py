@@ -267,7 +267,9 @@ class FutureTask(Task):
 
 def mean_by_step(point: np.ndarray, true: Outcome) -> list[float]:  # (n, H, C) -> H
     """Of each step ahead the mean absolute scaled error; NaN where nothing is known."""
-    return np.nanmean(abs(point - true.values) / true.scale[:, None], (0, 2)).tolist()  # type: ignore[no-any-return]
+    error = abs(point - true.values) / true.scale[:, None]
+    count = np.isfinite(error).sum((0, 2))
+    return np.where(count, np.nansum(error, (0, 2)) / np.maximum(count, 1), np.nan).tolist()  # type: ignore[no-any-return]
 
 
 def covered(answers: np.ndarray, true: Outcome) -> np.ndarray:  # (n, H, C), NaN where not known
