@@ -11,8 +11,7 @@ import polars as pl
 
 from ..errors import PellucidError, UsageError, unknown_name
 from ..fields import Column, kind_named, recognise
-from .schema import separate_names
-from .source import Contents
+from .source import Contents, separate_names
 
 # Asks for all columns there are.
 ALL = "all"

@@ -24,7 +24,7 @@ from .first_rows import first_rows
 from .folders import layouts
 from .memory.files import copy_file, is_open_file
 from .recognise import recognise_source
-from .schema import PLACEHOLDER, check_names, fields_of, named_columns, with_separate_names
+from .schema import PLACEHOLDER, check_names, fields_of, named_columns
 from .series.wide import gather_series
 from .source import Contents, ForecastOptions, ReadOptions, Source, check_width
 from .splits import preview, spec
@@ -198,7 +198,7 @@ def _make_reading(source: Source, options: ReadOptions, check: bool) -> Reading:
     """Open the source and find out everything that can be known without decoding it."""
     found = source.load()
     check_width(len(found.columns), source.name)
-    options = with_separate_names(_settle_documents(found, options, source.name), found.columns)
+    options = _settle_documents(found, options, source.name).with_separate_names(found.columns)
     check_names(found.columns, options, found.kinds)
     if options.label_from is not None and not found.pattern:
         what = f"'{source.name}' is no folder or archive of files whose names could tell a class"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -151,24 +150,6 @@ def named_columns(options: ReadOptions) -> tuple[str, ...]:
     several = (*several, *(part.strip() for one in several for part in one.split(",")))
     named = (*several, *options.kinds, options.weights, options.split.column, options.forecast.time)
     return tuple(dict.fromkeys(name for name in named if name))
-
-
-def separate_names(asked: Iterable[str], columns: Container[str]) -> tuple[str, ...]:
-    """Names of columns, of which some may stand in one text with commas between them, unless a column is called so.
-
-    >>> separate_names(["a,b", "c, d"], ["a", "b", "c, d"])
-    ('a', 'b', 'c, d')
-    """
-    pieces = ([one] if one in columns else [part.strip() for part in one.split(",")] for one in asked)
-    return tuple(dict.fromkeys(name for some in pieces for name in some))
-
-
-def with_separate_names(options: ReadOptions, columns: Container[str]) -> ReadOptions:
-    """The options with each column that they name by itself."""
-    asked = options.forecast
-    series, known = (separate_names(names, columns) for names in (asked.series, asked.known))
-    forecast = replace(asked, series=series, known=known)
-    return replace(options, ignore=separate_names(options.ignore, columns), forecast=forecast)
 
 
 def asked_targets(target: str | Sequence[str] | None, columns: Iterable[str]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ None. It opens nothing that it need not; ``Source.load`` does, and only when the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,23 @@ class ReadOptions:
     label_from: str | None = None
     level: str | None = None
     documents: Mapping[str, Any] | None = None
+
+    def with_separate_names(self, columns: Container[str]) -> ReadOptions:
+        """The options with each column that they name by itself, of those that a source has."""
+        asked = self.forecast
+        series, known = (separate_names(names, columns) for names in (asked.series, asked.known))
+        forecast = replace(asked, series=series, known=known)
+        return replace(self, ignore=separate_names(self.ignore, columns), forecast=forecast)
+
+
+def separate_names(asked: Iterable[str], columns: Container[str]) -> tuple[str, ...]:
+    """Names of columns, of which some may stand in one text with commas between them, unless a column is called so.
+
+    >>> separate_names(["a,b", "c, d"], ["a", "b", "c, d"])
+    ('a', 'b', 'c, d')
+    """
+    pieces = ([one] if one in columns else [part.strip() for part in one.split(",")] for one in asked)
+    return tuple(dict.fromkeys(name for some in pieces for name in some))
 
 
 @dataclass(frozen=True)

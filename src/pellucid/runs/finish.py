@@ -55,8 +55,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     # Counted before it is looked at: a crash in between must not hide a look.
     job.record["looks"] = int(job.record.get("looks", 0)) + tested
     job.write_record()
-    alone_chosen = chosen["weights"] == name_alone(network)
-    output.calibrate(*(_known_errors(job, network, raw, true) if alone_chosen else (raw, true)))
+    output.calibrate(*_known_errors(job, network, chosen["weights"], raw, true))
     seen, alone = test_answers(network, job.loader, job.split.test) if tested else ((raw, true), None)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
@@ -119,15 +118,24 @@ def _keeps_old_weights(job: Trainer, state: TrainState, chosen: str) -> bool:
     return seen or chosen == before == name_alone(state.network)
 
 
-def _known_errors(job: Trainer, network: Network, raw: Tensor, true: Tensor) -> Answers:
+def _known_errors(job: Trainer, network: Network, chosen: str, raw: Tensor, true: Tensor) -> Answers:
     """Answers and targets that how sure to be is learned from: validation's and, of forecasts, left-out training rows'.
 
     Validation is one stretch of time, and another may be rougher (cross-conformal prediction, Vovk, 2015). Of many
     series it is as many stretches, and what is said of a series that was left out is off by more than of others. Only
     of a solved part alone: a trunk has learned from the training rows, of which it leaves out none.
+
+    Args:
+        chosen: the name of the weights. raw, true: validation's answers and targets.
     """
     line = job.data.timeline
-    if network.solved is None or network.output.task.constant or line is None or len(line.names) > 1:
+    if (
+        network.solved is None
+        or chosen != name_alone(network)
+        or network.output.task.constant
+        or line is None
+        or len(line.names) > 1
+    ):
         return raw, true
     rows = network.solved.left_out(job.split.train)
     if not len(rows):

@@ -16,8 +16,8 @@ from ...fields.category import NO_VALUES
 from ...fields.channel import Channel
 from ...fields.column import drop_missing
 from ...fields.notes import LEFT_OUT
-from ..schema import PLACEHOLDER, separate_names
-from ..source import ReadOptions
+from ..schema import PLACEHOLDER
+from ..source import ReadOptions, separate_names
 from .clock import clock_in_words
 from .forecast import Forecast
 from .uninformative import CALENDAR_TELLS, YEARS_COUNT, RowTimes
