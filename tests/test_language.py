@@ -34,6 +34,7 @@ from pellucid.fields.text import RESERVED, START
 from pellucid.network import Network
 from pellucid.outputs.tokens import Tokens
 from pellucid.reports import text_content
+from pellucid.runs import writing
 from pellucid.runs.solved_part import solved_answers
 from pellucid.runs.token_reader import TokenReader
 from pellucid.runs.writing import Writer, agreeing_tokens, encode_prompt, open_end, token_pieces
@@ -907,3 +908,17 @@ def test_what_a_prompt_has_of_a_piece_is_not_written_again(runs: dict[str, pellu
     # A document that begins with nothing owes nothing.
     assert open_end(field, encode_prompt(field, ""))[1] == b""
     assert open_end(runs["bytes"].network.output.fields[0], np.array([1, 5, 6]))[1] == b""
+
+
+def test_an_empty_piece_of_a_strangers_tokenizer_does_not_go_on_for_ever(
+    runs: dict[str, pellucid.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would give nothing of the prompt's end anew, however often it is written."""
+    network = runs["bpe"].network
+    field = network.output.fields[0]
+    pieces = list(token_pieces((field.state or {})["tokenizer"]))
+    monkeypatch.setattr(writing, "token_pieces", lambda tokenizer: ["", *pieces[1:]])
+    assert not agreeing_tokens(field, b" k")[RESERVED]
+    monkeypatch.setattr(writing, "token_pieces", lambda tokenizer: ["" for _ in pieces])
+    monkeypatch.setattr(writing, "open_end", lambda field, tokens: (tokens, b""))
+    assert not "".join(Writer(network, seed=1).write("the king", 5))

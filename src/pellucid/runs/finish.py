@@ -23,7 +23,7 @@ from .learning import learning_facts
 from .letters import learn_letters
 from .run import Run
 from .scoring import score_answers
-from .solved_part import added_facts, left_out_answers, says_all_alone, test_answers
+from .solved_part import added_facts, answer_test, left_out_answers, says_all_alone
 from .verdict import judge_run
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def finish_training(job: Trainer, state: TrainState) -> Run:
     job.record["looks"] = int(job.record.get("looks", 0)) + tested
     job.write_record()
     output.calibrate(*_known_errors(job, network, chosen["weights"], raw, true))
-    seen, alone = test_answers(network, job.loader, job.split.test) if tested else ((raw, true), None)
+    seen, alone = answer_test(network, job.loader, job.split.test) if tested else ((raw, true), None)
     scored = job.split.test if tested else rows
     chosen_levels = output.task.choose_thresholds(raw, true, job.loader.score_weights(rows))
     weights = {k: v.cpu().contiguous().numpy() for k, v in network.weights().items()}
@@ -129,13 +129,9 @@ def _known_errors(job: Trainer, network: Network, chosen: str, raw: Tensor, true
         chosen: the name of the weights. raw, true: validation's answers and targets.
     """
     line = job.data.timeline
-    if (
-        network.solved is None
-        or chosen != name_alone(network)
-        or network.output.task.constant
-        or line is None
-        or len(line.names) > 1
-    ):
+    if network.solved is None or chosen != name_alone(network):
+        return raw, true
+    if network.output.task.constant or line is None or len(line.names) > 1:
         return raw, true
     rows = network.solved.left_out(job.split.train)
     if not len(rows):

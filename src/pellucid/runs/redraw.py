@@ -19,7 +19,7 @@ from ..training.loader import Loader
 from ..tuning.selection import limit_validation
 from .prepare import example_weights
 from .reopen import reopen_data
-from .solved_part import restore_answers, test_answers
+from .solved_part import answer_test, restore_answers
 from .writing_time import note_long_texts
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def draw_report(run: Run, data: Any = None) -> None:
     watched = limit_validation(split, run.network.output).validation if len(split.validation) else split.train
     # Test is shown, not looked at once more: nothing is chosen by it, and the score stays what was written down.
     on_validation = answer(watched)
-    seen, alone = test_answers(run.network, loader, split.test) if len(split.test) else (on_validation, None)
+    seen, alone = answer_test(run.network, loader, split.test) if len(split.test) else (on_validation, None)
     assert isinstance(run.folder, Folder)
     with run.folder.lock():
         write_report(run, found, split, loader, on_validation, seen, HISTORY_LINES, alone)

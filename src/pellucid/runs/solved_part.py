@@ -145,7 +145,7 @@ def solved_answers(part: SolvedPart, output: Output, loader: Loader, rows: np.nd
     return found, target
 
 
-def test_answers(network: Network, loader: Loader, rows: np.ndarray) -> tuple[Answers, Tensor | None]:
+def answer_test(network: Network, loader: Loader, rows: np.ndarray) -> tuple[Answers, Tensor | None]:
     """Answers to test's ``rows`` (n,) and their targets, and what the solved part says by itself; None without one."""
     beside = network.solved is not None
     raw, true = predict_raw(network, loader, rows, final=True, beside=beside)

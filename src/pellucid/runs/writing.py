@@ -101,11 +101,12 @@ class Writer:
                 chosen = self._choose(logits, step, example, owed)
                 piece = bytes_of(int(chosen[0]))
                 if owed:
-                    # Of what is written now the prompt has had the beginning.
+                    # Of what is written now the prompt has had the beginning; what only gives it anew is no token more.
                     assert isinstance(piece, bytes)
                     piece, owed = piece[len(owed) :], owed[len(piece) :]
-                # What only gives the prompt's end anew is no token more.
-                written += bool(piece)
+                    written += bool(piece)
+                else:
+                    written += 1
                 if shown := stream.push(piece):
                     yield shown
                 if stream.stopped:
@@ -187,9 +188,10 @@ def open_end(field: Field, tokens: np.ndarray) -> tuple[np.ndarray, bytes]:  # (
 
 
 def agreeing_tokens(field: Field, owed: bytes) -> np.ndarray:  # -> (V,) bool
-    """Which pieces of words begin with some bytes, or are the beginning of them."""
+    """Which pieces of words begin with some bytes, or are the beginning of them; never an empty one."""
     pieces = map(piece_bytes, token_pieces((field.state or {})["tokenizer"]))
-    return np.array([False] * RESERVED + [one.startswith(owed) or owed.startswith(one) for one in pieces])
+    agree = (len(one) > 0 and (one.startswith(owed) or owed.startswith(one)) for one in pieces)
+    return np.array([*[False] * RESERVED, *agree])
 
 
 def prompt_length(field: Field, prompt: str) -> int:
